@@ -1,0 +1,1 @@
+"""Alliance instruments as SDC Questionnaires: what is asked and how it counts."""

@@ -1,0 +1,1 @@
+"""SMART App Launch: who asks, for whom, on which server."""
