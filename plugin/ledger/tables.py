@@ -1,0 +1,170 @@
+"""The tables of the ledger. Columns named `sealed_*` hold values encrypted by the vault."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+
+_MICRO = 1_000_000
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, stored as microseconds since 1970: the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Give the database microseconds; ValueError without a time zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("An instant needs a time zone")
+        return round(value.timestamp() * _MICRO)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Give the program a moment in UTC."""
+        return None if value is None else datetime.fromtimestamp(value / _MICRO, UTC)
+
+
+metadata = MetaData()
+# Autoincrement on SQLite needs the exact type INTEGER.
+_serial = BigInteger().with_variant(Integer(), "sqlite")
+
+schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+browser_session = Table(
+    "browser_session",
+    metadata,
+    Column("handle", String(64), primary_key=True),  # digest of the cookie
+    Column("created", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+    Column("locked", Instant),
+    Column("pin", String(200)),  # scrypt
+    Column("pin_attempts", Integer, nullable=False, default=0),
+)
+
+pending_launch = Table(
+    "pending_launch",
+    metadata,
+    Column("state", String(64), primary_key=True),  # digest
+    Column("handle", String(64), nullable=False),
+    Column("site", String(64), nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("sealed_pending", LargeBinary, nullable=False),
+)
+
+launch = Table(
+    "launch",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("handle", String(64), nullable=False, index=True),
+    Column("site", String(64), nullable=False),
+    Column("patient", String(128)),
+    Column("encounter", String(128)),
+    Column("user", String(128)),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("sealed_context", LargeBinary, nullable=False),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("secret", String(64), nullable=False, unique=True),  # digest
+    Column("launch", ForeignKey("launch.id"), nullable=False, index=True),
+    Column("site", String(64), nullable=False),
+    Column("patient", String(128), nullable=False),
+    Column("encounter", String(128)),
+    Column("rater", String(16), nullable=False),
+    Column("source", String(128), nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("instrument", String(300), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Column("state", String(16), nullable=False),  # InvitationState
+    Column("opened", Instant),
+    Column("draft_saved", Instant),
+    Column("sealed_draft", LargeBinary),
+)
+
+response = Table(
+    "response",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("identifier", String(400), nullable=False),
+    Column("patient", String(128), nullable=False),
+    Column("encounter", String(128)),
+    Column("rater", String(16), nullable=False),
+    Column("source", String(128)),
+    Column("instrument", String(300), nullable=False),
+    Column("language", String(16)),
+    Column("authored", Instant, nullable=False),
+    Column("received", Instant, nullable=False),
+    Column("launch", String(36)),
+    Column("invitation", String(36)),
+    Column("sealed_body", LargeBinary, nullable=False),  # the original bytes
+    Column("body_digest", String(64), nullable=False),  # SHA-256 of the original bytes
+    Column("sealed_results", LargeBinary, nullable=False),  # the Observations-to-be and their Provenance
+    Column("key_hash", String(80), nullable=False),
+    Column("software", String(32), nullable=False),
+    UniqueConstraint("site", "identifier", name="uq_response_site_identifier"),
+    Index("ix_response_site_patient", "site", "patient"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("response", ForeignKey("response.id"), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("state", String(16), nullable=False),  # DeliveryState
+    Column("due", Instant, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("owner", String(64)),
+    Column("detail", Text, nullable=False, default=""),
+    Column("delivered", Instant),
+    Column("locations", Text),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", _serial, primary_key=True, autoincrement=True),
+    Column("response", ForeignKey("response.id"), nullable=False, index=True),
+    Column("started", Instant, nullable=False),
+    Column("finished", Instant, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _serial, primary_key=True, autoincrement=True),
+    Column("event", String(36), nullable=False, unique=True),
+    Column("recorded", Instant, nullable=False),
+    Column("kind", String(40), nullable=False, index=True),
+    Column("outcome", String(4), nullable=False),
+    Column("site", String(64)),
+    Column("patient", String(128), index=True),
+    Column("sealed_resource", LargeBinary, nullable=False),
+    Column("digest", String(64), nullable=False),  # SHA-256 of the AuditEvent
+)
