@@ -1,0 +1,169 @@
+"""Audit entries as FHIR AuditEvents after IHE Basic Audit Log Patterns (https://profiles.ihe.net/ITI/BALP).
+
+An entry says what was done with which resource, never what was in it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from plugin import __version__
+from plugin.ledger import AuditRow
+
+Clock = Callable[[], datetime]
+JsonObject = dict[str, object]
+
+_REST = ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest", "RESTful Operation")
+_LOGIN = ("http://dicom.nema.org/resources/ontology/DCM", "110114", "User Authentication")
+_RESTFUL = "http://hl7.org/fhir/restful-interaction"
+_OWN = "https://w3id.org/rapport-fhir/CodeSystem/audit"
+_DCM = "http://dicom.nema.org/resources/ontology/DCM"
+_SOURCE_ROLE = {"system": _DCM, "code": "110153", "display": "Source Role ID"}
+_DESTINATION_ROLE = {"system": _DCM, "code": "110152", "display": "Destination Role ID"}
+_RECEIVER = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+    "code": "IRCP",
+    "display": "information recipient",
+}
+
+
+class Kind(StrEnum):
+    """Every kind of entry that the trail knows."""
+
+    LAUNCH = "launch"
+    LAUNCH_ENDED = "launch-ended"
+    PATIENT_VIEWED = "patient-viewed"
+    RESPONSE_VIEWED = "response-viewed"
+    INVITATION_CREATED = "invitation-created"
+    INVITATION_OPENED = "invitation-opened"
+    INVITATION_WITHDRAWN = "invitation-withdrawn"
+    HAND_OVER = "hand-over"
+    HAND_OVER_ENDED = "hand-over-ended"
+    RESPONSE_RECEIVED = "response-received"
+    DELIVERY = "delivery"
+
+
+# kind -> (type, subtype, action)
+_CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
+    Kind.LAUNCH: (_LOGIN, (_DCM, "110122"), "E"),
+    Kind.LAUNCH_ENDED: (_LOGIN, (_DCM, "110123"), "E"),
+    Kind.PATIENT_VIEWED: (_REST, (_RESTFUL, "read"), "R"),
+    Kind.RESPONSE_VIEWED: (_REST, (_RESTFUL, "read"), "R"),
+    Kind.INVITATION_CREATED: (_LOGIN, (_OWN, "invitation-created"), "C"),
+    Kind.INVITATION_OPENED: (_LOGIN, (_OWN, "invitation-opened"), "E"),
+    Kind.INVITATION_WITHDRAWN: (_LOGIN, (_OWN, "invitation-withdrawn"), "D"),
+    Kind.HAND_OVER: (_LOGIN, (_OWN, "hand-over"), "E"),
+    Kind.HAND_OVER_ENDED: (_LOGIN, (_OWN, "hand-over-ended"), "E"),
+    Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
+    Kind.DELIVERY: (_REST, (_RESTFUL, "create"), "C"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: a FHIR reference (`Practitioner/1`), or only a role where no person is known."""
+
+    reference: str | None = None
+    display: str | None = None
+
+
+class Trail:
+    """Writes the entries of one installation. `address` is Rapport's own base URL."""
+
+    def __init__(self, address: str, clock: Clock) -> None:
+        self._address = address
+        self._clock = clock
+
+    def entry(
+        self,
+        kind: Kind,
+        actor: Actor,
+        *,
+        site: str | None = None,
+        patient: str | None = None,
+        about: tuple[str, ...] = (),
+        server: str | None = None,
+        failure: str | None = None,
+    ) -> AuditRow:
+        """Build an entry: `about` names resources, `server` the other side, `failure` why it did not succeed."""
+        event = str(uuid.uuid4())
+        recorded = self._clock()
+        outcome = "0" if failure is None else "4"
+        resource: JsonObject = {
+            "resourceType": "AuditEvent",
+            "id": event,
+            **_classify(kind),
+            "recorded": recorded.isoformat(timespec="milliseconds"),
+            "outcome": outcome,
+            **({"outcomeDesc": failure} if failure else {}),
+            "agent": self._agents(kind, actor, server),
+            "source": {"observer": {"display": f"Rapport {__version__}"}, "site": self._address},
+            "entity": _entities(patient, about),
+        }
+        if not resource["entity"]:
+            del resource["entity"]
+        body = msgspec.json.encode(resource)
+        digest = hashlib.sha256(body).hexdigest()
+        return AuditRow(event, recorded, kind.value, outcome, site, patient, body, digest)
+
+    def _agents(self, kind: Kind, actor: Actor, server: str | None) -> list[JsonObject]:
+        # BALP: the client of a create and the server of a read are where the data come from.
+        gives = kind is Kind.DELIVERY or _CODING[kind][2] == "R"
+        own: JsonObject = {
+            "type": {"coding": [_SOURCE_ROLE if gives else _DESTINATION_ROLE]},
+            "who": {"display": f"Rapport {__version__}"},
+            "requestor": False,
+            "network": {"address": self._address, "type": "5"},
+        }
+        agents = [own]
+        if server is not None:
+            agents.append(
+                {
+                    "type": {"coding": [_DESTINATION_ROLE if gives else _SOURCE_ROLE]},
+                    "who": {"display": server},
+                    "requestor": False,
+                    "network": {"address": server, "type": "5"},
+                }
+            )
+        who = {"reference": actor.reference} if actor.reference else {}
+        if actor.display:
+            who["display"] = actor.display
+        if who:
+            agents.append({"type": {"coding": [_RECEIVER]}, "who": who, "requestor": True})
+        return agents
+
+
+def _classify(kind: Kind) -> JsonObject:
+    (type_system, type_code, type_display), (system, code), action = _CODING[kind]
+    return {
+        "type": {"system": type_system, "code": type_code, "display": type_display},
+        "subtype": [{"system": system, "code": code}],
+        "action": action,
+    }
+
+
+def _entities(patient: str | None, about: tuple[str, ...]) -> list[JsonObject]:
+    entity_type = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+    role = "http://terminology.hl7.org/CodeSystem/object-role"
+    entities: list[JsonObject] = [
+        {
+            "what": {"reference": reference},
+            "type": {"system": entity_type, "code": "2", "display": "System Object"},
+            "role": {"system": role, "code": "4", "display": "Domain Resource"},
+        }
+        for reference in about
+    ]
+    if patient is not None:
+        entities.append(
+            {
+                "what": {"reference": patient},
+                "type": {"system": entity_type, "code": "1", "display": "Person"},
+                "role": {"system": role, "code": "1", "display": "Patient"},
+            }
+        )
+    return entities

@@ -1,0 +1,1 @@
+"""How results get into the record: the outbox, the writers, the worker."""

@@ -1,0 +1,169 @@
+"""Keeps a scored response: the answers, the results and its place in the outbox, in one transaction."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from plugin import __version__
+from plugin.delivery import outbox
+from plugin.errors import Conflict, NotFound
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.observations import Results
+from plugin.observations.build import IDENTIFIER_SYSTEM
+
+# Namespace of the ids that we derive for responses which bring a foreign identifier or none.
+_DERIVED = uuid.UUID("6f0c6c0e-7c0b-5a43-9d0e-1b8b4f6f9a11")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger knows of one response."""
+
+    id: str
+    site: str
+    identifier: str  # system|value; ours if the response brought none
+    patient: str
+    encounter: str | None
+    rater: str
+    source: str | None
+    instrument: str  # canonical with version
+    language: str | None
+    authored: datetime
+    received: datetime
+    launch: str | None
+    invitation: str | None
+    key_hash: str
+    body: bytes
+    results: Results
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the original bytes, hex."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def identify(site: str, system: str | None, value: str | None, body: bytes) -> tuple[str, str]:
+    """Give the id and the `system|value` identifier under which a response is kept.
+
+    Our own identifier is the id. A foreign one, or the bytes themselves where there is none, always derive the same id,
+    so that a response sent twice is one response.
+    """
+    if value is None:
+        derived = str(uuid.uuid5(_DERIVED, f"{site}\n{hashlib.sha256(body).hexdigest()}"))
+        return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
+    identifier = f"{system or ''}|{value}"
+    if system == IDENTIFIER_SYSTEM and _is_uuid(value):
+        return value, identifier
+    return str(uuid.uuid5(_DERIVED, f"{site}\n{identifier}")), identifier
+
+
+def keep(connection: Connection, vault: Vault, record: Record) -> bool:
+    """Store a record and enqueue its delivery; False if the very same one was stored before.
+
+    Conflict if its identifier is taken by other content.
+    """
+    known = connection.execute(
+        sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
+            t.response.c.site == record.site, t.response.c.identifier == record.identifier
+        )
+    ).first()
+    if known is not None:
+        _check_same(known, record)
+        return False
+    connection.execute(
+        t.response.insert().values(
+            id=record.id,
+            site=record.site,
+            identifier=record.identifier,
+            patient=record.patient,
+            encounter=record.encounter,
+            rater=record.rater,
+            source=record.source,
+            instrument=record.instrument,
+            language=record.language,
+            authored=record.authored,
+            received=record.received,
+            launch=record.launch,
+            invitation=record.invitation,
+            sealed_body=vault.seal("response", record.id, record.body),
+            body_digest=record.digest,
+            sealed_results=vault.seal("results", record.id, msgspec.json.encode(_Stored.of(record.results))),
+            key_hash=record.key_hash,
+            software=__version__,
+        )
+    )
+    outbox.enqueue(connection, record.id, record.site, record.received)
+    return True
+
+
+def read_kept(connection: Connection, vault: Vault, response_id: str) -> Record:
+    """Read one record back, answers and results decrypted; NotFound if there is none."""
+    row = connection.execute(sa.select(t.response).where(t.response.c.id == response_id)).first()
+    if row is None:
+        raise NotFound(f"There is no response {response_id}.", "Go back to the patient page.")
+    return open_record(row, vault)
+
+
+def open_record(row: Row[tuple[object, ...]], vault: Vault) -> Record:
+    """Decrypt one row of the response table."""
+    found = row._mapping  # noqa: SLF001 -- SQLAlchemy's documented mapping view of a row
+    stored = msgspec.json.decode(vault.open("results", found["id"], found["sealed_results"]), type=_Stored)
+    return Record(
+        id=found["id"],
+        site=found["site"],
+        identifier=found["identifier"],
+        patient=found["patient"],
+        encounter=found["encounter"],
+        rater=found["rater"],
+        source=found["source"],
+        instrument=found["instrument"],
+        language=found["language"],
+        authored=found["authored"],
+        received=found["received"],
+        launch=found["launch"],
+        invitation=found["invitation"],
+        key_hash=found["key_hash"],
+        body=vault.open("response", found["id"], found["sealed_body"]),
+        results=stored.results(),
+    )
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Results as they rest in the ledger; the resources keep their very bytes."""
+
+    panel: str
+    scores: tuple[str, ...]
+    provenance: str
+    identifiers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, results: Results) -> "_Stored":
+        scores = tuple(score.decode() for score in results.scores)
+        return cls(results.panel.decode(), scores, results.provenance.decode(), results.identifiers)
+
+    def results(self) -> Results:
+        scores = tuple(score.encode() for score in self.scores)
+        return Results(self.panel.encode(), scores, self.provenance.encode(), self.identifiers)
+
+
+def _check_same(known: Row[tuple[str, str, str]], record: Record) -> None:
+    # A filling that is sent twice (a double press, a lost answer) differs in its time of writing only.
+    same_filling = record.invitation is not None and known.invitation == record.invitation
+    if known.body_digest != record.digest and not same_filling:
+        raise Conflict(
+            f"A response with the identifier {record.identifier} is recorded already, with other content.",
+            "Give the new response an identifier of its own.",
+        )
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        return str(uuid.UUID(value)) == value
+    except ValueError:
+        return False

@@ -1,0 +1,119 @@
+"""submit(): what happens to an answered form, stage by stage. Read this first.
+
+RESPONSE     read the bytes, check them against their Questionnaire    plugin.responses
+SCORE        compute what the Questionnaire says they amount to        plugin.scores
+OBSERVATION  build what the record will say                            plugin.observations
+DELIVERY     keep all of it with its audit entry and its place in the outbox, durably; a worker does the rest
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plugin.audit import Actor, Kind, Trail
+from plugin.audit.trail import Clock
+from plugin.delivery.keep import Record, identify, keep
+from plugin.ledger import Ledger
+from plugin.observations import build_results
+from plugin.observations.build import Subject
+from plugin.responses import Response, check_response, read_response
+from plugin.scores import Key, Score, compute
+from questionnaires import Catalogue, Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What submit() works with: the catalogue with its compiled keys, and where results are kept."""
+
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    ledger: Ledger
+    trail: Trail
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A response as it came, and what is known of its coming."""
+
+    body: bytes
+    site: str
+    organization: str
+    patient: str
+    actor: Actor
+    launch: str | None = None
+    invitation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A response that is durable; `replayed` if it had been before."""
+
+    id: str
+    scores: tuple[Score, ...]
+    replayed: bool
+
+
+async def submit(intake: Intake, arrival: Arrival) -> Saved:
+    """Check, score and keep a response; return when nothing can be lost any more.
+
+    Raises UnreadableResponse, UnknownQuestionnaire or InvalidResponse if it may not be taken (every problem at once),
+    Conflict if its identifier was used for other content. The same response again gives the same answer.
+    """
+    response = read_response(arrival.body)
+    instrument = intake.catalogue.by_canonical(response.questionnaire)
+    answers = check_response(response, instrument, patient=arrival.patient)
+    scores = compute(intake.keys[instrument.canonical], answers)
+    record = _describe(intake, arrival, response, instrument, scores)
+    audit = intake.trail.entry(
+        Kind.RESPONSE_RECEIVED,
+        arrival.actor,
+        site=arrival.site,
+        patient=arrival.patient,
+        about=(f"QuestionnaireResponse/{record.id}",),
+    )
+    fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
+    return Saved(record.id, scores, replayed=not fresh)
+
+
+def _describe(
+    intake: Intake, arrival: Arrival, response: Response, instrument: Instrument, scores: tuple[Score, ...]
+) -> Record:
+    received = intake.clock()
+    authored = response.authored_at or received
+    given = response.identifier
+    response_id, identifier = identify(
+        arrival.site, given.system if given else None, given.value if given else None, arrival.body
+    )
+    subject = Subject(
+        patient=arrival.patient,
+        encounter=response.encounter_reference,
+        source=response.source_reference,
+        author=response.author_reference,
+    )
+    results = build_results(
+        response_id,
+        instrument,
+        scores,
+        subject,
+        authored=authored,
+        issued=received,
+        organization=arrival.organization,
+    )
+    return Record(
+        id=response_id,
+        site=arrival.site,
+        identifier=identifier,
+        patient=arrival.patient,
+        encounter=subject.encounter,
+        rater=instrument.rater,
+        source=subject.source,
+        instrument=instrument.canonical,
+        language=response.language,
+        authored=authored,
+        received=received,
+        launch=arrival.launch,
+        invitation=arrival.invitation,
+        key_hash=instrument.content_hash,
+        body=arrival.body,
+        results=results,
+    )

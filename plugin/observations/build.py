@@ -1,0 +1,229 @@
+"""Builds the Observations of a scored response, and the transaction that writes them. Pure.
+
+Shape: US Core Screening Assessment Observations. The panel has no value: it groups the answers, so the
+respondent is its performer; each score is a member, derived from the response by arithmetic, so it names no
+performer (the profile's comment) and the scoring engine stands in Provenance instead.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from plugin import __version__
+from plugin.scores import Score
+from questionnaires import Instrument
+
+JsonObject = dict[str, object]
+
+IDENTIFIER_SYSTEM = "https://w3id.org/rapport-fhir/identifier"
+_PROFILE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-screening-assessment"
+_SURVEY = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+            "code": "survey",
+            "display": "Survey",
+        }
+    ]
+}
+_SCORE_SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
+_ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_UCUM = "http://unitsofmeasure.org"
+_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose record, which contact, who answered, on whose account: FHIR references."""
+
+    patient: str
+    encounter: str | None
+    source: str | None
+    author: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The resources of one scored response, as JSON, in the order in which they are written.
+
+    `identifiers` are their business identifiers (values in IDENTIFIER_SYSTEM); Provenance has none in R4.
+    """
+
+    panel: bytes
+    scores: tuple[bytes, ...]
+    provenance: bytes
+    identifiers: tuple[str, ...]
+
+
+def build_results(
+    response_id: str,
+    instrument: Instrument,
+    scores: tuple[Score, ...],
+    subject: Subject,
+    *,
+    authored: datetime,
+    issued: datetime,
+    organization: str,
+) -> Results:
+    """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
+
+    References between them are `urn:uuid:` addresses of one transaction; a writer that creates them one by one
+    replaces these by the addresses that the EHR gives.
+    """
+    shared = _shared(response_id, subject, authored=authored, issued=issued)
+    panel_identifier = f"{response_id}/panel"
+    score_identifiers = tuple(f"{response_id}/{score.link_id}" for score in scores)
+    panel: JsonObject = {
+        **_head(panel_identifier, instrument.id, instrument.title),
+        **shared,
+        "hasMember": [{"reference": full_url(identifier)} for identifier in score_identifiers],
+    }
+    if subject.source is not None:
+        panel["performer"] = [{"reference": subject.source}]
+    members = tuple(
+        _encoder.encode({**_head(identifier, score.code.code, score.code.display), **shared, **_value(score)})
+        for identifier, score in zip(score_identifiers, scores, strict=True)
+    )
+    identifiers = (panel_identifier, *score_identifiers)
+    provenance = _provenance(response_id, identifiers, instrument, subject, issued, organization)
+    return Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
+
+
+def build_bundle(
+    response_id: str, response: bytes, results: Results, *, conditional: bool, provenance: bool
+) -> bytes:
+    """Build the transaction Bundle: the response's own bytes, then Observations, then Provenance if wanted.
+
+    With `conditional`, each entry with an identifier asks the EHR not to create what it already has.
+    """
+    entries = [_entry(response_id, "QuestionnaireResponse", response, conditional=conditional)]
+    observations = (results.panel, *results.scores)
+    for identifier, observation in zip(results.identifiers, observations, strict=True):
+        entries.append(_entry(identifier, "Observation", observation, conditional=conditional))
+    if provenance:
+        request = {"method": "POST", "url": "Provenance"}
+        resource = msgspec.Raw(results.provenance)
+        entries.append(
+            {"fullUrl": full_url(f"{response_id}/provenance"), "resource": resource, "request": request}
+        )
+    return _encoder.encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+
+def full_url(identifier: str) -> str:
+    """Give the `urn:uuid:` address of a resource within its transaction, stable for its identifier."""
+    head, _, tail = identifier.partition("/")
+    return f"urn:uuid:{uuid.uuid5(uuid.UUID(head), tail) if tail else head}"
+
+
+def _entry(identifier: str, resource_type: str, body: bytes, *, conditional: bool) -> JsonObject:
+    request: JsonObject = {"method": "POST", "url": resource_type}
+    if conditional:
+        request["ifNoneExist"] = f"identifier={IDENTIFIER_SYSTEM}|{identifier}"
+    return {"fullUrl": full_url(identifier), "resource": msgspec.Raw(body), "request": request}
+
+
+def _head(identifier: str, code: str, display: str) -> JsonObject:
+    return {
+        "resourceType": "Observation",
+        "meta": {"profile": [_PROFILE]},
+        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identifier}],
+        "status": "final",
+        "category": [_SURVEY],
+        "code": {"coding": [{"system": _SCORE_SYSTEM, "code": code, "display": display}], "text": display},
+    }
+
+
+def _shared(response_id: str, subject: Subject, *, authored: datetime, issued: datetime) -> JsonObject:
+    shared: JsonObject = {
+        "subject": {"reference": subject.patient},
+        "effectiveDateTime": authored.isoformat(timespec="seconds"),
+        "issued": issued.isoformat(timespec="milliseconds"),
+        "derivedFrom": [{"reference": full_url(response_id)}],
+    }
+    if subject.encounter is not None:
+        shared["encounter"] = {"reference": subject.encounter}
+    return shared
+
+
+def _value(score: Score) -> JsonObject:
+    if score.value is None:
+        reason = {"coding": [{"system": _ABSENT_SYSTEM, "code": "not-performed", "display": "Not Performed"}]}
+        return {"dataAbsentReason": {**reason, "text": score.absent_reason or "Not computed"}}
+    quantity = {"value": _plain(score.value), "unit": score.unit, "system": _UCUM, "code": score.unit}
+    low, high = score.low, score.high
+    if low is None or high is None:
+        return {"valueQuantity": quantity}
+    bounds = {
+        name: {"value": _plain(bound), "unit": score.unit, "system": _UCUM, "code": score.unit}
+        for name, bound in (("low", low), ("high", high))
+    }
+    # Without a type a reference range means "normal": this one is only what can be reached.
+    possible = {**bounds, "type": {"text": "possible"}, "text": _range(low, high)}
+    return {"valueQuantity": quantity, "referenceRange": [possible]}
+
+
+def _range(low: Decimal, high: Decimal) -> str:
+    return f"Possible scores: {_plain(low)} to {_plain(high)}"
+
+
+def _plain(value: Decimal) -> Decimal:
+    """Write 24 rather than 24.00 or 2.4E+1."""
+    whole = value.to_integral_value()
+    return whole if value == whole else value.normalize()
+
+
+def _provenance(
+    response_id: str,
+    identifiers: tuple[str, ...],
+    instrument: Instrument,
+    subject: Subject,
+    issued: datetime,
+    organization: str,
+) -> JsonObject:
+    agents: list[JsonObject] = [
+        {
+            "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
+            "who": {
+                "type": "Device",
+                "identifier": {"system": IDENTIFIER_SYSTEM, "value": f"software/rapport-fhir/{__version__}"},
+                "display": f"Rapport {__version__} (scoring)",
+            },
+            # provenance-1 of US Core: a Device acts on somebody's behalf.
+            "onBehalfOf": {"type": "Organization", "display": organization},
+        }
+    ]
+    if subject.source is not None:
+        author: JsonObject = {
+            "type": {"coding": [{"system": _PARTICIPANT, "code": "author", "display": "Author"}]},
+            "who": {"reference": subject.source},
+        }
+        if subject.source.startswith("Practitioner/"):
+            author["onBehalfOf"] = {"type": "Organization", "display": organization}
+        agents.insert(0, author)
+    return {
+        "resourceType": "Provenance",
+        "target": [{"reference": full_url(identifier)} for identifier in identifiers],
+        "recorded": issued.isoformat(timespec="milliseconds"),
+        "activity": {
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE"}
+            ],
+            "text": "Scores computed from the answers",
+        },
+        "agent": agents,
+        "entity": [
+            {"role": "source", "what": {"reference": full_url(response_id)}},
+            {
+                "role": "source",
+                "what": {
+                    "type": "Questionnaire",
+                    "identifier": {"system": "urn:ietf:rfc:3986", "value": instrument.canonical},
+                    "display": f"{instrument.canonical} ({instrument.content_hash})",
+                },
+            },
+        ],
+    }

@@ -1,0 +1,254 @@
+"""What an installation sets: one TOML file of sites, and the environment for secrets.
+
+Nothing has an insecure default: a missing secret stops the start with a sentence that says what to set.
+"""
+
+import base64
+import binascii
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from plugin.errors import SettingsInvalid
+from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
+
+# Requested at launch: read the patient and the alliance history, write one form's results.
+# v2 scopes; an EHR that grants v1 spellings instead is understood (standards: SMART App Launch 2.2).
+DEFAULT_SCOPES = (
+    "launch",
+    "openid",
+    "fhirUser",
+    "patient/Patient.r",
+    "patient/RelatedPerson.rs",
+    "patient/Encounter.r",
+    "patient/QuestionnaireResponse.crs",
+    "patient/Observation.crs",
+    "patient/Provenance.c",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SitePolicy:
+    """What one site decides: whose name stands for it, and what its clinicians may see."""
+
+    organization: str
+    frame_ancestors: tuple[str, ...]
+    show_item_answers: bool
+    invitation_hours: int
+    session_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration of one installation."""
+
+    base_url: str
+    database: str
+    vault_keys: tuple[bytes, ...]
+    signing_keys: tuple[SigningKey, ...]
+    sites: Sites
+    policies: Mapping[str, SitePolicy]
+    wording: Path | None
+    instrument_folders: tuple[Path, ...]
+
+    def __repr__(self) -> str:
+        """Name the installation, never its secrets."""
+        return f"Settings({self.base_url}, sites={sorted(self.policies)})"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Server(_Strict):
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
+    database: str
+    wording: str | None = None
+    instruments: tuple[str, ...] = ()
+
+
+class _Site(_Strict):
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    name: str
+    organization: str
+    fhir_base: Annotated[str, Field(pattern=r"^https?://[^?#]+$")]
+    client_id: str
+    authentication: Literal["public", "client_secret", "private_key_jwt"]
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    backend_scopes: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    id_token_issuer: str | None = None
+    frame_ancestors: tuple[str, ...] = ()
+    allow_private_addresses: bool = False
+    show_item_answers: bool = False
+    invitation_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
+    session_hours: Annotated[int, Field(ge=1, le=24)] = 8
+
+
+class _File(_Strict):
+    server: _Server
+    site: tuple[_Site, ...]
+
+
+def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the TOML file and the environment; SettingsInvalid names every place and the remedy."""
+    environment = os.environ if environment is None else environment
+    file = _read_file(path)
+    _check_addresses(path, file)
+    keys = _signing_keys(
+        environment, needed=any(site.authentication == "private_key_jwt" for site in file.site)
+    )
+    base = path.parent
+    return Settings(
+        base_url=file.server.base_url,
+        database=file.server.database,
+        vault_keys=_vault_keys(environment),
+        signing_keys=keys,
+        sites=Sites([_build_site(site, file.server.base_url, keys, environment) for site in file.site]),
+        policies={
+            site.id: SitePolicy(
+                organization=site.organization,
+                frame_ancestors=site.frame_ancestors,
+                show_item_answers=site.show_item_answers,
+                invitation_hours=site.invitation_hours,
+                session_hours=site.session_hours,
+            )
+            for site in file.site
+        },
+        wording=base / file.server.wording if file.server.wording else None,
+        instrument_folders=tuple(base / folder for folder in file.server.instruments),
+    )
+
+
+def secret_variable(site_id: str) -> str:
+    """Name the environment variable that holds a site's client secret."""
+    return f"RAPPORT_SITE_{site_id.upper().replace('-', '_')}_SECRET"
+
+
+def _read_file(path: Path) -> _File:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsInvalid(
+            f"There is no configuration file {path}.",
+            "Run `rapport init` to write a commented one, or name another with --config.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
+    try:
+        return _File.model_validate(content)
+    except pydantic.ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise SettingsInvalid(
+            f"{path} has settings that cannot be used: {problems}.",
+            "`rapport init --print` shows every setting with an explanation.",
+        ) from None
+
+
+def _check_addresses(path: Path, file: _File) -> None:
+    if not file.site:
+        raise SettingsInvalid(f"{path} names no site.", "Add a [[site]] section for each EHR.")
+    ids = [site.id for site in file.site]
+    if len(set(ids)) != len(ids):
+        raise SettingsInvalid(f"{path} names a site id twice: {ids}.", "Give each [[site]] its own id.")
+    if file.server.base_url.startswith("http://") and not is_loopback(file.server.base_url):
+        raise SettingsInvalid(
+            f"server.base_url in {path} is plain http: {file.server.base_url}.",
+            "Use https; plain http is accepted for 127.0.0.1 and localhost only.",
+        )
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is on this machine's loopback interface."""
+    host = address.split("://", 1)[-1].split("/", 1)[0]
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return name in {"127.0.0.1", "localhost", "[::1]"}
+
+
+def _vault_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    raw = environment.get("RAPPORT_SECRET_KEY", "").strip()
+    if not raw:
+        raise SettingsInvalid(
+            "RAPPORT_SECRET_KEY is not set.",
+            "Set it to 32 random bytes in base64 (`rapport init` makes one). It encrypts tokens and answers: keep it safe.",
+        )
+    keys = []
+    for part in raw.split(","):
+        try:
+            key = base64.b64decode(
+                part.strip() + "=" * (-len(part.strip()) % 4), altchars=b"-_", validate=True
+            )
+        except binascii.Error:
+            key = b""
+        if len(key) < 32 or len(set(key)) < 8:
+            raise SettingsInvalid(
+                "RAPPORT_SECRET_KEY is not 32 random bytes in base64.",
+                "Make one with `rapport init`, or: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            )
+        keys.append(key)
+    return tuple(keys)
+
+
+def _signing_keys(environment: Mapping[str, str], *, needed: bool) -> tuple[SigningKey, ...]:
+    folder = environment.get("RAPPORT_SIGNING_KEYS", "").strip()
+    if not folder:
+        if needed:
+            raise SettingsInvalid(
+                "RAPPORT_SIGNING_KEYS is not set, and a site uses private_key_jwt.",
+                "Set it to the folder of private keys that `rapport init` made (one JWK file a key).",
+            )
+        return ()
+    files = sorted(Path(folder).glob("*.jwk.json"))
+    if not files:
+        raise SettingsInvalid(
+            f"There is no *.jwk.json file in {folder}.", "Run `rapport init`, or copy the keys there."
+        )
+    try:
+        return tuple(SigningKey.from_jwk(file.read_text(encoding="utf-8")) for file in files)
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"A signing key in {folder} cannot be used: {error}.", "Make new ones with `rapport init`."
+        ) from None
+
+
+def _build_site(
+    site: _Site, base_url: str, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
+) -> Site:
+    authentication: PublicClient | ClientSecret | PrivateKeyJwt
+    if site.authentication == "public":
+        authentication = PublicClient()
+    elif site.authentication == "private_key_jwt":
+        authentication = PrivateKeyJwt(keys)
+    else:
+        variable = secret_variable(site.id)
+        secret = environment.get(variable, "")
+        if not secret:
+            raise SettingsInvalid(
+                f"{variable} is not set, and site {site.id} uses client_secret.",
+                "Set it to the secret that the EHR issued.",
+            )
+        authentication = ClientSecret(secret)
+    return Site(
+        id=site.id,
+        name=site.name,
+        fhir_base=site.fhir_base,
+        client_id=site.client_id,
+        authentication=authentication,
+        redirect_uri=f"{base_url}/callback",
+        launch_url=f"{base_url}/launch",
+        scopes=site.scopes,
+        backend_scopes=site.backend_scopes,
+        extra_hosts=site.extra_hosts,
+        allow_http_loopback=is_loopback(site.fhir_base),
+        allow_private_addresses=site.allow_private_addresses or is_loopback(site.fhir_base),
+        id_token_issuer=site.id_token_issuer,
+    )
