@@ -112,7 +112,7 @@ def read_kept(connection: Connection, vault: Vault, response_id: str) -> Record:
 
 def open_record(row: Row[tuple[object, ...]], vault: Vault) -> Record:
     """Decrypt one row of the response table."""
-    found = row._mapping  # noqa: SLF001 -- SQLAlchemy's documented mapping view of a row
+    found = row._mapping
     stored = msgspec.json.decode(vault.open("results", found["id"], found["sealed_results"]), type=_Stored)
     return Record(
         id=found["id"],

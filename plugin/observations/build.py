@@ -94,13 +94,21 @@ def build_results(
 
 
 def build_bundle(
-    response_id: str, response: bytes, results: Results, *, conditional: bool, provenance: bool
+    response_id: str,
+    identifier: str,
+    response: bytes,
+    results: Results,
+    *,
+    conditional: bool,
+    provenance: bool,
 ) -> bytes:
     """Build the transaction Bundle: the response's own bytes, then Observations, then Provenance if wanted.
 
-    With `conditional`, each entry with an identifier asks the EHR not to create what it already has.
+    `identifier` is the response's own (`system|value`). With `conditional`, each entry that has one asks the EHR not to
+    create what it already has.
     """
-    entries = [_entry(response_id, "QuestionnaireResponse", response, conditional=conditional)]
+    condition = identifier if conditional else None
+    entries = [_entry(full_url(response_id), "QuestionnaireResponse", response, condition)]
     observations = (results.panel, *results.scores)
     for identifier, observation in zip(results.identifiers, observations, strict=True):
         entries.append(_entry(identifier, "Observation", observation, conditional=conditional))
@@ -119,11 +127,11 @@ def full_url(identifier: str) -> str:
     return f"urn:uuid:{uuid.uuid5(uuid.UUID(head), tail) if tail else head}"
 
 
-def _entry(identifier: str, resource_type: str, body: bytes, *, conditional: bool) -> JsonObject:
+def _entry(address: str, resource_type: str, body: bytes, condition: str | None) -> JsonObject:
     request: JsonObject = {"method": "POST", "url": resource_type}
-    if conditional:
-        request["ifNoneExist"] = f"identifier={IDENTIFIER_SYSTEM}|{identifier}"
-    return {"fullUrl": full_url(identifier), "resource": msgspec.Raw(body), "request": request}
+    if condition is not None:
+        request["ifNoneExist"] = f"identifier={condition}"
+    return {"fullUrl": address, "resource": msgspec.Raw(body), "request": request}
 
 
 def _head(identifier: str, code: str, display: str) -> JsonObject:

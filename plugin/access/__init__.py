@@ -1,0 +1,1 @@
+"""Who may do what just now: browser sessions, launches, hand-over, invitations."""

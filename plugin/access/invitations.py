@@ -1,0 +1,164 @@
+"""Invitations: the right to fill one form once, on this device or another. Functions of one connection.
+
+The secret is never stored, only its keyed digest; the draft rests encrypted.
+"""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.errors import InvitationUnusable
+from plugin.ledger import Vault
+from plugin.ledger.tables import invitation
+
+_SECRET_BYTES = 24  # 192 bits: cannot be guessed, and still fits a QR code well
+
+
+class InvitationState(StrEnum):
+    """Where an invitation stands."""
+
+    CREATED = "created"
+    OPENED = "opened"
+    SUBMITTED = "submitted"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Who may answer what, for whom, until when. References are FHIR references."""
+
+    id: str
+    launch: str
+    site: str
+    patient: str
+    encounter: str | None
+    rater: str
+    source: str
+    author: str
+    instrument: str  # canonical with version
+    language: str
+    created: datetime
+    expires: datetime
+    state: InvitationState
+
+
+Draft = dict[str, str | None]  # linkId -> option code; None: did not want to answer
+
+
+def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
+    """Store an invitation and return its secret, which is nowhere else."""
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    connection.execute(
+        invitation.insert().values(
+            id=planned.id,
+            secret=vault.digest("invitation", secret),
+            launch=planned.launch,
+            site=planned.site,
+            patient=planned.patient,
+            encounter=planned.encounter,
+            rater=planned.rater,
+            source=planned.source,
+            author=planned.author,
+            instrument=planned.instrument,
+            language=planned.language,
+            created=planned.created,
+            expires=planned.expires,
+            state=planned.state,
+        )
+    )
+    return secret
+
+
+def new_id() -> str:
+    """Make an id; it becomes the id of the response, too."""
+    return str(uuid.uuid4())
+
+
+def find_invitation(connection: Connection, vault: Vault, secret: str) -> Invitation:
+    """Find an invitation by its secret, whatever its state; InvitationUnusable if there is none."""
+    row = connection.execute(
+        sa.select(invitation).where(invitation.c.secret.in_(vault.digests("invitation", secret)))
+    ).first()
+    if row is None:
+        raise InvitationUnusable("This link does not open a form.", "Ask for a new one.")
+    return Invitation(
+        id=row.id,
+        launch=row.launch,
+        site=row.site,
+        patient=row.patient,
+        encounter=row.encounter,
+        rater=row.rater,
+        source=row.source,
+        author=row.author,
+        instrument=row.instrument,
+        language=row.language,
+        created=row.created,
+        expires=row.expires,
+        state=InvitationState(row.state),
+    )
+
+
+def check_usable(found: Invitation, now: datetime) -> None:
+    """InvitationUnusable unless a form may still be filled with it."""
+    if found.state is InvitationState.SUBMITTED:
+        raise InvitationUnusable(
+            "This form has been sent. The answers are saved.", "There is nothing more to do here."
+        )
+    if found.state is InvitationState.WITHDRAWN:
+        raise InvitationUnusable("This form has been withdrawn.", "Ask for a new one.")
+    if found.expires <= now:
+        raise InvitationUnusable("The time for this form has passed.", "Ask for a new one.")
+
+
+def mark_opened(connection: Connection, invitation_id: str, now: datetime) -> bool:
+    """Note the first opening; False if it had been opened before."""
+    changed = connection.execute(
+        invitation.update()
+        .where(invitation.c.id == invitation_id, invitation.c.state == InvitationState.CREATED)
+        .values(state=InvitationState.OPENED, opened=now)
+    )
+    return changed.rowcount == 1
+
+
+def mark_submitted(connection: Connection, invitation_id: str) -> None:
+    """Close an invitation and forget its draft: the response holds the answers now."""
+    connection.execute(
+        invitation.update()
+        .where(invitation.c.id == invitation_id)
+        .values(state=InvitationState.SUBMITTED, sealed_draft=None)
+    )
+
+
+def withdraw_open(connection: Connection, launch_id: str) -> int:
+    """Withdraw what is still open of a launch."""
+    open_states = (InvitationState.CREATED, InvitationState.OPENED)
+    changed = connection.execute(
+        invitation.update()
+        .where(invitation.c.launch == launch_id, invitation.c.state.in_(open_states))
+        .values(state=InvitationState.WITHDRAWN)
+    )
+    return changed.rowcount
+
+
+def save_draft(connection: Connection, vault: Vault, invitation_id: str, draft: Draft, now: datetime) -> None:
+    """Keep answers as they are given."""
+    sealed = vault.seal("draft", invitation_id, msgspec.json.encode(draft))
+    connection.execute(
+        invitation.update()
+        .where(invitation.c.id == invitation_id, invitation.c.state == InvitationState.OPENED)
+        .values(sealed_draft=sealed, draft_saved=now)
+    )
+
+
+def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draft:
+    """Read the answers given so far."""
+    sealed = connection.execute(
+        sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id)
+    ).scalar()
+    return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}

@@ -1,0 +1,137 @@
+"""Launches: one SMART authorization each, its context and tokens encrypted. Functions of one connection."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.ledger import Vault
+from plugin.ledger.tables import launch, pending_launch
+from smart_launch import LaunchContext, PendingLaunch, TokenSet
+
+PENDING_LIFE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A launch as the ledger keeps it."""
+
+    id: str
+    site: str
+    patient: str  # reference
+    encounter: str | None
+    user: str | None
+    created: datetime
+    expires: datetime
+    context: LaunchContext
+
+    @property
+    def author(self) -> str:
+        """Whose account is at work: the EHR's user, or the patient where the EHR tells none."""
+        return self.user or self.patient
+
+
+def save_pending(connection: Connection, vault: Vault, session: str, pending: PendingLaunch) -> None:
+    """Keep what the callback needs, bound to the browser session that began it."""
+    state = vault.digest("state", pending.state)
+    connection.execute(
+        pending_launch.insert().values(
+            state=state,
+            handle=session,
+            site=pending.site_id,
+            created=pending.created,
+            sealed_pending=vault.seal("pending", state, msgspec.json.encode(pending)),
+        )
+    )
+
+
+def take_pending(
+    connection: Connection, vault: Vault, state: str, now: datetime
+) -> tuple[str, PendingLaunch] | None:
+    """Take a pending authorization out, once: the session key that began it, and itself; None if there is none."""
+    digests = vault.digests("state", state)
+    row = connection.execute(sa.select(pending_launch).where(pending_launch.c.state.in_(digests))).first()
+    connection.execute(
+        pending_launch.delete().where(
+            pending_launch.c.state.in_(digests) | (pending_launch.c.created < now - PENDING_LIFE)
+        )
+    )
+    if row is None or row.created < now - PENDING_LIFE:
+        return None
+    opened = vault.open("pending", row.state, row.sealed_pending)
+    return row.handle, msgspec.json.decode(opened, type=PendingLaunch)
+
+
+def save_launch(connection: Connection, vault: Vault, session: str, new: Launch) -> None:
+    """Store a launch under its browser session."""
+    connection.execute(
+        launch.insert().values(
+            id=new.id,
+            handle=session,
+            site=new.site,
+            patient=new.patient,
+            encounter=new.encounter,
+            user=new.user,
+            created=new.created,
+            expires=new.expires,
+            sealed_context=_seal(vault, new.id, new.context),
+        )
+    )
+
+
+def read_launch(
+    connection: Connection, vault: Vault, launch_id: str, session: str, now: datetime
+) -> Launch | None:
+    """Find a living launch of this browser session; None if it is not its own, ended or over."""
+    row = connection.execute(
+        sa.select(launch).where(
+            launch.c.id == launch_id,
+            launch.c.handle == session,
+            launch.c.ended.is_(None),
+            launch.c.expires > now,
+        )
+    ).first()
+    return None if row is None else _open(vault, row)
+
+
+def launches_with_token(
+    connection: Connection, vault: Vault, site: str, patient: str, preferred: str | None
+) -> tuple[Launch, ...]:
+    """List the launches whose tokens may still write for a patient: the one preferred, then the newest."""
+    rows = connection.execute(
+        sa.select(launch)
+        .where(launch.c.site == site, launch.c.patient == patient)
+        .order_by((launch.c.id == preferred).desc(), launch.c.created.desc())
+        .limit(5)
+    )
+    return tuple(_open(vault, row) for row in rows)
+
+
+def save_tokens(connection: Connection, vault: Vault, held: Launch, tokens: TokenSet) -> Launch:
+    """Store refreshed tokens and return the launch with them."""
+    context = replace(held.context, tokens=tokens)
+    connection.execute(
+        launch.update().where(launch.c.id == held.id).values(sealed_context=_seal(vault, held.id, context))
+    )
+    return replace(held, context=context)
+
+
+def _seal(vault: Vault, launch_id: str, context: LaunchContext) -> bytes:
+    return vault.seal("launch", launch_id, msgspec.json.encode(context))
+
+
+def _open(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
+    found = row._mapping
+    opened = vault.open("launch", found["id"], found["sealed_context"])
+    return Launch(
+        id=found["id"],
+        site=found["site"],
+        patient=found["patient"],
+        encounter=found["encounter"],
+        user=found["user"],
+        created=found["created"],
+        expires=found["expires"],
+        context=msgspec.json.decode(opened, type=LaunchContext),
+    )

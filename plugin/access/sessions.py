@@ -1,0 +1,140 @@
+"""Browser sessions: an opaque handle in a cookie, the lock while a device is handed over.
+
+The handle itself is never stored, only its keyed digest. Functions of one database connection.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.errors import Invalid
+from plugin.ledger import Vault
+from plugin.ledger.tables import browser_session, launch
+
+PIN_ATTEMPTS = 5
+INACTIVITY = timedelta(minutes=60)
+_HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser session: `key` is the digest of its handle."""
+
+    key: str
+    locked: datetime | None
+    pin: str | None
+    pin_attempts: int
+
+
+def new_handle() -> str:
+    """Make an opaque session handle."""
+    return secrets.token_urlsafe(_HANDLE_BYTES)
+
+
+def start_session(connection: Connection, key: str, now: datetime) -> None:
+    """Begin a browser session."""
+    connection.execute(
+        browser_session.insert().values(handle=key, created=now, last_seen=now, pin_attempts=0)
+    )
+
+
+def read_session(connection: Connection, vault: Vault, handle: str | None, now: datetime) -> Session | None:
+    """Find the session of a cookie; None if it is unknown or has been idle too long."""
+    if not handle:
+        return None
+    row = connection.execute(
+        sa.select(browser_session).where(browser_session.c.handle.in_(vault.digests("session", handle)))
+    ).first()
+    if row is None or row.last_seen < now - INACTIVITY:
+        return None
+    return Session(row.handle, row.locked, row.pin, row.pin_attempts)
+
+
+def touch(connection: Connection, key: str, now: datetime) -> None:
+    """Note that the session is in use."""
+    connection.execute(browser_session.update().where(browser_session.c.handle == key).values(last_seen=now))
+
+
+def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> None:
+    """Give a session a new handle at sign-in, with all its launches: a planted cookie is worth nothing then."""
+    row = connection.execute(sa.select(browser_session).where(browser_session.c.handle == old)).one()
+    connection.execute(
+        browser_session.insert().values(
+            handle=new,
+            created=row.created,
+            last_seen=now,
+            locked=row.locked,
+            pin=row.pin,
+            pin_attempts=row.pin_attempts,
+        )
+    )
+    connection.execute(launch.update().where(launch.c.handle == old).values(handle=new))
+    connection.execute(browser_session.delete().where(browser_session.c.handle == old))
+
+
+def check_pin_form(pin: str) -> None:
+    """Invalid unless a PIN is 4 to 8 digits."""
+    if not (4 <= len(pin) <= 8 and pin.isascii() and pin.isdigit()):
+        raise Invalid("The PIN is not usable.", "Choose 4 to 8 digits that the respondent does not know.")
+
+
+def hash_pin(pin: str) -> str:
+    """Hash a PIN with scrypt (salt$hash, hex). Takes some 50 ms: call it outside a transaction."""
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}${_scrypt(pin, salt).hex()}"
+
+
+def is_pin(pin: str, stored: str) -> bool:
+    """Tell whether a PIN is the stored one, in constant time."""
+    salt, _, digest = stored.partition("$")
+    return hmac.compare_digest(_scrypt(pin, bytes.fromhex(salt)), bytes.fromhex(digest))
+
+
+def lock(connection: Connection, key: str, pin: str, now: datetime) -> None:
+    """Lock the session while the device is with a respondent; `pin` is hashed."""
+    connection.execute(
+        browser_session.update()
+        .where(browser_session.c.handle == key)
+        .values(locked=now, pin=pin, pin_attempts=0)
+    )
+
+
+def count_attempt(connection: Connection, key: str) -> int:
+    """Count one PIN attempt before it is looked at; return how many are left after it, -1 if there was none left."""
+    counted = connection.execute(
+        browser_session.update()
+        .where(browser_session.c.handle == key, browser_session.c.pin_attempts < PIN_ATTEMPTS)
+        .values(pin_attempts=browser_session.c.pin_attempts + 1)
+    )
+    if counted.rowcount == 0:
+        return -1
+    used = connection.execute(
+        sa.select(browser_session.c.pin_attempts).where(browser_session.c.handle == key)
+    ).scalar_one()
+    return PIN_ATTEMPTS - int(used)
+
+
+def unlock(connection: Connection, key: str, now: datetime) -> None:
+    """Give the session back to the clinician."""
+    connection.execute(
+        browser_session.update()
+        .where(browser_session.c.handle == key)
+        .values(locked=None, pin=None, pin_attempts=0, last_seen=now)
+    )
+
+
+def end_session(connection: Connection, key: str, now: datetime) -> None:
+    """End a session and all its launches."""
+    connection.execute(
+        launch.update().where(launch.c.handle == key, launch.c.ended.is_(None)).values(ended=now)
+    )
+    connection.execute(browser_session.delete().where(browser_session.c.handle == key))
+
+
+def _scrypt(pin: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)

@@ -1,0 +1,1 @@
+"""What scores mean over sessions and raters. Pure."""

@@ -1,0 +1,118 @@
+"""Reads a patient's past alliance scores out of the record's Observations. Pure, and lenient: it is others' data."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from questionnaires import Catalogue
+
+JsonObject = dict[str, object]
+
+_SCORE_SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
+_NOT_VALID = {"entered-in-error", "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One score of one session by one rater; `value` is None where it was not computed, and `absent` says why."""
+
+    when: datetime
+    instrument: str  # id
+    score: str  # linkId of the score item, e.g. score-total
+    value: float | None
+    absent: str | None
+    respondent: str | None  # reference, where the record still tells
+    response: str | None  # reference or our own id
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+
+class _Coding(msgspec.Struct):
+    system: str = ""
+    code: str = ""
+
+
+class _Concept(msgspec.Struct):
+    coding: tuple[_Coding, ...] = ()
+    text: str | None = None
+
+
+class _Quantity(msgspec.Struct):
+    value: float | None = None
+
+
+class _Observation(msgspec.Struct):
+    id: str | None = None
+    status: str = ""
+    code: _Concept = msgspec.field(default_factory=_Concept)
+    effectiveDateTime: str | None = None  # noqa: N815 -- FHIR's element name
+    valueQuantity: _Quantity | None = None  # noqa: N815 -- FHIR's element name
+    dataAbsentReason: _Concept | None = None  # noqa: N815 -- FHIR's element name
+    derivedFrom: tuple[_Reference, ...] = ()  # noqa: N815 -- FHIR's element name
+
+
+class _Response(msgspec.Struct):
+    id: str = ""
+    source: _Reference | None = None
+
+
+def read_sources(responses: Iterable[JsonObject]) -> dict[str, str]:
+    """Map each response's reference to who answered it."""
+    sources = {}
+    for raw in responses:
+        try:
+            response = msgspec.convert(raw, _Response)
+        except msgspec.ValidationError:
+            continue
+        if response.id and response.source and response.source.reference:
+            sources[f"QuestionnaireResponse/{response.id}"] = response.source.reference
+    return sources
+
+
+def read_points(
+    observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue
+) -> tuple[Point, ...]:
+    """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out."""
+    known = {
+        score.code.code: (instrument.id, score.link_id)
+        for instrument in catalogue.all()
+        for score in instrument.scores
+    }
+    points = [point for raw in observations if (point := _read_point(raw, known, sources)) is not None]
+    return tuple(sorted(points, key=lambda point: point.when))
+
+
+def _read_point(
+    raw: JsonObject, known: Mapping[str, tuple[str, str]], sources: Mapping[str, str]
+) -> Point | None:
+    try:
+        found = msgspec.convert(raw, _Observation)
+    except msgspec.ValidationError:
+        return None
+    code = next((each.code for each in found.code.coding if each.system == _SCORE_SYSTEM), None)
+    when = _moment(found.effectiveDateTime)
+    if code not in known or when is None or found.status in _NOT_VALID:
+        return None
+    instrument, score = known[code]
+    value = found.valueQuantity.value if found.valueQuantity else None
+    absent = None
+    if value is None:
+        absent = (found.dataAbsentReason.text if found.dataAbsentReason else None) or "Not computed"
+    response = next(
+        (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
+    )
+    return Point(when, instrument, score, value, absent, sources.get(response or ""), response)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a dateTime to the day at least; a date alone counts as noon UTC."""
+    if text is None or len(text) < 10:
+        return None
+    try:
+        return datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00+00:00")
+    except ValueError:
+        return None
