@@ -125,6 +125,10 @@ class Locked(RapportError):
     title = "This device is handed over"
     code = "suppressed"
 
+    def __init__(self, what_happened: str, what_to_do: str, *, return_to: str) -> None:
+        super().__init__(what_happened, what_to_do)
+        self.return_to = return_to  # the launch whose lock page asks for the PIN
+
 
 class TooManyAttempts(RapportError):
     """A guess limit is reached."""

@@ -1,5 +1,6 @@
 """Launches: one SMART authorization each, its context and tokens encrypted. Functions of one connection."""
 
+import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,6 +32,11 @@ class Launch:
     def author(self) -> str:
         """Whose account is at work: the EHR's user, or the patient where the EHR tells none."""
         return self.user or self.patient
+
+
+def new_id() -> str:
+    """Make a launch id. It stands in addresses: it opens nothing without the session's cookie."""
+    return str(uuid.uuid4())
 
 
 def save_pending(connection: Connection, vault: Vault, session: str, pending: PendingLaunch) -> None:

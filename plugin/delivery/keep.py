@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from plugin import __version__
+from plugin.access.invitations import mark_submitted
 from plugin.delivery import outbox
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault
@@ -64,7 +65,7 @@ def identify(site: str, system: str | None, value: str | None, body: bytes) -> t
 
 
 def keep(connection: Connection, vault: Vault, record: Record) -> bool:
-    """Store a record and enqueue its delivery; False if the very same one was stored before.
+    """Store a record, enqueue its delivery and close its invitation; False if the very same one was stored before.
 
     Conflict if its identifier is taken by other content.
     """
@@ -98,6 +99,8 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
             software=__version__,
         )
     )
+    if record.invitation is not None:
+        mark_submitted(connection, record.invitation)
     outbox.enqueue(connection, record.id, record.site, record.received)
     return True
 

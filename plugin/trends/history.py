@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -113,6 +113,7 @@ def _moment(text: str | None) -> datetime | None:
     if text is None or len(text) < 10:
         return None
     try:
-        return datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00+00:00")
+        moment = datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00+00:00")
     except ValueError:
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,198 @@
+"""The command line `rapport`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from plugin import __version__
+from plugin.errors import RapportError
+
+app = typer.Typer(
+    name="rapport",
+    help="""Therapeutic alliance in the health record.
+
+    Try it:        rapport demo
+    Set it up:     rapport init, edit rapport.toml, then rapport serve
+    Look around:   rapport instruments list
+    Score a file:  rapport score response.json
+    """,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
+app.add_typer(instruments_app, name="instruments")
+_out = Console()
+_err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
+]
+WordingOption = Annotated[
+    Path | None, typer.Option("--wording", help="Folder of wording packs for licensed instruments.")
+]
+FoldersOption = Annotated[
+    list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
+]
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int, typer.Option(help="Port of Rapport; the sandbox EHR takes the one before it.")
+    ] = 8701,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what an earlier demonstration stored.")
+    ] = False,
+) -> None:
+    """Start a sandbox EHR with synthetic patients, and Rapport registered in it, on this machine."""
+    from plugin.demo import run_demo
+
+    run_demo(port, fresh=fresh)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = Path("rapport.toml"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8701,
+) -> None:
+    """Serve Rapport for the sites of a configuration file. Secrets come from the environment (rapport.env)."""
+    import uvicorn
+
+    from plugin.app import create_app
+    from plugin.settings import read_settings
+
+    settings = read_settings(config)
+    # Requests are logged by route, not by address: addresses hold ids.
+    uvicorn.run(create_app(settings), host=host, port=port, access_log=False, server_header=False)
+
+
+@app.command()
+def sandbox(
+    rapport: Annotated[
+        str, typer.Option(help="Address of the Rapport to register.")
+    ] = "http://127.0.0.1:8701",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8700,
+    database: Annotated[str, typer.Option(help="SQLite file, or :memory:.")] = ":memory:",
+) -> None:
+    """Serve the sandbox EHR alone: synthetic people, a SMART server, a FHIR store. Never for real data."""
+    import uvicorn
+
+    from plugin.demo import sandbox_settings
+    from sandbox_ehr import create_app
+
+    uvicorn.run(
+        create_app(sandbox_settings(port, rapport, database)), host="127.0.0.1", port=port, access_log=False
+    )
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    show: Annotated[bool, typer.Option("--print", help="Only print the commented configuration.")] = False,
+) -> None:
+    """Write a commented rapport.toml, rapport.env with fresh secrets, and signing keys."""
+    from plugin.initial import CONFIGURATION, write_initial
+
+    if show:
+        typer.echo(CONFIGURATION, nl=False)
+        return
+    configuration, environment, keys = write_initial(folder)
+    _out.print(
+        f"Wrote {configuration} (edit it), {environment} (secrets, only you can read it) and {keys}/ (private keys)."
+    )
+    _out.print(f"Then: [bold]set -a; . {environment}; set +a; rapport serve --config {configuration}[/bold]")
+
+
+@instruments_app.command("list")
+def list_instruments(wording: WordingOption = None, instruments: FoldersOption = None) -> None:
+    """List the instruments: who answers, languages, licence, whether it can be filled here."""
+    from questionnaires import load_catalogue
+
+    table = Table(title="Instruments")
+    for column in ("id", "version", "rater", "ages", "licence", "languages", "filled here", "status"):
+        table.add_column(column)
+    for each in load_catalogue(wording=wording, folders=tuple(instruments or ())).all():
+        low, high = each.age_years
+        ages = (
+            f"{low if low is not None else ''}–{high if high is not None else ''}" if low or high else "any"
+        )
+        filled = "yes" if each.fillable else "no: wording missing"
+        validated = "validated" if each.validated else "not validated"
+        languages = ", ".join(each.languages) or "–"
+        table.add_row(
+            each.id, each.version, each.rater, ages, each.licence_kind, languages, filled, validated
+        )
+    _out.print(table)
+
+
+@instruments_app.command("show")
+def show_instrument(
+    instrument: Annotated[str, typer.Argument(help="The id, as `rapport instruments list` gives it.")],
+    language: Annotated[str, typer.Option(help="Language of the wording.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the Questionnaire itself.")] = False,
+    wording: WordingOption = None,
+    instruments: FoldersOption = None,
+) -> None:
+    """Show one instrument: its questions, weights, scores, source and standing."""
+    from plugin.tables import print_instrument
+    from questionnaires import load_catalogue
+
+    found = load_catalogue(wording=wording, folders=tuple(instruments or ())).by_id(instrument)
+    if as_json:
+        sys.stdout.buffer.write(found.resource + b"\n")
+    else:
+        print_instrument(_out, found, language)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="A QuestionnaireResponse as JSON; - reads standard input.")],
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="A table, or FHIR Observations.")
+    ] = "table",
+    wording: WordingOption = None,
+    instruments: FoldersOption = None,
+) -> None:
+    """Score one QuestionnaireResponse: Observations out. Exit status 1 if it may not be scored, with every reason."""
+    from plugin.tables import print_scores
+    from questionnaires import load_catalogue
+
+    body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    print_scores(
+        _out, body, load_catalogue(wording=wording, folders=tuple(instruments or ())), as_json=form == "json"
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line; errors that a person can mend are told in a sentence, with exit status 1."""
+    from plugin.responses import InvalidResponse, UnreadableResponse
+    from questionnaires import CatalogueError
+
+    try:
+        app(standalone_mode=True)
+    except RapportError as error:
+        _err.print(f"[bold red]{error.what_happened}[/]\n{error.what_to_do}", highlight=False)
+        sys.exit(1)
+    except (UnreadableResponse, InvalidResponse) as error:
+        for issue in error.issues:
+            place = issue.link_id or issue.expression or ""
+            _err.print(f"[bold red]{place}[/] {issue.message} {issue.remedy}", highlight=False)
+        sys.exit(1)
+    except (CatalogueError, OSError) as error:
+        _err.print(f"[bold red]{error}[/]", highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""create_app(): the only place where the parts are wired together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from plugin import __version__
+from plugin.audit import Trail
+from plugin.audit.trail import Clock
+from plugin.delivery import outbox
+from plugin.delivery.send import EhrSender
+from plugin.delivery.worker import DeliveryWorker
+from plugin.flow import Intake
+from plugin.ledger import Ledger, Vault
+from plugin.routes import fhir, fill, hand_over, home, patient, smart
+from plugin.routes.errors import install_error_answers
+from plugin.routes.guard import SecurityHeaders, SizeLimit
+from plugin.routes.state import Rapport
+from plugin.scores import compile_key
+from plugin.settings import Settings
+from questionnaires import load_catalogue
+from smart_launch import SmartDirectory
+
+_EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+
+
+def utc_now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings, *, http: httpx.AsyncClient | None = None, clock: Clock = utc_now
+) -> FastAPI:
+    """Build the application. `http` reaches the EHRs (tests give one that stays in the process)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        client = http or httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
+        rapport = _wire(settings, client, clock)
+        app.state.rapport = rapport
+        if settings.database.startswith("sqlite"):
+            # The only worker of this ledger: what an earlier process left leased is due at once.
+            await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
+        worker = asyncio.create_task(rapport.worker.run())
+        yield
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+        if http is None:
+            await client.aclose()
+        rapport.ledger.close()
+
+    app = FastAPI(
+        title="Rapport",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        middleware=[Middleware(SecurityHeaders, settings=settings), Middleware(SizeLimit)],
+    )
+    for part in (home, smart, patient, hand_over, fill, fhir):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
+    install_error_answers(app)
+    return app
+
+
+def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
+    catalogue = load_catalogue(wording=settings.wording, folders=settings.instrument_folders)
+    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    trail = Trail(settings.base_url, clock)
+    keys = {instrument.canonical: compile_key(instrument) for instrument in catalogue.all()}
+    directory = SmartDirectory(clock=clock)
+    sender = EhrSender(settings.sites, directory, ledger, http, clock)
+    worker = DeliveryWorker(ledger, trail, sender, clock, lambda site: settings.sites[site].fhir_base)
+    return Rapport(
+        settings=settings,
+        ledger=ledger,
+        trail=trail,
+        intake=Intake(catalogue, keys, ledger, trail, clock),
+        directory=directory,
+        http=http,
+        sender=sender,
+        worker=worker,
+        clock=clock,
+    )

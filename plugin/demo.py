@@ -1,0 +1,188 @@
+"""The demonstration: a sandbox EHR and a Rapport registered in it, as two processes on this machine."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import platformdirs
+from rich.console import Console
+from rich.panel import Panel
+
+from plugin.errors import SettingsInvalid
+from plugin.initial import write_keys
+from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
+
+CLIENT_ID = "rapport"
+SITE_ID = "sandbox"
+_START_SECONDS = 30
+_out = Console()
+
+
+def sandbox_settings(port: int, rapport: str, database: str) -> SandboxSettings:
+    """Describe the sandbox EHR with Rapport registered: its keys are read from Rapport's JWKS address."""
+    client = RegisteredClient(
+        client_id=CLIENT_ID,
+        name="Rapport",
+        kind="asymmetric",
+        redirect_uris=(f"{rapport}/callback",),
+        launch_url=f"{rapport}/launch",
+        jwks_uri=f"{rapport}/.well-known/jwks.json",
+        scopes=(
+            "launch",
+            "launch/patient",
+            "openid",
+            "fhirUser",
+            "offline_access",
+            "online_access",
+            "patient/*.crus",
+            "user/*.crus",
+            "system/*.crus",
+        ),
+    )
+    return SandboxSettings(
+        base_url=f"http://localhost:{port}",
+        database=database,
+        clients=(client,),
+        apps=(EmbeddedApp(name="Rapport", client_id=CLIENT_ID),),
+    )
+
+
+def configuration(port: int) -> str:
+    """Write the demonstration's rapport.toml."""
+    ehr = f"http://localhost:{port - 1}"
+    return f"""\
+[server]
+base_url = "http://127.0.0.1:{port}"
+database = "sqlite:///{{folder}}/rapport.sqlite3"
+
+[[site]]
+id = "{SITE_ID}"
+name = "Sandbox EHR"
+organization = "Sandbox Child and Adolescent Service"
+fhir_base = "{ehr}/r4"
+client_id = "{CLIENT_ID}"
+authentication = "private_key_jwt"
+frame_ancestors = ["{ehr}"]
+scopes = [
+  "launch", "openid", "fhirUser", "online_access",
+  "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.r",
+  "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
+  "user/Practitioner.r",
+]
+backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
+"""
+
+
+def run_demo(port: int, *, fresh: bool) -> None:
+    """Start both servers, print where to go, and stop them together."""
+    ehr = f"http://localhost:{port - 1}"
+    rapport = f"http://127.0.0.1:{port}"
+    for wanted in (port - 1, port):
+        _check_free(wanted)
+    folder = platformdirs.user_state_path("rapport-demo") / str(port)
+    environment = _prepare(folder, port, fresh=fresh)
+    command = [sys.executable, "-m", "plugin"]
+    servers = [
+        subprocess.Popen(  # noqa: S603 -- our own module, fixed arguments
+            [
+                *command,
+                "sandbox",
+                "--port",
+                str(port - 1),
+                "--rapport",
+                rapport,
+                "--database",
+                str(folder / "ehr.sqlite3"),
+            ]
+        ),
+        subprocess.Popen(  # noqa: S603 -- our own module, fixed arguments
+            [*command, "serve", "--port", str(port), "--config", str(folder / "rapport.toml")],
+            env=environment,
+        ),
+    ]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        for address, server in ((f"{ehr}/r4/metadata", servers[0]), (f"{rapport}/health", servers[1])):
+            _wait_for(address, server)
+        _out.print(_welcome(ehr, rapport, folder))
+        while all(server.poll() is None for server in servers):
+            time.sleep(0.5)
+        raise SettingsInvalid("One of the two servers has stopped.", "Its last lines above say why.")
+    except KeyboardInterrupt:
+        _out.print("Stopping.")
+    finally:
+        for server in servers:
+            server.terminate()
+        for server in servers:
+            server.wait(10)
+
+
+def _prepare(folder: Path, port: int, *, fresh: bool) -> dict[str, str]:
+    """Make the demonstration's folder with its secrets, or keep the one there is."""
+    if fresh and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys, secret = folder / "keys", folder / "secret.json"
+    if not keys.exists():
+        write_keys(keys)
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(json.dumps(secrets.token_urlsafe(32)), encoding="utf-8")
+    (folder / "rapport.toml").write_text(
+        configuration(port).replace("{folder}", str(folder)), encoding="utf-8"
+    )
+    return {
+        **os.environ,
+        "RAPPORT_SECRET_KEY": json.loads(secret.read_text(encoding="utf-8")),
+        "RAPPORT_SIGNING_KEYS": str(keys),
+    }
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise SettingsInvalid(
+                f"Port {port} is taken.", "Stop what uses it, or choose another: rapport demo --port 8801"
+            ) from None
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise SettingsInvalid(
+                f"The server of {address} stopped while starting.", "Its lines above say why."
+            )
+        try:
+            if httpx.get(address, timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise SettingsInvalid(
+        f"{address} did not answer within {_START_SECONDS} seconds.", "See its lines above."
+    )
+
+
+def _welcome(ehr: str, rapport: str, folder: Path) -> Panel:
+    return Panel.fit(
+        f"Open  [bold]{ehr}[/bold]  in a browser\n\n"
+        "1  Choose a clinician, then a patient (Mia Hoffmann has a history).\n"
+        "2  In the chart, press [bold]Rapport[/bold].\n"
+        "3  Choose who answers and the form, think of a PIN, press [bold]Hand over[/bold].\n"
+        "4  Answer as the child would, send, give the tablet back with the PIN.\n"
+        "5  The scores stand in the chart's Observations within two seconds.\n\n"
+        f"Synthetic people only. Rapport: {rapport}   kept in: {folder}\n"
+        "Ctrl-C stops both; `rapport demo --fresh` begins anew.",
+        title="Rapport demonstration",
+    )

@@ -1,0 +1,104 @@
+"""Writes the first configuration of an installation: a commented file, fresh secrets, signing keys."""
+
+import secrets
+from pathlib import Path
+
+from plugin.errors import SettingsInvalid
+from plugin.settings import DEFAULT_SCOPES
+from smart_launch import generate_key
+
+_SCOPES = "\n".join(f'#   "{scope}",' for scope in DEFAULT_SCOPES)
+
+CONFIGURATION = f"""\
+# Rapport's configuration: one [server], one [[site]] for each EHR.
+# Secrets are not kept here but in the environment; `rapport init` wrote them to rapport.env.
+
+[server]
+# Rapport's own address, as browsers and the EHR see it. https, except on this machine (127.0.0.1, localhost).
+base_url = "https://rapport.example.org"
+
+# Where answers, scores and the audit trail are kept.
+#   sqlite:///rapport.sqlite3                          one serving process; the folder must be backed up
+#   postgresql+psycopg://rapport@db.example.org/rapport   many processes
+database = "sqlite:///rapport.sqlite3"
+
+# Folder of wording packs for licensed instruments (one JSON file a language), beside this file.
+# wording = "wording"
+
+# Folders of instruments of your own: <folder>/<id>/questionnaire.json.
+# instruments = ["instruments"]
+
+[[site]]
+# A short name for the addresses and the environment: small letters, digits, hyphens.
+id = "clinic"
+# What people read.
+name = "Example Clinic"
+# On whose behalf scores are computed (Provenance.agent.onBehalfOf).
+organization = "Example Clinic Trust"
+# The EHR's FHIR R4 base, exactly as it stands in the launch's `iss`.
+fhir_base = "https://ehr.example.org/fhir/r4"
+# The client id that the EHR gave when Rapport was registered there. Register with
+#   launch URL    <base_url>/launch
+#   redirect URL  <base_url>/callback
+#   JWKS URL      <base_url>/.well-known/jwks.json   (private_key_jwt)
+client_id = "rapport"
+# How Rapport proves who it is: private_key_jwt (best), client_secret, or public.
+# client_secret takes the secret from RAPPORT_SITE_CLINIC_SECRET.
+authentication = "private_key_jwt"
+# Which pages may show Rapport in a frame: the origins of the EHR's user interface.
+frame_ancestors = ["https://ehr.example.org"]
+
+# What Rapport asks for at launch; these are the defaults. An EHR may grant less: Rapport goes by what is granted.
+# scopes = [
+{_SCOPES}
+# ]
+
+# A token of Rapport's own, to deliver when the clinician's sign-in is over (SMART Backend Services):
+# backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
+
+# Hosts besides fhir_base's own that its discovery may name for signing in.
+# extra_hosts = ["login.example.org"]
+
+# The id_token's issuer, where it differs from what discovery says.
+# id_token_issuer = "https://login.example.org"
+
+# The EHR stands in a private network (10.x, 192.168.x ...).
+# allow_private_addresses = true
+
+# May clinicians see single answers? By default they see scores only.
+# show_item_answers = false
+
+# How long an invitation to fill a form lives, and a launch.
+# invitation_hours = 24
+# session_hours = 8
+"""
+
+
+def write_initial(folder: Path) -> tuple[Path, ...]:
+    """Write rapport.toml, rapport.env and keys/ into a folder; SettingsInvalid rather than overwrite any."""
+    configuration, environment, keys = folder / "rapport.toml", folder / "rapport.env", folder / "keys"
+    for path in (configuration, environment, keys):
+        if path.exists():
+            raise SettingsInvalid(f"{path} exists already.", "Move it away first: nothing is overwritten.")
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration.write_text(CONFIGURATION, encoding="utf-8")
+    write_keys(keys)
+    _write_secret(
+        environment,
+        "# Secrets of this installation. Keep a copy in a safe place: without the key nothing stored can be read.\n"
+        f"RAPPORT_SECRET_KEY={secrets.token_urlsafe(32)}\n"
+        f"RAPPORT_SIGNING_KEYS={keys.resolve()}\n",
+    )
+    return configuration, environment, keys
+
+
+def write_keys(folder: Path) -> None:
+    """Make one signing key for each algorithm that SMART asks clients to know."""
+    folder.mkdir(parents=True, mode=0o700)
+    for algorithm in ("ES384", "RS384"):
+        _write_secret(folder / f"{algorithm.lower()}.jwk.json", generate_key(algorithm).to_jwk())
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,195 @@
+"""What the EHR's chart says that our pages show: the person, who can answer, the contact, past scores.
+
+Everything here is somebody else's data: what is missing or odd is left out, never guessed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+import msgspec
+
+from plugin.access.launches import Launch
+from plugin.ehr import Ehr, EhrError
+from plugin.trends.history import Point, read_points, read_sources
+from questionnaires import Catalogue, Rater
+
+JsonObject = dict[str, object]
+T = TypeVar("T")
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+_HISTORY_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Respondent:
+    """Somebody who may answer a form: `relationship` as the EHR words it."""
+
+    reference: str
+    name: str
+    rater: Rater
+    relationship: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What could be read; `unread` names what could not, in words for the clinician."""
+
+    name: str
+    birth_date: date | None
+    respondents: tuple[Respondent, ...]
+    contact: str | None
+    virtual: bool | None
+    points: tuple[Point, ...]
+    unread: tuple[str, ...]
+
+
+class _Name(msgspec.Struct):
+    use: str = ""
+    text: str | None = None
+    given: tuple[str, ...] = ()
+    family: str | None = None
+
+
+class _Coding(msgspec.Struct):
+    code: str = ""
+    display: str | None = None
+
+
+class _Concept(msgspec.Struct):
+    text: str | None = None
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Period(msgspec.Struct):
+    start: str | None = None
+
+
+class _Person(msgspec.Struct):
+    id: str = ""
+    name: tuple[_Name, ...] = ()
+    birthDate: str | None = None  # noqa: N815 -- FHIR's element name
+    relationship: tuple[_Concept, ...] = ()
+    active: bool = True
+
+
+class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
+    contact_class: _Coding = msgspec.field(default_factory=_Coding)
+    period: _Period = msgspec.field(default_factory=_Period)
+
+
+async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
+    """Read the chart's parts side by side; a part that fails is named, and the rest still shown."""
+    unread: list[str] = []
+    patient, respondents, encounter, points = await asyncio.gather(
+        _or_none(_read(ehr, launch.patient, _Person), "the patient", unread),
+        _or_none(read_respondents(ehr, launch), "the caregivers", unread),
+        _or_none(_read(ehr, launch.encounter, _Encounter), "the contact", unread)
+        if launch.encounter
+        else _nothing(),
+        _or_none(_read_history(ehr, launch, catalogue), "earlier scores", unread),
+    )
+    contact = encounter.contact_class if encounter else None
+    return Chart(
+        name=_name(patient.name) if patient else "",
+        birth_date=_date(patient.birthDate) if patient else None,
+        respondents=respondents or (),
+        contact=encounter.period.start if encounter else None,
+        virtual=(contact.code == "VR") if contact and contact.code else None,
+        points=points or (),
+        unread=tuple(unread),
+    )
+
+
+async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
+    """List who may answer: the young person, the caregivers of the record, the clinician of this launch."""
+    patient_id = launch.patient.removeprefix("Patient/")
+    patient, related, clinician = await asyncio.gather(
+        _read(ehr, launch.patient, _Person),
+        ehr.search("RelatedPerson", {"patient": patient_id}),
+        _clinician(ehr, launch),
+    )
+    people = [Respondent(launch.patient, _name(patient.name), Rater.CHILD, "")]
+    people += [
+        Respondent(f"RelatedPerson/{each.id}", _name(each.name), Rater.CAREGIVER, _relationship(each))
+        for each in _convert_all(related, _Person)
+        if each.id and each.active
+    ]
+    if clinician is not None:
+        people.append(clinician)
+    return tuple(people)
+
+
+async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
+    if launch.user is None or not launch.user.startswith("Practitioner/"):
+        return None
+    try:
+        name = _name((await _read(ehr, launch.user, _Person)).name)
+    except EhrError:
+        # Reading Practitioner is not among the scopes that every EHR grants; the role is enough.
+        name = ""
+    return Respondent(launch.user, name, Rater.THERAPIST, "")
+
+
+async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> tuple[Point, ...]:
+    patient_id = launch.patient.removeprefix("Patient/")
+    observations, responses = await asyncio.gather(
+        ehr.search("Observation", {"patient": patient_id, "category": "survey"}, limit=_HISTORY_LIMIT),
+        ehr.search("QuestionnaireResponse", {"patient": patient_id}, limit=_HISTORY_LIMIT),
+    )
+    return read_points(observations, read_sources(responses), catalogue)
+
+
+async def _read(ehr: Ehr, reference: str, kind: type[Struct]) -> Struct:
+    found = await ehr.read(reference)
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError:
+        return kind()
+
+
+async def _or_none(work: Awaitable[T], part: str, unread: list[str]) -> T | None:
+    try:
+        return await work
+    except EhrError as error:
+        unread.append(f"{part} ({error})")
+        return None
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _convert_all(resources: Iterable[JsonObject], kind: type[Struct]) -> list[Struct]:
+    found = []
+    for resource in resources:
+        try:
+            found.append(msgspec.convert(resource, kind))
+        except msgspec.ValidationError:
+            continue
+    return found
+
+
+def _name(names: tuple[_Name, ...]) -> str:
+    """Write a person's name: the usual or official one, as text if the EHR gives it."""
+    if not names:
+        return ""
+    chosen = next((each for use in ("usual", "official") for each in names if each.use == use), names[0])
+    return chosen.text or " ".join([*chosen.given, chosen.family or ""]).strip()
+
+
+def _relationship(person: _Person) -> str:
+    for concept in person.relationship:
+        words = concept.text or next((coding.display for coding in concept.coding if coding.display), None)
+        if words:
+            return words
+    return ""
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,218 @@
+"""Turns every error into one answer: an OperationOutcome for programs, a page for people."""
+
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
+from plugin.errors import Issue, Locked, RapportError
+from plugin.pages import FailurePage, render_failure
+from plugin.responses import InvalidResponse, UnreadableResponse
+from questionnaires import CatalogueError, UnknownQuestionnaire
+from smart_launch import SmartError
+
+log = structlog.get_logger()
+
+_SCRIPTED = ("/fill/", "/fhir/", "/sites/")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of an error, whoever asks."""
+
+    status: int
+    title: str
+    what_happened: str
+    what_to_do: str
+    reason: str
+    issues: tuple[Issue, ...]
+
+
+def install_error_answers(app: FastAPI) -> None:
+    """Answer every error of every route in one place."""
+    for kind in (RapportError, SmartError, EhrError, CatalogueError, UnreadableResponse, InvalidResponse):
+        app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(Exception, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, Locked) and _wants_page(request):
+        return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
+    told = tell(error)
+    log.info("refused", path=_route(request), status=told.status, reason=told.reason)
+    if told.status >= 500:
+        log.error("failed", path=_route(request), error=type(error).__name__)
+    if _wants_page(request):
+        page = FailurePage(
+            title=told.title,
+            what_happened=told.what_happened,
+            what_to_do=told.what_to_do,
+            reason=told.reason,
+            status=told.status,
+        )
+        return HTMLResponse(render_failure(page), told.status)
+    return Response(outcome(told), told.status, media_type="application/fhir+json", headers=_challenge(told))
+
+
+def tell(error: Exception) -> Told:
+    """Say what happened and what to do; an error that nobody foresaw says no more than that."""
+    match error:
+        case RapportError():
+            return Told(
+                error.status, error.title, error.what_happened, error.what_to_do, error.code, error.issues
+            )
+        case SmartError():
+            return _plain(
+                error.status,
+                "Rapport could not be opened",
+                error.what_happened,
+                error.what_to_do,
+                error.reason,
+            )
+        case UnreadableResponse() | InvalidResponse():
+            status = 400 if isinstance(error, UnreadableResponse) else 422
+            issues = tuple(
+                Issue(
+                    each.code,
+                    f"{each.message} {each.remedy}".strip(),
+                    each.expression,
+                    each.link_id,
+                    each.severity,
+                )
+                for each in error.issues
+            )
+            count = "1 problem" if len(issues) == 1 else f"{len(issues)} problems"
+            return Told(
+                status,
+                "Please correct",
+                f"The response has {count}.",
+                "Each is named below.",
+                "invalid",
+                issues,
+            )
+        case CatalogueError():
+            code = "not-found" if isinstance(error, UnknownQuestionnaire) else "business-rule"
+            return _plain(
+                422,
+                "This form is not known",
+                str(error),
+                "GET /fhir/Questionnaire lists the catalogue.",
+                code,
+            )
+        case EhrError():
+            return _tell_ehr(error)
+        case RequestValidationError():
+            places = ", ".join(str(each["loc"][-1]) for each in error.errors())
+            return _plain(
+                422,
+                "Please correct",
+                f"These fields are missing or wrong: {places}.",
+                "Reload the page and try again.",
+                "required",
+            )
+        case HTTPException():
+            return _tell_http(error)
+        case _:
+            return _plain(
+                500,
+                "Something went wrong",
+                "Rapport met an error of its own.",
+                "Try again; what was saved is safe.",
+                "exception",
+            )
+
+
+def outcome(told: Told) -> bytes:
+    """Write an OperationOutcome."""
+    issues = []
+    for each in told.issues:
+        issue: dict[str, object] = {"severity": each.severity, "code": each.code, "diagnostics": each.message}
+        if each.link_id is not None:
+            issue["details"] = {"text": f"linkId {each.link_id}"}
+        if each.expression is not None:
+            issue["expression"] = [each.expression]
+        issues.append(issue)
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": issues})
+
+
+def _tell_ehr(error: EhrError) -> Told:
+    if isinstance(error, TokenRefused):
+        return _plain(
+            401,
+            "Your session has ended",
+            "The EHR no longer accepts this sign-in.",
+            "Open Rapport again from the chart.",
+            "login",
+        )
+    if isinstance(error, EhrUnavailable):
+        return _plain(
+            503,
+            "The EHR does not answer",
+            str(error),
+            "Try again in a moment; what was saved is safe.",
+            "transient",
+        )
+    return _plain(
+        502,
+        "The EHR answered with an error",
+        str(error),
+        "Try again, or tell your administrator.",
+        "processing",
+    )
+
+
+def _tell_http(error: HTTPException) -> Told:
+    if error.status_code == 404:
+        return _plain(
+            404,
+            "Not found",
+            "There is nothing at this address.",
+            "Open Rapport from the patient's chart.",
+            "not-found",
+        )
+    return _plain(
+        error.status_code, "Not possible", str(error.detail), "Go back and try again.", "not-supported"
+    )
+
+
+def _plain(status: int, title: str, what_happened: str, what_to_do: str, reason: str) -> Told:
+    code = reason if reason in _ISSUE_TYPES else "processing"
+    return Told(
+        status, title, what_happened, what_to_do, reason, (Issue(code, f"{what_happened} {what_to_do}"),)
+    )
+
+
+_ISSUE_TYPES = {
+    "login",
+    "forbidden",
+    "not-found",
+    "not-supported",
+    "business-rule",
+    "required",
+    "transient",
+    "processing",
+    "exception",
+}
+
+
+def _wants_page(request: Request) -> bool:
+    if request.url.path.startswith(_SCRIPTED) or request.url.path.endswith(".json"):
+        return False
+    return "text/html" in request.headers.get("accept", "text/html")
+
+
+def _route(request: Request) -> str:
+    """Name the route, not the address: addresses hold ids."""
+    route = request.scope.get("route")
+    return getattr(route, "path", "unknown")
+
+
+def _challenge(told: Told) -> dict[str, str]:
+    return {"WWW-Authenticate": "Bearer"} if told.status == 401 else {}

@@ -1,0 +1,98 @@
+"""What every request and answer passes: the size limit, the security headers."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plugin.errors import Issue, TooLarge
+from plugin.routes.errors import Told, outcome
+from plugin.settings import Settings
+
+LARGEST_BODY = 1_000_000  # bytes; the largest form known here has 36 items and makes 20 kB
+
+
+class SizeLimit:
+    """Refuses a body over the limit before or while it is read, whatever its header says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting its body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > LARGEST_BODY:
+            await _refuse(send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > LARGEST_BODY:
+                raise TooLarge(*_too_large())
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class SecurityHeaders:
+    """Adds what keeps a page to itself, and says which EHRs may frame it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._ancestors = {site: policy.frame_ancestors for site, policy in settings.policies.items()}
+        self._https = settings.base_url.startswith("https://")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; add headers to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = self._policy(scope)
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+                if self._https:
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _policy(self, scope: Scope) -> str:
+        # The site is known once a launch or an invitation is; before that, any configured EHR may frame the page.
+        site = scope.get("state", {}).get("site")
+        if site in self._ancestors:
+            ancestors = self._ancestors[site]
+        else:
+            ancestors = tuple(dict.fromkeys(each for known in self._ancestors.values() for each in known))
+        framing = " ".join(("'self'", *ancestors))
+        return (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            "form-action 'self'; base-uri 'none'; object-src 'none'; "
+            f"frame-ancestors {framing}"
+        )
+
+
+def _too_large() -> tuple[str, str]:
+    return (
+        f"The body is larger than {LARGEST_BODY} bytes.",
+        "No form is that large: send one response at a time.",
+    )
+
+
+async def _refuse(send: Send) -> None:
+    happened, remedy = _too_large()
+    issue = Issue(TooLarge.code, f"{happened} {remedy}")
+    body = outcome(Told(413, TooLarge.title, happened, remedy, TooLarge.code, (issue,)))
+    headers = [(b"content-type", b"application/fhir+json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,170 @@
+"""Hand-over: make an invitation, lock the clinician's session, give it back for the PIN."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.engine import Connection
+
+from plugin.access import sessions
+from plugin.access.invitations import Invitation, InvitationState, create_invitation, new_id
+from plugin.access.launches import Launch
+from plugin.audit import Kind
+from plugin.errors import Invalid, NotSignedIn
+from plugin.pages import render_lock
+from plugin.routes.chart import read_respondents
+from plugin.routes.state import (
+    CurrentLaunch,
+    CurrentRapport,
+    CurrentSession,
+    OwnLaunch,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    csrf_token,
+    ehr_for,
+)
+from plugin.routes.views import lock_page
+from questionnaires import Instrument, Rater
+
+router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the clinician asked for."""
+
+    respondent: str
+    instrument: str
+    language: str
+
+
+@router.post("/invitations")
+async def invite(
+    found: CurrentLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    csrf: Annotated[str, Form()],
+    respondent: Annotated[str, Form()],
+    instrument: Annotated[str, Form()],
+    language: Annotated[str, Form()],
+    pin: Annotated[str, Form()] = "",
+) -> Response:
+    """Start a form on this device: lock the session and open the form, or open it at once for the therapist."""
+    check_csrf(rapport, session, found, csrf)
+    planned = await _plan(rapport, found, _Wish(respondent, instrument, language))
+    handed_over = planned.rater != Rater.THERAPIST
+    hashed = None
+    if handed_over:
+        sessions.check_pin_form(pin)
+        hashed = await asyncio.to_thread(sessions.hash_pin, pin)
+    vault = rapport.ledger.vault
+
+    def store(connection: Connection) -> str:
+        if hashed is not None:
+            sessions.lock(connection, session.key, hashed, planned.created)
+        return create_invitation(connection, vault, planned)
+
+    kind = Kind.HAND_OVER if handed_over else Kind.INVITATION_CREATED
+    audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient)
+    secret = await rapport.ledger.write(store, audit)
+    return RedirectResponse(f"/fill#{secret}", status_code=303)
+
+
+@router.get("/return")
+async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRapport) -> Response:
+    """Ask for the clinician's PIN; straight to the patient page where nothing is locked."""
+    if session.locked is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    left = sessions.PIN_ATTEMPTS - session.pin_attempts
+    return HTMLResponse(
+        render_lock(lock_page(found.id, csrf_token(rapport, session, found), left, wrong=False))
+    )
+
+
+@router.post("/return")
+async def give_back(
+    found: OwnLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    csrf: Annotated[str, Form()],
+    pin: Annotated[str, Form()] = "",
+) -> Response:
+    """Unlock with the PIN; after five wrong ones the session ends."""
+    check_csrf(rapport, session, found, csrf)
+    if session.locked is None or session.pin is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    left = await rapport.ledger.bookkeep(lambda connection: sessions.count_attempt(connection, session.key))
+    if left >= 0 and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
+        return await _unlock(rapport, found, session)
+    failed = rapport.trail.entry(
+        Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient, failure="Wrong PIN"
+    )
+    if left <= 0:
+        now = rapport.clock()
+        await rapport.ledger.write(
+            lambda connection: sessions.end_session(connection, session.key, now), failed
+        )
+        raise NotSignedIn(
+            "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
+        )
+    await rapport.ledger.record(failed)
+    page = lock_page(found.id, csrf_token(rapport, session, found), left, wrong=True)
+    return HTMLResponse(render_lock(page), status_code=403)
+
+
+async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) -> Response:
+    now = rapport.clock()
+    audit = rapport.trail.entry(Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient)
+    await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
+    return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
+    chosen = _choose_instrument(rapport, wish)
+    respondents = await read_respondents(await ehr_for(rapport, found), found)
+    who = next((each for each in respondents if each.reference == wish.respondent), None)
+    if who is None:
+        raise Invalid(
+            "This person does not belong to the patient's record.", "Choose who answers from the list."
+        )
+    if who.rater != chosen.rater:
+        raise Invalid(
+            f"{chosen.title} is for the {chosen.rater}, and {who.name} is the {who.rater}.",
+            "Choose the form that fits who answers.",
+        )
+    now = rapport.clock()
+    hours = rapport.settings.policies[found.site].invitation_hours
+    return Invitation(
+        id=new_id(),
+        launch=found.id,
+        site=found.site,
+        patient=found.patient,
+        encounter=found.encounter,
+        rater=chosen.rater,
+        source=who.reference,
+        author=found.author,
+        instrument=chosen.canonical,
+        language=wish.language,
+        created=now,
+        expires=now + timedelta(hours=hours),
+        state=InvitationState.CREATED,
+    )
+
+
+def _choose_instrument(rapport: Rapport, wish: _Wish) -> Instrument:
+    chosen = rapport.intake.catalogue.by_id(wish.instrument)
+    if not chosen.fillable:
+        raise Invalid(
+            f"{chosen.title} has no wording here.", "Its licence holder supplies it; see the catalogue."
+        )
+    if wish.language not in chosen.languages:
+        raise Invalid(
+            f"{chosen.title} is not available in “{wish.language}”.",
+            f"Choose one of {', '.join(chosen.languages)}.",
+        )
+    return chosen

@@ -1,0 +1,185 @@
+"""The SMART launch: out to the EHR's authorization server and back."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.engine import Connection
+
+from plugin.access import launches, sessions
+from plugin.access.launches import Launch
+from plugin.audit import Actor, Kind
+from plugin.delivery import outbox
+from plugin.errors import NotFound
+from plugin.routes.state import COOKIE, CurrentRapport, Rapport
+from smart_launch import (
+    LaunchContext,
+    LaunchExpired,
+    LaunchRefused,
+    PendingLaunch,
+    Site,
+    SmartError,
+    begin,
+    finish,
+    public_jwks,
+)
+
+router = APIRouter()
+
+
+@router.get("/launch")
+async def launch(
+    request: Request,
+    rapport: CurrentRapport,
+    iss: Annotated[str, Query()] = "",
+    launch: Annotated[str, Query()] = "",
+) -> Response:
+    """EHR launch: the chart opens this address with its issuer and a launch value."""
+    site = rapport.settings.sites.find(iss)
+    if not launch:
+        raise LaunchRefused(
+            "The EHR did not say which launch this is.", "Open Rapport from the patient's chart."
+        )
+    return await _depart(request, rapport, site, launch)
+
+
+@router.get("/standalone/{site_id}")
+async def standalone(request: Request, site_id: str, rapport: CurrentRapport) -> Response:
+    """Standalone launch: sign in to the EHR and choose the patient there."""
+    if site_id not in rapport.settings.sites:
+        raise NotFound("There is no such site.", "Choose one on the start page.")
+    return await _depart(request, rapport, rapport.settings.sites[site_id], None)
+
+
+@router.get("/callback")
+async def callback(
+    request: Request,
+    rapport: CurrentRapport,
+    state: Annotated[str, Query()] = "",
+    code: Annotated[str | None, Query()] = None,
+    error: Annotated[str | None, Query()] = None,
+    error_description: Annotated[str | None, Query()] = None,
+    iss: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Back from the authorization server: exchange the code, keep the launch, open the patient page."""
+    site, pending, session_key = await _take_pending(request, rapport, state)
+    request.state.site = site.id
+    try:
+        configuration = await rapport.directory.discover(site, rapport.http)
+        context = await finish(
+            site,
+            configuration,
+            pending,
+            code=code,
+            state=state,
+            error=error,
+            error_description=error_description,
+            iss=iss,
+            http=rapport.http,
+            now=rapport.clock(),
+        )
+    except SmartError as refusal:
+        failed = rapport.trail.entry(
+            Kind.LAUNCH, Actor(display="Unknown"), site=site.id, failure=refusal.reason
+        )
+        await rapport.ledger.record(failed)
+        raise
+    return await _arrive(rapport, site, context, session_key)
+
+
+@router.get("/.well-known/jwks.json")
+async def jwks(rapport: CurrentRapport) -> JSONResponse:
+    """Our public keys, for EHRs that check our assertions."""
+    keys = public_jwks(rapport.settings.signing_keys)
+    return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
+
+
+async def _depart(request: Request, rapport: Rapport, site: Site, launch_value: str | None) -> Response:
+    request.state.site = site.id
+    configuration = await rapport.directory.discover(site, rapport.http)
+    now = rapport.clock()
+    authorization = begin(site, configuration, launch=launch_value, now=now)
+    vault = rapport.ledger.vault
+    handle = request.cookies.get(COOKIE)
+    known = await rapport.ledger.read(
+        lambda connection: sessions.read_session(connection, vault, handle, now)
+    )
+    fresh = None if known else sessions.new_handle()
+    key = known.key if known else vault.digest("session", fresh or "")
+
+    def store(connection: Connection) -> None:
+        if known is None:
+            sessions.start_session(connection, key, now)
+        launches.save_pending(connection, vault, key, authorization.pending)
+
+    await rapport.ledger.bookkeep(store)
+    answer = RedirectResponse(authorization.url, status_code=303)
+    if fresh is not None:
+        set_session_cookie(answer, fresh)
+    return answer
+
+
+async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple[Site, PendingLaunch, str]:
+    now = rapport.clock()
+    vault = rapport.ledger.vault
+    taken = await rapport.ledger.bookkeep(
+        lambda connection: launches.take_pending(connection, vault, state, now)
+    )
+    if taken is None:
+        raise LaunchExpired(
+            "This launch is not known here: it took longer than ten minutes, or the page was loaded twice.",
+            "Open Rapport again from the patient's chart.",
+        )
+    session_key, pending = taken
+    if session_key not in vault.digests("session", request.cookies.get(COOKIE, "")):
+        raise LaunchExpired(
+            "This launch was begun in another browser, or this browser keeps no cookies for Rapport inside the EHR's page.",
+            "Open Rapport again from the patient's chart; if it happens again, allow cookies for Rapport's address, "
+            "or ask your administrator to have the EHR open Rapport in a window of its own.",
+        )
+    return rapport.settings.sites[pending.site_id], pending, session_key
+
+
+async def _arrive(rapport: Rapport, site: Site, context: LaunchContext, session_key: str) -> Response:
+    if context.patient is None:
+        raise LaunchRefused(
+            "The EHR did not say which patient this is about.",
+            "Choose a patient in the EHR, then open Rapport.",
+        )
+    now = rapport.clock()
+    vault = rapport.ledger.vault
+    policy = rapport.settings.policies[site.id]
+    new = Launch(
+        id=launches.new_id(),
+        site=site.id,
+        patient=f"Patient/{context.patient}",
+        encounter=f"Encounter/{context.encounter}" if context.encounter else None,
+        user=context.user.reference if context.user else None,
+        created=now,
+        expires=now + timedelta(hours=policy.session_hours),
+        context=context,
+    )
+    handle = sessions.new_handle()
+    key = vault.digest("session", handle)
+
+    def store(connection: Connection) -> None:
+        sessions.renew_handle(connection, session_key, key, now)
+        launches.save_launch(connection, vault, key, new)
+        outbox.release_held(connection, site.id, new.patient, now)
+
+    audit = rapport.trail.entry(
+        Kind.LAUNCH, Actor(new.user), site=site.id, patient=new.patient, server=site.fhir_base
+    )
+    await rapport.ledger.write(store, audit)
+    rapport.worker.wake()
+    answer = RedirectResponse(f"/launches/{new.id}", status_code=303)
+    set_session_cookie(answer, handle)
+    return answer
+
+
+def set_session_cookie(answer: Response, handle: str) -> None:
+    """Set the session handle for frames of other sites, too: partitioned by the embedding site (CHIPS)."""
+    answer.headers.append(
+        "Set-Cookie", f"{COOKIE}={handle}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+    )

@@ -1,0 +1,141 @@
+"""What every handler works with, and who is asking: the dependencies of the routes."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx
+from fastapi import Depends, Request
+
+from plugin.access import sessions
+from plugin.access.launches import Launch, read_launch
+from plugin.access.sessions import Session
+from plugin.audit import Actor, Trail
+from plugin.audit.trail import Clock
+from plugin.delivery.send import EhrSender
+from plugin.delivery.worker import DeliveryWorker
+from plugin.ehr import Ehr
+from plugin.errors import Forbidden, Locked, NotSignedIn
+from plugin.flow import Intake
+from plugin.ledger import Ledger
+from plugin.settings import Settings
+from smart_launch import SmartDirectory
+
+COOKIE = "__Host-rapport"
+
+
+@dataclass(frozen=True, slots=True)
+class Rapport:
+    """The running installation."""
+
+    settings: Settings
+    ledger: Ledger
+    trail: Trail
+    intake: Intake
+    directory: SmartDirectory
+    http: httpx.AsyncClient
+    sender: EhrSender
+    worker: DeliveryWorker
+    clock: Clock
+
+
+def installation(request: Request) -> Rapport:
+    """Give the installation that `create_app` wired."""
+    found: Rapport = request.app.state.rapport
+    return found
+
+
+CurrentRapport = Annotated[Rapport, Depends(installation)]
+
+
+async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
+    """Give the browser's session; NotSignedIn if it has none or it has been idle too long."""
+    handle = request.cookies.get(COOKIE)
+    now = rapport.clock()
+    vault = rapport.ledger.vault
+    found = await rapport.ledger.read(
+        lambda connection: sessions.read_session(connection, vault, handle, now)
+    )
+    if found is None:
+        raise NotSignedIn(
+            "Rapport does not know this browser, or it has not been used for an hour.",
+            "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
+        )
+    await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
+    return found
+
+
+CurrentSession = Annotated[Session, Depends(browser_session)]
+
+
+async def own_launch(
+    launch: str, request: Request, session: CurrentSession, rapport: CurrentRapport
+) -> Launch:
+    """Give a launch of this browser, locked or not."""
+    now = rapport.clock()
+    vault = rapport.ledger.vault
+    found = await rapport.ledger.read(
+        lambda connection: read_launch(connection, vault, launch, session.key, now)
+    )
+    if found is None:
+        raise NotSignedIn(
+            "This page belongs to a launch that has ended or to another browser.",
+            "Open Rapport again from the patient's chart in the EHR.",
+        )
+    request.state.site = found.site
+    return found
+
+
+OwnLaunch = Annotated[Launch, Depends(own_launch)]
+
+
+async def unlocked_launch(found: OwnLaunch, session: CurrentSession) -> Launch:
+    """Give a launch of this browser that the clinician may use now; Locked while the device is handed over."""
+    if session.locked is not None:
+        raise Locked(
+            "This device is with a respondent.", "The clinician's PIN opens it again.", return_to=found.id
+        )
+    return found
+
+
+CurrentLaunch = Annotated[Launch, Depends(unlocked_launch)]
+
+
+def csrf_token(rapport: Rapport, session: Session, launch: Launch) -> str:
+    """Make the token that every form of a launch carries."""
+    return rapport.ledger.vault.digest("csrf", f"{session.key}\n{launch.id}")
+
+
+def check_csrf(rapport: Rapport, session: Session, launch: Launch, given: str) -> None:
+    """Forbidden unless a form came from our own page."""
+    if not hmac.compare_digest(csrf_token(rapport, session, launch), given):
+        raise Forbidden(
+            "This form did not come from Rapport's own page, or is out of date.",
+            "Reload the page and try again.",
+        )
+
+
+def check_origin(request: Request, rapport: CurrentRapport) -> None:
+    """Forbidden for a writing request that another site's page sent."""
+    origin = request.headers.get("origin")
+    fetch_site = request.headers.get("sec-fetch-site", "same-origin")
+    if (origin is not None and origin != rapport.settings.base_url) or fetch_site not in {
+        "same-origin",
+        "none",
+    }:
+        raise Forbidden("This request came from another site's page.", "Use Rapport's own page.")
+
+
+def actor_of(launch: Launch) -> Actor:
+    """Name the person behind a launch for the trail."""
+    return Actor(launch.user, None if launch.user else "User of the EHR, not named in the launch")
+
+
+async def ehr_for(rapport: Rapport, launch: Launch) -> Ehr:
+    """Open the EHR with a launch's token, refreshed if needed; NotSignedIn if it is over."""
+    tokens = await rapport.sender.tokens_of(launch)
+    if tokens is None:
+        raise NotSignedIn(
+            "The sign-in to the EHR has ended.", "Open Rapport again from the patient's chart in the EHR."
+        )
+    return Ehr(rapport.settings.sites[launch.site].fhir_base, tokens.access_token, rapport.http)

@@ -1,0 +1,81 @@
+"""What the command line prints about instruments and scores."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from plugin.delivery.keep import identify
+from plugin.observations import build_results
+from plugin.observations.build import Subject
+from plugin.responses import check_response, read_response
+from plugin.scores import Score, compile_key, compute
+from questionnaires import Catalogue, Instrument, Item
+
+
+def print_instrument(out: Console, instrument: Instrument, language: str) -> None:
+    """Print an instrument's standing, questions with weights, and scores with their ranges."""
+    out.print(f"[bold]{instrument.title}[/] {instrument.version}  ({instrument.canonical})", highlight=False)
+    out.print(instrument.status_note)
+    out.print(
+        f"answered by the {instrument.rater}; licence: {instrument.licence_kind}; {instrument.content_hash}",
+        highlight=False,
+    )
+    wording = instrument.wording(language) if language in instrument.languages else None
+    if wording is None:
+        out.print(f"No wording in “{language}”; available: {', '.join(instrument.languages) or 'none'}")
+    questions = Table("linkId", "question", "options (weight)")
+    for item in _questions(instrument.items):
+        options = ", ".join(f"{option.code} ({option.weight})" for option in item.options)
+        text = wording.items.get(item.link_id, "") if wording else ""
+        questions.add_row(item.link_id, text, options)
+    out.print(questions)
+    scores = Table("score", "code", "range", "expression")
+    for each in instrument.scores:
+        scores.add_row(each.display, each.code.code, f"{each.low} to {each.high}", each.expression)
+    out.print(scores)
+
+
+def print_scores(out: Console, body: bytes, catalogue: Catalogue, *, as_json: bool) -> None:
+    """Score a response and print the result; the errors of reading and checking pass through."""
+    response = read_response(body)
+    instrument = catalogue.by_canonical(response.questionnaire)
+    scores = compute(compile_key(instrument), check_response(response, instrument, patient=None))
+    if not as_json:
+        out.print(_score_table(instrument, scores))
+        return
+    given = response.identifier
+    response_id, _ = identify("", given.system if given else None, given.value if given else None, body)
+    now = datetime.now(UTC)
+    subject = Subject(
+        patient=response.subject_reference or "",
+        encounter=response.encounter_reference,
+        source=response.source_reference,
+        author=response.author_reference,
+    )
+    authored = response.authored_at or now
+    results = build_results(
+        response_id, instrument, scores, subject, authored=authored, issued=now, organization=""
+    )
+    observations = [msgspec.Raw(each) for each in (results.panel, *results.scores)]
+    entries = [{"resource": each} for each in observations]
+    bundle = msgspec.json.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    sys.stdout.write(msgspec.json.format(bundle, indent=2).decode() + "\n")
+
+
+def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:
+    table = Table("score", "value", "possible", title=f"{instrument.title} {instrument.version}")
+    for score in scores:
+        value = score.absent_reason if score.value is None else format(score.value.normalize(), "f")
+        table.add_row(score.code.display, value, f"{score.low} to {score.high}")
+    return table
+
+
+def _questions(items: tuple[Item, ...]) -> Iterator[Item]:
+    for item in items:
+        if item.options:
+            yield item
+        yield from _questions(item.items)
