@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. The rest is for those who change Rapport.
+# Needs: Python 3.11 or newer (with venv), make, git. Everything else is installed below this folder.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+TOOLS := .tools
+UV := $(TOOLS)/bin/uv
+RUN := .venv/bin
+PY := plugin questionnaires smart_launch sandbox_ehr tests benchmarks
+
+.PHONY: help demo test check fix wheel browser clean
+
+help:
+	@echo "make demo    start the sandbox EHR and Rapport on this machine"
+	@echo "make test    run all tests, those in a real browser included"
+	@echo "make check   formatter, linter, types, import contracts, tests, wheel"
+	@echo "make fix     let formatter and linter mend what they can"
+	@echo "make wheel   build the wheel, look into it, install it into a clean environment"
+
+demo: .venv/ready
+	@$(RUN)/rapport demo $(ARGS)
+
+test: .venv/ready browser
+	@$(RUN)/python -m pytest $(ARGS)
+
+check: .venv/ready
+	$(RUN)/ruff format --check $(PY)
+	$(RUN)/ruff check $(PY)
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory wheel
+
+fix: .venv/ready
+	$(RUN)/ruff format $(PY)
+	$(RUN)/ruff check --fix $(PY)
+
+wheel: .venv/ready
+	@$(RUN)/python tests/wheel.py $(UV)
+
+browser: .venv/ready
+	@$(RUN)/python -m tests.browser
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Rapport needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || \
+	  { rm -rf $(TOOLS); echo "uv could not be installed: the package index did not answer. Check the network and try again."; exit 1; }
+
+.venv/ready: pyproject.toml uv.lock | $(UV)
+	@UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')" || \
+	  { echo "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."; exit 1; }
+	@touch $@
+
+clean:
+	rm -rf .venv $(TOOLS) dist build
