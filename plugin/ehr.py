@@ -1,0 +1,412 @@
+"""The FHIR client: read, search, create and transact on one EHR with one token.
+
+EhrError
+├── EhrUnavailable   try again later (`retry_after` seconds, if the EHR said so); nothing was changed there
+├── OutcomeUnknown   a write may or may not have happened: look for it before repeating it
+├── TokenRefused     401: get another token
+├── NotPermitted     403: the token, or the EHR's configuration, does not allow it
+├── NotFound         404, 410
+├── Elsewhere        the reference or address is on another server: the token is never sent there
+├── EhrRefused       the EHR read it and said no (`status`, `issues`): repeating does not help
+└── BadAnswer        the EHR answered something that is not FHIR
+
+Messages hold no token, no body and no value of one: of an OperationOutcome only codes and places are kept.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import urlencode, urljoin
+
+import httpx
+import msgspec
+
+JsonObject = dict[str, object]
+
+_FHIR_JSON = "application/fhir+json"
+_LARGEST_ANSWER = 20 * 1024 * 1024  # bytes
+_LONGEST_EXCHANGE = 60.0  # seconds in all, however slowly the EHR drips
+_MOST_PAGES = 100
+_PAGE_SIZE = 100
+_LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
+
+_TYPE = r"[A-Z][A-Za-z]{1,63}"
+_REFERENCE = re.compile(rf"({_TYPE})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[A-Za-z0-9\-.]{{1,64}})?")
+_LOCATION = re.compile(rf"(?:.*/)?{_REFERENCE.pattern}/?")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_PLACE = re.compile(r"[A-Za-z0-9_.\[\]]{1,120}")
+
+
+class EhrError(Exception):
+    """The EHR could not do, or did not do, what was asked. The message is one sentence for people."""
+
+
+class EhrUnavailable(EhrError):
+    """The EHR cannot be reached or is too busy; what was sent, if anything, was not done."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(EhrError):
+    """A write was sent and its fate is not known."""
+
+
+class TokenRefused(EhrError):
+    """The EHR does not accept the token (any more)."""
+
+
+class NotPermitted(EhrError):
+    """The EHR does not allow this with this token."""
+
+
+class NotFound(EhrError):
+    """There is no such resource, or no such interaction, there."""
+
+
+class Elsewhere(EhrError):
+    """A reference or a page is on another server, or is no reference at all."""
+
+
+class BadAnswer(EhrError):
+    """The answer is not the FHIR resource that it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalIssue:
+    """What an OperationOutcome names: its code, the server's own error code, and where."""
+
+    code: str
+    detail: str | None = None
+    expression: str | None = None
+
+    def __str__(self) -> str:
+        detail = f" {self.detail}" if self.detail else ""
+        return f"{self.code}{detail}" + (f" at {self.expression}" if self.expression else "")
+
+
+class EhrRefused(EhrError):
+    """The EHR understood and refused."""
+
+    def __init__(self, status: int, issues: tuple[RefusalIssue, ...] = ()) -> None:
+        named = "; ".join(str(issue) for issue in issues)
+        super().__init__(f"The EHR refused it (HTTP {status}{f': {named}' if named else ''}).")
+        self.status = status
+        self.issues = issues
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Where a created resource stands: `Observation/17`. Status 200 if a condition found it there already."""
+
+    location: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryResult:
+    """What became of one entry of a transaction."""
+
+    status: int
+    location: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class _Link(msgspec.Struct):
+    relation: str = ""
+    url: str = ""
+
+
+class _SearchMode(msgspec.Struct):
+    mode: str = "match"
+
+
+class _EntryResponse(msgspec.Struct):
+    status: str
+    location: str | None = None
+    outcome: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Entry(msgspec.Struct):
+    resource: JsonObject | None = None
+    search: _SearchMode = msgspec.field(default_factory=_SearchMode)
+    response: _EntryResponse | None = None
+
+
+class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
+    link: tuple[_Link, ...] = ()
+    entry: tuple[_Entry, ...] = ()
+
+
+class _Coding(msgspec.Struct):
+    code: str = ""
+
+
+class _Details(msgspec.Struct):
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Issue(msgspec.Struct):
+    code: str = ""
+    details: _Details = msgspec.field(default_factory=_Details)
+    expression: tuple[str, ...] = ()
+
+
+class _Outcome(msgspec.Struct):
+    issue: tuple[_Issue, ...] = ()
+
+
+class Ehr:
+    """One FHIR R4 server, seen with one token. The token goes to `base` and nowhere else.
+
+    Every method raises an EhrError. Time-outs of single steps are those of `http`.
+    """
+
+    def __init__(
+        self, base: str, access_token: str | None, http: httpx.AsyncClient, *, user_agent: str = "rapport"
+    ) -> None:
+        self._base = base.removesuffix("/")
+        self._http = http
+        self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
+        if access_token is not None:
+            self._headers["Authorization"] = f"Bearer {access_token}"
+
+    def __repr__(self) -> str:
+        return f"Ehr({self._base})"
+
+    async def read(self, reference: str) -> JsonObject:
+        """Read `Patient/1`, or an absolute reference on this server; Elsewhere for any other."""
+        relative = reference.removeprefix(f"{self._base}/")
+        found = _REFERENCE.fullmatch(relative)
+        if found is None:
+            raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        answer = await self._send("GET", f"{self._base}/{relative}")
+        return _decode(answer, found[1])
+
+    async def capability(self) -> JsonObject:
+        """Read the CapabilityStatement."""
+        return _decode(await self._send("GET", f"{self._base}/metadata"), "CapabilityStatement")
+
+    async def search(
+        self,
+        resource_type: str,
+        params: Mapping[str, str | Sequence[str]],
+        *,
+        limit: int = 1000,
+        method: Literal["GET", "POST"] = "GET",
+    ) -> tuple[JsonObject, ...]:
+        """Search; gives at most `limit` resources in the EHR's order, following its pages.
+
+        POST keeps the parameters out of addresses and so out of other people's logs, where the EHR offers it.
+        BadAnswer rather than a part of the result if a page is elsewhere, repeats, or there is no end to them.
+        """
+        form = urlencode({"_count": str(min(limit, _PAGE_SIZE)), **params}, doseq=True)
+        address = f"{self._base}/{resource_type}"
+        if method == "GET":
+            answer = await self._send("GET", f"{address}?{form}")
+        else:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = await self._send("POST", f"{address}/_search", form.encode(), headers, writes=False)
+        found: list[JsonObject] = []
+        visited: set[str] = set()
+        while True:
+            bundle = _decode_bundle(answer)
+            found += [
+                each.resource
+                for each in bundle.entry
+                if each.resource is not None and each.search.mode != "outcome"
+            ]
+            following = self._next_page(bundle)
+            if following is None or len(found) >= limit:
+                return tuple(found[:limit])
+            if following in visited or len(visited) >= _MOST_PAGES:
+                raise BadAnswer("The EHR's pages of search results have no end.")
+            visited.add(following)
+            answer = await self._send("GET", following)
+
+    async def create(self, resource: bytes, resource_type: str, *, if_none_exist: str | None) -> Created:
+        """Create a resource from its bytes, as they are; with a condition only if no resource meets it."""
+        headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
+        if if_none_exist is not None:
+            headers["If-None-Exist"] = if_none_exist
+        answer = await self._send("POST", f"{self._base}/{resource_type}", resource, headers)
+        location = _read_location(answer.headers.get("location") or answer.headers.get("content-location"))
+        # Epic answers 201 with a relative Location and nothing else; others give the resource and no Location.
+        location = location or _read_own_reference(answer.body, resource_type)
+        if location is None:
+            raise BadAnswer("The EHR took the resource and did not say where it stands.")
+        return Created(location, answer.status)
+
+    async def transact(self, bundle: bytes) -> tuple[EntryResult, ...]:
+        """Send a transaction Bundle: all of it stands in the record, or nothing (EhrRefused)."""
+        headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
+        answer = await self._send("POST", self._base, bundle, headers)
+        entries = [entry.response for entry in _decode_bundle(answer).entry]
+        results = tuple(_read_entry(each) for each in entries)
+        for entry, result in zip(entries, results, strict=True):
+            if entry is not None and result.status >= httpx.codes.BAD_REQUEST:
+                raise EhrRefused(result.status, _read_issues(bytes(entry.outcome)))
+        return results
+
+    async def _send(
+        self,
+        method: str,
+        address: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        writes: bool | None = None,
+    ) -> _Answer:
+        changes = body is not None if writes is None else writes
+        # Not `http.build_request`: that would add cookies which another user's request left in the client.
+        request = httpx.Request(
+            method,
+            address,
+            headers={**self._headers, **(headers or {})},
+            content=body,
+            extensions={"timeout": self._http.timeout.as_dict()},
+        )
+        try:
+            async with asyncio.timeout(_LONGEST_EXCHANGE):
+                answer = await self._exchange(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
+            raise EhrUnavailable("The EHR cannot be reached.") from None
+        except (httpx.TransportError, TimeoutError):
+            raise _lost(changes=changes) from None
+        except httpx.DecodingError:
+            raise BadAnswer("The EHR's answer has a broken encoding.") from None
+        _check_status(answer, changes=changes)
+        return answer
+
+    async def _exchange(self, request: httpx.Request) -> _Answer:
+        response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+        try:
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > _LARGEST_ANSWER:
+                    raise BadAnswer(f"The EHR's answer is larger than {_LARGEST_ANSWER // 1024 // 1024} MB.")
+        finally:
+            await response.aclose()
+        return _Answer(response.status_code, response.headers, bytes(content))
+
+    def _next_page(self, bundle: _Bundle) -> str | None:
+        """Find the next page's address, made absolute; BadAnswer if it leaves the base."""
+        address = next((link.url for link in bundle.link if link.relation == "next"), None)
+        if address is None:
+            return None
+        base = httpx.URL(self._base)
+        try:
+            url = httpx.URL(urljoin(f"{self._base}/", address))
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        same = (url.scheme, url.host, url.port, url.userinfo) == (base.scheme, base.host, base.port, b"")
+        inside = url.path == base.path or url.path.startswith(f"{base.path.removesuffix('/')}/")
+        if not (same and inside) or ".." in url.path:
+            raise BadAnswer("The next page of the search is on another server, so it was not followed.")
+        return str(url)
+
+
+def _check_status(answer: _Answer, *, changes: bool) -> None:
+    """Raise the error that a status calls for."""
+    status = answer.status
+    if status in {408, 429, 503}:
+        raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", _read_retry_after(answer.headers))
+    if status in {500, 502, 504} or status > 505:
+        # A gateway that gave up, or a server that broke, may have done the write all the same.
+        raise _lost(changes=changes, status=status)
+    if status == httpx.codes.UNAUTHORIZED:
+        raise TokenRefused("The EHR does not accept the sign-in (HTTP 401).")
+    if status == httpx.codes.FORBIDDEN:
+        issues = "; ".join(str(issue) for issue in _read_issues(answer.body))
+        raise NotPermitted(f"The EHR does not allow it (HTTP 403{f': {issues}' if issues else ''}).")
+    if status in {404, 410}:
+        raise NotFound(f"The EHR has no such resource (HTTP {status}).")
+    if not httpx.codes.is_success(status):
+        raise EhrRefused(status, _read_issues(answer.body))
+
+
+def _lost(*, changes: bool, status: int | None = None) -> EhrError:
+    how = "broke off" if status is None else f"failed (HTTP {status})"
+    if changes:
+        return OutcomeUnknown(f"The EHR {how} while it was writing: whether it has the result is not known.")
+    return EhrUnavailable(f"The EHR {how} while it was answering.")
+
+
+def _decode(answer: _Answer, resource_type: str) -> JsonObject:
+    try:
+        found = msgspec.json.decode(answer.body, type=JsonObject)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadAnswer("The EHR's answer is not JSON.") from None
+    if found.get("resourceType") != resource_type:
+        raise BadAnswer(f"The EHR's answer is not a {resource_type}.")
+    return found
+
+
+def _decode_bundle(answer: _Answer) -> _Bundle:
+    try:
+        return msgspec.json.decode(answer.body, type=_Bundle)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadAnswer("The EHR's answer is not a Bundle.") from None
+
+
+def _read_location(value: str | None) -> str | None:
+    """Take `Type/id` from a Location, relative or absolute (some servers give an inner address)."""
+    found = _LOCATION.fullmatch(value) if value else None
+    return f"{found[1]}/{found[2]}" if found else None
+
+
+def _read_own_reference(body: bytes, resource_type: str) -> str | None:
+    try:
+        found = msgspec.json.decode(body, type=JsonObject)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if found.get("resourceType") != resource_type:
+        return None
+    return _read_location(f"{resource_type}/{found.get('id', '')}")
+
+
+def _read_entry(response: _EntryResponse | None) -> EntryResult:
+    status = response.status[:3] if response else ""
+    if response is None or not status.isdecimal():
+        raise BadAnswer("The EHR's answer to the transaction does not say what became of each entry.")
+    return EntryResult(int(status), _read_location(response.location))
+
+
+def _read_issues(body: bytes) -> tuple[RefusalIssue, ...]:
+    """Keep codes and places of an OperationOutcome: its texts may repeat what was sent."""
+    try:
+        issues = msgspec.json.decode(body, type=_Outcome).issue[:5]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ()
+    return tuple(
+        RefusalIssue(
+            code=issue.code,
+            detail=next((each.code for each in issue.details.coding if _CODE.fullmatch(each.code)), None),
+            expression=next((place for place in issue.expression if _PLACE.fullmatch(place)), None),
+        )
+        for issue in issues
+        if _CODE.fullmatch(issue.code)
+    )
+
+
+def _read_retry_after(headers: httpx.Headers) -> float | None:
+    """Read seconds, or a date against the EHR's own clock (RFC 9110 section 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return min(float(value), _LONGEST_PAUSE)
+    try:
+        pause = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(pause.total_seconds(), 0.0), _LONGEST_PAUSE)
