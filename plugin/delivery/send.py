@@ -11,10 +11,20 @@ from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record
 from plugin.delivery.outbox import Claimed
 from plugin.delivery.worker import NoToken, NoWriter
-from plugin.delivery.writers import RESPONSE, Capability, Written, choose_writer, read_capability
-from plugin.ehr import Ehr
+from plugin.delivery.writers import Capability, Written, can_write, choose_writer, read_capability
+from plugin.ehr import Ehr, EhrUnavailable
 from plugin.ledger import Ledger
-from smart_launch import Scopes, Site, Sites, SmartDirectory, SmartError, TokenSet, refresh, system_token
+from smart_launch import (
+    Scopes,
+    ServerUnavailable,
+    Site,
+    Sites,
+    SmartDirectory,
+    SmartError,
+    TokenSet,
+    refresh,
+    system_token,
+)
 
 _EARLY = timedelta(seconds=20)  # a token this near its end is not begun with
 
@@ -54,7 +64,10 @@ class EhrSender:
         return await writer.write(ehr, record, look_first=claimed.attempts > 1)
 
     async def tokens_of(self, held: Launch) -> TokenSet | None:
-        """Give a launch's tokens, refreshed if they are over; None if they cannot be had any more."""
+        """Give a launch's tokens, refreshed if they are over; None if they cannot be had any more.
+
+        EhrUnavailable if the authorization server does not answer now.
+        """
         if self._lives(held.context.tokens):
             return held.context.tokens
         if held.context.tokens.refresh_token is None:
@@ -71,13 +84,11 @@ class EhrSender:
             )
         )
         for held in launches:
-            if not held.context.granted.allows(RESPONSE, "c") and not held.context.granted.allows(
-                "Observation", "c"
-            ):
+            if not can_write(held.context.granted):
                 continue
             tokens = await self.tokens_of(held)
             if tokens is not None:
-                return _Token(tokens.access_token, held.context.granted)
+                return _Token(tokens.access_token, Scopes.parse(tokens.scope))
         if site.backend_scopes:
             return await self._system_token(site)
         raise NoToken("The sign-in to the EHR has ended: opening Rapport for this patient again sends it")
@@ -97,6 +108,8 @@ class EhrSender:
             tokens = await refresh(
                 site, configuration, current.context.tokens, http=self._http, now=self._clock()
             )
+        except ServerUnavailable as error:
+            raise EhrUnavailable(error.what_happened, error.retry_after) from None
         except SmartError:
             return None
         await self._ledger.bookkeep(lambda connection: save_tokens(connection, vault, current, tokens))
@@ -108,6 +121,8 @@ class EhrSender:
             try:
                 configuration = await self._directory.discover(site, self._http)
                 known = await system_token(site, configuration, http=self._http, now=self._clock())
+            except ServerUnavailable as error:
+                raise EhrUnavailable(error.what_happened, error.retry_after) from None
             except SmartError as error:
                 raise NoToken(f"The EHR gave Rapport no token of its own: {error.what_happened}") from None
             self._system_tokens[site.id] = known

@@ -15,6 +15,9 @@ JsonObject = dict[str, object]
 RESPONSE, OBSERVATION, PROVENANCE = "QuestionnaireResponse", "Observation", "Provenance"
 
 
+_SURVEY = "http://terminology.hl7.org/CodeSystem/observation-category|survey"
+
+
 @dataclass(frozen=True, slots=True)
 class Capability:
     """What an EHR declares: transactions, and per resource type creation and conditional creation."""
@@ -75,6 +78,15 @@ def read_capability(statement: JsonObject) -> Capability:
         creates=frozenset(r.type for r in resources if any(each.code == "create" for each in r.interaction)),
         conditional=frozenset(r.type for r in resources if r.conditionalCreate),
     )
+
+
+def can_write(granted: Scopes) -> bool:
+    """Tell whether a token may write answers or results at all."""
+    return _can_create(RESPONSE, granted) or _can_create(OBSERVATION, granted)
+
+
+def _can_create(kind: str, granted: Scopes) -> bool:
+    return granted.allows(kind, "c", category=_SURVEY) if kind == OBSERVATION else granted.allows(kind, "c")
 
 
 def choose_writer(capability: Capability, granted: Scopes) -> Writer | None:
