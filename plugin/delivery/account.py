@@ -1,0 +1,78 @@
+"""The account of kept responses: what was kept, and how far each is on its way into the record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.keep import Record, open_record
+from plugin.delivery.outbox import DeliveryState
+from plugin.errors import NotFound
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+
+_MOST_RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One kept response with the state of its delivery; `locations` are references in the EHR."""
+
+    record: Record
+    state: DeliveryState
+    detail: str
+    locations: tuple[str, ...]
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to deliver, and how it ended."""
+
+    when: datetime
+    state: DeliveryState
+    detail: str
+
+
+def read_accounts(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
+    """List a patient's latest responses, newest first."""
+    rows = connection.execute(
+        _joined()
+        .where(t.response.c.site == site, t.response.c.patient == patient)
+        .order_by(t.response.c.received.desc())
+        .limit(_MOST_RECENT)
+    )
+    return tuple(_open(row, vault) for row in rows)
+
+
+def read_account(connection: Connection, vault: Vault, response_id: str) -> Account:
+    """Read one; NotFound if there is none."""
+    row = connection.execute(_joined().where(t.response.c.id == response_id)).first()
+    if row is None:
+        raise NotFound("There is no such response.", "Go back to the patient page.")
+    return _open(row, vault)
+
+
+def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]:
+    """List the tries to deliver a response, oldest first."""
+    rows = connection.execute(
+        sa.select(t.attempt).where(t.attempt.c.response == response_id).order_by(t.attempt.c.id)
+    )
+    return tuple(Attempt(row.finished, DeliveryState(row.state), row.detail) for row in rows)
+
+
+def _joined() -> sa.Select[tuple[object, ...]]:
+    columns = (t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
+    return sa.select(t.response, *columns).join(t.delivery, t.delivery.c.response == t.response.c.id)
+
+
+def _open(row: sa.Row[tuple[object, ...]], vault: Vault) -> Account:
+    found = row._mapping
+    return Account(
+        record=open_record(row, vault),
+        state=DeliveryState(found["state"]),
+        detail=found["detail"],
+        locations=tuple((found["locations"] or "").split()),
+        software=found["software"],
+    )

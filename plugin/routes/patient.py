@@ -1,0 +1,82 @@
+"""The clinician's pages of one launch: the patient page, one response, and how deliveries stand."""
+
+import asyncio
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from plugin.access.launches import Launch
+from plugin.audit import Kind
+from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
+from plugin.errors import NotFound
+from plugin.pages import delivery_label, render_patient, render_response
+from plugin.routes.chart import Chart, read_chart
+from plugin.routes.state import (
+    CurrentLaunch,
+    CurrentRapport,
+    CurrentSession,
+    Rapport,
+    actor_of,
+    csrf_token,
+    ehr_for,
+)
+from plugin.routes.views import patient_page, response_page
+
+router = APIRouter(prefix="/launches/{launch}")
+
+
+@router.get("")
+async def patient(found: CurrentLaunch, session: CurrentSession, rapport: CurrentRapport) -> HTMLResponse:
+    """Show the patient page: who can answer what, what came in, the scores so far."""
+    chart, accounts = await asyncio.gather(_chart(rapport, found), _accounts(rapport, found))
+    await rapport.ledger.record(
+        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+    )
+    page = patient_page(rapport, found, chart, accounts, csrf_token(rapport, session, found))
+    return HTMLResponse(render_patient(page))
+
+
+@router.get("/responses.json")
+async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONResponse:
+    """Tell how far the responses are on their way into the record."""
+    accounts = await _accounts(rapport, found)
+    return JSONResponse(
+        [
+            {
+                "id": account.record.id,
+                "state": account.state,
+                "state_label": delivery_label(account.state),
+                "detail": account.detail,
+            }
+            for account in accounts
+        ]
+    )
+
+
+@router.get("/responses/{response}")
+async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
+    """Show one response in full, as far as the site's policy lets the clinician see it."""
+    vault = rapport.ledger.vault
+    account = await rapport.ledger.read(lambda connection: read_account(connection, vault, response))
+    if (account.record.site, account.record.patient) != (found.site, found.patient):
+        raise NotFound(f"There is no response {response} of this patient.", "Go back to the patient page.")
+    attempts = await rapport.ledger.read(lambda connection: attempts_of(connection, response))
+    about = (f"QuestionnaireResponse/{response}",)
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.RESPONSE_VIEWED, actor_of(found), site=found.site, patient=found.patient, about=about
+        )
+    )
+    chart = await _chart(rapport, found)
+    return HTMLResponse(render_response(response_page(rapport, found, account, attempts, chart)))
+
+
+async def _chart(rapport: Rapport, found: Launch) -> Chart:
+    return await read_chart(await ehr_for(rapport, found), found, rapport.intake.catalogue)
+
+
+async def _accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:
+    vault = rapport.ledger.vault
+    return await rapport.ledger.read(
+        lambda connection: read_accounts(connection, vault, found.site, found.patient)
+    )

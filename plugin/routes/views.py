@@ -1,0 +1,278 @@
+"""Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from plugin.access.invitations import Draft, Invitation
+from plugin.access.launches import Launch
+from plugin.delivery.account import Account, Attempt
+from plugin.pages import (
+    AnswerLine,
+    Audience,
+    Banner,
+    Contact,
+    DeliveryAttempt,
+    DeliveryMark,
+    FormMode,
+    FormView,
+    InstrumentChoice,
+    LockPage,
+    Notice,
+    NoticeKind,
+    Option,
+    PatientPage,
+    Question,
+    RecentResponse,
+    RespondentChoice,
+    ResponsePage,
+    ScoreAccount,
+    ScoreLine,
+    Trend,
+    TrendPoint,
+    TrendSeries,
+    delivery_label,
+)
+from plugin.responses import read_response
+from plugin.routes.chart import Chart, Respondent
+from plugin.routes.state import Rapport
+from plugin.scores import Score, compute
+from plugin.trends.history import Point, read_points
+from questionnaires import Catalogue, Instrument, Rater
+
+_ROLE_NAMES = {
+    Rater.CHILD: "The young person",
+    Rater.CAREGIVER: "Caregiver",
+    Rater.THERAPIST: "Therapist",
+    Rater.OBSERVER: "Observer",
+}
+
+
+def patient_page(rapport: Rapport, launch: Launch, chart: Chart, accounts: tuple[Account, ...], csrf: str) -> PatientPage:
+    """Fill the patient page."""
+    catalogue = rapport.intake.catalogue
+    today = rapport.clock().date()
+    age = _age(chart.birth_date, today)
+    people = {each.reference: each for each in chart.respondents}
+    clinician = people.get(launch.user or "")
+    return PatientPage(
+        launch=launch.id,
+        csrf=csrf,
+        today=today,
+        clinician=(clinician.name if clinician else "") or "",
+        respondents=tuple(
+            RespondentChoice(each.reference, each.name or _ROLE_NAMES[each.rater], each.rater, each.relationship)
+            for each in chart.respondents
+        ),
+        instruments=tuple(_choice(each) for each in catalogue.all()),
+        age_years=age,
+        banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
+        contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
+        responses=tuple(_recent(catalogue, account, people) for account in accounts),
+        trend=_trend(catalogue, chart, accounts, people),
+        notices=tuple(_notices(launch, chart)),
+    )
+
+
+def response_page(
+    rapport: Rapport, launch: Launch, account: Account, attempts: tuple[Attempt, ...], chart: Chart
+) -> ResponsePage:
+    """Fill the page of one response; single answers only where the site lets clinicians see them."""
+    record = account.record
+    instrument = rapport.intake.catalogue.by_canonical(record.instrument)
+    answers = read_response(record.body).answers_of(instrument)
+    scores = compute(rapport.intake.keys[instrument.canonical], answers)
+    texts = _item_texts(instrument, record.language)
+    who = {each.reference: each for each in chart.respondents}.get(record.source or "")
+    shown = rapport.settings.policies[launch.site].show_item_answers
+    return ResponsePage(
+        launch=launch.id,
+        id=record.id,
+        who=_who(who, instrument),
+        rater=instrument.rater,
+        relationship=who.relationship if who else "",
+        when=record.authored,
+        instrument=instrument.title,
+        version=instrument.version,
+        label=instrument.status_note,
+        language=record.language or "",
+        scores=tuple(_account(score, texts) for score in scores),
+        state=DeliveryMark(account.state),
+        detail=account.detail,
+        attempts=tuple(DeliveryAttempt(each.when, _result(each)) for each in attempts),
+        locations=account.locations,
+        identifier=record.identifier,
+        questionnaire=record.instrument,
+        key_hash=record.key_hash,
+        software=f"Rapport {account.software}",
+        answers=_answer_lines(instrument, record.language, answers) if shown else None,
+    )
+
+
+def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormView:
+    """Fill the respondent's form. It holds no weight and no score."""
+    instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
+    wording = instrument.wording(invitation.language)
+    questions = tuple(
+        Question(
+            link_id=item.link_id,
+            text=wording.items[item.link_id],
+            options=tuple(Option(each.code, wording.options[item.link_id, each.code]) for each in item.options),
+            required=item.required,
+        )
+        for item in instrument.questions
+    )
+    return FormView(
+        title=wording.title,
+        intro=wording.intro,
+        language=invitation.language,
+        rater=invitation.rater,
+        questions=questions,
+        answers=draft,
+        mode=FormMode.ONE if invitation.rater == Rater.CHILD else FormMode.ALL,
+        audience=Audience.RECORD,
+        attribution=instrument.copyright,
+    )
+
+
+def lock_page(launch: str, csrf: str, attempts_left: int, *, wrong: bool) -> LockPage:
+    """Fill the lock page."""
+    return LockPage(launch, csrf, attempts_left, wrong)
+
+
+def _choice(instrument: Instrument) -> InstrumentChoice:
+    low, high = instrument.age_years
+    why_not = None if instrument.fillable else "Its wording must come from your service's licence."
+    return InstrumentChoice(
+        id=instrument.id,
+        title=instrument.title,
+        rater=instrument.rater,
+        label=instrument.status_note,
+        languages=instrument.languages,
+        age_from=low,
+        age_to=high,
+        unavailable=why_not,
+    )
+
+
+def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respondent]) -> RecentResponse:
+    record = account.record
+    instrument = catalogue.by_canonical(record.instrument)
+    ranges = {score.link_id: (score.low, score.high) for score in instrument.scores}
+    points = _points(catalogue, account)
+    labels = {score.link_id: score.code.display for score in instrument.scores}
+    lines = tuple(
+        ScoreLine(
+            label=labels[point.score],
+            value=None if point.value is None else Decimal(str(point.value)),
+            low=ranges[point.score][0],
+            high=ranges[point.score][1],
+            absent=point.absent,
+        )
+        for point in points
+    )
+    return RecentResponse(
+        id=record.id,
+        when=record.authored,
+        who=_who(people.get(record.source or ""), instrument),
+        rater=instrument.rater,
+        instrument=instrument.title,
+        scores=lines,
+        state=DeliveryMark(account.state),
+        detail=account.detail,
+    )
+
+
+def _trend(
+    catalogue: Catalogue, chart: Chart, accounts: tuple[Account, ...], people: Mapping[str, Respondent]
+) -> Trend:
+    """Join what the record holds with what is on its way there."""
+    in_record = {address for account in accounts for address in account.locations}
+    waiting = [account for account in accounts if not in_record & set(account.locations)]
+    known = {point.response for point in chart.points}
+    points = list(chart.points)
+    for account in waiting if chart.points or not chart.unread else accounts:
+        points += [point for point in _points(catalogue, account) if point.response not in known]
+    by_line: dict[tuple[str, str, str], list[Point]] = {}
+    for point in sorted(points, key=lambda each: each.when):
+        by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
+    return Trend(tuple(_series(catalogue, line, found, people) for line, found in by_line.items()))
+
+
+def _series(
+    catalogue: Catalogue, line: tuple[str, str, str], found: list[Point], people: Mapping[str, Respondent]
+) -> TrendSeries:
+    instrument_id, score_id, respondent = line
+    instrument = catalogue.by_id(instrument_id)
+    score = next(each for each in instrument.scores if each.link_id == score_id)
+    return TrendSeries(
+        rater=instrument.rater,
+        name=_who(people.get(respondent), instrument),
+        measure=instrument.measure,
+        scale=score_id.removeprefix("score-"),
+        scale_label=score.short_label,
+        low=float(score.low),
+        high=float(score.high),
+        points=tuple(TrendPoint(point.when, point.value, point.absent) for point in found),
+    )
+
+
+def _points(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
+    """Read the scores of a kept response the way those of the record are read."""
+    raw = [msgspec.json.decode(each) for each in account.record.results.scores]
+    response = f"QuestionnaireResponse/{account.record.id}"
+    for each in raw:
+        each["derivedFrom"] = [{"reference": response}]
+    sources = {response: account.record.source} if account.record.source else {}
+    return read_points(raw, sources, catalogue)
+
+
+def _account(score: Score, texts: Mapping[str, str]) -> ScoreAccount:
+    return ScoreAccount(
+        label=score.code.display,
+        value=score.value,
+        low=score.low,
+        high=score.high,
+        method=score.method,
+        items=tuple(texts.get(link_id, link_id) for link_id in score.items),
+        missing=tuple(texts.get(link_id, link_id) for link_id in score.missing),
+        absent=score.absent_reason,
+    )
+
+
+def _item_texts(instrument: Instrument, language: str | None) -> Mapping[str, str]:
+    chosen = language if language in instrument.languages else next(iter(instrument.languages), None)
+    return instrument.wording(chosen).items if chosen else {}
+
+
+def _answer_lines(instrument: Instrument, language: str | None, answers: Mapping[str, object]) -> tuple[AnswerLine, ...]:
+    raise NotImplementedError
+
+
+def _result(attempt: Attempt) -> str:
+    label = delivery_label(attempt.state)
+    return f"{label}: {attempt.detail}" if attempt.detail else label
+
+
+def _notices(launch: Launch, chart: Chart) -> Iterable[Notice]:
+    for part in chart.unread:
+        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=f"/launches/{launch.id}")
+
+
+def _who(person: Respondent | None, instrument: Instrument) -> str:
+    return (person.name if person else "") or _ROLE_NAMES[instrument.rater]
+
+
+def _age(born: date | None, today: date) -> int | None:
+    if born is None:
+        return None
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _moment(text: str | None) -> datetime | date | None:
+    try:
+        return datetime.fromisoformat(text) if text and "T" in text else date.fromisoformat(text or "")
+    except ValueError:
+        return None
