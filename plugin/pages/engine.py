@@ -1,0 +1,67 @@
+"""Turns a template and its values into HTML: escaping always on, an unknown name is an error."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from babel.dates import format_date, format_datetime
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from plugin.pages.trend import on_day, sessions
+from plugin.pages.words import direction, interface_language, translations
+
+_HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
+
+
+def render(template: str, *, language: str = "en", **values: object) -> str:
+    """Render one of `templates/` in an interface language; the values are named as the template names them."""
+    spoken = interface_language(language)
+    page = _environment(spoken).get_template(template)
+    return page.render(language=spoken, direction=direction(spoken), **values)
+
+
+@cache
+def asset(name: str) -> str:
+    """Give the address of a file of `plugin/static`, which changes when its content does."""
+    digest = sha256((files("plugin") / "static" / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:_HASH_LENGTH]}"
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("plugin.pages", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    catalogue = translations(language)
+    # The i18n extension adds this method when it is loaded.
+    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
+    environment.globals["asset"] = asset
+    environment.globals["text_direction"] = direction
+    environment.filters["day"] = lambda moment: _day(moment, language)
+    environment.filters["short_day"] = lambda day: format_date(day, "d MMM yy", locale=language)
+    environment.filters["sessions"] = sessions
+    environment.filters["on_day"] = on_day
+    environment.filters["moment"] = lambda moment: _moment(moment, language)
+    environment.filters["number"] = number
+    return environment
+
+
+def number(value: Decimal | float) -> str:
+    """Write a score without trailing zeros: 19, 2.5."""
+    return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+
+
+def _day(moment: date | datetime, language: str) -> str:
+    return format_date(moment, "d MMM y", locale=language)
+
+
+def _moment(moment: datetime, language: str) -> str:
+    # The page's script shows it in the reader's own time zone; without script it says which it is.
+    return format_datetime(moment.astimezone(UTC), "d MMM y, HH:mm 'UTC'", locale=language)

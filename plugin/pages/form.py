@@ -1,0 +1,94 @@
+"""What a respondent sees: the form, the shell that fetches it, and the lock that guards the way back.
+
+No item value, total or hint at a good answer is in these models, so none can reach the page.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plugin.pages.engine import render
+
+# Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
+_ROW_OPTIONS = 7
+_ROW_CHARACTERS = 84
+
+
+class FormMode(StrEnum):
+    """One question at a time, or the whole form at once."""
+
+    ONE = "one"
+    ALL = "all"
+
+
+class Audience(StrEnum):
+    """Who can read the single answers afterwards; the form says it before the first question."""
+
+    RECORD = "record"  # the response goes into the health record, where the care team reads it
+    THERAPIST = "therapist"  # only the treating therapist
+    SCORES = "scores"  # nobody reads single answers; scores only
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One answer: its code, and its wording."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item, its options in the instrument's order. A required one offers no way to decline."""
+
+    link_id: str
+    text: str
+    options: tuple[Option, ...]
+    required: bool = False
+
+    @property
+    def in_row(self) -> bool:
+        """True if the options fit beside each other on a wide screen."""
+        length = sum(len(option.text) for option in self.options)
+        return len(self.options) <= _ROW_OPTIONS and length <= _ROW_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """One form for one respondent. `answers`: linkId -> option code, None for "I do not want to answer"."""
+
+    title: str
+    intro: str
+    language: str  # of the instrument's wording; the words around it follow where we have them
+    rater: str  # child | caregiver | therapist | observer
+    questions: tuple[Question, ...]
+    answers: Mapping[str, str | None] = field(default_factory=dict)
+    mode: FormMode = FormMode.ONE
+    audience: Audience = Audience.RECORD
+    attribution: str = ""  # what the licence wants shown with the wording
+
+
+@dataclass(frozen=True, slots=True)
+class LockPage:
+    """Between respondent and clinician: holds nothing of the chart, nor a name."""
+
+    launch: str
+    csrf: str
+    attempts_left: int
+    wrong: bool = False
+    language: str = "en"
+
+
+def render_fill(language: str = "en") -> str:
+    """Give the empty shell at /fill: its script fetches the form with the secret of the address's fragment."""
+    return render("respondent/fill.html", language=language)
+
+
+def render_form(view: FormView) -> str:
+    """Give the form as a fragment for the shell."""
+    return render("respondent/form.html", language=view.language, view=view)
+
+
+def render_lock(page: LockPage) -> str:
+    """Ask for the clinician's PIN."""
+    return render("respondent/lock.html", language=page.language, page=page)

@@ -1,0 +1,151 @@
+"""The patient page, inside the EHR: who can answer what now, what has come in, and the scores so far."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from plugin.pages.delivery import FINAL, DeliveryMark, delivery_label
+from plugin.pages.engine import render
+from plugin.pages.plot import NARROW, WIDE, draw
+from plugin.pages.trend import Trend, group, latest
+from plugin.pages.words import language_name
+
+
+class NoticeKind(StrEnum):
+    """How a notice is meant: each has a sign and a word of its own."""
+
+    SAVED = "saved"
+    INFORMATION = "information"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Who the patient is; shown only where the EHR does not show it itself (need_patient_banner)."""
+
+    name: str
+    birth_date: date | None = None
+    age_years: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The encounter of this launch; `virtual` is None where the EHR does not say."""
+
+    when: datetime | date | None
+    virtual: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RespondentChoice:
+    """Somebody who may answer. `rater`: child | caregiver | therapist | observer."""
+
+    reference: str
+    name: str
+    rater: str
+    relationship: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentChoice:
+    """A form. `label` says honestly how far it is validated; `unavailable` why it cannot be filled here, if so."""
+
+    id: str
+    title: str
+    rater: str
+    label: str
+    languages: tuple[str, ...]
+    age_from: int | None = None
+    age_to: int | None = None
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLine:
+    """One score; `value` is None where it was not computed, and `absent` says why."""
+
+    label: str
+    value: Decimal | None
+    low: Decimal | None = None
+    high: Decimal | None = None
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentResponse:
+    """One response on its way into the record, or there."""
+
+    id: str
+    when: datetime
+    who: str
+    rater: str
+    instrument: str
+    scores: tuple[ScoreLine, ...]
+    state: DeliveryMark
+    detail: str = ""
+
+    @property
+    def state_label(self) -> str:
+        """The state in words."""
+        return delivery_label(self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """A form that has been handed over or sent out and not come back; `state` in words."""
+
+    id: str
+    who: str
+    instrument: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know; `retry` is an address that tries again."""
+
+    kind: NoticeKind
+    text: str
+    retry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatientPage:
+    """One launch's screen. `banner` is None where the EHR shows the patient itself."""
+
+    launch: str
+    csrf: str
+    today: date
+    clinician: str
+    respondents: tuple[RespondentChoice, ...]
+    instruments: tuple[InstrumentChoice, ...]
+    age_years: int | None = None
+    banner: Banner | None = None
+    contact: Contact | None = None
+    responses: tuple[RecentResponse, ...] = ()
+    trend: Trend = field(default_factory=Trend)
+    notices: tuple[Notice, ...] = ()
+    open_forms: tuple[OpenForm, ...] = ()
+
+    @property
+    def languages(self) -> tuple[tuple[str, str], ...]:
+        """Every language that a fillable form speaks, with its name in itself."""
+        spoken = {code for each in self.instruments if each.unavailable is None for code in each.languages}
+        return tuple(
+            (code, language_name(code)) for code in sorted(spoken, key=lambda code: (code != "en", code))
+        )
+
+    @property
+    def in_motion(self) -> bool:
+        """True if a delivery may still change by itself."""
+        return any(response.state not in FINAL for response in self.responses)
+
+
+def render_patient(page: PatientPage) -> str:
+    """Show everything that the clinician needs in a session on one screen."""
+    scales = group(page.trend)
+    drawn = {panel: (draw(panel, WIDE), draw(panel, NARROW)) for scale in scales for panel in scale.panels}
+    return render(
+        "clinician/patient.html", page=page, scales=scales, drawn=drawn, facts=latest(scales, page.today)
+    )

@@ -1,0 +1,218 @@
+"""Geometry of a trend plot: panel in, coordinates out. Pure; `templates/clinician/plot.html` draws it.
+
+Raters differ by mark and dash, so the plot reads in greyscale; x is time, y the native scale with its full range.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from plugin.pages.engine import number
+from plugin.pages.trend import Panel, TrendSeries, sessions
+
+_MARK = 5.0  # half the height of a mark, px
+_DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
+_LABEL_LINE = 17.0  # px between two labels at the line ends
+_DAY_LABEL = 74.0  # px that a date below the axis takes
+_STRIP = 22.0  # px below the axis for scores that were not computed
+_SHAPES = ("circle", "square", "triangle", "diamond", "inverted", "wide")
+_DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The drawing area, px, and how many characters a label at a line's end may have."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    label_characters: int
+
+
+WIDE = Frame(width=720, height=270, left=34, right=166, top=14, bottom=30, label_characters=20)
+NARROW = Frame(width=350, height=250, left=28, right=84, top=14, bottom=30, label_characters=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One session of one rater; hollow where the score was not computed."""
+
+    path: str
+    words: str
+    hollow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rater's line, broken where a score is missing, with its label at the right end."""
+
+    order: int
+    name: str
+    label: str
+    label_y: float
+    end_x: float
+    end_y: float
+    path: str
+    dash: str
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled place on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayTick:
+    """A labelled day on the x axis."""
+
+    at: float
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Everything to draw, in px of `frame`."""
+
+    frame: Frame
+    axis_y: float
+    strip_y: float | None
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[DayTick, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placing:
+    """Where days and values fall."""
+
+    frame: Frame
+    first: date
+    days: int
+    low: float
+    high: float
+    axis_y: float
+    inset: float
+
+    def x(self, day: date) -> float:
+        """Place a day; a single day stands in the middle."""
+        start = self.frame.left + self.inset
+        room = self.frame.width - self.frame.right - self.inset - start
+        return start + room * ((day - self.first).days / self.days if self.days else 0.5)
+
+    def y(self, value: float) -> float:
+        """Place a value; one outside the range stands at its edge."""
+        share = (min(max(value, self.low), self.high) - self.low) / ((self.high - self.low) or 1)
+        return self.axis_y - (self.axis_y - self.frame.top) * share
+
+
+def draw(panel: Panel, frame: Frame) -> Plot:
+    """Lay a panel out in a frame."""
+    days = sessions(panel)
+    gaps = any(point.value is None for series in panel.series for point in series.points)
+    axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
+    strip_y = axis_y + _STRIP / 2 + 2 if gaps else None
+    inset = 10 + _DODGE * (len(panel.series) - 1) / 2
+    placing = _Placing(frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset)
+    lines = [
+        _line(series, order, len(panel.series), placing, strip_y or axis_y)
+        for order, series in enumerate(panel.series)
+    ]
+    return Plot(
+        frame=frame,
+        axis_y=axis_y,
+        strip_y=strip_y,
+        y_ticks=tuple(Tick(placing.y(value), number(value)) for value in _values(panel.low, panel.high)),
+        x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
+        lines=_spread(lines, frame),
+    )
+
+
+def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_y: float) -> Line:
+    shift = (order - (count - 1) / 2) * _DODGE
+    shape = _SHAPES[order % len(_SHAPES)]
+    pieces: list[str] = []
+    marks: list[Mark] = []
+    pen_down = False
+    x = y = 0.0
+    for point in series.points:
+        x = placing.x(point.when.date()) + shift
+        y = strip_y if point.value is None else placing.y(point.value)
+        said = "not computed" if point.value is None else number(point.value)
+        marks.append(Mark(_shape(shape, x, y), said, hollow=point.value is None))
+        if point.value is not None:
+            pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
+        pen_down = point.value is not None
+    return Line(
+        order=order,
+        name=series.name,
+        label=_shorten(series.name, placing.frame.label_characters),
+        label_y=y,
+        end_x=x,
+        end_y=y,
+        path="".join(pieces),
+        dash=_DASHES[order % len(_DASHES)],
+        marks=tuple(marks),
+    )
+
+
+def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
+    """Move labels apart so that none covers another, keeping their order from top to bottom."""
+    by_height = sorted(lines, key=lambda line: (line.label_y, line.order))
+    bottom = frame.height - frame.bottom
+    lowest_start = bottom - _LABEL_LINE * (len(lines) - 1)
+    placed: dict[int, float] = {}
+    least = frame.top
+    for place, line in enumerate(by_height):
+        at = min(max(line.label_y, least), lowest_start + _LABEL_LINE * place)
+        placed[line.order] = at
+        least = at + _LABEL_LINE
+    return tuple(replace(line, label_y=placed[line.order]) for line in lines)
+
+
+def _values(low: float, high: float) -> tuple[float, ...]:
+    """Divide a range into equal whole steps, four if possible; else name its ends only."""
+    for steps in (4, 3, 5, 2):
+        step = (high - low) / steps
+        if step > 0 and step == int(step):
+            return tuple(low + step * each for each in range(steps + 1))
+    return (low, high)
+
+
+def _days(days: tuple[date, ...], placing: _Placing) -> tuple[date, ...]:
+    """Choose the days to label: the first, the last, and those between that leave room."""
+    chosen = [days[0]]
+    last_x = placing.x(days[-1])
+    for day in days[1:-1]:
+        x = placing.x(day)
+        if x - placing.x(chosen[-1]) >= _DAY_LABEL and last_x - x >= _DAY_LABEL:
+            chosen.append(day)
+    if len(days) > 1 and last_x - placing.x(chosen[-1]) >= _DAY_LABEL:
+        chosen.append(days[-1])
+    return tuple(chosen)
+
+
+def _shape(shape: str, x: float, y: float) -> str:
+    r = _MARK
+    match shape:
+        case "circle":
+            return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
+        case "square":
+            return f"M{x - r + 0.5:.1f} {y - r + 0.5:.1f}h{2 * r - 1}v{2 * r - 1}h{1 - 2 * r}z"
+        case "triangle":
+            return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {2 * r + 1}h{-2 * r - 2}z"
+        case "inverted":
+            return f"M{x:.1f} {y + r + 1:.1f}l{r + 1} {-2 * r - 1}h{-2 * r - 2}z"
+        case "wide":
+            return f"M{x - r - 1:.1f} {y - r / 2:.1f}h{2 * r + 2}v{r}h{-2 * r - 2}z"
+        case _:
+            return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z"
+
+
+def _shorten(name: str, characters: int) -> str:
+    return name if len(name) <= characters else f"{name[: characters - 1].rstrip()}…"

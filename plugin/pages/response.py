@@ -1,0 +1,74 @@
+"""One response in full: who, when, with which form, what it amounts to and how, and how it reached the record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from plugin.pages.delivery import DeliveryMark, delivery_label
+from plugin.pages.engine import render
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreAccount:
+    """One score and where it comes from: `method` in words, `items` by their texts, `missing` those without answer."""
+
+    label: str
+    value: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    method: str
+    items: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    absent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """One answer, where the site's policy lets the clinician read it; `answer` is None for a declined one."""
+
+    question: str
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One try to write into the record."""
+
+    when: datetime
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsePage:
+    """What the ledger knows of one response. `answers` is None where the policy keeps them from this reader."""
+
+    launch: str
+    id: str
+    who: str
+    rater: str
+    relationship: str
+    when: datetime
+    instrument: str
+    version: str
+    label: str
+    language: str
+    scores: tuple[ScoreAccount, ...]
+    state: DeliveryMark
+    detail: str
+    attempts: tuple[DeliveryAttempt, ...]
+    locations: tuple[str, ...]
+    identifier: str
+    questionnaire: str
+    key_hash: str
+    software: str
+    answers: tuple[AnswerLine, ...] | None = None
+
+    @property
+    def state_label(self) -> str:
+        """The state in words."""
+        return delivery_label(self.state)
+
+
+def render_response(page: ResponsePage) -> str:
+    """Show one response to the clinician."""
+    return render("clinician/response.html", page=page)

@@ -1,0 +1,79 @@
+"""The languages of Rapport's own words: gettext catalogues, read from `plugin/locales`, and what follows from a language.
+
+Instruments bring their own languages; these are the words around them. English is the source.
+"""
+
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+SOURCE_LANGUAGE = "en"
+TRANSLATED = ("de", "es", "fr", "pt")
+LANGUAGES = (SOURCE_LANGUAGE, *TRANSLATED)
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """Give the catalogue of one of LANGUAGES; a message that it lacks stays English."""
+    if language == SOURCE_LANGUAGE:
+        return NullTranslations()
+    source = files("plugin") / "locales" / language / "LC_MESSAGES" / "respondent.po"
+    compiled = BytesIO()
+    write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def interface_language(wanted: str) -> str:
+    """Give the language of LANGUAGES nearest to a BCP 47 tag: `pt-BR` gets `pt`, what we lack gets English."""
+    primary = wanted.replace("_", "-").split("-")[0].lower()
+    return primary if primary in LANGUAGES else SOURCE_LANGUAGE
+
+
+def choose_language(accept_language: str | None) -> str:
+    """Choose among LANGUAGES by an Accept-Language header (RFC 9110 section 12.5.4); English where none fits."""
+    ranked = []
+    for place, part in enumerate((accept_language or "").split(",")):
+        tag, _, parameter = part.strip().partition(";")
+        weight = _weight(parameter)
+        if tag and weight > 0:
+            ranked.append((-weight, place, tag.strip()))
+    for _, _, tag in sorted(ranked):
+        if tag.split("-")[0].lower() in LANGUAGES:
+            return interface_language(tag)
+    return SOURCE_LANGUAGE
+
+
+def direction(language: str) -> str:
+    """Give `rtl` or `ltr` for a BCP 47 tag."""
+    locale = _locale(language)
+    return "rtl" if locale is not None and locale.character_order == "right-to-left" else "ltr"
+
+
+def language_name(code: str) -> str:
+    """Name a language in itself, as a person who speaks it looks for it: `es` gives `Español`."""
+    locale = _locale(code)
+    name = locale.get_display_name() if locale is not None else None
+    return name[0].upper() + name[1:] if name else code
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def _locale(language: str) -> Locale | None:
+    try:
+        return Locale.parse(language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return None

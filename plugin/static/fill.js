@@ -1,0 +1,223 @@
+// Fills one form: opens it by the secret in the address, keeps each answer as it is given, sends it once.
+// Words come with the form; nothing is kept in the browser's storage, which the next person could read.
+
+const main = document.querySelector("main");
+const secret = location.hash.slice(1);
+const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000; // ms
+
+const call = (path, method, body) => fetch(`/fill/${path}`, {
+  method, cache: "no-store", credentials: "same-origin", keepalive: method !== "GET",
+  headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
+  body: body && JSON.stringify(body),
+});
+
+function show(template) {
+  main.replaceChildren(template.content.cloneNode(true));
+  main.querySelector("h1")?.focus();
+  main.querySelector("[data-reload]")?.addEventListener("click", open);
+}
+
+const screen = (name) => document.querySelector(`template[data-screen=${name}]`);
+
+function showSaved(template, answer) {
+  show(template);
+  // Only a path of this server: whatever else comes is no way back.
+  const back = /^\/(?![/\\])/.test(answer.return_url ?? "") ? answer.return_url : null;
+  main.querySelectorAll(back ? "[data-here]" : "[data-away]").forEach((part) => { part.hidden = false; });
+  if (back) main.querySelector("[data-return]").href = back;
+}
+
+async function open() {
+  show(screen("loading"));
+  if (!secret) return show(screen("unusable"));
+  try {
+    const answer = await call("form", "GET");
+    if (answer.ok) {
+      main.innerHTML = await answer.text();
+      return begin(main.querySelector("[data-form]"));
+    }
+    if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
+    // A page loaded again after sending: the server repeats what it said then, and changes nothing.
+    const sent = answer.status === 410 ? await call("submit", "POST", { answers: {} }) : answer;
+    return sent.ok ? showSaved(screen("saved"), await sent.json()) : show(screen("unusable"));
+  } catch {
+    return show(screen("offline"));
+  }
+}
+
+function begin(form) {
+  const words = JSON.parse(form.dataset.words);
+  const find = (name, within = form) => within.querySelector(`[data-${name}]`);
+  const steps = [...form.querySelectorAll("[data-step]")];
+  const review = steps.length - 1;
+  const questions = [...form.querySelectorAll("[data-question]")];
+  const [back, forward, alert, status] = ["back", "forward", "alert", "status"].map((name) => find(name));
+  const stepOf = (question) => steps.indexOf(question.closest("[data-step]"));
+  const say = (text, number) => text.replace("{n}", number).replace("{total}", questions.length);
+  let at = 0, fromReview = false, closed = false;
+
+  document.documentElement.lang = form.lang;
+  document.documentElement.dir = form.dir;
+  document.title = words.title;
+
+  const answerOf = (question) => {
+    const chosen = question.querySelector("input[type=radio]:checked");
+    return chosen ? chosen.value : find("decline", question)?.checked ? null : undefined;
+  };
+  const answers = () => Object.fromEntries(questions
+    .map((question) => [question.dataset.question, answerOf(question)])
+    .filter(([, answer]) => answer !== undefined));
+
+  // Going from step to step
+
+  function go(to, target) {
+    at = to;
+    steps.forEach((step, place) => { step.hidden = place !== at; });
+    if (at === review) list();
+    const step = steps[at];
+    const place = questions.findIndex((question) => stepOf(question) === at);
+    const counted = form.dataset.mode === "one" && place >= 0;
+    find("progress").hidden = !counted;
+    find("progress-words").textContent = counted ? say(words.progress, place + 1) : "";
+    find("progress-bar").value = place + 1;
+    back.hidden = at === 0;
+    forward.textContent = fromReview && at !== review ? words.return : words[step.dataset.next];
+    const heading = (target ?? step).querySelector("[tabindex='-1']");
+    heading.focus({ preventScroll: true });
+    if (target) heading.scrollIntoView({ block: "center" });
+    else scrollTo(0, 0);
+  }
+
+  function list() {
+    find("list").replaceChildren(...questions.map((question, place) => {
+      const answer = answerOf(question);
+      const item = document.createElement("li");
+      const said = document.createElement("span");
+      const asked = find("text", question).cloneNode(true);
+      const given = document.createElement("b");
+      given.textContent = answer === null ? words.declined : answer === undefined ? words.unanswered
+        : question.querySelector("input[type=radio]:checked").parentElement.textContent;
+      const change = document.createElement("button");
+      change.type = "button";
+      change.className = "button";
+      change.textContent = words.change;
+      change.setAttribute("aria-label", say(words.change_of, place + 1));
+      change.addEventListener("click", () => { fromReview = true; go(stepOf(question), question); });
+      said.append(asked, given);
+      item.append(said, change);
+      return item;
+    }));
+  }
+
+  // Keeping answers: one request at a time, the newest state, again until it is saved
+
+  let unsaved = false, saving = false, timer, wait = FIRST_RETRY;
+
+  function keep() {
+    unsaved = true;
+    status.textContent = words.saving;
+    clearTimeout(timer);
+    timer = setTimeout(save, SAVE_AFTER);
+  }
+
+  async function save() {
+    if (!unsaved || saving || closed) return;
+    clearTimeout(timer);
+    unsaved = false;
+    saving = true;
+    let answer;
+    try { answer = await call("answers", "PUT", { answers: answers() }); } catch { answer = null; }
+    saving = false;
+    if (closed) return;
+    if (answer?.status === 410) { closed = true; show(screen("unusable")); return; }
+    if (!answer?.ok) {
+      unsaved = true;
+      status.textContent = words.retry;
+      timer = setTimeout(save, wait);
+      wait = Math.min(wait * 2, LAST_RETRY);
+      return;
+    }
+    wait = FIRST_RETRY;
+    if (unsaved) save();
+    else status.textContent = words.saved;
+  }
+
+  // Sending: never twice at once; what comes back is shown where it belongs
+
+  function mark(question, text) {
+    find("error", question).textContent = text;
+    if (text) question.setAttribute("aria-invalid", "true");
+    else question.removeAttribute("aria-invalid");
+  }
+
+  function point(problems) {
+    problems.forEach(([question, text]) => mark(question, text));
+    alert.textContent = words.correct;
+    fromReview = true;
+    go(stepOf(problems[0][0]), problems[0][0]);
+  }
+
+  async function problemsOf(answer) {
+    const outcome = await answer.json().catch(() => ({}));
+    return (outcome.issue ?? []).flatMap((issue) => {
+      const place = `${issue.expression?.[0] ?? ""} ${issue.details?.text ?? ""}`;
+      const linkId = place.match(/linkId\s*=\s*'([^']+)'/)?.[1] ?? place.match(/linkId (\S+)/)?.[1];
+      const question = questions.find((each) => each.dataset.question === linkId);
+      return question ? [[question, issue.diagnostics ?? words.correct]] : [];
+    });
+  }
+
+  async function send() {
+    if (closed || forward.disabled) return;
+    const missing = questions.filter((each) => "required" in each.dataset && answerOf(each) === undefined);
+    if (missing.length) return point(missing.map((question) => [question, words.needed]));
+    alert.textContent = "";
+    forward.disabled = true;
+    forward.textContent = words.sending;
+    let answer;
+    try { answer = await call("submit", "POST", { answers: answers() }); } catch { answer = null; }
+    forward.disabled = false;
+    if (answer?.ok) {
+      closed = true;
+      return showSaved(find("saved"), await answer.json());
+    }
+    forward.textContent = words.again;
+    if (answer?.status === 410) { closed = true; return show(screen("unusable")); }
+    const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
+    if (problems.length) return point(problems);
+    alert.textContent = words.failed;
+    forward.focus();
+  }
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", ({ target }) => {
+    const question = target.closest("[data-question]");
+    if (!question) return;
+    const declines = "decline" in target.dataset;
+    if (!declines && find("decline", question)) find("decline", question).checked = false;
+    if (declines) question.querySelectorAll("input[type=radio]").forEach((radio) => { radio.checked = false; });
+    mark(question, "");
+    alert.textContent = "";
+    keep();
+  });
+  // A second click of a double click is no second wish.
+  const once = (act) => (event) => { if (event.detail < 2) act(); };
+  back.addEventListener("click", once(() => { fromReview = false; go(at - 1); }));
+  forward.addEventListener("click", once(() => {
+    if (at === review) return send();
+    const to = fromReview ? review : at + 1;
+    fromReview = false;
+    return go(to);
+  }));
+  addEventListener("online", save);
+  document.addEventListener("visibilitychange", save);
+
+  const given = answers();
+  const open = questions.find((question) => !(question.dataset.question in given));
+  if (!Object.keys(given).length) go(0);
+  else if (open) go(stepOf(open), form.dataset.mode === "all" ? open : undefined);
+  else go(review);
+}
+
+addEventListener("hashchange", () => location.reload());
+open();

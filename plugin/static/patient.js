@@ -1,0 +1,86 @@
+// The clinician's page: offers the forms that fit, shows times as here, follows deliveries.
+// Everything works without it too: the server checks, and a reload shows the newest states.
+
+document.querySelectorAll("time[data-local]").forEach((time) => {
+  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, {
+    day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+  });
+});
+
+function offer(form) {
+  const age = "age" in form.dataset ? Number(form.dataset.age) : null;
+  const forms = [...form.querySelectorAll("[data-instrument]")];
+  const pin = form.querySelector("[data-pin]"), language = form.language, press = form.querySelector("[type=submit]");
+  const other = form.querySelector("[data-other]"), anyAge = other.querySelector("input");
+  const input = (label) => label.querySelector("input");
+  const fitsAge = ({ dataset }) => age === null || (age >= Number(dataset.from ?? 0) && age <= Number(dataset.to ?? 150));
+
+  function fit() {
+    const rater = form.querySelector("[name=respondent]:checked")?.dataset.rater;
+    const ofRater = forms.filter((each) => each.dataset.rater === rater);
+    other.hidden = ofRater.every(fitsAge);
+    const shown = ofRater.filter((each) => anyAge.checked || fitsAge(each));
+    forms.forEach((each) => { each.hidden = !shown.includes(each); });
+    const usable = shown.filter((each) => !input(each).disabled);
+    if (!usable.some((each) => input(each).checked)) {
+      forms.forEach((each) => { input(each).checked = each === usable[0]; });
+    }
+    form.querySelector("[data-none]").hidden = usable.length > 0;
+    press.disabled = !usable.length;
+    const handsOver = rater !== "therapist";
+    pin.hidden = !handsOver;
+    form.pin.required = handsOver;
+    press.textContent = handsOver ? press.dataset.hand : press.dataset.open;
+    const spoken = form.querySelector("[name=instrument]:checked")?.dataset.languages.split(" ") ?? [];
+    [...language.options].forEach((option) => { option.hidden = option.disabled = !spoken.includes(option.value); });
+    if (!spoken.includes(language.value)) language.value = spoken[0] ?? "";
+  }
+
+  form.addEventListener("change", fit);
+  fit();
+  const show = pin.querySelector("button");
+  show.hidden = false;
+  show.addEventListener("click", () => {
+    const hidden = form.pin.type === "password";
+    form.pin.type = hidden ? "text" : "password";
+    show.textContent = hidden ? show.dataset.hide : show.dataset.show;
+  });
+}
+
+function follow(section) {
+  const FINAL = ["delivered", "refused"], FAST = 1000, SLOW = 10000, FAST_TRIES = 60; // ms, tries
+  let tries = 0;
+
+  function update({ id, state, state_label: label, detail }) {
+    const item = section.querySelector(`[data-response="${CSS.escape(id)}"]`);
+    const chip = item?.querySelector("[data-chip]");
+    if (!chip) return;
+    item.querySelector("[data-detail]").textContent = detail ?? "";
+    if (chip.dataset.state === state) return;
+    chip.dataset.state = state;
+    chip.querySelector("use").setAttribute("href", `${section.dataset.icons}#${state}`);
+    chip.querySelector("[data-label]").textContent = label;
+    section.querySelector("[data-announce]").textContent = `${item.dataset.who}: ${label}`;
+  }
+
+  async function ask() {
+    let moving = true;
+    try {
+      const answer = document.hidden ? null : await fetch(section.dataset.poll, { cache: "no-store" });
+      if (answer && (answer.status === 401 || answer.status === 423)) return; // signed out, or handed over
+      if (answer?.ok) {
+        const states = await answer.json();
+        states.forEach(update);
+        moving = states.some(({ state }) => !FINAL.includes(state));
+      }
+    } catch { /* no connection: asked again below */ }
+    tries += 1;
+    if (moving) setTimeout(ask, tries < FAST_TRIES ? FAST : SLOW);
+  }
+  setTimeout(ask, FAST);
+}
+
+const start = document.querySelector("[data-start]");
+if (start?.querySelector("[data-pin]")) offer(start);
+const moving = document.querySelector("[data-moving]");
+if (moving) follow(moving);

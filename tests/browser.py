@@ -1,0 +1,48 @@
+"""The one way in which tests start a browser: finds Chromium on this machine, or says what to install."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+class NoBrowser(Exception):
+    """No Chromium was found; the message says what to do."""
+
+
+def find_chromium(playwright: Playwright) -> str:
+    """Give the path of Chromium: RAPPORT_CHROMIUM, else one on PATH, else Playwright's own; NoBrowser if none."""
+    asked = os.environ.get("RAPPORT_CHROMIUM")
+    if asked:
+        if Path(asked).is_file():
+            return asked
+        raise NoBrowser(f"RAPPORT_CHROMIUM names {asked}, which is no file. Set it to the browser's program.")
+    for name in _NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    own = playwright.chromium.executable_path
+    if Path(own).is_file():
+        return own
+    raise NoBrowser(
+        "Browser tests need Chromium, and there is none: install it (apt-get install chromium, or "
+        "`python -m playwright install chromium`), or set RAPPORT_CHROMIUM to its program."
+    )
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Run headless Chromium until the block ends."""
+    with sync_playwright() as playwright:
+        # Chromium's sandbox refuses to run as root; for everybody else it stays on.
+        arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,276 @@
+"""Sample pages that look like a CAMHS: what the tests render, and what the screenshots show."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from plugin.pages import (
+    AnswerLine,
+    Banner,
+    Contact,
+    DeliveryAttempt,
+    DeliveryMark,
+    FailurePage,
+    FormMode,
+    FormView,
+    HomePage,
+    InstrumentChoice,
+    Link,
+    LockPage,
+    Notice,
+    NoticeKind,
+    OpenForm,
+    Option,
+    PatientPage,
+    Question,
+    RecentResponse,
+    RespondentChoice,
+    ResponsePage,
+    ScoreAccount,
+    ScoreLine,
+    SiteLink,
+    Trend,
+    TrendPoint,
+    TrendSeries,
+)
+
+NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
+TODAY = date(2026, 11, 23)
+EXPERIMENTAL = "Experimental, not validated"
+
+AGREEMENT = (
+    Option("not-at-all", "Not at all"),
+    Option("a-little", "A little"),
+    Option("somewhat", "Somewhat"),
+    Option("mostly", "Mostly"),
+    Option("completely", "Completely"),
+)
+QUESTIONS = (
+    Question("goal-1", "My therapist and I agree about what I want to get better.", AGREEMENT),
+    Question("goal-2", "We talk about the things that matter to me.", AGREEMENT),
+    Question("task-1", "What we do together here makes sense to me.", AGREEMENT),
+    Question("task-2", "I know what I can try at home.", AGREEMENT),
+    Question("bond-1", "My therapist listens to me.", AGREEMENT),
+    Question("bond-2", "I can be myself here.", AGREEMENT),
+)
+
+
+def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
+    values: dict[str, object] = {
+        "title": "How are we doing together?",
+        "intro": "Six short questions about you and your therapist, and about the time you spend here.",
+        "language": "en",
+        "rater": "child",
+        "questions": QUESTIONS,
+        "mode": mode,
+        "attribution": "Rapport Check-in, child form, 1.0.0. CC0. Experimental, not validated.",
+    }
+    return FormView(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
+
+
+LOCK = LockPage(launch="0b8e", csrf="token", attempts_left=5)
+LOCK_WRONG = LockPage(launch="0b8e", csrf="token", attempts_left=1, wrong=True)
+
+FAILURE = FailurePage(
+    title="Rapport could not be opened",
+    what_happened="The EHR https://ehr.invalid/r4 is not one that Rapport is set up for.",
+    what_to_do="Ask your administrator to add it to the settings, then open Rapport again from the chart.",
+    reason="unknown-issuer",
+    status=403,
+    link=Link("To the start page", "/"),
+)
+HOME = HomePage(
+    sites=(SiteLink("lakeside", "Lakeside CAMHS"), SiteLink("school", "School online service")),
+    version="0.1.0",
+)
+
+
+def series(
+    rater: str, name: str, scale: str, label: str, high: float, values: list[float | None]
+) -> TrendSeries:
+    first = NOW - timedelta(days=14 * (len(values) - 1))
+    points = tuple(
+        TrendPoint(
+            first + timedelta(days=14 * place),
+            value,
+            None if value is not None else "Question 4 has no answer",
+        )
+        for place, value in enumerate(values)
+    )
+    return TrendSeries(rater, name, "Rapport Check-in", scale, label, 0, high, points)
+
+
+def trend() -> Trend:
+    people = (
+        ("child", "Mia", [14, 16, 15, None, 18, 21, 19], (0, 0, 1)),
+        ("caregiver", "Dana Kowalski (mother)", [17, 17, 19, 18, None, 20, 21], (1, 0, 0)),
+        ("therapist", "Dr Amara Osei", [15, 15, 16, 17, 17, 20, 20], (0, 1, 0)),
+    )
+    made = [series(rater, name, "total", "Total", 24, list(values)) for rater, name, values, _ in people]
+    for place, (scale, label) in enumerate((("goal", "Goal"), ("task", "Task"), ("bond", "Bond"))):
+        for rater, name, values, more in people:
+            parts = [None if value is None else min(8, value // 3 + more[place]) for value in values]
+            made.append(series(rater, name, scale, label, 8, list(parts)))
+    peq = TrendSeries(
+        "caregiver", "Dana Kowalski (mother)", "PEQ-CAMHS", "outcome", "Experience: outcome", 1, 5,
+        tuple(TrendPoint(NOW - timedelta(days=30 * place), value) for place, value in ((3, 3.5), (1, 4.25))),
+    )  # fmt: skip
+    return Trend((*made, peq))
+
+
+def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:
+    low = Decimal(0)
+    absent = (
+        None
+        if total is not None
+        else "Question 4 has no answer, and this form has no rule for a missing one."
+    )
+    return (
+        ScoreLine("Total", None if total is None else Decimal(total), low, Decimal(24), absent),
+        *(
+            ScoreLine(label, Decimal(value), low, Decimal(8))
+            for label, value in zip(("Goal", "Task", "Bond"), parts, strict=False)
+        ),
+    )
+
+
+def responses() -> tuple[RecentResponse, ...]:
+    details = {
+        DeliveryMark.SENDING: "",
+        DeliveryMark.DELIVERED: "4 Observations",
+        DeliveryMark.HELD: "Open Rapport from the chart again to send it.",
+        DeliveryMark.UNKNOWN: "The EHR did not answer; it is asked before anything is sent again.",
+        DeliveryMark.REFUSED: "The EHR does not let you write QuestionnaireResponse.",
+        DeliveryMark.SAVED: "",
+    }
+    people = (("Mia", "child"), ("Dana Kowalski", "caregiver"), ("Dr Amara Osei", "therapist"))
+    return tuple(
+        RecentResponse(
+            id=f"response-{place}",
+            when=NOW - timedelta(days=place),
+            who=people[place % 3][0],
+            rater=people[place % 3][1],
+            instrument=f"Rapport Check-in, {people[place % 3][1]}",
+            scores=scores(None if place == 3 else 19 - place, 6, 7, 6),
+            state=state,
+            detail=detail,
+        )
+        for place, (state, detail) in enumerate(details.items())
+    )
+
+
+INSTRUMENTS = (
+    InstrumentChoice(
+        "rapport-checkin-child", "Rapport Check-in, child", "child", EXPERIMENTAL, ("en",), 7, 11
+    ),
+    InstrumentChoice(
+        "rapport-checkin-adolescent", "Rapport Check-in, adolescent", "child", EXPERIMENTAL, ("en",), 12, 18
+    ),
+    InstrumentChoice(
+        "tasc-r-child",
+        "TASC-r, child",
+        "child",
+        "Validated",
+        (),
+        7,
+        14,
+        unavailable="Wording must be supplied by your service's licence: ask the holder for a wording pack.",
+    ),
+    InstrumentChoice(
+        "rapport-checkin-caregiver", "Rapport Check-in, caregiver", "caregiver", EXPERIMENTAL, ("en",)
+    ),
+    InstrumentChoice(
+        "rapport-checkin-therapist", "Rapport Check-in, therapist", "therapist", EXPERIMENTAL, ("en", "es")
+    ),
+)
+
+
+def patient(**changes: object) -> PatientPage:
+    values: dict[str, object] = {
+        "launch": "0b8e",
+        "csrf": "token",
+        "today": TODAY,
+        "clinician": "Dr Amara Osei",
+        "respondents": (
+            RespondentChoice("Patient/mia", "Mia Kowalski", "child", "9 years"),
+            RespondentChoice("RelatedPerson/dana", "Dana Kowalski", "caregiver", "Mother"),
+            RespondentChoice("RelatedPerson/jan", "Jan Kowalski", "caregiver", "Father"),
+            RespondentChoice("Practitioner/osei", "Dr Amara Osei", "therapist"),
+        ),
+        "instruments": INSTRUMENTS,
+        "age_years": 9,
+        "banner": Banner("Mia Kowalski", date(2017, 5, 3), 9),
+        "contact": Contact(TODAY, virtual=True),
+        "responses": responses(),
+        "trend": trend(),
+        "notices": (
+            Notice(NoticeKind.SAVED, "Saved: Mia's answers are safe."),
+            Notice(
+                NoticeKind.PROBLEM,
+                "Earlier scores could not be read: the EHR does not answer.",
+                "/launches/0b8e",
+            ),
+        ),
+        "open_forms": (
+            OpenForm("inv-1", "Jan Kowalski", "Rapport Check-in, caregiver", "opened 5 minutes ago"),
+        ),
+    }
+    return PatientPage(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
+
+
+def empty_patient() -> PatientPage:
+    return patient(
+        banner=None,
+        contact=None,
+        responses=(),
+        trend=Trend(),
+        notices=(),
+        open_forms=(),
+        respondents=(),
+        instruments=(),
+    )
+
+
+RESPONSE = ResponsePage(
+    launch="0b8e",
+    id="response-1",
+    who="Mia Kowalski",
+    rater="child",
+    relationship="",
+    when=NOW,
+    instrument="Rapport Check-in, child",
+    version="1.0.0",
+    label=EXPERIMENTAL,
+    language="English",
+    scores=(
+        ScoreAccount(
+            "Total",
+            None,
+            Decimal(0),
+            Decimal(24),
+            "Sum of the weights of six items, 0 to 4 each.",
+            tuple(question.text for question in QUESTIONS),
+            missing=(QUESTIONS[3].text,),
+            absent="Not computed, because an item has no answer and this form has no rule for a missing one.",
+        ),
+        ScoreAccount(
+            "Goal",
+            Decimal(6),
+            Decimal(0),
+            Decimal(8),
+            "Sum of the weights of goal-1 and goal-2.",
+            tuple(question.text for question in QUESTIONS[:2]),
+        ),
+    ),
+    state=DeliveryMark.DELIVERED,
+    detail="After 2 attempts",
+    attempts=(
+        DeliveryAttempt(NOW, "No answer within 10 seconds"),
+        DeliveryAttempt(NOW + timedelta(seconds=4), "Stored as 5 resources"),
+    ),
+    locations=("QuestionnaireResponse/812", "Observation/813", "Observation/814"),
+    identifier="https://w3id.org/rapport-fhir/identifier|1f0c1c0e-7c0b-4a43-9d0e-1b8b4f6f9a11",
+    questionnaire="https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child|1.0.0",
+    key_hash="sha256:6d1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b",
+    software="rapport-fhir 0.1.0",
+    answers=(AnswerLine(QUESTIONS[0].text, "Mostly"), AnswerLine(QUESTIONS[3].text, None)),
+)
