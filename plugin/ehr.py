@@ -143,7 +143,8 @@ class _Entry(msgspec.Struct):
     response: _EntryResponse | None = None
 
 
-class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
+class _Bundle(msgspec.Struct):
+    resourceType: Literal["Bundle"]  # noqa: N815 -- FHIR's element name
     link: tuple[_Link, ...] = ()
     entry: tuple[_Entry, ...] = ()
 
@@ -241,8 +242,9 @@ class Ehr:
             headers["If-None-Exist"] = if_none_exist
         answer = await self._send("POST", f"{self._base}/{resource_type}", resource, headers)
         location = _read_location(answer.headers.get("location") or answer.headers.get("content-location"))
-        # Epic answers 201 with a relative Location and nothing else; others give the resource and no Location.
-        location = location or _read_own_reference(answer.body, resource_type)
+        if location is None:
+            # Epic answers 201 with a relative Location and nothing else; others give the resource and no Location.
+            location = _read_location(f"{resource_type}/{_decode(answer, resource_type).get('id', '')}")
         if location is None:
             raise BadAnswer("The EHR took the resource and did not say where it stands.")
         return Created(location, answer.status)
@@ -364,16 +366,6 @@ def _read_location(value: str | None) -> str | None:
     """Take `Type/id` from a Location, relative or absolute (some servers give an inner address)."""
     found = _LOCATION.fullmatch(value) if value else None
     return f"{found[1]}/{found[2]}" if found else None
-
-
-def _read_own_reference(body: bytes, resource_type: str) -> str | None:
-    try:
-        found = msgspec.json.decode(body, type=JsonObject)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if found.get("resourceType") != resource_type:
-        return None
-    return _read_location(f"{resource_type}/{found.get('id', '')}")
 
 
 def _read_entry(response: _EntryResponse | None) -> EntryResult:
