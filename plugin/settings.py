@@ -110,7 +110,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         database=file.server.database,
         vault_keys=_vault_keys(environment),
         signing_keys=keys,
-        sites=Sites([_build_site(site, file.server.base_url, keys, environment) for site in file.site]),
+        sites=_build_sites(path, file, keys, environment),
         policies={
             site.id: SitePolicy(
                 organization=site.organization,
@@ -218,6 +218,15 @@ def _signing_keys(environment: Mapping[str, str], *, needed: bool) -> tuple[Sign
         raise SettingsInvalid(
             f"A signing key in {folder} cannot be used: {error}.", "Make new ones with `rapport init`."
         ) from None
+
+
+def _build_sites(
+    path: Path, file: _File, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
+) -> Sites:
+    try:
+        return Sites([_build_site(site, file.server.base_url, keys, environment) for site in file.site])
+    except ValueError as error:
+        raise SettingsInvalid(f"A site in {path} cannot be used: {error}", "Correct its section.") from None
 
 
 def _build_site(

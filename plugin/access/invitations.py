@@ -8,10 +8,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from plugin.errors import InvitationUnusable
 from plugin.ledger import Vault
@@ -87,21 +88,7 @@ def find_invitation(connection: Connection, vault: Vault, secret: str) -> Invita
     ).first()
     if row is None:
         raise InvitationUnusable("This link does not open a form.", "Ask for a new one.")
-    return Invitation(
-        id=row.id,
-        launch=row.launch,
-        site=row.site,
-        patient=row.patient,
-        encounter=row.encounter,
-        rater=row.rater,
-        source=row.source,
-        author=row.author,
-        instrument=row.instrument,
-        language=row.language,
-        created=row.created,
-        expires=row.expires,
-        state=InvitationState(row.state),
-    )
+    return _invitation(row)
 
 
 def check_usable(found: Invitation, now: datetime) -> None:
@@ -135,15 +122,36 @@ def mark_submitted(connection: Connection, invitation_id: str) -> None:
     )
 
 
-def withdraw_open(connection: Connection, launch_id: str) -> int:
-    """Withdraw what is still open of a launch."""
-    open_states = (InvitationState.CREATED, InvitationState.OPENED)
+def open_invitations(
+    connection: Connection, vault: Vault, site: str, patient: str, now: datetime
+) -> tuple[tuple[Invitation, int], ...]:
+    """List what is under way for a patient, newest first, with the number of questions answered so far."""
+    rows = connection.execute(
+        sa.select(invitation)
+        .where(
+            invitation.c.site == site,
+            invitation.c.patient == patient,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.expires > now,
+        )
+        .order_by(invitation.c.created.desc())
+    )
+    return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in rows)
+
+
+def withdraw(connection: Connection, invitation_id: str, site: str, patient: str) -> bool:
+    """Withdraw a form that is still open, with what was answered so far; False if there is none of this patient."""
     changed = connection.execute(
         invitation.update()
-        .where(invitation.c.launch == launch_id, invitation.c.state.in_(open_states))
-        .values(state=InvitationState.WITHDRAWN)
+        .where(
+            invitation.c.id == invitation_id,
+            invitation.c.site == site,
+            invitation.c.patient == patient,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        )
+        .values(state=InvitationState.WITHDRAWN, sealed_draft=None)
     )
-    return changed.rowcount
+    return changed.rowcount == 1
 
 
 def save_draft(connection: Connection, vault: Vault, invitation_id: str, draft: Draft, now: datetime) -> None:
@@ -161,4 +169,26 @@ def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draf
     sealed = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id)
     ).scalar()
+    return _draft(vault, invitation_id, sealed)
+
+
+def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
     return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
+
+
+def _invitation(row: Row[Any]) -> Invitation:
+    return Invitation(
+        id=row.id,
+        launch=row.launch,
+        site=row.site,
+        patient=row.patient,
+        encounter=row.encounter,
+        rater=row.rater,
+        source=row.source,
+        author=row.author,
+        instrument=row.instrument,
+        language=row.language,
+        created=row.created,
+        expires=row.expires,
+        state=InvitationState(row.state),
+    )

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
-from plugin.access.invitations import Invitation, InvitationState, create_invitation, new_id
+from plugin.access.invitations import Invitation, InvitationState, create_invitation, new_id, withdraw
 from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid, NotSignedIn
@@ -73,6 +73,25 @@ async def invite(
     audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient)
     secret = await rapport.ledger.write(store, audit)
     return RedirectResponse(f"/fill#{secret}", status_code=303)
+
+
+@router.post("/invitations/{invitation}/withdraw")
+async def cancel(
+    invitation: str,
+    found: CurrentLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    csrf: Annotated[str, Form()],
+) -> Response:
+    """Withdraw a form that has not come back."""
+    check_csrf(rapport, session, found, csrf)
+    audit = rapport.trail.entry(
+        Kind.INVITATION_WITHDRAWN, actor_of(found), site=found.site, patient=found.patient
+    )
+    await rapport.ledger.write(
+        lambda connection: withdraw(connection, invitation, found.site, found.patient), audit
+    )
+    return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
 
 @router.get("/return")

@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from plugin.access.invitations import open_invitations
 from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
@@ -28,11 +29,18 @@ router = APIRouter(prefix="/launches/{launch}")
 @router.get("")
 async def patient(found: CurrentLaunch, session: CurrentSession, rapport: CurrentRapport) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far."""
-    chart, accounts = await asyncio.gather(_chart(rapport, found), _accounts(rapport, found))
+    now, vault = rapport.clock(), rapport.ledger.vault
+    chart, accounts, under_way = await asyncio.gather(
+        _chart(rapport, found),
+        _accounts(rapport, found),
+        rapport.ledger.read(
+            lambda connection: open_invitations(connection, vault, found.site, found.patient, now)
+        ),
+    )
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, chart, accounts, csrf_token(rapport, session, found))
+    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, session, found))
     return HTMLResponse(render_patient(page))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from plugin.access.invitations import Draft, Invitation
+from plugin.access.invitations import Draft, Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
 from plugin.pages import (
@@ -22,6 +22,7 @@ from plugin.pages import (
     LockPage,
     Notice,
     NoticeKind,
+    OpenForm,
     Option,
     PatientPage,
     Question,
@@ -50,7 +51,14 @@ _ROLE_NAMES = {
 }
 
 
-def patient_page(rapport: Rapport, launch: Launch, chart: Chart, accounts: tuple[Account, ...], csrf: str) -> PatientPage:
+def patient_page(
+    rapport: Rapport,
+    launch: Launch,
+    chart: Chart,
+    accounts: tuple[Account, ...],
+    under_way: tuple[tuple[Invitation, int], ...],
+    csrf: str,
+) -> PatientPage:
     """Fill the patient page."""
     catalogue = rapport.intake.catalogue
     today = rapport.clock().date()
@@ -63,7 +71,9 @@ def patient_page(rapport: Rapport, launch: Launch, chart: Chart, accounts: tuple
         today=today,
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(
-            RespondentChoice(each.reference, each.name or _ROLE_NAMES[each.rater], each.rater, each.relationship)
+            RespondentChoice(
+                each.reference, each.name or _ROLE_NAMES[each.rater], each.rater, each.relationship
+            )
             for each in chart.respondents
         ),
         instruments=tuple(_choice(each) for each in catalogue.all()),
@@ -73,6 +83,7 @@ def patient_page(rapport: Rapport, launch: Launch, chart: Chart, accounts: tuple
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
         trend=_trend(catalogue, chart, accounts, people),
         notices=tuple(_notices(launch, chart)),
+        open_forms=tuple(_open_form(catalogue, each, answered, people) for each, answered in under_way),
     )
 
 
@@ -119,7 +130,9 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         Question(
             link_id=item.link_id,
             text=wording.items[item.link_id],
-            options=tuple(Option(each.code, wording.options[item.link_id, each.code]) for each in item.options),
+            options=tuple(
+                Option(each.code, wording.options[item.link_id, each.code]) for each in item.options
+            ),
             required=item.required,
         )
         for item in instrument.questions
@@ -155,6 +168,18 @@ def _choice(instrument: Instrument) -> InstrumentChoice:
         age_to=high,
         unavailable=why_not,
     )
+
+
+def _open_form(
+    catalogue: Catalogue, invitation: Invitation, answered: int, people: Mapping[str, Respondent]
+) -> OpenForm:
+    instrument = catalogue.by_canonical(invitation.instrument)
+    asked = len(instrument.questions)
+    state = (
+        "not opened yet" if invitation.state is InvitationState.CREATED else f"{answered} of {asked} answered"
+    )
+    who = _who(people.get(invitation.source), instrument)
+    return OpenForm(invitation.id, who, instrument.title, state)
 
 
 def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respondent]) -> RecentResponse:
@@ -247,7 +272,9 @@ def _item_texts(instrument: Instrument, language: str | None) -> Mapping[str, st
     return instrument.wording(chosen).items if chosen else {}
 
 
-def _answer_lines(instrument: Instrument, language: str | None, answers: Mapping[str, object]) -> tuple[AnswerLine, ...]:
+def _answer_lines(
+    instrument: Instrument, language: str | None, answers: Mapping[str, object]
+) -> tuple[AnswerLine, ...]:
     raise NotImplementedError
 
 

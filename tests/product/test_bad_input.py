@@ -1,0 +1,303 @@
+"""Bad input names the place and the remedy, and loses nothing that was answered."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.product.test_path import ANSWERS
+from tests.product.world import EHR, RAPPORT, World
+
+CHILD = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child"
+AGREEMENT = "https://w3id.org/rapport-fhir/CodeSystem/agreement"
+DOOR = "/sites/sandbox/fhir/QuestionnaireResponse"
+
+
+def question(link_id: str, *codes: str) -> dict[str, Any]:
+    return {
+        "linkId": link_id,
+        "answer": [{"valueCoding": {"system": AGREEMENT, "code": code}} for code in codes],
+    }
+
+
+def response_of(patient: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": f"{CHILD}|1.0.0",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{patient}"},
+        "source": {"reference": f"Patient/{patient}"},
+        "authored": "2026-03-02T09:00:00+00:00",
+        "item": [question(link_id, str(code)) for link_id, code in ANSWERS.items()],
+        **changes,
+    }
+
+
+async def app_token(world: World, patient: str = "mia") -> str:
+    """Get a token as another app of the EHR would: through its launch. Rapport's own serves here."""
+    await world.launch(patient)
+    ledger = world.rapport.state.rapport.ledger
+    from plugin.access.launches import launches_with_token
+
+    people = await world.people()
+    held = await ledger.read(
+        lambda c: launches_with_token(c, ledger.vault, "sandbox", f"Patient/{people[patient]}", None)
+    )
+    return str(held[0].context.tokens.access_token)
+
+
+async def post(world: World, body: bytes | dict[str, Any], *, token: str | None = None) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {
+        "Authorization": f"Bearer {token or await app_token(world)}",
+        "Content-Type": "application/fhir+json",
+        "Accept": "application/fhir+json",
+    }
+    return await world.browser.post(DOOR, content=content, headers=headers)
+
+
+def problems(answer: httpx.Response) -> str:
+    outcome = answer.json()
+    assert outcome["resourceType"] == "OperationOutcome", answer.text
+    assert all(issue["severity"] in {"error", "fatal", "warning"} for issue in outcome["issue"])
+    return json.dumps(outcome)
+
+
+async def test_a_response_of_another_app_is_taken_and_given_back_byte_for_byte(world: World) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    body = json.dumps(response_of(people["mia"]), indent=3).encode()
+    answer = await post(world, body, token=token)
+    assert answer.status_code == 201, answer.text
+    headers = {"Authorization": f"Bearer {token}"}
+    again = await post(world, body, token=token)
+    assert again.status_code == 200
+    assert again.headers["location"] == answer.headers["location"]
+    given = await world.browser.get(answer.headers["location"], headers=headers)
+    assert given.content == body
+    found = await world.delivered(
+        identifier="https://w3id.org/rapport-fhir/identifier|"
+        + answer.headers["location"].rsplit("/", 1)[1]
+        + "/score-total"
+    )
+    assert found[0]["valueQuantity"]["value"] == 14
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "named"),
+    [
+        ({"questionnaire": "https://example.invalid/Questionnaire/other|1.0.0"}, 422, "example.invalid"),
+        ({"questionnaire": f"{CHILD}|9.9.9"}, 422, "1.0.0"),
+        ({"questionnaire": CHILD}, 422, "1.0.0"),
+        ({"subject": {"reference": "Patient/somebody-else"}}, 422, "subject"),
+        ({"item": [question("goal-1", "super")]}, 422, "goal-1"),
+        ({"item": [question("goal-1", "mostly", "a-little")]}, 422, "goal-1"),
+        ({"item": [question("goal-9", "mostly")]}, 422, "goal-9"),
+        ({"item": [{"linkId": "goal-1", "answer": [{"valueInteger": 3}]}]}, 422, "goal-1"),
+        ({"status": "done"}, 400, "status"),
+        ({"status": 7}, 400, "status"),
+        ({"authored": "2026-02-30T10:00:00Z"}, 400, "authored"),
+        ({"item": []}, 400, "item"),
+        ({"resourceType": "Observation"}, 400, "QuestionnaireResponse"),
+    ],
+)
+async def test_a_wrong_response_is_refused_and_the_place_is_named(
+    world: World, changes: dict[str, Any], status: int, named: str
+) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["mia"], **changes))
+    assert answer.status_code == status, answer.text
+    assert named in problems(answer)
+
+
+async def test_every_problem_is_told_at_once(world: World) -> None:
+    people = await world.people()
+    items = [
+        question("goal-1", "super"),
+        question("task-1", "mostly", "a-little"),
+        question("bond-9", "mostly"),
+    ]
+    answer = await post(world, response_of(people["mia"], item=items))
+    for place in ("goal-1", "task-1", "bond-9"):
+        assert place in problems(answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"[]", b'"x"', b"\xff\xfe", b'{"resourceType":"QuestionnaireResponse"', b"[" * 100_000],
+)
+async def test_broken_json_is_refused_in_words(world: World, body: bytes) -> None:
+    answer = await post(world, body)
+    assert answer.status_code == 400, answer.text
+    problems(answer)
+
+
+async def test_ten_megabytes_are_refused_without_being_read(world: World) -> None:
+    answer = await post(world, b'{"x":"' + b"a" * 10_000_000 + b'"}')
+    assert answer.status_code == 413
+    assert "1000000" in problems(answer)
+
+
+async def test_ten_megabytes_in_pieces_are_refused_too(world: World) -> None:
+    async def pieces() -> Any:
+        for _ in range(1000):
+            yield b"a" * 10_000
+
+    token = await app_token(world)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+    answer = await world.browser.post(DOOR, content=pieces(), headers=headers)
+    assert answer.status_code == 413
+    problems(answer)
+
+
+async def test_another_media_type_is_refused(world: World) -> None:
+    token = await app_token(world)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+xml"}
+    answer = await world.browser.post(DOOR, content=b"<x/>", headers=headers)
+    assert answer.status_code == 415
+    assert "application/fhir+json" in problems(answer)
+
+
+async def test_a_token_that_the_ehr_does_not_know_is_refused(world: World) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["mia"]), token="made-up")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert "made-up" not in problems(answer)
+
+
+async def test_no_token_is_refused(world: World) -> None:
+    answer = await world.browser.post(DOOR, content=b"{}", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 401
+    problems(answer)
+
+
+async def test_the_same_identifier_with_other_content_is_a_conflict(world: World) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    identifier = {"system": "https://other.invalid/ids", "value": "17"}
+    first = await post(world, response_of(people["mia"], identifier=identifier), token=token)
+    other = response_of(people["mia"], identifier=identifier, authored="2026-03-02T10:00:00+00:00")
+    second = await post(world, other, token=token)
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert "17" in problems(second)
+
+
+async def test_an_issuer_that_is_not_configured_is_never_contacted(world: World) -> None:
+    answer = await world.browser.get("/launch", params={"iss": "https://evil.invalid/r4", "launch": "x"})
+    assert answer.status_code == 403
+    assert "not set up" in answer.text
+    assert not [each for each in world.hosts.seen if each.url.host == "evil.invalid"]
+
+
+async def test_an_expired_launch_says_what_to_do(world: World) -> None:
+    address = await world.new_launch()
+    out = await world.browser.get(address)
+    world.clock.pass_time(minutes=11)
+    back = await world.follow(out)
+    assert back.status_code == 400
+    assert "Open Rapport again" in back.text
+
+
+async def test_a_callback_in_another_browser_is_refused(world: World) -> None:
+    out = await world.browser.get(await world.new_launch())
+    async with world.new_browser() as other:
+        back = await world.follow(await other.get(out.headers["location"]), other)
+    assert back.status_code == 400
+    assert "another browser" in back.text
+
+
+async def test_a_launch_is_over_after_its_hours(world: World) -> None:
+    page = await world.launch()
+    world.clock.pass_time(minutes=61)
+    answer = await world.browser.get(str(page.url))
+    assert answer.status_code == 401
+    assert "Open Rapport again" in answer.text
+
+
+async def test_another_browser_cannot_open_a_launch(world: World) -> None:
+    page = await world.launch()
+    async with world.new_browser() as other:
+        answer = await other.get(str(page.url))
+    assert answer.status_code == 401
+    assert "Mia" not in answer.text
+
+
+async def test_a_form_from_another_site_is_refused(world: World) -> None:
+    page = await world.launch()
+    answer = await world.browser.post(
+        f"{page.url}/invitations", data={}, headers={"Origin": "https://evil.invalid"}
+    )
+    assert answer.status_code == 403
+
+
+async def test_an_invitation_that_was_never_made_opens_nothing(world: World) -> None:
+    answer = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": "guess"})
+    assert answer.status_code == 410
+    problems(answer)
+
+
+async def test_an_expired_invitation_opens_nothing(world: World) -> None:
+    people = await world.people()
+    page = await world.launch()
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    world.clock.pass_time(hours=25)
+    answer = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert answer.status_code == 410
+    assert "Ask for a new one" in problems(answer)
+
+
+async def test_a_wrong_answer_is_named_and_the_draft_stays(world: World) -> None:
+    people = await world.people()
+    page = await world.launch()
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    headers = {"X-Rapport-Invitation": secret}
+    await world.browser.get("/fill/form", headers=headers)
+    await world.browser.put("/fill/answers", headers=headers, json={"answers": {"goal-1": "mostly"}})
+    answer = await world.browser.post("/fill/submit", headers=headers, json={"answers": {"goal-1": "super"}})
+    assert answer.status_code == 422
+    assert "goal-1" in problems(answer)
+    form = await world.browser.get("/fill/form", headers=headers)
+    assert "checked" in form.text
+
+
+@pytest.mark.parametrize(
+    ("respondent", "instrument", "language", "named"),
+    [
+        ("Patient/nobody", "rapport-checkin-child", "en", "record"),
+        (None, "rapport-checkin-caregiver", "en", "caregiver"),
+        (None, "rapport-checkin-child", "xx", "en"),
+        (None, "tasc-r-child", "en", "wording"),
+        (None, "no-such-form", "en", "no-such-form"),
+    ],
+)
+async def test_a_form_that_does_not_fit_is_not_started(
+    world: World, respondent: str | None, instrument: str, language: str, named: str
+) -> None:
+    people = await world.people()
+    page = await world.launch()
+    csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+    data = {
+        "csrf": csrf,
+        "respondent": respondent or f"Patient/{people['mia']}",
+        "instrument": instrument,
+        "language": language,
+        "pin": "4711",
+    }
+    answer = await world.browser.post(f"{page.url}/invitations", data=data)
+    assert answer.status_code == 422, answer.text
+    assert named in answer.text
+
+
+async def test_no_page_error_or_log_holds_a_token(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    answer = await post(world, response_of(people["mia"], status=7), token=token)
+    printed = capsys.readouterr()
+    assert token not in answer.text + printed.out + printed.err
+
+
+def test_hosts_of_the_tests_are_not_real() -> None:
+    assert EHR.endswith(".invalid")
+    assert RAPPORT.endswith(".invalid")

@@ -1,0 +1,101 @@
+"""Delivery: nothing lost, nothing twice, whatever the EHR or the process does."""
+
+import asyncio
+from pathlib import Path
+
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from tests.product.test_path import ANSWERS
+from tests.product.world import EHR, Clock, World, body_of, run_world
+
+
+async def answer_while_away(world: World) -> tuple[str, str]:
+    """Send a form while the EHR does not answer; gives patient and response id."""
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(
+        page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
+    )
+    world.hosts.cut.add(EHR.removeprefix("https://"))
+    sent = await world.fill(secret, ANSWERS)
+    assert sent.status_code == 200, sent.text
+    return people["mia"], body_of(await world.browser.get(f"{page.url}/responses.json"))[0]["id"]
+
+
+async def test_a_response_is_saved_while_the_ehr_is_away_and_delivered_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with run_world(tmp_path, clock) as world:
+        patient, response = await answer_while_away(world)
+        await asyncio.sleep(0.2)
+    clock.pass_time(minutes=2)
+    async with run_world(tmp_path, clock) as world:
+        (panel,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
+        assert panel["subject"] == {"reference": f"Patient/{patient}"}
+
+
+async def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
+    clock = Clock()
+    async with run_world(tmp_path, clock) as world:
+        people = await world.people()
+        page = await world.launch("mia")
+        secret = await world.hand_over(
+            page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
+        )
+        await world.fill(secret, ANSWERS)
+        response = body_of(await world.browser.get(f"{page.url}/responses.json"))[0]["id"]
+        await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
+        await forget_that_it_was_delivered(world)
+    async with run_world(tmp_path, clock) as world:
+        await until_state(world, response, "delivered")
+        assert len(await world.search("Observation", identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")) == 1
+        assert (
+            len(await world.search("QuestionnaireResponse", identifier=f"{IDENTIFIER_SYSTEM}|{response}"))
+            == 1
+        )
+
+
+async def test_without_a_valid_token_a_delivery_waits_for_the_next_launch(tmp_path: Path) -> None:
+    clock = Clock()
+    async with run_world(tmp_path, clock) as world:
+        _, response = await answer_while_away(world)
+        await asyncio.sleep(0.2)
+    clock.pass_time(hours=30)
+    async with run_world(tmp_path, clock) as world:
+        await until_state(world, response, "held")
+        await world.launch("mia")
+        (panel,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
+        assert panel["status"] == "final"
+
+
+async def forget_that_it_was_delivered(world: World) -> None:
+    """Put the ledger into the state in which a killed worker leaves it: sent, and not noted."""
+    from plugin.ledger import tables as t
+
+    ledger = world.rapport.state.rapport.ledger
+    for _ in range(200):
+        changed = await ledger.bookkeep(
+            lambda c: (
+                c.execute(
+                    t.delivery.update()
+                    .where(t.delivery.c.state == "delivered")
+                    .values(state="sending", owner="dead", locations=None)
+                ).rowcount
+            )
+        )
+        if changed:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nothing was delivered")
+
+
+async def until_state(world: World, response: str, wanted: str) -> None:
+    from plugin.delivery.account import read_account
+
+    ledger = world.rapport.state.rapport.ledger
+    for _ in range(200):
+        account = await ledger.read(lambda c: read_account(c, ledger.vault, response))
+        if account.state == wanted:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"the delivery is {account.state}: {account.detail}")

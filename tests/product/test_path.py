@@ -1,0 +1,233 @@
+"""The main job, end to end: launched from a chart, a form is filled, scored, and stands in the record."""
+
+from typing import Any
+
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from tests.product.world import PIN, World, body_of
+
+ANSWERS: dict[str, str | None] = {
+    "goal-1": "completely",
+    "goal-2": "mostly",
+    "task-1": "not-at-all",
+    "task-2": "a-little",
+    "bond-1": "completely",
+    "bond-2": "somewhat",
+}
+TOTAL = "rapport-checkin-child-total"
+
+
+def codes(observation: dict[str, Any]) -> str:
+    return str(observation["code"]["coding"][0]["code"])
+
+
+async def send_child_form(world: World, answers: dict[str, str | None] | None = None) -> tuple[str, str]:
+    """Launch, hand over to Mia, fill, send; gives patient and response id."""
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    sent = await world.fill(secret, answers or ANSWERS)
+    assert sent.status_code == 200, sent.text
+    await world.browser.post(
+        sent.json()["return_url"], data={"csrf": await lock_csrf(world, sent), "pin": PIN}
+    )
+    listed = await world.browser.get(f"{page.url}/responses.json")
+    return people["mia"], body_of(listed)[0]["id"]
+
+
+async def lock_csrf(world: World, sent: Any) -> str:
+    page = await world.browser.get(sent.json()["return_url"])
+    return str(page.text.split('name="csrf" value="')[1].split('"')[0])
+
+
+async def test_a_childs_form_is_scored_and_stands_in_the_record(world: World) -> None:
+    patient, response = await send_child_form(world)
+    panel, *rest = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
+    assert rest == []
+    assert panel["performer"] == [{"reference": f"Patient/{patient}"}]
+    found = {
+        codes(each): each for each in await world.search("Observation", patient=patient, category="survey")
+    }
+    members = {each["reference"].split("/")[-1] for each in panel["hasMember"]}
+    scores = {code: each["valueQuantity"]["value"] for code, each in found.items() if each["id"] in members}
+    assert scores == {
+        TOTAL: 14,
+        "rapport-checkin-child-goal": 7,
+        "rapport-checkin-child-task": 1,
+        "rapport-checkin-child-bond": 6,
+    }
+
+
+async def test_scores_follow_the_screening_assessment_profile(world: World) -> None:
+    patient, response = await send_child_form(world)
+    (total,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-total")
+    (answered,) = await world.search("QuestionnaireResponse", identifier=f"{IDENTIFIER_SYSTEM}|{response}")
+    assert total["status"] == "final"
+    assert total["category"][0]["coding"][0]["code"] == "survey"
+    assert total["valueQuantity"] == {
+        "value": 14,
+        "unit": "{score}",
+        "system": "http://unitsofmeasure.org",
+        "code": "{score}",
+    }
+    assert total["derivedFrom"] == [{"reference": f"QuestionnaireResponse/{answered['id']}"}]
+    assert total["effectiveDateTime"] == answered["authored"]
+    assert "performer" not in total
+    assert answered["questionnaire"].endswith("/rapport-checkin-child|1.0.0")
+    assert answered["source"] == {"reference": f"Patient/{patient}"}
+    (provenance,) = await world.search("Provenance", target=f"Observation/{total['id']}")
+    assembler = next(each for each in provenance["agent"] if each["type"]["coding"][0]["code"] == "assembler")
+    assert assembler["onBehalfOf"]["display"] == "Sandbox service"
+
+
+async def test_a_score_with_a_missing_answer_is_absent_and_says_which(world: World) -> None:
+    _, response = await send_child_form(world, {**ANSWERS, "goal-2": None})
+    (goal,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-goal")
+    (total,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-total")
+    (bond,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-bond")
+    for absent in (goal, total):
+        assert "valueQuantity" not in absent
+        assert "goal-2" in absent["dataAbsentReason"]["text"]
+    assert bond["valueQuantity"]["value"] == 6
+
+
+async def test_lowest_answers_give_zero_not_nothing(world: World) -> None:
+    _, response = await send_child_form(world, dict.fromkeys(ANSWERS, "not-at-all"))
+    (total,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-total")
+    assert total["valueQuantity"]["value"] == 0
+
+
+async def test_sending_twice_makes_one_response(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    headers = {"X-Rapport-Invitation": secret}
+    await world.browser.get("/fill/form", headers=headers)
+    first = await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+    second = await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json()
+    before = len(await world.delivered(code=TOTAL, patient=people["mia"], status="final"))
+    assert len(await world.search("Observation", code=TOTAL, patient=people["mia"])) == before
+
+
+async def test_answers_are_kept_as_they_are_given_and_come_back(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    headers = {"X-Rapport-Invitation": secret}
+    await world.browser.get("/fill/form", headers=headers)
+    kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": {"goal-1": "mostly"}})
+    assert kept.status_code == 200
+    async with world.new_browser() as other_device:
+        form = await other_device.get("/fill/form", headers=headers)
+    chosen = [part for part in form.text.split("<input") if 'value="mostly"' in part and "checked" in part]
+    assert len(chosen) == 1
+    assert "goal-1" in chosen[0]
+
+
+async def test_the_form_shows_no_weight(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    for word in ("itemWeight", "ordinal", "score", "weight"):
+        assert word not in form.text
+
+
+async def test_a_caregiver_answers_in_her_language(world: World) -> None:
+    people = await world.people()
+    (caregiver, *_) = await world.search("RelatedPerson", patient=people["mia"])
+    page = await world.launch("mia")
+    secret = await world.hand_over(
+        page, f"RelatedPerson/{caregiver['id']}", instrument="rapport-checkin-caregiver", language="es"
+    )
+    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert 'lang="es"' in form.text
+    sent = await world.fill(secret, ANSWERS)
+    assert sent.status_code == 200, sent.text
+    found = await world.delivered(
+        "QuestionnaireResponse",
+        questionnaire="https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.0.0",
+        patient=people["mia"],
+        _sort="-_lastUpdated",
+    )
+    assert {each["source"]["reference"] for each in found} >= {f"RelatedPerson/{caregiver['id']}"}
+
+
+async def test_while_the_device_is_handed_over_nothing_of_the_chart_is_reachable(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    await world.hand_over(page, f"Patient/{people['mia']}")
+    locked = await world.browser.get(str(page.url))
+    assert locked.status_code == 303
+    assert locked.headers["location"].endswith("/return")
+    assert (await world.browser.get(f"{page.url}/responses.json")).status_code == 423
+    lock = await world.follow(locked)
+    assert "Mia" not in lock.text
+    again = await world.launch("mia")
+    assert "Mia" not in again.text
+
+
+async def test_five_wrong_pins_end_the_session(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    await world.hand_over(page, f"Patient/{people['mia']}")
+    lock = await world.browser.get(f"{page.url}/return")
+    csrf = lock.text.split('name="csrf" value="')[1].split('"')[0]
+    answers = [
+        await world.browser.post(f"{page.url}/return", data={"csrf": csrf, "pin": "0000"}) for _ in range(6)
+    ]
+    assert [each.status_code for each in answers] == [403, 403, 403, 403, 401, 401]
+
+
+async def test_the_therapist_answers_without_hand_over(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("mia")
+    secret = await world.hand_over(
+        page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
+    )
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    assert (await world.browser.get(str(page.url))).status_code == 200
+
+
+async def test_past_scores_of_the_record_are_plotted_per_rater(world: World) -> None:
+    page = await world.launch("mia")
+    assert "<svg" in page.text
+    assert "Mia" in page.text
+
+
+async def test_a_patient_without_history_has_an_empty_state(world: World) -> None:
+    histories = {
+        each["subject"]["reference"].split("/")[1] for each in await world.search("QuestionnaireResponse")
+    }
+    fresh = next(
+        name
+        for name, each in (await world.people()).items()
+        if each not in histories and name != "practitioner"
+    )
+    page = await world.launch(fresh)
+    assert page.status_code == 200
+    assert "No alliance scores yet" in page.text
+
+
+async def test_every_write_has_its_audit_entry(world: World) -> None:
+    import sqlalchemy as sa
+
+    from plugin.ledger import tables as t
+
+    _, response = await send_child_form(world)
+    await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
+    ledger = world.rapport.state.rapport.ledger
+    for _ in range(100):
+        kinds = await ledger.read(lambda c: set(c.execute(sa.select(t.audit.c.kind)).scalars()))
+        if "delivery" in kinds:
+            break
+    assert kinds >= {
+        "launch",
+        "patient-viewed",
+        "hand-over",
+        "invitation-opened",
+        "response-received",
+        "hand-over-ended",
+        "delivery",
+    }

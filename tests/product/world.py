@@ -1,0 +1,283 @@
+"""The whole of it in one process: a sandbox EHR, Rapport, and somebody's browser between them.
+
+Nothing is patched: Rapport reaches the EHR through an ASGI transport, and the browser keeps cookies and follows redirects.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from fastapi import FastAPI
+
+from plugin.app import create_app
+from plugin.settings import Settings, SitePolicy
+from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
+from sandbox_ehr import create_app as create_ehr
+from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
+
+EHR = "https://ehr.invalid"
+RAPPORT = "https://rapport.invalid"
+PIN = "4711"
+SCOPES = [
+    "launch",
+    "openid",
+    "fhirUser",
+    "online_access",
+    "patient/Patient.r",
+    "patient/RelatedPerson.rs",
+    "patient/Encounter.r",
+    "patient/QuestionnaireResponse.crs",
+    "patient/Observation.crs",
+    "patient/Provenance.c",
+    "user/Practitioner.r",
+]
+SIGNING_KEY = generate_key("ES384")
+READER_SECRET = "reader-secret-of-the-tests"
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **length: float) -> None:
+        self.now += timedelta(**length)
+
+
+class Hosts(httpx.AsyncBaseTransport):
+    """Reaches applications of this process by host; anything else is not on the network. `cut` hosts do not answer."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, httpx.ASGITransport] = {}
+        self.cut: set[str] = set()
+        self.seen: list[httpx.Request] = []
+
+    def add(self, address: str, app: FastAPI) -> None:
+        self.apps[urlsplit(address).netloc] = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.netloc.decode()
+        self.seen.append(request)
+        if host not in self.apps or host in self.cut:
+            raise httpx.ConnectError("no such host", request=request)
+        return await self.apps[host].handle_async_request(request)
+
+
+@dataclass
+class World:
+    """Two servers, a clock, and ways to act as the people who use them."""
+
+    hosts: Hosts
+    clock: Clock
+    settings: Settings
+    ehr: FastAPI
+    rapport: FastAPI
+    browser: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = self.new_browser()
+
+    def new_browser(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self.hosts, base_url=RAPPORT, headers={"Accept": "text/html"})
+
+    async def follow(
+        self, response: httpx.Response, browser: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
+        """Follow redirects as a browser does; the fragment of the last address is kept in `response.url`."""
+        for _ in range(10):
+            if response.status_code not in {302, 303, 307}:
+                return response
+            response = await (browser or self.browser).get(
+                urljoin(str(response.url), response.headers["location"])
+            )
+        raise AssertionError("redirects go in a circle")
+
+    async def new_launch(self, patient: str = "mia", practitioner: str | None = None, **more: Any) -> str:
+        """Press "Rapport" in the chart: gives the address that the EHR opens."""
+        people = await self.people()
+        asked = {
+            "client_id": "rapport",
+            "patient": people[patient],
+            "practitioner": practitioner or people["practitioner"],
+            **more,
+        }
+        answer = await self.browser.post(f"{EHR}/sandbox/launch", json=asked)
+        assert answer.status_code in {200, 201}, answer.text
+        return str(answer.json()["launch_url"])
+
+    async def launch(
+        self, patient: str = "mia", browser: httpx.AsyncClient | None = None, **more: Any
+    ) -> httpx.Response:
+        """Launch from the chart, to the patient page."""
+        address = await self.new_launch(patient, **more)
+        return await self.follow(await (browser or self.browser).get(address), browser)
+
+    async def hand_over(
+        self,
+        page: httpx.Response,
+        respondent: str,
+        instrument: str = "rapport-checkin-child",
+        language: str = "en",
+        pin: str = PIN,
+    ) -> str:
+        """Fill the start form of the patient page; gives the invitation's secret."""
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
+        assert csrf, page.text[:2000]
+        data = {
+            "csrf": csrf[1],
+            "respondent": respondent,
+            "instrument": instrument,
+            "language": language,
+            "pin": pin,
+        }
+        answer = await self.browser.post(f"{page.url}/invitations", data=data)
+        assert answer.status_code == 303, answer.text
+        path, _, secret = answer.headers["location"].partition("#")
+        assert path == "/fill"
+        return str(secret)
+
+    async def fill(
+        self, secret: str, answers: Mapping[str, str | None], browser: httpx.AsyncClient | None = None
+    ) -> httpx.Response:
+        """Open the form and send it."""
+        acting = browser or self.browser
+        headers = {"X-Rapport-Invitation": secret}
+        form = await acting.get("/fill/form", headers=headers)
+        assert form.status_code == 200, form.text
+        return await acting.post("/fill/submit", headers=headers, json={"answers": answers})
+
+    async def people(self) -> dict[str, str]:
+        """Find Mia (who has a history), her caregiver, and a practitioner, by reading the EHR."""
+        found = {}
+        for each in await self.search("Patient"):
+            given = each["name"][0].get("given", [each["name"][0].get("text", "")])[0].lower()
+            found[given] = each["id"]
+        found["practitioner"] = (await self.search("Practitioner"))[0]["id"]
+        return found
+
+    async def search(self, kind: str, **parameters: str) -> list[dict[str, Any]]:
+        """Read the record as any FHIR client does."""
+        token = await self._reader_token()
+        found = await self.browser.get(
+            f"{EHR}/r4/{kind}",
+            params={"_count": "200", **parameters},
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"},
+        )
+        assert found.status_code == 200, found.text
+        return [
+            entry["resource"] for entry in found.json().get("entry", []) if entry["search"]["mode"] == "match"
+        ]
+
+    async def delivered(
+        self, kind: str = "Observation", *, tries: int = 200, **parameters: str
+    ) -> list[dict[str, Any]]:
+        """Wait for the delivery worker; the clock of the tests stands still meanwhile."""
+        import asyncio
+
+        for _ in range(tries):
+            if found := await self.search(kind, **parameters):
+                return found
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"no {kind} with {parameters} arrived in the record")
+
+    async def _reader_token(self) -> str:
+        answer = await self.browser.post(
+            f"{EHR}/auth/token",
+            data={"grant_type": "client_credentials", "scope": "system/*.rs"},
+            auth=("reader", READER_SECRET),
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+
+def rapport_settings(folder: Path, **policy: Any) -> Settings:
+    """Settings of a Rapport with one site: the sandbox EHR."""
+    site = Site(
+        id="sandbox",
+        name="Sandbox EHR",
+        fhir_base=f"{EHR}/r4",
+        client_id="rapport",
+        authentication=PrivateKeyJwt((SIGNING_KEY,)),
+        redirect_uri=f"{RAPPORT}/callback",
+        launch_url=f"{RAPPORT}/launch",
+        scopes=tuple(SCOPES),
+        allow_private_addresses=True,
+    )
+    defaults = SitePolicy(
+        organization="Sandbox service",
+        frame_ancestors=(EHR,),
+        show_item_answers=False,
+        invitation_hours=24,
+        session_hours=8,
+    )
+    return Settings(
+        base_url=RAPPORT,
+        database=f"sqlite:///{folder}/rapport.sqlite3",
+        vault_keys=(b"a key of the tests, 32 bytes long",),
+        signing_keys=(SIGNING_KEY,),
+        sites=Sites([site]),
+        policies={"sandbox": replace(defaults, **policy)},
+        wording=None,
+        instrument_folders=(),
+    )
+
+
+def sandbox_settings(folder: Path) -> SandboxSettings:
+    """A sandbox EHR with Rapport and a reading client registered."""
+    rapport = RegisteredClient(
+        client_id="rapport",
+        name="Rapport",
+        kind="asymmetric",
+        redirect_uris=(f"{RAPPORT}/callback",),
+        launch_url=f"{RAPPORT}/launch",
+        jwks=public_jwks((SIGNING_KEY,)),
+        scopes=(*SCOPES, "launch/patient", "offline_access", "system/*.crus"),
+    )
+    reader = RegisteredClient(
+        client_id="reader",
+        name="Reader of the tests",
+        kind="symmetric",
+        secret=READER_SECRET,
+        redirect_uris=(),
+        launch_url="",
+        scopes=("system/*.rs",),
+    )
+    return SandboxSettings(
+        base_url=EHR,
+        database=str(folder / "ehr.sqlite3"),
+        clients=(rapport, reader),
+        apps=(EmbeddedApp(name="Rapport", client_id="rapport"),),
+    )
+
+
+@asynccontextmanager
+async def run_world(folder: Path, clock: Clock | None = None, **policy: Any) -> AsyncIterator[World]:
+    """Start both servers; stop them at the end. The same folder again is a restart."""
+    clock = clock or Clock()
+    hosts = Hosts()
+    settings = rapport_settings(folder, **policy)
+    ehr = create_ehr(sandbox_settings(folder), clock=clock)
+    hosts.add(EHR, ehr)
+    async with httpx.AsyncClient(transport=hosts) as http:
+        rapport = create_app(settings, http=http, clock=clock)
+        hosts.add(RAPPORT, rapport)
+        async with ehr.router.lifespan_context(ehr), rapport.router.lifespan_context(rapport):
+            world = World(hosts, clock, settings, ehr, rapport)
+            yield world
+            await world.browser.aclose()
+
+
+def body_of(response: httpx.Response) -> Any:
+    """Read a JSON answer."""
+    return json.loads(response.content)

@@ -1,0 +1,112 @@
+"""Settings: what is missing or wrong stops the start with a sentence that says what to set."""
+
+from pathlib import Path
+
+import pytest
+
+from plugin.errors import SettingsInvalid
+from plugin.initial import CONFIGURATION, write_initial
+from plugin.settings import Settings, read_settings
+
+SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+MINIMAL = """
+[server]
+base_url = "https://rapport.invalid"
+database = "sqlite:///rapport.sqlite3"
+
+[[site]]
+id = "clinic"
+name = "Clinic"
+organization = "Trust"
+fhir_base = "https://ehr.invalid/r4"
+client_id = "rapport"
+authentication = "public"
+"""
+
+
+def read(folder: Path, text: str, **environment: str) -> Settings:
+    file = folder / "rapport.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_settings(file, {"RAPPORT_SECRET_KEY": SECRET, **environment})
+
+
+def test_a_minimal_file_is_enough(tmp_path: Path) -> None:
+    settings = read(tmp_path, MINIMAL)
+    assert settings.sites["clinic"].redirect_uri == "https://rapport.invalid/callback"
+    assert settings.policies["clinic"].show_item_answers is False
+
+
+def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
+    assert SECRET not in repr(read(tmp_path, MINIMAL))
+    assert "vault" not in repr(read(tmp_path, MINIMAL))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[server", "not valid TOML"),
+        ("", "server"),
+        (MINIMAL.replace('client_id = "rapport"\n', ""), "client_id"),
+        (MINIMAL + 'colour = "blue"\n', "colour"),
+        (MINIMAL.replace("https://rapport.invalid", "http://rapport.invalid"), "https"),
+        (MINIMAL.replace("https://rapport.invalid", "https://rapport.invalid/path"), "base_url"),
+        (MINIMAL.replace("https://ehr.invalid/r4", "http://ehr.invalid/r4"), "https"),
+        (MINIMAL.replace('"public"', '"password"'), "authentication"),
+        (MINIMAL.replace('"public"', '"client_secret"'), "RAPPORT_SITE_CLINIC_SECRET"),
+        (MINIMAL.replace('"public"', '"private_key_jwt"'), "RAPPORT_SIGNING_KEYS"),
+        (MINIMAL + MINIMAL[MINIMAL.index("[[site]]") :], "twice"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(SettingsInvalid, match=named):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "changeme", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "not base64 !"]
+)
+def test_a_missing_weak_or_default_secret_refuses_to_start(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(SettingsInvalid, match="RAPPORT_SECRET_KEY"):
+        read(tmp_path, MINIMAL, RAPPORT_SECRET_KEY=secret)
+
+
+def test_the_secret_is_not_repeated_in_the_refusal(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as refusal:
+        read(tmp_path, MINIMAL, RAPPORT_SECRET_KEY="hunter2hunter2")
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="rapport init"):
+        read_settings(tmp_path / "rapport.toml", {})
+
+
+def test_two_keys_rotate(tmp_path: Path) -> None:
+    other = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+    assert len(read(tmp_path, MINIMAL, RAPPORT_SECRET_KEY=f"{other},{SECRET}").vault_keys) == 2
+
+
+def test_init_writes_what_serve_reads(tmp_path: Path) -> None:
+    configuration, environment, keys = write_initial(tmp_path / "new")
+    lines = [
+        line for line in environment.read_text().splitlines() if "=" in line and not line.startswith("#")
+    ]
+    settings = read_settings(configuration, dict(line.split("=", 1) for line in lines))
+    assert settings.sites["clinic"].client_id == "rapport"
+    assert len(settings.signing_keys) == 2
+    assert {oct(path.stat().st_mode & 0o777) for path in (environment, *keys.iterdir())} == {"0o600"}
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    write_initial(tmp_path / "new")
+    with pytest.raises(SettingsInvalid, match="exists already"):
+        write_initial(tmp_path / "new")
+
+
+def test_every_setting_is_explained_where_people_look() -> None:
+    from plugin.settings import _Server, _Site
+
+    reference = Path("docs/reference/settings.md").read_text(encoding="utf-8")
+    for name in (*_Server.model_fields, *_Site.model_fields):
+        assert f"`{name}`" in reference, f"docs/reference/settings.md does not explain {name}"
+        assert name in CONFIGURATION, f"the file of `rapport init` does not show {name}"
