@@ -1,0 +1,48 @@
+"""The catalogue: finds an instrument by its id or by its canonical address and version."""
+
+from questionnaires.errors import UnknownQuestionnaire, UnversionedQuestionnaire
+from questionnaires.model import Instrument
+
+
+class Catalogue:
+    """The instruments that are loaded; never changes."""
+
+    __slots__ = ("_by_canonical", "_by_id")
+
+    def __init__(self, instruments: tuple[Instrument, ...]) -> None:
+        self._by_id = {instrument.id: instrument for instrument in instruments}
+        self._by_canonical = {instrument.canonical: instrument for instrument in instruments}
+
+    def all(self) -> tuple[Instrument, ...]:
+        """Give all instruments, in the order in which they were loaded."""
+        return tuple(self._by_id.values())
+
+    def by_id(self, instrument_id: str) -> Instrument:
+        """Find an instrument by its id; UnknownQuestionnaire if there is none."""
+        found = self._by_id.get(instrument_id)
+        if found is None:
+            known = ", ".join(sorted(self._by_id))
+            raise UnknownQuestionnaire(f"There is no instrument “{instrument_id}”. Use one of: {known}.")
+        return found
+
+    def by_canonical(self, canonical: str) -> Instrument:
+        """Find an instrument by `url|version`.
+
+        UnversionedQuestionnaire if the version is left out: which key counts could not be told later.
+        UnknownQuestionnaire if the catalogue has no such instrument, or not in this version.
+        """
+        found = self._by_canonical.get(canonical)
+        if found is not None:
+            return found
+        url, _, version = canonical.partition("|")
+        known = [each.version for each in self._by_id.values() if each.url == url]
+        versions = ", ".join(sorted(known))
+        if not known:
+            raise UnknownQuestionnaire(
+                f"There is no Questionnaire {url} here. Add its folder, or use another."
+            )
+        if version:
+            raise UnknownQuestionnaire(f"{url} has no version {version} here. Known: {versions}.")
+        raise UnversionedQuestionnaire(
+            f"{url} comes without its version. Known: {versions}. Write it behind a bar: {url}|{known[0]}."
+        )

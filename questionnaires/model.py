@@ -1,0 +1,156 @@
+"""What an instrument is to the rest of the product: frozen values, built from its files by `questionnaires.loader`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from questionnaires.resources import ItemType, Questionnaire
+
+LicenceKind = Literal["open", "licensed", "score-entry"]
+Direction = Literal["increase", "decrease"]
+
+
+class Rater(StrEnum):
+    """Whose view of the alliance a form takes; an adolescent is a `child` on a form for another age."""
+
+    CHILD = "child"
+    CAREGIVER = "caregiver"
+    THERAPIST = "therapist"
+    OBSERVER = "observer"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code of a system with its words."""
+
+    system: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An answer that may be chosen; `system` is None where the option is a plain number, text or date."""
+
+    system: str | None
+    code: str
+    weight: Decimal | None
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One enableWhen: `answer` is (system, code) for a coding, else the plain value."""
+
+    question: str
+    operator: str
+    answer: tuple[str | None, str] | Decimal | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question, group or text of a form."""
+
+    link_id: str
+    type: ItemType
+    required: bool
+    repeats: bool
+    read_only: bool
+    options: tuple[Option, ...]
+    conditions: tuple[Condition, ...]
+    any_condition: bool
+    conditional_expression: bool
+    items: tuple["Item", ...]
+
+    @property
+    def is_question(self) -> bool:
+        """Whether somebody answers it: groups, texts and computed items are not answered."""
+        return self.type not in {"group", "display"} and not self.read_only
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreItem:
+    """A score as the Questionnaire and its ObservationDefinition say it; ranges None where none is given."""
+
+    link_id: str
+    code: Code
+    display: str
+    expression: str
+    unit: str
+    low: Decimal | None
+    high: Decimal | None
+    decimals: int | None
+    direction: Direction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The texts of a form in one language: items by linkId, options by (linkId, code)."""
+
+    language: str
+    title: str
+    intro: str
+    notes: str
+    items: Mapping[str, str]
+    options: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A form with its key, as loaded.
+
+    `resource` is the published Questionnaire with the site's wording merged in. `content_hash` covers the instrument's
+    own files (Questionnaire and ObservationDefinitions), so that adding a language does not look like a new key.
+    """
+
+    id: str
+    url: str
+    version: str
+    title: str
+    rater: Rater
+    licence_kind: LicenceKind
+    validated: bool
+    experimental: bool
+    status: str
+    status_note: str
+    age_years: tuple[int | None, int | None]
+    items: tuple[Item, ...]
+    scores: tuple[ScoreItem, ...]
+    wordings: Mapping[str, Wording]
+    resource: bytes
+    content_hash: str
+    questionnaire: Questionnaire
+
+    @property
+    def canonical(self) -> str:
+        """The address with its version: `url|version`."""
+        return f"{self.url}|{self.version}"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages whose wording is complete, the form's own first."""
+        return tuple(self.wordings)
+
+    @property
+    def fillable(self) -> bool:
+        """Whether the form may be shown to somebody here: its wording is complete in a language and may be shown."""
+        return bool(self.wordings) and self.licence_kind != "score-entry"
+
+    @property
+    def question_ids(self) -> frozenset[str]:
+        """The linkIds of everything that somebody answers."""
+        return frozenset(item.link_id for item in walk(self.items) if item.is_question)
+
+    def wording(self, language: str) -> Wording:
+        """Give the texts in one of `languages`; KeyError for any other."""
+        return self.wordings[language]
+
+
+def walk(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Give all items of a tree, in the order of the form."""
+    found: list[Item] = []
+    for item in items:
+        found += [item, *walk(item.items)]
+    return tuple(found)

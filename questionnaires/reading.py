@@ -1,0 +1,253 @@
+"""Reads an Instrument out of its decoded files."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
+from questionnaires.errors import Problem
+from questionnaires.model import (
+    Code,
+    Condition,
+    Direction,
+    Item,
+    LicenceKind,
+    Option,
+    Rater,
+    ScoreItem,
+    Wording,
+)
+from questionnaires.resources import (
+    SDC,
+    STRUCTURE,
+    AnswerOption,
+    EnableWhen,
+    ObservationDefinition,
+    Questionnaire,
+    QuestionnaireItem,
+    read_calculation,
+    read_translations,
+    read_weight,
+)
+
+BASE = "https://w3id.org/rapport-fhir"
+RATER = f"{BASE}/StructureDefinition/rater"
+STANDING = f"{BASE}/StructureDefinition/instrument-standing"
+DIRECTION = f"{BASE}/StructureDefinition/score-direction"
+
+_UNIT = "{score}"
+_NUMERIC = {"decimal", "integer", "quantity"}
+_LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
+_DIRECTIONS: dict[str, Direction] = {"increase": "increase", "decrease": "decrease"}
+
+
+def read_rater(questionnaire: Questionnaire) -> Rater | Problem:
+    """Give whose view the form takes, or what is wrong with saying so."""
+    found = find_extension(questionnaire.extension, RATER)
+    code = found.valueCode if found else None
+    known = ", ".join(Rater)
+    if code in set(Rater):
+        return Rater(code)
+    says = f"The rater is “{code}”" if code else "Nothing says who rates"
+    return Problem(says, f"Add the extension {RATER} with one of {known}")
+
+
+def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind | None, bool, str]:
+    """Give licence kind (None: not stated), whether validated, and the note on it."""
+    standing = find_extension(questionnaire.extension, STANDING)
+    parts = {each.url: each for each in standing.extension} if standing else {}
+    licence = parts["licence"].valueCode if "licence" in parts else None
+    validated = bool(parts["validated"].valueBoolean) if "validated" in parts else False
+    note = parts["note"].valueString if "note" in parts else None
+    return _LICENCES.get(licence or ""), validated, note or "Nothing is stated about validation."
+
+
+def read_ages(questionnaire: Questionnaire) -> tuple[int | None, int | None]:
+    """Give the ages in years for which the form is meant."""
+    for context in questionnaire.useContext:
+        if context.code.code == "age" and context.valueRange is not None:
+            low, high = context.valueRange.low, context.valueRange.high
+            return (_years(low.value if low else None), _years(high.value if high else None))
+    return (None, None)
+
+
+def _years(value: FhirDecimal | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
+    """Give the items of the form as values."""
+    return tuple(
+        Item(
+            link_id=item.linkId,
+            type=item.type,
+            required=item.required,
+            repeats=item.repeats,
+            read_only=item.readOnly or read_calculation(item) is not None,
+            options=tuple(read_option(option) for option in item.answerOption),
+            conditions=tuple(_read_condition(each) for each in item.enableWhen),
+            any_condition=item.enableBehavior == "any",
+            conditional_expression=find_extension(
+                item.extension, SDC + "sdc-questionnaire-enableWhenExpression"
+            )
+            is not None,
+            items=read_items(item.item),
+        )
+        for item in items
+    )
+
+
+def read_option(option: AnswerOption) -> Option:
+    """Give an answer option with its weight, wherever that stands."""
+    weight = read_weight(option.extension)
+    coding = option.valueCoding
+    if coding is not None:
+        weight = read_weight(coding.extension) if weight is None else weight
+        return Option(coding.system, coding.code or "", _plain(weight), coding.display or "")
+    reference = option.valueReference.reference if option.valueReference else None
+    values = (option.valueInteger, option.valueDate, option.valueTime, option.valueString, reference)
+    text = next(str(value) for value in values if value is not None)
+    return Option(None, text, _plain(weight), text)
+
+
+def _plain(value: FhirDecimal | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _read_condition(condition: EnableWhen) -> Condition:
+    coding, quantity = condition.answerCoding, condition.answerQuantity
+    number = condition.answerDecimal if condition.answerDecimal is not None else condition.answerInteger
+    if number is None and quantity is not None:
+        number = quantity.value
+    answer: tuple[str | None, str] | Decimal | bool | str
+    if coding is not None:
+        answer = (coding.system, coding.code or "")
+    elif number is not None:
+        answer = Decimal(number)
+    elif condition.answerBoolean is not None:
+        answer = condition.answerBoolean
+    else:
+        reference = condition.answerReference.reference if condition.answerReference else None
+        texts = (condition.answerDate, condition.answerDateTime, condition.answerTime, condition.answerString)
+        answer = next((text for text in (*texts, reference) if text is not None), "")
+    return Condition(condition.question, condition.operator, answer)
+
+
+def read_scores(
+    questionnaire: Questionnaire, definitions: tuple[ObservationDefinition, ...]
+) -> tuple[ScoreItem, ...]:
+    """Give the scores: numeric items with a calculatedExpression, ranges from the definition of the same code."""
+    known = {(coding.system, coding.code): each for each in definitions for coding in each.code.coding}
+    return tuple(
+        _read_score(item, expression, known.get((coding.system, coding.code)), coding.system)
+        for item in _every(questionnaire.item)
+        if item.type in _NUMERIC and (expression := _expression(item)) is not None
+        for coding in item.code[:1]
+    )
+
+
+def _read_score(
+    item: QuestionnaireItem, expression: str, definition: ObservationDefinition | None, system: str | None
+) -> ScoreItem:
+    coding = item.code[0]
+    low, high = _reach(definition)
+    details = definition.quantitativeDetails if definition else None
+    unit = find_extension(item.extension, STRUCTURE + "questionnaire-unit")
+    display = coding.display or item.text or item.linkId
+    return ScoreItem(
+        link_id=item.linkId,
+        code=Code(system or "", coding.code or "", display),
+        display=item.text or display,
+        expression=expression,
+        unit=(unit.valueCoding.code if unit and unit.valueCoding else None) or _UNIT,
+        low=low,
+        high=high,
+        decimals=details.decimalPrecision if details else None,
+        direction=_read_direction(definition.extension if definition else ()),
+    )
+
+
+def _reach(definition: ObservationDefinition | None) -> tuple[Decimal | None, Decimal | None]:
+    for interval in definition.qualifiedInterval if definition else ():
+        if interval.category == "absolute" and interval.range is not None:
+            low, high = interval.range.low, interval.range.high
+            return (_plain(low.value if low else None), _plain(high.value if high else None))
+    return (None, None)
+
+
+def _read_direction(extensions: tuple[Extension, ...]) -> Direction | None:
+    found = find_extension(extensions, DIRECTION)
+    concept = found.valueCodeableConcept if found else None
+    return (
+        next((_DIRECTIONS[each.code] for each in concept.coding if each.code in _DIRECTIONS), None)
+        if concept
+        else None
+    )
+
+
+def _expression(item: QuestionnaireItem) -> str | None:
+    found = read_calculation(item)
+    return found.expression if found else None
+
+
+def _every(items: tuple[QuestionnaireItem, ...]) -> Iterator[QuestionnaireItem]:
+    for item in items:
+        yield item
+        yield from _every(item.item)
+
+
+def read_wordings(questionnaire: Questionnaire) -> dict[str, Wording]:
+    """Give the complete wordings, the form's own language first; a language with a text missing is left out."""
+    own = questionnaire.language or "en"
+    titles = _texts(questionnaire.title, questionnaire.title_, own)
+    items = {item.linkId: _texts(item.text, item.text_, own) for item in _every(questionnaire.item)}
+    options = {
+        (item.linkId, shown.code): _option_texts(option, shown, own)
+        for item in _every(questionnaire.item)
+        for option in item.answerOption
+        for shown in [read_option(option)]
+    }
+    needed = [
+        titles,
+        *options.values(),
+        *(items[item.linkId] for item in _every(questionnaire.item) if _must_have_text(item)),
+    ]
+    languages = [language for language in titles if all(language in each for each in needed)]
+    framing = _framing(questionnaire)
+    return {
+        language: Wording(
+            language=language,
+            title=titles[language],
+            intro="\n".join(items[each][language] for each in framing[0] if language in items[each]),
+            notes="\n".join(items[each][language] for each in framing[1] if language in items[each]),
+            items={link_id: texts[language] for link_id, texts in items.items() if language in texts},
+            options={place: texts[language] for place, texts in options.items()},
+        )
+        for language in languages
+    }
+
+
+def _must_have_text(item: QuestionnaireItem) -> bool:
+    return item.type == "display" or (item.type != "group" and not item.readOnly)
+
+
+def _framing(questionnaire: Questionnaire) -> tuple[list[str], list[str]]:
+    """Split the form's own texts: `notes` and what stands after the first question close it, the rest opens it."""
+    before: list[str] = []
+    after: list[str] = []
+    asked = False
+    for item in questionnaire.item:
+        asked = asked or item.type != "display"
+        if item.type == "display":
+            (after if asked or item.linkId == "notes" else before).append(item.linkId)
+    return before, after
+
+
+def _texts(text: str | None, sibling: Element | None, language: str) -> dict[str, str]:
+    return ({language: text} if text is not None else {}) | read_translations(sibling)
+
+
+def _option_texts(option: AnswerOption, shown: Option, language: str) -> dict[str, str]:
+    coding = option.valueCoding
+    if coding is not None:
+        return _texts(coding.display, coding.display_, language)
+    return _texts(shown.display, option.valueString_, language)

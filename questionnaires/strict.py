@@ -1,0 +1,211 @@
+"""Finds what is wrong with FHIR JSON: broken syntax, doubled keys, nulls, empty objects, wrong types; all at once, with places."""
+
+import json
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from questionnaires.datatypes import read_custom
+
+# Deeper than any form nests; deeper input is an attempt on the stack.
+_DEEPEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Blemish:
+    """One problem of a JSON document: a FHIR issue type, where (FHIRPath), what was found, what to do."""
+
+    code: str
+    path: str
+    found: str
+    remedy: str
+    link_id: str | None = None
+
+
+class _Object(list[tuple[str, object]]):
+    """A JSON object with its keys as they came, doubled ones included."""
+
+
+def is_clean(data: bytes) -> bool:
+    """Tell whether JSON has no doubled keys, nulls, empty objects or empty arrays; quick, without places."""
+    clean = True
+
+    def look(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal clean
+        found = dict(pairs)
+        # An empty tuple of children cannot be told from no children after decoding, so it is found here.
+        if len(found) != len(pairs) or not found or None in found.values() or [] in found.values():
+            clean = False
+        return found
+
+    try:
+        whole = json.loads(data.decode(), object_pairs_hook=look, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return False
+    return clean and isinstance(whole, dict)
+
+
+def find_blemishes(data: bytes, kind: type[msgspec.Struct], root: str) -> list[Blemish]:
+    """Find every problem of a document that should be a `kind`; `root` begins each path."""
+    try:
+        tree = json.loads(
+            data.decode(), object_pairs_hook=_Object, parse_float=Decimal, parse_constant=_refuse_constant
+        )
+    except RecursionError:
+        return [Blemish("too-long", root, "The JSON is nested too deeply", "Send a flat form")]
+    except UnicodeDecodeError as error:
+        return [Blemish("structure", root, f"Byte {error.start} is not UTF-8", "Send the JSON as UTF-8")]
+    except ValueError as error:
+        return [Blemish("structure", root, f"The JSON is broken: {error}", "Send well-formed JSON")]
+    return list(_look(tree, kind, root, None, 0))
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _look(value: object, kind: object, path: str, link_id: str | None, depth: int) -> Iterator[Blemish]:
+    if depth > _DEEPEST:
+        yield Blemish("too-long", path, "The JSON is nested too deeply", "Send a flat form", link_id)
+    elif value is None:
+        yield Blemish("structure", path, "null stands here", "Leave the property out", link_id)
+    elif value == [] and isinstance(value, list):
+        what = "object" if isinstance(value, _Object) else "array"
+        yield Blemish("structure", path, f"An empty {what} stands here", "Leave the property out", link_id)
+    else:
+        yield from _look_inside(value, _bare(kind), path, link_id, depth)
+
+
+def _look_inside(
+    value: object, kind: object, path: str, link_id: str | None, depth: int
+) -> Iterator[Blemish]:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield from _look_at_struct(value, kind, path, link_id, depth)
+    elif typing.get_origin(kind) is tuple:
+        yield from _look_at_array(value, typing.get_args(kind)[0], path, link_id, depth)
+    elif isinstance(value, _Object) and typing.get_origin(kind) is dict:
+        yield from _look_at_untyped(value, path, link_id, depth)
+    else:
+        yield from _look_at_primitive(value, kind, path, link_id)
+
+
+def _look_at_array(
+    value: object, kind: object, path: str, link_id: str | None, depth: int
+) -> Iterator[Blemish]:
+    if not isinstance(value, list) or isinstance(value, _Object):
+        yield Blemish(
+            "structure", path, f"{_name(value)} stands where an array belongs", "Send an array", link_id
+        )
+        return
+    for index, each in enumerate(value):
+        yield from _look(each, kind, f"{path}[{index}]", link_id, depth + 1)
+
+
+def _look_at_struct(
+    value: object, kind: type[msgspec.Struct], path: str, link_id: str | None, depth: int
+) -> Iterator[Blemish]:
+    if not isinstance(value, _Object):
+        yield Blemish(
+            "structure", path, f"{_name(value)} stands where an object belongs", "Send an object", link_id
+        )
+        return
+    given = dict(value)
+    own = given.get("linkId")
+    link_id = own if isinstance(own, str) else link_id
+    found = [*_doubled(value, path, link_id)]
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key, each in given.items():
+        if key in fields:
+            found.extend(_look(each, fields[key].type, f"{path}.{_element(key)}", link_id, depth + 1))
+        elif key != kind.__struct_config__.tag_field:
+            found.append(
+                Blemish("structure", path, f"There is no property “{key}” here", "Leave it out", link_id)
+            )
+    for field in fields.values():
+        if field.required and field.encode_name not in given:
+            message = f"“{field.encode_name}” is missing"
+            found.append(Blemish("required", f"{path}.{field.encode_name}", message, "Add it", link_id))
+    yield from found or _look_at_whole(value, kind, path, link_id)
+
+
+def _look_at_whole(
+    value: _Object, kind: type[msgspec.Struct], path: str, link_id: str | None
+) -> Iterator[Blemish]:
+    """Apply a struct's own rules, and its tag, once all its parts are sound."""
+    try:
+        msgspec.convert(_plain(value), kind, dec_hook=read_custom)
+    except msgspec.ValidationError as error:
+        yield Blemish("invariant", path, _tidy(error), "Correct it", link_id)
+
+
+def _look_at_untyped(value: object, path: str, link_id: str | None, depth: int) -> Iterator[Blemish]:
+    if isinstance(value, _Object):
+        yield from _doubled(value, path, link_id)
+        for key, each in value:
+            yield from _look(each, dict[str, object], f"{path}.{_element(key)}", link_id, depth + 1)
+
+
+def _look_at_primitive(value: object, kind: object, path: str, link_id: str | None) -> Iterator[Blemish]:
+    if kind == dict[str, object] or kind is object:
+        return
+    if isinstance(value, list):
+        message = f"{_name(value)} stands where a single value belongs"
+        yield Blemish("structure", path, message, "Send a single value", link_id)
+        return
+    try:
+        msgspec.convert(value, kind, dec_hook=read_custom)
+    except msgspec.ValidationError as error:
+        yield Blemish("value", path, _tidy(error), f"Send {_describe(kind)}", link_id)
+
+
+def _doubled(value: _Object, path: str, link_id: str | None) -> Iterator[Blemish]:
+    seen: set[str] = set()
+    for key, _ in value:
+        if key in seen:
+            message = f"“{key}” stands here twice"
+            yield Blemish("structure", f"{path}.{_element(key)}", message, "Keep one of them", link_id)
+        seen.add(key)
+
+
+def _bare(kind: object) -> object:
+    """Take `None` out of a union: it stands for absence, never for JSON null."""
+    if typing.get_origin(kind) in {typing.Union, types.UnionType}:
+        (kind,) = [each for each in typing.get_args(kind) if each is not type(None)]
+    return kind
+
+
+def _describe(kind: object) -> str:
+    for meta in getattr(kind, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            return meta.description
+    names = {bool: "true or false", str: "text"}
+    if isinstance(kind, type) and kind in names:
+        return names[kind]
+    values = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+    return f"one of {', '.join(map(str, values))}" if values else "a number"
+
+
+def _name(value: object) -> str:
+    if isinstance(value, _Object):
+        return "An object"
+    names = {list: "An array", str: "Text", bool: "A boolean"}
+    return names.get(type(value), "A number")
+
+
+def _element(key: str) -> str:
+    """Name a property as FHIRPath does: valueCoding is `value`."""
+    return "value" if key.startswith("value") and key[5:6].isupper() else key
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Object):
+        return {key: _plain(each) for key, each in value}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _tidy(error: msgspec.ValidationError) -> str:
+    return str(error).split(" - at `")[0]
