@@ -39,7 +39,7 @@ wheel: .venv/ready
 	@$(RUN)/python tests/wheel.py $(UV)
 
 browser: .venv/ready
-	@$(RUN)/python -m tests.browser
+	@$(RUN)/python -m tests.ensure_browser
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,7 +1,6 @@
 """What the command line prints about instruments and scores."""
 
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,7 +12,7 @@ from plugin.observations import build_results
 from plugin.observations.build import Subject
 from plugin.responses import check_response, read_response
 from plugin.scores import Score, compile_key, compute
-from questionnaires import Catalogue, Instrument, Item
+from questionnaires import Catalogue, Instrument, walk
 
 
 def print_instrument(out: Console, instrument: Instrument, language: str) -> None:
@@ -28,7 +27,7 @@ def print_instrument(out: Console, instrument: Instrument, language: str) -> Non
     if wording is None:
         out.print(f"No wording in “{language}”; available: {', '.join(instrument.languages) or 'none'}")
     questions = Table("linkId", "question", "options (weight)")
-    for item in _questions(instrument.items):
+    for item in (each for each in walk(instrument.items) if each.is_question):
         options = ", ".join(f"{option.code} ({option.weight})" for option in item.options)
         text = wording.items.get(item.link_id, "") if wording else ""
         questions.add_row(item.link_id, text, options)
@@ -72,10 +71,3 @@ def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:
         value = score.absent_reason if score.value is None else format(score.value.normalize(), "f")
         table.add_row(score.code.display, value, f"{score.low} to {score.high}")
     return table
-
-
-def _questions(items: tuple[Item, ...]) -> Iterator[Item]:
-    for item in items:
-        if item.options:
-            yield item
-        yield from _questions(item.items)

@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -113,7 +114,7 @@ def read_kept(connection: Connection, vault: Vault, response_id: str) -> Record:
     return open_record(row, vault)
 
 
-def open_record(row: Row[tuple[object, ...]], vault: Vault) -> Record:
+def open_record(row: Row[Any], vault: Vault) -> Record:
     """Decrypt one row of the response table."""
     found = row._mapping
     stored = msgspec.json.decode(vault.open("results", found["id"], found["sealed_results"]), type=_Stored)
@@ -155,7 +156,7 @@ class _Stored(msgspec.Struct, frozen=True):
         return Results(self.panel.encode(), scores, self.provenance.encode(), self.identifiers)
 
 
-def _check_same(known: Row[tuple[str, str, str]], record: Record) -> None:
+def _check_same(known: Row[Any], record: Record) -> None:
     # A filling that is sent twice (a double press, a lost answer) differs in its time of writing only.
     same_filling = record.invitation is not None and known.invitation == record.invitation
     if known.body_digest != record.digest and not same_filling:

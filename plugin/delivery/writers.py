@@ -7,7 +7,7 @@ import msgspec
 
 from plugin.delivery.keep import Record
 from plugin.ehr import Ehr
-from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url
+from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url, identifier_query
 from smart_launch import Scopes
 
 JsonObject = dict[str, object]
@@ -170,7 +170,7 @@ class SequenceWriter:
     async def _create(self, ehr: Ehr, kind: str, identifier: str, body: bytes, *, look_first: bool) -> str:
         if look_first and (found := await _find(ehr, kind, identifier)):
             return found
-        condition = f"identifier={identifier}" if self.conditional else None
+        condition = identifier_query(identifier) if self.conditional else None
         return (await ehr.create(body, kind, if_none_exist=condition)).location
 
 

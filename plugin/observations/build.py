@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from urllib.parse import quote
 
 import msgspec
 
@@ -110,14 +111,11 @@ def build_bundle(
     condition = identifier if conditional else None
     entries = [_entry(full_url(response_id), "QuestionnaireResponse", response, condition)]
     observations = (results.panel, *results.scores)
-    for identifier, observation in zip(results.identifiers, observations, strict=True):
-        entries.append(_entry(identifier, "Observation", observation, conditional=conditional))
+    for value, observation in zip(results.identifiers, observations, strict=True):
+        condition = f"{IDENTIFIER_SYSTEM}|{value}" if conditional else None
+        entries.append(_entry(full_url(value), "Observation", observation, condition))
     if provenance:
-        request = {"method": "POST", "url": "Provenance"}
-        resource = msgspec.Raw(results.provenance)
-        entries.append(
-            {"fullUrl": full_url(f"{response_id}/provenance"), "resource": resource, "request": request}
-        )
+        entries.append(_entry(full_url(f"{response_id}/provenance"), "Provenance", results.provenance, None))
     return _encoder.encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
 
@@ -127,10 +125,15 @@ def full_url(identifier: str) -> str:
     return f"urn:uuid:{uuid.uuid5(uuid.UUID(head), tail) if tail else head}"
 
 
+def identifier_query(identifier: str) -> str:
+    """Write a search by business identifier (`system|value`) as the query of a conditional create."""
+    return f"identifier={quote(identifier, safe=':/|')}"
+
+
 def _entry(address: str, resource_type: str, body: bytes, condition: str | None) -> JsonObject:
     request: JsonObject = {"method": "POST", "url": resource_type}
     if condition is not None:
-        request["ifNoneExist"] = f"identifier={condition}"
+        request["ifNoneExist"] = identifier_query(condition)
     return {"fullUrl": address, "resource": msgspec.Raw(body), "request": request}
 
 

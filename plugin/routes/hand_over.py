@@ -28,7 +28,7 @@ from plugin.routes.state import (
     csrf_token,
     ehr_for,
 )
-from plugin.routes.views import lock_page
+from plugin.routes.views import lock_page, why_not_here
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
@@ -177,10 +177,8 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
 
 def _choose_instrument(rapport: Rapport, wish: _Wish) -> Instrument:
     chosen = rapport.intake.catalogue.by_id(wish.instrument)
-    if not chosen.fillable:
-        raise Invalid(
-            f"{chosen.title} has no wording here.", "Its licence holder supplies it; see the catalogue."
-        )
+    if (why_not := why_not_here(chosen)) is not None:
+        raise Invalid(f"{chosen.title} cannot be filled here. {why_not}", "Choose another form.")
     if wish.language not in chosen.languages:
         raise Invalid(
             f"{chosen.title} is not available in “{wish.language}”.",

@@ -36,12 +36,12 @@ from plugin.pages import (
     TrendSeries,
     delivery_label,
 )
-from plugin.responses import read_response
+from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent
 from plugin.routes.state import Rapport
 from plugin.scores import Score, compute
 from plugin.trends.history import Point, read_points
-from questionnaires import Catalogue, Instrument, Rater
+from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
 _ROLE_NAMES = {
     Rater.CHILD: "The young person",
@@ -93,7 +93,7 @@ def response_page(
     """Fill the page of one response; single answers only where the site lets clinicians see them."""
     record = account.record
     instrument = rapport.intake.catalogue.by_canonical(record.instrument)
-    answers = read_response(record.body).answers_of(instrument)
+    answers = check_response(read_response(record.body), instrument, patient=record.patient)
     scores = compute(rapport.intake.keys[instrument.canonical], answers)
     texts = _item_texts(instrument, record.language)
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
@@ -109,7 +109,7 @@ def response_page(
         version=instrument.version,
         label=instrument.status_note,
         language=record.language or "",
-        scores=tuple(_account(score, texts) for score in scores),
+        scores=tuple(_account(score, instrument, texts) for score in scores),
         state=DeliveryMark(account.state),
         detail=account.detail,
         attempts=tuple(DeliveryAttempt(each.when, _result(each)) for each in attempts),
@@ -135,7 +135,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
             ),
             required=item.required,
         )
-        for item in instrument.questions
+        for item in questions_of(instrument)
     )
     return FormView(
         title=wording.title,
@@ -146,7 +146,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         answers=draft,
         mode=FormMode.ONE if invitation.rater == Rater.CHILD else FormMode.ALL,
         audience=Audience.RECORD,
-        attribution=instrument.copyright,
+        attribution=instrument.questionnaire.copyright or "",
     )
 
 
@@ -155,9 +155,34 @@ def lock_page(launch: str, csrf: str, attempts_left: int, *, wrong: bool) -> Loc
     return LockPage(launch, csrf, attempts_left, wrong)
 
 
+def questions_of(instrument: Instrument) -> tuple[Item, ...]:
+    """List what a respondent answers, in order."""
+    return tuple(item for item in walk(instrument.items) if item.is_question)
+
+
+def why_not_here(instrument: Instrument) -> str | None:
+    """Say why a form cannot be filled in Rapport; None if it can."""
+    if instrument.licence_kind == "score-entry":
+        return "Its licence does not allow it on a screen."
+    if not instrument.fillable:
+        return "Its wording must be supplied by your service's licence."
+    odd = [
+        item.link_id
+        for item in questions_of(instrument)
+        if not item.options or item.repeats or item.conditions
+    ]
+    if odd:
+        return f"Rapport's form shows single-choice questions only; {', '.join(odd)} is another kind."
+    return None
+
+
+def _measure(instrument: Instrument) -> str:
+    """Name what forms of one family share: a title's words before its parenthesis, as in "Check-in (child)"."""
+    return instrument.title.partition(" (")[0]
+
+
 def _choice(instrument: Instrument) -> InstrumentChoice:
     low, high = instrument.age_years
-    why_not = None if instrument.fillable else "Its wording must come from your service's licence."
     return InstrumentChoice(
         id=instrument.id,
         title=instrument.title,
@@ -166,7 +191,7 @@ def _choice(instrument: Instrument) -> InstrumentChoice:
         languages=instrument.languages,
         age_from=low,
         age_to=high,
-        unavailable=why_not,
+        unavailable=why_not_here(instrument),
     )
 
 
@@ -174,7 +199,7 @@ def _open_form(
     catalogue: Catalogue, invitation: Invitation, answered: int, people: Mapping[str, Respondent]
 ) -> OpenForm:
     instrument = catalogue.by_canonical(invitation.instrument)
-    asked = len(instrument.questions)
+    asked = len(questions_of(instrument))
     state = (
         "not opened yet" if invitation.state is InvitationState.CREATED else f"{answered} of {asked} answered"
     )
@@ -187,7 +212,7 @@ def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respond
     instrument = catalogue.by_canonical(record.instrument)
     ranges = {score.link_id: (score.low, score.high) for score in instrument.scores}
     points = _points(catalogue, account)
-    labels = {score.link_id: score.code.display for score in instrument.scores}
+    labels = {score.link_id: score.display for score in instrument.scores}
     lines = tuple(
         ScoreLine(
             label=labels[point.score],
@@ -235,11 +260,11 @@ def _series(
     return TrendSeries(
         rater=instrument.rater,
         name=_who(people.get(respondent), instrument),
-        measure=instrument.measure,
+        measure=_measure(instrument),
         scale=score_id.removeprefix("score-"),
-        scale_label=score.short_label,
-        low=float(score.low),
-        high=float(score.high),
+        scale_label=score.display,
+        low=float(score.low if score.low is not None else 0),
+        high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
         points=tuple(TrendPoint(point.when, point.value, point.absent) for point in found),
     )
 
@@ -254,28 +279,45 @@ def _points(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
     return read_points(raw, sources, catalogue)
 
 
-def _account(score: Score, texts: Mapping[str, str]) -> ScoreAccount:
+def _account(score: Score, instrument: Instrument, texts: Mapping[str, str]) -> ScoreAccount:
+    known = next(each for each in instrument.scores if each.link_id == score.link_id)
     return ScoreAccount(
-        label=score.code.display,
+        label=known.display,
         value=score.value,
         low=score.low,
         high=score.high,
-        method=score.method,
-        items=tuple(texts.get(link_id, link_id) for link_id in score.items),
+        method=known.expression,
+        items=tuple(texts.get(used.link_id, used.link_id) for used in score.explanation),
         missing=tuple(texts.get(link_id, link_id) for link_id in score.missing),
         absent=score.absent_reason,
     )
 
 
 def _item_texts(instrument: Instrument, language: str | None) -> Mapping[str, str]:
+    wording = _wording(instrument, language)
+    return wording.items if wording else {}
+
+
+def _wording(instrument: Instrument, language: str | None) -> Wording | None:
+    """Give the wording that was answered, or the form's own; None where the site has none."""
     chosen = language if language in instrument.languages else next(iter(instrument.languages), None)
-    return instrument.wording(chosen).items if chosen else {}
+    return instrument.wording(chosen) if chosen else None
 
 
-def _answer_lines(
-    instrument: Instrument, language: str | None, answers: Mapping[str, object]
-) -> tuple[AnswerLine, ...]:
-    raise NotImplementedError
+def _answer_lines(instrument: Instrument, language: str | None, answers: Answers) -> tuple[AnswerLine, ...]:
+    wording = _wording(instrument, language)
+    lines = []
+    for item in questions_of(instrument):
+        given = answers.given.get(item.link_id, ())
+        if not given and item.link_id not in answers.declined:
+            continue
+        words = [
+            (wording.options.get((item.link_id, each.code)) if wording else None) or each.code
+            for each in given
+        ]
+        text = wording.items.get(item.link_id, item.link_id) if wording else item.link_id
+        lines.append(AnswerLine(text, ", ".join(words) or None))
+    return tuple(lines)
 
 
 def _result(attempt: Attempt) -> str:

@@ -95,7 +95,7 @@ def _read_point(
         return None
     code = next((each.code for each in found.code.coding if each.system == _SCORE_SYSTEM), None)
     when = _moment(found.effectiveDateTime)
-    if code not in known or when is None or found.status in _NOT_VALID:
+    if code is None or code not in known or when is None or found.status in _NOT_VALID:
         return None
     instrument, score = known[code]
     value = found.valueQuantity.value if found.valueQuantity else None

@@ -1,0 +1,1 @@
+"""Measurements: medians and ratios of one run. Not part of the tests."""
