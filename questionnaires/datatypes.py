@@ -63,7 +63,7 @@ def check_day(text: str | None) -> None:
     try:
         date.fromisoformat(text[:10])
     except ValueError:
-        raise ValueError(f"There is no day {text[:10]}") from None
+        raise ValueError("The calendar has no such day") from None
 
 
 def to_moment(text: str) -> datetime | None:

@@ -32,8 +32,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An answer that may be chosen; `system` is None where the option is a plain number, text or date."""
+    """An answer that may be chosen: a Coding, or a plain value (`kind` Integer, Date ...) written as its `code`."""
 
+    kind: str
     system: str | None
     code: str
     weight: Decimal | None

@@ -102,11 +102,18 @@ def read_option(option: AnswerOption) -> Option:
     coding = option.valueCoding
     if coding is not None:
         weight = read_weight(coding.extension) if weight is None else weight
-        return Option(coding.system, coding.code or "", _plain(weight), coding.display or "")
-    reference = option.valueReference.reference if option.valueReference else None
-    values = (option.valueInteger, option.valueDate, option.valueTime, option.valueString, reference)
-    text = next(str(value) for value in values if value is not None)
-    return Option(None, text, _plain(weight), text)
+        return Option("Coding", coding.system, coding.code or "", _plain(weight), coding.display or "")
+    values = {
+        "Integer": option.valueInteger,
+        "Date": option.valueDate,
+        "Time": option.valueTime,
+        "String": option.valueString,
+        "Reference": option.valueReference.reference if option.valueReference else None,
+    }
+    kind, value = next(
+        ((kind, value) for kind, value in values.items() if value is not None), ("Reference", "")
+    )
+    return Option(kind, None, str(value), _plain(weight), str(value))
 
 
 def _plain(value: FhirDecimal | None) -> Decimal | None:

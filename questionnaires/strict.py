@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from questionnaires.datatypes import read_custom
+from questionnaires.datatypes import JsonObject, read_custom
 
 # Deeper than any form nests; deeper input is an attempt on the stack.
 _DEEPEST = 100
@@ -87,8 +87,11 @@ def _look_inside(
         yield from _look_at_struct(value, kind, path, link_id, depth)
     elif typing.get_origin(kind) is tuple:
         yield from _look_at_array(value, typing.get_args(kind)[0], path, link_id, depth)
-    elif isinstance(value, _Object) and typing.get_origin(kind) is dict:
-        yield from _look_at_untyped(value, path, link_id, depth)
+    elif typing.get_origin(kind) is dict:
+        yield from _look_at_map(value, typing.get_args(kind)[1], path, link_id, depth)
+    elif kind is object and isinstance(value, list):
+        kind = JsonObject if isinstance(value, _Object) else tuple[object, ...]
+        yield from _look_inside(value, kind, path, link_id, depth)
     else:
         yield from _look_at_primitive(value, kind, path, link_id)
 
@@ -142,15 +145,21 @@ def _look_at_whole(
         yield Blemish("invariant", path, _tidy(error), "Correct it", link_id)
 
 
-def _look_at_untyped(value: object, path: str, link_id: str | None, depth: int) -> Iterator[Blemish]:
-    if isinstance(value, _Object):
-        yield from _doubled(value, path, link_id)
-        for key, each in value:
-            yield from _look(each, dict[str, object], f"{path}.{_element(key)}", link_id, depth + 1)
+def _look_at_map(
+    value: object, kind: object, path: str, link_id: str | None, depth: int
+) -> Iterator[Blemish]:
+    if not isinstance(value, _Object):
+        yield Blemish(
+            "structure", path, f"{_name(value)} stands where an object belongs", "Send an object", link_id
+        )
+        return
+    yield from _doubled(value, path, link_id)
+    for key, each in value:
+        yield from _look(each, kind, f"{path}.{_element(key)}", link_id, depth + 1)
 
 
 def _look_at_primitive(value: object, kind: object, path: str, link_id: str | None) -> Iterator[Blemish]:
-    if kind == dict[str, object] or kind is object:
+    if kind is object:
         return
     if isinstance(value, list):
         message = f"{_name(value)} stands where a single value belongs"
@@ -208,4 +217,5 @@ def _plain(value: object) -> object:
 
 
 def _tidy(error: msgspec.ValidationError) -> str:
-    return str(error).split(" - at `")[0]
+    message = str(error).split(" - at `")[0]
+    return "It is not written as it must be" if "matching regex" in message else message.replace("`", "")

@@ -1,0 +1,21 @@
+"""Stage 3, RESPONSE: what was answered. Read bytes, check them against their form, build them from a form filled here."""
+
+from plugin.responses.answers import Answers, Given
+from plugin.responses.build import build_response
+from plugin.responses.check import check_response
+from plugin.responses.errors import InvalidResponse, Issue, ResponseError, UnreadableResponse
+from plugin.responses.read import read_response
+from plugin.responses.resource import Response
+
+__all__ = [
+    "Answers",
+    "Given",
+    "InvalidResponse",
+    "Issue",
+    "Response",
+    "ResponseError",
+    "UnreadableResponse",
+    "build_response",
+    "check_response",
+    "read_response",
+]

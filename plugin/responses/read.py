@@ -1,0 +1,30 @@
+"""Reads bytes into a Response, or says everything that is wrong with them."""
+
+import msgspec
+
+from plugin.responses.errors import Issue, UnreadableResponse
+from plugin.responses.resource import Response
+from questionnaires.datatypes import decoder
+from questionnaires.strict import find_blemishes, is_clean
+
+_ROOT = "QuestionnaireResponse"
+
+
+def read_response(data: bytes) -> Response:
+    """Decode a QuestionnaireResponse strictly.
+
+    UnreadableResponse holds every problem: broken JSON, doubled keys, nulls, empty objects and arrays, unknown
+    properties, wrong JSON types, malformed codes, dates and numbers, unknown status, no questionnaire.
+    """
+    try:
+        response: Response = decoder(Response).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        if is_clean(data):
+            return response
+    issues = tuple(
+        Issue(each.code, each.link_id, each.path, f"{each.found}.", f"{each.remedy}.")
+        for each in find_blemishes(data, Response, _ROOT)
+    )
+    raise UnreadableResponse(issues)

@@ -1,0 +1,111 @@
+"""Checks single answers against their item: type, options, weight; and reads them for scoring."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from plugin.responses.answers import Given
+from plugin.responses.errors import Issue
+from plugin.responses.resource import Answer
+from questionnaires import Item, Option
+from questionnaires.datatypes import Coding, Quantity, Reference
+from questionnaires.resources import ItemType, read_weight
+
+# Which value[x] answers which type of item: https://hl7.org/fhir/R4/valueset-item-type.html
+_KINDS: dict[ItemType, frozenset[str]] = {
+    "group": frozenset(),
+    "display": frozenset(),
+    "boolean": frozenset({"Boolean"}),
+    "decimal": frozenset({"Decimal"}),
+    "integer": frozenset({"Integer"}),
+    "date": frozenset({"Date"}),
+    "dateTime": frozenset({"DateTime"}),
+    "time": frozenset({"Time"}),
+    "string": frozenset({"String"}),
+    "text": frozenset({"String"}),
+    "url": frozenset({"Uri"}),
+    "choice": frozenset({"Coding"}),
+    "open-choice": frozenset({"Coding", "String"}),
+    "attachment": frozenset({"Attachment"}),
+    "reference": frozenset({"Reference"}),
+    "quantity": frozenset({"Quantity"}),
+}
+
+
+def find_value_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
+    """Find what is wrong with one answer of an item."""
+    if answer.kind is None:
+        return
+    kinds = _KINDS[item.type] | {option.kind for option in item.options}
+    if item.type == "choice" and item.options:
+        kinds = frozenset(option.kind for option in item.options)
+    if answer.kind not in kinds:
+        wanted = " or ".join(f"value{kind}" for kind in sorted(kinds))
+        message = f"The answer is a value{answer.kind}; an item of type {item.type} takes {wanted}."
+        yield Issue("value", item.link_id, path, message, f"Send {wanted}.")
+    elif item.options and not (item.type == "open-choice" and answer.kind == "String"):
+        yield from _find_option_issues(answer, item, path)
+
+
+def _find_option_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
+    option = find_option(answer, item)
+    if option is None:
+        codes = ", ".join(option.code for option in item.options)
+        message = "The answer is none of the options, by system and code."
+        remedy = (
+            f"Use one of {codes} (system {item.options[0].system})."
+            if item.options[0].system
+            else f"Use one of {codes}."
+        )
+        yield Issue("code-invalid", item.link_id, path, message, remedy)
+        return
+    value = answer.value
+    stated = read_weight(answer.extension)
+    if stated is None and isinstance(value, Coding):
+        stated = read_weight(value.extension)
+    if stated is not None and stated != option.weight:
+        message = "The weight in the response is not the form's; the form's counts."
+        yield Issue("business-rule", item.link_id, path, message, "Leave the weight out.", "warning")
+
+
+def find_option(answer: Answer, item: Item) -> Option | None:
+    """Give the option that was chosen."""
+    system, code = _written(answer)
+    return next(
+        (
+            option
+            for option in item.options
+            if option.kind == answer.kind and option.code == code and option.system == system
+        ),
+        None,
+    )
+
+
+def to_given(answer: Answer, item: Item) -> Given | None:
+    """Read one answer for scoring; None if it has no value."""
+    if answer.kind is None:
+        return None
+    value = answer.value
+    number = value.value if isinstance(value, Quantity) else value
+    system, code = _written(answer)
+    option = find_option(answer, item)
+    return Given(
+        code=code,
+        weight=option.weight if option else None,
+        number=Decimal(number)
+        if isinstance(number, int | Decimal) and not isinstance(number, bool)
+        else None,
+        system=system,
+    )
+
+
+def _written(answer: Answer) -> tuple[str | None, str]:
+    value = answer.value
+    if isinstance(value, Coding):
+        return value.system, value.code or ""
+    if isinstance(value, Quantity):
+        return None, "" if value.value is None else str(value.value)
+    if isinstance(value, Reference):
+        return None, value.reference or ""
+    if isinstance(value, bool):
+        return None, "true" if value else "false"
+    return None, "" if isinstance(value, dict) else str(value)
