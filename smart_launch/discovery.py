@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import httpx
 import msgspec
 
-from smart_launch.errors import DiscoveryFailed
+from smart_launch.errors import DiscoveryFailed, ServerUnavailable
 from smart_launch.issuer_keys import IssuerKeys
 from smart_launch.site import Site
 from smart_launch.wire import fetch, resolve
@@ -19,6 +19,7 @@ from smart_launch.wire import fetch, resolve
 Clock = Callable[[], datetime]
 
 CONFIGURATION_LIFE = timedelta(hours=1)
+STALE_LIFE = timedelta(days=1)
 _ASK_VENDOR = "Tell the EHR's vendor or administrator; the app needs SMART App Launch 2."
 
 
@@ -110,24 +111,45 @@ def _check(site: Site, document: _Document) -> SmartConfiguration:
 
 
 class SmartDirectory:
-    """Remembers configurations for an hour, and fetches each once however many launches ask at the same time."""
+    """Remembers configurations for an hour, and asks once however many launches wait for the answer.
+
+    Where the server is not available then, what it said within the last day still serves.
+    """
 
     def __init__(self, *, clock: Clock, life: timedelta = CONFIGURATION_LIFE) -> None:
         self._clock = clock
         self._life = life
-        self._known: dict[str, tuple[datetime, SmartConfiguration]] = {}
-        self._fetching: dict[str, asyncio.Lock] = {}
+        self._known: dict[str, tuple[datetime, SmartConfiguration]] = {}  # when it was read, and what
+        self._asking: dict[str, asyncio.Task[SmartConfiguration]] = {}
 
     async def discover(self, site: Site, http: httpx.AsyncClient) -> SmartConfiguration:
         """Give a site's configuration, fetched if it is not known or too old; errors as `discover`."""
-        async with self._fetching.setdefault(site.id, asyncio.Lock()):
-            known = self._known.get(site.id)
-            if known is not None and self._clock() < known[0]:
-                return known[1]
-            found = await discover(site, http)
-            self._known[site.id] = (self._clock() + self._life, found)
-            return found
+        known = self._remember(site.id, self._life)
+        if known is not None:
+            return known
+        asking = self._asking.get(site.id)
+        if asking is None:
+            asking = asyncio.create_task(self._ask(site, http))
+            self._asking[site.id] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(site.id, None))
+        # One launch that gives up must not take the answer from the others that wait for it.
+        return await asyncio.shield(asking)
 
     def forget(self, site_id: str) -> None:
         """Drop what is known of a site, after a sign that it has changed."""
         self._known.pop(site_id, None)
+
+    def _remember(self, site_id: str, life: timedelta) -> SmartConfiguration | None:
+        known = self._known.get(site_id)
+        return known[1] if known is not None and self._clock() < known[0] + life else None
+
+    async def _ask(self, site: Site, http: httpx.AsyncClient) -> SmartConfiguration:
+        try:
+            found = await discover(site, http)
+        except ServerUnavailable:
+            known = self._remember(site.id, STALE_LIFE)
+            if known is None:
+                raise
+            return known
+        self._known[site.id] = (self._clock(), found)
+        return found

@@ -93,7 +93,7 @@ class IssuerKeys:
                 "Set id_token_issuer for this site if that issuer is right.",
                 reason="issuer-mismatch",
             )
-        return resolve(self._site, document.jwks_uri, "key address")
+        return document.jwks_uri
 
     async def _get(self, http: httpx.AsyncClient, address: str, what: str) -> bytes:
         response = await fetch(self._site, http, address, what)

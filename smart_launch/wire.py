@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Iterable
 from urllib.parse import urljoin
 
 import httpx
@@ -128,6 +129,11 @@ def unavailable(site: Site, reason: str, retry_after: float | None = None) -> Se
     )
 
 
+def are_public(addresses: Iterable[str]) -> bool:
+    """Tell whether every address that a name stands for is a public one."""
+    return all(is_public(address) for address in addresses)
+
+
 def is_public(address: str) -> bool:
     """Tell whether an IP address is a public one, also where IPv6 only wraps an IPv4 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
@@ -148,7 +154,7 @@ async def _check_resolves_publicly(site: Site, url: httpx.URL) -> None:
         found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except OSError:
         raise unavailable(site, "host-not-found") from None
-    if not all(is_public(str(entry[4][0])) for entry in found):
+    if not are_public(str(entry[4][0]) for entry in found):
         raise AddressRefused(
             f"{url.host}, named for {site.name}, is in a private network.",
             "If the EHR really stands there, set allow_private_addresses for this site.",

@@ -135,6 +135,11 @@ async def test_how_long_to_wait_is_passed_on(server: Server, http: httpx.AsyncCl
 
 
 async def test_a_directory_asks_once_in_an_hour(server: Server, http: httpx.AsyncClient) -> None:
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200, json=server.configuration)
+
+    server.discovery.mock(side_effect=slowly)
     clock = Clock()
     directory = SmartDirectory(clock=clock)
     first, second = await asyncio.gather(*(directory.discover(make_site(), http) for _ in range(2)))
@@ -153,6 +158,63 @@ async def test_a_failure_is_not_remembered(server: Server, http: httpx.AsyncClie
     with pytest.raises(ServerUnavailable):
         await directory.discover(make_site(), http)
     assert (await directory.discover(make_site(), http)).issuer == BASE
+
+
+async def test_all_who_wait_learn_of_a_failure_at_once(server: Server, http: httpx.AsyncClient) -> None:
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(503)
+
+    server.discovery.mock(side_effect=slowly)
+    directory = SmartDirectory(clock=Clock())
+    waiting = (directory.discover(make_site(), http) for _ in range(3))
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in results] == [ServerUnavailable] * 3
+    assert server.discovery.call_count == 1
+
+
+async def test_a_launch_that_gives_up_does_not_take_the_answer_from_others(
+    server: Server, http: httpx.AsyncClient
+) -> None:
+    released = asyncio.Event()
+
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await released.wait()
+        return httpx.Response(200, json=server.configuration)
+
+    server.discovery.mock(side_effect=slowly)
+    directory = SmartDirectory(clock=Clock())
+    first, second = (asyncio.create_task(directory.discover(make_site(), http)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    released.set()
+    assert (await second).issuer == BASE
+
+
+async def test_an_old_configuration_serves_for_a_day_while_the_server_is_away(
+    server: Server, http: httpx.AsyncClient
+) -> None:
+    clock = Clock()
+    directory = SmartDirectory(clock=clock)
+    found = await directory.discover(make_site(), http)
+    server.discovery.mock(return_value=httpx.Response(503))
+    clock.now += timedelta(hours=23)
+    assert await directory.discover(make_site(), http) is found
+    clock.now += timedelta(hours=1)
+    with pytest.raises(ServerUnavailable):
+        await directory.discover(make_site(), http)
+
+
+async def test_an_old_configuration_does_not_serve_once_the_server_says_otherwise(
+    server: Server, http: httpx.AsyncClient
+) -> None:
+    clock = Clock()
+    directory = SmartDirectory(clock=clock)
+    await directory.discover(make_site(), http)
+    server.configuration["code_challenge_methods_supported"] = []
+    clock.now += timedelta(hours=2)
+    with pytest.raises(DiscoveryFailed):
+        await directory.discover(make_site(), http)
 
 
 async def test_what_is_forgotten_is_asked_for_again(server: Server, http: httpx.AsyncClient) -> None:

@@ -209,8 +209,9 @@ async def test_a_token_without_key_id_is_refused_where_two_fit(
 async def test_an_encryption_key_does_not_sign(server: Server, http: httpx.AsyncClient) -> None:
     jwk = {**SERVER_KEY.as_dict(private=False), "use": "enc"}
     server.keys.mock(return_value=httpx.Response(200, json={"keys": [jwk]}))
-    with pytest.raises(IdTokenInvalid):
+    with pytest.raises(IdTokenInvalid) as caught:
         await server.launch(http, sub="user-1")
+    assert caught.value.reason == "id-token-key-unknown"
 
 
 async def test_keys_of_unknown_kinds_are_passed_over(server: Server, http: httpx.AsyncClient) -> None:

@@ -43,7 +43,6 @@ def test_the_private_key_stays_out_of_the_repr(signing_key: SigningKey) -> None:
         OctKey.generate_key(256).as_dict(private=True),
         OKPKey.generate_key("Ed25519").as_dict(private=True),
         ECKey.generate_key("P-256").as_dict(private=True),
-        ECKey.generate_key("P-384").as_dict(private=False),
         {**ECKey.generate_key("P-384").as_dict(private=True), "alg": "ES256"},
         {"kty": "EC"},
         [],
@@ -52,6 +51,11 @@ def test_the_private_key_stays_out_of_the_repr(signing_key: SigningKey) -> None:
 def test_a_key_that_cannot_sign_for_smart_is_refused(jwk: object) -> None:
     with pytest.raises(ValueError, match=r"key|JWK"):
         SigningKey.from_jwk(json.dumps(jwk))
+
+
+def test_a_public_key_is_not_taken_for_a_private_one() -> None:
+    with pytest.raises(ValueError, match="this is a public key"):
+        SigningKey.from_jwk(json.dumps(ECKey.generate_key("P-384").as_dict(private=False)))
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")

@@ -2,13 +2,14 @@
 
 import gzip
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from smart_launch import AddressRefused, AnswerUnusable, ServerUnavailable, discover
-from smart_launch.wire import is_public
-from tests.smart_launch.authorization_server import BASE, Server, make_site
+from smart_launch import AddressRefused, AnswerUnusable, ServerUnavailable, begin, discover, finish
+from smart_launch.wire import are_public, is_public
+from tests.smart_launch.authorization_server import BASE, NOW, Server, make_site
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from tests.smart_launch.authorization_server import BASE, Server, make_site
         ("93.184.215.14", True),
         ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
         ("64:ff9b::5db8:d70e", True),
+        ("::ffff:93.184.215.14", True),
         ("127.0.0.1", False),
         ("10.1.2.3", False),
         ("172.16.0.1", False),
@@ -37,6 +39,11 @@ from tests.smart_launch.authorization_server import BASE, Server, make_site
 )
 def test_private_addresses_are_known_in_every_disguise(address: str, public: bool) -> None:
     assert is_public(address) is public
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
+    assert are_public(["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+    assert not are_public(["93.184.215.14", "10.0.0.1"])
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::1]", "localhost", "[::ffff:127.0.0.1]"])
@@ -85,6 +92,20 @@ async def test_a_server_that_does_not_answer_is_unavailable(
     server.discovery.mock(side_effect=fault)
     with pytest.raises(ServerUnavailable):
         await discover(make_site(), http)
+
+
+async def test_an_address_is_checked_again_when_it_is_used(server: Server, http: httpx.AsyncClient) -> None:
+    site = make_site()
+    configuration = replace(await discover(site, http), token_endpoint="https://evil.invalid/token")
+    begun = begin(site, configuration, launch="xyz", now=NOW)
+    with pytest.raises(AddressRefused):
+        await finish(site, configuration, begun.pending, code="c", state=begun.state, http=http, now=NOW)
+    assert server.router.calls.call_count == 1
+
+
+async def test_compression_is_not_invited(server: Server, http: httpx.AsyncClient) -> None:
+    await server.launch(http)
+    assert {call.request.headers["accept-encoding"] for call in server.router.calls} == {"identity"}
 
 
 @pytest.mark.parametrize("compressed", [False, True])
