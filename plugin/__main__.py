@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from plugin import __version__
 from plugin.errors import RapportError
@@ -64,9 +63,11 @@ def serve(
     import uvicorn
 
     from plugin.app import create_app
+    from plugin.logs import configure_logs
     from plugin.settings import read_settings
 
     settings = read_settings(config)
+    configure_logs()
     # Requests are logged by route, not by address: addresses hold ids.
     uvicorn.run(create_app(settings), host=host, port=port, access_log=False, server_header=False)
 
@@ -109,25 +110,23 @@ def init(
 
 
 @instruments_app.command("list")
-def list_instruments(wording: WordingOption = None, instruments: FoldersOption = None) -> None:
+def list_instruments(
+    form: Annotated[
+        Literal["table", "markdown"],
+        typer.Option("--format", help="A table, or the page of the documentation."),
+    ] = "table",
+    wording: WordingOption = None,
+    instruments: FoldersOption = None,
+) -> None:
     """List the instruments: who answers, languages, licence, whether it can be filled here."""
+    from plugin.tables import catalogue_markdown, catalogue_table
     from questionnaires import load_catalogue
 
-    table = Table(title="Instruments")
-    for column in ("id", "version", "rater", "ages", "licence", "languages", "filled here", "status"):
-        table.add_column(column)
-    for each in load_catalogue(wording=wording, folders=tuple(instruments or ())).all():
-        low, high = each.age_years
-        ages = (
-            f"{low if low is not None else ''}–{high if high is not None else ''}" if low or high else "any"
-        )
-        filled = "yes" if each.fillable else "no: wording missing"
-        validated = "validated" if each.validated else "not validated"
-        languages = ", ".join(each.languages) or "–"
-        table.add_row(
-            each.id, each.version, each.rater, ages, each.licence_kind, languages, filled, validated
-        )
-    _out.print(table)
+    catalogue = load_catalogue(wording=wording, folders=tuple(instruments or ()))
+    if form == "markdown":
+        typer.echo(catalogue_markdown(catalogue), nl=False)
+    else:
+        _out.print(catalogue_table(catalogue))
 
 
 @instruments_app.command("show")

@@ -15,6 +15,56 @@ from plugin.scores import Score, compile_key, compute
 from questionnaires import Catalogue, Instrument, walk
 
 
+def catalogue_table(catalogue: Catalogue) -> Table:
+    """List the instruments for a terminal."""
+    table = Table(title="Instruments")
+    for column in ("id", "version", "rater", "ages", "licence", "languages", "filled here", "standing"):
+        table.add_column(column)
+    for each in catalogue.all():
+        filled = "yes" if each.fillable else "no wording"
+        standing = "validated" if each.validated else "not validated"
+        languages = ", ".join(each.languages) or "–"
+        table.add_row(
+            each.id, each.version, each.rater, _ages(each), each.licence_kind, languages, filled, standing
+        )
+    return table
+
+
+def catalogue_markdown(catalogue: Catalogue) -> str:
+    """Write the page of the documentation about the instruments."""
+    lines = [
+        "# Instruments",
+        "",
+        "Written by `rapport instruments list --format markdown`. Sources, licences and how sure each key is stand in the",
+        "`SOURCE.md` of each folder under `questionnaires/instruments/`.",
+    ]
+    for each in catalogue.all():
+        languages = ", ".join(each.languages) or "none: the wording comes from the site's licence"
+        lines += [
+            "",
+            f"## {each.title}",
+            "",
+            f"`{each.canonical}`",
+            "",
+            f"Answered by: {each.rater}, patients of {_ages(each)} years. Licence: {each.licence_kind}. Languages: {languages}.",
+            "",
+            f"{each.status_note}",
+            "",
+            "| score | code | possible | computed by |",
+            "|---|---|---|---|",
+            *(
+                f"| {score.display} | `{score.code.code}` | {score.low} to {score.high} | `{score.expression.replace('|', chr(92) + '|')}` |"
+                for score in each.scores
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _ages(instrument: Instrument) -> str:
+    low, high = instrument.age_years
+    return "any" if low is None and high is None else f"{low or 0}–{'' if high is None else high}"
+
+
 def print_instrument(out: Console, instrument: Instrument, language: str) -> None:
     """Print an instrument's standing, questions with weights, and scores with their ranges."""
     out.print(f"[bold]{instrument.title}[/] {instrument.version}  ({instrument.canonical})", highlight=False)

@@ -14,10 +14,11 @@ from sqlalchemy.engine import Connection
 
 from plugin.errors import Invalid
 from plugin.ledger import Vault
-from plugin.ledger.tables import browser_session, launch
+from plugin.ledger.tables import browser_session, launch, pending_launch
 
 PIN_ATTEMPTS = 5
 INACTIVITY = timedelta(minutes=60)
+TOUCH_EVERY = timedelta(minutes=1)
 _HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
 
 
@@ -29,6 +30,7 @@ class Session:
     locked: datetime | None
     pin: str | None
     pin_attempts: int
+    last_seen: datetime
 
 
 def new_handle() -> str:
@@ -52,7 +54,7 @@ def read_session(connection: Connection, vault: Vault, handle: str | None, now: 
     ).first()
     if row is None or row.last_seen < now - INACTIVITY:
         return None
-    return Session(row.handle, row.locked, row.pin, row.pin_attempts)
+    return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen)
 
 
 def touch(connection: Connection, key: str, now: datetime) -> None:
@@ -61,7 +63,7 @@ def touch(connection: Connection, key: str, now: datetime) -> None:
 
 
 def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> None:
-    """Give a session a new handle at sign-in, with all its launches: a planted cookie is worth nothing then."""
+    """Give a session a new handle at sign-in, with all its launches, begun ones too: a planted cookie is worth nothing then."""
     row = connection.execute(sa.select(browser_session).where(browser_session.c.handle == old)).one()
     connection.execute(
         browser_session.insert().values(
@@ -73,7 +75,8 @@ def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> N
             pin_attempts=row.pin_attempts,
         )
     )
-    connection.execute(launch.update().where(launch.c.handle == old).values(handle=new))
+    for table in (launch, pending_launch):
+        connection.execute(table.update().where(table.c.handle == old).values(handle=new))
     connection.execute(browser_session.delete().where(browser_session.c.handle == old))
 
 

@@ -7,6 +7,7 @@ from plugin.errors import Issue, TooLarge
 from plugin.routes.errors import Told, outcome
 from plugin.settings import Settings
 
+_CODES = frozenset({"/launch", "/callback"})  # addresses that hold codes
 LARGEST_BODY = 1_000_000  # bytes; the largest form known here has 36 items and makes 20 kB
 
 
@@ -56,7 +57,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = self._policy(scope)
-                headers["Referrer-Policy"] = "no-referrer"
+                # Not no-referrer everywhere: with it browsers send Origin: null for our own forms.
+                headers["Referrer-Policy"] = "no-referrer" if scope["path"] in _CODES else "same-origin"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
                 if not scope["path"].startswith("/static/"):

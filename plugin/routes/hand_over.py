@@ -55,7 +55,7 @@ async def invite(
     pin: Annotated[str, Form()] = "",
 ) -> Response:
     """Start a form on this device: lock the session and open the form, or open it at once for the therapist."""
-    check_csrf(rapport, session, found, csrf)
+    check_csrf(rapport, found, csrf)
     planned = await _plan(rapport, found, _Wish(respondent, instrument, language))
     handed_over = planned.rater != Rater.THERAPIST
     hashed = None
@@ -79,12 +79,11 @@ async def invite(
 async def cancel(
     invitation: str,
     found: CurrentLaunch,
-    session: CurrentSession,
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
 ) -> Response:
     """Withdraw a form that has not come back."""
-    check_csrf(rapport, session, found, csrf)
+    check_csrf(rapport, found, csrf)
     audit = rapport.trail.entry(
         Kind.INVITATION_WITHDRAWN, actor_of(found), site=found.site, patient=found.patient
     )
@@ -100,9 +99,7 @@ async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRap
     if session.locked is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     left = sessions.PIN_ATTEMPTS - session.pin_attempts
-    return HTMLResponse(
-        render_lock(lock_page(found.id, csrf_token(rapport, session, found), left, wrong=False))
-    )
+    return HTMLResponse(render_lock(lock_page(found.id, csrf_token(rapport, found), left, wrong=False)))
 
 
 @router.post("/return")
@@ -114,7 +111,7 @@ async def give_back(
     pin: Annotated[str, Form()] = "",
 ) -> Response:
     """Unlock with the PIN; after five wrong ones the session ends."""
-    check_csrf(rapport, session, found, csrf)
+    check_csrf(rapport, found, csrf)
     if session.locked is None or session.pin is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     left = await rapport.ledger.bookkeep(lambda connection: sessions.count_attempt(connection, session.key))
@@ -132,7 +129,7 @@ async def give_back(
             "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
         )
     await rapport.ledger.record(failed)
-    page = lock_page(found.id, csrf_token(rapport, session, found), left, wrong=True)
+    page = lock_page(found.id, csrf_token(rapport, found), left, wrong=True)
     return HTMLResponse(render_lock(page), status_code=403)
 
 

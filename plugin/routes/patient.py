@@ -27,7 +27,7 @@ router = APIRouter(prefix="/launches/{launch}")
 
 
 @router.get("")
-async def patient(found: CurrentLaunch, session: CurrentSession, rapport: CurrentRapport) -> HTMLResponse:
+async def patient(found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far."""
     now, vault = rapport.clock(), rapport.ledger.vault
     chart, accounts, under_way = await asyncio.gather(
@@ -40,7 +40,7 @@ async def patient(found: CurrentLaunch, session: CurrentSession, rapport: Curren
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, session, found))
+    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, found))
     return HTMLResponse(render_patient(page))
 
 

@@ -61,7 +61,8 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
             "Rapport does not know this browser, or it has not been used for an hour.",
             "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
         )
-    await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
+    if found.last_seen < now - sessions.TOUCH_EVERY:
+        await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
     return found
 
 
@@ -101,14 +102,14 @@ async def unlocked_launch(found: OwnLaunch, session: CurrentSession) -> Launch:
 CurrentLaunch = Annotated[Launch, Depends(unlocked_launch)]
 
 
-def csrf_token(rapport: Rapport, session: Session, launch: Launch) -> str:
-    """Make the token that every form of a launch carries."""
-    return rapport.ledger.vault.digest("csrf", f"{session.key}\n{launch.id}")
+def csrf_token(rapport: Rapport, launch: Launch) -> str:
+    """Make the token that every form of a launch carries; it outlives a renewed session handle."""
+    return rapport.ledger.vault.digest("csrf", launch.id)
 
 
-def check_csrf(rapport: Rapport, session: Session, launch: Launch, given: str) -> None:
+def check_csrf(rapport: Rapport, launch: Launch, given: str) -> None:
     """Forbidden unless a form came from our own page."""
-    if not hmac.compare_digest(csrf_token(rapport, session, launch), given):
+    if not hmac.compare_digest(csrf_token(rapport, launch), given):
         raise Forbidden(
             "This form did not come from Rapport's own page, or is out of date.",
             "Reload the page and try again.",

@@ -1,0 +1,55 @@
+"""The documentation says what the product does: commands, addresses, instruments, pictures, links."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from plugin.__main__ import app
+from plugin.routes import fhir, fill, hand_over, home, patient, smart
+from plugin.tables import catalogue_markdown
+from questionnaires import load_catalogue
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def commands() -> list[str]:
+    root = get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    found = []
+    for name, command in root.commands.items():
+        below = getattr(command, "commands", None)
+        found += [f"rapport {name} {each}" for each in below] if below else [f"rapport {name}"]
+    return found
+
+
+def test_every_command_is_documented() -> None:
+    page = (DOCS / "reference/command-line.md").read_text(encoding="utf-8")
+    assert [each for each in commands() if f"`{each}" not in page] == []
+
+
+def test_every_address_is_documented_and_no_other() -> None:
+    page = (DOCS / "reference/addresses.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(?:GET|POST|PUT)(?:`, `POST)? (/[^`]*)`", page))
+    routers = (home, smart, patient, hand_over, fill, fhir)
+    served = {route.path for module in routers for route in module.router.routes}
+    assert served == documented
+
+
+def test_the_page_of_instruments_is_up_to_date() -> None:
+    page = (DOCS / "reference/instruments.md").read_text(encoding="utf-8")
+    assert page == catalogue_markdown(load_catalogue()), (
+        "write it again: rapport instruments list --format markdown > docs/reference/instruments.md"
+    )
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")]), ids=lambda path: path.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", text) + re.findall(r'src="(?!https?:)([^"]+)"', text)
+    assert [each for each in targets if not (page.parent / each).exists()] == []
