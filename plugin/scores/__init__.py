@@ -1,0 +1,7 @@
+"""Stage 4, SCORE: what the answers amount to. The key comes from the Questionnaire; computing is pure."""
+
+from plugin.scores.compute import Score, compute
+from plugin.scores.errors import BadExpression
+from plugin.scores.key import Key, compile_key
+
+__all__ = ["BadExpression", "Key", "Score", "compile_key", "compute"]

@@ -1,0 +1,39 @@
+"""Errors of scoring: one class per reaction.
+
+CatalogueError (questionnaires)
+└── BadInstrument
+    └── BadExpression    correct the named expression; the instrument cannot be loaded
+
+ScoringError
+├── NotNative            within this package: evaluate the expression by FHIRPath instead
+├── BadSyntax            within this package: the same
+└── EvaluationError      within this package: the score has no value, and says why
+"""
+
+from questionnaires import BadInstrument, Problem
+
+
+class BadExpression(BadInstrument):
+    """A calculatedExpression or variable that cannot be evaluated; the message names item and expression."""
+
+    def __init__(self, instrument: str, link_id: str, expression: str, reason: str, remedy: str) -> None:
+        self.link_id = link_id
+        self.expression = expression
+        problem = Problem(f"The expression “{expression}” cannot be evaluated: {reason}", remedy, link_id)
+        super().__init__(f"{instrument}/questionnaire.json", [problem])
+
+
+class ScoringError(Exception):
+    """Something about an expression or its evaluation."""
+
+
+class NotNative(ScoringError):
+    """The expression is outside the subset that is compiled."""
+
+
+class BadSyntax(ScoringError):
+    """The text is not in the grammar of the subset."""
+
+
+class EvaluationError(ScoringError):
+    """The answers lead the expression to something that is no single number."""

@@ -1,0 +1,185 @@
+"""Evaluates expressions outside the compiled subset by fhirpathpy, on a response rebuilt from the checked answers.
+
+fhirpathpy 2.2.4 has no weight() or ordinal(), fails in sum() and avg() on elements of a resource, divides whole numbers as
+floats and rounds halves to even. All of these are given to it here, so that a score does not depend on which way it is computed.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import fhirpathpy
+from fhirpathpy.models import models
+
+from plugin.responses import Given
+from plugin.scores import arithmetic
+from plugin.scores.errors import EvaluationError
+from plugin.scores.sheet import Sheet
+from questionnaires import Item
+from questionnaires.datatypes import JsonObject
+from questionnaires.resources import STRUCTURE
+
+Evaluate = Callable[[Sheet], Decimal | None]
+
+_ITEM_WEIGHT = STRUCTURE + "itemWeight"
+_NAMES = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
+
+
+def compile_fallback(
+    expression: str, variables: Mapping[str, str], *, link_id: str, questionnaire: JsonObject
+) -> Evaluate:
+    """Compile by fhirpathpy an expression with the variables in its scope; whatever it raises passes through."""
+    needed = _find_needed(expression, variables)
+    steps = {name: _compile(text, raw=True) for name, text in variables.items() if name in needed}
+    last = _compile(expression, raw=False)
+
+    def evaluate(sheet: Sheet) -> Decimal | None:
+        resource = rebuild(sheet)
+        context: dict[str, object] = {
+            "resource": resource,
+            "rootResource": resource,
+            "questionnaire": questionnaire,
+            "context": {"linkId": link_id},
+        }
+        try:
+            for name, step in steps.items():
+                context[name] = step(resource, context)
+            return _to_number(last(resource, context))
+        except EvaluationError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
+            raise EvaluationError(f"FHIRPath says: {error}") from None
+
+    return evaluate
+
+
+def rebuild(sheet: Sheet) -> JsonObject:
+    """Build a response of the answers, weights on the codings, and of the scores that are computed already."""
+    return {"resourceType": "QuestionnaireResponse", "item": _rebuild_items(sheet.layout.tree, sheet)}
+
+
+def _find_needed(expression: str, variables: Mapping[str, str]) -> set[str]:
+    needed: set[str] = set()
+    texts = [expression]
+    while texts:
+        names = {quoted or plain for quoted, plain in _NAMES.findall(texts.pop())}
+        fresh = (names & variables.keys()) - needed
+        needed |= fresh
+        texts += [variables[name] for name in fresh]
+    return needed
+
+
+def _compile(expression: str, *, raw: bool) -> Callable[[JsonObject, dict[str, object]], list[object]]:
+    options = {"userInvocationTable": _FUNCTIONS, "returnRawData": raw}
+    compiled: Callable[[JsonObject, dict[str, object]], list[object]] = fhirpathpy.compile(
+        expression, models["r4"], options
+    )
+    return compiled
+
+
+def _rebuild_items(items: tuple[Item, ...], sheet: Sheet) -> list[JsonObject]:
+    built: list[JsonObject] = []
+    for item in items:
+        below = _rebuild_items(item.items, sheet)
+        answers = _rebuild_answers(item, sheet)
+        if answers:
+            if below:
+                answers[0]["item"] = below
+            built.append({"linkId": item.link_id, "answer": answers})
+        elif below:
+            built.append({"linkId": item.link_id, "item": below})
+    return built
+
+
+def _rebuild_answers(item: Item, sheet: Sheet) -> list[JsonObject]:
+    if item.link_id in sheet.results:
+        return [{"valueDecimal": sheet.results[item.link_id]}]
+    if sheet.layout.places[item.link_id] in sheet.layout.computed:
+        return []
+    return [_rebuild_answer(item, each) for each in sheet.given.get(item.link_id, ())]
+
+
+def _rebuild_answer(item: Item, given: Given) -> JsonObject:
+    weight = [{"url": _ITEM_WEIGHT, "valueDecimal": given.weight}] if given.weight is not None else []
+    if given.system is not None:
+        coding: JsonObject = {"system": given.system, "code": given.code}
+        return {"valueCoding": coding | ({"extension": weight} if weight else {})}
+    if given.number is not None:
+        return _numeric_answer(item, given.number, weight)
+    return {"valueBoolean": given.code == "true"} if item.type == "boolean" else {"valueString": given.code}
+
+
+def _numeric_answer(item: Item, number: Decimal, weight: list[JsonObject]) -> JsonObject:
+    if item.type == "quantity":
+        return {"valueQuantity": {"value": number}}
+    name = "valueDecimal" if item.type == "decimal" else "valueInteger"
+    value: object = number if item.type == "decimal" else int(number)
+    return {name: value} | ({f"_{name}": {"extension": weight}} if weight else {})
+
+
+def _to_number(found: list[object]) -> Decimal | None:
+    if not found:
+        return None
+    if len(found) > 1:
+        raise EvaluationError(f"it gives {len(found)} values where one is allowed")
+    return _exact(found[0])
+
+
+def _exact(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise EvaluationError("it gives something that is not a number")
+    return Decimal(str(value))
+
+
+def _weight(values: list[object]) -> list[Decimal]:
+    """weight() of SDC: https://hl7.org/fhir/uv/sdc/STU4/expressions.html, answers carrying their weight."""
+    codings = [value for value in values if isinstance(value, dict)]
+    extensions = [extension for coding in codings for extension in coding.get("extension", ())]
+    return [each["valueDecimal"] for each in extensions if each.get("url") == _ITEM_WEIGHT]
+
+
+def _listed(value: Decimal | None) -> list[Decimal]:
+    return [] if value is None else [value]
+
+
+def _numbers(values: list[object]) -> list[Decimal]:
+    return [_exact(getattr(value, "data", value)) for value in values]
+
+
+def _single(values: list[object]) -> Decimal:
+    numbers = _numbers(values)
+    if len(numbers) != 1:
+        raise EvaluationError(f"it meets {len(numbers)} values where one is allowed")
+    return numbers[0]
+
+
+def _many(function: Callable[[list[Decimal]], Decimal | None]) -> dict[str, object]:
+    return {"fn": lambda values: _listed(function(_numbers(values)))}
+
+
+def _infix(function: Callable[[Decimal, Decimal], Decimal | None]) -> dict[str, object]:
+    def apply(left: list[object], right: list[object]) -> list[Decimal]:
+        return _listed(function(_single(left), _single(right)))
+
+    return {"fn": apply, "arity": {2: ["Any", "Any"]}, "nullable": True}
+
+
+def _round(values: list[object], *places: object) -> list[Decimal]:
+    if not values or [] in places:
+        return []
+    digits = Decimal(str(places[0])) if places else arithmetic.ZERO
+    return [arithmetic.round_to(_single(values), digits)]
+
+
+_FUNCTIONS: dict[str, dict[str, object]] = {
+    "weight": {"fn": _weight},
+    "ordinal": {"fn": _weight},
+    "sum": _many(arithmetic.total),
+    "avg": _many(arithmetic.mean),
+    "min": _many(lambda numbers: min(numbers, default=None)),
+    "max": _many(lambda numbers: max(numbers, default=None)),
+    "/": _infix(arithmetic.divide),
+    "div": _infix(arithmetic.divide_whole),
+    "mod": _infix(arithmetic.remainder),
+    "round": {"fn": _round, "arity": {0: [], 1: ["Number"]}},
+}

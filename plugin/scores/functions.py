@@ -1,0 +1,120 @@
+"""Compiles the functions of the subset: sums, means, counts, choices, rounding."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from plugin.scores import arithmetic
+from plugin.scores.errors import NotNative
+from plugin.scores.shapes import Many, Nothing, One, ReadMany, Shape, Truth, to_many, to_one, to_truth
+from plugin.scores.sheet import Sheet
+from plugin.scores.syntax import Binary, Node, Special
+
+Count = Callable[[Sheet], int]
+
+
+def _over_many(function: Callable[[Sequence[Decimal]], Decimal | None]) -> Callable[[Shape], Shape]:
+    def compile_function(shape: Shape) -> Shape:
+        read = to_many(shape)
+        return One(lambda sheet: function(read(sheet)))
+
+    return compile_function
+
+
+def _over_one(function: Callable[[Decimal], Decimal]) -> Callable[[Shape], Shape]:
+    def compile_function(shape: Shape) -> Shape:
+        read = to_one(shape)
+
+        def apply(sheet: Sheet) -> Decimal | None:
+            number = read(sheet)
+            return None if number is None else function(number)
+
+        return One(apply)
+
+    return compile_function
+
+
+def _not(shape: Shape) -> Shape:
+    read = to_truth(shape)
+
+    def invert(sheet: Sheet) -> bool | None:
+        truth = read(sheet)
+        return None if truth is None else not truth
+
+    return Truth(invert)
+
+
+FUNCTIONS: dict[str, Callable[[Shape], Shape]] = {
+    "sum": _over_many(arithmetic.total),
+    "avg": _over_many(arithmetic.mean),
+    "min": _over_many(lambda numbers: min(numbers) if numbers else None),
+    "max": _over_many(lambda numbers: max(numbers) if numbers else None),
+    "abs": _over_one(abs),
+    "ceiling": _over_one(arithmetic.ceiling),
+    "floor": _over_one(arithmetic.floor),
+    "truncate": _over_one(arithmetic.truncate),
+    "not": _not,
+}
+CONDITIONS: dict[str, Callable[[Count], Shape]] = {
+    "count": lambda read: One(lambda sheet: Decimal(read(sheet))),
+    "exists": lambda read: Truth(lambda sheet: read(sheet) > 0),
+    "empty": lambda read: Truth(lambda sheet: read(sheet) == 0),
+}
+
+
+def count(places: tuple[int, ...]) -> Count:
+    """Compile the number of answers at places of the form."""
+    return lambda sheet: sum(sheet.counts[place] for place in places)
+
+
+def round_number(shape: Shape, places: Shape, *, given: bool) -> Shape:
+    """Compile `round()` or, if `given`, `round(places)`."""
+    read, read_places = to_one(shape), to_one(places)
+
+    def apply(sheet: Sheet) -> Decimal | None:
+        number = read(sheet)
+        digits = read_places(sheet) if given else arithmetic.ZERO
+        return None if number is None or digits is None else arithmetic.round_to(number, digits)
+
+    return One(apply)
+
+
+def choose(condition: Shape, then: Shape, otherwise: Shape) -> Shape:
+    """Compile `iif(condition, then, otherwise)`; the branch that is not taken is not evaluated."""
+    is_true = to_truth(condition)
+    if isinstance(then, Truth) or isinstance(otherwise, Truth):
+        return _choose_truth(is_true, then, otherwise)
+    if isinstance(then, Many) or isinstance(otherwise, Many):
+        return _choose_many(is_true, to_many(then), to_many(otherwise))
+    first, second = to_one(then), to_one(otherwise)
+    return One(lambda sheet: first(sheet) if is_true(sheet) else second(sheet))
+
+
+def _choose_truth(is_true: Callable[[Sheet], bool | None], then: Shape, otherwise: Shape) -> Shape:
+    first, second = to_truth(then), to_truth(otherwise)
+    return Truth(lambda sheet: first(sheet) if is_true(sheet) else second(sheet))
+
+
+def _choose_many(is_true: Callable[[Sheet], bool | None], first: ReadMany, second: ReadMany) -> Shape:
+    return Many(lambda sheet: first(sheet) if is_true(sheet) else second(sheet))
+
+
+def is_running_sum(node: Node) -> bool:
+    """Tell whether an aggregate's expression is `$this + $total`, either way round."""
+    return (
+        isinstance(node, Binary)
+        and node.operator == "+"
+        and {node.left, node.right} == {Special("this"), Special("total")}
+    )
+
+
+def total_from(numbers: Shape, start: Shape) -> Shape:
+    """Compile `aggregate($this + $total, start)`."""
+    if isinstance(start, Nothing):
+        raise NotNative("a sum that starts with nothing")
+    read, begin = to_many(numbers), to_one(start)
+
+    def add(sheet: Sheet) -> Decimal | None:
+        first = begin(sheet)
+        return None if first is None else sum(read(sheet), first)
+
+    return One(add)

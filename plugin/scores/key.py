@@ -1,0 +1,190 @@
+"""The key: a Questionnaire's calculatedExpressions, compiled once and evaluated per response in microseconds."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from plugin.responses import Answers, Given
+from plugin.scores.compiling import UnknownLinkId, compile_expression
+from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative
+from plugin.scores.shapes import ReadOne
+from plugin.scores.sheet import Layout, Sheet
+from plugin.scores.syntax import Node, parse
+from questionnaires import Instrument, ScoreItem
+from questionnaires.resources import QuestionnaireItem, read_variables
+
+_QUOTED = re.compile(r"'([^']+)'")
+_REMEDY = "Correct it, or write it with the functions that docs/reference/scoring lists"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One score: how to compute it, the linkIds of the questions it reads, and of the other scores it `needs`."""
+
+    score: ScoreItem
+    read: ReadOne
+    used: tuple[str, ...]
+    needs: tuple[str, ...]
+    native: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The compiled scoring key of one instrument version; `steps` in the order in which they can be computed."""
+
+    instrument: Instrument
+    layout: Layout
+    steps: tuple[Step, ...]
+
+    @property
+    def native(self) -> bool:
+        """Whether every score is compiled, so that none needs the slow way."""
+        return all(step.native for step in self.steps)
+
+
+def compile_key(instrument: Instrument) -> Key:
+    """Compile every score of an instrument.
+
+    What the subset of `plugin.scores.compiling` does not cover is evaluated by FHIRPath, slower and with equal results
+    (`Step.native` tells). BadExpression names the item and the expression that cannot be evaluated at all, that names
+    an item which the form does not have, or that depends on itself.
+    """
+    layout = Layout.of(instrument.items, frozenset(score.link_id for score in instrument.scores))
+    scopes = dict(_scopes(instrument.questionnaire.item, read_variables(instrument.questionnaire.extension)))
+    steps = [_compile_step(instrument, score, layout, scopes[score.link_id]) for score in instrument.scores]
+    key = Key(instrument, layout, _in_order(instrument, steps))
+    _try_fallbacks(key)
+    return key
+
+
+def _scopes(
+    items: tuple[QuestionnaireItem, ...], outer: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the variables that each item sees: those of the root, of the groups around it, and its own."""
+    for item in items:
+        scope = {**outer, **read_variables(item.extension)}
+        yield item.linkId, scope
+        yield from _scopes(item.item, scope)
+
+
+def _compile_step(
+    instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
+) -> Step:
+    try:
+        compiled = compile_expression(parse(score.expression), layout, _Parsed(variables))
+    except UnknownLinkId as error:
+        reason = f"the form has no item {error}"
+        raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
+    except EvaluationError as error:
+        raise BadExpression(instrument.id, score.link_id, score.expression, str(error), _REMEDY) from None
+    except (NotNative, BadSyntax):
+        return _fall_back(instrument, score, layout, variables)
+    return _step(score, compiled.read, compiled.used, layout, native=True)
+
+
+class _Parsed(Mapping[str, Node]):
+    """Variables, parsed when an expression asks for them: one that nobody uses may be outside the subset."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, name: str) -> Node:
+        return parse(self._texts[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def _fall_back(
+    instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
+) -> Step:
+    # fhirpathpy costs 0.3 s to import; instruments of the compiled subset never need it.
+    from plugin.scores.fallback import compile_fallback
+
+    try:
+        read = compile_fallback(
+            score.expression,
+            variables,
+            link_id=score.link_id,
+            questionnaire=msgspec.json.decode(instrument.resource),
+        )
+    except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
+        reason = f"FHIRPath says: {error}"
+        raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
+    named = {name for text in (score.expression, *variables.values()) for name in _QUOTED.findall(text)}
+    used = frozenset(layout.places[name] for name in named if name in layout.places)
+    weighted = frozenset(
+        place for place, item in enumerate(layout.items) if item.options and item.is_question
+    )
+    return _step(score, read, used or weighted, layout, native=False)
+
+
+def _step(score: ScoreItem, read: ReadOne, used: frozenset[int], layout: Layout, *, native: bool) -> Step:
+    own = layout.places[score.link_id]
+    computed = sorted(used & layout.computed) if native else sorted((used & layout.computed) - {own})
+    return Step(
+        score=score,
+        read=read,
+        used=tuple(layout.items[place].link_id for place in sorted(used - layout.computed)),
+        needs=tuple(layout.items[place].link_id for place in computed),
+        native=native,
+    )
+
+
+def _in_order(instrument: Instrument, steps: list[Step]) -> tuple[Step, ...]:
+    """Order the scores so that each comes after those it needs."""
+    waiting = {step.score.link_id: step for step in steps}
+    ordered: list[Step] = []
+    while waiting:
+        ready = [step for step in waiting.values() if not waiting.keys() & set(step.needs)]
+        if not ready:
+            step = next(iter(waiting.values()))
+            circle = ", ".join(waiting)
+            reason = f"it depends on itself, by way of {circle}"
+            raise BadExpression(instrument.id, step.score.link_id, step.score.expression, reason, _REMEDY)
+        ordered.extend(waiting.pop(step.score.link_id) for step in ready)
+    return tuple(ordered)
+
+
+def _try_fallbacks(key: Key) -> None:
+    """Evaluate what is left to FHIRPath on empty, lowest and highest answers, so that it fails now or never."""
+    for step in key.steps:
+        for answers in () if step.native else _extremes(key):
+            sheet = Sheet.of(key.layout, answers)
+            try:
+                step.read(sheet)
+            except EvaluationError as error:
+                link_id, expression = step.score.link_id, step.score.expression
+                raise BadExpression(key.instrument.id, link_id, expression, str(error), _REMEDY) from None
+
+
+def _extremes(key: Key) -> Iterator[Answers]:
+    yield Answers({})
+    yield lowest_answers(key)
+    yield highest_answers(key)
+
+
+def lowest_answers(key: Key) -> Answers:
+    """Give the answers of lowest weight to every question that has options."""
+    return _extreme(key, sign=1)
+
+
+def highest_answers(key: Key) -> Answers:
+    """Give the answers of highest weight to every question that has options."""
+    return _extreme(key, sign=-1)
+
+
+def _extreme(key: Key, *, sign: int) -> Answers:
+    given: dict[str, tuple[Given, ...]] = {}
+    for item in key.layout.items:
+        if item.options and item.is_question:
+            option = min(item.options, key=lambda option: sign * (option.weight or Decimal(0)))
+            number = Decimal(option.code) if option.kind == "Integer" else None
+            given[item.link_id] = (Given(option.code, option.weight, number, option.system),)
+    return Answers(given)
