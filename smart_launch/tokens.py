@@ -22,7 +22,8 @@ from smart_launch.site import ClientSecret, PrivateKeyJwt, PublicClient, Site
 from smart_launch.token_answer import TokenAnswer, read_token_answer
 from smart_launch.wire import GuardedTransport
 
-ASSERTION_LIFE = 240  # seconds; SMART allows at most 300 (client-confidential-asymmetric)
+ASSERTION_LIFE = 240  # seconds from now; SMART allows at most 300 (client-confidential-asymmetric)
+BACKDATED = 30  # seconds: a server whose clock is behind ours must not see an assertion from the future
 DEFAULT_LIFE = timedelta(minutes=5)  # where the server does not say: SMART's advice for backend tokens
 LONGEST_LIFE = timedelta(days=1)
 
@@ -57,8 +58,8 @@ class _Assertion(PrivateKeyJWT):  # type: ignore[misc]  # authlib has no types
             subject=auth.client_id,
             audience=token_endpoint,
             header={"alg": self._key.alg, "kid": self._key.kid, "typ": "JWT"},
-            issued_at=int(self._now.timestamp()),
-            expires_in=ASSERTION_LIFE,
+            issued_at=int(self._now.timestamp()) - BACKDATED,
+            expires_in=BACKDATED + ASSERTION_LIFE,
         )
         return assertion
 
