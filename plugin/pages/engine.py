@@ -45,7 +45,7 @@ def _environment(language: str) -> Environment:
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.filters["day"] = lambda moment: _day(moment, language)
-    environment.filters["short_day"] = lambda day: format_date(day, "d MMM yy", locale=language)
+    environment.filters["day_of_year"] = lambda day: format_date(day, "d MMM", locale=language)
     environment.filters["sessions"] = sessions
     environment.filters["on_day"] = on_day
     environment.filters["moment"] = lambda moment: _moment(moment, language)

@@ -12,7 +12,7 @@ from plugin.pages.trend import Panel, TrendSeries, sessions
 _MARK = 5.0  # half the height of a mark, px
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
 _LABEL_LINE = 17.0  # px between two labels at the line ends
-_DAY_LABEL = 74.0  # px that a date below the axis takes
+_DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
 _SHAPES = ("circle", "square", "triangle", "diamond", "inverted", "wide")
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
@@ -31,8 +31,8 @@ class Frame:
     label_characters: int
 
 
-WIDE = Frame(width=720, height=270, left=34, right=166, top=14, bottom=30, label_characters=20)
-NARROW = Frame(width=350, height=250, left=28, right=84, top=14, bottom=30, label_characters=10)
+WIDE = Frame(width=720, height=270, left=34, right=172, top=14, bottom=30, label_characters=19)
+NARROW = Frame(width=350, height=250, left=28, right=98, top=14, bottom=30, label_characters=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Plot:
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[DayTick, ...]
     lines: tuple[Line, ...]
+    one_year: bool  # the days need no year
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ def draw(panel: Panel, frame: Frame) -> Plot:
         y_ticks=tuple(Tick(placing.y(value), number(value)) for value in _values(panel.low, panel.high)),
         x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
         lines=_spread(lines, frame),
+        one_year=days[0].year == days[-1].year,
     )
 
 

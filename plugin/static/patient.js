@@ -1,8 +1,10 @@
 // The clinician's page: offers the forms that fit, shows times as here, follows deliveries.
 // Everything works without it too: the server checks, and a reload shows the newest states.
 
+const lang = document.documentElement.lang;
 document.querySelectorAll("time[data-local]").forEach((time) => {
-  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, {
+  // Day before month, as the server writes it: the United States' order would be read two ways.
+  time.textContent = new Date(time.dateTime).toLocaleString(lang === "en" ? "en-GB" : lang, {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
   });
 });

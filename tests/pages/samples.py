@@ -274,3 +274,29 @@ RESPONSE = ResponsePage(
     software="rapport-fhir 0.1.0",
     answers=(AnswerLine(QUESTIONS[0].text, "Mostly"), AnswerLine(QUESTIONS[3].text, None)),
 )
+
+LONG_QUESTIONS = (
+    Question(
+        "long-1",
+        "When we decide together what to work on, my own ideas about what would help me are taken seriously.",
+        (
+            Option("never", "Never, or almost never, as far as I can remember"),
+            Option("sometimes", "Sometimes, but not when it mattered most to me"),
+            Option("often", "Often, in most of our sessions"),
+            Option("always", "Always, or almost always"),
+        ),
+    ),
+)
+NEEDED_QUESTIONS = (Question("needed-1", "This one is needed.", AGREEMENT, required=True), QUESTIONS[0])
+# Written for the direction of the text only; no translation of an instrument.
+ARABIC: dict[str, object] = {
+    "title": "كيف نعمل معًا؟",
+    "intro": "أسئلة قصيرة.",
+    "questions": (
+        Question(
+            "a-1",
+            "هل يستمع إليك المعالج؟",
+            (Option("no", "لا"), Option("some", "أحيانًا"), Option("yes", "نعم")),
+        ),
+    ),
+}

@@ -1,0 +1,177 @@
+"""A small server for the browser tests: the real pages and files, and a /fill that remembers what it was sent.
+
+It sends the product's content security policy, so that a page which breaks it fails here.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plugin import pages
+from plugin.pages import FormMode, FormView
+from tests.pages import samples
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; object-src 'none'"
+)
+STATIC = Path(pages.__file__).parent.parent / "static"
+
+
+@dataclass
+class Desk:
+    """What the server is told to do, and what it was sent. Forms by their secrets."""
+
+    forms: dict[str, FormView]
+    drafts: list[dict[str, str | None]] = field(default_factory=list)
+    submissions: list[dict[str, str | None]] = field(default_factory=list)
+    refusals: list[Response] = field(
+        default_factory=list
+    )  # given to the next submissions, first in first out
+    sent: set[str] = field(default_factory=set)
+    delay: float = 0.0  # seconds before a submission is answered
+    return_url: str | None = "/launches/0b8e/return"
+    states: list[dict[str, str]] = field(default_factory=list)
+    handed_over: list[dict[str, str]] = field(default_factory=list)
+    polls: int = 0
+
+
+class _Policy:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = POLICY
+            await send(message)
+
+        await self._app(scope, receive, with_policy)
+
+
+@dataclass(frozen=True)
+class _Fill:
+    """The respondent's routes."""
+
+    desk: Desk
+
+    async def form(self, request: Request) -> Response:
+        secret = _secret(request)
+        if secret in self.desk.sent or secret not in self.desk.forms:
+            return _gone()
+        return HTMLResponse(pages.render_form(self.desk.forms[secret]))
+
+    async def answers(self, request: Request) -> Response:
+        self.desk.drafts.append((await request.json())["answers"])
+        return JSONResponse({"state": "kept"})
+
+    async def submit(self, request: Request) -> Response:
+        secret = _secret(request)
+        if secret not in self.desk.sent:
+            if secret not in self.desk.forms:
+                return _gone()
+            self.desk.submissions.append((await request.json())["answers"])
+            await asyncio.sleep(self.desk.delay)
+            if self.desk.refusals:
+                return self.desk.refusals.pop(0)
+            self.desk.sent.add(secret)
+        return JSONResponse({"state": "saved", "return_url": self.desk.return_url})
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """The clinician's routes."""
+
+    desk: Desk
+
+    async def invite(self, request: Request) -> Response:
+        form = await request.form()
+        self.desk.handed_over.append({name: str(value) for name, value in form.items()})
+        return RedirectResponse("/fill#one", 303)
+
+    async def states(self, _: Request) -> Response:
+        self.desk.polls += 1
+        return JSONResponse(self.desk.states)
+
+
+def site(desk: Desk) -> Starlette:
+    """Make the application around a desk."""
+    fill, chart = _Fill(desk), _Chart(desk)
+    fixed = {
+        "/": lambda: pages.render_home(samples.HOME),
+        "/failure": lambda: pages.render_failure(samples.FAILURE),
+        "/patient": lambda: pages.render_patient(samples.patient()),
+        "/empty": lambda: pages.render_patient(samples.empty_patient()),
+        "/response": lambda: pages.render_response(samples.RESPONSE),
+        "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
+        "/launches/0b8e/return": lambda: pages.render_lock(samples.LOCK),
+    }
+    routes = [
+        *(Route(path, _shows(render)) for path, render in fixed.items()),
+        Route("/launches/0b8e/responses.json", chart.states),
+        Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
+        Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
+        Route("/fill/form", fill.form),
+        Route("/fill/answers", fill.answers, methods=["PUT"]),
+        Route("/fill/submit", fill.submit, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(_Policy)])
+
+
+def _shows(render: Callable[[], str]) -> Callable[[Request], Response]:
+    return lambda _: HTMLResponse(render())
+
+
+def _secret(request: Request) -> str:
+    return request.headers.get("x-rapport-invitation", "")
+
+
+def _gone() -> Response:
+    return JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410)
+
+
+def new_desk() -> Desk:
+    """Give a desk with a form of each kind: `one` question at a time, `all` at once, `german` and `arabic` around it."""
+    return Desk(
+        forms={
+            "one": samples.form(FormMode.ONE),
+            "all": samples.form(FormMode.ALL),
+            "german": samples.form(FormMode.ONE, language="de"),
+            "arabic": samples.form(FormMode.ONE, language="ar", **samples.ARABIC),
+            "resumed": samples.form(FormMode.ONE, answers={"goal-1": "mostly", "goal-2": None}),
+            "long": samples.form(FormMode.ONE, questions=samples.LONG_QUESTIONS),
+            "needed": samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS),
+        }
+    )
+
+
+@contextmanager
+def serve(desk: Desk) -> Iterator[str]:
+    """Serve on a free port of loopback until the block ends; gives the address."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    server = uvicorn.Server(uvicorn.Config(site(desk), log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

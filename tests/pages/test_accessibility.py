@@ -1,0 +1,97 @@
+"""axe-core on every page and state: light, dark, phone, tablet, frame of an EHR."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from starlette.responses import JSONResponse
+
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+# Contrast hardly depends on the size, nor layout on the colours: each size and each scheme, not every pair.
+SCREENS = {
+    "phone, light": (390, 844, "light"),
+    "tablet, dark": (820, 1180, "dark"),
+    "frame, light": (1180, 760, "light"),
+}
+
+
+def _go(path: str) -> Callable[[Page, str, Desk], None]:
+    def go(page: Page, address: str, _: Desk) -> None:
+        page.goto(f"{address}{path}")
+        page.wait_for_load_state("networkidle")
+
+    return go
+
+
+def _form(secret: str, presses: int, choose: str = "") -> Callable[[Page, str, Desk], None]:
+    def go(page: Page, address: str, _: Desk) -> None:
+        page.goto(f"{address}/fill#{secret}")
+        expect(page.locator("[data-form]")).to_be_visible()
+        for _press in range(presses):
+            page.locator("[data-forward]").click()
+        if choose:
+            page.locator(f"input[value='{choose}']:visible").first.check()
+
+    return go
+
+
+def _refused(page: Page, address: str, desk: Desk) -> None:
+    issue = {
+        "severity": "error",
+        "code": "invalid",
+        "diagnostics": "Choose one.",
+        "expression": ["x.where(linkId='goal-2')"],
+    }
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": [issue]}, 422))
+    _form("one", 8)(page, address, desk)
+    expect(page.get_by_text("Choose one.")).to_be_visible()
+
+
+def _opened_table(page: Page, address: str, _: Desk) -> None:
+    page.goto(f"{address}/patient")
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+
+
+STATES: dict[str, Callable[[Page, str, Desk], None]] = {
+    "home": _go("/"),
+    "failure": _go("/failure"),
+    "patient": _go("/patient"),
+    "patient, table open": _opened_table,
+    "patient, nothing yet": _go("/empty"),
+    "response": _go("/response"),
+    "lock": _go("/launches/0b8e/return"),
+    "wrong PIN": _go("/wrong-pin"),
+    "form cannot be opened": _go("/fill#unknown"),
+    "form, start": _form("one", 0),
+    "form, question answered": _form("one", 1, "somewhat"),
+    "form, all questions": _form("all", 0),
+    "form, long options": _form("long", 1),
+    "form, right to left": _form("arabic", 1),
+    "form, look over": _form("one", 7),
+    "form, refused": _refused,
+    "form, sent": _form("one", 8),
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(
+    browser: Browser, address: str, desk: Desk, state: str, size: str, scheme: str
+) -> None:
+    width, height, scheme = SCREENS[screen]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.set_default_timeout(5000)
+    STATES[state](page, address, desk)
+    results = Axe().run(page)
+    context.close()
+    assert results.violations_count == 0, results.generate_report()

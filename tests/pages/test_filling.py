@@ -1,0 +1,320 @@
+"""Filling a form in a real browser: by keyboard alone, interrupted, refused, offline, sent once."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from starlette.responses import JSONResponse
+
+from tests.pages import samples
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+ALL_ANSWERED = {question.link_id: "mostly" for question in samples.QUESTIONS}
+
+
+def open_form(page: Page, address: str, secret: str = "one") -> None:
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+
+
+def forward(page: Page) -> None:
+    page.locator("[data-forward]").click()
+
+
+def answer_all(page: Page) -> None:
+    forward(page)
+    for _ in samples.QUESTIONS:
+        page.get_by_role("radio", name="Mostly").check()
+        forward(page)
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+
+
+def test_a_form_is_filled_by_keyboard_alone(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    for question in samples.QUESTIONS:
+        expect(page.get_by_role("heading", name=question.text)).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Tab")  # declining
+        page.keyboard.press("Tab")  # back
+        page.keyboard.press("Tab")  # next
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_focused()
+    for _ in range(len(samples.QUESTIONS) + 2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_focused()
+    assert desk.submissions == [{question.link_id: "somewhat" for question in samples.QUESTIONS}]
+
+
+def test_enter_on_an_answer_sends_nothing(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "all")
+    page.get_by_role("radio").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(200)
+    assert desk.submissions == []
+    expect(page.get_by_role("heading", level=1, name="How are we doing together?")).to_be_visible()
+
+
+def test_each_answer_is_kept_as_it_is_given(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    forward(page)
+    page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts == [{"goal-1": "a-little"}]
+
+
+def test_declining_is_an_answer_and_can_be_taken_back(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    forward(page)
+    status = page.get_by_role("status")
+    page.get_by_role("radio", name="A little").check()
+    page.get_by_role("checkbox", name="I do not want to answer").check()
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    expect(status).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": None}
+    page.get_by_role("checkbox", name="I do not want to answer").uncheck()
+    expect(status).to_have_text("Saving …")
+    expect(status).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {}
+    page.get_by_role("checkbox", name="I do not want to answer").check()
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("checkbox")).not_to_be_checked()
+
+
+def test_what_was_answered_before_is_there_again(page: Page, address: str) -> None:
+    open_form(page, address, "resumed")
+    expect(page.get_by_role("heading", name="What we do together here makes sense to me.")).to_be_focused()
+    expect(page.get_by_text("Question 3 of 6")).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("checkbox", name="I do not want to answer")).to_be_checked()
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("radio", name="Mostly")).to_be_checked()
+
+
+def test_answers_are_looked_over_and_changed_before_sending(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Change the answer to question 5").click()
+    expect(page.get_by_role("heading", name="My therapist listens to me.")).to_be_focused()
+    page.get_by_role("radio", name="Completely").check()
+    page.get_by_role("button", name="Back to all answers").click()
+    expect(page.get_by_role("listitem").nth(4)).to_contain_text("Completely")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{**ALL_ANSWERED, "bond-1": "completely"}]
+
+
+def test_a_double_click_sends_once(page: Page, address: str, desk: Desk) -> None:
+    desk.delay = 0.3
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").dblclick()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert len(desk.submissions) == 1
+
+
+def test_a_double_click_skips_no_question(page: Page, address: str) -> None:
+    open_form(page, address)
+    page.get_by_role("button", name="Start").dblclick()
+    expect(page.get_by_text("Question 1 of 6")).to_be_visible()
+
+
+def test_a_refused_answer_is_named_beside_its_question(page: Page, address: str, desk: Desk) -> None:
+    said = "This answer is not among the options. Choose one of them."
+    issue = {
+        "severity": "error",
+        "code": "code-invalid",
+        "diagnostics": said,
+        "expression": ["QuestionnaireResponse.item.where(linkId='task-1').answer"],
+    }
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": [issue]}, 422))
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="What we do together here makes sense to me.")).to_be_focused()
+    expect(page.get_by_role("group")).to_have_accessible_description(said)
+    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    page.get_by_role("radio", name="Somewhat").check()
+    expect(page.get_by_text(said)).to_have_count(0)
+    page.get_by_role("button", name="Back to all answers").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions[-1] == {**ALL_ANSWERED, "task-1": "somewhat"}
+
+
+def test_a_needed_answer_is_asked_for_before_sending(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "needed")
+    page.get_by_role("button", name="Look over").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("This question needs an answer.")).to_be_visible()
+    expect(page.get_by_role("heading", name="This one is needed.")).to_be_focused()
+    assert desk.submissions == []
+
+
+def test_a_server_in_trouble_loses_no_answer(page: Page, address: str, desk: Desk) -> None:
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("They are still here.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED, ALL_ANSWERED]
+
+
+def test_answers_given_without_connection_are_kept_later(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    page.context.set_offline(True)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet: no connection.")
+    forward(page)
+    page.get_by_role("radio", name="Somewhat").check()
+    assert desk.drafts == []
+    page.context.set_offline(False)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "somewhat"}
+
+
+def test_sending_without_connection_can_be_tried_again(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("could not be sent just now")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_on_this_device_the_way_back_leads_to_the_lock(page: Page, address: str) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "return_url", [None, "https://elsewhere.invalid/", "//elsewhere.invalid/", "/\\elsewhere.invalid"]
+)
+def test_without_a_way_back_of_this_server_none_is_shown(
+    page: Page, address: str, desk: Desk, return_url: str | None
+) -> None:
+    desk.return_url = return_url
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("You can close this page now.")).to_be_visible()
+    expect(page.get_by_role("link")).to_have_count(0)
+
+
+def test_a_page_loaded_again_after_sending_still_shows_the_way_back(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.sent.add("one")
+    page.goto(f"{address}/fill#one")
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_focused()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert desk.submissions == []
+
+
+@pytest.mark.parametrize("secret", ["", "#unknown"])
+def test_a_link_that_opens_nothing_says_so(page: Page, address: str, secret: str) -> None:
+    page.goto(f"{address}/fill{secret}")
+    expect(page.get_by_role("heading", name="This form cannot be opened")).to_be_focused()
+
+
+def test_a_form_that_cannot_be_loaded_is_tried_again(page: Page, address: str) -> None:
+    page.route("**/fill/form", lambda route: route.abort())
+    page.goto(f"{address}/fill#one")
+    expect(page.get_by_role("heading", name="No connection")).to_be_focused()
+    page.unroute("**/fill/form")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="How are we doing together?")).to_be_visible()
+
+
+def test_without_script_the_page_says_what_to_do(page: Page, address: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{address}/fill#one")
+    expect(plain.get_by_text("This form needs JavaScript")).to_be_visible()
+    context.close()
+
+
+def test_a_blocked_script_is_told_too(page: Page, address: str) -> None:
+    page.route("**/fill.js*", lambda route: route.abort())
+    page.goto(f"{address}/fill#one")
+    expect(page.get_by_text("This form needs JavaScript")).to_be_visible()
+
+
+def test_the_words_around_a_form_follow_its_language(page: Page, address: str) -> None:
+    open_form(page, address, "german")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Anfangen").click()
+    expect(page.get_by_text("Frage 1 von 6")).to_be_visible()
+
+
+def test_wording_in_a_language_from_right_to_left_is_set_so(page: Page, address: str) -> None:
+    open_form(page, address, "arabic")
+    forward(page)
+    options = page.locator(".option")
+    places = [options.nth(place).bounding_box() for place in range(3)]
+    assert places[0] is not None
+    assert places[2] is not None
+    assert places[0]["x"] > places[2]["x"]
+    expect(page.get_by_role("heading")).to_have_css("direction", "rtl")
+
+
+@pytest.mark.parametrize("secret", ["one", "all", "long"])
+@pytest.mark.parametrize("size", [(390, 844), (820, 1180), (1180, 820), (320, 256)])
+def test_every_target_is_at_least_44_px_and_nothing_runs_out_of_the_screen(
+    page: Page, address: str, secret: str, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, secret)
+    if secret != "all":
+        forward(page)
+    targets = [
+        box for each in page.locator("label:visible, button:visible").all() if (box := each.bounding_box())
+    ]
+    assert len(targets) >= 6
+    assert min(min(box["width"], box["height"]) for box in targets) >= 44
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_no_weight_or_total_is_in_what_a_respondent_gets(page: Page, address: str) -> None:
+    open_form(page, address)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    texts = page.locator(".option").all_inner_texts()
+    assert [text.strip() for text in texts if text.strip()][:5] == [
+        option.text for option in samples.AGREEMENT
+    ]
+    shown = page.locator("main").inner_text()
+    assert re.findall(r"\d+", shown.replace("1.0.0", "").replace("CC0", "")) == ["1", "6"]
+
+
+def test_every_chosen_option_looks_alike(page: Page, address: str) -> None:
+    open_form(page, address)
+    forward(page)
+    looks = set()
+    for option in samples.AGREEMENT:
+        page.get_by_role("radio", name=option.text, exact=True).check()
+        page.mouse.move(0, 0)
+        chosen = page.locator(".option:has(:checked):visible")
+        looks.add(
+            chosen.evaluate("e => getComputedStyle(e).backgroundColor + getComputedStyle(e).borderTopColor")
+        )
+    assert len(looks) == 1

@@ -1,0 +1,226 @@
+"""What every page keeps to, whatever it is given: escaping, the content security policy, whole markup."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from plugin import pages
+from plugin.pages import Banner, DeliveryMark, FormMode, Notice, NoticeKind, Option, Question
+from tests.pages import samples
+
+EVERY_PAGE: dict[str, Callable[[], str]] = {
+    "home": lambda: pages.render_home(samples.HOME),
+    "home without sites": lambda: pages.render_home(dataclasses.replace(samples.HOME, sites=())),
+    "failure": lambda: pages.render_failure(samples.FAILURE),
+    "failure without link": lambda: pages.render_failure(dataclasses.replace(samples.FAILURE, link=None)),
+    "patient": lambda: pages.render_patient(samples.patient()),
+    "empty patient": lambda: pages.render_patient(samples.empty_patient()),
+    "response": lambda: pages.render_response(samples.RESPONSE),
+    "response without answers": lambda: pages.render_response(dataclasses.replace(samples.RESPONSE, answers=None)),
+    "lock": lambda: pages.render_lock(samples.LOCK),
+    "wrong PIN": lambda: pages.render_lock(samples.LOCK_WRONG),
+    "fill": pages.render_fill,
+    "one question at a time": lambda: pages.render_form(samples.form(FormMode.ONE)),
+    "all questions": lambda: pages.render_form(samples.form(FormMode.ALL)),
+    **{f"shell in {language}": lambda language=language: pages.render_fill(language) for language in ("de", "es", "fr", "pt")},  # type: ignore[misc] # a lambda's default has no declared type
+}  # fmt: skip
+
+_VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class _Balance(HTMLParser):
+    """Notes tags that are closed out of order or never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> at {self.getpos()}")
+
+
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_every_tag_is_closed_where_it_was_opened(name: str) -> None:
+    balance = _Balance()
+    balance.feed(EVERY_PAGE[name]())
+    assert balance.faults == []
+    assert balance.open == []
+    assert len(balance.ids) == len(set(balance.ids))
+
+
+@pytest.mark.parametrize("name", EVERY_PAGE)
+def test_no_page_needs_more_than_the_content_security_policy_gives(name: str) -> None:
+    html = EVERY_PAGE[name]()
+    assert not re.search(r"\sstyle\s*=", html)
+    assert "<style" not in html
+    assert not re.search(r"\son[a-z]+\s*=", html)
+    assert all(
+        re.fullmatch(r"\s*", inside) for inside in re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+    )
+    assert not re.search(r"(?:src|href|action)=[\"'](?:https?:|//|javascript:)", html)
+
+
+HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)>'{{ 7*7 }}"
+
+
+def _hostile_pages() -> dict[str, str]:
+    options = (Option(HOSTILE, HOSTILE), Option("b", "B"))
+    respondent = dataclasses.replace(
+        samples.patient().respondents[0], name=HOSTILE, relationship=HOSTILE, reference=HOSTILE
+    )
+    instrument = dataclasses.replace(
+        samples.INSTRUMENTS[0], title=HOSTILE, label=HOSTILE, unavailable=HOSTILE, id=HOSTILE
+    )
+    response = dataclasses.replace(
+        samples.responses()[0], who=HOSTILE, instrument=HOSTILE, detail=HOSTILE, id=HOSTILE
+    )
+    series = dataclasses.replace(
+        samples.trend().series[0], name=HOSTILE, measure=HOSTILE, scale_label=HOSTILE
+    )
+    return {
+        "failure": pages.render_failure(pages.FailurePage(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 400)),
+        "home": pages.render_home(pages.HomePage((pages.SiteLink(HOSTILE, HOSTILE),), HOSTILE)),
+        "lock": pages.render_lock(dataclasses.replace(samples.LOCK, launch=HOSTILE, csrf=HOSTILE)),
+        "form": pages.render_form(
+            samples.form(
+                title=HOSTILE,
+                intro=HOSTILE,
+                attribution=HOSTILE,
+                language=HOSTILE,
+                questions=(Question(HOSTILE, HOSTILE, options),),
+                answers={HOSTILE: HOSTILE},
+            )
+        ),
+        "patient": pages.render_patient(
+            samples.patient(
+                launch=HOSTILE,
+                csrf=HOSTILE,
+                clinician=HOSTILE,
+                banner=Banner(HOSTILE),
+                respondents=(respondent,),
+                instruments=(instrument,),
+                responses=(response,),
+                trend=pages.Trend((series,)),
+                notices=(Notice(NoticeKind.PROBLEM, HOSTILE),),
+                open_forms=(pages.OpenForm(HOSTILE, HOSTILE, HOSTILE, HOSTILE),),
+            )
+        ),
+        "response": pages.render_response(
+            dataclasses.replace(
+                samples.RESPONSE,
+                who=HOSTILE,
+                relationship=HOSTILE,
+                instrument=HOSTILE,
+                detail=HOSTILE,
+                identifier=HOSTILE,
+                locations=(HOSTILE,),
+                answers=(pages.AnswerLine(HOSTILE, HOSTILE),),
+            )
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["failure", "home", "lock", "form", "patient", "response"])
+def test_what_others_wrote_stays_text(name: str) -> None:
+    html = _hostile_pages()[name]
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert "49" not in html
+    balance = _Balance()
+    balance.feed(html)
+    assert balance.faults == []
+
+
+def test_the_form_has_no_number_that_could_be_a_score() -> None:
+    view = samples.form(questions=samples.QUESTIONS[:1])
+    inside = re.findall(r"<label class=\"option\">(.*?)</label>", pages.render_form(view))
+    assert len(inside) == 5
+    assert not any(re.search(r"\d", re.sub(r'name="q\d+"', "", option)) for option in inside)
+
+
+def test_options_stand_in_the_instruments_order() -> None:
+    html = pages.render_form(samples.form(questions=samples.QUESTIONS[:1]))
+    assert re.findall(r'type="radio" name="q1" value="([^"]+)"', html) == [
+        each.code for each in samples.AGREEMENT
+    ]
+
+
+def test_a_draft_is_selected_again() -> None:
+    html = pages.render_form(samples.form(answers={"goal-1": "mostly", "goal-2": None}))
+    assert re.findall(r'value="([^"]+)" checked', html) == ["mostly"]
+    assert len(re.findall(r"data-decline checked", html)) == 1
+
+
+def test_a_required_question_offers_no_way_to_decline() -> None:
+    html = pages.render_form(samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS))
+    assert html.count("data-decline") == 1
+
+
+def test_the_lock_names_nobody() -> None:
+    html = pages.render_lock(samples.LOCK)
+    assert "Mia" not in html
+    assert "Kowalski" not in html
+
+
+def test_the_banner_is_shown_only_where_the_ehr_asks_for_it() -> None:
+    assert "born 3 May 2017 (9 years)" in pages.render_patient(samples.patient())
+    html = pages.render_patient(samples.patient(banner=None))
+    assert "born" not in html
+
+
+@pytest.mark.parametrize("state", DeliveryMark)
+def test_each_state_has_words_and_a_sign(state: DeliveryMark) -> None:
+    response = dataclasses.replace(samples.responses()[0], state=state)
+    html = pages.render_patient(samples.patient(responses=(response,)))
+    assert f"<span data-label>{pages.delivery_label(state)}</span>" in html
+    assert f"#{state}" in html
+    assert f'<symbol id="{state}"' in _static("icons.svg")
+
+
+def test_only_what_may_still_change_is_polled() -> None:
+    delivered = dataclasses.replace(samples.responses()[0], state=DeliveryMark.DELIVERED)
+    assert "data-moving" not in pages.render_patient(samples.patient(responses=(delivered,)))
+    assert "data-moving" in pages.render_patient(samples.patient())
+
+
+def test_a_score_that_was_not_computed_says_why() -> None:
+    html = pages.render_patient(samples.patient())
+    assert "Question 4 has no answer, and this form has no rule for a missing one." in html
+
+
+def test_a_form_without_wording_is_shown_and_cannot_be_chosen() -> None:
+    html = pages.render_patient(samples.patient())
+    assert re.search(r'value="tasc-r-child"[^>]* disabled', html)
+    assert "Wording must be supplied by your service&#39;s licence" in html
+
+
+def test_the_address_of_a_file_changes_with_its_content() -> None:
+    addresses = set(re.findall(r"/static/[^\"#]+", pages.render_patient(samples.patient())))
+    assert addresses
+    assert all(re.fullmatch(r"/static/[a-z.]+\?v=[0-9a-f]{12}", each) for each in addresses)
+
+
+def test_styles_and_scripts_stay_small() -> None:
+    assert len(_static("rapport.css")) < 16_000
+    assert len(_static("fill.js")) < 10_000
+    assert len(_static("patient.js")) < 5_000
+
+
+def _static(name: str) -> str:
+    from tests.pages.serving import STATIC
+
+    return (STATIC / name).read_text(encoding="utf-8")

@@ -1,0 +1,129 @@
+"""The clinician's page in a real browser: offering forms, following deliveries, choosing a scale."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+
+def instruments(page: Page) -> Locator:
+    return page.locator("[data-instrument]:visible")
+
+
+def test_only_forms_that_fit_person_and_age_are_offered(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    expect(instruments(page)).to_contain_text(["Rapport Check-in, child", "TASC-r, child"])
+    expect(instruments(page)).to_have_count(2)
+    page.get_by_role("checkbox", name="Show forms for other ages").check()
+    expect(instruments(page)).to_have_count(3)
+    page.get_by_role("radio", name="Dana Kowalski").check()
+    expect(instruments(page)).to_have_text(
+        "Rapport Check-in, caregiver Experimental, not validated", use_inner_text=False
+    )
+
+
+def test_the_therapist_needs_no_pin(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_role("radio", name="Dr Amara Osei").check()
+    expect(page.get_by_label("PIN for this hand-over")).to_be_hidden()
+    page.get_by_label("Language").select_option("es")
+    page.get_by_role("button", name="Open the form").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.handed_over == [
+        {
+            "csrf": "token",
+            "respondent": "Practitioner/osei",
+            "instrument": "rapport-checkin-therapist",
+            "language": "es",
+            "pin": "",
+        }
+    ]
+
+
+@pytest.mark.parametrize("pin", ["", "123", "12ab"])
+def test_a_hand_over_waits_for_a_pin(page: Page, address: str, desk: Desk, pin: str) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_label("PIN for this hand-over").press_sequentially(pin)
+    page.get_by_role("button", name="Hand over").click()
+    page.wait_for_timeout(200)
+    assert desk.handed_over == []
+
+
+def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_label("PIN for this hand-over").fill("4711")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_label("PIN for this hand-over")).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Hand over").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.handed_over[0]["respondent"] == "Patient/mia"
+    assert desk.handed_over[0]["pin"] == "4711"
+
+
+def test_without_script_every_form_can_still_be_handed_over(page: Page, address: str, desk: Desk) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{address}/patient")
+    expect(plain.locator("[data-instrument]:visible")).to_have_count(5)
+    plain.get_by_role("radio", name="Jan Kowalski").check()
+    plain.get_by_role("radio", name="Rapport Check-in, caregiver").check()
+    plain.get_by_label("PIN for this hand-over").fill("4711")
+    plain.get_by_role("button", name="Hand over").click()
+    expect(plain.get_by_text("This form needs JavaScript")).to_be_visible()
+    assert desk.handed_over[0]["instrument"] == "rapport-checkin-caregiver"
+    context.close()
+
+
+def test_a_delivery_is_followed_and_announced(page: Page, address: str, desk: Desk) -> None:
+    desk.states = [
+        {"id": "response-0", "state": "delivered", "state_label": "In the record", "detail": "4 Observations"}
+    ]
+    page.goto(f"{address}/patient")
+    first = page.locator("[data-response='response-0']")
+    expect(first.locator("[data-chip]")).to_have_attribute("data-state", "sending")
+    expect(first.locator("[data-chip]")).to_have_attribute("data-state", "delivered")
+    expect(first).to_contain_text("4 Observations")
+    expect(page.locator("[data-announce]")).to_have_text("Mia: In the record")
+    expect(first.locator("use")).to_have_attribute("href", _ends("#delivered"))
+    polls = desk.polls
+    page.wait_for_timeout(1500)
+    assert desk.polls == polls == 1
+
+
+def test_what_is_still_on_its_way_is_asked_again(page: Page, address: str, desk: Desk) -> None:
+    desk.states = [
+        {"id": "response-0", "state": "unknown", "state_label": "Outcome unknown, checking", "detail": ""}
+    ]
+    page.goto(f"{address}/patient")
+    page.wait_for_timeout(2600)
+    assert desk.polls == 2
+
+
+def test_a_scale_is_chosen_by_arrow_key(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    expect(page.get_by_role("img")).to_have_count(1)
+    expect(page.get_by_role("img")).to_have_accessible_name("Total by session, scale 0 to 24")
+    page.get_by_role("radio", name="Total").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("img")).to_have_accessible_name("Goal by session, scale 0 to 8")
+    expect(page.get_by_role("img")).to_have_count(1)
+
+
+def test_times_are_shown_as_on_the_readers_clock(page: Page, address: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(timezone_id="Australia/Sydney")
+    far = context.new_page()
+    far.goto(f"{address}/patient")
+    expect(far.locator("[data-response='response-0'] time")).to_have_text("23 Nov 2026, 20:14")
+    context.close()
+
+
+def _ends(text: str) -> "re.Pattern[str]":
+    return re.compile(re.escape(text) + "$")

@@ -1,0 +1,119 @@
+"""The catalogues: complete for whatever a respondent reads, and chosen as the reader asked."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
+
+import plugin
+from plugin import pages
+from plugin.pages.words import LANGUAGES, TRANSLATED, direction, translations
+
+ROOT = Path(plugin.__file__).parent
+LOCALES = ROOT / "locales"
+
+
+def _messages() -> set[str | tuple[str, ...]]:
+    """Extract every message of the pages that a respondent sees."""
+    found: set[str | tuple[str, ...]] = set()
+    for template in (ROOT / "pages" / "templates" / "respondent").glob("*.html"):
+        for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
+            parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
+            found.add(parts[0] if len(parts) == 1 else parts)
+    return found
+
+
+def _catalogue(language: str) -> Catalog:
+    with (LOCALES / language / "LC_MESSAGES" / "respondent.po").open("rb") as source:
+        return read_po(source, locale=language)
+
+
+def test_there_is_something_to_translate() -> None:
+    assert len(_messages()) > 40
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_catalogue_has_every_message_that_a_respondent_reads(language: str) -> None:
+    catalogue = {message.id: message for message in _catalogue(language) if message.id}
+    assert set(catalogue) == _messages()
+    for message in catalogue.values():
+        strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        assert all(strings), message.id
+        assert not message.fuzzy
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_translation_keeps_the_places_to_fill(language: str) -> None:
+    for message in _catalogue(language):
+        if not message.id:
+            continue
+        sources = (message.id,) if isinstance(message.id, str) else tuple(message.id)
+        strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        for source, string in zip(sources, strings, strict=True):
+            assert _places(source) == _places(string)
+
+
+def _places(text: str) -> list[str]:
+    return sorted(re.findall(r"\{\w+\}|%\(\w+\)\w", text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_says_in_which_language_it_is(language: str) -> None:
+    assert f'<html lang="{language}" dir="ltr">' in pages.render_fill(language)
+
+
+def test_a_language_without_catalogue_gets_english_words_that_say_so() -> None:
+    assert '<html lang="en"' in pages.render_fill("nl")
+
+
+def test_a_region_gets_the_words_of_its_language() -> None:
+    assert '<html lang="pt"' in pages.render_fill("pt-BR")
+
+
+def test_attempts_are_counted_in_the_plural_of_the_language() -> None:
+    assert (
+        translations("fr").ngettext("%(num)d attempt left.", "%(num)d attempts left.", 0)
+        == "Il reste %(num)d essai."
+    )
+    assert (
+        translations("de").ngettext("%(num)d attempt left.", "%(num)d attempts left.", 2)
+        == "Noch %(num)d Versuche."
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("nl,fr;q=0.5", "fr"),
+        ("en;q=0.4, es;q=0.9", "es"),
+        ("de;q=0, pt", "pt"),
+        ("*;q=0.5", "en"),
+        ("de;q=much", "en"),
+        ("fr;q=nan, es", "es"),
+    ],
+)
+def test_the_header_chooses_the_language(header: str | None, language: str) -> None:
+    assert pages.choose_language(header) == language
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"), [("ar", "rtl"), ("he-IL", "rtl"), ("es", "ltr"), ("", "ltr"), ("?", "ltr")]
+)
+def test_the_direction_follows_the_language(language: str, expected: str) -> None:
+    assert direction(language) == expected
+
+
+def test_a_language_is_named_in_itself() -> None:
+    assert [pages.language_name(code) for code in ("es", "pt", "fr", "xx")] == [
+        "Español",
+        "Português",
+        "Français",
+        "xx",
+    ]
