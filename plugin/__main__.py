@@ -1,6 +1,7 @@
 """The command line `rapport`."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -178,6 +179,8 @@ def main() -> None:
     from plugin.responses import InvalidResponse, UnreadableResponse
     from questionnaires import CatalogueError
 
+    # Authlib would rather use httpx2, which respx cannot see: ADR-0004. Nothing for who runs a command.
+    warnings.filterwarnings("ignore", message="The httpx module is deprecated")
     try:
         app(standalone_mode=True)
     except RapportError as error:

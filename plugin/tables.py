@@ -18,15 +18,14 @@ from questionnaires import Catalogue, Instrument, walk
 def catalogue_table(catalogue: Catalogue) -> Table:
     """List the instruments for a terminal."""
     table = Table(title="Instruments")
-    for column in ("id", "version", "rater", "ages", "licence", "languages", "filled here", "standing"):
+    table.add_column("id", no_wrap=True)
+    for column in ("rater", "ages", "licence", "languages", "filled here", "standing"):
         table.add_column(column)
     for each in catalogue.all():
         filled = "yes" if each.fillable else "no wording"
         standing = "validated" if each.validated else "not validated"
         languages = ", ".join(each.languages) or "–"
-        table.add_row(
-            each.id, each.version, each.rater, _ages(each), each.licence_kind, languages, filled, standing
-        )
+        table.add_row(each.id, each.rater, _ages(each), each.licence_kind, languages, filled, standing)
     return table
 
 

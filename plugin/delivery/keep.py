@@ -156,7 +156,7 @@ class _Stored(msgspec.Struct, frozen=True):
         return Results(self.panel.encode(), scores, self.provenance.encode(), self.identifiers)
 
 
-def _check_same(known: Row[Any], record: Record) -> None:
+def _check_same(known: Any, record: Record) -> None:
     # A filling that is sent twice (a double press, a lost answer) differs in its time of writing only.
     same_filling = record.invitation is not None and known.invitation == record.invitation
     if known.body_digest != record.digest and not same_filling:

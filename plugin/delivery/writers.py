@@ -94,7 +94,7 @@ def choose_writer(capability: Capability, granted: Scopes) -> Writer | None:
     creates = frozenset(
         kind
         for kind in (RESPONSE, OBSERVATION, PROVENANCE)
-        if kind in capability.creates and granted.allows(kind, "c")
+        if kind in capability.creates and _can_create(kind, granted)
     )
     if RESPONSE not in creates and OBSERVATION not in creates:
         return None

@@ -15,7 +15,6 @@ from plugin.routes.chart import Chart, read_chart
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
-    CurrentSession,
     Rapport,
     actor_of,
     csrf_token,

@@ -287,7 +287,7 @@ def _account(score: Score, instrument: Instrument, texts: Mapping[str, str]) -> 
         low=score.low,
         high=score.high,
         method=known.expression,
-        items=tuple(texts.get(used.link_id, used.link_id) for used in score.explanation),
+        items=tuple(texts.get(link_id, link_id) for link_id, _, _ in score.explanation),
         missing=tuple(texts.get(link_id, link_id) for link_id in score.missing),
         absent=score.absent_reason,
     )

@@ -6,32 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.product.test_path import ANSWERS
+from tests.product.forms import CHILD, question, response_of
 from tests.product.world import EHR, RAPPORT, World
 
-CHILD = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child"
-AGREEMENT = "https://w3id.org/rapport-fhir/CodeSystem/agreement"
 DOOR = "/sites/sandbox/fhir/QuestionnaireResponse"
-
-
-def question(link_id: str, *codes: str) -> dict[str, Any]:
-    return {
-        "linkId": link_id,
-        "answer": [{"valueCoding": {"system": AGREEMENT, "code": code}} for code in codes],
-    }
-
-
-def response_of(patient: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "QuestionnaireResponse",
-        "questionnaire": f"{CHILD}|1.0.0",
-        "status": "completed",
-        "subject": {"reference": f"Patient/{patient}"},
-        "source": {"reference": f"Patient/{patient}"},
-        "authored": "2026-03-02T09:00:00+00:00",
-        "item": [question(link_id, str(code)) for link_id, code in ANSWERS.items()],
-        **changes,
-    }
 
 
 async def app_token(world: World, patient: str = "mia") -> str:

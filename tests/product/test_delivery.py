@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from plugin.observations.build import IDENTIFIER_SYSTEM
-from tests.product.test_path import ANSWERS
+from tests.product.forms import ANSWERS
 from tests.product.world import EHR, Clock, World, body_of, run_world
 
 

@@ -3,16 +3,9 @@
 from typing import Any
 
 from plugin.observations.build import IDENTIFIER_SYSTEM
+from tests.product.forms import ANSWERS
 from tests.product.world import PIN, World, body_of
 
-ANSWERS: dict[str, str | None] = {
-    "goal-1": "completely",
-    "goal-2": "mostly",
-    "task-1": "not-at-all",
-    "task-2": "a-little",
-    "bond-1": "completely",
-    "bond-2": "somewhat",
-}
 TOTAL = "rapport-checkin-child-total"
 
 

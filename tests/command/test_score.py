@@ -1,0 +1,82 @@
+"""`rapport score`, `instruments` and their errors, as a person runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product.forms import response_of
+
+
+def run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "plugin", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, check=False, env={"COLUMNS": "200"})
+
+
+def test_a_response_becomes_observations(tmp_path: Path) -> None:
+    file = tmp_path / "response.json"
+    file.write_text(json.dumps(response_of("1")))
+    done = run("score", str(file), "--format", "json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    observations = [entry["resource"] for entry in json.loads(done.stdout)["entry"]]
+    values = {
+        each["code"]["coding"][0]["code"]: each.get("valueQuantity", {}).get("value") for each in observations
+    }
+    assert values["rapport-checkin-child"] is None
+    assert values["rapport-checkin-child-total"] == 14
+
+
+def test_the_table_says_why_a_score_is_missing() -> None:
+    response = response_of("1")
+    response["item"] = response["item"][1:]
+    done = run("score", "-", given=json.dumps(response).encode())
+    assert done.returncode == 0
+    assert b"no answer to goal-1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"questionnaire": "https://other.invalid/q|1"}, "other.invalid"), ({"status": 7}, "status")],
+)
+def test_a_response_that_may_not_be_scored_says_why_with_status_1(
+    changes: dict[str, Any], named: str
+) -> None:
+    done = run("score", "-", given=json.dumps(response_of("1", **changes)).encode())
+    assert done.returncode == 1
+    assert named in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_missing_file_is_told_in_a_sentence() -> None:
+    done = run("score", "no-such-file.json")
+    assert done.returncode == 1
+    assert b"no-such-file.json" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_catalogue_is_listed_and_shown() -> None:
+    assert b"tasc-r-child" in run("instruments", "list").stdout
+    shown = run("instruments", "show", "tasc-r-child").stdout.decode()
+    assert "12 to 48" in shown
+    assert json.loads(run("instruments", "show", "tasc-r-child", "--json").stdout)["id"] == "tasc-r-child"
+
+
+def test_an_unknown_instrument_names_the_known_ones() -> None:
+    done = run("instruments", "show", "nothing")
+    assert done.returncode == 1
+    assert b"tasc-r-child" in done.stderr
+
+
+def test_serve_refuses_to_start_without_a_configuration(tmp_path: Path) -> None:
+    done = run("serve", "--config", str(tmp_path / "rapport.toml"))
+    assert done.returncode == 1
+    assert b"rapport init" in done.stderr
+
+
+def test_help_teaches() -> None:
+    done = run("--help")
+    assert b"rapport demo" in done.stdout
+    assert b"rapport score response.json" in done.stdout
