@@ -1,0 +1,111 @@
+"""The FHIR API over HTTP: reads requests, asks who is calling, and writes answers."""
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox_ehr.errors import FhirRefused, refuse
+from sandbox_ehr.fhir.access import Access
+from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal
+from sandbox_ehr.fhir.server import FhirServer
+
+LARGEST_BODY = 5 * 1024 * 1024  # bytes
+_FHIR_JSON = "application/fhir+json"
+_JSON = {_FHIR_JSON, "application/json", "application/json+fhir", "text/json"}
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+Authenticate = Callable[[str], Access | None]
+"""Turns an access token into what it may do; None if it is unknown, expired or revoked."""
+OnRequest = Callable[[str, str, str, str, int], None]
+"""Told of every request: client, user, method, path with query, status."""
+
+
+def create_fhir_app(
+    server: FhirServer, authenticate: Authenticate, on_request: OnRequest, *routes: Route
+) -> Starlette:
+    """Make the ASGI application of the FHIR API; `routes` (discovery documents) come first and need no token."""
+
+    async def metadata(_: Request) -> Response:
+        return _to_response(server.capability())
+
+    async def interact(request: Request) -> Response:
+        try:
+            access = _read_access(request, authenticate)
+        except FhirRefused as refused:
+            return _to_response(answer_refusal(refused), _challenge(request))
+        try:
+            answer = server.answer(await _read_request(request, access))
+        except FhirRefused as refused:
+            answer = answer_refusal(refused)
+        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        on_request(access.client_id, access.user or "", request.method, path, answer.status)
+        return _to_response(answer)
+
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=_METHODS,
+        allow_headers=["*"],
+        expose_headers=["ETag", "Location", "Last-Modified"],
+    )
+    own = [
+        Route("/r4/metadata", metadata),
+        Route("/r4", interact, methods=_METHODS),
+        Route("/r4/{path:path}", interact, methods=_METHODS),
+    ]
+    return Starlette(routes=[*routes, *own], middleware=[cors])
+
+
+def _read_access(request: Request, authenticate: Authenticate) -> Access:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise refuse(401, "login", "The request has no bearer token: authorize first.")
+    access = authenticate(token.strip())
+    if access is None:
+        raise refuse(401, "expired", "The access token is unknown, expired or revoked: get another one.")
+    return access
+
+
+def _challenge(request: Request) -> dict[str, str]:
+    given = request.headers.get("authorization", "").lower().startswith("bearer ")
+    error = ', error="invalid_token"' if given else ""
+    return {"WWW-Authenticate": f'Bearer realm="Sandbox EHR"{error}'}
+
+
+async def _read_request(request: Request, access: Access) -> FhirRequest:
+    wanted = request.query_params.get("_format") or request.headers.get("accept", "*/*")
+    if "json" not in wanted and "*" not in wanted:
+        raise refuse(406, "not-supported", f"This server answers only in {_FHIR_JSON}.")
+    body = await _read_body(request)
+    path = str(request.path_params.get("path", "")).strip("/")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = path.endswith("_search") and request.method == "POST"
+    if body and kind not in ({"application/x-www-form-urlencoded"} if is_form else _JSON):
+        raise refuse(415, "not-supported", f"Content-Type is {kind!r}, expected {_FHIR_JSON}.")
+    return FhirRequest(
+        method=request.method,
+        path=path,
+        access=access,
+        parameters=tuple(request.query_params.multi_items()),
+        headers=dict(request.headers),
+        body=body,
+    )
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise refuse(413, "too-long", f"The body is larger than {LARGEST_BODY // 1024 // 1024} MB.")
+    return bytes(body)
+
+
+def _to_response(answer: FhirAnswer, extra: dict[str, str] | None = None) -> Response:
+    headers = {**answer.headers, **(extra or {}), "Cache-Control": "no-store"}
+    return Response(answer.body, answer.status, headers, media_type=_FHIR_JSON if answer.body else None)

@@ -1,0 +1,186 @@
+"""The sandbox's own pages over HTTP: clinician, patients, chart, apps; and the sandbox-only launch endpoint."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Cookie, Depends, FastAPI, Form, Request
+from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from sandbox_ehr.directory import Clinician, Directory, Person
+from sandbox_ehr.errors import LaunchRefused, SandboxError
+from sandbox_ehr.oauth.launches import Launches
+from sandbox_ehr.pages.charts import Charts
+from sandbox_ehr.pages.engine import Pages
+from sandbox_ehr.request_log import RequestLog
+from sandbox_ehr.settings import RegisteredClient, SandboxSettings
+
+_CLINICIAN_COOKIE = "sandbox_clinician"
+_SIGNED_IN = Annotated[str | None, Cookie(alias=_CLINICIAN_COOKIE)]
+
+
+class NotSignedIn(SandboxError):
+    """Nobody has chosen a clinician yet: the first page asks."""
+
+
+class NotThere(SandboxError):
+    """The address names a patient or an app that does not exist; the message says which."""
+
+
+class LaunchRequest(BaseModel):
+    """What POST /sandbox/launch takes: ids, and further launch context."""
+
+    client_id: str
+    practitioner: str
+    patient: str | None = None
+    encounter: str | None = None
+    intent: str | None = None
+    need_patient_banner: bool | None = None
+    fhirContext: list[dict[str, object]] | None = None  # noqa: N815 -- SMART's name
+
+
+def add_pages(
+    app: FastAPI,
+    settings: SandboxSettings,
+    directory: Directory,
+    launches: Launches,
+    pages: Pages,
+    log: RequestLog,
+) -> None:
+    """Add the pages to the application."""
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    _add_failures(app, pages)
+    _add_people(app, directory, pages, settings)
+    _add_charts(app, settings, directory, launches, pages)
+    _add_sandbox(app, settings, launches, log)
+
+
+def launch_address(client: RegisteredClient, settings: SandboxSettings, launch: str) -> str:
+    """Give the address that opens an app with a launch."""
+    address = client.launch_url or ""
+    query = urlencode({"iss": settings.fhir_base, "launch": launch})
+    return f"{address}{'&' if '?' in address else '?'}{query}"
+
+
+def _add_people(app: FastAPI, directory: Directory, pages: Pages, settings: SandboxSettings) -> None:
+    @app.get("/")
+    async def choose_clinician() -> Response:
+        return pages.render("clinicians.html", clinicians=directory.clinicians())
+
+    @app.post("/sign-in")
+    async def sign_in(practitioner: Annotated[str, Form()]) -> Response:
+        if directory.clinician(practitioner) is None:
+            raise NotThere("There is no such clinician.")
+        response = RedirectResponse("/patients", 303)
+        secure = settings.base_url.startswith("https:")
+        response.set_cookie(_CLINICIAN_COOKIE, practitioner, httponly=True, samesite="lax", secure=secure)
+        return response
+
+    @app.get("/patients")
+    async def patients(signed_in: _SIGNED_IN = None, q: str = "") -> Response:
+        clinician = directory.clinician(signed_in or "")
+        if clinician is None:
+            return RedirectResponse("/", 303)
+        wanted = q.strip().casefold()
+        people = [
+            each
+            for each in directory.people()
+            if wanted in f"{each.name} {each.also} {each.number}".casefold()
+        ]
+        people.sort(key=lambda person: person.visit.start if person.visit else "~")
+        return pages.render("patients.html", clinician=clinician, people=people, q=q)
+
+
+def _add_charts(
+    app: FastAPI, settings: SandboxSettings, directory: Directory, launches: Launches, pages: Pages
+) -> None:
+    charts = Charts(directory)
+
+    def current_clinician(signed_in: _SIGNED_IN = None) -> Clinician:
+        clinician = directory.clinician(signed_in or "")
+        if clinician is None:
+            raise NotSignedIn
+        return clinician
+
+    def current_person(patient: str) -> Person:
+        person = directory.person(patient)
+        if person is None:
+            raise NotThere("There is no such patient.")
+        return person
+
+    CurrentClinician = Annotated[Clinician, Depends(current_clinician)]  # noqa: N806 -- a type
+    CurrentPerson = Annotated[Person, Depends(current_person)]  # noqa: N806 -- a type
+
+    @app.get("/chart/{patient}")
+    async def chart(clinician: CurrentClinician, person: CurrentPerson) -> Response:
+        return pages.render(
+            "chart.html",
+            clinician=clinician,
+            person=person,
+            apps=settings.apps,
+            tab="summary",
+            chart=charts.chart(person),
+            rows=charts.observations(person.id),
+        )
+
+    @app.get("/chart/{patient}/observations")
+    async def observations(_: CurrentClinician, person: CurrentPerson) -> Response:
+        return pages.render("observations.html", rows=charts.observations(person.id))
+
+    @app.get("/chart/{patient}/app/{client_id}")
+    async def embedded(clinician: CurrentClinician, person: CurrentPerson, client_id: str) -> Response:
+        shown = next((each for each in settings.apps if each.client_id == client_id), None)
+        client = settings.client(client_id)
+        if shown is None or client is None:
+            raise NotThere("There is no such app.")
+        encounter = person.visit.id if person.visit else None
+        launch = launches.open(client_id, clinician.id, person.id, encounter)
+        addresses = (client.launch_url or "", *client.redirect_uris)
+        return pages.render(
+            "app.html",
+            frames=sorted({_origin(each) for each in addresses if each}),
+            clinician=clinician,
+            person=person,
+            apps=settings.apps,
+            tab=client_id,
+            shown=shown,
+            address=launch_address(client, settings, launch),
+        )
+
+
+def _add_sandbox(app: FastAPI, settings: SandboxSettings, launches: Launches, log: RequestLog) -> None:
+    @app.post("/sandbox/launch")
+    async def launch(asked: LaunchRequest) -> JSONResponse:
+        """Sandbox only: open an EHR launch as if the practitioner had pressed the app's tab in the chart."""
+        extra = asked.model_dump(include={"intent", "need_patient_banner", "fhirContext"}, exclude_none=True)
+        client = settings.client(asked.client_id)
+        try:
+            opened = launches.open(asked.client_id, asked.practitioner, asked.patient, asked.encounter, extra)
+        except LaunchRefused as refused:
+            return JSONResponse({"error": str(refused)}, 422)
+        address = launch_address(client, settings, opened) if client and client.launch_url else None
+        return JSONResponse({"launch": opened, "launch_url": address, "iss": settings.fhir_base}, 201)
+
+    @app.get("/sandbox/requests")
+    async def requests() -> list[dict[str, object]]:
+        """Sandbox only: the FHIR requests made so far, without bodies."""
+        return [asdict(each) for each in log.all()]
+
+
+def _add_failures(app: FastAPI, pages: Pages) -> None:
+    @app.exception_handler(NotSignedIn)
+    async def choose_first(_: Request, __: NotSignedIn) -> Response:
+        return RedirectResponse("/", 303)
+
+    @app.exception_handler(NotThere)
+    async def say_so(_: Request, missing: NotThere) -> Response:
+        return pages.render("not_found.html", status=404, message=str(missing))
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
