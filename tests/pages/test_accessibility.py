@@ -78,11 +78,17 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
 }
 
 
+@pytest.mark.parametrize("path", ["/", "/failure", "/patient", "/response", "/wrong-pin"])
+def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, path: str) -> None:
+    # WCAG 2.2 criterion 1.4.10: 1280 px at 400 % zoom are 320 px.
+    page.set_viewport_size({"width": 320, "height": 256})
+    page.goto(f"{address}{path}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(
-    browser: Browser, address: str, desk: Desk, state: str, size: str, scheme: str
-) -> None:
+def test_axe_finds_nothing(browser: Browser, address: str, desk: Desk, state: str, screen: str) -> None:
     width, height, scheme = SCREENS[screen]
     context = browser.new_context(
         viewport={"width": width, "height": height},
