@@ -6,7 +6,7 @@ CatalogueError (questionnaires)
 
 ScoringError
 ├── NotNative            within this package: evaluate the expression by FHIRPath instead
-├── BadSyntax            within this package: the same
+├── BadSyntax            within this package: becomes a BadExpression
 └── EvaluationError      within this package: the score has no value, and says why
 """
 
@@ -32,7 +32,7 @@ class NotNative(ScoringError):
 
 
 class BadSyntax(ScoringError):
-    """The text is not in the grammar of the subset."""
+    """The text is not FHIRPath."""
 
 
 class EvaluationError(ScoringError):

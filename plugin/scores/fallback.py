@@ -22,14 +22,24 @@ from questionnaires.resources import STRUCTURE
 Evaluate = Callable[[Sheet], Decimal | None]
 
 _ITEM_WEIGHT = STRUCTURE + "itemWeight"
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
+_UNION = re.compile(r"[^'\s]\s*\||\|\s*[^'\s]")
 _NAMES = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
 
 
 def compile_fallback(
     expression: str, variables: Mapping[str, str], *, link_id: str, questionnaire: JsonObject
 ) -> Evaluate:
-    """Compile by fhirpathpy an expression with the variables in its scope; whatever it raises passes through."""
+    """Compile by fhirpathpy an expression with the variables in its scope; whatever it raises passes through.
+
+    EvaluationError for a union of anything but strings: it drops equal elements, two equal weights for one, and in
+    fhirpathpy its result no longer knows that it is items, so that their values would be missed in silence.
+    """
     needed = _find_needed(expression, variables)
+    if any(
+        _UNION.search(_STRING.sub("'", text)) for text in (expression, *(variables[name] for name in needed))
+    ):
+        raise EvaluationError("a union (|) drops equal values; choose the items by linkId in ('a' | 'b')")
     steps = {name: _compile(text, raw=True) for name, text in variables.items() if name in needed}
     last = _compile(expression, raw=False)
 

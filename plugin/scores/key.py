@@ -17,7 +17,7 @@ from questionnaires import Instrument, ScoreItem
 from questionnaires.resources import QuestionnaireItem, read_variables
 
 _QUOTED = re.compile(r"'([^']+)'")
-_REMEDY = "Correct it, or write it with the functions that docs/reference/scoring lists"
+_REMEDY = "Correct it; plugin/scores/compiling.py lists what is understood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ def _compile_step(
     except UnknownLinkId as error:
         reason = f"the form has no item {error}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
-    except EvaluationError as error:
+    except (EvaluationError, BadSyntax) as error:
         raise BadExpression(instrument.id, score.link_id, score.expression, str(error), _REMEDY) from None
-    except (NotNative, BadSyntax):
+    except NotNative:
         return _fall_back(instrument, score, layout, variables)
     return _step(score, compiled.read, compiled.used, layout, native=True)
 
@@ -114,6 +114,8 @@ def _fall_back(
             link_id=score.link_id,
             questionnaire=msgspec.json.decode(instrument.resource),
         )
+    except EvaluationError as error:
+        raise BadExpression(instrument.id, score.link_id, score.expression, str(error), _REMEDY) from None
     except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
         reason = f"FHIRPath says: {error}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None

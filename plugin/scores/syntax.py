@@ -1,4 +1,4 @@
-"""Parses FHIRPath, as far as scoring expressions use it, into a tree. Grammar: https://hl7.org/fhirpath/N1/grammar.html."""
+"""Parses FHIRPath into a tree. Grammar: https://hl7.org/fhirpath/N1/grammar.html."""
 
 import re
 from dataclasses import dataclass
@@ -81,12 +81,20 @@ class Binary:
     right: "Node"
 
 
-Node = Number | Text | Boolean | Empty | Variable | Special | Member | Call | Negative | Binary
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A date, time or quantity: FHIRPath, but nothing that scoring compiles."""
+
+    text: str
+
+
+Node = Literal | Number | Text | Boolean | Empty | Variable | Special | Member | Call | Negative | Binary
 
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>\d+(?:\.\d+)?)
     | (?P<text>'(?:[^'\\]|\\.)*')
+    | (?P<moment>@[0-9T][0-9T:.Z+-]*)
     | %(?P<variable>[A-Za-z_][A-Za-z0-9_]*|`[^`]+`|'[^']+')
     | \$(?P<special>this|total|index)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
@@ -107,12 +115,12 @@ _PRECEDENCE: tuple[frozenset[str], ...] = (
     frozenset({"=", "~", "!=", "!~"}),
     frozenset({"<", ">", "<=", ">="}),
     frozenset({"|"}),
+    frozenset({"is", "as"}),
     frozenset({"+", "-", "&"}),
     frozenset({"*", "/", "div", "mod"}),
 )
-_WORD_OPERATORS = {"implies", "or", "xor", "and", "in", "contains", "div", "mod"}
-# is, as, quantities with units and [] are FHIRPath too; no scoring expression of the subset needs them.
-_UNSUPPORTED = {"is", "as"}
+_WORD_OPERATORS = {"implies", "or", "xor", "and", "in", "contains", "div", "mod", "is", "as"}
+_UNITS = re.compile(r"(year|month|week|day|hour|minute|second|millisecond)s?")
 
 
 class _Token(NamedTuple):
@@ -121,7 +129,7 @@ class _Token(NamedTuple):
 
 
 def parse(expression: str) -> Node:
-    """Parse an expression; BadSyntax where the text leaves the grammar of the subset."""
+    """Parse an expression; BadSyntax where the text leaves the grammar."""
     parser = _Parser(_tokenise(expression))
     node = parser.expression(0)
     if parser.next.kind != "end":
@@ -165,8 +173,6 @@ class _Parser:
 
     def _operator(self) -> str:
         token = self.next
-        if token.kind == "word" and token.text in _UNSUPPORTED:
-            raise BadSyntax(f"the operator “{token.text}” is not understood")
         is_operator = token.kind == "sign" or (token.kind == "word" and token.text in _WORD_OPERATORS)
         return token.text if is_operator else ""
 
@@ -181,11 +187,12 @@ class _Parser:
 
     def _invoked(self) -> Node:
         node = self._term()
-        while self._is_sign("."):
-            self._take()
-            node = self._invocation(node)
-        if self._is_sign("["):
-            raise BadSyntax("[ ] is not understood")
+        while self._is_sign(".") or self._is_sign("["):
+            if self._take().text == ".":
+                node = self._invocation(node)
+            else:
+                node = Call(node, "[]", (self.expression(0),))
+                self._expect("]")
         return node
 
     def _invocation(self, base: Node | None) -> Node:
@@ -208,7 +215,9 @@ class _Parser:
     def _term(self) -> Node:
         token = self.next
         if token.kind == "number":
-            node: Node = Number(Decimal(token.text))
+            return self._number()
+        if token.kind == "moment":
+            node: Node = Literal(token.text)
         elif token.kind == "text":
             node = Text(_unescape(token.text[1:-1]))
         elif token.kind == "variable":
@@ -221,6 +230,12 @@ class _Parser:
             return self._bracketed_or_named()
         self._take()
         return node
+
+    def _number(self) -> Node:
+        digits = self._take().text
+        if self.next.kind == "text" or (self.next.kind == "word" and _UNITS.fullmatch(self.next.text)):
+            return Literal(f"{digits} {self._take().text}")
+        return Number(Decimal(digits))
 
     def _bracketed_or_named(self) -> Node:
         if self._is_sign("("):

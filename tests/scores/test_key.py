@@ -1,0 +1,208 @@
+"""Keys of a site's own forms: scores that need one another, stored scores, and expressions that cannot be."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.responses import Answers, Given, check_response, read_response
+from plugin.scores import BadExpression, Key, compile_key, compute
+from plugin.scores.errors import BadSyntax
+from plugin.scores.syntax import Binary, Call, Empty, Literal, Member, Negative, Number, Text, Variable, parse
+from questionnaires import BadInstrument
+from tests.questionnaires import forms
+
+ABC = forms.variable("abc", "%resource.repeat(item).where(linkId in ('a' | 'b')).answer.value.weight()")
+QUESTIONS = (forms.question("a"), forms.question("b"))
+
+
+def key_of(folder: Path, *items: dict[str, Any], variables: tuple[dict[str, Any], ...] = (ABC,)) -> Key:
+    return compile_key(forms.load(folder / "made-up", forms.form(*QUESTIONS, *items, variables=variables)))
+
+
+def answer(**weights: int) -> Answers:
+    return Answers(
+        {
+            link_id: (Given(f"s{weight}", Decimal(weight), None, forms.STEPS),)
+            for link_id, weight in weights.items()
+        }
+    )
+
+
+def stored(name: str) -> str:
+    return f"%resource.repeat(item).where(linkId = '{name}').answer.value"
+
+
+def test_scores_may_need_other_scores_in_any_order(tmp_path: Path) -> None:
+    key = key_of(
+        tmp_path,
+        forms.score("third", f"{stored('second')} + 1"),
+        forms.score("second", f"{stored('first')} * 10"),
+        forms.score("first", "iif(%abc.count() = 2, %abc.sum(), {})"),
+    )
+    assert key.native
+    third, second, first = compute(key, answer(a=1, b=2))
+    assert [first.value, second.value, third.value] == [3, 30, 31]
+    third, second, first = compute(key, answer(a=1))
+    assert (first.value, second.value, third.value) == (None, None, None)
+    assert third.missing == second.missing == first.missing == ("b",)
+    assert third.absent_reason == "Not computed: no answer to b"
+    assert third.explanation == (("a", "s1", Decimal(1)),)
+
+
+def test_a_fallback_may_need_a_compiled_score_and_the_other_way_round(tmp_path: Path) -> None:
+    key = key_of(
+        tmp_path,
+        forms.score("last", f"{stored('middle')} + 1"),
+        forms.score("middle", f"{stored('first')}.power(2)"),
+        forms.score("first", "%abc.sum()"),
+    )
+    assert [step.native for step in key.steps] == [True, False, True]
+    assert [score.value for score in compute(key, answer(a=1, b=2))] == [10, 9, 3]
+
+
+def test_a_score_stored_in_the_response_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "made-up"
+    form = forms.form(
+        *QUESTIONS,
+        forms.score("total", "%abc.sum()"),
+        forms.score("twice", f"{stored('total')} * 2"),
+        variables=(ABC,),
+    )
+    site = forms.load(folder, form)
+    body = b"""{"resourceType":"QuestionnaireResponse","status":"completed",
+        "questionnaire":"https://site.invalid/Questionnaire/made-up|2.0.0","item":[
+        {"linkId":"a","answer":[{"valueCoding":{"system":"https://site.invalid/CodeSystem/steps","code":"s1",
+            "extension":[{"url":"http://hl7.org/fhir/StructureDefinition/itemWeight","valueDecimal":99}]}}]},
+        {"linkId":"total","answer":[{"valueDecimal":42}]}]}"""
+    total, twice = compute(compile_key(site), check_response(read_response(body), site, patient=None))
+    assert [total.value, twice.value] == [1, 2]
+
+
+def test_variables_of_a_group_are_seen_below_it_and_hide_those_of_the_root(tmp_path: Path) -> None:
+    group = {
+        "extension": [forms.variable("which", "%resource.item.where(linkId = 'b')")],
+        "linkId": "g",
+        "type": "group",
+        "text": "G",
+        "item": [forms.score("inner", "%which.answer.value.weight().sum()")],
+    }
+    which = forms.variable("which", "%resource.item.where(linkId = 'a')")
+    key = key_of(
+        tmp_path, group, forms.score("outer", "%which.answer.value.weight().sum()"), variables=(which,)
+    )
+    inner, outer = compute(key, answer(a=1, b=2))
+    assert [inner.value, outer.value] == [2, 1]
+
+
+def test_an_unused_variable_outside_the_subset_does_no_harm(tmp_path: Path) -> None:
+    odd = forms.variable("odd", "%resource.item.ofType(Coding)[0]")
+    assert key_of(tmp_path, forms.score("s", "%abc.sum()"), variables=(ABC, odd)).native
+
+
+def test_proration_is_the_forms_choice_and_the_missing_answer_is_still_named(tmp_path: Path) -> None:
+    prorated = "iif(%abc.count() >= 1, %abc.sum() * 2 / %abc.count(), {})"
+    (score,) = compute(key_of(tmp_path, forms.score("s", prorated)), answer(a=3))
+    assert score.value == 6
+    assert (score.missing, score.absent_reason) == (("b",), None)
+
+
+def test_divisions_are_exact_decimals(tmp_path: Path) -> None:
+    key = key_of(
+        tmp_path, forms.score("third", "%abc.sum() / 3"), forms.score("tenth", "%abc.sum() * 0.1 + 0.2")
+    )
+    third, tenth = compute(key, answer(a=1, b=0))
+    assert str(third.value) == "0.3333333333333333333333333333"
+    assert tenth.value == Decimal("0.3")
+
+
+def test_several_values_give_no_score_and_the_reason(tmp_path: Path) -> None:
+    (score,) = compute(key_of(tmp_path, forms.score("s", "%abc + 1")), answer(a=1, b=2))
+    assert score.value is None
+    assert score.absent_reason == "Not computed: it meets 2 values where one is allowed"
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        (
+            "%resource.item.where(linkId in ('a' | 'q9')).answer.value.weight().sum()",
+            "the form has no item q9",
+        ),
+        ("%nothing.sum()", "undefined environment variable: nothing"),
+        ("%abc.total()", "Not implemented: total"),
+        ("%abc.sum(", "it ends too early"),
+        ("%abc.sum() +", "it ends too early"),
+        ("%abc.exists()", "not a number"),
+        ("'three'", "not a number"),
+        (stored("s"), "it depends on itself"),
+        ("%loop.sum()", "the variable %loop refers to itself"),
+        ("(%abc | 9).count()", "a union (|) drops equal values"),
+        ("%resource.item.answer.value", "where one is allowed"),
+    ],
+)
+def test_an_expression_that_cannot_be_evaluated_is_an_error_when_loading(
+    tmp_path: Path, expression: str, says: str
+) -> None:
+    loop = forms.variable("loop", "%loop.answer.value.weight()")
+    with pytest.raises(BadExpression) as caught:
+        key_of(tmp_path, forms.score("s", expression), variables=(ABC, loop))
+    said = str(caught.value)
+    assert "made-up/questionnaire.json: linkId s: " in said
+    assert expression in said
+    assert says in said
+    assert isinstance(caught.value, BadInstrument)
+
+
+def test_scores_in_a_circle_are_an_error_that_names_them(tmp_path: Path) -> None:
+    with pytest.raises(BadExpression, match="by way of one, two"):
+        key_of(tmp_path, forms.score("one", stored("two")), forms.score("two", stored("one")))
+
+
+def test_scoring_shipped_instruments_loads_neither_web_nor_database_nor_slow_engine() -> None:
+    program = (
+        "import sys, questionnaires, plugin.scores as s\n"
+        "keys = [s.compile_key(each) for each in questionnaires.load_catalogue().all()]\n"
+        "heavy = {'fhirpathpy', 'fhir', 'pydantic', 'fastapi', 'starlette', 'httpx', 'sqlalchemy'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("1 + 2 * 3", Binary("+", Number(Decimal(1)), Binary("*", Number(Decimal(2)), Number(Decimal(3))))),
+        ("(1 + 2) * 3", Binary("*", Binary("+", Number(Decimal(1)), Number(Decimal(2))), Number(Decimal(3)))),
+        ("1 - 2 - 3", Binary("-", Binary("-", Number(Decimal(1)), Number(Decimal(2))), Number(Decimal(3)))),
+        ("-a.abs()", Negative(Call(Member(None, "a"), "abs", ()))),
+        ("a = b | c", Binary("=", Member(None, "a"), Binary("|", Member(None, "b"), Member(None, "c")))),
+        (
+            "a or b and c",
+            Binary("or", Member(None, "a"), Binary("and", Member(None, "b"), Member(None, "c"))),
+        ),
+        ("iif(a, {}, %`b c`)", Call(None, "iif", (Member(None, "a"), Empty(), Variable("b c")))),
+        ("'it\\'s \\u0041'", Text("it's A")),
+        ("a[0].b", Member(Call(Member(None, "a"), "[]", (Number(Decimal(0)),)), "b")),
+        (
+            "a + b is Integer",
+            Binary("is", Binary("+", Member(None, "a"), Member(None, "b")), Member(None, "Integer")),
+        ),
+        ("2 days", Literal("2 days")),
+        ("4 'mg'", Literal("4 'mg'")),
+        ("@2026-11-23T10:00:00Z", Literal("@2026-11-23T10:00:00Z")),
+        ("`a`.`b`", Member(Member(None, "a"), "b")),
+    ],
+)
+def test_operators_bind_as_fhirpath_says(text: str, tree: object) -> None:
+    assert parse(text) == tree
+
+
+@pytest.mark.parametrize("text", ["", "1 +", "a[0", "a is", "f(1", "1 2", "a.1", "{1}", "'open", "#", "a..b"])
+def test_what_is_not_in_the_grammar_is_refused(text: str) -> None:
+    with pytest.raises(BadSyntax):
+        parse(text)
