@@ -17,7 +17,6 @@ from questionnaires.resources import (
 
 _LONGEST_LINK_ID = 255  # SDC 4.0, https://hl7.org/fhir/uv/sdc/STU4/, invariant on linkId
 _WEIGHTS = ("itemWeight", "ordinalValue")
-_GROUP_ONLY = {"group"}
 
 
 def find_faults(questionnaire: Questionnaire) -> list[Problem]:
@@ -46,7 +45,7 @@ def _find_item_faults(item: QuestionnaireItem, known: set[str]) -> Iterator[Prob
         yield Problem(
             f"The linkId has {len(place)} characters", f"Use {_LONGEST_LINK_ID} at most", place[:40]
         )
-    if item.type in _GROUP_ONLY and not item.item:
+    if item.type == "group" and not item.item:
         yield Problem("The group is empty", "Add items, or make it a display item", place)
     if item.type == "display" and (item.item or item.answerOption or item.readOnly):
         yield Problem(

@@ -82,6 +82,18 @@ def test_a_score_stored_in_the_response_is_not_trusted(tmp_path: Path) -> None:
     assert [total.value, twice.value] == [1, 2]
 
 
+def test_a_computed_item_among_the_answers_is_not_read(tmp_path: Path) -> None:
+    key = key_of(tmp_path, forms.score("twice", f"{stored('total')} * 2"), forms.score("total", "%abc.sum()"))
+    smuggled = Answers({"total": (Given("42", None, Decimal(42)),)})
+    assert [score.value for score in compute(key, smuggled)] == [None, None]
+
+
+@pytest.mark.parametrize("function", ["sum", "avg", "min", "max"])
+def test_no_answer_is_no_score_rather_than_zero(tmp_path: Path, function: str) -> None:
+    (score,) = compute(key_of(tmp_path, forms.score("s", f"%abc.{function}()")), Answers({}))
+    assert (score.value, score.absent_reason) == (None, "Not computed: no answer to a, b")
+
+
 def test_variables_of_a_group_are_seen_below_it_and_hide_those_of_the_root(tmp_path: Path) -> None:
     group = {
         "extension": [forms.variable("which", "%resource.item.where(linkId = 'b')")],
