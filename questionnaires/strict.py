@@ -9,10 +9,11 @@ from decimal import Decimal
 
 import msgspec
 
-from questionnaires.datatypes import JsonObject, read_custom
+from questionnaires.datatypes import Date, DateTime, Instant, JsonObject, check_day, read_custom
 
 # Deeper than any form nests; deeper input is an attempt on the stack.
 _DEEPEST = 100
+_DAYS = (Date, DateTime, Instant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,9 @@ def _look_at_primitive(value: object, kind: object, path: str, link_id: str | No
         return
     try:
         msgspec.convert(value, kind, dec_hook=read_custom)
-    except msgspec.ValidationError as error:
+        if kind in _DAYS and isinstance(value, str):
+            check_day(value)
+    except ValueError as error:
         yield Blemish("value", path, _tidy(error), f"Send {_describe(kind)}", link_id)
 
 
@@ -216,6 +219,6 @@ def _plain(value: object) -> object:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _tidy(error: msgspec.ValidationError) -> str:
+def _tidy(error: ValueError) -> str:
     message = str(error).split(" - at `")[0]
     return "It is not written as it must be" if "matching regex" in message else message.replace("`", "")

@@ -108,7 +108,12 @@ REFUSED: list[tuple[Change, str, str, str]] = [
         "written",
     ),
     (lambda body: body.update(authored="2026-13-01"), "value", "QuestionnaireResponse.authored", "written"),
-    (lambda body: body.update(authored="2026-02-30"), "invariant", "QuestionnaireResponse", "no such day"),
+    (
+        lambda body: body.update(authored="2026-02-30"),
+        "value",
+        "QuestionnaireResponse.authored",
+        "no such day",
+    ),
     (lambda body: body.update(subject=None), "structure", "QuestionnaireResponse.subject", "null"),
     (lambda body: body.update(subject={}), "structure", "QuestionnaireResponse.subject", "empty object"),
     (lambda body: body.update(subject="Patient/p1"), "structure", "QuestionnaireResponse.subject", "Text"),
@@ -167,8 +172,8 @@ REFUSED: list[tuple[Change, str, str, str]] = [
     ),
     (
         lambda body: body["item"][1].update(answer=[{"valueDate": "2024-02-30"}]),
-        "invariant",
-        "QuestionnaireResponse.item[1].answer[0]",
+        "value",
+        "QuestionnaireResponse.item[1].answer[0].value",
         "no such day",
     ),
     (
