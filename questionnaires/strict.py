@@ -170,7 +170,7 @@ def _look_at_primitive(value: object, kind: object, path: str, link_id: str | No
         msgspec.convert(value, kind, dec_hook=read_custom)
         if kind in _DAYS and isinstance(value, str):
             check_day(value)
-    except ValueError as error:
+    except (msgspec.ValidationError, ValueError) as error:
         yield Blemish("value", path, _tidy(error), f"Send {_describe(kind)}", link_id)
 
 
@@ -219,6 +219,6 @@ def _plain(value: object) -> object:
     return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
-def _tidy(error: ValueError) -> str:
+def _tidy(error: Exception) -> str:
     message = str(error).split(" - at `")[0]
     return "It is not written as it must be" if "matching regex" in message else message.replace("`", "")
