@@ -44,6 +44,7 @@ class Person:
     language: str
     number: str
     organization: str
+    service: str
     visit: Visit | None
 
 
@@ -99,14 +100,15 @@ class Directory:
             language=first_text(resource, "communication", "language", "text") or "",
             number=first_text(resource, "identifier", "value") or "",
             organization=first_text(resource, "managingOrganization", "display") or "",
+            service=self._service(resource),
             visit=self.visit_today(patient_id),
         )
 
     def visit_today(self, patient_id: str) -> Visit | None:
         """Find the patient's encounter of today: the one in progress, else the latest."""
         day = self._clock().date().isoformat()
-        today = compile_condition("Encounter", "date", day, self._store.base)
-        found = self._visits(patient_id, today)
+        since = compile_condition("Encounter", "date", f"ge{day}", self._store.base)
+        found = [each for each in self._visits(patient_id, since) if each.start.startswith(day)]
         return next((each for each in found if each.status == "in-progress"), found[0] if found else None)
 
     def visits(self, patient_id: str) -> tuple[Visit, ...]:
@@ -121,9 +123,9 @@ class Directory:
     def of_patient(
         self, resource_type: str, patient_id: str, sort: str, limit: int = 500
     ) -> tuple[JsonObject, ...]:
-        """Read a patient's resources of one type, newest first by a date parameter."""
+        """Read a patient's resources of one type, newest first by a date parameter, as they came on equal dates."""
         condition = compile_condition(resource_type, "patient", patient_id, self._store.base)
-        ids = self._store.find(resource_type, condition, sort=[(sort, True)])[:limit]
+        ids = self._store.find(resource_type, condition, sort=[(sort, True), ("_lastUpdated", False)])[:limit]
         return tuple(found for each in ids if (found := self.read(resource_type, each)) is not None)
 
     def _visits(self, patient_id: str, condition: Condition) -> tuple[Visit, ...]:
@@ -132,6 +134,10 @@ class Directory:
         return tuple(
             _visit(each, found) for each in ids if (found := self.read("Encounter", each)) is not None
         )
+
+    def _service(self, patient: JsonObject) -> str:
+        organization = first_text(patient, "managingOrganization", "reference") or ""
+        return first_text(self.read("Organization", organization.rpartition("/")[2]), "type", "text") or ""
 
     def _clinician(self, role_id: str) -> Clinician | None:
         role = self.read("PractitionerRole", role_id)

@@ -26,7 +26,8 @@ class Entry:
 
 def fold(text: str) -> str:
     """Make text comparable: without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # The dotless i of Turkish has no decomposition.
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("ı", "i"))
     return "".join(each for each in decomposed if not unicodedata.combining(each))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,7 +107,10 @@ class Charts:
         value, unit = _value(resource)
         absent = None
         if value is None and "dataAbsentReason" in resource:
-            absent = _concept(resource["dataAbsentReason"])
+            # The table says "not computed:" itself.
+            absent = re.sub(
+                r"^not computed:\s*", "", _concept(resource["dataAbsentReason"]), flags=re.IGNORECASE
+            )
         return ObservationRow(
             id=str(resource["id"]),
             when=_when(

@@ -124,21 +124,17 @@ def build_response(rating: Rating) -> JsonObject:
 
 
 def build_observations(rating: Rating) -> Iterator[tuple[str, JsonObject]]:
-    """Build the score Observations of a rating and then the panel that has them as members, each with its id."""
+    """Build the panel of a rating and then the score Observations that are its members, each with its id."""
     members = [f"{rating.id[:24]}{number:012d}" for number in range(1, len(_SCORES) + 1)]
-    for member, (score, items) in zip(members, _SCORES.items(), strict=True):
-        code = f"{rating.instrument}-{score}"
-        yield (
-            member,
-            {
-                **_head(rating, code, f"{rating.title}: {_WORDS[score]}", f"score-{score}"),
-                **_value(rating, items),
-            },
-        )
     panel = _head(rating, rating.instrument, rating.title, "panel")
     panel["performer"] = [reference(rating.source)]
     panel["hasMember"] = [reference(f"Observation/{member}") for member in members]
     yield f"{rating.id[:24]}{0:012d}", panel
+    for member, (score, items) in zip(members, _SCORES.items(), strict=True):
+        head = _head(
+            rating, f"{rating.instrument}-{score}", f"{rating.title}: {_WORDS[score]}", f"score-{score}"
+        )
+        yield member, {**head, **_value(rating, items)}
 
 
 def _head(rating: Rating, code: str, display: str, key: str) -> JsonObject:

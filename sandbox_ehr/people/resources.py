@@ -10,6 +10,7 @@ ORGANIZATIONS = {
     CLINIC: "Riverside Child and Adolescent Mental Health Service",
     SCHOOL_SERVICE: "Lantern School Online Counselling",
 }
+_SERVICES = {CLINIC: "Clinic", SCHOOL_SERVICE: "School service"}
 _NUMBER_SYSTEM = "https://sandbox-ehr.invalid/patient-number"
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
@@ -26,7 +27,12 @@ def organization_reference(organization: str) -> JsonObject:
 
 def build_organization(organization: str) -> JsonObject:
     """Build an Organization."""
-    return {"resourceType": "Organization", "active": True, "name": ORGANIZATIONS[organization]}
+    return {
+        "resourceType": "Organization",
+        "active": True,
+        "type": [{"text": _SERVICES[organization]}],
+        "name": ORGANIZATIONS[organization],
+    }
 
 
 def build_practitioner(colleague: Colleague) -> JsonObject:

@@ -1,0 +1,1 @@
+"""Tests of the sandbox EHR, through its HTTP interfaces."""
