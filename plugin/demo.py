@@ -177,7 +177,7 @@ def _wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:
 def _welcome(ehr: str, rapport: str, folder: Path) -> Panel:
     return Panel.fit(
         f"Open  [bold]{ehr}[/bold]  in a browser\n\n"
-        "1  Choose a clinician, then a patient (Mia Hoffmann has a history).\n"
+        "1  Choose a clinician, then a patient (Amara Okafor has a history).\n"
         "2  In the chart, press [bold]Rapport[/bold].\n"
         "3  Choose who answers and the form, think of a PIN, press [bold]Hand over[/bold].\n"
         "4  Answer as the child would, send, give the tablet back with the PIN.\n"

@@ -21,6 +21,7 @@ from smart_launch import (
     Sites,
     SmartDirectory,
     SmartError,
+    TokenExpired,
     TokenSet,
     refresh,
     system_token,
@@ -108,10 +109,12 @@ class EhrSender:
             tokens = await refresh(
                 site, configuration, current.context.tokens, http=self._http, now=self._clock()
             )
+        except TokenExpired:
+            return None
         except ServerUnavailable as error:
             raise EhrUnavailable(error.what_happened, error.retry_after) from None
-        except SmartError:
-            return None
+        except SmartError as error:
+            raise EhrUnavailable(error.what_happened) from None
         await self._ledger.bookkeep(lambda connection: save_tokens(connection, vault, current, tokens))
         return tokens
 

@@ -120,7 +120,7 @@ async def _identify_sender(
         raise NotSignedIn("There is no access token.", "Send the EHR's token: Authorization: Bearer …")
     site = rapport.settings.sites[site_id]
     configuration = await rapport.directory.discover(site, rapport.http)
-    found = await introspect(site, configuration, token.strip(), http=rapport.http)
+    found = await introspect(site, configuration, token.strip(), http=rapport.http, now=rapport.clock())
     _check_token(found, interaction)
     return f"Patient/{found.patient}", Actor(
         found.fhir_user, None if found.fhir_user else f"client {found.client_id}"

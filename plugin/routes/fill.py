@@ -6,7 +6,7 @@ The invitation's secret travels in a header, out of the address's fragment: neve
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Body, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from plugin.access.invitations import (
@@ -51,6 +51,14 @@ async def invitation(
 AnyInvitation = Annotated[Invitation, Depends(invitation)]
 
 
+async def raw_body(request: Request) -> bytes:
+    """Give the body as it came; what reads it is strict."""
+    return await request.body()
+
+
+RawBody = Annotated[bytes, Depends(raw_body)]
+
+
 @router.get("")
 async def shell() -> HTMLResponse:
     """Show the page that reads the secret out of its own address; it holds nothing itself."""
@@ -73,9 +81,7 @@ async def form(found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
-async def keep_answers(
-    found: AnyInvitation, rapport: CurrentRapport, body: Annotated[bytes, Body(media_type="application/json")]
-) -> JSONResponse:
+async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
     """Keep the answers given so far; durable when this answers."""
     now = rapport.clock()
     check_usable(found, now)
@@ -86,9 +92,7 @@ async def keep_answers(
 
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
-async def send(
-    found: AnyInvitation, rapport: CurrentRapport, body: Annotated[bytes, Body(media_type="application/json")]
-) -> JSONResponse:
+async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
     """Send the form. Sending it again gives the same answer, and changes nothing."""
     if found.state is not InvitationState.SUBMITTED:
         check_usable(found, rapport.clock())

@@ -12,7 +12,7 @@ from tests.product.world import EHR, RAPPORT, World
 DOOR = "/sites/sandbox/fhir/QuestionnaireResponse"
 
 
-async def app_token(world: World, patient: str = "mia") -> str:
+async def app_token(world: World, patient: str = "amara") -> str:
     """Get a token as another app of the EHR would: through its launch. Rapport's own serves here."""
     await world.launch(patient)
     ledger = world.rapport.state.rapport.ledger
@@ -45,7 +45,7 @@ def problems(answer: httpx.Response) -> str:
 async def test_a_response_of_another_app_is_taken_and_given_back_byte_for_byte(world: World) -> None:
     people = await world.people()
     token = await app_token(world)
-    body = json.dumps(response_of(people["mia"]), indent=3).encode()
+    body = json.dumps(response_of(people["amara"]), indent=3).encode()
     answer = await post(world, body, token=token)
     assert answer.status_code == 201, answer.text
     headers = {"Authorization": f"Bearer {token}"}
@@ -84,7 +84,7 @@ async def test_a_wrong_response_is_refused_and_the_place_is_named(
     world: World, changes: dict[str, Any], status: int, named: str
 ) -> None:
     people = await world.people()
-    answer = await post(world, response_of(people["mia"], **changes))
+    answer = await post(world, response_of(people["amara"], **changes))
     assert answer.status_code == status, answer.text
     assert named in problems(answer)
 
@@ -96,7 +96,7 @@ async def test_every_problem_is_told_at_once(world: World) -> None:
         question("task-1", "mostly", "a-little"),
         question("bond-9", "mostly"),
     ]
-    answer = await post(world, response_of(people["mia"], item=items))
+    answer = await post(world, response_of(people["amara"], item=items))
     for place in ("goal-1", "task-1", "bond-9"):
         assert place in problems(answer)
 
@@ -139,7 +139,7 @@ async def test_another_media_type_is_refused(world: World) -> None:
 
 async def test_a_token_that_the_ehr_does_not_know_is_refused(world: World) -> None:
     people = await world.people()
-    answer = await post(world, response_of(people["mia"]), token="made-up")
+    answer = await post(world, response_of(people["amara"]), token="made-up")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "made-up" not in problems(answer)
@@ -155,8 +155,8 @@ async def test_the_same_identifier_with_other_content_is_a_conflict(world: World
     people = await world.people()
     token = await app_token(world)
     identifier = {"system": "https://other.invalid/ids", "value": "17"}
-    first = await post(world, response_of(people["mia"], identifier=identifier), token=token)
-    other = response_of(people["mia"], identifier=identifier, authored="2026-03-02T10:00:00+00:00")
+    first = await post(world, response_of(people["amara"], identifier=identifier), token=token)
+    other = response_of(people["amara"], identifier=identifier, authored="2026-03-02T10:00:00+00:00")
     second = await post(world, other, token=token)
     assert (first.status_code, second.status_code) == (201, 409)
     assert "17" in problems(second)
@@ -199,7 +199,7 @@ async def test_another_browser_cannot_open_a_launch(world: World) -> None:
     async with world.new_browser() as other:
         answer = await other.get(str(page.url))
     assert answer.status_code == 401
-    assert "Mia" not in answer.text
+    assert "Amara" not in answer.text
 
 
 async def test_a_form_from_another_site_is_refused(world: World) -> None:
@@ -219,7 +219,7 @@ async def test_an_invitation_that_was_never_made_opens_nothing(world: World) -> 
 async def test_an_expired_invitation_opens_nothing(world: World) -> None:
     people = await world.people()
     page = await world.launch()
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     world.clock.pass_time(hours=25)
     answer = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
     assert answer.status_code == 410
@@ -229,7 +229,7 @@ async def test_an_expired_invitation_opens_nothing(world: World) -> None:
 async def test_a_wrong_answer_is_named_and_the_draft_stays(world: World) -> None:
     people = await world.people()
     page = await world.launch()
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     headers = {"X-Rapport-Invitation": secret}
     await world.browser.get("/fill/form", headers=headers)
     await world.browser.put("/fill/answers", headers=headers, json={"answers": {"goal-1": "mostly"}})
@@ -258,7 +258,7 @@ async def test_a_form_that_does_not_fit_is_not_started(
     csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
     data = {
         "csrf": csrf,
-        "respondent": respondent or f"Patient/{people['mia']}",
+        "respondent": respondent or f"Patient/{people['amara']}",
         "instrument": instrument,
         "language": language,
         "pin": "4711",
@@ -271,7 +271,7 @@ async def test_a_form_that_does_not_fit_is_not_started(
 async def test_no_page_error_or_log_holds_a_token(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     people = await world.people()
     token = await app_token(world)
-    answer = await post(world, response_of(people["mia"], status=7), token=token)
+    answer = await post(world, response_of(people["amara"], status=7), token=token)
     printed = capsys.readouterr()
     assert token not in answer.text + printed.out + printed.err
 

@@ -11,14 +11,14 @@ from tests.product.world import EHR, Clock, World, body_of, run_world
 async def answer_while_away(world: World) -> tuple[str, str]:
     """Send a form while the EHR does not answer; gives patient and response id."""
     people = await world.people()
-    page = await world.launch("mia")
+    page = await world.launch("amara")
     secret = await world.hand_over(
         page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
     )
     world.hosts.cut.add(EHR.removeprefix("https://"))
     sent = await world.fill(secret, ANSWERS)
     assert sent.status_code == 200, sent.text
-    return people["mia"], body_of(await world.browser.get(f"{page.url}/responses.json"))[0]["id"]
+    return people["amara"], body_of(await world.browser.get(f"{page.url}/responses.json"))[0]["id"]
 
 
 async def test_a_response_is_saved_while_the_ehr_is_away_and_delivered_after_a_restart(
@@ -38,7 +38,7 @@ async def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) ->
     clock = Clock()
     async with run_world(tmp_path, clock) as world:
         people = await world.people()
-        page = await world.launch("mia")
+        page = await world.launch("amara")
         secret = await world.hand_over(
             page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
         )
@@ -63,7 +63,7 @@ async def test_without_a_valid_token_a_delivery_waits_for_the_next_launch(tmp_pa
     clock.pass_time(hours=30)
     async with run_world(tmp_path, clock) as world:
         await until_state(world, response, "held")
-        await world.launch("mia")
+        await world.launch("amara")
         (panel,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
         assert panel["status"] == "final"
 

@@ -14,17 +14,17 @@ def codes(observation: dict[str, Any]) -> str:
 
 
 async def send_child_form(world: World, answers: dict[str, str | None] | None = None) -> tuple[str, str]:
-    """Launch, hand over to Mia, fill, send; gives patient and response id."""
+    """Launch, hand over to Amara, fill, send; gives patient and response id."""
     people = await world.people()
-    page = await world.launch("mia")
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     sent = await world.fill(secret, answers or ANSWERS)
     assert sent.status_code == 200, sent.text
     await world.browser.post(
         sent.json()["return_url"], data={"csrf": await lock_csrf(world, sent), "pin": PIN}
     )
     listed = await world.browser.get(f"{page.url}/responses.json")
-    return people["mia"], body_of(listed)[0]["id"]
+    return people["amara"], body_of(listed)[0]["id"]
 
 
 async def lock_csrf(world: World, sent: Any) -> str:
@@ -91,22 +91,22 @@ async def test_lowest_answers_give_zero_not_nothing(world: World) -> None:
 
 async def test_sending_twice_makes_one_response(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     headers = {"X-Rapport-Invitation": secret}
     await world.browser.get("/fill/form", headers=headers)
     first = await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
     second = await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json() == second.json()
-    before = len(await world.delivered(code=TOTAL, patient=people["mia"], status="final"))
-    assert len(await world.search("Observation", code=TOTAL, patient=people["mia"])) == before
+    before = len(await world.delivered(code=TOTAL, patient=people["amara"], status="final"))
+    assert len(await world.search("Observation", code=TOTAL, patient=people["amara"])) == before
 
 
 async def test_answers_are_kept_as_they_are_given_and_come_back(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     headers = {"X-Rapport-Invitation": secret}
     await world.browser.get("/fill/form", headers=headers)
     kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": {"goal-1": "mostly"}})
@@ -120,8 +120,8 @@ async def test_answers_are_kept_as_they_are_given_and_come_back(world: World) ->
 
 async def test_the_form_shows_no_weight(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
-    secret = await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
     for word in ("itemWeight", "ordinal", "score", "weight"):
         assert word not in form.text
@@ -129,8 +129,8 @@ async def test_the_form_shows_no_weight(world: World) -> None:
 
 async def test_a_caregiver_answers_in_her_language(world: World) -> None:
     people = await world.people()
-    (caregiver, *_) = await world.search("RelatedPerson", patient=people["mia"])
-    page = await world.launch("mia")
+    (caregiver, *_) = await world.search("RelatedPerson", patient=people["amara"])
+    page = await world.launch("amara")
     secret = await world.hand_over(
         page, f"RelatedPerson/{caregiver['id']}", instrument="rapport-checkin-caregiver", language="es"
     )
@@ -141,7 +141,7 @@ async def test_a_caregiver_answers_in_her_language(world: World) -> None:
     found = await world.delivered(
         "QuestionnaireResponse",
         questionnaire="https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.0.0",
-        patient=people["mia"],
+        patient=people["amara"],
         _sort="-_lastUpdated",
     )
     assert {each["source"]["reference"] for each in found} >= {f"RelatedPerson/{caregiver['id']}"}
@@ -149,22 +149,22 @@ async def test_a_caregiver_answers_in_her_language(world: World) -> None:
 
 async def test_while_the_device_is_handed_over_nothing_of_the_chart_is_reachable(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
-    await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{people['amara']}")
     locked = await world.browser.get(str(page.url))
     assert locked.status_code == 303
     assert locked.headers["location"].endswith("/return")
     assert (await world.browser.get(f"{page.url}/responses.json")).status_code == 423
     lock = await world.follow(locked)
-    assert "Mia" not in lock.text
-    again = await world.launch("mia")
-    assert "Mia" not in again.text
+    assert "Amara" not in lock.text
+    again = await world.launch("amara")
+    assert "Amara" not in again.text
 
 
 async def test_five_wrong_pins_end_the_session(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
-    await world.hand_over(page, f"Patient/{people['mia']}")
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{people['amara']}")
     lock = await world.browser.get(f"{page.url}/return")
     csrf = lock.text.split('name="csrf" value="')[1].split('"')[0]
     answers = [
@@ -175,7 +175,7 @@ async def test_five_wrong_pins_end_the_session(world: World) -> None:
 
 async def test_the_therapist_answers_without_hand_over(world: World) -> None:
     people = await world.people()
-    page = await world.launch("mia")
+    page = await world.launch("amara")
     secret = await world.hand_over(
         page, f"Practitioner/{people['practitioner']}", instrument="rapport-checkin-therapist", pin=""
     )
@@ -184,9 +184,9 @@ async def test_the_therapist_answers_without_hand_over(world: World) -> None:
 
 
 async def test_past_scores_of_the_record_are_plotted_per_rater(world: World) -> None:
-    page = await world.launch("mia")
+    page = await world.launch("amara")
     assert "<svg" in page.text
-    assert "Mia" in page.text
+    assert "Amara" in page.text
 
 
 async def test_a_patient_without_history_has_an_empty_state(world: World) -> None:

@@ -103,7 +103,7 @@ class World:
             )
         raise AssertionError("redirects go in a circle")
 
-    async def new_launch(self, patient: str = "mia", practitioner: str | None = None, **more: Any) -> str:
+    async def new_launch(self, patient: str = "amara", practitioner: str | None = None, **more: Any) -> str:
         """Press "Rapport" in the chart: gives the address that the EHR opens."""
         people = await self.people()
         asked = {
@@ -117,7 +117,7 @@ class World:
         return str(answer.json()["launch_url"])
 
     async def launch(
-        self, patient: str = "mia", browser: httpx.AsyncClient | None = None, **more: Any
+        self, patient: str = "amara", browser: httpx.AsyncClient | None = None, **more: Any
     ) -> httpx.Response:
         """Launch from the chart, to the patient page."""
         address = await self.new_launch(patient, **more)
@@ -158,7 +158,7 @@ class World:
         return await acting.post("/fill/submit", headers=headers, json={"answers": answers})
 
     async def people(self) -> dict[str, str]:
-        """Find Mia (who has a history), her caregiver, and a practitioner, by reading the EHR."""
+        """Find Amara (who has a history), her caregiver, and a practitioner, by reading the EHR."""
         found = {}
         for each in await self.search("Patient"):
             given = each["name"][0].get("given", [each["name"][0].get("text", "")])[0].lower()
