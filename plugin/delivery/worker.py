@@ -102,7 +102,7 @@ class DeliveryWorker:
         self._running.discard(task)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("delivery.failed", error=type(error).__name__)
+            log.error("delivery.failed", error=type(error).__name__)  # its lease ends, and it is tried again
 
     async def _deliver(self, claimed: Claimed) -> None:
         started = self._clock()

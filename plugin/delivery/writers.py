@@ -43,7 +43,7 @@ class Writer(Protocol):
 
 
 class _Identified(msgspec.Struct):
-    identifier: msgspec.Raw | None = None
+    identifier: object = None
 
 
 class _Interaction(msgspec.Struct):
