@@ -38,7 +38,9 @@ def main(uv: str) -> None:
         rapport = str(environment / "bin" / "rapport")
         listed = run(rapport, "instruments", "list")
         assert "rapport-checkin-child" in listed, listed
-        print(f"{wheel.name}: {len(names)} files, {wheel.stat().st_size // 1024} kB; installed clean, `rapport` runs")
+        print(
+            f"{wheel.name}: {len(names)} files, {wheel.stat().st_size // 1024} kB; installed clean, `rapport` runs"
+        )
 
 
 if __name__ == "__main__":

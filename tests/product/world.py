@@ -169,15 +169,17 @@ class World:
     async def search(self, kind: str, **parameters: str) -> list[dict[str, Any]]:
         """Read the record as any FHIR client does."""
         token = await self._reader_token()
-        found = await self.browser.get(
-            f"{EHR}/r4/{kind}",
-            params={"_count": "200", **parameters},
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"},
-        )
-        assert found.status_code == 200, found.text
-        return [
-            entry["resource"] for entry in found.json().get("entry", []) if entry["search"]["mode"] == "match"
-        ]
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"}
+        address: str | None = str(httpx.URL(f"{EHR}/r4/{kind}", params={"_count": "100", **parameters}))
+        found: list[dict[str, Any]] = []
+        while address is not None:
+            page = await self.browser.get(address, headers=headers)
+            assert page.status_code == 200, page.text
+            found += [
+                each["resource"] for each in page.json().get("entry", []) if each["search"]["mode"] == "match"
+            ]
+            address = next((each["url"] for each in page.json()["link"] if each["relation"] == "next"), None)
+        return found
 
     async def delivered(
         self, kind: str = "Observation", *, tries: int = 200, **parameters: str

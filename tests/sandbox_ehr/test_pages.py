@@ -93,7 +93,7 @@ async def test_the_chart_shows_values_and_says_what_was_not_computed(ehr: Ehr) -
 
 async def test_observations_come_newest_first_and_the_panel_before_its_members(ehr: Ehr) -> None:
     page = (await (await signed_in(ehr)).http.get(f"/chart/{PATIENT}/observations")).text
-    times = re.findall(r'<td class="nowrap">([^<]+)</td>', page)
+    times = re.findall(r'<td class="when">([^<]+)</td>', page)
     names = re.findall(r"<bdi>(Rapport[^<]+)</bdi>", page)
     assert times == sorted(times, reverse=True)
     parts = ("", ": total", ": goals", ": tasks", ": bond")
