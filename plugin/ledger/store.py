@@ -110,6 +110,8 @@ class Ledger:
 
     def _submit(self, run: Callable[[Connection], T]) -> "Future[T]":
         done: Future[T] = Future()
+        # Running from the start: a caller that goes away must not cancel a change that is being committed.
+        done.set_running_or_notify_cancel()
         self._queue.put(_Change(run, done))  # type: ignore[arg-type]  # Future is invariant; the pair belongs together
         return done
 

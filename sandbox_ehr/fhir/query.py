@@ -54,7 +54,7 @@ def in_compartment(resource_type: str, patient: str) -> Condition:
 def in_no_other_compartment(resource_type: str, patient: str) -> Condition:
     """The resource is in nobody else's compartment."""
     inside = _indexed(resource_type, COMPARTMENT, Condition("value <> ?", (patient,)))
-    return Condition(f"1 OR {inside.sql}", inside.arguments)
+    return Condition(f"NOT {inside.sql}", inside.arguments)
 
 
 def is_known(resource_type: str, name: str) -> bool:

@@ -109,6 +109,18 @@ asyncio.run(main())
         assert count(connection, t.browser_session) == told
 
 
+async def test_a_caller_that_goes_away_does_not_stop_the_writer(ledger: Ledger) -> None:
+    async def add(handle: str) -> None:
+        await ledger.bookkeep(lambda connection: connection.execute(add_session(handle)))
+
+    leaving = asyncio.create_task(add("a"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await asyncio.wait_for(add("b"), 5)
+    assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 2
+
+
 def test_a_database_in_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a file"):
         Ledger("sqlite:///:memory:", Vault([os.urandom(32)]))

@@ -37,11 +37,9 @@ async def test_a_childs_form_is_scored_and_stands_in_the_record(world: World) ->
     panel, *rest = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
     assert rest == []
     assert panel["performer"] == [{"reference": f"Patient/{patient}"}]
-    found = {
-        codes(each): each for each in await world.search("Observation", patient=patient, category="survey")
-    }
     members = {each["reference"].split("/")[-1] for each in panel["hasMember"]}
-    scores = {code: each["valueQuantity"]["value"] for code, each in found.items() if each["id"] in members}
+    found = await world.search("Observation", patient=patient, category="survey")
+    scores = {codes(each): each["valueQuantity"]["value"] for each in found if each["id"] in members}
     assert scores == {
         TOTAL: 14,
         "rapport-checkin-child-goal": 7,
@@ -115,7 +113,7 @@ async def test_answers_are_kept_as_they_are_given_and_come_back(world: World) ->
         form = await other_device.get("/fill/form", headers=headers)
     chosen = [part for part in form.text.split("<input") if 'value="mostly"' in part and "checked" in part]
     assert len(chosen) == 1
-    assert "goal-1" in chosen[0]
+    assert 'name="q1"' in chosen[0]
 
 
 async def test_the_form_shows_no_weight(world: World) -> None:
@@ -138,13 +136,12 @@ async def test_a_caregiver_answers_in_her_language(world: World) -> None:
     assert 'lang="es"' in form.text
     sent = await world.fill(secret, ANSWERS)
     assert sent.status_code == 200, sent.text
-    found = await world.delivered(
-        "QuestionnaireResponse",
-        questionnaire="https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.0.0",
-        patient=people["amara"],
-        _sort="-_lastUpdated",
-    )
-    assert {each["source"]["reference"] for each in found} >= {f"RelatedPerson/{caregiver['id']}"}
+    for _ in range(100):
+        found = await world.search("QuestionnaireResponse", patient=people["amara"])
+        newest = [each for each in found if each.get("language") == "es"]
+        if newest:
+            break
+    assert [each["source"]["reference"] for each in newest] == [f"RelatedPerson/{caregiver['id']}"]
 
 
 async def test_while_the_device_is_handed_over_nothing_of_the_chart_is_reachable(world: World) -> None:
