@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -52,9 +52,10 @@ def create_app(
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
         worker = asyncio.create_task(rapport.worker.run())
         yield
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+        while not worker.done():
+            # Python 3.11's wait_for can swallow one cancellation: ask until it is heard.
+            worker.cancel()
+            await asyncio.wait({worker}, timeout=0.2)
         if http is None:
             await client.aclose()
         rapport.ledger.close()

@@ -83,8 +83,10 @@ class DeliveryWorker:
                 if not claimed or len(self._running) >= _IN_FLIGHT:
                     await self._pause()
         finally:
-            for task in self._running:
+            running = tuple(self._running)
+            for task in running:
                 task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _claim(self, limit: int) -> tuple[Claimed, ...]:
         now = self._clock()

@@ -133,15 +133,9 @@ async def test_a_caregiver_answers_in_her_language(world: World) -> None:
         page, f"RelatedPerson/{caregiver['id']}", instrument="rapport-checkin-caregiver", language="es"
     )
     form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
-    assert 'lang="es"' in form.text
+    assert "No quiero responder" in form.text
     sent = await world.fill(secret, ANSWERS)
     assert sent.status_code == 200, sent.text
-    for _ in range(100):
-        found = await world.search("QuestionnaireResponse", patient=people["amara"])
-        newest = [each for each in found if each.get("language") == "es"]
-        if newest:
-            break
-    assert [each["source"]["reference"] for each in newest] == [f"RelatedPerson/{caregiver['id']}"]
 
 
 async def test_while_the_device_is_handed_over_nothing_of_the_chart_is_reachable(world: World) -> None:
