@@ -154,10 +154,10 @@ async def test_patient_scopes_read_the_people_who_work_here(ehr: Ehr) -> None:
 
 
 async def test_a_provenance_is_in_the_record_of_what_it_is_about(ehr: Ehr) -> None:
-    def provenance(target: str) -> dict[str, Any]:
+    def provenance(*targets: str) -> dict[str, Any]:
         return {
             "resourceType": "Provenance",
-            "target": [{"reference": target}],
+            "target": [{"reference": target} for target in targets],
             "recorded": "2026-11-23T09:00:00Z",
             "agent": [{"who": {"reference": "Practitioner/202"}}],
         }
@@ -165,6 +165,8 @@ async def test_a_provenance_is_in_the_record_of_what_it_is_about(ehr: Ehr) -> No
     async with await ehr.fhir("launch patient/*.cruds") as fhir:
         assert (await fhir.post("/Provenance", json=provenance(f"Encounter/{PATIENT}-1"))).status_code == 201
         assert await refused(fhir.post("/Provenance", json=provenance(f"Encounter/{OTHER_PATIENT}-1")))
+        mixed = provenance(f"Encounter/{PATIENT}-1", f"Encounter/{OTHER_PATIENT}-1")
+        assert await refused(fhir.post("/Provenance", json=mixed))
         assert (await fhir.get("/Provenance")).json()["total"] == 1
 
 
