@@ -8,6 +8,9 @@ UV := $(TOOLS)/bin/uv
 RUN := .venv/bin
 PY := plugin questionnaires smart_launch sandbox_ehr tests benchmarks
 
+SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')"
+NOT_INSTALLED := "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."
+
 .PHONY: help demo test check fix wheel browser clean
 
 help:
@@ -17,7 +20,7 @@ help:
 	@echo "make fix     let formatter and linter mend what they can"
 	@echo "make wheel   build the wheel, look into it, install it into a clean environment"
 
-demo: .venv/ready
+demo: .venv/running
 	@$(RUN)/rapport demo $(ARGS)
 
 test: .venv/ready browser
@@ -50,9 +53,13 @@ $(UV):
 	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || \
 	  { rm -rf $(TOOLS); echo "uv could not be installed: the package index did not answer. Check the network and try again."; exit 1; }
 
-.venv/ready: pyproject.toml uv.lock | $(UV)
-	@UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')" || \
-	  { echo "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."; exit 1; }
+# What Rapport runs with; then, beside it, what tests and checks need.
+.venv/running: pyproject.toml uv.lock | $(UV)
+	@$(SYNC) --no-dev || { echo $(NOT_INSTALLED); exit 1; }
+	@touch $@
+
+.venv/ready: .venv/running
+	@$(SYNC) || { echo $(NOT_INSTALLED); exit 1; }
 	@touch $@
 
 clean:
