@@ -11,13 +11,14 @@ PY := plugin questionnaires smart_launch sandbox_ehr tests benchmarks
 SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')"
 NOT_INSTALLED := "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."
 
-.PHONY: help demo test check fix wheel browser clean
+.PHONY: help demo test check fix wheel browser screenshots clean
 
 help:
 	@echo "make demo    start the sandbox EHR and Rapport on this machine"
 	@echo "make test    run all tests, those in a real browser included"
 	@echo "make check   formatter, linter, types, import contracts, tests, wheel"
 	@echo "make fix     let formatter and linter mend what they can"
+	@echo "make screenshots   take the pictures of the documentation anew"
 	@echo "make wheel   build the wheel, look into it, install it into a clean environment"
 
 demo: .venv/running
@@ -40,6 +41,9 @@ fix: .venv/ready
 
 wheel: .venv/ready
 	@$(RUN)/python tests/wheel.py $(UV)
+
+screenshots: browser
+	@RAPPORT_SCREENSHOTS=1 $(RUN)/python -m pytest -q tests/product/test_browser.py
 
 browser: .venv/ready
 	@$(RUN)/python -m tests.ensure_browser

@@ -25,6 +25,12 @@ class Catalogue:
             raise UnknownQuestionnaire(f"There is no instrument “{instrument_id}”. Use one of: {known}.")
         return found
 
+    def nearest(self, canonical: str) -> Instrument | None:
+        """Find the instrument of `url|version`, else one of another version of that url, else None: for names only."""
+        url = canonical.partition("|")[0]
+        others = (each for each in self._by_id.values() if each.url == url)
+        return self._by_canonical.get(canonical) or next(others, None)
+
     def by_canonical(self, canonical: str) -> Instrument:
         """Find an instrument by `url|version`.
 

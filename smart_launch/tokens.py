@@ -4,6 +4,7 @@ Authlib's client makes the requests. What is not its own here: assertions of fiv
 no other way out than `wire`, and a strict reading of the answer.
 """
 
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx
 import msgspec
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.deprecate import AuthlibDeprecationWarning
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc7523.assertion import sign_jwt_bearer_assertion
 
@@ -21,6 +22,11 @@ from smart_launch.errors import NotOffered, TokenExpired, TokenRefused
 from smart_launch.site import ClientSecret, PrivateKeyJwt, PublicClient, Site
 from smart_launch.token_answer import TokenAnswer, read_token_answer
 from smart_launch.wire import GuardedTransport
+
+with warnings.catch_warnings():
+    # Authlib asks for httpx2, which respx cannot see (docs/adr/0004-dependencies.md).
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 ASSERTION_LIFE = 240  # seconds from now; SMART allows at most 300 (client-confidential-asymmetric)
 BACKDATED = 30  # seconds: a server whose clock is behind ours must not see an assertion from the future

@@ -137,6 +137,11 @@ class PatientPage:
         )
 
     @property
+    def unavailable(self) -> tuple[InstrumentChoice, ...]:
+        """The forms that cannot be filled here, each with its reason."""
+        return tuple(each for each in self.instruments if each.unavailable is not None)
+
+    @property
     def in_motion(self) -> bool:
         """True if a delivery may still change by itself."""
         return any(response.state not in FINAL for response in self.responses)

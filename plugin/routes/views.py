@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -43,6 +44,9 @@ from plugin.scores import Score, compute
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
+_NOT_INSTALLED = (
+    "This version of the form is not installed now: its stored scores are shown, not computed again."
+)
 _ROLE_NAMES = {
     Rater.CHILD: "The young person",
     Rater.CAREGIVER: "Caregiver",
@@ -91,25 +95,31 @@ def response_page(
     rapport: Rapport, launch: Launch, account: Account, attempts: tuple[Attempt, ...], chart: Chart
 ) -> ResponsePage:
     """Fill the page of one response; single answers only where the site lets clinicians see them."""
-    record = account.record
-    instrument = rapport.intake.catalogue.by_canonical(record.instrument)
-    answers = check_response(read_response(record.body), instrument, patient=record.patient)
-    scores = compute(rapport.intake.keys[instrument.canonical], answers)
-    texts = _item_texts(instrument, record.language)
+    record, catalogue = account.record, rapport.intake.catalogue
+    rater = Rater(record.rater)
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
+    nearest = catalogue.nearest(record.instrument)
+    title = nearest.title if nearest else record.instrument.partition("|")[0]
+    label, scores, lines = _NOT_INSTALLED, tuple(_stored_score(each) for each in _stored(account)), None
+    if nearest is not None and nearest.canonical == record.instrument:
+        answers = check_response(read_response(record.body), nearest, patient=record.patient)
+        texts = _item_texts(nearest, record.language)
+        computed = compute(rapport.intake.keys[nearest.canonical], answers)
+        scores = tuple(_account(score, nearest, texts) for score in computed)
+        label, lines = nearest.status_note, _answer_lines(nearest, record.language, answers)
     shown = rapport.settings.policies[launch.site].show_item_answers
     return ResponsePage(
         launch=launch.id,
         id=record.id,
-        who=_who(who, instrument),
-        rater=instrument.rater,
+        who=_who(who, rater),
+        rater=rater,
         relationship=who.relationship if who else "",
         when=record.authored,
-        instrument=instrument.title,
-        version=instrument.version,
-        label=instrument.status_note,
+        instrument=title,
+        version=record.instrument.partition("|")[2],
+        label=label,
         language=record.language or "",
-        scores=tuple(_account(score, instrument, texts) for score in scores),
+        scores=scores,
         state=DeliveryMark(account.state),
         detail=account.detail,
         attempts=tuple(DeliveryAttempt(each.when, _result(each)) for each in attempts),
@@ -118,7 +128,7 @@ def response_page(
         questionnaire=record.instrument,
         key_hash=record.key_hash,
         software=f"Rapport {account.software}",
-        answers=_answer_lines(instrument, record.language, answers) if shown else None,
+        answers=lines if shown else None,
     )
 
 
@@ -198,37 +208,36 @@ def _choice(instrument: Instrument) -> InstrumentChoice:
 def _open_form(
     catalogue: Catalogue, invitation: Invitation, answered: int, people: Mapping[str, Respondent]
 ) -> OpenForm:
-    instrument = catalogue.by_canonical(invitation.instrument)
-    asked = len(questions_of(instrument))
-    state = (
-        "not opened yet" if invitation.state is InvitationState.CREATED else f"{answered} of {asked} answered"
-    )
-    who = _who(people.get(invitation.source), instrument)
-    return OpenForm(invitation.id, who, instrument.title, state)
+    instrument = catalogue.nearest(invitation.instrument)
+    state = "not opened yet"
+    if invitation.state is not InvitationState.CREATED:
+        asked = f" of {len(questions_of(instrument))}" if instrument else ""
+        state = f"{answered}{asked} answered"
+    who = _who(people.get(invitation.source), Rater(invitation.rater))
+    return OpenForm(invitation.id, who, instrument.title if instrument else invitation.instrument, state)
 
 
 def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respondent]) -> RecentResponse:
     record = account.record
-    instrument = catalogue.by_canonical(record.instrument)
-    ranges = {score.link_id: (score.low, score.high) for score in instrument.scores}
-    points = _points(catalogue, account)
-    labels = {score.link_id: score.display for score in instrument.scores}
+    nearest = catalogue.nearest(record.instrument)
+    known = {score.link_id: score for score in nearest.scores} if nearest else {}
     lines = tuple(
         ScoreLine(
-            label=labels[point.score],
+            label=known[point.score].display,
             value=None if point.value is None else Decimal(str(point.value)),
-            low=ranges[point.score][0],
-            high=ranges[point.score][1],
+            low=known[point.score].low,
+            high=known[point.score].high,
             absent=point.absent,
         )
-        for point in points
+        for point in _points(catalogue, account)
+        if point.score in known
     )
     return RecentResponse(
         id=record.id,
         when=record.authored,
-        who=_who(people.get(record.source or ""), instrument),
-        rater=instrument.rater,
-        instrument=instrument.title,
+        who=_who(people.get(record.source or ""), Rater(record.rater)),
+        rater=record.rater,
+        instrument=nearest.title if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
         detail=account.detail,
@@ -248,7 +257,18 @@ def _trend(
     by_line: dict[tuple[str, str, str], list[Point]] = {}
     for point in sorted(points, key=lambda each: each.when):
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
-    return Trend(tuple(_series(catalogue, line, found, people) for line, found in by_line.items()))
+    places = _places(catalogue)
+    lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
+    return Trend(tuple(_series(catalogue, line, found, people) for line, found in lines))
+
+
+def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, int]]:
+    """Order scores for the eye: totals first, then the subscales as their instrument lists them."""
+    return {
+        (instrument.id, score.link_id): (score.link_id != "score-total", place, number)
+        for number, instrument in enumerate(catalogue.all())
+        for place, score in enumerate(instrument.scores)
+    }
 
 
 def _series(
@@ -259,7 +279,7 @@ def _series(
     score = next(each for each in instrument.scores if each.link_id == score_id)
     return TrendSeries(
         rater=instrument.rater,
-        name=_who(people.get(respondent), instrument),
+        name=_who(people.get(respondent), instrument.rater),
         measure=_measure(instrument),
         scale=score_id.removeprefix("score-"),
         scale_label=score.display,
@@ -269,9 +289,28 @@ def _series(
     )
 
 
+def _stored(account: Account) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(each) for each in account.record.results.scores]
+
+
+def _stored_score(observation: Mapping[str, Any]) -> ScoreAccount:
+    """Show a score whose key is no longer installed as it was stored."""
+    value = observation.get("valueQuantity", {}).get("value")
+    return ScoreAccount(
+        label=str(observation["code"].get("text") or observation["code"]["coding"][0].get("display")),
+        value=None if value is None else Decimal(str(value)),
+        low=None,
+        high=None,
+        method="",
+        items=(),
+        missing=(),
+        absent=observation.get("dataAbsentReason", {}).get("text"),
+    )
+
+
 def _points(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
     """Read the scores of a kept response the way those of the record are read."""
-    raw = [msgspec.json.decode(each) for each in account.record.results.scores]
+    raw = _stored(account)
     response = f"QuestionnaireResponse/{account.record.id}"
     for each in raw:
         each["derivedFrom"] = [{"reference": response}]
@@ -330,8 +369,8 @@ def _notices(launch: Launch, chart: Chart) -> Iterable[Notice]:
         yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=f"/launches/{launch.id}")
 
 
-def _who(person: Respondent | None, instrument: Instrument) -> str:
-    return (person.name if person else "") or _ROLE_NAMES[instrument.rater]
+def _who(person: Respondent | None, rater: Rater) -> str:
+    return (person.name if person else "") or _ROLE_NAMES[rater]
 
 
 def _age(born: date | None, today: date) -> int | None:

@@ -209,6 +209,10 @@ function begin(form) {
     fromReview = false;
     return go(to);
   }));
+  // Inside an EHR's frame the chart lies around the form: it covers the screen while somebody else has the device.
+  if (parent !== window && "cover" in form.dataset) {
+    form.addEventListener("click", () => { document.documentElement.requestFullscreen?.().catch(() => {}); }, { once: true });
+  }
   addEventListener("online", save);
   document.addEventListener("visibilitychange", save);
 

@@ -23,12 +23,11 @@ function offer(form) {
     other.hidden = ofRater.every(fitsAge);
     const shown = ofRater.filter((each) => anyAge.checked || fitsAge(each));
     forms.forEach((each) => { each.hidden = !shown.includes(each); });
-    const usable = shown.filter((each) => !input(each).disabled);
-    if (!usable.some((each) => input(each).checked)) {
-      forms.forEach((each) => { input(each).checked = each === usable[0]; });
+    if (!shown.some((each) => input(each).checked)) {
+      forms.forEach((each) => { input(each).checked = each === shown[0]; });
     }
-    form.querySelector("[data-none]").hidden = usable.length > 0;
-    press.disabled = !usable.length;
+    form.querySelector("[data-none]").hidden = shown.length > 0;
+    press.disabled = !shown.length;
     const handsOver = rater !== "therapist";
     pin.hidden = !handsOver;
     form.pin.required = handsOver;

@@ -16,10 +16,10 @@ def instruments(page: Page) -> Locator:
 
 def test_only_forms_that_fit_person_and_age_are_offered(page: Page, address: str) -> None:
     page.goto(f"{address}/patient")
-    expect(instruments(page)).to_contain_text(["Rapport Check-in, child", "TASC-r, child"])
-    expect(instruments(page)).to_have_count(2)
+    expect(instruments(page)).to_contain_text(["Rapport Check-in, child"])
+    expect(instruments(page)).to_have_count(1)
     page.get_by_role("checkbox", name="Show forms for other ages").check()
-    expect(instruments(page)).to_have_count(3)
+    expect(instruments(page)).to_have_count(2)
     page.get_by_role("radio", name="Dana Kowalski").check()
     expect(instruments(page)).to_have_text(
         "Rapport Check-in, caregiver Experimental, not validated", use_inner_text=False
@@ -70,7 +70,7 @@ def test_without_script_every_form_can_still_be_handed_over(page: Page, address:
     context = browser.new_context(java_script_enabled=False)
     plain = context.new_page()
     plain.goto(f"{address}/patient")
-    expect(plain.locator("[data-instrument]:visible")).to_have_count(5)
+    expect(plain.locator("[data-instrument]:visible")).to_have_count(4)
     plain.get_by_role("radio", name="Jan Kowalski").check()
     plain.get_by_role("radio", name="Rapport Check-in, caregiver").check()
     plain.get_by_label("PIN for this hand-over").fill("4711")

@@ -1,0 +1,104 @@
+"""The demonstration as a newcomer starts it: two processes on this machine, in a folder that goes away afterwards."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from smart_launch import PrivateKeyJwt, SigningKey, Site, discover, system_token
+
+ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A running sandbox EHR and Rapport; `output` is what both have printed."""
+
+    port: int
+    state: Path
+    output: Path
+
+    @property
+    def ehr(self) -> str:
+        return f"http://localhost:{self.port - 1}"
+
+    @property
+    def rapport(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def reader_token(self, *scopes: str) -> str:
+        """Get a token of the EHR the way any registered client does (SMART Backend Services)."""
+        (key,) = self.state.rglob("es384.jwk.json")
+        site = Site(
+            id="sandbox",
+            name="Sandbox EHR",
+            fhir_base=f"{self.ehr}/r4",
+            client_id="rapport",
+            authentication=PrivateKeyJwt((SigningKey.from_jwk(key.read_text(encoding="utf-8")),)),
+            redirect_uri=f"{self.rapport}/callback",
+            scopes=(),
+            backend_scopes=scopes,
+            allow_http_loopback=True,
+            allow_private_addresses=True,
+        )
+
+        async def ask() -> str:
+            async with httpx.AsyncClient() as http:
+                configuration = await discover(site, http)
+                token = await system_token(site, configuration, http=http, now=datetime.now(UTC))
+                return token.access_token
+
+        # In a thread of its own: a browser test has an event loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(ask())).result()
+
+
+@contextmanager
+def running_demonstration(folder: Path) -> Iterator[Demonstration]:
+    """Run `rapport demo` until the block ends; its state lies in the folder."""
+    demonstration = Demonstration(_two_free_ports(), folder / "state", folder / "output.txt")
+    environment = {**os.environ, "XDG_STATE_HOME": str(demonstration.state)}
+    command = [sys.executable, "-m", "plugin", "demo", "--fresh", "--port", str(demonstration.port)]
+    with demonstration.output.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_until_ready(demonstration, process)
+            yield demonstration
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait_until_ready(demonstration: Demonstration, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while "begins anew" not in demonstration.output.read_text(encoding="utf-8"):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(demonstration.output.read_text(encoding="utf-8"))
+        time.sleep(0.1)
+
+
+def _two_free_ports() -> int:
+    """Give a port that is free together with the one below it."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port - 1))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no two neighbouring ports are free")

@@ -1,0 +1,199 @@
+"""The main path in a real browser: EHR, app in the EHR's frame on another origin, hand-over, form, record, chart."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from tests.browser import open_browser
+from tests.product.demonstration import ROOT, Demonstration, running_demonstration
+
+pytestmark = pytest.mark.browser
+
+PIN = "4711"
+SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with running_demonstration(tmp_path_factory.mktemp("demonstration")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB", timezone_id="UTC")
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: the documentation's folder if RAPPORT_SCREENSHOTS asks for new ones."""
+    if os.environ.get("RAPPORT_SCREENSHOTS"):
+        return ROOT / "docs" / "screenshots"
+    return tmp_path_factory.mktemp("pictures")
+
+
+def open_chart(page: Page, demonstration: Demonstration, clinician: str, patient: str) -> None:
+    page.goto(demonstration.ehr)
+    page.get_by_role("button", name=clinician).click()
+    page.get_by_role("link", name=patient).click()
+
+
+def open_rapport(page: Page) -> FrameLocator:
+    """Press "Rapport" in the chart; gives the frame that it opens in."""
+    page.get_by_role("link", name="Rapport", exact=True).click()
+    frame = page.frame_locator("iframe.app")
+    expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
+    return frame
+
+
+def hand_over(frame: FrameLocator, respondent: str, *, language: str = "English") -> None:
+    frame.get_by_role("radio", name=respondent).check()
+    frame.get_by_label("Language").select_option(language)
+    frame.get_by_label("PIN for this hand-over").fill(PIN)
+    frame.get_by_role("button", name="Hand over").click()
+
+
+def take_picture(page: Page, frame: FrameLocator, path: Path) -> None:
+    """Take a screenshot once the frame, drawn by a process of its own, has been painted."""
+    frame.locator("body").evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 200)))"
+    )
+    page.screenshot(path=path)
+
+
+def address_of_app(page: Page) -> str:
+    return next(frame.url for frame in page.frames if frame != page.main_frame)
+
+
+def read_scores(demonstration: Demonstration, patient: str, response: str) -> dict[str, Any]:
+    """Read the Observations derived from a response as any FHIR client does: value by score code."""
+    token = demonstration.reader_token("system/Observation.rs")
+    bundle = httpx.get(
+        f"{demonstration.ehr}/r4/Observation",
+        params={"patient": patient, "derived-from": response},
+        headers={"Authorization": f"Bearer {token}"},
+    ).json()
+    found = [entry["resource"] for entry in bundle.get("entry", [])]
+    return {
+        coding["code"]: each["valueQuantity"]["value"]
+        for each in found
+        for coding in each["code"]["coding"]
+        if coding["system"] == SYSTEM and "valueQuantity" in each
+    }
+
+
+def test_a_child_answers_in_the_ehrs_frame_and_the_score_stands_in_the_chart(
+    page: Page, demonstration: Demonstration, pictures: Path, browser: Browser
+) -> None:
+    open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
+    frame = open_rapport(page)
+    assert address_of_app(page).startswith(demonstration.rapport)
+    expect(frame.get_by_role("radio", name="Amara Okafor")).to_be_checked()
+    take_picture(page, frame, pictures / "chart-with-rapport.png")
+
+    hand_over(frame, "Amara Okafor")
+    frame.get_by_role("button", name="Start").click()
+    for wanted in ("Mostly yes", "A little"):
+        frame.get_by_role("radio", name=wanted).locator("visible=true").check()
+        frame.get_by_role("button", name="Next").click()
+    expect(frame.get_by_text("Question 3 of 6")).to_be_visible()
+    expect(frame.get_by_text("Everything so far is saved.")).to_be_visible()
+    picture_on_a_phone(browser, address_of_app(page), pictures)
+
+    for _ in range(4):
+        frame.get_by_role("radio", name="Mostly yes").locator("visible=true").check()
+        frame.get_by_role("button", name=re.compile("Next|Look over")).click()
+    expect(frame.get_by_role("listitem")).to_have_count(6)
+    frame.get_by_role("button", name="Send").click()
+    expect(frame.get_by_role("heading", name="Your answers are saved")).to_be_visible()
+    sent = time.monotonic()
+
+    # The chart, open in a second tab, shows the new scores without a reload.
+    chart = page.context.new_page()
+    chart.goto(page.url.partition("/app/")[0])
+    total = chart.get_by_role("row", name="Rapport Check-in (child): total").first
+    expect(total).to_contain_text("16", timeout=2000 - (time.monotonic() - sent) * 1000)
+    chart.close()
+
+    frame.get_by_role("link", name="Give the tablet back").click()
+    frame.get_by_label("PIN").fill(PIN)
+    frame.get_by_role("button", name="Unlock").click()
+    recent = frame.locator("[data-response]").first
+    expect(recent).to_contain_text("In the record")
+    expect(recent).to_contain_text("16 of 24")
+    frame.get_by_role("heading", name="Scores over sessions").scroll_into_view_if_needed()
+    take_picture(page, frame, pictures / "patient-page.png")
+
+    recent.get_by_role("link", name="Details").click()
+    expect(frame.get_by_role("heading", name="Way into the record")).to_be_visible()
+    response = frame.locator("code", has_text="QuestionnaireResponse/").first.inner_text()
+    values = read_scores(demonstration, "1001", response)
+    assert values == {
+        "rapport-checkin-child-total": 16,
+        "rapport-checkin-child-goal": 4,
+        "rapport-checkin-child-task": 6,
+        "rapport-checkin-child-bond": 6,
+    }
+
+
+def picture_on_a_phone(browser: Browser, address: str, pictures: Path) -> None:
+    """Open the same form on a phone: it goes on where the tablet is."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 780}, device_scale_factor=2, is_mobile=True, has_touch=True
+    )
+    phone = context.new_page()
+    phone.goto(address)
+    expect(phone.get_by_text("Question 3 of 6")).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.screenshot(path=pictures / "form-on-a-phone.png")
+    context.close()
+
+
+def test_while_the_child_has_the_device_the_app_shows_nothing_of_the_chart(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Samuel Adeyemi", "Mateo Ríos Delgado")
+    frame = open_rapport(page)
+    patient_page = address_of_app(page)
+    hand_over(frame, "Mateo Ríos Delgado", language="Español")
+    expect(frame.get_by_role("button", name="Empezar")).to_be_visible()
+    other = page.context.new_page()
+    for address in (patient_page, f"{patient_page}/responses.json", f"{patient_page}/return"):
+        other.goto(address)
+        expect(other.get_by_text("Scores over sessions")).to_have_count(0)
+        assert "Mateo" not in other.content()
+    other.close()
+
+
+def test_the_output_of_both_servers_names_nobody_and_no_secret(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    frame = open_rapport(page)
+    hand_over(frame, "Amara Okafor")
+    expect(frame.get_by_role("button", name="Start")).to_be_visible()
+    printed = demonstration.output.read_text(encoding="utf-8")
+    after_welcome = printed.partition("begins anew")[2]
+    for private in ("Okafor", "2017-07-26", PIN, address_of_app(page).partition("#")[2], "eyJ"):
+        assert private not in after_welcome
