@@ -155,13 +155,29 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
 
 
 def save_draft(connection: Connection, vault: Vault, invitation_id: str, draft: Draft, now: datetime) -> None:
-    """Keep answers as they are given."""
+    """Keep answers as they are given; InvitationUnusable if the form was sent or withdrawn meanwhile."""
     sealed = vault.seal("draft", invitation_id, msgspec.json.encode(draft))
-    connection.execute(
+    changed = connection.execute(
         invitation.update()
-        .where(invitation.c.id == invitation_id, invitation.c.state == InvitationState.OPENED)
+        .where(
+            invitation.c.id == invitation_id,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        )
         .values(sealed_draft=sealed, draft_saved=now)
     )
+    if changed.rowcount != 1:
+        raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
+
+
+def language_of_latest(connection: Connection, launch: str) -> str | None:
+    """Give the language of the form that a launch handed over last."""
+    found = connection.execute(
+        sa.select(invitation.c.language)
+        .where(invitation.c.launch == launch)
+        .order_by(invitation.c.created.desc())
+        .limit(1)
+    ).scalar()
+    return None if found is None else str(found)
 
 
 def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draft:

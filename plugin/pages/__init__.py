@@ -44,7 +44,7 @@ from plugin.pages.response import (
     render_response,
 )
 from plugin.pages.trend import Trend, TrendPoint, TrendSeries
-from plugin.pages.words import choose_language, language_name
+from plugin.pages.words import choose_language, interface_language, language_name
 
 __all__ = [
     "AnswerLine",
@@ -77,6 +77,7 @@ __all__ = [
     "TrendSeries",
     "choose_language",
     "delivery_label",
+    "interface_language",
     "language_name",
     "render_failure",
     "render_fill",

@@ -23,7 +23,7 @@ from plugin.audit import Actor, Kind
 from plugin.errors import Invalid
 from plugin.flow import Arrival, submit
 from plugin.observations.build import IDENTIFIER_SYSTEM
-from plugin.pages import render_fill, render_form
+from plugin.pages import choose_language, render_fill, render_form
 from plugin.responses import build_response
 from plugin.routes.state import CurrentRapport, Rapport, check_origin
 from plugin.routes.views import form_view
@@ -60,9 +60,9 @@ RawBody = Annotated[bytes, Depends(raw_body)]
 
 
 @router.get("")
-async def shell() -> HTMLResponse:
+async def shell(accept_language: Annotated[str, Header(max_length=500)] = "") -> HTMLResponse:
     """Show the page that reads the secret out of its own address; it holds nothing itself."""
-    return HTMLResponse(render_fill())
+    return HTMLResponse(render_fill(choose_language(accept_language)))
 
 
 @router.get("/form")

@@ -61,8 +61,7 @@ class SecurityHeaders:
                 headers["Referrer-Policy"] = "no-referrer" if scope["path"] in _CODES else "same-origin"
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
-                if not scope["path"].startswith("/static/"):
-                    headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", _caching(scope))
                 if self._https:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
@@ -82,6 +81,13 @@ class SecurityHeaders:
             "form-action 'self'; base-uri 'none'; object-src 'none'; "
             f"frame-ancestors {framing}"
         )
+
+
+def _caching(scope: Scope) -> str:
+    """Only files whose address changes with their content are kept by browsers."""
+    if not scope["path"].startswith("/static/"):
+        return "no-store"
+    return "public, max-age=31536000, immutable" if scope["query_string"].startswith(b"v=") else "no-cache"
 
 
 def _too_large() -> tuple[str, str]:

@@ -10,7 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
-from plugin.access.invitations import Invitation, InvitationState, create_invitation, new_id, withdraw
+from plugin.access.invitations import (
+    Invitation,
+    InvitationState,
+    create_invitation,
+    language_of_latest,
+    new_id,
+    withdraw,
+)
 from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid, NotSignedIn
@@ -99,7 +106,7 @@ async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRap
     if session.locked is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     left = sessions.PIN_ATTEMPTS - session.pin_attempts
-    return HTMLResponse(render_lock(lock_page(found.id, csrf_token(rapport, found), left, wrong=False)))
+    return HTMLResponse(await _locked(rapport, found, left, wrong=False))
 
 
 @router.post("/return")
@@ -129,8 +136,12 @@ async def give_back(
             "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
         )
     await rapport.ledger.record(failed)
-    page = lock_page(found.id, csrf_token(rapport, found), left, wrong=True)
-    return HTMLResponse(render_lock(page), status_code=403)
+    return HTMLResponse(await _locked(rapport, found, left, wrong=True), status_code=403)
+
+
+async def _locked(rapport: Rapport, found: Launch, left: int, *, wrong: bool) -> str:
+    language = await rapport.ledger.read(lambda connection: language_of_latest(connection, found.id))
+    return render_lock(lock_page(found.id, csrf_token(rapport, found), left, language=language, wrong=wrong))
 
 
 async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) -> Response:

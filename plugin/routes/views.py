@@ -36,6 +36,7 @@ from plugin.pages import (
     TrendPoint,
     TrendSeries,
     delivery_label,
+    interface_language,
 )
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent
@@ -160,9 +161,9 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
     )
 
 
-def lock_page(launch: str, csrf: str, attempts_left: int, *, wrong: bool) -> LockPage:
-    """Fill the lock page."""
-    return LockPage(launch, csrf, attempts_left, wrong)
+def lock_page(launch: str, csrf: str, attempts_left: int, *, language: str | None, wrong: bool) -> LockPage:
+    """Fill the lock page, in the words of who holds the device."""
+    return LockPage(launch, csrf, attempts_left, wrong, interface_language(language or "en"))
 
 
 def questions_of(instrument: Instrument) -> tuple[Item, ...]:

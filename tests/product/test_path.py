@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from tests.product.forms import ANSWERS
 from tests.product.world import PIN, World, body_of
@@ -215,3 +216,52 @@ async def test_every_write_has_its_audit_entry(world: World) -> None:
         "hand-over-ended",
         "delivery",
     }
+
+
+async def test_the_lock_speaks_the_language_of_who_holds_the_device(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{people['amara']}", language="es")
+    locked = await world.browser.get(f"{page.url}/return")
+    assert '<html lang="es"' in locked.text
+
+
+async def test_the_empty_form_speaks_the_browsers_language(world: World) -> None:
+    shell = await world.browser.get("/fill", headers={"Accept-Language": "fr-CA, en;q=0.5"})
+    assert '<html lang="fr"' in shell.text
+
+
+async def test_answers_after_sending_are_refused_not_dropped(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    sent = await world.fill(secret, ANSWERS)
+    assert sent.status_code == 200
+    late = await world.browser.put(
+        "/fill/answers", headers={"X-Rapport-Invitation": secret}, json={"answers": {"goal-1": "mostly"}}
+    )
+    assert late.status_code == 410
+
+
+async def test_a_response_to_a_version_no_longer_installed_shows_its_stored_scores(world: World) -> None:
+    _, response = await send_child_form(world)
+    ledger = world.rapport.state.rapport.ledger
+    older = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child|0.9.0"
+    await ledger.bookkeep(
+        lambda connection: connection.execute(
+            t.response.update().where(t.response.c.id == response).values(instrument=older)
+        )
+    )
+    page = await world.launch("amara")
+    shown = await world.browser.get(f"{page.url}/responses/{response}")
+    assert page.status_code == shown.status_code == 200
+    assert "not installed now" in shown.text
+    assert "14" in shown.text
+
+
+async def test_files_are_kept_by_browsers_and_pages_are_not(world: World) -> None:
+    page = await world.launch("amara")
+    style = page.text.split('rel="stylesheet" href="')[1].split('"')[0]
+    file = await world.browser.get(style)
+    assert "immutable" in file.headers["cache-control"]
+    assert page.headers["cache-control"] == "no-store"
