@@ -7,11 +7,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from plugin.delivery.keep import identify
-from plugin.observations import build_results
-from plugin.observations.build import Subject
-from plugin.responses import check_response, read_response
-from plugin.scores import Score, compile_key, compute
+from plugin.scores import Score
+from plugin.stateless import observations_bundle, score_response
 from questionnaires import Catalogue, Instrument, walk
 
 
@@ -89,29 +86,12 @@ def print_instrument(out: Console, instrument: Instrument, language: str) -> Non
 
 def print_scores(out: Console, body: bytes, catalogue: Catalogue, *, as_json: bool) -> None:
     """Score a response and print the result; the errors of reading and checking pass through."""
-    response = read_response(body)
-    instrument = catalogue.by_canonical(response.questionnaire)
-    scores = compute(compile_key(instrument), check_response(response, instrument, patient=None))
-    if not as_json:
-        out.print(_score_table(instrument, scores))
-        return
-    given = response.identifier
-    response_id, _ = identify("", given.system if given else None, given.value if given else None, body)
-    now = datetime.now(UTC)
-    subject = Subject(
-        patient=response.subject_reference or "",
-        encounter=response.encounter_reference,
-        source=response.source_reference,
-        author=response.author_reference,
-    )
-    authored = response.authored_at or now
-    results = build_results(
-        response_id, instrument, scores, subject, authored=authored, issued=now, organization=""
-    )
-    observations = [msgspec.Raw(each) for each in (results.panel, *results.scores)]
-    entries = [{"resource": each} for each in observations]
-    bundle = msgspec.json.encode({"resourceType": "Bundle", "type": "collection", "entry": entries})
-    sys.stdout.write(msgspec.json.format(bundle, indent=2).decode() + "\n")
+    scored = score_response(body, catalogue, now=datetime.now(UTC))
+    if as_json:
+        bundle = observations_bundle(scored, "collection")
+        sys.stdout.write(msgspec.json.format(bundle, indent=2).decode() + "\n")
+    else:
+        out.print(_score_table(scored.instrument, scored.scores))
 
 
 def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:

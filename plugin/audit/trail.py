@@ -45,6 +45,7 @@ class Kind(StrEnum):
     HAND_OVER = "hand-over"
     HAND_OVER_ENDED = "hand-over-ended"
     RESPONSE_RECEIVED = "response-received"
+    RESPONSE_SCORED = "response-scored"
     DELIVERY = "delivery"
 
 
@@ -60,6 +61,7 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.HAND_OVER: (_LOGIN, (_OWN, "hand-over"), "E"),
     Kind.HAND_OVER_ENDED: (_LOGIN, (_OWN, "hand-over-ended"), "E"),
     Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
+    Kind.RESPONSE_SCORED: (_REST, (_RESTFUL, "operation"), "E"),
     Kind.DELIVERY: (_REST, (_RESTFUL, "create"), "C"),
 }
 

@@ -166,6 +166,16 @@ def _capability_statement(base_url: str) -> dict[str, object]:
                 "documentation": "The catalogue is public. Responses are taken at /sites/{site}/fhir with the EHR's token.",
                 "resource": [
                     {
+                        "type": "QuestionnaireResponse",
+                        "operation": [
+                            {"name": "score", "definition": "https://w3id.org/rapport-fhir/OperationDefinition/score"},
+                            {
+                                "name": "extract",
+                                "definition": "http://hl7.org/fhir/uv/sdc/OperationDefinition/QuestionnaireResponse-extract",
+                            },
+                        ],
+                    },
+                    {
                         "type": "Questionnaire",
                         "interaction": [{"code": "read"}, {"code": "search-type"}],
                         "searchParam": searches,

@@ -1,0 +1,95 @@
+"""A response in, Observations out, and nothing kept: for the command line and for integrators who call us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from plugin.delivery.keep import identify
+from plugin.observations import build_results
+from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
+from plugin.responses import Response, check_response, read_response
+from plugin.scores import Key, Score, compile_key, compute
+from questionnaires import Catalogue, Instrument
+
+JsonObject = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A response with its scores and the resources that would be written for it."""
+
+    id: str
+    response: Response
+    instrument: Instrument
+    scores: tuple[Score, ...]
+    results: Results
+
+
+def score_response(
+    body: bytes,
+    catalogue: Catalogue,
+    keys: Mapping[str, Key] | None = None,
+    *,
+    now: datetime,
+    site: str = "",
+    patient: str | None = None,
+    organization: str = "",
+) -> Scored:
+    """Read, check, score and build; the same response gives the same identifiers every time.
+
+    `keys` are compiled keys by canonical; without them the one that is needed is compiled here. `patient`, if given, is
+    whom the response must be about. Raises what `plugin.flow.submit` raises, except Conflict.
+    """
+    response = read_response(body)
+    instrument = catalogue.by_canonical(response.questionnaire)
+    answers = check_response(response, instrument, patient=patient)
+    key = keys[instrument.canonical] if keys is not None else compile_key(instrument)
+    scores = compute(key, answers)
+    given = response.identifier
+    response_id, _ = identify(site, given.system if given else None, given.value if given else None, body)
+    subject = Subject(
+        patient=response.subject_reference or "",
+        encounter=response.encounter_reference,
+        source=response.source_reference,
+        author=response.author_reference,
+    )
+    results = build_results(
+        response_id,
+        instrument,
+        scores,
+        subject,
+        authored=response.authored_at or now,
+        issued=now,
+        organization=organization,
+    )
+    return Scored(response_id, response, instrument, scores, results)
+
+
+def observations_bundle(scored: Scored, kind: Literal["collection", "transaction"]) -> bytes:
+    """Build the Bundle of panel and scores; a transaction asks the server not to create what it already has.
+
+    The scores derive from the response by its id where it has one, else by its `urn:uuid:`, which the caller resolves by
+    adding the response itself to the Bundle.
+    """
+    bodies = (scored.results.panel, *scored.results.scores)
+    entries: list[JsonObject] = []
+    for identifier, body in zip(scored.results.identifiers, bodies, strict=True):
+        entry: JsonObject = {
+            "fullUrl": full_url(identifier),
+            "resource": msgspec.Raw(_derived_from_response(body, scored)),
+        }
+        if kind == "transaction":
+            condition = identifier_query(f"{IDENTIFIER_SYSTEM}|{identifier}")
+            entry["request"] = {"method": "POST", "url": "Observation", "ifNoneExist": condition}
+        entries.append(entry)
+    return msgspec.json.encode({"resourceType": "Bundle", "type": kind, "entry": entries})
+
+
+def _derived_from_response(body: bytes, scored: Scored) -> bytes:
+    if scored.response.id is None:
+        return body
+    known = f'"QuestionnaireResponse/{scored.response.id}"'
+    return body.replace(f'"{full_url(scored.id)}"'.encode(), known.encode())
