@@ -168,7 +168,10 @@ def _capability_statement(base_url: str) -> dict[str, object]:
                     {
                         "type": "QuestionnaireResponse",
                         "operation": [
-                            {"name": "score", "definition": "https://w3id.org/rapport-fhir/OperationDefinition/score"},
+                            {
+                                "name": "score",
+                                "definition": "https://w3id.org/rapport-fhir/OperationDefinition/score",
+                            },
                             {
                                 "name": "extract",
                                 "definition": "http://hl7.org/fhir/uv/sdc/OperationDefinition/QuestionnaireResponse-extract",
