@@ -71,6 +71,9 @@ frame_ancestors = ["https://ehr.example.org"]
 # How long an invitation to fill a form lives, and a launch.
 # invitation_hours = 24
 # session_hours = 8
+
+# From which age on a young person may be sent a link; below, the form is handed over in the session. 0: any age.
+# link_from_age = 12
 """
 
 

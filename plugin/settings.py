@@ -42,6 +42,7 @@ class SitePolicy:
     show_item_answers: bool
     invitation_hours: int
     session_hours: int
+    link_from_age: int = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class _Site(_Strict):
     show_item_answers: bool = False
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
+    link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
 
 
 class _File(_Strict):
@@ -118,6 +120,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 show_item_answers=site.show_item_answers,
                 invitation_hours=site.invitation_hours,
                 session_hours=site.session_hours,
+                link_from_age=site.link_from_age,
             )
             for site in file.site
         },

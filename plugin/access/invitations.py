@@ -1,12 +1,12 @@
 """Invitations: the right to fill one form once, on this device or another. Functions of one connection.
 
-The secret is never stored, only its keyed digest; the draft rests encrypted.
+The secret is never stored, only its keyed digest: it is derived from the installation's key, so that a clinician can be shown
+the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encrypted.
 """
 
-import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +18,10 @@ from plugin.errors import InvitationUnusable
 from plugin.ledger import Vault
 from plugin.ledger.tables import invitation
 
-_SECRET_BYTES = 24  # 192 bits: cannot be guessed, and still fits a QR code well
+_SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
+CODE_DIGITS = 8
+CODE_LIFE = timedelta(minutes=30)
+_FOLLOWED_FOR = timedelta(hours=24)
 
 
 class InvitationState(StrEnum):
@@ -47,6 +50,7 @@ class Invitation:
     created: datetime
     expires: datetime
     state: InvitationState
+    remote: bool = False
 
 
 Draft = dict[str, str | None]  # linkId -> option code; None: did not want to answer
@@ -54,7 +58,7 @@ Draft = dict[str, str | None]  # linkId -> option code; None: did not want to an
 
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
     """Store an invitation and return its secret, which is nowhere else."""
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    secret, *_ = _possible_secrets(vault, planned.id)
     connection.execute(
         invitation.insert().values(
             id=planned.id,
@@ -71,9 +75,58 @@ def create_invitation(connection: Connection, vault: Vault, planned: Invitation)
             created=planned.created,
             expires=planned.expires,
             state=planned.state,
+            remote=planned.remote,
         )
     )
     return secret
+
+
+def read_invitation(connection: Connection, invitation_id: str) -> Invitation | None:
+    """Read an invitation by its id, whatever its state."""
+    row = connection.execute(sa.select(invitation).where(invitation.c.id == invitation_id)).first()
+    return None if row is None else _invitation(row)
+
+
+def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str:
+    """Derive the secret of an invitation again; InvitationUnusable if its key is gone."""
+    stored = connection.execute(
+        sa.select(invitation.c.secret).where(invitation.c.id == invitation_id)
+    ).scalar()
+    for secret in _possible_secrets(vault, invitation_id):
+        if stored in vault.digests("invitation", secret):
+            return secret
+    raise InvitationUnusable(
+        "The link of this form cannot be shown again.", "Withdraw it and make a new one."
+    )
+
+
+def spoken_code(vault: Vault, invitation_id: str) -> str:
+    """Give the digits that can be read out instead of sending the link; they count for CODE_LIFE after creation."""
+    return _possible_codes(vault, invitation_id)[0]
+
+
+def find_by_code(connection: Connection, vault: Vault, code: str, now: datetime) -> str | None:
+    """Find the secret of the open invitation with a spoken code; None if there is none. Count tries before asking."""
+    rows = connection.execute(
+        sa.select(invitation.c.id).where(
+            invitation.c.remote,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.created > now - CODE_LIFE,
+            invitation.c.expires > now,
+        )
+    ).scalars()
+    found = [each for each in rows if code in _possible_codes(vault, each)]
+    return read_secret(connection, vault, found[0]) if len(found) == 1 else None
+
+
+def _possible_secrets(vault: Vault, invitation_id: str) -> tuple[str, ...]:
+    """Derive the secret under every key, newest first."""
+    return tuple(each[:_SECRET_LENGTH] for each in vault.digests("invitation-secret", invitation_id))
+
+
+def _possible_codes(vault: Vault, invitation_id: str) -> tuple[str, ...]:
+    digests = vault.digests("invitation-code", invitation_id)
+    return tuple(str(int(each, 16) % 10**CODE_DIGITS).zfill(CODE_DIGITS) for each in digests)
 
 
 def new_id() -> str:
@@ -133,6 +186,22 @@ def open_invitations(
             invitation.c.patient == patient,
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
             invitation.c.expires > now,
+        )
+        .order_by(invitation.c.created.desc())
+    )
+    return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in rows)
+
+
+def followed_invitations(
+    connection: Connection, vault: Vault, site: str, patient: str, now: datetime
+) -> tuple[tuple[Invitation, int], ...]:
+    """List what is under way for a patient and what ended lately, newest first, with the questions answered so far."""
+    rows = connection.execute(
+        sa.select(invitation)
+        .where(
+            invitation.c.site == site,
+            invitation.c.patient == patient,
+            invitation.c.created > now - _FOLLOWED_FOR,
         )
         .order_by(invitation.c.created.desc())
     )
@@ -207,4 +276,5 @@ def _invitation(row: Row[Any]) -> Invitation:
         created=row.created,
         expires=row.expires,
         state=InvitationState(row.state),
+        remote=row.remote,
     )

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     PATIENT_VIEWED = "patient-viewed"
     RESPONSE_VIEWED = "response-viewed"
     INVITATION_CREATED = "invitation-created"
+    INVITATION_SHOWN = "invitation-shown"
     INVITATION_OPENED = "invitation-opened"
     INVITATION_WITHDRAWN = "invitation-withdrawn"
     HAND_OVER = "hand-over"
@@ -56,6 +57,7 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.PATIENT_VIEWED: (_REST, (_RESTFUL, "read"), "R"),
     Kind.RESPONSE_VIEWED: (_REST, (_RESTFUL, "read"), "R"),
     Kind.INVITATION_CREATED: (_LOGIN, (_OWN, "invitation-created"), "C"),
+    Kind.INVITATION_SHOWN: (_LOGIN, (_OWN, "invitation-shown"), "R"),
     Kind.INVITATION_OPENED: (_LOGIN, (_OWN, "invitation-opened"), "E"),
     Kind.INVITATION_WITHDRAWN: (_LOGIN, (_OWN, "invitation-withdrawn"), "D"),
     Kind.HAND_OVER: (_LOGIN, (_OWN, "hand-over"), "E"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.engine import Dialect
 
@@ -100,9 +102,20 @@ invitation = Table(
     Column("created", Instant, nullable=False),
     Column("expires", Instant, nullable=False),
     Column("state", String(16), nullable=False),  # InvitationState
+    Column(
+        "remote", Boolean, nullable=False, server_default=false()
+    ),  # by link, not on the clinician's device
     Column("opened", Instant),
     Column("draft_saved", Instant),
     Column("sealed_draft", LargeBinary),
+)
+
+throttle = Table(
+    "throttle",
+    metadata,
+    Column("key", String(64), primary_key=True),  # digest of what is tried and from where
+    Column("since", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
 )
 
 response = Table(

@@ -92,3 +92,8 @@ def render_form(view: FormView) -> str:
 def render_lock(page: LockPage) -> str:
     """Ask for the clinician's PIN."""
     return render("respondent/lock.html", language=page.language, page=page)
+
+
+def render_code(language: str = "en", *, wrong: bool = False) -> str:
+    """Ask for the code that opens a form."""
+    return render("respondent/code.html", language=language, wrong=wrong)

@@ -5,6 +5,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+import segno
+from markupsafe import Markup
+
 from plugin.pages.delivery import FINAL, DeliveryMark, delivery_label
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, draw
@@ -93,12 +96,13 @@ class RecentResponse:
 
 @dataclass(frozen=True, slots=True)
 class OpenForm:
-    """A form that has been handed over or sent out and not come back; `state` in words."""
+    """A form that has been handed over or sent out and not come back; `state` in words, `remote` if by link."""
 
     id: str
     who: str
     instrument: str
     state: str
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class PatientPage:
     respondents: tuple[RespondentChoice, ...]
     instruments: tuple[InstrumentChoice, ...]
     age_years: int | None = None
+    link_from_age: int = 12
     banner: Banner | None = None
     contact: Contact | None = None
     responses: tuple[RecentResponse, ...] = ()
@@ -145,6 +150,32 @@ class PatientPage:
     def in_motion(self) -> bool:
         """True if a delivery may still change by itself."""
         return any(response.state not in FINAL for response in self.responses)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """The link of a form that is filled elsewhere. `code` is None once it no longer counts."""
+
+    launch: str
+    csrf: str
+    invitation: str
+    rater: str
+    instrument: str
+    state: str
+    is_open: bool
+    address: str
+    expires: datetime
+    code: str | None
+    code_address: str
+    code_ends: datetime
+
+
+def render_link(page: LinkPage) -> str:
+    """Show address, QR code and spoken code, and how far the form is."""
+    drawing = segno.make(page.address, error="m").svg_inline(
+        scale=1, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
+    )
+    return render("clinician/link.html", page=page, qr=Markup(drawing))  # noqa: S704 -- drawn here, holds no text
 
 
 def render_patient(page: PatientPage) -> str:

@@ -103,6 +103,18 @@ async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
     )
 
 
+async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
+    """Read the patient's age in whole years; None if the EHR does not tell the day of birth."""
+    return age_in_years(_date((await _read(ehr, launch.patient, _Person)).birthDate), today)
+
+
+def age_in_years(born: date | None, today: date) -> int | None:
+    """Count whole years."""
+    if born is None:
+        return None
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
 async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
     """List who may answer: the young person, the caregivers of the record, the clinician of this launch."""
     patient_id = launch.patient.removeprefix("Patient/")

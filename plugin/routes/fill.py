@@ -99,7 +99,8 @@ async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> 
         instrument = _instrument(rapport, found)
         await _submit(rapport, found, instrument, _read_answers(body, instrument))
         rapport.worker.wake()
-    return JSONResponse({"state": "saved", "return_url": f"/launches/{found.launch}/return"})
+    back = None if found.remote else f"/launches/{found.launch}/return"
+    return JSONResponse({"state": "saved", "return_url": back})
 
 
 async def _submit(rapport: Rapport, found: Invitation, instrument: Instrument, answers: Draft) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -22,7 +22,7 @@ from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid, NotSignedIn
 from plugin.pages import render_lock
-from plugin.routes.chart import read_respondents
+from plugin.routes.chart import read_age, read_respondents
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -48,6 +48,7 @@ class _Wish:
     respondent: str
     instrument: str
     language: str
+    remote: bool
 
 
 @router.post("/invitations")
@@ -60,11 +61,12 @@ async def invite(
     instrument: Annotated[str, Form()],
     language: Annotated[str, Form()],
     pin: Annotated[str, Form()] = "",
+    way: Annotated[Literal["device", "link"], Form()] = "device",
 ) -> Response:
-    """Start a form on this device: lock the session and open the form, or open it at once for the therapist."""
+    """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist."""
     check_csrf(rapport, found, csrf)
-    planned = await _plan(rapport, found, _Wish(respondent, instrument, language))
-    handed_over = planned.rater != Rater.THERAPIST
+    planned = await _plan(rapport, found, _Wish(respondent, instrument, language, remote=way == "link"))
+    handed_over = planned.rater != Rater.THERAPIST and not planned.remote
     hashed = None
     if handed_over:
         sessions.check_pin_form(pin)
@@ -79,6 +81,8 @@ async def invite(
     kind = Kind.HAND_OVER if handed_over else Kind.INVITATION_CREATED
     audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient)
     secret = await rapport.ledger.write(store, audit)
+    if planned.remote:
+        return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
     return RedirectResponse(f"/fill#{secret}", status_code=303)
 
 
@@ -164,6 +168,8 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
             f"{chosen.title} is for the {chosen.rater}, and {who.name} is the {who.rater}.",
             "Choose the form that fits who answers.",
         )
+    if wish.remote:
+        await _check_link_allowed(rapport, found, who.rater)
     now = rapport.clock()
     hours = rapport.settings.policies[found.site].invitation_hours
     return Invitation(
@@ -180,7 +186,21 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         created=now,
         expires=now + timedelta(hours=hours),
         state=InvitationState.CREATED,
+        remote=wish.remote,
     )
+
+
+async def _check_link_allowed(rapport: Rapport, found: Launch, rater: Rater) -> None:
+    """Refuse a link to a child who is too young for one, or whose age the EHR does not tell: the site's policy."""
+    from_age = rapport.settings.policies[found.site].link_from_age
+    if rater != Rater.CHILD or from_age == 0:
+        return
+    age = await read_age(await ehr_for(rapport, found), found, rapport.clock().date())
+    if age is None or age < from_age:
+        raise Invalid(
+            f"No link is made for a child under {from_age} years, or of unknown age.",
+            "Hand over this device in the session, or have the caregiver answer.",
+        )
 
 
 def _choose_instrument(rapport: Rapport, wish: _Wish) -> Instrument:

@@ -1,6 +1,7 @@
 """Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -39,7 +40,7 @@ from plugin.pages import (
     interface_language,
 )
 from plugin.responses import Answers, check_response, read_response
-from plugin.routes.chart import Chart, Respondent
+from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.state import Rapport
 from plugin.scores import Score, compute
 from plugin.trends.history import Point, read_points
@@ -67,7 +68,7 @@ def patient_page(
     """Fill the patient page."""
     catalogue = rapport.intake.catalogue
     today = rapport.clock().date()
-    age = _age(chart.birth_date, today)
+    age = age_in_years(chart.birth_date, today)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
     return PatientPage(
@@ -83,12 +84,15 @@ def patient_page(
         ),
         instruments=tuple(_choice(each) for each in catalogue.all()),
         age_years=age,
+        link_from_age=rapport.settings.policies[launch.site].link_from_age,
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
         trend=_trend(catalogue, chart, accounts, people),
         notices=tuple(_notices(launch, chart)),
-        open_forms=tuple(_open_form(catalogue, each, answered, people) for each, answered in under_way),
+        open_forms=tuple(
+            _open_form(catalogue, each, answered, people, rapport.clock()) for each, answered in under_way
+        ),
     )
 
 
@@ -206,16 +210,43 @@ def _choice(instrument: Instrument) -> InstrumentChoice:
     )
 
 
-def _open_form(
-    catalogue: Catalogue, invitation: Invitation, answered: int, people: Mapping[str, Respondent]
-) -> OpenForm:
+@dataclass(frozen=True, slots=True)
+class FormState:
+    """How far a form is, in words."""
+
+    instrument: str
+    label: str
+    is_open: bool
+
+
+def form_state(catalogue: Catalogue, invitation: Invitation, answered: int, now: datetime) -> FormState:
+    """Say how far a form is: sent out, opened, half done, sent."""
     instrument = catalogue.nearest(invitation.instrument)
-    state = "not opened yet"
-    if invitation.state is not InvitationState.CREATED:
-        asked = f" of {len(questions_of(instrument))}" if instrument else ""
-        state = f"{answered}{asked} answered"
+    asked = len(questions_of(instrument)) if instrument else 0
+    is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
+    if is_open and invitation.expires <= now:
+        return FormState(
+            instrument.title if instrument else invitation.instrument, "its time has passed", is_open=False
+        )
+    label = {
+        InvitationState.CREATED: "not opened yet",
+        InvitationState.OPENED: f"{answered} of {asked} answered" if answered else "opened",
+        InvitationState.SUBMITTED: "sent",
+        InvitationState.WITHDRAWN: "withdrawn",
+    }[invitation.state]
+    return FormState(instrument.title if instrument else invitation.instrument, label, is_open)
+
+
+def _open_form(
+    catalogue: Catalogue,
+    invitation: Invitation,
+    answered: int,
+    people: Mapping[str, Respondent],
+    now: datetime,
+) -> OpenForm:
+    state = form_state(catalogue, invitation, answered, now)
     who = _who(people.get(invitation.source), Rater(invitation.rater))
-    return OpenForm(invitation.id, who, instrument.title if instrument else invitation.instrument, state)
+    return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote)
 
 
 def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respondent]) -> RecentResponse:
@@ -372,12 +403,6 @@ def _notices(launch: Launch, chart: Chart) -> Iterable[Notice]:
 
 def _who(person: Respondent | None, rater: Rater) -> str:
     return (person.name if person else "") or _ROLE_NAMES[rater]
-
-
-def _age(born: date | None, today: date) -> int | None:
-    if born is None:
-        return None
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def _moment(text: str | None) -> datetime | date | None:

@@ -2,12 +2,14 @@
 // Everything works without it too: the server checks, and a reload shows the newest states.
 
 const lang = document.documentElement.lang;
-document.querySelectorAll("time[data-local]").forEach((time) => {
-  // Day before month, as the server writes it: the United States' order would be read two ways.
-  time.textContent = new Date(time.dateTime).toLocaleString(lang === "en" ? "en-GB" : lang, {
-    day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+function localTimes() {
+  document.querySelectorAll("time[data-local]").forEach((time) => {
+    // Day before month, as the server writes it: the United States' order would be read two ways.
+    time.textContent = new Date(time.dateTime).toLocaleString(lang === "en" ? "en-GB" : lang, {
+      day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+    });
   });
-});
+}
 
 function offer(form) {
   const age = "age" in form.dataset ? Number(form.dataset.age) : null;
@@ -37,8 +39,20 @@ function offer(form) {
     if (!spoken.includes(language.value)) language.value = spoken[0] ?? "";
   }
 
-  form.addEventListener("change", fit);
+  const link = form.querySelector("[data-link]"), noLink = form.querySelector("[data-no-link]");
+  const from = Number(form.dataset.linkFrom);
+
+  function fitLink() {
+    const rater = form.querySelector("[name=respondent]:checked")?.dataset.rater;
+    const tooYoung = rater === "child" && from > 0 && !(age >= from);
+    link.hidden = rater === "therapist" || tooYoung;
+    noLink.hidden = !tooYoung;
+    link.disabled = press.disabled;
+  }
+
+  form.addEventListener("change", () => { fit(); fitLink(); });
   fit();
+  fitLink();
   const show = pin.querySelector("button");
   show.hidden = false;
   show.addEventListener("click", () => {
@@ -81,7 +95,60 @@ function follow(section) {
   setTimeout(ask, FAST);
 }
 
+function listen(part) {
+  let source = null;
+
+  // Only while it is looked at: browsers allow six connections to a server, in all tabs together.
+  function attend() {
+    if (document.hidden) { source?.close(); source = null; return; }
+    if (source) return;
+    source = new EventSource(part.dataset.events);
+    source.addEventListener("message", hear);
+  }
+
+  function hear({ data }) {
+    let moved = false;
+    const forms = JSON.parse(data);
+    forms.forEach(({ id, label, open }) => {
+      const place = document.querySelector(`[data-form-state="${CSS.escape(id)}"]`);
+      if (!place) moved ||= open;
+      else if (place.textContent !== label) { place.textContent = label; moved ||= !open; }
+    });
+    if (moved) refresh();
+  }
+
+  document.addEventListener("visibilitychange", attend);
+  attend();
+}
+
+// A form has come back or another was made: takes the parts of the page that show it anew, and leaves what is being chosen.
+async function refresh() {
+  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.querySelectorAll("[data-part]").forEach((part) => {
+    const found = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (found) part.replaceChildren(...found.childNodes);
+  });
+  localTimes();
+  const responses = document.querySelector("[data-poll]");
+  if (responses) follow(responses);
+}
+
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+    button.textContent = button.dataset.done;
+  });
+});
+
+localTimes();
 const start = document.querySelector("[data-start]");
 if (start?.querySelector("[data-pin]")) offer(start);
 const moving = document.querySelector("[data-moving]");
 if (moving) follow(moving);
+const told = document.querySelector("[data-events]");
+if (told) listen(told);

@@ -8,7 +8,7 @@ import typer
 from typer.main import get_command
 
 from plugin.__main__ import app
-from plugin.routes import fhir, fill, hand_over, home, patient, scoring, smart
+from plugin.routes import fhir, fill, hand_over, home, patient, remote, scoring, smart
 from plugin.tables import catalogue_markdown
 from questionnaires import load_catalogue
 
@@ -34,7 +34,7 @@ def test_every_command_is_documented() -> None:
 def test_every_address_is_documented_and_no_other() -> None:
     page = (DOCS / "reference/addresses.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(?:GET|POST|PUT)(?:`, `POST)? (/[^`]*)`", page))
-    routers = (home, smart, patient, hand_over, fill, fhir, scoring)
+    routers = (home, smart, patient, hand_over, fill, fhir, scoring, remote)
     served = {route.path for module in routers for route in module.router.routes}
     assert served == documented
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,9 @@ from tests.browser import open_browser
 from tests.product.demonstration import ROOT, Demonstration, running_demonstration
 
 pytestmark = pytest.mark.browser
+
+# How fast it is stands in benchmarks/send_to_record.py; here a busy machine may take its time.
+expect.set_options(timeout=20_000)
 
 PIN = "4711"
 SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
@@ -36,7 +38,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB", timezone_id="UTC")
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(20_000)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -127,13 +129,12 @@ def test_a_child_answers_in_the_ehrs_frame_and_the_score_stands_in_the_chart(
     expect(frame.get_by_role("listitem")).to_have_count(6)
     frame.get_by_role("button", name="Send").click()
     expect(frame.get_by_role("heading", name="Your answers are saved")).to_be_visible()
-    sent = time.monotonic()
 
     # The chart, open in a second tab, shows the new scores without a reload.
     chart = page.context.new_page()
     chart.goto(page.url.partition("/app/")[0])
     total = chart.get_by_role("row", name="Rapport Check-in (child): total").first
-    expect(total).to_contain_text("16", timeout=2000 - (time.monotonic() - sent) * 1000)
+    expect(total).to_contain_text("16")
     chart.close()
 
     frame.get_by_role("link", name="Give the tablet back").click()
@@ -197,3 +198,66 @@ def test_the_output_of_both_servers_names_nobody_and_no_secret(
     after_welcome = printed.partition("begins anew")[2]
     for private in ("Okafor", "2017-07-26", PIN, address_of_app(page).partition("#")[2], "eyJ"):
         assert private not in after_welcome
+
+
+def test_a_teenager_answers_on_a_phone_during_a_video_session(
+    page: Page, demonstration: Demonstration, pictures: Path, browser: Browser
+) -> None:
+    open_chart(page, demonstration, "Marisol Vega Prieto", "Wei-Ling Chen")
+    frame = open_rapport(page)
+    frame.get_by_role("radio", name="Wei-Ling Chen").check()
+    frame.get_by_role("button", name="Make a link instead").click()
+    state = frame.locator("[data-form-state]")
+    expect(state).to_have_text("not opened yet")
+    take_picture(page, frame, pictures / "link.png")
+    code = frame.locator(".spoken b").inner_text()
+
+    context = browser.new_context(viewport={"width": 390, "height": 780}, is_mobile=True, has_touch=True)
+    phone = context.new_page()
+    phone.goto(f"{demonstration.rapport}/code")
+    phone.screenshot(path=pictures / "code.png")
+    phone.get_by_label("Code").fill(code)
+    phone.get_by_role("button", name="Open the form").click()
+    expect(phone.get_by_role("heading", name="Rapport Check-in (adolescent)")).to_be_visible()
+    # The clinician's page hears it without a reload.
+    expect(state).to_have_text("opened")
+    phone.get_by_role("button", name="Start").click()
+    for number in range(1, 7):
+        phone.get_by_role("radio", name="Mostly").locator("visible=true").check()
+        phone.get_by_role("button", name=re.compile("Next|Look over")).click()
+        if number == 3:
+            expect(state).to_have_text("3 of 6 answered")
+    phone.get_by_role("button", name="Send").click()
+    expect(phone.get_by_text("You can close this page now.")).to_be_visible()
+    expect(state).to_have_text("sent")
+    phone.reload()
+    expect(phone.get_by_role("heading", name="Your answers are saved")).to_be_visible()
+    context.close()
+
+    frame.get_by_role("link", name="Back to the patient").click()
+    expect(frame.locator("[data-response]").first).to_contain_text("In the record")
+
+
+def test_the_patient_page_shows_what_came_back_without_a_reload(
+    page: Page, demonstration: Demonstration, browser: Browser
+) -> None:
+    open_chart(page, demonstration, "Marisol Vega Prieto", "Oliver Bennett")
+    frame = open_rapport(page)
+    expect(frame.get_by_text("no link is made")).to_be_visible()
+    frame.locator("[name=respondent][data-rater=caregiver]").first.check()
+    frame.get_by_role("button", name="Make a link instead").click()
+    address = frame.get_by_role("textbox", name="Link").input_value()
+    frame.get_by_role("link", name="Back to the patient").click()
+    expect(frame.get_by_text("No responses yet.")).to_be_visible()
+
+    context = browser.new_context()
+    elsewhere = context.new_page()
+    elsewhere.goto(address)
+    for group in elsewhere.get_by_role("group").all():
+        group.get_by_role("radio").nth(3).check()
+    elsewhere.get_by_role("button", name="Look over").click()
+    elsewhere.get_by_role("button", name="Send").click()
+    expect(elsewhere.get_by_role("heading", name="Your answers are saved")).to_be_visible()
+    context.close()
+    expect(frame.locator("[data-response]")).to_have_count(1)
+    expect(frame.locator("[data-response]")).to_contain_text("In the record")

@@ -1,0 +1,143 @@
+"""Forms filled elsewhere: the link with its QR code and spoken code, what is heard of it, and the door for the code."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Form, Header, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from plugin.access.invitations import (
+    CODE_DIGITS,
+    CODE_LIFE,
+    Invitation,
+    find_by_code,
+    followed_invitations,
+    read_invitation,
+    read_secret,
+    spoken_code,
+)
+from plugin.access.launches import Launch
+from plugin.access.throttle import count_try
+from plugin.audit import Actor, Kind
+from plugin.errors import NotFound
+from plugin.pages import LinkPage, choose_language, render_code, render_link
+from plugin.routes.state import CurrentLaunch, CurrentRapport, Rapport, actor_of, check_origin, csrf_token
+from plugin.routes.views import form_state
+
+router = APIRouter()
+
+_MOST_TRIES_FROM_ONE_ADDRESS = 10  # within ten minutes
+_MOST_TRIES_OF_ALL = 300  # within ten minutes: of 10^8 codes, of which few are open
+_ASK_EVERY = 1.0  # seconds
+_BEAT_EVERY = 15  # asks: proxies close what is silent
+_LONGEST = 600  # asks; the browser connects again
+
+
+@router.get("/launches/{launch}/invitations/{invitation}")
+async def link(invitation: str, found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
+    """Show the link of a form again, as address, as QR code and as a code to read out."""
+    vault = rapport.ledger.vault
+    planned = await rapport.ledger.read(lambda connection: read_invitation(connection, invitation))
+    if (
+        planned is None
+        or not planned.remote
+        or (planned.site, planned.patient) != (found.site, found.patient)
+    ):
+        raise NotFound("There is no such form of this patient.", "Go back to the patient page.")
+    secret = await rapport.ledger.read(lambda connection: read_secret(connection, vault, invitation))
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.INVITATION_SHOWN, actor_of(found), site=found.site, patient=found.patient, about=()
+        )
+    )
+    return HTMLResponse(render_link(_link_page(rapport, found, planned, secret)))
+
+
+def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str) -> LinkPage:
+    code_ends = planned.created + CODE_LIFE
+    code = spoken_code(rapport.ledger.vault, planned.id)
+    half = CODE_DIGITS // 2
+    form = form_state(rapport.intake.catalogue, planned, 0, rapport.clock())
+    return LinkPage(
+        launch=found.id,
+        csrf=csrf_token(rapport, found),
+        invitation=planned.id,
+        rater=planned.rater,
+        instrument=form.instrument,
+        state=form.label,
+        is_open=form.is_open,
+        address=f"{rapport.settings.base_url}/fill#{secret}",
+        expires=planned.expires,
+        code=f"{code[:half]} {code[half:]}" if code_ends > rapport.clock() else None,
+        code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
+        code_ends=code_ends,
+    )
+
+
+@router.get("/launches/{launch}/events")
+async def events(request: Request, found: CurrentLaunch, rapport: CurrentRapport) -> StreamingResponse:
+    """Tell as server-sent events how far the forms of this patient are: whenever one of them changes."""
+    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+    return StreamingResponse(_tell(request, found, rapport), media_type="text/event-stream", headers=headers)
+
+
+async def _tell(request: Request, found: Launch, rapport: Rapport) -> AsyncIterator[bytes]:
+    told = b""
+    yield b"retry: 2000\n\n"
+    for number in range(_LONGEST):
+        if await request.is_disconnected():
+            return
+        now = await _states(found, rapport)
+        if now != told:
+            told = now
+            yield b"data: " + now + b"\n\n"
+        elif number % _BEAT_EVERY == 0:
+            yield b": still here\n\n"
+        await asyncio.sleep(_ASK_EVERY)
+
+
+async def _states(found: Launch, rapport: Rapport) -> bytes:
+    vault, now = rapport.ledger.vault, rapport.clock()
+    listed = await rapport.ledger.read(
+        lambda connection: followed_invitations(connection, vault, found.site, found.patient, now)
+    )
+    states = []
+    for planned, answered in listed:
+        form = form_state(rapport.intake.catalogue, planned, answered, now)
+        states.append({"id": planned.id, "label": form.label, "open": form.is_open, "remote": planned.remote})
+    return msgspec.json.encode(states)
+
+
+@router.get("/code")
+async def ask_code(accept_language: Annotated[str, Header(max_length=500)] = "") -> HTMLResponse:
+    """Ask for the code that the therapist has read out."""
+    return HTMLResponse(render_code(choose_language(accept_language)))
+
+
+@router.post("/code", dependencies=[Depends(check_origin)])
+async def open_by_code(
+    request: Request,
+    rapport: CurrentRapport,
+    code: Annotated[str, Form(max_length=40)] = "",
+    accept_language: Annotated[str, Header(max_length=500)] = "",
+) -> Response:
+    """Open the form of a spoken code; wrong ones are counted, by address and in all."""
+    vault, now = rapport.ledger.vault, rapport.clock()
+    source = request.client.host if request.client else ""
+    for where, most in ((source, _MOST_TRIES_FROM_ONE_ADDRESS), ("", _MOST_TRIES_OF_ALL)):
+        await rapport.ledger.bookkeep(
+            partial(count_try, vault=vault, what="code", source=where, now=now, most=most)
+        )
+    digits = "".join(each for each in code if each.isdecimal())
+    secret = await rapport.ledger.read(lambda connection: find_by_code(connection, vault, digits, now))
+    if secret is None:
+        await rapport.ledger.record(
+            rapport.trail.entry(
+                Kind.INVITATION_OPENED, Actor(None, "unknown"), site=None, patient=None, failure="Wrong code"
+            )
+        )
+        return HTMLResponse(render_code(choose_language(accept_language), wrong=True), status_code=422)
+    return RedirectResponse(f"/fill#{secret}", status_code=303)

@@ -1,0 +1,194 @@
+"""A form filled elsewhere: link, spoken code, who may be sent one, and what the clinician hears of it."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.product.forms import ANSWERS
+from tests.product.world import RAPPORT, World, body_of
+
+TEENAGER = "wei-ling"  # 15 years
+
+
+async def make_link(
+    world: World, page: httpx.Response, respondent: str, instrument: str = "rapport-checkin-adolescent"
+) -> httpx.Response:
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert csrf
+    data = {
+        "csrf": csrf[1],
+        "respondent": respondent,
+        "instrument": instrument,
+        "language": "en",
+        "way": "link",
+    }
+    return await world.follow(await world.browser.post(f"{page.url}/invitations", data=data))
+
+
+async def teenagers_link(world: World) -> httpx.Response:
+    people = await world.people()
+    page = await world.launch(TEENAGER)
+    made = await make_link(world, page, f"Patient/{people[TEENAGER]}")
+    assert made.status_code == 200, made.text
+    return made
+
+
+def secret_of(page: httpx.Response) -> str:
+    found = re.search(r'value="[^"]*/fill#([0-9a-f]{40})"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def code_of(page: httpx.Response) -> str:
+    found = re.search(r"<b>(\d{4} \d{4})</b>", page.text)
+    assert found, page.text
+    return found[1]
+
+
+async def test_a_link_opens_the_form_on_a_phone_and_the_answers_stand_in_the_record(world: World) -> None:
+    made = await teenagers_link(world)
+    secret = secret_of(made)
+    async with world.new_browser() as phone:
+        headers = {"X-Rapport-Invitation": secret}
+        form = await phone.get("/fill/form", headers=headers)
+        assert form.status_code == 200
+        sent = await phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+        assert sent.json() == {"state": "saved", "return_url": None}
+        again = await phone.get("/fill/form", headers=headers)
+        assert again.status_code == 410
+    people = await world.people()
+    assert await world.delivered(code="rapport-checkin-adolescent-total", patient=people[TEENAGER])
+
+
+async def test_the_clinician_goes_on_working_while_a_link_is_out(world: World) -> None:
+    made = await teenagers_link(world)
+    page = await world.browser.get(str(made.url).partition("/invitations")[0])
+    assert page.status_code == 200
+    assert "not opened yet" in page.text
+
+
+async def test_the_same_link_can_be_shown_again(world: World) -> None:
+    made = await teenagers_link(world)
+    again = await world.browser.get(made.url)
+    assert secret_of(again) == secret_of(made)
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [each.read_bytes() for each in folder.rglob("*") if each.is_file()]
+
+
+async def test_the_secret_does_not_rest_in_the_database(world: World, tmp_path: Path) -> None:
+    secret = secret_of(await teenagers_link(world)).encode()
+    stored = contents(tmp_path)
+    assert stored
+    assert all(secret not in each for each in stored)
+
+
+async def test_the_code_that_was_read_out_opens_the_same_form(world: World) -> None:
+    made = await teenagers_link(world)
+    async with world.new_browser() as phone:
+        opened = await phone.post("/code", data={"code": code_of(made)})
+        assert opened.status_code == 303
+        assert opened.headers["location"] == f"/fill#{secret_of(made)}"
+
+
+async def test_the_code_ends_before_the_link(world: World) -> None:
+    made = await teenagers_link(world)
+    code = code_of(made)
+    world.clock.pass_time(minutes=31)
+    async with world.new_browser() as phone:
+        refused = await phone.post("/code", data={"code": code})
+    assert refused.status_code == 422
+    assert "opens no form" in refused.text
+
+
+async def test_a_form_in_the_hand_has_no_code(world: World) -> None:
+    people = await world.people()
+    page = await world.launch(TEENAGER)
+    await world.hand_over(page, f"Patient/{people[TEENAGER]}", "rapport-checkin-adolescent")
+    ledger = world.rapport.state.rapport.ledger
+    from plugin.access.invitations import find_by_code, spoken_code
+    from plugin.ledger import tables as t
+
+    invitation = await ledger.read(lambda c: c.execute(t.invitation.select()).one())
+    code = spoken_code(ledger.vault, invitation.id)
+    found = await ledger.read(lambda c: find_by_code(c, ledger.vault, code, world.clock()))
+    assert found is None
+
+
+async def test_guessing_codes_ends_after_ten_tries(world: World) -> None:
+    async with world.new_browser() as guesser:
+        answers = [(await guesser.post("/code", data={"code": f"{n:08}"})).status_code for n in range(11)]
+    assert answers == [422] * 10 + [429]
+    world.clock.pass_time(minutes=11)
+    async with world.new_browser() as guesser:
+        assert (await guesser.post("/code", data={"code": "1"})).status_code == 422
+
+
+@pytest.mark.parametrize("patient", ["amara", "freya"])
+async def test_no_link_is_made_for_a_child_under_twelve(world: World, patient: str) -> None:
+    people = await world.people()
+    page = await world.launch(patient)
+    refused = await make_link(world, page, f"Patient/{people[patient]}", "rapport-checkin-child")
+    assert refused.status_code == 422
+    assert "under 12 years" in refused.text
+
+
+async def test_the_caregiver_of_a_small_child_gets_a_link(world: World) -> None:
+    page = await world.launch("amara")
+    carer = re.search(r'value="(RelatedPerson/[^"]+)"', page.text)
+    assert carer
+    made = await make_link(world, page, carer[1], "rapport-checkin-caregiver")
+    assert made.status_code == 200
+    assert "<svg" in made.text
+
+
+async def test_another_patients_launch_does_not_see_the_link(world: World) -> None:
+    made = await teenagers_link(world)
+    invitation = str(made.url).rsplit("/", 1)[1]
+    other = await world.launch("amara")
+    refused = await world.browser.get(f"{other.url}/invitations/{invitation}")
+    assert refused.status_code == 404
+
+
+async def states(world: World, page: httpx.Response) -> AsyncIterator[list[dict[str, Any]]]:
+    """Read the states as the events give them."""
+    from plugin.access.launches import read_launch
+    from plugin.routes.remote import _states
+
+    rapport = world.rapport.state.rapport
+    launch = str(page.url).split("/launches/")[1].split("/")[0]
+    key = rapport.ledger.vault.digest("session", world.browser.cookies["__Host-rapport"])
+    found = await rapport.ledger.read(
+        lambda c: read_launch(c, rapport.ledger.vault, launch, key, world.clock())
+    )
+    assert found is not None
+    while True:
+        yield body_of(httpx.Response(200, content=await _states(found, rapport)))
+
+
+async def test_the_clinician_hears_opened_half_done_and_sent(world: World) -> None:
+    made = await teenagers_link(world)
+    headers = {"X-Rapport-Invitation": secret_of(made)}
+    heard = states(world, made)
+
+    async def label() -> str:
+        return str((await anext(heard))[0]["label"])
+
+    async with world.new_browser() as phone:
+        assert await label() == "not opened yet"
+        await phone.get("/fill/form", headers=headers)
+        assert await label() == "opened"
+        half = dict(list(ANSWERS.items())[:3])
+        await phone.put("/fill/answers", headers=headers, json={"answers": half})
+        assert await label() == "3 of 6 answered"
+        await phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+        assert await label() == "sent"
+
+
+async def test_the_link_is_made_for_this_address(world: World) -> None:
+    assert f'value="{RAPPORT}/fill#' in (await teenagers_link(world)).text
