@@ -73,7 +73,7 @@ authentication = "private_key_jwt"
 frame_ancestors = ["{ehr}"]
 scopes = [
   "launch", "openid", "fhirUser", "online_access",
-  "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.r",
+  "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
   "user/Practitioner.r",
 ]

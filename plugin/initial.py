@@ -74,6 +74,9 @@ frame_ancestors = ["https://ehr.example.org"]
 
 # From which age on a young person may be sent a link; below, the form is handed over in the session. 0: any age.
 # link_from_age = 12
+
+# At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
+# schedule = "every"
 """
 
 

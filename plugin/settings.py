@@ -16,6 +16,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
+from plugin.schedule import EVERY_SESSION, Schedule
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
 
 # Requested at launch: read the patient and the alliance history, write one form's results.
@@ -26,7 +27,7 @@ DEFAULT_SCOPES = (
     "fhirUser",
     "patient/Patient.r",
     "patient/RelatedPerson.rs",
-    "patient/Encounter.r",
+    "patient/Encounter.rs",
     "patient/QuestionnaireResponse.crs",
     "patient/Observation.crs",
     "patient/Provenance.c",
@@ -43,6 +44,7 @@ class SitePolicy:
     invitation_hours: int
     session_hours: int
     link_from_age: int = 12
+    schedule: Schedule = EVERY_SESSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,13 @@ class _Site(_Strict):
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
+    schedule: str = "every"
+
+    @pydantic.field_validator("schedule")
+    @classmethod
+    def _is_schedule(cls, value: str) -> str:
+        Schedule.parse(value)
+        return value
 
 
 class _File(_Strict):
@@ -121,6 +130,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 invitation_hours=site.invitation_hours,
                 session_hours=site.session_hours,
                 link_from_age=site.link_from_age,
+                schedule=Schedule.parse(site.schedule),
             )
             for site in file.site
         },

@@ -42,12 +42,14 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class RespondentChoice:
-    """Somebody who may answer. `rater`: child | caregiver | therapist | observer."""
+    """Somebody who may answer. `rater`: child | caregiver | therapist | observer; `standing` in this session, in words."""
 
     reference: str
     name: str
     rater: str
     relationship: str = ""
+    standing: str = ""
+    is_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class PatientPage:
     link_from_age: int = 12
     banner: Banner | None = None
     contact: Contact | None = None
+    session: int | None = None
     responses: tuple[RecentResponse, ...] = ()
     trend: Trend = field(default_factory=Trend)
     notices: tuple[Notice, ...] = ()

@@ -21,6 +21,8 @@ T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _HISTORY_LIMIT = 2000
+_HELD = {"arrived", "in-progress", "finished"}  # Encounter.status of contacts that take or took place
+_SESSIONS = {"AMB", "VR", "HH"}  # v3-ActCode: ambulatory, virtual, home health
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Chart:
     respondents: tuple[Respondent, ...]
     contact: str | None
     virtual: bool | None
+    session: int | None  # which of the patient's contacts this one is, counted from 1
     points: tuple[Point, ...]
     unread: tuple[str, ...]
 
@@ -78,18 +81,21 @@ class _Person(msgspec.Struct):
 class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     contact_class: _Coding = msgspec.field(default_factory=_Coding)
     period: _Period = msgspec.field(default_factory=_Period)
+    id: str = ""
+    status: str = ""
 
 
 async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
     """Read the chart's parts side by side; a part that fails is named, and the rest still shown."""
     unread: list[str] = []
-    patient, respondents, encounter, points = await asyncio.gather(
+    patient, respondents, encounter, points, session = await asyncio.gather(
         _or_none(_read(ehr, launch.patient, _Person), "the patient", unread),
         _or_none(read_respondents(ehr, launch), "the caregivers", unread),
         _or_none(_read(ehr, launch.encounter, _Encounter), "the contact", unread)
         if launch.encounter
         else _nothing(),
         _or_none(_read_history(ehr, launch, catalogue), "earlier scores", unread),
+        _count_sessions(ehr, launch),
     )
     contact = encounter.contact_class if encounter else None
     return Chart(
@@ -98,6 +104,7 @@ async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
         respondents=respondents or (),
         contact=encounter.period.start if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
+        session=session,
         points=points or (),
         unread=tuple(unread),
     )
@@ -143,6 +150,24 @@ async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
         # Reading Practitioner is not among the scopes that every EHR grants; the role is enough.
         name = ""
     return Respondent(launch.user, name, Rater.THERAPIST, "")
+
+
+async def _count_sessions(ehr: Ehr, launch: Launch) -> int | None:
+    """Tell which of the patient's contacts this launch is about; None where the EHR does not let us count them."""
+    if launch.encounter is None:
+        return None
+    patient_id = launch.patient.removeprefix("Patient/")
+    try:
+        found = await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT)
+    except EhrError:
+        return None
+    held = [
+        each
+        for each in _convert_all(found, _Encounter)
+        if each.status in _HELD and each.contact_class.code in _SESSIONS and each.period.start
+    ]
+    places = [f"Encounter/{each.id}" for each in sorted(held, key=lambda each: each.period.start or "")]
+    return places.index(launch.encounter) + 1 if launch.encounter in places else None
 
 
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> tuple[Point, ...]:

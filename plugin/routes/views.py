@@ -42,6 +42,7 @@ from plugin.pages import (
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.state import Rapport
+from plugin.schedule import Schedule
 from plugin.scores import Score, compute
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
@@ -71,21 +72,22 @@ def patient_page(
     age = age_in_years(chart.birth_date, today)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
+    heard = _Heard(
+        chart.session,
+        _answered(launch, chart, accounts, today),
+        {each.source for each, _ in under_way},
+    )
     return PatientPage(
         launch=launch.id,
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(
-            RespondentChoice(
-                each.reference, each.name or _ROLE_NAMES[each.rater], each.rater, each.relationship
-            )
-            for each in chart.respondents
-        ),
+        respondents=tuple(_respondent(rapport, launch, each, heard) for each in chart.respondents),
         instruments=tuple(_choice(each) for each in catalogue.all()),
         age_years=age,
         link_from_age=rapport.settings.policies[launch.site].link_from_age,
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
+        session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
         trend=_trend(catalogue, chart, accounts, people),
@@ -94,6 +96,43 @@ def patient_page(
             _open_form(catalogue, each, answered, people, rapport.clock()) for each, answered in under_way
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Of this session: its number, who has answered, and who has a form just now (references)."""
+
+    session: int | None
+    answered: set[str]
+    under_way: set[str]
+
+
+def _respondent(rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard) -> RespondentChoice:
+    standing, is_due = _standing(rapport.settings.policies[launch.site].schedule, who.reference, heard)
+    name = who.name or _ROLE_NAMES[who.rater]
+    return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due)
+
+
+def _standing(schedule: Schedule, reference: str, heard: _Heard) -> tuple[str, bool]:
+    if reference in heard.answered:
+        return "has answered", False
+    if reference in heard.under_way:
+        return "has a form", False
+    if heard.session is None or schedule.is_due(heard.session):
+        return "due", True
+    following = schedule.next_after(heard.session)
+    return ("not due" if following is None else f"due in session {following}"), False
+
+
+def _answered(launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date) -> set[str]:
+    """Name who has answered in this session: for its encounter, or on its day."""
+    records = [account.record for account in accounts]
+    kept = {
+        record.source or ""
+        for record in records
+        if record.authored.date() == today or (launch.encounter and record.encounter == launch.encounter)
+    }
+    return kept | {point.respondent or "" for point in chart.points if point.when.date() == today}
 
 
 def response_page(

@@ -32,7 +32,7 @@ SCOPES = [
     "online_access",
     "patient/Patient.r",
     "patient/RelatedPerson.rs",
-    "patient/Encounter.r",
+    "patient/Encounter.rs",
     "patient/QuestionnaireResponse.crs",
     "patient/Observation.crs",
     "patient/Provenance.c",
