@@ -269,7 +269,7 @@ async def test_files_are_kept_by_browsers_and_pages_are_not(world: World) -> Non
 
 def standing_of(page: Any, name: str) -> str:
     choice = next(part for part in page.text.split('<label class="choice">') if f"<b>{name}</b>" in part)
-    return choice.split('class="standing', 1)[1].split(">", 1)[1].split("<")[0]
+    return str(choice.split('class="standing', 1)[1].split(">", 1)[1].split("<")[0])
 
 
 async def test_who_has_answered_and_who_is_due_stands_beside_each_name(world: World) -> None:

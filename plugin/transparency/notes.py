@@ -1,0 +1,113 @@
+"""Checkpoints: the size and root of a log, signed with Ed25519 as a C2SP signed note."""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+_ED25519 = b"\x01"  # signature type of https://c2sp.org/signed-note
+_NAME = re.compile(r"[^\s+]+")
+
+
+class CheckpointInvalid(Exception):
+    """A checkpoint is not readable, or nobody trusted has signed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A log's `origin` (its name), the number of its leaves, and the root over them."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> str:
+        """Write what is signed."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+class LogSigner:
+    """Signs checkpoints in the name of a log; ValueError for a name with spaces or a plus sign."""
+
+    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"“{name}” cannot name a log: it must be without spaces and plus signs.")
+        self.name = name
+        self._key = key
+        self._public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def verifier(self) -> str:
+        """The public key in the form that verifiers take: name, key id, type and key."""
+        return verifier_key(self.name, self._public)
+
+    def sign(self, size: int, root: bytes) -> bytes:
+        """Give the signed checkpoint."""
+        text = Checkpoint(self.name, size, root).text()
+        signature = _key_id(self.name, self._public) + self._key.sign(text.encode())
+        return f"{text}\n— {self.name} {base64.b64encode(signature).decode()}\n".encode()
+
+
+def verifier_key(name: str, public: bytes) -> str:
+    """Write a public key (32 bytes) as `name+id+base64(type and key)`."""
+    return f"{name}+{_key_id(name, public).hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+
+
+def open_checkpoint(note: bytes, verifier: str) -> Checkpoint:
+    """Read a checkpoint that the holder of the verifier's key has signed; CheckpointInvalid otherwise."""
+    name, public = _read_verifier(verifier)
+    try:
+        text, signatures = note.decode().split("\n\n", 1)
+    except (UnicodeDecodeError, ValueError):
+        raise CheckpointInvalid("The checkpoint is not a signed note.") from None
+    text += "\n"
+    wanted = _key_id(name, public)
+    for line in signatures.splitlines():
+        dash, _, rest = line.partition(" ")
+        signer, _, encoded = rest.partition(" ")
+        raw = _decode(encoded)
+        if dash == "—" and signer == name and raw[:4] == wanted:
+            _check_signature(public, raw[4:], text)
+            return _read_text(text, name)
+    raise CheckpointInvalid(f"The checkpoint is not signed by {name}.")
+
+
+def _check_signature(public: bytes, signature: bytes, text: str) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, text.encode())
+    except InvalidSignature:
+        raise CheckpointInvalid("The checkpoint's signature is wrong: it was altered.") from None
+
+
+def _read_text(text: str, name: str) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[0] != name or not re.fullmatch(r"0|[1-9]\d{0,15}", lines[1]):
+        raise CheckpointInvalid("The checkpoint is not one of this log.")
+    root = _decode(lines[2])
+    if len(root) != hashlib.sha256().digest_size:
+        raise CheckpointInvalid("The checkpoint's root is not a SHA-256 hash.")
+    return Checkpoint(lines[0], int(lines[1]), root)
+
+
+def _read_verifier(verifier: str) -> tuple[str, bytes]:
+    parts = verifier.strip().split("+", 2)
+    raw = _decode(parts[2]) if len(parts) == 3 else b""
+    if len(raw) != 33 or raw[:1] != _ED25519 or _key_id(parts[0], raw[1:]).hex() != parts[1]:
+        raise CheckpointInvalid("The verifier's key is not an Ed25519 key in the form name+id+key.")
+    return parts[0], raw[1:]
+
+
+def _key_id(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return b""
