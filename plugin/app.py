@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from plugin import __version__
 from plugin.audit import Trail
+from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
 from plugin.delivery.send import EhrSender
@@ -26,6 +27,7 @@ from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.state import Rapport
 from plugin.scores import compile_key
 from plugin.settings import Settings
+from plugin.transparency import LogSigner
 from questionnaires import load_catalogue
 from smart_launch import SmartDirectory
 
@@ -50,8 +52,15 @@ def create_app(
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
+        log = TransparencyLog(
+            settings.log_folder, LogSigner(settings.log_name, settings.log_key), rapport.ledger
+        )
+        app.state.log = log
         worker = asyncio.create_task(rapport.worker.run())
+        logging = asyncio.create_task(log.run())
         yield
+        logging.cancel()
+        await asyncio.wait({logging})
         while not worker.done():
             # Python 3.11's wait_for can swallow one cancellation: ask until it is heard.
             worker.cancel()
@@ -72,6 +81,7 @@ def create_app(
     for part in (home, smart, patient, hand_over, fill, fhir, scoring, remote):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
+    app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")
     install_error_answers(app)
     return app
 

@@ -28,6 +28,10 @@ database = "sqlite:///rapport.sqlite3"
 # Folders of instruments of your own: <folder>/<id>/questionnaire.json.
 # instruments = ["instruments"]
 
+# Folder of the transparency log: static files with digests of everything that is stored, for auditors. Back it up apart
+# from the database, or let somebody else fetch <base_url>/log/checkpoint from time to time.
+# log = "log"
+
 [[site]]
 # A short name for the addresses and the environment: small letters, digits, hyphens.
 id = "clinic"
@@ -93,7 +97,9 @@ def write_initial(folder: Path) -> tuple[Path, ...]:
         environment,
         "# Secrets of this installation. Keep a copy in a safe place: without the key nothing stored can be read.\n"
         f"RAPPORT_SECRET_KEY={secrets.token_urlsafe(32)}\n"
-        f"RAPPORT_SIGNING_KEYS={keys.resolve()}\n",
+        f"RAPPORT_SIGNING_KEYS={keys.resolve()}\n"
+        "# Signs the transparency log; keep it when you change RAPPORT_SECRET_KEY.\n"
+        f"RAPPORT_LOG_KEY={secrets.token_urlsafe(32)}\n",
     )
     return configuration, environment, keys
 

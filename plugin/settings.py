@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
@@ -59,6 +62,13 @@ class Settings:
     policies: Mapping[str, SitePolicy]
     wording: Path | None
     instrument_folders: tuple[Path, ...]
+    log_folder: Path
+    log_key: Ed25519PrivateKey
+
+    @property
+    def log_name(self) -> str:
+        """The transparency log's name, which its checkpoints carry."""
+        return f"{self.base_url.partition('://')[2]}/log"
 
     def __repr__(self) -> str:
         """Name the installation, never its secrets."""
@@ -74,6 +84,7 @@ class _Server(_Strict):
     database: str
     wording: str | None = None
     instruments: tuple[str, ...] = ()
+    log: str = "log"
 
 
 class _Site(_Strict):
@@ -136,7 +147,34 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         },
         wording=base / file.server.wording if file.server.wording else None,
         instrument_folders=tuple(base / folder for folder in file.server.instruments),
+        log_folder=base / file.server.log,
+        log_key=log_signing_key(environment, _vault_keys(environment)),
     )
+
+
+def log_signing_key(environment: Mapping[str, str], vault_keys: tuple[bytes, ...]) -> Ed25519PrivateKey:
+    """Give the key that signs the transparency log: RAPPORT_LOG_KEY, else one derived from the oldest secret key.
+
+    SettingsInvalid if it is set and is not 32 bytes in base64.
+    """
+    raw = environment.get("RAPPORT_LOG_KEY", "").strip()
+    if not raw:
+        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"rapport:transparency-log")
+        return Ed25519PrivateKey.from_private_bytes(derivation.derive(vault_keys[-1]))
+    key = _decode_key(raw)
+    if len(key) != 32 or len(set(key)) < 8:
+        raise SettingsInvalid(
+            "RAPPORT_LOG_KEY is not 32 random bytes in base64.",
+            "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    return Ed25519PrivateKey.from_private_bytes(key)
+
+
+def _decode_key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return b""
 
 
 def secret_variable(site_id: str) -> str:
@@ -196,12 +234,7 @@ def _vault_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
         )
     keys = []
     for part in raw.split(","):
-        try:
-            key = base64.b64decode(
-                part.strip() + "=" * (-len(part.strip()) % 4), altchars=b"-_", validate=True
-            )
-        except binascii.Error:
-            key = b""
+        key = _decode_key(part.strip())
         if len(key) < 32 or len(set(key)) < 8:
             raise SettingsInvalid(
                 "RAPPORT_SECRET_KEY is not 32 random bytes in base64.",

@@ -14,7 +14,7 @@ from plugin import __version__
 from plugin.access.invitations import mark_submitted
 from plugin.delivery import outbox
 from plugin.errors import Conflict, NotFound
-from plugin.ledger import Vault
+from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
 from plugin.observations.build import IDENTIFIER_SYSTEM
@@ -100,6 +100,7 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
             software=__version__,
         )
     )
+    note_for_log(connection, "response", record.id)
     if record.invitation is not None:
         mark_submitted(connection, record.invitation)
     outbox.enqueue(connection, record.id, record.site, record.received)

@@ -10,6 +10,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.ledger import note_for_log
 from plugin.ledger.tables import attempt, delivery, response
 
 LEASE = timedelta(seconds=90)
@@ -89,15 +90,18 @@ def finish(
     connection: Connection, claimed: Claimed, owner: str, started: datetime, now: datetime, outcome: Outcome
 ) -> bool:
     """Note how an attempt ended; False if the lease had passed to another worker meanwhile."""
-    connection.execute(
-        attempt.insert().values(
+    noted = connection.execute(
+        attempt.insert()
+        .values(
             response=claimed.response,
             started=started,
             finished=now,
             state=outcome.state,
             detail=outcome.detail,
         )
-    )
+        .returning(attempt.c.id)
+    ).scalar_one()
+    note_for_log(connection, "attempt", str(noted))
     changed = connection.execute(
         delivery.update()
         .where(delivery.c.response == claimed.response, delivery.c.owner == owner)

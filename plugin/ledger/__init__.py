@@ -1,6 +1,6 @@
 """The ledger: our durable account of launches, responses, deliveries and audit entries."""
 
-from plugin.ledger.store import AuditRow, Ledger
+from plugin.ledger.store import AuditRow, Ledger, note_for_log
 from plugin.ledger.vault import SealBroken, Vault
 
-__all__ = ["AuditRow", "Ledger", "SealBroken", "Vault"]
+__all__ = ["AuditRow", "Ledger", "SealBroken", "Vault", "note_for_log"]

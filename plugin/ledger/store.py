@@ -107,6 +107,7 @@ class Ledger:
                 digest=row.digest,
             )
         )
+        note_for_log(connection, "audit", row.event)
 
     def _submit(self, run: Callable[[Connection], T]) -> "Future[T]":
         done: Future[T] = Future()
@@ -147,6 +148,11 @@ class Ledger:
             change.done.set_result(result)
 
 
+def note_for_log(connection: Connection, kind: str, row: str) -> None:
+    """Note, in the transaction that stores a row, that the transparency log must hold its digest."""
+    connection.execute(tables.log_pending.insert().values(kind=kind, row=row))
+
+
 def _run_one(connection: Connection, change: _Change, results: list[tuple[_Change, object]]) -> None:
     # A savepoint each: one caller's failure must not undo its neighbours in the same commit.
     try:
@@ -156,6 +162,11 @@ def _run_one(connection: Connection, change: _Change, results: list[tuple[_Chang
         raise
     except Exception as error:  # noqa: BLE001 -- handed to the caller that asked for this change
         change.done.set_exception(error)
+
+
+def open_for_reading(url: str) -> Engine:
+    """Open the database of a ledger without its writer, for commands that look and change nothing."""
+    return _open_engine(url)
 
 
 def _open_engine(url: str) -> Engine:

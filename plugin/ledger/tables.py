@@ -181,3 +181,24 @@ audit = Table(
     Column("sealed_resource", LargeBinary, nullable=False),
     Column("digest", String(64), nullable=False),  # SHA-256 of the AuditEvent
 )
+
+# The transparency log: what is to be logged, and the leaves in their order. A leaf's salt goes when its row is erased.
+log_pending = Table(
+    "log_pending",
+    metadata,
+    Column("id", _serial, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),  # name of the table
+    Column("row", String(64), nullable=False),
+)
+
+log_leaf = Table(
+    "log_leaf",
+    metadata,
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("row", String(64), nullable=False),
+    Column("salt", LargeBinary),
+    Column("entry", LargeBinary, nullable=False),  # what the log holds
+    Column("erased", Instant),
+    Index("ix_log_leaf_row", "kind", "row"),
+)

@@ -65,9 +65,11 @@ def open_checkpoint(note: bytes, verifier: str) -> Checkpoint:
         text, signatures = note.decode().split("\n\n", 1)
     except (UnicodeDecodeError, ValueError):
         raise CheckpointInvalid("The checkpoint is not a signed note.") from None
+    if not signatures.endswith("\n"):
+        raise CheckpointInvalid("The checkpoint is cut off or altered at its end.")
     text += "\n"
     wanted = _key_id(name, public)
-    for line in signatures.splitlines():
+    for line in signatures.split("\n"):
         dash, _, rest = line.partition(" ")
         signer, _, encoded = rest.partition(" ")
         raw = _decode(encoded)

@@ -62,6 +62,13 @@ class Tiles:
             hashes = [node_hash(*hashes[at : at + 2]) for at in range(0, len(hashes), 2)]
         return hashes[0]
 
+    def recomputed(self, level: int, index: int) -> bytes:
+        """Hash the same subtree as `subtree`, from the tiles of the level below: what a higher tile must hold."""
+        below = [self.subtree(level - _HEIGHT, (index << _HEIGHT) + each) for each in range(WIDTH)]
+        while len(below) > 1:
+            below = [node_hash(*below[at : at + 2]) for at in range(0, len(below), 2)]
+        return below[0]
+
     def root(self, size: int) -> bytes:
         """Compute the root over the first `size` leaves from the tiles."""
         return range_hash(self.subtree, 0, size)

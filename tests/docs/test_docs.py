@@ -1,7 +1,9 @@
 """The documentation says what the product does: commands, addresses, instruments, pictures, links."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -19,10 +21,14 @@ DOCS = ROOT / "docs"
 def commands() -> list[str]:
     root = get_command(app)
     assert isinstance(root, typer.core.TyperGroup)
+    return _below("rapport", root.commands)
+
+
+def _below(path: str, group: Mapping[str, Any]) -> list[str]:
     found = []
-    for name, command in root.commands.items():
+    for name, command in group.items():
         below = getattr(command, "commands", None)
-        found += [f"rapport {name} {each}" for each in below] if below else [f"rapport {name}"]
+        found += _below(f"{path} {name}", below) if below else [f"{path} {name}"]
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from plugin.app import create_app
@@ -232,6 +233,8 @@ def rapport_settings(folder: Path, **policy: Any) -> Settings:
         policies={"sandbox": replace(defaults, **policy)},
         wording=None,
         instrument_folders=(),
+        log_folder=folder / "log",
+        log_key=Ed25519PrivateKey.from_private_bytes(bytes(range(32))),
     )
 
 

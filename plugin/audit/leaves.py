@@ -1,0 +1,88 @@
+"""What the transparency log says of a row: a salted digest of everything in it that never changes.
+
+Personal data is not in the log: once a row and its salt are erased, its leaf tells nothing.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+
+_SALT_BYTES = 32
+_MOST_AT_ONCE = 512
+
+# Of each logged table: its key, and the columns whose values the vault opens, with the purpose they were sealed for.
+LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
+    "audit": (t.audit, "event", {"sealed_resource": "audit"}),
+    "response": (t.response, "id", {"sealed_body": "response", "sealed_results": "results"}),
+    "attempt": (t.attempt, "id", {}),
+}
+
+
+def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
+    """Write a row in the one form that is hashed: its columns by name, sealed values opened. SealBroken if one was altered."""
+    table, key, sealed = LOGGED[kind]
+    columns: list[tuple[str, object]] = []
+    for column in sorted(table.columns.keys()):
+        value = row[column]
+        if column in sealed and isinstance(value, bytes):
+            value = vault.open(sealed[column], str(row[key]), value)
+        columns.append((str(column), _plain(value)))
+    return msgspec.json.encode(columns)
+
+
+def log_entry(kind: str, salt: bytes, content: bytes) -> bytes:
+    """Write the log's entry for a row."""
+    digest = hashlib.sha256(salt + content).hexdigest()
+    return f"rapport-log/1 {kind} {digest}".encode()
+
+
+def log_pending_rows(connection: Connection, vault: Vault) -> int:
+    """Give the next places in the log to rows that wait for one, oldest first; how many.
+
+    Call it in one transaction that no other such one runs beside.
+    """
+    waiting = connection.execute(
+        sa.select(t.log_pending).order_by(t.log_pending.c.id).limit(_MOST_AT_ONCE)
+    ).all()
+    if not waiting:
+        return 0
+    last = connection.execute(sa.select(sa.func.max(t.log_leaf.c.place))).scalar()
+    place = -1 if last is None else int(last)
+    leaves = []
+    for each in waiting:
+        row = read_row(connection, each.kind, each.row)
+        if row is None:
+            continue  # erased before it was logged
+        place += 1
+        salt = secrets.token_bytes(_SALT_BYTES)
+        entry = log_entry(each.kind, salt, row_content(each.kind, row, vault))
+        leaves.append({"place": place, "kind": each.kind, "row": each.row, "salt": salt, "entry": entry})
+    if leaves:
+        connection.execute(t.log_leaf.insert(), leaves)
+    connection.execute(t.log_pending.delete().where(t.log_pending.c.id <= waiting[-1].id))
+    return len(waiting)
+
+
+def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:
+    """Read a logged row; None if it is gone."""
+    table, key, _ = LOGGED[kind]
+    wanted = int(row) if kind == "attempt" else row
+    found = connection.execute(sa.select(table).where(table.c[key] == wanted)).first()
+    return None if found is None else dict(found._mapping)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1_000_000)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value

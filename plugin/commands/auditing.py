@@ -1,0 +1,236 @@
+"""What `rapport audit` does: verify, trace, and the transparency log. Reads the ledger; writes nothing."""
+
+import base64
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy.engine import Connection
+
+from plugin.audit.leaves import LOGGED
+from plugin.delivery.account import attempts_of, read_account
+from plugin.errors import NotFound
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.ledger.store import open_for_reading
+from plugin.responses import check_response, read_response
+from plugin.scores import Score, compile_key, compute
+from plugin.settings import Settings, read_settings
+from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
+from plugin.verify import Finding, Progress, Verifier
+from questionnaires import load_catalogue
+
+_out = Console()
+
+
+@dataclass(frozen=True)
+class _Opened:
+    settings: Settings
+    vault: Vault
+    connection: Connection
+    signer: LogSigner
+    tiles: Tiles
+
+
+@contextmanager
+def _opened(config: Path) -> Iterator[_Opened]:
+    settings = read_settings(config)
+    engine = open_for_reading(settings.database)
+    signer = LogSigner(settings.log_name, settings.log_key)
+    try:
+        with engine.connect() as connection:
+            yield _Opened(
+                settings, Vault(settings.vault_keys), connection, signer, Tiles(settings.log_folder)
+            )
+    finally:
+        engine.dispose()
+
+
+def verify(config: Path, against: Path | None, *, as_json: bool) -> bool:
+    """Verify and print; True if nothing was altered."""
+    with _opened(config) as opened:
+        catalogue = load_catalogue(
+            wording=opened.settings.wording, folders=opened.settings.instrument_folders
+        )
+        verifier = Verifier(
+            catalogue,
+            {each.canonical: compile_key(each) for each in catalogue.all()},
+            opened.vault,
+            opened.tiles,
+            opened.signer.verifier,
+            against.read_bytes() if against else None,
+        )
+        progress = Progress()
+        findings = list(_shown(verifier.verify(opened.connection, progress), progress, quiet=as_json))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"progress": progress, "findings": findings})).decode())
+    else:
+        _print_findings(findings, progress)
+    return not findings
+
+
+def _shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
+    """Show a bar while verifying, on a terminal."""
+    text = "{task.description}  {task.fields[counts]}"
+    with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), disable=quiet, transient=True) as bar:
+        task = bar.add_task("verifying", counts="", total=None)
+        for each in findings:
+            bar.update(task, counts=f"{progress.responses} responses, {progress.leaves} leaves")
+            yield each
+
+
+def _print_findings(findings: list[Finding], progress: Progress) -> None:
+    if findings:
+        table = Table("flaw", "where", "what was found")
+        for each in findings:
+            table.add_row(each.flaw, each.where, each.what)
+        _out.print(table)
+    erased = f", {progress.erased} of them erased" if progress.erased else ""
+    _out.print(
+        f"{progress.responses} responses recomputed, {progress.audit_entries} audit entries read, "
+        f"{progress.leaves} leaves of the log checked{erased}: "
+        + (f"[bold red]{len(findings)} flaws[/]" if findings else "[bold green]nothing was altered[/]"),
+        highlight=False,
+    )
+
+
+def trace(observation: str, config: Path, *, as_json: bool) -> None:
+    """Follow a stored number back to answers, key, people, times, software and deliveries, and print it."""
+    with _opened(config) as opened:
+        chain = _trace(opened, observation)
+    if as_json:
+        print(json.dumps(chain, indent=2, default=str))
+        return
+    for name, value in chain.items():
+        _out.print(f"[bold]{name}[/]", highlight=False)
+        for line in value if isinstance(value, list) else [value]:
+            _out.print(f"  {line}", highlight=False, markup=False)
+
+
+def _trace(opened: _Opened, observation: str) -> dict[str, object]:
+    response_id = _response_of(opened.connection, observation)
+    account = read_account(opened.connection, opened.vault, response_id)
+    record = account.record
+    catalogue = load_catalogue(wording=opened.settings.wording, folders=opened.settings.instrument_folders)
+    nearest = catalogue.nearest(record.instrument)
+    scores: list[str] = [f"{record.instrument} is not installed: stored, not recomputed."]
+    if nearest is not None and nearest.canonical == record.instrument:
+        answers = check_response(read_response(record.body), nearest, patient=record.patient)
+        scores = [_explain(score) for score in compute(compile_key(nearest), answers)]
+    return {
+        "response": f"{record.id} (identifier {record.identifier})",
+        "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
+        "answered by": f"{record.source or 'not known'} as {record.rater}, {record.authored.isoformat()}",
+        "through": f"launch {record.launch or 'none'}, invitation {record.invitation or 'none'}",
+        "received": record.received.isoformat(),
+        "key": f"{record.instrument} ({record.key_hash})",
+        "software": f"Rapport {account.software}",
+        "answers' digest": record.digest,
+        "scores, recomputed now": scores,
+        "delivery": [
+            f"{each.when.isoformat()} {each.state} {each.detail}"
+            for each in attempts_of(opened.connection, record.id)
+        ]
+        or ["not tried yet"],
+        "in the record": list(account.locations) or ["nothing yet"],
+        "seen and touched": _events(opened.connection, record.id, opened.vault),
+        "log": _leaf_text(opened.connection, "response", record.id),
+    }
+
+
+def _explain(score: Score) -> str:
+    value = score.absent_reason if score.value is None else f"{score.value.normalize():f}"
+    parts = " ".join(f"{link_id}={code}({weight})" for link_id, code, weight in score.explanation)
+    return f"{score.link_id}: {value} <- {parts}"
+
+
+def _response_of(connection: Connection, observation: str) -> str:
+    """Find the response whose delivery left an address, or whose id begins an identifier."""
+    known = connection.execute(
+        sa.select(t.response.c.id).where(t.response.c.id == observation.partition("/")[0])
+    ).scalar()
+    if known is not None:
+        return str(known)
+    for row in connection.execute(
+        sa.select(t.delivery.c.response, t.delivery.c.locations).where(
+            t.delivery.c.locations.contains(observation)
+        )
+    ):
+        if observation in (row.locations or "").split():
+            return str(row.response)
+    raise NotFound(
+        f"No delivery left {observation}.",
+        "Give the Observation's address in the EHR (Observation/17) or its identifier (a UUID).",
+    )
+
+
+def _events(connection: Connection, response_id: str, vault: Vault) -> list[str]:
+    found = []
+    for row in connection.execute(sa.select(t.audit).order_by(t.audit.c.id)):
+        resource = vault.open("audit", row.event, row.sealed_resource)
+        if response_id.encode() in resource:
+            agents = json.loads(resource).get("agent", [])
+            who = next(
+                (
+                    each["who"].get("reference") or each["who"].get("display")
+                    for each in agents
+                    if each.get("requestor")
+                ),
+                "Rapport",
+            )
+            found.append(f"{row.recorded.isoformat()} {row.kind} by {who} (outcome {row.outcome})")
+    return found or ["no entry"]
+
+
+def _leaf_text(connection: Connection, kind: str, row: str) -> str:
+    place = connection.execute(
+        sa.select(t.log_leaf.c.place).where(t.log_leaf.c.kind == kind, t.log_leaf.c.row == row)
+    ).scalar()
+    return "not logged yet" if place is None else f"leaf {place}; rapport audit log prove {row}"
+
+
+def checkpoint(config: Path) -> None:
+    """Print the signed checkpoint, and on standard error the key that verifies it."""
+    with _opened(config) as opened:
+        note = opened.tiles.read_checkpoint()
+        if note is None:
+            raise NotFound("There is no checkpoint yet.", "Start rapport serve; it signs within seconds.")
+        open_checkpoint(note, opened.signer.verifier)
+        sys.stdout.buffer.write(note)
+        print(f"verifier key: {opened.signer.verifier}", file=sys.stderr)
+
+
+def prove(row: str, config: Path) -> None:
+    """Print a C2SP tlog-proof that a row is in the log."""
+    with _opened(config) as opened:
+        note = opened.tiles.read_checkpoint()
+        kinds = list(LOGGED)
+        leaf = opened.connection.execute(
+            sa.select(t.log_leaf.c.place, t.log_leaf.c.entry).where(
+                t.log_leaf.c.kind.in_(kinds), t.log_leaf.c.row == row
+            )
+        ).first()
+        if note is None or leaf is None:
+            raise NotFound(
+                f"{row} is not in the log.", "A new row takes some seconds; look for its id with trace."
+            )
+        signed = open_checkpoint(note, opened.signer.verifier)
+        if leaf.place >= signed.size:
+            raise NotFound(f"{row} is not covered by the checkpoint yet.", "Try again in some seconds.")
+        proof = inclusion_proof(opened.tiles.subtree, leaf.place, signed.size)
+        lines = [
+            "c2sp.org/tlog-proof@v1",
+            f"extra {base64.b64encode(leaf.entry).decode()}",
+            f"index {leaf.place}",
+        ]
+        lines += [base64.b64encode(each).decode() for each in proof]
+        sys.stdout.buffer.write("\n".join([*lines, "", ""]).encode() + note)

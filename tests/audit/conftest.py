@@ -1,0 +1,79 @@
+"""A ledger with history, made through the front door once, and copied for each test that alters it."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from plugin.ledger import Vault
+from plugin.ledger.store import open_for_reading
+from plugin.scores import compile_key
+from plugin.transparency import LogSigner, Tiles
+from plugin.verify import Finding, Progress, Verifier
+from questionnaires import load_catalogue
+from tests.product.forms import ANSWERS
+from tests.product.test_path import send_child_form
+from tests.product.world import rapport_settings, run_world
+
+
+@dataclass
+class Kept:
+    """A copy of a Rapport's folder: its database and its log."""
+
+    folder: Path
+
+    def run(self, *statements: str) -> int:
+        """Run SQL against the database behind Rapport's back; gives how many rows were changed."""
+        engine = open_for_reading(rapport_settings(self.folder).database)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # the pragma counts outside transactions only
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            changed = sum(connection.exec_driver_sql(each).rowcount for each in statements)
+        engine.dispose()
+        return changed
+
+    def verify(self, older: bytes | None = None) -> list[Finding]:
+        settings = rapport_settings(self.folder)
+        catalogue = load_catalogue()
+        verifier = Verifier(
+            catalogue,
+            {each.canonical: compile_key(each) for each in catalogue.all()},
+            Vault(settings.vault_keys),
+            Tiles(settings.log_folder),
+            LogSigner(settings.log_name, settings.log_key).verifier,
+            older,
+        )
+        engine = open_for_reading(settings.database)
+        with engine.connect() as connection:
+            found = list(verifier.verify(connection, Progress()))
+        engine.dispose()
+        return found
+
+    @property
+    def tiles(self) -> Path:
+        return rapport_settings(self.folder).log_folder
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept")
+
+    async def make() -> None:
+        async with run_world(folder) as world:
+            for answers in (ANSWERS, {**ANSWERS, "goal-2": None}):
+                _, response = await send_child_form(world, answers)
+                await world.delivered(
+                    identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total"
+                )
+            await world.rapport.state.log.advance()
+
+    asyncio.run(make())
+    return folder
+
+
+@pytest.fixture
+def kept(original: Path, tmp_path: Path) -> Kept:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return Kept(tmp_path)

@@ -1,0 +1,143 @@
+"""`rapport audit` as an auditor uses it."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
+from tests.audit.conftest import Kept
+from tests.product.demonstration import running_demonstration
+
+
+def rapport(folder: Path, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "plugin", "audit", *arguments, "--config", str(folder / "rapport.toml")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture
+def environment(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A configuration file and secrets for the copied ledger, as an operator has them."""
+    import os
+
+    from tests.product.world import rapport_settings
+
+    settings = rapport_settings(kept.folder)
+    (kept.folder / "rapport.toml").write_text(
+        f"""
+[server]
+base_url = "{settings.base_url}"
+database = "{settings.database}"
+log = "{settings.log_folder}"
+
+[[site]]
+id = "sandbox"
+name = "Sandbox EHR"
+organization = "Sandbox service"
+fhir_base = "https://ehr.invalid/r4"
+client_id = "rapport"
+authentication = "public"
+""",
+        encoding="utf-8",
+    )
+    return {
+        **os.environ,
+        "RAPPORT_SECRET_KEY": ",".join(base64.urlsafe_b64encode(key).decode() for key in settings.vault_keys),
+        "RAPPORT_LOG_KEY": base64.urlsafe_b64encode(settings.log_key.private_bytes_raw()).decode(),
+        "COLUMNS": "200",
+    }
+
+
+def test_verify_says_that_nothing_was_altered(kept: Kept, environment: dict[str, str]) -> None:
+    done = rapport(kept.folder, "verify", environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 responses recomputed" in done.stdout
+    assert "nothing was altered" in done.stdout
+
+
+def test_verify_names_the_response_whose_row_was_altered(kept: Kept, environment: dict[str, str]) -> None:
+    kept.run("UPDATE response SET rater = 'caregiver'")
+    done = rapport(kept.folder, "verify", "--json", environment=environment)
+    assert done.returncode == 1
+    flaws = {each["flaw"] for each in json.loads(done.stdout)["findings"]}
+    assert {"wrong-rater", "altered"} <= flaws
+
+
+def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environment: dict[str, str]) -> None:
+    engine_location = location_of(kept)
+    done = rapport(kept.folder, "trace", engine_location, "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    chain = json.loads(done.stdout)
+    assert chain["answered by"].startswith("Patient/1001 as child")
+    assert "score-total: 14" in " ".join(chain["scores, recomputed now"])
+    assert engine_location in chain["in the record"]
+    assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
+
+
+def test_trace_of_a_stranger_says_what_to_give(kept: Kept, environment: dict[str, str]) -> None:
+    done = rapport(kept.folder, "trace", "Observation/none", environment=environment)
+    assert done.returncode == 1
+    assert "Give the Observation's address" in done.stderr
+
+
+def test_a_proof_can_be_checked_with_the_printed_key_alone(kept: Kept, environment: dict[str, str]) -> None:
+    response = next(iter(responses_of(kept)))
+    proof = rapport(kept.folder, "log", "prove", response, environment=environment).stdout
+    key = re.search(
+        r"verifier key: (\S+)", rapport(kept.folder, "log", "checkpoint", environment=environment).stderr
+    )
+    assert key
+    head, note = proof.split("\n\n", 1)
+    version, extra, index, *path = head.split("\n")
+    assert version == "c2sp.org/tlog-proof@v1"
+    signed = open_checkpoint(note.encode(), key[1])
+    verify_inclusion(
+        leaf_hash(base64.b64decode(extra.removeprefix("extra "))),
+        int(index.removeprefix("index ")),
+        signed.size,
+        [base64.b64decode(each) for each in path],
+        signed.root,
+    )
+
+
+def test_the_running_demonstration_signs_its_log(tmp_path: Path) -> None:
+    import time
+
+    import httpx
+
+    with running_demonstration(tmp_path) as demonstration:
+        httpx.post(
+            f"{demonstration.rapport}/code",
+            data={"code": "1"},
+            headers={"Origin": demonstration.rapport},
+        )
+        for _ in range(100):
+            answer = httpx.get(f"{demonstration.rapport}/log/checkpoint")
+            if answer.status_code == 200:
+                break
+            time.sleep(0.1)
+    assert answer.text.startswith(f"127.0.0.1:{demonstration.port}/log\n")
+
+
+def location_of(kept: Kept) -> str:
+    (locations,) = query(kept, "SELECT locations FROM delivery ORDER BY rowid LIMIT 1")
+    return next(each for each in locations.split() if each.startswith("Observation/"))
+
+
+def responses_of(kept: Kept) -> list[str]:
+    return query(kept, "SELECT id FROM response")
+
+
+def query(kept: Kept, statement: str) -> list[str]:
+    from plugin.ledger.store import open_for_reading
+    from tests.product.world import rapport_settings
+
+    engine = open_for_reading(rapport_settings(kept.folder).database)
+    with engine.connect() as connection:
+        found = [str(row[0]) for row in connection.exec_driver_sql(statement)]
+    engine.dispose()
+    return found
