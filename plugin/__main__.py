@@ -36,6 +36,12 @@ ConfigOption = Annotated[
 WordingOption = Annotated[
     Path | None, typer.Option("--wording", help="Folder of wording packs for licensed instruments.")
 ]
+PersonalityOption = Annotated[
+    str,
+    typer.Option(
+        help="Behaves as: full, epic, oracle, athena, eclinicalworks, meditech, veradigm or read-only."
+    ),
+]
 FoldersOption = Annotated[
     list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
 ]
@@ -49,11 +55,12 @@ def demo(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget what an earlier demonstration stored.")
     ] = False,
+    personality: PersonalityOption = "full",
 ) -> None:
     """Start a sandbox EHR with synthetic patients, and Rapport registered in it, on this machine."""
     from plugin.demo import run_demo
 
-    run_demo(port, fresh=fresh)
+    run_demo(port, fresh=fresh, personality=personality)
 
 
 @app.command()
@@ -82,6 +89,7 @@ def sandbox(
     ] = "http://127.0.0.1:8701",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8700,
     database: Annotated[str, typer.Option(help="SQLite file, or :memory:.")] = ":memory:",
+    personality: PersonalityOption = "full",
 ) -> None:
     """Serve the sandbox EHR alone: synthetic people, a SMART server, a FHIR store. Never for real data."""
     import uvicorn
@@ -89,9 +97,8 @@ def sandbox(
     from plugin.demo import sandbox_settings
     from sandbox_ehr import create_app
 
-    uvicorn.run(
-        create_app(sandbox_settings(port, rapport, database)), host="127.0.0.1", port=port, access_log=False
-    )
+    settings = sandbox_settings(port, rapport, database, personality)
+    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, access_log=False)
 
 
 @app.command()
@@ -180,6 +187,7 @@ def main() -> None:
     """Run the command line; errors that a person can mend are told in a sentence, with exit status 1."""
     from plugin.responses import InvalidResponse, UnreadableResponse
     from questionnaires import CatalogueError
+    from sandbox_ehr import SandboxError
 
     # Authlib would rather use httpx2, which respx cannot see: ADR-0004. Nothing for who runs a command.
     warnings.filterwarnings("ignore", message="The httpx module is deprecated")
@@ -193,7 +201,7 @@ def main() -> None:
             place = issue.link_id or issue.expression or ""
             _err.print(f"[bold red]{place}[/] {issue.message} {issue.remedy}", highlight=False)
         sys.exit(1)
-    except (CatalogueError, OSError) as error:
+    except (CatalogueError, SandboxError, OSError) as error:
         _err.print(f"[bold red]{error}[/]", highlight=False)
         sys.exit(1)
 

@@ -19,6 +19,7 @@ from rich.panel import Panel
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
+from sandbox_ehr.personalities import load_personality
 
 CLIENT_ID = "rapport"
 SITE_ID = "sandbox"
@@ -26,7 +27,7 @@ _START_SECONDS = 30
 _out = Console()
 
 
-def sandbox_settings(port: int, rapport: str, database: str) -> SandboxSettings:
+def sandbox_settings(port: int, rapport: str, database: str, personality: str = "full") -> SandboxSettings:
     """Describe the sandbox EHR with Rapport registered: its keys are read from Rapport's JWKS address."""
     client = RegisteredClient(
         client_id=CLIENT_ID,
@@ -52,6 +53,7 @@ def sandbox_settings(port: int, rapport: str, database: str) -> SandboxSettings:
         database=database,
         clients=(client,),
         apps=(EmbeddedApp(name="Rapport", client_id=CLIENT_ID),),
+        personality=personality,
     )
 
 
@@ -81,8 +83,9 @@ backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", 
 """
 
 
-def run_demo(port: int, *, fresh: bool) -> None:
+def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
     """Start both servers, print where to go, and stop them together."""
+    load_personality(personality)
     ehr = f"http://localhost:{port - 1}"
     rapport = f"http://127.0.0.1:{port}"
     for wanted in (port - 1, port):
@@ -101,6 +104,8 @@ def run_demo(port: int, *, fresh: bool) -> None:
                 rapport,
                 "--database",
                 str(folder / "ehr.sqlite3"),
+                "--personality",
+                personality,
             ]
         ),
         subprocess.Popen(  # noqa: S603 -- our own module, fixed arguments

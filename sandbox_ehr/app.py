@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 import httpx
 from fastapi import FastAPI
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from sandbox_ehr.database import Database
 from sandbox_ehr.directory import Directory
+from sandbox_ehr.faults import FaultBook
+from sandbox_ehr.faults.injector import FaultInjector
 from sandbox_ehr.fhir.http import create_fhir_app
 from sandbox_ehr.fhir.server import FhirServer
 from sandbox_ehr.fhir.store import Store
@@ -20,10 +23,26 @@ from sandbox_ehr.oauth.routes import create_auth_app, discovery_routes
 from sandbox_ehr.oauth.server import SmartAuthorizationServer
 from sandbox_ehr.oauth.sign_in import SignIns
 from sandbox_ehr.pages.engine import Pages
+from sandbox_ehr.pages.faults import add_fault_pages
 from sandbox_ehr.pages.routes import add_pages
 from sandbox_ehr.people import populate
+from sandbox_ehr.personalities import Personality, load_personality
 from sandbox_ehr.request_log import RequestLog
 from sandbox_ehr.settings import Clock, SandboxSettings
+
+
+class SandboxApp(FastAPI):
+    """The sandbox as an application: faults happen outside of everything else, next to the wire."""
+
+    injector: FaultInjector | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, faults first."""
+        await (self.injector or self.serve)(scope, receive, send)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request as if nothing could go wrong."""
+        await super().__call__(scope, receive, send)
 
 
 def _utc_now() -> datetime:
@@ -35,12 +54,14 @@ def create_app(
     *,
     clock: Clock = _utc_now,
     http: Callable[[], httpx.AsyncClient] | None = None,
-) -> FastAPI:
+) -> SandboxApp:
     """Make a sandbox EHR, filled with synthetic people if it is empty and the settings say so.
 
     `http` makes the client that fetches an asymmetric client's keys from its jwks_uri; tests pass one that reaches
     the app in the same process.
     """
+    faults = FaultBook(settings.faults)
+    clock = faults.skewed(clock)
     database = Database(settings.database)
     store = Store(database, settings.fhir_base, clock)
     if settings.seed:
@@ -53,10 +74,19 @@ def create_app(
     endpoint = AuthorizationEndpoint(settings, server, launches, SignIns(database, clock), directory)
     pages = Pages()
     log = RequestLog(clock)
+
+    def personality() -> Personality:
+        changed = faults.personality()
+        return load_personality(changed) if changed else settings.behaviour
+
     fhir = create_fhir_app(
-        FhirServer(store, settings.base_url, clock), server.find_access, log.add, *discovery_routes(settings)
+        FhirServer(store, settings.base_url, clock, personality),
+        server.find_access,
+        log.add,
+        *discovery_routes(settings),
     )
-    app = FastAPI(title="Sandbox EHR", docs_url=None, redoc_url=None, openapi_url=None)
+    app = SandboxApp(title="Sandbox EHR", docs_url=None, redoc_url=None, openapi_url=None)
+    app.injector = FaultInjector(app.serve, faults, server.end_token)
     app.state.store, app.state.launches = store, launches
     auth = create_auth_app(server, endpoint, keys, pages)
     # Routes rather than mounts: the FHIR base itself, without a final slash, takes transactions.
@@ -66,4 +96,5 @@ def create_app(
         Route("/auth/{path:path}", auth),
     ]
     add_pages(app, settings, directory, launches, pages, log)
+    add_fault_pages(app, settings, pages, faults, personality)
     return app

@@ -7,6 +7,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from sandbox_ehr.errors import SettingsInvalid
+from sandbox_ehr.faults import FaultSpec
+from sandbox_ehr.personalities import DEFAULT, Personality, load_personality
 
 Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC."""
@@ -45,13 +47,18 @@ class EmbeddedApp:
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """`database` is a file, or `:memory:`; with `seed`, an empty one is filled with synthetic people."""
+    """`database` is a file, or `:memory:`; with `seed`, an empty one is filled with synthetic people.
+
+    `personality` names the kind of EHR that it behaves as; `faults` are entered in its book from the start.
+    """
 
     base_url: str
     database: str = ":memory:"
     clients: tuple[RegisteredClient, ...] = ()
     apps: tuple[EmbeddedApp, ...] = ()
     seed: bool = True
+    personality: str = DEFAULT
+    faults: tuple[FaultSpec, ...] = ()
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -59,6 +66,7 @@ class SandboxSettings:
             raise SettingsInvalid(
                 f"base_url is {self.base_url!r}: expected http(s)://host without a final slash."
             )
+        load_personality(self.personality)
         launchable = {client.client_id for client in self.clients if client.launch_url}
         for app in self.apps:
             if app.client_id not in launchable:
@@ -68,6 +76,23 @@ class SandboxSettings:
     def fhir_base(self) -> str:
         """The address of the FHIR API: the `iss` of a launch and the `aud` of an authorization."""
         return f"{self.base_url}/r4"
+
+    @property
+    def behaviour(self) -> Personality:
+        """The personality itself."""
+        return load_personality(self.personality)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of id_tokens: the FHIR base, or what the personality makes of it."""
+        match self.behaviour.oauth.issuer:
+            case "trailing-slash":
+                return f"{self.fhir_base}/"
+            case "other-host":
+                parts = urlsplit(self.base_url)
+                return f"{parts.scheme}://login.{parts.netloc}/issuer"
+            case _:
+                return self.fhir_base
 
     def client(self, client_id: str) -> RegisteredClient | None:
         """Find a registered client."""

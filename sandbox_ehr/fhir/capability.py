@@ -4,14 +4,15 @@ from datetime import datetime
 
 from sandbox_ehr.fhir.json_text import JsonObject
 from sandbox_ehr.fhir.parameters import PARAMETERS, Parameter
+from sandbox_ehr.personalities import Personality
 from sandbox_ehr.settings import NOTICE
 
 _SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-_INTERACTIONS = ("read", "vread", "history-instance", "create", "update", "search-type")
 
 
-def build_capability_statement(base_url: str, started: datetime) -> JsonObject:
-    """Build the statement, with the SMART security extension for clients that do not know discovery."""
+def build_capability_statement(base_url: str, started: datetime, personality: Personality) -> JsonObject:
+    """Build what a personality declares, with the SMART security extension for clients that do not know discovery."""
+    system = sorted(personality.system, reverse=True)
     endpoints = ("authorize", "token", "introspect", "revoke")
     uris = [{"url": each, "valueUri": f"{base_url}/auth/{each}"} for each in endpoints]
     security = {
@@ -34,7 +35,7 @@ def build_capability_statement(base_url: str, started: datetime) -> JsonObject:
         "experimental": True,
         "date": started.isoformat(timespec="seconds"),
         "kind": "instance",
-        "software": {"name": "Sandbox EHR"},
+        "software": {"name": f"Sandbox EHR ({personality.name})"},
         "implementation": {"description": NOTICE, "url": f"{base_url}/r4"},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
@@ -42,27 +43,32 @@ def build_capability_statement(base_url: str, started: datetime) -> JsonObject:
             {
                 "mode": "server",
                 "security": security,
-                "resource": [_describe(name, parameters) for name, parameters in PARAMETERS.items()],
-                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "resource": [_describe(name, personality) for name in personality.interactions],
+                **({"interaction": [{"code": each} for each in system]} if system else {}),
             }
         ],
     }
 
 
-def _describe(name: str, parameters: dict[str, Parameter]) -> JsonObject:
+def _describe(name: str, personality: Personality) -> JsonObject:
+    parameters: dict[str, Parameter] = {each: PARAMETERS[name][each] for each in personality.search[name]}
+    history = personality.offers(name, "history-instance")
     search = [{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
     search += [{"name": each, "type": parameter.kind} for each, parameter in parameters.items()]
     references = [f"{name}:{each}" for each, parameter in parameters.items() if parameter.kind == "reference"]
     description: JsonObject = {
         "type": name,
-        "interaction": [{"code": code} for code in _INTERACTIONS],
-        "versioning": "versioned-update",
-        "readHistory": True,
+        "interaction": [{"code": code} for code in personality.interactions[name]],
+        "versioning": "versioned-update" if history else "versioned",
+        "readHistory": history,
         "updateCreate": False,
-        "conditionalCreate": True,
+        "conditionalCreate": personality.conditional_create,
         "conditionalRead": "not-match",
         "conditionalUpdate": False,
         "referencePolicy": ["literal", "local", "enforced"],
         "searchParam": search,
     }
+    if not personality.offers(name, "search-type"):
+        del description["searchParam"]
+        return description
     return {**description, "searchInclude": references} if references else description

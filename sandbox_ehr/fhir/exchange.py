@@ -50,7 +50,9 @@ def outcome(*issues: Issue) -> JsonObject:
 
 
 def answer_refusal(refused: FhirRefused) -> FhirAnswer:
-    """Answer a refusal with its OperationOutcome."""
+    """Answer a refusal with its OperationOutcome, or with nothing."""
+    if refused.silent:
+        return FhirAnswer(refused.status)
     return FhirAnswer(refused.status, {}, encode(outcome(*refused.issues)))
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,6 +15,7 @@ from sandbox_ehr.fhir.json_text import JsonObject
 from sandbox_ehr.fhir.parameters import PARAMETERS
 from sandbox_ehr.fhir.query import Condition, both, compile_condition, either, is_known
 from sandbox_ehr.fhir.store import Store, Stored
+from sandbox_ehr.personalities import Personality
 
 _PAGE = 50
 _LARGEST_PAGE = 250
@@ -58,8 +59,9 @@ class _Continuation:
 class Searcher:
     """Answers searches. A page's address is opaque, lives while it is among the last thousand, and is one client's."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, personality: Callable[[], Personality]) -> None:
         self._store = store
+        self._personality = personality
         self._continuations: OrderedDict[str, _Continuation] = OrderedDict()
 
     def search(
@@ -101,7 +103,7 @@ class Searcher:
                 count = _parse_count("0" if name == "_summary" else value)
             elif name in {"_include", "_revinclude"}:
                 includes.append(_parse_include(value, reverse=name == "_revinclude"))
-            elif is_known(resource_type, name):
+            elif is_known(resource_type, name) and self._is_declared(resource_type, name):
                 conditions.append(compile_condition(resource_type, name, value, self._store.base))
             else:
                 warnings.append(_unknown(resource_type, name, strict=strict))
@@ -109,6 +111,10 @@ class Searcher:
             used.append((name, value))
         condition = both(*conditions)
         return _Query(resource_type, condition, sort, count, tuple(includes), tuple(used), tuple(warnings))
+
+    def _is_declared(self, resource_type: str, name: str) -> bool:
+        plain = name.partition(":")[0]
+        return plain.startswith("_") or plain in self._personality().search[resource_type]
 
     def _page(self, at: _Continuation) -> JsonObject:
         query, base = at.query, self._store.base

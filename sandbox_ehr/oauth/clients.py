@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749 import ClientMixin
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from sandbox_ehr.personalities import Personality
 from sandbox_ehr.scopes import narrow
 from sandbox_ehr.settings import Clock, RegisteredClient, SandboxSettings
 
@@ -25,8 +26,9 @@ _LARGEST_SET = 256 * 1024  # bytes
 class Client(ClientMixin):  # type: ignore[misc]  # authlib is untyped
     """A registered client with the questions that authlib asks of one."""
 
-    def __init__(self, registered: RegisteredClient) -> None:
+    def __init__(self, registered: RegisteredClient, personality: Personality) -> None:
         self.registered = registered
+        self._personality = personality
         self.client_id = registered.client_id
 
     def get_client_id(self) -> str:
@@ -39,11 +41,15 @@ class Client(ClientMixin):  # type: ignore[misc]  # authlib is untyped
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """Narrow what a user's app asks for; None (invalid_scope) if nothing is left."""
-        return narrow(scope or "", self.registered.scopes, levels=USER_LEVELS) or None
+        return self._grant(scope, USER_LEVELS)
 
     def get_system_scope(self, scope: str | None) -> str | None:
         """Narrow what a backend service asks for; None if nothing is left."""
-        return narrow(scope or "", self.registered.scopes, levels=SYSTEM_LEVELS) or None
+        return self._grant(scope, SYSTEM_LEVELS)
+
+    def _grant(self, scope: str | None, levels: frozenset[str]) -> str | None:
+        registered = narrow(scope or "", self.registered.scopes, levels=levels)
+        return self._personality.grant(registered) or None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Whether this exact address is registered."""

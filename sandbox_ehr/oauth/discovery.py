@@ -59,21 +59,37 @@ STYLE: dict[str, str] = {
 def smart_configuration(settings: SandboxSettings) -> dict[str, object]:
     """Build `.well-known/smart-configuration`."""
     auth = f"{settings.base_url}/auth"
+    traits = settings.behaviour.oauth
+    grants = ("authorization_code", "refresh_token", "client_credentials", *traits.extra_grant_types)
     return {
-        "issuer": settings.fhir_base,
+        "issuer": settings.issuer,
         "jwks_uri": f"{auth}/jwks",
         "authorization_endpoint": f"{auth}/authorize",
         "token_endpoint": f"{auth}/token",
         "introspection_endpoint": f"{auth}/introspect",
         "revocation_endpoint": f"{auth}/revoke",
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-        "response_types_supported": ["code"],
-        "scopes_supported": list(SCOPES),
+        "grant_types_supported": list(grants),
+        "response_types_supported": list(traits.response_types),
+        "scopes_supported": list(traits.scopes_supported or _declared_scopes(settings)),
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "none"],
+        traits.auth_methods_key: ["private_key_jwt", "client_secret_basic", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "capabilities": list(CAPABILITIES),
     }
+
+
+def _declared_scopes(settings: SandboxSettings) -> tuple[str, ...]:
+    """List the scopes that can be granted: one a type where there are no wildcards."""
+    personality = settings.behaviour
+    if personality.oauth.wildcards:
+        return tuple(personality.grant(" ".join(SCOPES)).split())
+    context = [each for each in SCOPES if "/*" not in each]
+    wanted = (
+        f"{level}/{name}.cruds"
+        for level in ("patient", "user", "system")
+        for name in personality.interactions
+    )
+    return (*context, *personality.grant(" ".join(wanted)).split())
 
 
 def openid_configuration(settings: SandboxSettings) -> dict[str, object]:

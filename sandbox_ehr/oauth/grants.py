@@ -150,9 +150,10 @@ class BackendServicesGrant(ClientCredentialsGrant):  # type: ignore[misc]  # aut
 class SmartIdToken(OpenIDCode):  # type: ignore[misc]  # authlib is untyped
     """The id_token: RS256, with fhirUser."""
 
-    def __init__(self, fhir_base: str, records: Records) -> None:
+    def __init__(self, fhir_base: str, issuer: str, records: Records) -> None:
         super().__init__(require_nonce=False)
         self._fhir_base = fhir_base
+        self._issuer = issuer
         self._records = records
 
     def exists_nonce(self, nonce: str, request: SmartRequest) -> bool:  # noqa: ARG002 -- authlib's signature
@@ -171,7 +172,7 @@ class SmartIdToken(OpenIDCode):  # type: ignore[misc]  # authlib is untyped
         """Issuer, audience and times by the sandbox's clock."""
         now = self._records.now()
         times = {"iat": now, "exp": now + ID_TOKEN_SECONDS, "auth_time": now}
-        return {"iss": self._fhir_base, "aud": client.client_id, **times}
+        return {"iss": self._issuer, "aud": client.client_id, **times}
 
     def generate_user_info(self, user: str, scope: str) -> dict[str, str]:
         """Say who the user is; as a FHIR resource if the app may know."""

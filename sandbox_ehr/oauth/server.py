@@ -51,12 +51,12 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
         self.records = records
         self.launches = launches
         self._settings = settings
-        self._clients = {each.client_id: Client(each) for each in settings.clients}
+        self._clients = {each.client_id: Client(each, settings.behaviour) for each in settings.clients}
         token_endpoint = f"{settings.base_url}/auth/token"
         self.register_client_auth_method("private_key_jwt", PrivateKeyJwt(records, keys, token_endpoint))
         self.register_token_generator("default", self._generate)
         checks = SmartRequestChecks(settings.fhir_base, launches)
-        id_token = SmartIdToken(settings.fhir_base, records)
+        id_token = SmartIdToken(settings.fhir_base, settings.issuer, records)
         self.register_grant(SmartCodeGrant, [S256Only(required=True), checks, id_token])
         self.register_grant(SmartRefreshGrant)
         self.register_grant(BackendServicesGrant)
@@ -86,14 +86,24 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
             except OAuth2Error as error:
                 refused: Reply = self.handle_error_response(request, error)
                 return refused
-            reply: Reply = self.create_token_response(request)
-            return reply
+            status, body, headers = self.create_token_response(request)
+            if isinstance(body, dict) and isinstance(body.get("scope"), str):
+                body = {**body, "scope": self._settings.behaviour.spell(body["scope"])}
+            return status, body, headers
 
     def answer_endpoint(self, name: str, request: SmartRequest) -> Reply:
         """Answer introspection or revocation."""
         with self.records.database.transaction():
             reply: Reply = self.create_endpoint_response(name, request)
             return reply
+
+    def end_token(self, access_token: str, everything: bool) -> None:  # noqa: FBT001 -- a fault's callback
+        """End an access token before its time; with `everything` the whole authorization that it rests on."""
+        token = self.records.find_token(access_token, "access_token")
+        if token is not None and everything:
+            self.records.revoke(token.authorization.id)
+        elif token is not None:
+            self.records.revoke_token(token)
 
     def find_access(self, access_token: str) -> Access | None:
         """Say what an access token may do; None if it is unknown, expired or revoked."""
@@ -137,11 +147,11 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
         description: dict[str, object] = {
             "active": True,
             "token_type": "Bearer",
-            "scope": token.scope,
+            "scope": self._settings.behaviour.spell(token.scope),
             "client_id": authorization.client_id,
             "iat": token.issued,
             "exp": token.expires,
-            "iss": self._settings.fhir_base,
+            "iss": self._settings.issuer,
             "aud": self._settings.fhir_base,
             "sub": user.rpartition("/")[2] if user else authorization.client_id,
         }

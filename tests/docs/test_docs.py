@@ -13,6 +13,8 @@ from plugin.__main__ import app
 from plugin.routes import fhir, fill, hand_over, home, patient, remote, scoring, smart
 from plugin.tables import catalogue_markdown
 from questionnaires import load_catalogue
+from sandbox_ehr.faults import FaultKind
+from sandbox_ehr.personalities import personality_ids
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -59,3 +61,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", text) + re.findall(r'src="(?!https?:)([^"]+)"', text)
     assert [each for each in targets if not (page.parent / each).exists()] == []
+
+
+def test_every_personality_and_fault_of_the_sandbox_is_documented() -> None:
+    page = (DOCS / "reference/sandbox.md").read_text(encoding="utf-8")
+    wanted = [*personality_ids(), *FaultKind]
+    assert [each for each in wanted if f"| `{each}` |" not in page] == []
