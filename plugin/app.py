@@ -17,7 +17,7 @@ from plugin.audit import Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
-from plugin.delivery.send import EhrSender
+from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import DeliveryWorker
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
@@ -92,7 +92,9 @@ def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
     trail = Trail(settings.base_url, clock)
     keys = {instrument.canonical: compile_key(instrument) for instrument in catalogue.all()}
     directory = SmartDirectory(clock=clock)
-    sender = EhrSender(settings.sites, directory, ledger, http, clock)
+    organizations = {site: policy.organization for site, policy in settings.policies.items()}
+    manner = Manner(settings.writing, organizations, catalogue)
+    sender = EhrSender(settings.sites, directory, ledger, http, clock, manner)
     worker = DeliveryWorker(ledger, trail, sender, clock, lambda site: settings.sites[site].fhir_base)
     return Rapport(
         settings=settings,

@@ -185,6 +185,11 @@ class Ehr:
     def __repr__(self) -> str:
         return f"Ehr({self._base})"
 
+    @property
+    def base(self) -> str:
+        """The FHIR base, without a final slash."""
+        return self._base
+
     async def read(self, reference: str) -> JsonObject:
         """Read `Patient/1`, or an absolute reference on this server; Elsewhere for any other."""
         relative = reference.removeprefix(f"{self._base}/")

@@ -60,6 +60,11 @@ frame_ancestors = ["https://ehr.example.org"]
 # A token of Rapport's own, to deliver when the clinician's sign-in is over (SMART Backend Services):
 # backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
 
+# What is written into the record, and how (docs: reference/settings.md, "What is written"). By default the answers and
+# the scores as far as the EHR takes them; `rapport doctor` says what that is.
+# writers = ["response", "observations", "flowsheet", "document", "companion"]
+# flowsheet_performer = "practitioner"
+
 # Hosts besides fhir_base's own that its discovery may name for signing in.
 # extra_hosts = ["login.example.org"]
 
@@ -81,6 +86,21 @@ frame_ancestors = ["https://ehr.example.org"]
 
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
+
+# A score under a code of the EHR's own: a flowsheet row or a LOINC code.
+# [[site.flowsheet]]
+# score = "rapport-checkin-child-total"
+# system = "http://loinc.org"
+# code = "..."
+
+# A summary to read, in the notes.
+# [site.document]
+# formats = ["text", "pdf"]
+
+# A second FHIR server that takes everything.
+# [site.companion]
+# fhir_base = "https://fhir.example.org/r4"
+# client_id = "rapport"
 """
 
 

@@ -8,7 +8,7 @@ import binascii
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
 from plugin.schedule import EVERY_SESSION, Schedule
+from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
+from plugin.writing import Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
 
 # Requested at launch: read the patient and the alliance history, write one form's results.
@@ -64,6 +66,7 @@ class Settings:
     instrument_folders: tuple[Path, ...]
     log_folder: Path
     log_key: Ed25519PrivateKey
+    writing: Mapping[str, Writing] = field(default_factory=dict)
 
     @property
     def log_name(self) -> str:
@@ -87,14 +90,14 @@ class _Server(_Strict):
     log: str = "log"
 
 
-class _Site(_Strict):
+class _Site(WritingSection):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     name: str
     organization: str
     fhir_base: Annotated[str, Field(pattern=r"^https?://[^?#]+$")]
     client_id: str
     authentication: Literal["public", "client_secret", "private_key_jwt"]
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    scopes: tuple[str, ...] | None = None
     backend_scopes: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
     id_token_issuer: str | None = None
@@ -123,9 +126,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     environment = os.environ if environment is None else environment
     file = _read_file(path)
     _check_addresses(path, file)
-    keys = _signing_keys(
-        environment, needed=any(site.authentication == "private_key_jwt" for site in file.site)
-    )
+    keys = _signing_keys(environment, needed=any(_needs_keys(site) for site in file.site))
     base = path.parent
     return Settings(
         base_url=file.server.base_url,
@@ -149,6 +150,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         instrument_folders=tuple(base / folder for folder in file.server.instruments),
         log_folder=base / file.server.log,
         log_key=log_signing_key(environment, _vault_keys(environment)),
+        writing=_build_writing(path, file, keys, environment),
     )
 
 
@@ -278,32 +280,63 @@ def _build_sites(
 def _build_site(
     site: _Site, base_url: str, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
 ) -> Site:
-    authentication: PublicClient | ClientSecret | PrivateKeyJwt
-    if site.authentication == "public":
-        authentication = PublicClient()
-    elif site.authentication == "private_key_jwt":
-        authentication = PrivateKeyJwt(keys)
-    else:
-        variable = secret_variable(site.id)
-        secret = environment.get(variable, "")
-        if not secret:
-            raise SettingsInvalid(
-                f"{variable} is not set, and site {site.id} uses client_secret.",
-                "Set it to the secret that the EHR issued.",
-            )
-        authentication = ClientSecret(secret)
     return Site(
         id=site.id,
         name=site.name,
         fhir_base=site.fhir_base,
         client_id=site.client_id,
-        authentication=authentication,
+        authentication=PublicClient()
+        if site.authentication == "public"
+        else _authenticate(site.authentication, site.id, keys, environment),
         redirect_uri=f"{base_url}/callback",
         launch_url=f"{base_url}/launch",
-        scopes=site.scopes,
+        scopes=_scopes(site),
         backend_scopes=site.backend_scopes,
         extra_hosts=site.extra_hosts,
         allow_http_loopback=is_loopback(site.fhir_base),
         allow_private_addresses=site.allow_private_addresses or is_loopback(site.fhir_base),
         id_token_issuer=site.id_token_issuer,
     )
+
+
+def _needs_keys(site: _Site) -> bool:
+    companion = site.companion
+    return "private_key_jwt" in {site.authentication, companion.authentication if companion else None}
+
+
+def _scopes(site: _Site) -> tuple[str, ...]:
+    if site.scopes is not None:
+        return site.scopes
+    return (*DEFAULT_SCOPES, DOCUMENT_SCOPE) if site.wants_document else DEFAULT_SCOPES
+
+
+def _authenticate(
+    how: str, name: str, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
+) -> ClientSecret | PrivateKeyJwt:
+    if how == "private_key_jwt":
+        return PrivateKeyJwt(keys)
+    variable = secret_variable(name)
+    secret = environment.get(variable, "")
+    if not secret:
+        raise SettingsInvalid(
+            f"{variable} is not set, and site {name} uses client_secret.",
+            "Set it to the secret that the EHR issued.",
+        )
+    return ClientSecret(secret)
+
+
+def _build_writing(
+    path: Path, file: _File, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
+) -> dict[str, Writing]:
+    def authenticate(how: str, name: str) -> ClientSecret | PrivateKeyJwt:
+        return _authenticate(how, name, keys, environment)
+
+    built = {}
+    for site in file.site:
+        try:
+            built[site.id] = build_writing(site, site.id, authenticate, is_loopback)
+        except ValueError as error:
+            raise SettingsInvalid(
+                f"Site {site.id} in {path} cannot be used: {error}", "Correct its section."
+            ) from None
+    return built

@@ -1,19 +1,27 @@
 """Sends one record: finds a token that may write it, learns what the EHR takes, chooses the writer."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 
 import httpx
 
 from plugin.access.launches import Launch, launches_with_token, save_tokens
 from plugin.audit.trail import Clock
+from plugin.delivery.capability import Capability, read_capability
+from plugin.delivery.choosing import Origin, build_writer, can_write_some, needs_ehr
+from plugin.delivery.companion import Companion
 from plugin.delivery.keep import Record
 from plugin.delivery.outbox import Claimed
 from plugin.delivery.worker import NoToken, NoWriter
-from plugin.delivery.writers import Capability, Written, can_write, choose_writer, read_capability
-from plugin.ehr import Ehr, EhrUnavailable
+from plugin.delivery.writers import Writer, Written
+from plugin.ehr import Ehr, EhrRefused, EhrUnavailable, NotFound, NotPermitted, TokenRefused
 from plugin.ledger import Ledger
+from plugin.writing import DEFAULT_WRITING, WriterKind, Writing
+from questionnaires import Catalogue
 from smart_launch import (
     Scopes,
     ServerUnavailable,
@@ -28,6 +36,12 @@ from smart_launch import (
 )
 
 _EARLY = timedelta(seconds=20)  # a token this near its end is not begun with
+_CAPABILITY_LIFE = timedelta(hours=1)  # an EHR's upgrade is noticed within this time, or at its first refusal
+_NOTHING_TAKEN = (
+    "The EHR, or the scopes it granted, accepts nothing of what this site would write there; "
+    "the result stays readable in Rapport"
+)
+_NOTHING = Capability(transaction=False, creates=frozenset(), conditional=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +49,98 @@ class _Token:
     value: str
     granted: Scopes
 
+    @property
+    def digest(self) -> str:
+        """What is remembered of it: enough to recognise it, not to use it."""
+        return digest_of(self.value)
+
+
+def digest_of(token: str) -> str:
+    """Give the SHA-256 of a token, hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the sites write: what each sets, on whose behalf, and the catalogue that documents take their words from."""
+
+    writing: Mapping[str, Writing] = field(default_factory=dict)
+    organizations: Mapping[str, str] = field(default_factory=dict)
+    catalogue: Catalogue | None = None
+
+    def of(self, site: str) -> Writing:
+        """Give what a site sets."""
+        return self.writing.get(site, DEFAULT_WRITING)
+
 
 class EhrSender:
-    """Writes into the EHRs of the configured sites."""
+    """Writes into the EHRs of the configured sites, and into their companion servers."""
 
     def __init__(
-        self, sites: Sites, directory: SmartDirectory, ledger: Ledger, http: httpx.AsyncClient, clock: Clock
+        self,
+        sites: Sites,
+        directory: SmartDirectory,
+        ledger: Ledger,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        manner: Manner | None = None,
     ) -> None:
+        self._manner = manner or Manner()
         self._sites = sites
         self._directory = directory
         self._ledger = ledger
         self._http = http
         self._clock = clock
-        self._capabilities: dict[str, Capability] = {}
+        self._capabilities: dict[str, tuple[datetime, Capability]] = {}
         self._system_tokens: dict[str, TokenSet] = {}
+        self._ended: set[str] = set()  # digests of tokens that were refused before their time
         self._refreshing: dict[str, asyncio.Lock] = {}
 
     async def __call__(self, claimed: Claimed, record: Record) -> Written:
         """Write one record; look first whenever an earlier attempt may have left something."""
         site = self._sites[claimed.site]
-        token = await self._find_token(site, claimed)
-        ehr = Ehr(site.fhir_base, token.value, self._http)
-        writer = choose_writer(await self._capability(site, ehr), token.granted)
+        writing = self._manner.of(site.id)
+        token = await self._find_token(site, claimed) if needs_ehr(writing) else None
+        try:
+            return await self._write(site, record, token, look_first=claimed.attempts > 1)
+        except TokenRefused:
+            # Ended before its time: once more with another one, if there is a refresh token or a launch that has it.
+            if token is None:
+                raise
+            self._ended.add(token.digest)
+            return await self._write(site, record, await self._find_token(site, claimed), look_first=True)
+
+    async def _write(self, site: Site, record: Record, token: _Token | None, *, look_first: bool) -> Written:
+        ehr, writer = await self._prepare(site, record, token)
         if writer is None:
-            raise NoWriter(
-                "The EHR, or the scopes it granted, accepts neither QuestionnaireResponse nor Observation; "
-                "the result stays readable in Rapport"
-            )
-        return await writer.write(ehr, record, look_first=claimed.attempts > 1)
+            raise NoWriter(_NOTHING_TAKEN)
+        try:
+            return await writer.write(ehr, record, look_first=look_first)
+        except (EhrRefused, NotPermitted, NotFound):
+            self._capabilities.pop(site.id, None)  # it may not be any more what it declared
+            raise
+
+    async def _prepare(self, site: Site, record: Record, token: _Token | None) -> tuple[Ehr, Writer | None]:
+        writing = self._manner.of(site.id)
+        ehr = Ehr(site.fhir_base, token.value if token else None, self._http)
+        capability = await self._capability(site, ehr) if needs_ehr(writing) else _NOTHING
+        granted = token.granted if token else Scopes()
+        catalogue = self._manner.catalogue
+        known = {each.canonical: each for each in catalogue.all()} if catalogue else {}
+        origin = Origin(
+            known.get(record.instrument), self._manner.organizations.get(site.id, site.name), ehr.base
+        )
+        companion = writing.companion
+        connect = partial(self._connect, companion) if companion else None
+        return ehr, build_writer(writing, capability, granted, origin, connect)
+
+    async def _connect(self, companion: Site) -> Companion:
+        try:
+            token = await self._system_token(companion)
+        except NoToken as error:
+            raise EhrUnavailable(str(error)) from None
+        ehr = Ehr(companion.fhir_base, token.value, self._http)
+        return Companion(ehr, await self._capability(companion, ehr), token.granted)
 
     async def tokens_of(self, held: Launch) -> TokenSet | None:
         """Give a launch's tokens, refreshed if they are over; None if they cannot be had any more.
@@ -77,21 +155,26 @@ class EhrSender:
         async with lock:
             return await self._refresh(held)
 
-    async def _find_token(self, site: Site, claimed: Claimed) -> _Token:
+    async def _find_token(self, site: Site, claimed: Claimed) -> _Token | None:
+        """Find a token that may write; None if none may and the companion server still can."""
         vault = self._ledger.vault
         launches = await self._ledger.read(
             lambda connection: launches_with_token(
                 connection, vault, claimed.site, claimed.patient, claimed.launch
             )
         )
-        for held in launches:
-            if not can_write(held.context.granted):
-                continue
+        writing = self._manner.of(site.id)
+        able = [each for each in launches if can_write_some(writing, each.context.granted)]
+        for held in able:
             tokens = await self.tokens_of(held)
             if tokens is not None:
                 return _Token(tokens.access_token, Scopes.parse(tokens.scope))
         if site.backend_scopes:
             return await self._system_token(site)
+        if launches and not able:
+            if WriterKind.COMPANION in writing.kinds:
+                return None
+            raise NoWriter(_NOTHING_TAKEN)
         raise NoToken("The sign-in to the EHR has ended: opening Rapport for this patient again sends it")
 
     async def _refresh(self, held: Launch) -> TokenSet | None:
@@ -133,10 +216,11 @@ class EhrSender:
 
     async def _capability(self, site: Site, ehr: Ehr) -> Capability:
         known = self._capabilities.get(site.id)
-        if known is None:
-            known = read_capability(await ehr.capability())
+        if known is None or known[0] + _CAPABILITY_LIFE <= self._clock():
+            known = (self._clock(), read_capability(await ehr.capability()))
             self._capabilities[site.id] = known
-        return known
+        return known[1]
 
     def _lives(self, tokens: TokenSet) -> bool:
-        return tokens.expires_at > self._clock() + _EARLY
+        ended = digest_of(tokens.access_token) in self._ended
+        return not ended and tokens.expires_at > self._clock() + _EARLY

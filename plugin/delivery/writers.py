@@ -1,30 +1,39 @@
-"""The ways to put a response and its results into a record."""
+"""The standard ways to put a response and its results into a record: one transaction, or one create after another."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
 
 import msgspec
 
+from plugin.delivery.capability import Capability, JsonObject, read_capability
 from plugin.delivery.keep import Record
-from plugin.ehr import Ehr
+from plugin.delivery.lookup import Lookup, Unverifiable
+from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
 from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url, identifier_query
 from smart_launch import Scopes
 
-JsonObject = dict[str, object]
+__all__ = [
+    "Capability",
+    "SequenceWriter",
+    "TransactionWriter",
+    "Writer",
+    "Written",
+    "can_create",
+    "can_write",
+    "choose_writer",
+    "forwarded",
+    "read_capability",
+]
 
 RESPONSE, OBSERVATION, PROVENANCE = "QuestionnaireResponse", "Observation", "Provenance"
+STANDARD = frozenset({RESPONSE, OBSERVATION, PROVENANCE})
+CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 
-
-_SURVEY = "http://terminology.hl7.org/CodeSystem/observation-category|survey"
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """What an EHR declares: transactions, and per resource type creation and conditional creation."""
-
-    transaction: bool
-    creates: frozenset[str]
-    conditional: frozenset[str]
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_Searches = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,62 +55,34 @@ class _Identified(msgspec.Struct):
     identifier: object = None
 
 
-class _Interaction(msgspec.Struct):
-    code: str = ""
-
-
-class _Resource(msgspec.Struct):
-    type: str = ""
-    interaction: tuple[_Interaction, ...] = ()
-    conditionalCreate: bool = False  # noqa: N815 -- FHIR's element name
-
-
-class _Rest(msgspec.Struct):
-    mode: str = "server"
-    resource: tuple[_Resource, ...] = ()
-    interaction: tuple[_Interaction, ...] = ()
-
-
-class _Statement(msgspec.Struct):
-    rest: tuple[_Rest, ...] = ()
-
-
-def read_capability(statement: JsonObject) -> Capability:
-    """Read a CapabilityStatement; what it does not say is taken as not offered."""
-    try:
-        rests = [rest for rest in msgspec.convert(statement, _Statement).rest if rest.mode == "server"]
-    except msgspec.ValidationError:
-        rests = []
-    resources = [resource for rest in rests for resource in rest.resource]
-    return Capability(
-        transaction=any(each.code == "transaction" for rest in rests for each in rest.interaction),
-        creates=frozenset(r.type for r in resources if any(each.code == "create" for each in r.interaction)),
-        conditional=frozenset(r.type for r in resources if r.conditionalCreate),
-    )
-
-
 def can_write(granted: Scopes) -> bool:
     """Tell whether a token may write answers or results at all."""
-    return _can_create(RESPONSE, granted) or _can_create(OBSERVATION, granted)
+    return can_create(RESPONSE, granted) or can_create(OBSERVATION, granted)
 
 
-def _can_create(kind: str, granted: Scopes) -> bool:
-    return granted.allows(kind, "c", category=_SURVEY) if kind == OBSERVATION else granted.allows(kind, "c")
+def can_create(kind: str, granted: Scopes, category: str = "survey") -> bool:
+    """Tell whether a token may create resources of a kind (Observations: of a category)."""
+    if kind == OBSERVATION:
+        return granted.allows(kind, "c", category=f"{CATEGORY_SYSTEM}|{category}")
+    return granted.allows(kind, "c")
 
 
-def choose_writer(capability: Capability, granted: Scopes) -> Writer | None:
-    """Choose by what the EHR declares and the token allows; None if neither answers nor results can be created."""
-    creates = frozenset(
-        kind
-        for kind in (RESPONSE, OBSERVATION, PROVENANCE)
-        if kind in capability.creates and _can_create(kind, granted)
-    )
+def choose_writer(capability: Capability, granted: Scopes, kinds: frozenset[str] = STANDARD) -> Writer | None:
+    """Choose by what the EHR declares and the token allows; None if neither answers nor results can be created.
+
+    `kinds` are those that the site wants written.
+    """
+    creates = frozenset(kind for kind in kinds if kind in capability.creates and can_create(kind, granted))
     if RESPONSE not in creates and OBSERVATION not in creates:
         return None
     conditional = capability.conditional >= {RESPONSE, OBSERVATION}
     if capability.transaction and {RESPONSE, OBSERVATION} <= creates:
-        return TransactionWriter(conditional=conditional, provenance=PROVENANCE in creates)
-    return SequenceWriter(creates=creates, conditional=conditional)
+        return TransactionWriter(
+            conditional=conditional, provenance=PROVENANCE in creates, searches=capability.searches
+        )
+    return SequenceWriter(
+        creates=creates, conditional=conditional, searches=capability.searches, wanted=kinds
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +91,11 @@ class TransactionWriter:
 
     conditional: bool
     provenance: bool
+    searches: _Searches = field(default_factory=dict, compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Write the Bundle, unless an earlier one is found in the record."""
-        if look_first and (found := await _find_all(ehr, record)):
+        if look_first and (found := await self._find(ehr, record)):
             return Written(found, self._left_out())
         bundle = build_bundle(
             record.id,
@@ -126,52 +108,107 @@ class TransactionWriter:
         results = await ehr.transact(bundle)
         return Written(tuple(result.location for result in results if result.location), self._left_out())
 
+    async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...]:
+        lookup = Lookup(ehr, self.searches, record.patient, record.authored)
+        try:
+            response = await lookup.by_identifier(RESPONSE, record.identifier)
+            if response is None:
+                return ()
+            found = [
+                await lookup.by_identifier(OBSERVATION, f"{IDENTIFIER_SYSTEM}|{value}")
+                for value in record.results.identifiers
+            ]
+        except Unverifiable:
+            if self.conditional:
+                return ()  # the EHR itself looks: the Bundle creates nothing that is there
+            raise
+        return (response, *(location for location in found if location))
+
     def _left_out(self) -> tuple[str, ...]:
-        return () if self.provenance else ("Provenance: not accepted here, kept in Rapport",)
+        return () if self.provenance else (_not_accepted(PROVENANCE),)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one pass of creates has come to: addresses by their `urn:uuid:`, and refusals by type."""
+
+    lookup: Lookup
+    look_first: bool
+    addresses: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, EhrError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceWriter:
-    """One create after another, for EHRs without transactions; each looked up before it is repeated."""
+    """One create after another, for EHRs without transactions; each looked up before it is repeated.
+
+    A type that the EHR declares and then refuses (its own rules) is left out, and the others are still written.
+    """
 
     creates: frozenset[str]
     conditional: bool
+    searches: _Searches = field(default_factory=dict, compare=False)
+    wanted: frozenset[str] = field(default=STANDARD, compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
-        """Create the response, the scores, the panel and the Provenance, as far as the EHR takes them."""
-        addresses: dict[str, str] = {}
-        results = record.results
-        panel_identifier, *score_identifiers = results.identifiers
-        steps = [(RESPONSE, record.id, record.identifier, forwarded(record))]
-        for value, body in zip(score_identifiers, results.scores, strict=True):
-            steps.append((OBSERVATION, value, f"{IDENTIFIER_SYSTEM}|{value}", body))
-        # Members before the panel: its references must exist when it is created.
-        steps.append(
-            (OBSERVATION, panel_identifier, f"{IDENTIFIER_SYSTEM}|{panel_identifier}", results.panel)
-        )
-        for kind, value, identifier, body in steps:
-            if kind in self.creates:
-                resource = _with_addresses(body, addresses)
-                addresses[full_url(value)] = await self._create(
-                    ehr, kind, identifier, resource, look_first=look_first
-                )
-        if PROVENANCE in self.creates and not look_first:
-            # R4 Provenance has no identifier to find it by: written on an undisturbed first attempt only.
-            created = await ehr.create(
-                _with_addresses(results.provenance, addresses), PROVENANCE, if_none_exist=None
-            )
-            addresses[full_url(f"{record.id}/provenance")] = created.location
-        left_out = sorted({RESPONSE, OBSERVATION, PROVENANCE} - self.creates)
-        return Written(
-            tuple(addresses.values()),
-            tuple(f"{kind}: not accepted here, kept in Rapport" for kind in left_out),
-        )
+        """Create the response, the scores, the panel and the Provenance, as far as the EHR takes them.
 
-    async def _create(self, ehr: Ehr, kind: str, identifier: str, body: bytes, *, look_first: bool) -> str:
-        if look_first and (found := await _find(ehr, kind, identifier)):
+        Raises the first refusal if it takes nothing at all.
+        """
+        lookup = Lookup(ehr, self.searches, record.patient, record.authored)
+        progress = _Progress(lookup, look_first)
+        for kind, value, identifier, body in _steps(record):
+            if kind in self.creates and kind not in progress.refused:
+                await self._step(ehr, progress, kind, (value, identifier), body)
+        if progress.refused and not progress.addresses:
+            raise next(iter(progress.refused.values()))
+        if PROVENANCE in self.creates and not look_first and progress.addresses:
+            await self._add_provenance(ehr, progress, record)
+        return Written(tuple(progress.addresses.values()), self._left_out(progress))
+
+    async def _step(
+        self, ehr: Ehr, progress: _Progress, kind: str, names: tuple[str, str], body: bytes
+    ) -> None:
+        value, identifier = names
+        try:
+            location = await self._create(ehr, progress, kind, identifier, body)
+        except Unverifiable:
+            raise
+        except (EhrRefused, NotPermitted, NotFound) as error:
+            progress.refused[kind] = error
+        else:
+            progress.addresses[full_url(value)] = location
+
+    async def _create(self, ehr: Ehr, progress: _Progress, kind: str, identifier: str, body: bytes) -> str:
+        if progress.look_first and (found := await self._find(progress.lookup, kind, identifier)):
             return found
         condition = identifier_query(identifier) if self.conditional else None
-        return (await ehr.create(body, kind, if_none_exist=condition)).location
+        resource = _with_addresses(body, progress.addresses)
+        return (await ehr.create(resource, kind, if_none_exist=condition)).location
+
+    async def _find(self, lookup: Lookup, kind: str, identifier: str) -> str | None:
+        try:
+            return await lookup.by_identifier(kind, identifier)
+        except Unverifiable:
+            if self.conditional:
+                return None
+            raise
+
+    async def _add_provenance(self, ehr: Ehr, progress: _Progress, record: Record) -> None:
+        # R4 Provenance has no identifier to find it by: written on an undisturbed first attempt only, and what
+        # else stands in the record does not depend on it.
+        body = _with_addresses(record.results.provenance, progress.addresses)
+        try:
+            created = await ehr.create(body, PROVENANCE, if_none_exist=None)
+        except (EhrRefused, NotPermitted, NotFound) as error:
+            progress.refused[PROVENANCE] = error
+        else:
+            progress.addresses[full_url(f"{record.id}/provenance")] = created.location
+
+    def _left_out(self, progress: _Progress) -> tuple[str, ...]:
+        declined = [f"{kind}: {error} Kept in Rapport" for kind, error in sorted(progress.refused.items())]
+        not_offered = sorted(self.wanted - self.creates)
+        return (*declined, *map(_not_accepted, not_offered))
 
 
 def forwarded(record: Record) -> bytes:
@@ -183,21 +220,24 @@ def forwarded(record: Record) -> bytes:
     return opening + b'{"identifier":' + identifier + b"," + rest
 
 
-async def _find_all(ehr: Ehr, record: Record) -> tuple[str, ...]:
-    response = await _find(ehr, RESPONSE, record.identifier)
-    if response is None:
-        return ()
-    found = [
-        await _find(ehr, OBSERVATION, f"{IDENTIFIER_SYSTEM}|{value}") for value in record.results.identifiers
-    ]
-    return (response, *(location for location in found if location))
+def _steps(record: Record) -> tuple[tuple[str, str, str, bytes], ...]:
+    """List what is created: type, name in the transaction, identifier, body."""
+    results = record.results
+    panel, *scores = results.identifiers
+    members = (
+        (OBSERVATION, value, f"{IDENTIFIER_SYSTEM}|{value}", body)
+        for value, body in zip(scores, results.scores, strict=True)
+    )
+    return (
+        (RESPONSE, record.id, record.identifier, forwarded(record)),
+        *members,
+        # Members before the panel: its references must exist when it is created.
+        (OBSERVATION, panel, f"{IDENTIFIER_SYSTEM}|{panel}", results.panel),
+    )
 
 
-async def _find(ehr: Ehr, kind: str, identifier: str) -> str | None:
-    for resource in await ehr.search(kind, {"identifier": identifier}):
-        if resource.get("resourceType") == kind and isinstance(resource.get("id"), str):
-            return f"{kind}/{resource['id']}"
-    return None
+def _not_accepted(kind: str) -> str:
+    return f"{kind}: not accepted here, kept in Rapport"
 
 
 def _with_addresses(body: bytes, addresses: dict[str, str]) -> bytes:
@@ -206,13 +246,17 @@ def _with_addresses(body: bytes, addresses: dict[str, str]) -> bytes:
         body = body.replace(f'"{address}"'.encode(), f'"{location}"'.encode())
     if b'"urn:uuid:' not in body:
         return body
-    resource: JsonObject = msgspec.json.decode(body)
-    for name in ("derivedFrom", "hasMember", "target"):
+    resource: JsonObject = _decoder.decode(body)
+    for name in ("derivedFrom", "hasMember", "target", "entity"):
         references = resource.get(name)
         if isinstance(references, list):
-            kept = [each for each in references if not str(each.get("reference", "")).startswith("urn:uuid:")]
+            kept = [each for each in references if not _is_missing(each.get("what", each))]
             if kept:
                 resource[name] = kept
             else:
                 del resource[name]
-    return msgspec.json.encode(resource)
+    return _encoder.encode(resource)
+
+
+def _is_missing(reference: JsonObject) -> bool:
+    return str(reference.get("reference", "")).startswith("urn:uuid:")

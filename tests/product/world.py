@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from plugin.app import create_app
 from plugin.settings import Settings, SitePolicy
+from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr import create_app as create_ehr
 from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
@@ -40,6 +41,13 @@ SCOPES = [
     "user/Practitioner.r",
 ]
 SIGNING_KEY = generate_key("ES384")
+READ_TYPES = (
+    "Patient RelatedPerson Practitioner Encounter Questionnaire QuestionnaireResponse Observation DocumentReference "
+    "Provenance"
+)
+READER_SCOPES = tuple(
+    f"system/{each}.rs" for each in READ_TYPES.split()
+)  # wildcards are not granted everywhere
 READER_SECRET = "reader-secret-of-the-tests"
 
 
@@ -197,14 +205,14 @@ class World:
     async def _reader_token(self) -> str:
         answer = await self.browser.post(
             f"{EHR}/auth/token",
-            data={"grant_type": "client_credentials", "scope": "system/*.rs"},
+            data={"grant_type": "client_credentials", "scope": " ".join(READER_SCOPES)},
             auth=("reader", READER_SECRET),
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
 
-def rapport_settings(folder: Path, **policy: Any) -> Settings:
+def rapport_settings(folder: Path, writing: Writing = DEFAULT_WRITING, **policy: Any) -> Settings:
     """Settings of a Rapport with one site: the sandbox EHR."""
     site = Site(
         id="sandbox",
@@ -214,7 +222,7 @@ def rapport_settings(folder: Path, **policy: Any) -> Settings:
         authentication=PrivateKeyJwt((SIGNING_KEY,)),
         redirect_uri=f"{RAPPORT}/callback",
         launch_url=f"{RAPPORT}/launch",
-        scopes=tuple(SCOPES),
+        scopes=(*SCOPES, "patient/DocumentReference.crs") if writing.document else tuple(SCOPES),
         allow_private_addresses=True,
     )
     defaults = SitePolicy(
@@ -235,10 +243,11 @@ def rapport_settings(folder: Path, **policy: Any) -> Settings:
         instrument_folders=(),
         log_folder=folder / "log",
         log_key=Ed25519PrivateKey.from_private_bytes(bytes(range(32))),
+        writing={"sandbox": writing},
     )
 
 
-def sandbox_settings(folder: Path) -> SandboxSettings:
+def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings:
     """A sandbox EHR with Rapport and a reading client registered."""
     rapport = RegisteredClient(
         client_id="rapport",
@@ -247,7 +256,13 @@ def sandbox_settings(folder: Path) -> SandboxSettings:
         redirect_uris=(f"{RAPPORT}/callback",),
         launch_url=f"{RAPPORT}/launch",
         jwks=public_jwks((SIGNING_KEY,)),
-        scopes=(*SCOPES, "launch/patient", "offline_access", "system/*.crus"),
+        scopes=(
+            *SCOPES,
+            "patient/DocumentReference.crs",
+            "launch/patient",
+            "offline_access",
+            "system/*.crus",
+        ),
     )
     reader = RegisteredClient(
         client_id="reader",
@@ -256,23 +271,31 @@ def sandbox_settings(folder: Path) -> SandboxSettings:
         secret=READER_SECRET,
         redirect_uris=(),
         launch_url="",
-        scopes=("system/*.rs",),
+        scopes=READER_SCOPES,
     )
     return SandboxSettings(
         base_url=EHR,
         database=str(folder / "ehr.sqlite3"),
         clients=(rapport, reader),
         apps=(EmbeddedApp(name="Rapport", client_id="rapport"),),
+        personality=personality,
     )
 
 
 @asynccontextmanager
-async def run_world(folder: Path, clock: Clock | None = None, **policy: Any) -> AsyncIterator[World]:
+async def run_world(
+    folder: Path,
+    clock: Clock | None = None,
+    *,
+    personality: str = "full",
+    writing: Writing = DEFAULT_WRITING,
+    **policy: Any,
+) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
     clock = clock or Clock()
     hosts = Hosts()
-    settings = rapport_settings(folder, **policy)
-    ehr = create_ehr(sandbox_settings(folder), clock=clock)
+    settings = rapport_settings(folder, writing, **policy)
+    ehr = create_ehr(sandbox_settings(folder, personality), clock=clock)
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
         rapport = create_app(settings, http=http, clock=clock)

@@ -110,3 +110,70 @@ def test_every_setting_is_explained_where_people_look() -> None:
     for name in (*_Server.model_fields, *_Site.model_fields):
         assert f"`{name}`" in reference, f"docs/reference/settings.md does not explain {name}"
         assert name in CONFIGURATION, f"the file of `rapport init` does not show {name}"
+
+
+WRITES = """
+writers = ["response", "flowsheet", "document", "companion"]
+flowsheet_performer = "practitioner"
+
+[[site.flowsheet]]
+score = "rapport-checkin-child-total"
+system = "http://loinc.org"
+code = "x"
+
+[site.document]
+formats = ["text", "pdf"]
+
+[site.companion]
+fhir_base = "https://companion.invalid/r4"
+client_id = "rapport"
+authentication = "client_secret"
+"""
+COMPANION_SECRET = {"RAPPORT_SITE_CLINIC_COMPANION_SECRET": "s3cret"}
+
+
+def test_a_site_says_how_it_writes(tmp_path: Path) -> None:
+    settings = read(tmp_path, MINIMAL + WRITES, **COMPANION_SECRET)
+    writing = settings.writing["clinic"]
+    assert [kind.value for kind in writing.kinds] == ["response", "flowsheet", "document", "companion"]
+    assert writing.rows[0].category == "vital-signs"
+    assert writing.document is not None
+    assert [form.value for form in writing.document.formats] == ["text/plain", "application/pdf"]
+    assert writing.companion is not None
+    assert writing.companion.base == "https://companion.invalid/r4"
+
+
+def test_documents_ask_for_their_scope_unless_scopes_are_set(tmp_path: Path) -> None:
+    documents = '[site.document]\nformats = ["text"]\n'
+    wanted = "patient/DocumentReference.crs"
+    assert wanted in read(tmp_path, MINIMAL + documents).sites["clinic"].scopes
+    assert wanted not in read(tmp_path, MINIMAL).sites["clinic"].scopes
+    own = 'scopes = ["launch"]\n' + documents
+    assert wanted not in read(tmp_path, MINIMAL + own).sites["clinic"].scopes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ('writers = ["flowsheet"]', "no flowsheet section"),
+        ('writers = ["companion"]', "no companion section"),
+        ("writers = []", "writers"),
+        ('writers = ["fax"]', "writers"),
+        ('[site.document]\nformats = ["word"]', "formats"),
+        ('[[site.flowsheet]]\nscore = "a"\nsystem = "s"\ncode = "1"\n' * 2, "twice"),
+        (
+            '[site.companion]\nfhir_base = "http://companion.invalid"\nclient_id = "x"\nauthentication = "client_secret"',
+            "https",
+        ),
+    ],
+)
+def test_what_contradicts_itself_in_writing_stops_the_start(
+    tmp_path: Path, wrong: str, expected: str
+) -> None:
+    with pytest.raises(SettingsInvalid, match=expected):
+        read(tmp_path, f"{MINIMAL}{wrong}\n", **COMPANION_SECRET)
+
+
+def test_a_companion_without_its_secret_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="RAPPORT_SITE_CLINIC_COMPANION_SECRET"):
+        read(tmp_path, MINIMAL + WRITES)

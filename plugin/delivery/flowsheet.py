@@ -1,0 +1,100 @@
+"""Writes scores under a site's own codes: flowsheet rows or LOINC, as vital signs where an EHR takes nothing else."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from plugin.delivery.capability import Capability, JsonObject
+from plugin.delivery.document import practitioner_of
+from plugin.delivery.keep import Record
+from plugin.delivery.lookup import Lookup
+from plugin.delivery.writers import CATEGORY_SYSTEM, OBSERVATION, Written
+from plugin.ehr import Ehr, EhrRefused
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.writing import FlowsheetRow
+
+_UCUM = "http://unitsofmeasure.org"
+_ALREADY_THERE = frozenset({"59189"})  # Epic: "Reading already exists" (docs/how-to/epic.md)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class _Coding(msgspec.Struct):
+    code: str = ""
+
+
+class _Code(msgspec.Struct):
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Quantity(msgspec.Struct):
+    value: Decimal
+
+
+class _Score(msgspec.Struct):
+    code: _Code
+    valueQuantity: _Quantity | None = None  # noqa: N815 -- FHIR's element name
+
+
+@dataclass(frozen=True, slots=True)
+class FlowsheetWriter:
+    """One Observation for each score that has a row and a value."""
+
+    rows: tuple[FlowsheetRow, ...]
+    practitioner_performs: bool
+    capability: Capability = field(compare=False)
+
+    async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
+        """Create the readings that are not there yet."""
+        lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
+        locations: list[str] = []
+        left_out: list[str] = []
+        readings = self._readings(record)
+        for body in readings:
+            found = await lookup.reading(body) if look_first else None
+            location = found or await self._create(ehr, lookup, body)
+            if location is not None:
+                locations.append(location)
+        if not readings:
+            left_out.append("Flowsheet: no score of this form has a row here, or none has a value")
+        return Written(tuple(locations), tuple(left_out))
+
+    async def _create(self, ehr: Ehr, lookup: Lookup, body: JsonObject) -> str | None:
+        try:
+            return (await ehr.create(_encoder.encode(body), OBSERVATION, if_none_exist=None)).location
+        except EhrRefused as error:
+            if not any(issue.detail in _ALREADY_THERE for issue in error.issues):
+                raise
+            return await lookup.reading(body)
+
+    def _readings(self, record: Record) -> list[JsonObject]:
+        rows = {row.score: row for row in self.rows}
+        found = []
+        values = record.results.identifiers[1:]
+        for identifier, each in zip(values, record.results.scores, strict=True):
+            score = msgspec.json.decode(each, type=_Score)
+            row = next((rows[coding.code] for coding in score.code.coding if coding.code in rows), None)
+            if row is not None and score.valueQuantity is not None:
+                found.append(self._reading(record, identifier, row, score.valueQuantity.value))
+        return found
+
+    def _reading(self, record: Record, identifier: str, row: FlowsheetRow, value: Decimal) -> JsonObject:
+        quantity: JsonObject = {"value": value}
+        if row.unit is not None:
+            quantity |= {"unit": row.unit, "system": _UCUM, "code": row.unit}
+        coding = {"system": row.system, "code": row.code}
+        body: JsonObject = {
+            "resourceType": OBSERVATION,
+            "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{identifier}/flowsheet"}],
+            "status": "final",
+            "category": [{"coding": [{"system": CATEGORY_SYSTEM, "code": row.category}]}],
+            "code": {"coding": [coding if row.display is None else {**coding, "display": row.display}]},
+            "subject": {"reference": record.patient},
+            "effectiveDateTime": record.authored.isoformat(timespec="seconds"),
+            "issued": record.received.isoformat(timespec="milliseconds"),
+            "valueQuantity": quantity,
+        }
+        if record.encounter is not None:
+            body["encounter"] = {"reference": record.encounter}
+        practitioner = practitioner_of(record) if self.practitioner_performs else None
+        return body if practitioner is None else {**body, "performer": [{"reference": practitioner}]}

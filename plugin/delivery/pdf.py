@@ -1,0 +1,29 @@
+"""Renders a summary as PDF, in a thread. Needs the extra `pdf` (WeasyPrint, which needs Pango)."""
+
+import asyncio
+import importlib.util
+
+from plugin.delivery.summary import Summary, as_html
+
+
+def can_render() -> bool:
+    """Tell whether the extra is installed."""
+    return importlib.util.find_spec("weasyprint") is not None
+
+
+async def render_pdf(summary: Summary) -> bytes:
+    """Give the PDF of a summary (one page of A4, tagged for screen readers)."""
+    return await asyncio.to_thread(_render, as_html(summary))
+
+
+def _render(html: str) -> bytes:
+    import weasyprint
+
+    document: bytes = weasyprint.HTML(string=html, url_fetcher=_fetch_nothing).write_pdf(
+        pdf_variant="pdf/ua-1"
+    )
+    return document
+
+
+def _fetch_nothing(url: str, *_: object, **__: object) -> dict[str, object]:
+    raise ValueError(f"a summary fetches nothing, and asked for {url}")
