@@ -57,9 +57,30 @@ def sandbox_settings(port: int, rapport: str, database: str, personality: str = 
     )
 
 
-def configuration(port: int) -> str:
+_ROWS = "".join(
+    f"""
+[[site.flowsheet]]
+score = "rapport-checkin-{rater}-{scale}"
+system = "urn:x-sandbox:flowsheet-row"
+code = "{rater}-{scale}"
+display = "Alliance, {rater}: {scale}"
+"""
+    for rater in ("child", "adolescent", "caregiver", "therapist")
+    for scale in ("total", "goal", "task", "bond")
+)
+_NOTES = '\n[site.document]\nformats = ["text"]\n'
+_WRITING = {
+    "epic": f'writers = ["flowsheet", "document"]\n{_NOTES}{_ROWS}',
+    "oracle": f'writers = ["flowsheet", "document"]\nflowsheet_performer = "practitioner"\n{_NOTES}{_ROWS}',
+    "veradigm": _NOTES,
+}
+"""What the demonstration's site sets for personalities that do not take the standard resources."""
+
+
+def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
     ehr = f"http://localhost:{port - 1}"
+    documents = '"patient/DocumentReference.crs", ' if personality in _WRITING else ""
     return f"""\
 [server]
 base_url = "http://127.0.0.1:{port}"
@@ -77,10 +98,10 @@ scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
-  "user/Practitioner.r",
+  {documents}"user/Practitioner.r",
 ]
 backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
-"""
+{_WRITING.get(personality, "")}"""
 
 
 def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
@@ -91,7 +112,7 @@ def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
     for wanted in (port - 1, port):
         _check_free(wanted)
     folder = platformdirs.user_state_path("rapport-demo") / str(port)
-    environment = _prepare(folder, port, fresh=fresh)
+    environment = _prepare(folder, port, personality, fresh=fresh)
     command = [sys.executable, "-m", "plugin"]
     servers = [
         subprocess.Popen(  # noqa: S603 -- our own module, fixed arguments
@@ -130,7 +151,7 @@ def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
             server.wait(10)
 
 
-def _prepare(folder: Path, port: int, *, fresh: bool) -> dict[str, str]:
+def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[str, str]:
     """Make the demonstration's folder with its secrets, or keep the one there is."""
     if fresh and folder.exists():
         shutil.rmtree(folder)
@@ -142,7 +163,7 @@ def _prepare(folder: Path, port: int, *, fresh: bool) -> dict[str, str]:
         secret.touch(mode=0o600)
         secret.write_text(json.dumps(secrets.token_urlsafe(32)), encoding="utf-8")
     (folder / "rapport.toml").write_text(
-        configuration(port).replace("{folder}", str(folder)), encoding="utf-8"
+        configuration(port, personality).replace("{folder}", str(folder)), encoding="utf-8"
     )
     return {
         **os.environ,

@@ -16,8 +16,10 @@ class Capability:
     creates: frozenset[str]
     conditional: frozenset[str]
     searches: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
     fhir_version: str = ""
     software: str = ""
+    publisher: str = ""
 
     def searches_by(self, resource_type: str, parameter: str) -> bool:
         """Whether a type is declared to be searchable by a parameter."""
@@ -55,6 +57,7 @@ class _Software(msgspec.Struct):
 class _Statement(msgspec.Struct):
     rest: tuple[_Rest, ...] = ()
     software: _Software = msgspec.field(default_factory=_Software)
+    publisher: str = ""
     fhirVersion: str = ""  # noqa: N815 -- FHIR's element name
 
 
@@ -75,6 +78,8 @@ def read_capability(statement: JsonObject) -> Capability:
             for each in resources
             if each.offers("search-type")
         },
+        reads=frozenset(each.type for each in resources if each.offers("read")),
         fhir_version=read.fhirVersion,
         software=read.software.name,
+        publisher=read.publisher,
     )

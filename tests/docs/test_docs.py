@@ -10,7 +10,9 @@ import typer
 from typer.main import get_command
 
 from plugin.__main__ import app
+from plugin.initial import write_keys
 from plugin.routes import fhir, fill, hand_over, home, patient, remote, scoring, smart
+from plugin.settings import read_settings
 from plugin.tables import catalogue_markdown
 from questionnaires import load_catalogue
 from sandbox_ehr.faults import FaultKind
@@ -67,3 +69,18 @@ def test_every_personality_and_fault_of_the_sandbox_is_documented() -> None:
     page = (DOCS / "reference/sandbox.md").read_text(encoding="utf-8")
     wanted = [*personality_ids(), *FaultKind]
     assert [each for each in wanted if f"| `{each}` |" not in page] == []
+
+
+@pytest.mark.parametrize("vendor", ["epic", "oracle-health", "athenahealth", "meditech", "medplum", "hapi"])
+def test_the_configuration_of_each_vendor_page_can_be_read(vendor: str, tmp_path: Path) -> None:
+    page = (DOCS / f"how-to/{vendor}.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    server = '[server]\nbase_url = "https://rapport.invalid"\ndatabase = "sqlite:///r.sqlite3"\n\n'
+    write_keys(tmp_path / "keys")
+    (tmp_path / "rapport.toml").write_text(server + section, encoding="utf-8")
+    environment = {
+        "RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA",
+        "RAPPORT_SIGNING_KEYS": str(tmp_path / "keys"),
+        "RAPPORT_SITE_CLINIC_SECRET": "s3cret",
+    }
+    assert read_settings(tmp_path / "rapport.toml", environment).writing["clinic"].kinds

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -81,9 +82,12 @@ async def declared(ehr: Ehr) -> dict[str, Any]:
 @pytest.mark.parametrize("personality", personality_ids())
 def test_every_personality_and_every_rule_names_its_source(personality: str) -> None:
     found = load_personality(personality)
-    assert found.sources
-    assert all(each.startswith("standards.md ") for each in found.sources)
-    assert all(rule.source.startswith("standards.md ") for rule in found.rules)
+    page = Path("docs/reference/ehrs.md").read_text(encoding="utf-8")
+    cited = [*found.sources, *(rule.source for rule in found.rules)]
+    assert cited
+    for each in cited:
+        place, _, section = each.partition(":")[0].partition(", ")
+        assert (place, f"## {section}\n" in page) == ("docs/reference/ehrs.md", True), each
 
 
 def test_an_unknown_personality_stops_the_start_and_names_those_there_are() -> None:
@@ -91,7 +95,7 @@ def test_an_unknown_personality_stops_the_start_and_names_those_there_are() -> N
         settings(personality="epci")
 
 
-# standards.md 4.1, column by column: what can be created.
+# docs/reference/ehrs.md, CapabilityStatements, column by column: what can be created.
 CREATES = {
     "full": {"QuestionnaireResponse", "Observation", "DocumentReference", "Provenance"},
     "epic": {"QuestionnaireResponse", "Observation", "DocumentReference"},
