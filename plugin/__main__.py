@@ -129,9 +129,12 @@ def list_instruments(
     ] = "table",
     wording: WordingOption = None,
     instruments: FoldersOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that are known and not available, with the reasons.")
+    ] = False,
 ) -> None:
     """List the instruments: who answers, languages, licence, whether it can be filled here."""
-    from plugin.tables import catalogue_markdown, catalogue_table
+    from plugin.tables import catalogue_markdown, catalogue_table, unavailable_table
     from questionnaires import load_catalogue
 
     catalogue = load_catalogue(wording=wording, folders=tuple(instruments or ()))
@@ -139,6 +142,8 @@ def list_instruments(
         typer.echo(catalogue_markdown(catalogue), nl=False)
     else:
         _out.print(catalogue_table(catalogue))
+        if everything:
+            _out.print(unavailable_table())
 
 
 @instruments_app.command("show")

@@ -10,6 +10,7 @@ from rich.table import Table
 from plugin.scores import Score
 from plugin.stateless import observations_bundle, score_response
 from questionnaires import Catalogue, Instrument, walk
+from questionnaires.examples import read_examples, read_unavailable
 
 
 def catalogue_table(catalogue: Catalogue) -> Table:
@@ -23,6 +24,14 @@ def catalogue_table(catalogue: Catalogue) -> Table:
         standing = "validated" if each.validated else "not validated"
         languages = ", ".join(each.languages) or "–"
         table.add_row(each.id, each.rater, _ages(each), each.licence_kind, languages, filled, standing)
+    return table
+
+
+def unavailable_table() -> Table:
+    """List what is known and not offered, with the reasons."""
+    table = Table("instrument", "rights", "why it is not available", title="Known and not available")
+    for each in read_unavailable():
+        table.add_row(each.title, each.rights, each.reason)
     return table
 
 
@@ -46,14 +55,39 @@ def catalogue_markdown(catalogue: Catalogue) -> str:
             "",
             f"{each.status_note}",
             "",
+            *(f"- {warning}" for warning in each.warnings),
+            *([""] if each.warnings else []),
             "| score | code | possible | computed by |",
             "|---|---|---|---|",
             *(
                 f"| {score.display} | `{score.code.code}` | {score.low} to {score.high} | `{score.expression.replace('|', chr(92) + '|')}` |"
                 for score in each.scores
             ),
+            *_examples_markdown(each),
         ]
+    lines += ["", "## Known and not available", "", "| instrument | rights | why |", "|---|---|---|"]
+    lines += [f"| {each.title} | {each.rights} | {each.reason} |" for each in read_unavailable()]
     return "\n".join(lines) + "\n"
+
+
+def _examples_markdown(instrument: Instrument) -> list[str]:
+    """Write the worked examples as a table: the answers in the order of the form, and each score with its working."""
+    examples = read_examples(instrument.id)
+    if not examples:
+        return []
+    lines = ["", "| worked example | answers | scores |", "|---|---|---|"]
+    for each in examples:
+        answers = " ".join(
+            each.answers.get(item.link_id, "declined" if item.link_id in each.declined else "–")
+            for item in walk(instrument.items)
+            if item.is_question
+        )
+        scores = "<br>".join(
+            f"{name.removeprefix('score-')}: {each.working[name]}{'' if value is None else f' = {value}'}"
+            for name, value in each.scores.items()
+        )
+        lines.append(f"| {each.title} | {answers} | {scores} |")
+    return lines
 
 
 def _ages(instrument: Instrument) -> str:
@@ -65,6 +99,8 @@ def print_instrument(out: Console, instrument: Instrument, language: str) -> Non
     """Print an instrument's standing, questions with weights, and scores with their ranges."""
     out.print(f"[bold]{instrument.title}[/] {instrument.version}  ({instrument.canonical})", highlight=False)
     out.print(instrument.status_note)
+    for warning in instrument.warnings:
+        out.print(f"! {warning}", highlight=False)
     out.print(
         f"answered by the {instrument.rater}; licence: {instrument.licence_kind}; {instrument.content_hash}",
         highlight=False,

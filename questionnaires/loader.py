@@ -20,6 +20,7 @@ from questionnaires.reading import (
     read_rater,
     read_scores,
     read_standing,
+    read_warnings,
     read_wordings,
 )
 from questionnaires.resources import DefinitionBundle, ObservationDefinition, Questionnaire
@@ -71,6 +72,7 @@ def load_instrument(folder: Path, *, wording: Path | None = None) -> Instrument:
         experimental=questionnaire.experimental,
         status=questionnaire.status,
         status_note=note,
+        warnings=read_warnings(questionnaire),
         age_years=read_ages(questionnaire),
         items=read_items(worded.item),
         scores=read_scores(worded, definitions),

@@ -116,6 +116,7 @@ class Instrument:
     experimental: bool
     status: str
     status_note: str
+    warnings: tuple[str, ...]  # what the literature warns of, with its citation
     age_years: tuple[int | None, int | None]
     items: tuple[Item, ...]
     scores: tuple[ScoreItem, ...]

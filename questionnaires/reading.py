@@ -61,6 +61,13 @@ def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind | None, boo
     return _LICENCES.get(licence or ""), validated, note or "Nothing is stated about validation."
 
 
+def read_warnings(questionnaire: Questionnaire) -> tuple[str, ...]:
+    """Give what the literature warns of, to be shown wherever the instrument is chosen or its score is read."""
+    standing = find_extension(questionnaire.extension, STANDING)
+    parts = standing.extension if standing else ()
+    return tuple(each.valueString for each in parts if each.url == "warning" and each.valueString)
+
+
 def read_ages(questionnaire: Questionnaire) -> tuple[int | None, int | None]:
     """Give the ages in years for which the form is meant."""
     for context in questionnaire.useContext:

@@ -150,7 +150,7 @@ def response_page(
         texts = _item_texts(nearest, record.language)
         computed = compute(rapport.intake.keys[nearest.canonical], answers)
         scores = tuple(_account(score, nearest, texts) for score in computed)
-        label, lines = nearest.status_note, _answer_lines(nearest, record.language, answers)
+        label, lines = _standing_note(nearest), _answer_lines(nearest, record.language, answers)
     shown = rapport.settings.policies[launch.site].show_item_answers
     return ResponsePage(
         launch=launch.id,
@@ -235,13 +235,17 @@ def _measure(instrument: Instrument) -> str:
     return instrument.title.partition(" (")[0]
 
 
+def _standing_note(instrument: Instrument) -> str:
+    return " ".join((instrument.status_note, *instrument.warnings))
+
+
 def _choice(instrument: Instrument) -> InstrumentChoice:
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
         title=instrument.title,
         rater=instrument.rater,
-        label=instrument.status_note,
+        label=_standing_note(instrument),
         languages=instrument.languages,
         age_from=low,
         age_to=high,

@@ -289,12 +289,13 @@ async def run_world(
     *,
     personality: str = "full",
     writing: Writing = DEFAULT_WRITING,
+    wording: Path | None = None,
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
     clock = clock or Clock()
     hosts = Hosts()
-    settings = rapport_settings(folder, writing, **policy)
+    settings = replace(rapport_settings(folder, writing, **policy), wording=wording)
     ehr = create_ehr(sandbox_settings(folder, personality), clock=clock)
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:

@@ -5,12 +5,18 @@ from decimal import Decimal
 from importlib.resources import as_file, files
 
 import pytest
+import textstat
 
 from questionnaires import Catalogue, Instrument, Rater, load_catalogue, walk
 from questionnaires.check import check_folder, find_model_flaws, read_terminology
 
 CHECK_INS = ("child", "adolescent", "caregiver", "therapist")
-IDS = (*(f"rapport-checkin-{form}" for form in CHECK_INS), "peq-camhs-caregiver", "tasc-r-child")
+LICENSED = (
+    *("tasc-r-child", "tasc-r-therapist", "tasc-r-parent", "wai-client", "wai-therapist", "wai-s-client"),
+    *("wai-s-therapist", "wai-s-parent", "wai-sr-client", "tpocs-a", "tpocs-a-brief", "arm-5-client"),
+    *("haq-ii-client", "wai-tech-sf", "collaborate-youth", "collaborate-caregiver"),
+)
+IDS = (*(f"rapport-checkin-{form}" for form in CHECK_INS), "peq-camhs-caregiver", *LICENSED)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +103,8 @@ def test_raters_and_ages_of_the_check_ins(catalogue: Catalogue) -> None:
         for form in CHECK_INS
     }
     assert found == {
-        "child": (Rater.CHILD, (6, 11)),
-        "adolescent": (Rater.CHILD, (12, 18)),
+        "child": (Rater.CHILD, (7, 11)),
+        "adolescent": (Rater.CHILD, (12, 17)),
         "caregiver": (Rater.CAREGIVER, (6, 18)),
         "therapist": (Rater.THERAPIST, (6, 18)),
     }
@@ -148,3 +154,19 @@ def test_the_published_resource_carries_weights_for_both_kinds_of_renderer(catal
         == resource.count(b"StructureDefinition/ordinalValue")
         == 96
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "oldest"), [("child", 8), ("adolescent", 12), ("caregiver", 13), ("therapist", 13)]
+)
+def test_the_stated_reading_level_is_measured(catalogue: Catalogue, form: str, oldest: int) -> None:
+    instrument = catalogue.by_id(f"rapport-checkin-{form}")
+    wording = instrument.wording("en")
+    text = " ".join([wording.intro, *(wording.items[link_id] for link_id in questions(instrument))])
+    with as_file(files("questionnaires") / "instruments" / instrument.id) as folder:
+        source = (folder / "SOURCE.md").read_text(encoding="utf-8")
+    stated = re.search(r"Readability Index ([\d.]+), Coleman–Liau index ([\d.]+) .*about (\d+) years", source)
+    assert stated
+    measured = (textstat.automated_readability_index(text), textstat.coleman_liau_index(text))
+    assert [float(stated[1]), float(stated[2])] == pytest.approx(measured, abs=0.06)
+    assert int(stated[3]) == round(max(measured)) + 5 <= oldest
