@@ -39,7 +39,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose record, which contact, who answered, on whose account: FHIR references."""
+    """Whose record (empty: not said, for scoring alone), which contact, who answered, on whose account: FHIR references."""
 
     patient: str
     encounter: str | None
@@ -150,7 +150,7 @@ def _head(identifier: str, code: str, display: str) -> JsonObject:
 
 def _shared(response_id: str, subject: Subject, *, authored: datetime, issued: datetime) -> JsonObject:
     shared: JsonObject = {
-        "subject": {"reference": subject.patient},
+        **({"subject": {"reference": subject.patient}} if subject.patient else {}),
         "effectiveDateTime": authored.isoformat(timespec="seconds"),
         "issued": issued.isoformat(timespec="milliseconds"),
         "derivedFrom": [{"reference": full_url(response_id)}],
