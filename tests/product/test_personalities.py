@@ -202,16 +202,37 @@ async def test_the_document_tells_the_scores_and_no_answer(tmp_path: Path) -> No
         assert document["meta"]["tag"][0]["code"] == "patient-supplied"
 
 
-async def test_a_server_that_changes_is_asked_again_what_it_takes(tmp_path: Path) -> None:
+async def test_a_server_that_changes_gets_what_it_still_takes_and_is_asked_again(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         await settled(world, await send_form(world))
         await fault(world, "capability", personality="athena")
-        world.clock.pass_time(minutes=5)
+        for minutes, said in ((5, "Observation: The EHR refused it"), (60, "the EHR does not declare")):
+            world.clock.pass_time(minutes=minutes)
+            watch = Watch(world)
+            world.browser = world.new_browser()
+            account = await settled(world, await send_form(world))
+            assert (account.state, watch.counts()) == (DELIVERED, {"QuestionnaireResponse": 1})
+            assert said in account.detail
+
+
+async def test_a_transaction_that_is_refused_is_written_one_by_one(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
         watch = Watch(world)
-        world.browser = world.new_browser()
+        await fault(world, "forbidden", path="/r4")  # the base takes no Bundle; each type does
         account = await settled(world, await send_form(world))
-        assert (account.state, watch.counts()) == (REFUSED, {})  # it was asked an hour ago at most
+        assert account.state is DELIVERED, account.detail
+        assert watch.counts() == {"QuestionnaireResponse": 1, "Observation": 5, "Provenance": 1}
+
+
+async def test_what_was_written_in_part_is_completed(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
         watch = Watch(world)
-        world.browser = world.new_browser()
+        await fault(world, "forbidden", path="/r4", count=1)
+        await fault(world, "failed-after-commit", path="/r4/Observation", count=1)
         account = await settled(world, await send_form(world))
-        assert (account.state, watch.counts()) == (DELIVERED, {"QuestionnaireResponse": 1})
+        assert account.state is DELIVERED, account.detail
+        assert {**watch.counts(), "Provenance": 0} == {
+            "QuestionnaireResponse": 1,
+            "Observation": 5,
+            "Provenance": 0,
+        }
