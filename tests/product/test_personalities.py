@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from plugin.delivery.account import Account, read_account
 from plugin.delivery.outbox import FINAL, DeliveryState
 from plugin.ledger import tables as t
-from plugin.writing import DEFAULT_WRITING, DocumentForm, DocumentFormat, FlowsheetRow, Writing
+from plugin.writing import DEFAULT_WRITING, DocumentForm, DocumentFormat, FlowsheetRow, WriterKind, Writing
 from sandbox_ehr.personalities import personality_ids
 from tests.product.forms import ANSWERS
 from tests.product.world import EHR, World, run_world
@@ -236,3 +236,16 @@ async def test_what_was_written_in_part_is_completed(tmp_path: Path) -> None:
             "Observation": 5,
             "Provenance": 0,
         }
+
+
+@pytest.mark.parametrize("document", [None, DocumentForm()])
+async def test_a_form_without_rows_is_not_called_delivered_for_nothing(
+    tmp_path: Path, document: DocumentForm | None
+) -> None:
+    kinds = (WriterKind.FLOWSHEET, WriterKind.DOCUMENT) if document else (WriterKind.FLOWSHEET,)
+    other = (FlowsheetRow("rapport-checkin-therapist-total", ROW, "4711"),)
+    writing = Writing(writers=kinds, rows=other, document=document)
+    async with run_world(tmp_path, personality="epic", writing=writing) as world:
+        account = await settled(world, await send_form(world))
+        assert account.state is (DELIVERED if document else REFUSED)
+        assert "No score of this form has a row at this site" in account.detail
