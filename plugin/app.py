@@ -21,7 +21,7 @@ from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import DeliveryWorker
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
-from plugin.routes import fhir, fill, hand_over, home, patient, remote, scoring, smart
+from plugin.routes import fhir, fill, hand_over, home, kept, patient, remote, scoring, smart
 from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.state import Rapport
@@ -78,7 +78,7 @@ def create_app(
         openapi_url=None,
         middleware=[Middleware(SecurityHeaders, settings=settings), Middleware(SizeLimit)],
     )
-    for part in (home, smart, patient, hand_over, fill, fhir, scoring, remote):
+    for part in (home, smart, patient, hand_over, fill, fhir, kept, scoring, remote):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
     app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")

@@ -141,3 +141,18 @@ def _open(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
         expires=found["expires"],
         context=msgspec.json.decode(opened, type=LaunchContext),
     )
+
+
+def launch_for_patient(
+    connection: Connection, vault: Vault, session: str, site: str, patient: str | None, now: datetime
+) -> Launch | None:
+    """Find this browser session's living launch for a patient (None: for its latest one) at a site."""
+    wanted = [launch.c.site == site, launch.c.handle == session]
+    if patient is not None:
+        wanted.append(launch.c.patient == patient)
+    row = connection.execute(
+        sa.select(launch)
+        .where(*wanted, launch.c.ended.is_(None), launch.c.expires > now)
+        .order_by(launch.c.created.desc())
+    ).first()
+    return None if row is None else _open(vault, row)

@@ -4,6 +4,7 @@ The EHR's patient is not there: the companion gets a Patient that holds nothing 
 everything refers to it. Other people and encounters of the EHR are named by identifier.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -25,11 +26,15 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """An open door to the companion: its client, what it declares, what the token allows."""
+    """An open door to the companion: its client, what it declares, what the token allows.
+
+    `one_at_a_time` keeps two deliveries from making the same Patient twice: conditional creation alone does not.
+    """
 
     ehr: Ehr
     capability: Capability
     granted: Scopes
+    one_at_a_time: asyncio.Lock
 
 
 Connect = Callable[[], Awaitable[Companion]]
@@ -48,7 +53,8 @@ class CompanionWriter:
         try:
             companion = await self.connect()
             writer = self._choose(companion)
-            patient = await self._patient(companion, record.patient)
+            async with companion.one_at_a_time:
+                patient = await self._patient(companion, record.patient)
             written = await writer.write(
                 companion.ehr, relocate(record, patient, self.home), look_first=look_first
             )

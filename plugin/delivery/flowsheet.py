@@ -10,7 +10,7 @@ from plugin.delivery.document import practitioner_of
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup
 from plugin.delivery.writers import CATEGORY_SYSTEM, OBSERVATION, Written
-from plugin.ehr import Ehr, EhrRefused
+from plugin.ehr import Ehr, EhrRefused, NotPermitted
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.writing import FlowsheetRow
 
@@ -45,19 +45,18 @@ class FlowsheetWriter:
     capability: Capability = field(compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
-        """Create the readings that are not there yet."""
+        """Create the readings that are not there yet; NotPermitted if the form has none to write."""
         lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
-        locations: list[str] = []
-        left_out: list[str] = []
         readings = self._readings(record)
+        if not readings:
+            raise NotPermitted("No score of this form has a row at this site, or none has a value.")
+        locations: list[str] = []
         for body in readings:
             found = await lookup.reading(body) if look_first else None
             location = found or await self._create(ehr, lookup, body)
             if location is not None:
                 locations.append(location)
-        if not readings:
-            left_out.append("Flowsheet: no score of this form has a row here, or none has a value")
-        return Written(tuple(locations), tuple(left_out))
+        return Written(tuple(locations))
 
     async def _create(self, ehr: Ehr, lookup: Lookup, body: JsonObject) -> str | None:
         try:

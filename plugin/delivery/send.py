@@ -94,6 +94,7 @@ class EhrSender:
         self._capabilities: dict[str, tuple[datetime, Capability]] = {}
         self._system_tokens: dict[str, TokenSet] = {}
         self._ended: set[str] = set()  # digests of tokens that were refused before their time
+        self._companions: dict[str, asyncio.Lock] = {}
         self._refreshing: dict[str, asyncio.Lock] = {}
 
     async def __call__(self, claimed: Claimed, record: Record) -> Written:
@@ -140,7 +141,8 @@ class EhrSender:
         except NoToken as error:
             raise EhrUnavailable(str(error)) from None
         ehr = Ehr(companion.fhir_base, token.value, self._http)
-        return Companion(ehr, await self._capability(companion, ehr), token.granted)
+        lock = self._companions.setdefault(companion.id, asyncio.Lock())
+        return Companion(ehr, await self._capability(companion, ehr), token.granted, lock)
 
     async def tokens_of(self, held: Launch) -> TokenSet | None:
         """Give a launch's tokens, refreshed if they are over; None if they cannot be had any more.

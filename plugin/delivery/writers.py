@@ -76,27 +76,41 @@ def choose_writer(capability: Capability, granted: Scopes, kinds: frozenset[str]
     if RESPONSE not in creates and OBSERVATION not in creates:
         return None
     conditional = capability.conditional >= {RESPONSE, OBSERVATION}
-    if capability.transaction and {RESPONSE, OBSERVATION} <= creates:
-        return TransactionWriter(
-            conditional=conditional, provenance=PROVENANCE in creates, searches=capability.searches
-        )
-    return SequenceWriter(
+    sequence = SequenceWriter(
         creates=creates, conditional=conditional, searches=capability.searches, wanted=kinds
     )
+    if capability.transaction and {RESPONSE, OBSERVATION} <= creates:
+        return TransactionWriter(conditional=conditional, provenance=PROVENANCE in creates, sequence=sequence)
+    return sequence
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionWriter:
-    """Everything in one transaction Bundle: all of it stands in the record, or nothing."""
+    """Everything in one transaction Bundle: all of it stands in the record, or nothing.
+
+    A Bundle that the EHR refuses because of one part is written one by one instead, as far as `sequence` is given.
+    """
 
     conditional: bool
     provenance: bool
-    searches: _Searches = field(default_factory=dict, compare=False)
+    sequence: "SequenceWriter | None" = field(default=None, compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
-        """Write the Bundle, unless an earlier one is found in the record."""
-        if look_first and (found := await self._find(ehr, record)):
+        """Write the Bundle, unless an earlier one is found in the record; complete what stands there in part."""
+        found = await self._find(ehr, record) if look_first else ()
+        missing = len(record.results.identifiers) + 1 - len(found)
+        if found and (not missing or self.sequence is None):
             return Written(found, self._left_out())
+        if found and self.sequence is not None:
+            return await self.sequence.write(ehr, record, look_first=True)
+        try:
+            return await self._transact(ehr, record)
+        except (EhrRefused, NotPermitted, NotFound):
+            if self.sequence is None:
+                raise
+            return await self.sequence.write(ehr, record, look_first=look_first)
+
+    async def _transact(self, ehr: Ehr, record: Record) -> Written:
         bundle = build_bundle(
             record.id,
             record.identifier,
@@ -109,7 +123,8 @@ class TransactionWriter:
         return Written(tuple(result.location for result in results if result.location), self._left_out())
 
     async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...]:
-        lookup = Lookup(ehr, self.searches, record.patient, record.authored)
+        searches = self.sequence.searches if self.sequence else {}
+        lookup = Lookup(ehr, searches, record.patient, record.authored)
         try:
             response = await lookup.by_identifier(RESPONSE, record.identifier)
             if response is None:

@@ -7,12 +7,10 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from plugin import __version__
-from plugin.audit import Actor, Kind
-from plugin.delivery.keep import read_kept
-from plugin.errors import Forbidden, NotFound, NotSignedIn, WrongMediaType
+from plugin.errors import NotFound, WrongMediaType
 from plugin.flow import Arrival, submit
-from plugin.routes.state import CurrentRapport, Rapport
-from smart_launch import Introspection, Scopes, introspect
+from plugin.routes.bearer import actor_of_token, ask_about, bearer_of
+from plugin.routes.state import CurrentRapport
 
 router = APIRouter()
 
@@ -73,13 +71,14 @@ async def take_response(
     """Take a response that another app collected, with the EHR's access token of that app."""
     if content_type.partition(";")[0].strip().lower() not in _MEDIA_TYPES:
         raise WrongMediaType("The body is not JSON.", f"Send it with Content-Type: {FHIR_JSON}.")
-    patient, actor = await _identify_sender(rapport, site_id, authorization, "c")
+    token = bearer_of(authorization)
+    found = await ask_about(rapport, site_id, token, "QuestionnaireResponse", "c")
     arrival = Arrival(
         body=await request.body(),
         site=site_id,
         organization=rapport.settings.policies[site_id].organization,
-        patient=patient,
-        actor=actor,
+        patient=f"Patient/{found.patient}",
+        actor=actor_of_token(found),
     )
     saved = await submit(rapport.intake, arrival)
     rapport.worker.wake()
@@ -88,58 +87,9 @@ async def take_response(
     return Response(arrival.body, status, media_type=FHIR_JSON, headers={"Location": location})
 
 
-@router.get("/sites/{site_id}/fhir/QuestionnaireResponse/{response_id}")
-async def give_response(
-    site_id: str, response_id: str, rapport: CurrentRapport, authorization: Annotated[str, Header()] = ""
-) -> Response:
-    """Give a kept response back, byte for byte, to the holder of a token for the same patient."""
-    patient, actor = await _identify_sender(rapport, site_id, authorization, "r")
-    vault = rapport.ledger.vault
-    record = await rapport.ledger.read(lambda connection: read_kept(connection, vault, response_id))
-    if (record.site, record.patient) != (site_id, patient):
-        raise NotFound(f"There is no response {response_id}.", "Check the address.")
-    about = (f"QuestionnaireResponse/{record.id}",)
-    await rapport.ledger.record(
-        rapport.trail.entry(Kind.RESPONSE_VIEWED, actor, site=site_id, patient=patient, about=about)
-    )
-    return Response(record.body, media_type=FHIR_JSON)
-
-
 def fhir_answer(resource: dict[str, object], status: int = 200) -> Response:
     """Answer with a resource."""
     return Response(msgspec.json.encode(resource), status, media_type=FHIR_JSON)
-
-
-async def _identify_sender(
-    rapport: Rapport, site_id: str, authorization: str, interaction: str
-) -> tuple[str, Actor]:
-    if site_id not in rapport.settings.sites:
-        raise NotFound("There is no such site.", "Ask Rapport's administrator for the address of your site.")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise NotSignedIn("There is no access token.", "Send the EHR's token: Authorization: Bearer …")
-    site = rapport.settings.sites[site_id]
-    configuration = await rapport.directory.discover(site, rapport.http)
-    found = await introspect(site, configuration, token.strip(), http=rapport.http, now=rapport.clock())
-    _check_token(found, interaction)
-    return f"Patient/{found.patient}", Actor(
-        found.fhir_user, None if found.fhir_user else f"client {found.client_id}"
-    )
-
-
-def _check_token(found: Introspection, interaction: str) -> None:
-    if not found.active:
-        raise NotSignedIn(
-            "The EHR does not accept this access token.", "Launch the app again to get a new one."
-        )
-    if found.patient is None:
-        raise Forbidden(
-            "The token is not about one patient.",
-            "Launch the app for a patient (scope launch or launch/patient).",
-        )
-    if not Scopes.parse(found.scope or "").allows("QuestionnaireResponse", interaction):
-        scope = f"patient/QuestionnaireResponse.{interaction}"
-        raise Forbidden(f"The token lacks the scope {scope}.", "Ask for it at launch.")
 
 
 def _capability_statement(base_url: str) -> dict[str, object]:

@@ -11,7 +11,8 @@ from typer.main import get_command
 
 from plugin.__main__ import app
 from plugin.initial import write_keys
-from plugin.routes import fhir, fill, hand_over, home, patient, remote, scoring, smart
+from plugin.routes import fhir, fill, hand_over, home, kept, patient, remote, scoring, smart
+from plugin.served.searching import PARAMETERS
 from plugin.settings import read_settings
 from plugin.tables import catalogue_markdown
 from questionnaires import load_catalogue
@@ -44,7 +45,7 @@ def test_every_command_is_documented() -> None:
 def test_every_address_is_documented_and_no_other() -> None:
     page = (DOCS / "reference/addresses.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(?:GET|POST|PUT)(?:`, `POST)? (/[^`]*)`", page))
-    routers = (home, smart, patient, hand_over, fill, fhir, scoring, remote)
+    routers = (home, smart, patient, hand_over, fill, fhir, kept, scoring, remote)
     served = {route.path for module in routers for route in module.router.routes}
     assert served == documented
 
@@ -84,3 +85,10 @@ def test_the_configuration_of_each_vendor_page_can_be_read(vendor: str, tmp_path
         "RAPPORT_SITE_CLINIC_SECRET": "s3cret",
     }
     assert read_settings(tmp_path / "rapport.toml", environment).writing["clinic"].kinds
+
+
+def test_every_search_parameter_of_the_read_interface_is_documented() -> None:
+    page = (DOCS / "reference/fhir-interface.md").read_text(encoding="utf-8")
+    for kind, parameters in PARAMETERS.items():
+        listed = ", ".join(f"`{name}`" for name in parameters)
+        assert f"| {kind} | {listed} |" in page

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from plugin.delivery.account import Account, read_account
 from plugin.delivery.outbox import FINAL, DeliveryState
 from plugin.ledger import tables as t
-from plugin.writing import DEFAULT_WRITING, DocumentForm, DocumentFormat, FlowsheetRow, Writing
+from plugin.writing import DEFAULT_WRITING, DocumentForm, DocumentFormat, FlowsheetRow, WriterKind, Writing
 from sandbox_ehr.personalities import personality_ids
 from tests.product.forms import ANSWERS
 from tests.product.world import EHR, World, run_world
@@ -202,16 +202,50 @@ async def test_the_document_tells_the_scores_and_no_answer(tmp_path: Path) -> No
         assert document["meta"]["tag"][0]["code"] == "patient-supplied"
 
 
-async def test_a_server_that_changes_is_asked_again_what_it_takes(tmp_path: Path) -> None:
+async def test_a_server_that_changes_gets_what_it_still_takes_and_is_asked_again(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         await settled(world, await send_form(world))
         await fault(world, "capability", personality="athena")
-        world.clock.pass_time(minutes=5)
+        for minutes, said in ((5, "Observation: The EHR refused it"), (60, "the EHR does not declare")):
+            world.clock.pass_time(minutes=minutes)
+            watch = Watch(world)
+            world.browser = world.new_browser()
+            account = await settled(world, await send_form(world))
+            assert (account.state, watch.counts()) == (DELIVERED, {"QuestionnaireResponse": 1})
+            assert said in account.detail
+
+
+async def test_a_transaction_that_is_refused_is_written_one_by_one(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
         watch = Watch(world)
-        world.browser = world.new_browser()
+        await fault(world, "forbidden", path="/r4")  # the base takes no Bundle; each type does
         account = await settled(world, await send_form(world))
-        assert (account.state, watch.counts()) == (REFUSED, {})  # it was asked an hour ago at most
+        assert account.state is DELIVERED, account.detail
+        assert watch.counts() == {"QuestionnaireResponse": 1, "Observation": 5, "Provenance": 1}
+
+
+async def test_what_was_written_in_part_is_completed(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
         watch = Watch(world)
-        world.browser = world.new_browser()
+        await fault(world, "forbidden", path="/r4", count=1)
+        await fault(world, "failed-after-commit", path="/r4/Observation", count=1)
         account = await settled(world, await send_form(world))
-        assert (account.state, watch.counts()) == (DELIVERED, {"QuestionnaireResponse": 1})
+        assert account.state is DELIVERED, account.detail
+        assert {**watch.counts(), "Provenance": 0} == {
+            "QuestionnaireResponse": 1,
+            "Observation": 5,
+            "Provenance": 0,
+        }
+
+
+@pytest.mark.parametrize("document", [None, DocumentForm()])
+async def test_a_form_without_rows_is_not_called_delivered_for_nothing(
+    tmp_path: Path, document: DocumentForm | None
+) -> None:
+    kinds = (WriterKind.FLOWSHEET, WriterKind.DOCUMENT) if document else (WriterKind.FLOWSHEET,)
+    other = (FlowsheetRow("rapport-checkin-therapist-total", ROW, "4711"),)
+    writing = Writing(writers=kinds, rows=other, document=document)
+    async with run_world(tmp_path, personality="epic", writing=writing) as world:
+        account = await settled(world, await send_form(world))
+        assert account.state is (DELIVERED if document else REFUSED)
+        assert "No score of this form has a row at this site" in account.detail

@@ -1,0 +1,50 @@
+"""Access tokens that other apps bring: the site's EHR is asked what they are worth."""
+
+from plugin.audit import Actor
+from plugin.errors import Forbidden, NotFound, NotSignedIn
+from plugin.routes.state import Rapport
+from smart_launch import Introspection, Scopes, introspect
+
+_SURVEY = "http://terminology.hl7.org/CodeSystem/observation-category|survey"
+
+
+def bearer_of(authorization: str) -> str | None:
+    """Take the token out of an Authorization header; None if there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def ask_about(
+    rapport: Rapport, site_id: str, token: str | None, kind: str, interaction: str
+) -> Introspection:
+    """Ask the site's EHR about a token; NotSignedIn or Forbidden unless it is for one patient and this interaction."""
+    check_site(rapport, site_id)
+    if token is None:
+        raise NotSignedIn("There is no access token.", "Send the EHR's token: Authorization: Bearer …")
+    site = rapport.settings.sites[site_id]
+    configuration = await rapport.directory.discover(site, rapport.http)
+    found = await introspect(site, configuration, token, http=rapport.http, now=rapport.clock())
+    if not found.active:
+        raise NotSignedIn(
+            "The EHR does not accept this access token.", "Launch the app again to get a new one."
+        )
+    if found.patient is None:
+        raise Forbidden(
+            "The token is not about one patient.",
+            "Launch the app for a patient (scope launch or launch/patient).",
+        )
+    having = {"category": _SURVEY} if kind == "Observation" else {}
+    if not Scopes.parse(found.scope or "").allows(kind, interaction, **having):
+        raise Forbidden(f"The token lacks the scope patient/{kind}.{interaction}.", "Ask for it at launch.")
+    return found
+
+
+def check_site(rapport: Rapport, site_id: str) -> None:
+    """NotFound unless the site is configured."""
+    if site_id not in rapport.settings.sites:
+        raise NotFound("There is no such site.", "Ask Rapport's administrator for the address of your site.")
+
+
+def actor_of_token(found: Introspection) -> Actor:
+    """Name whose token it is for the trail."""
+    return Actor(found.fhir_user, None if found.fhir_user else f"client {found.client_id}")

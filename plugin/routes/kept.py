@@ -1,0 +1,166 @@
+"""Rapport's read-only FHIR interface over HTTP: who is asking, about whom, and what they may see of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import Response
+
+from plugin.access.launches import launch_for_patient
+from plugin.audit import Actor, Kind
+from plugin.delivery.keep import read_kept
+from plugin.delivery.writers import RESPONSE
+from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
+from plugin.routes.bearer import actor_of_token, ask_about, bearer_of, check_site
+from plugin.routes.fhir import FHIR_JSON
+from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session
+from plugin.served.answers import page_of, searchset, statement
+from plugin.served.searching import read_search
+from plugin.served.shelf import AUDIT, TYPES, Kept, read_shelf
+
+router = APIRouter(prefix="/sites/{site_id}/fhir")
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads about which patient. `own`: only what this person answered; `answers`: item answers of others too."""
+
+    site: str
+    patient: str
+    actor: Actor
+    own: str | None = None
+    answers: bool = True
+
+    def may_see(self, kept: Kept) -> bool:
+        """Whether this person may see a resource at all."""
+        return self.own is None or (kept.source == self.own and kept.kind != AUDIT)
+
+    def is_held_back(self, kept: Kept) -> bool:
+        """Whether the site's policy keeps these answers from clinicians."""
+        return kept.kind == RESPONSE and not self.answers and kept.rater != "therapist"
+
+
+async def reader(
+    site_id: str,
+    request: Request,
+    rapport: CurrentRapport,
+    authorization: Annotated[str, Header()] = "",
+) -> Reader:
+    """Find out who asks: the holder of an EHR's token, or the clinician of this browser session."""
+    check_site(rapport, site_id)
+    kind = _kind_of(request)
+    token = bearer_of(authorization)
+    if token is not None:
+        interaction = "r" if request.path_params.get("resource_id") else "s"
+        return await _of_token(rapport, site_id, token, kind, interaction)
+    return await _of_session(rapport, site_id, request)
+
+
+CurrentReader = Annotated[Reader, Depends(reader)]
+
+
+@router.get("/metadata")
+async def metadata(site_id: str, rapport: CurrentRapport) -> Response:
+    """Say what is offered here."""
+    check_site(rapport, site_id)
+    return _answer(statement(_base(rapport, site_id)))
+
+
+@router.get("/{kind}")
+async def search(kind: str, request: Request, asking: CurrentReader, rapport: CurrentRapport) -> Response:
+    """Search one type of resource about the patient of the sign-in."""
+    home = rapport.settings.sites[asking.site].base
+    asked = read_search(kind, request.query_params.multi_items(), asking.patient, home)
+    seen = await _shelf(rapport, asking, kind)
+    met = asked.select(seen)
+    found = [each for each in met if not asking.is_held_back(each)]
+    await _note(rapport, asking, page_of(asked, found))
+    base = _base(rapport, asking.site)
+    return _answer(searchset(base, kind, asked, found, held_back=len(met) - len(found)))
+
+
+@router.get("/{kind}/{resource_id}")
+async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: CurrentRapport) -> Response:
+    """Read one resource about the patient of the sign-in; a response byte for byte as it came."""
+    found = next((each for each in await _shelf(rapport, asking, kind) if each.id == resource_id), None)
+    if found is None:
+        raise NotFound(
+            f"There is no {kind}/{resource_id} here.", "Search for it: another patient's is not shown."
+        )
+    if asking.is_held_back(found):
+        raise Forbidden(
+            "This site's clinicians see scores, not single answers.",
+            "Read the Observations derived from it; an administrator may set show_item_answers.",
+        )
+    await _note(rapport, asking, [found])
+    if found.kind != RESPONSE:
+        return _answer(found.resource)
+    vault = rapport.ledger.vault
+    record = await rapport.ledger.read(lambda connection: read_kept(connection, vault, found.id))
+    return Response(record.body, media_type=FHIR_JSON, headers=_NOT_STORED)
+
+
+async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, interaction: str) -> Reader:
+    found = await ask_about(rapport, site_id, token, kind, interaction)
+    user = found.fhir_user
+    is_respondent = user is not None and user.startswith(("Patient/", "RelatedPerson/"))
+    own = user if is_respondent else None
+    return Reader(site_id, f"Patient/{found.patient}", actor_of_token(found), own=own)
+
+
+async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reader:
+    session = await browser_session(request, rapport)
+    named = request.query_params.get("patient") or request.query_params.get("subject")
+    home = rapport.settings.sites[site_id].base
+    patient = None if named is None else f"Patient/{named.removeprefix(f'{home}/').removeprefix('Patient/')}"
+    now, vault = rapport.clock(), rapport.ledger.vault
+    held = await rapport.ledger.read(
+        lambda connection: launch_for_patient(connection, vault, session.key, site_id, patient, now)
+    )
+    if held is None:
+        raise NotSignedIn(
+            "Rapport has not been opened for this patient in this browser.",
+            "Open it from the patient's chart, or send the EHR's token: Authorization: Bearer …",
+        )
+    if session.locked is not None:
+        raise Locked(
+            "This device is with a respondent.", "The clinician's PIN opens it again.", return_to=held.id
+        )
+    policy = rapport.settings.policies[site_id]
+    return Reader(site_id, held.patient, actor_of(held), answers=policy.show_item_answers)
+
+
+async def _shelf(rapport: Rapport, asking: Reader, kind: str) -> list[Kept]:
+    vault, home = rapport.ledger.vault, rapport.settings.sites[asking.site].base
+    kept = await rapport.ledger.read(
+        lambda connection: read_shelf(connection, vault, asking.site, asking.patient, kind, home)
+    )
+    return [each for each in kept if asking.may_see(each)]
+
+
+async def _note(rapport: Rapport, asking: Reader, shown: Sequence[Kept]) -> None:
+    about = tuple(f"{each.kind}/{each.id}" for each in shown if each.kind != AUDIT)
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.RESPONSE_VIEWED, asking.actor, site=asking.site, patient=asking.patient, about=about
+        )
+    )
+
+
+def _kind_of(request: Request) -> str:
+    kind = str(request.path_params.get("kind", ""))
+    if kind not in TYPES:
+        raise NotFound("Nothing of this type is kept here.", f"There are {', '.join(TYPES)}.")
+    return kind
+
+
+def _base(rapport: Rapport, site_id: str) -> str:
+    return f"{rapport.settings.base_url}/sites/{site_id}/fhir"
+
+
+def _answer(resource: dict[str, object]) -> Response:
+    return Response(_encoder.encode(resource), media_type=FHIR_JSON, headers=_NOT_STORED)

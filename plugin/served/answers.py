@@ -1,0 +1,91 @@
+"""The answers of the read-only interface: searchset Bundles and its CapabilityStatement. Pure."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from plugin import __version__
+from plugin.served.searching import PARAMETERS, Search
+from plugin.served.shelf import TYPES, Kept
+
+JsonObject = dict[str, object]
+
+
+def searchset(base: str, kind: str, search: Search, found: Sequence[Kept], held_back: int) -> JsonObject:
+    """Build one page of results with the addresses of its neighbours; `held_back`: left out by the site's policy."""
+    shown = page_of(search, found)
+    entry: list[JsonObject] = [
+        {
+            "fullUrl": f"{base}/{kind}/{each.id}",
+            "resource": each.resource,
+            "search": {"mode": "match"},
+        }
+        for each in shown
+    ]
+    if held_back:
+        entry.append({"resource": _held_back(held_back), "search": {"mode": "outcome"}})
+    link = [_link("self", base, kind, search, search.page)]
+    if search.count and search.page * search.count < len(found):
+        link.append(_link("next", base, kind, search, search.page + 1))
+    if search.page > 1:
+        link.append(_link("previous", base, kind, search, search.page - 1))
+    bundle: JsonObject = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(found),
+        "link": link,
+    }
+    return {**bundle, "entry": entry} if entry else bundle
+
+
+def page_of(search: Search, found: Sequence[Kept]) -> Sequence[Kept]:
+    """Give the resources of the page that is asked for."""
+    first = (search.page - 1) * search.count
+    return found[first : first + search.count]
+
+
+def statement(base: str) -> JsonObject:
+    """Say what the interface of one site offers."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": "2026-11-23",
+        "kind": "instance",
+        "software": {"name": "Rapport", "version": __version__},
+        "implementation": {"description": "What Rapport keeps of the patients of one site", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [
+            {"mode": "server", "documentation": _ACCESS, "resource": [_describe(each) for each in TYPES]}
+        ],
+    }
+
+
+_ACCESS = (
+    "For one patient at a time: with the EHR's access token of an app that was launched for the patient "
+    "(Authorization: Bearer), or in a clinician's browser session."
+)
+
+
+def _describe(kind: str) -> JsonObject:
+    names = [
+        {"name": "patient", "type": "reference"},
+        {"name": "_id", "type": "token"},
+        *({"name": name, "type": how} for name, (how, _) in PARAMETERS[kind].items()),
+    ]
+    interactions = ["read", "search-type"]
+    if kind == "QuestionnaireResponse":
+        interactions.append("create")
+    return {"type": kind, "interaction": [{"code": each} for each in interactions], "searchParam": names}
+
+
+def _link(relation: str, base: str, kind: str, search: Search, page: int) -> JsonObject:
+    query = [*search.used, ("_count", str(search.count))]
+    if page > 1:
+        query.append(("_page", str(page)))
+    return {"relation": relation, "url": f"{base}/{kind}?{urlencode(query)}"}
+
+
+def _held_back(count: int) -> JsonObject:
+    text = f"{count} responses are not shown: this site's clinicians see scores, not single answers."
+    issue = {"severity": "information", "code": "suppressed", "diagnostics": text}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}

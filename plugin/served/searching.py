@@ -1,0 +1,198 @@
+"""Search of what is kept: parameters in, a question that each resource answers with yes or no. Pure.
+
+What is not understood is refused, not ignored: an ignored filter would show more than was asked for.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from plugin.errors import Forbidden, Invalid
+from plugin.served.shelf import Kept
+
+DEFAULT_COUNT, MOST = 50, 200
+_IGNORED = frozenset({"_format", "_pretty"})
+_DATE = re.compile(r"(eq|ne|ge|le|gt|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
+Test = Callable[[Kept], bool]
+Kind = Literal["token", "reference", "date", "uri"]
+
+PARAMETERS: dict[str, dict[str, tuple[Kind, tuple[str, ...]]]] = {
+    "QuestionnaireResponse": {
+        "identifier": ("token", ("identifier",)),
+        "questionnaire": ("uri", ("questionnaire",)),
+        "authored": ("date", ("authored",)),
+        "status": ("token", ("status",)),
+    },
+    "Observation": {
+        "identifier": ("token", ("identifier",)),
+        "code": ("token", ("code", "coding")),
+        "category": ("token", ("category", "coding")),
+        "date": ("date", ("effectiveDateTime",)),
+        "derived-from": ("reference", ("derivedFrom", "reference")),
+        "has-member": ("reference", ("hasMember", "reference")),
+        "status": ("token", ("status",)),
+    },
+    "Provenance": {
+        "target": ("reference", ("target", "reference")),
+        "recorded": ("date", ("recorded",)),
+    },
+    "AuditEvent": {
+        "date": ("date", ("recorded",)),
+        "entity": ("reference", ("entity", "what", "reference")),
+        "action": ("token", ("action",)),
+        "outcome": ("token", ("outcome",)),
+    },
+}
+"""What each type can be searched by besides `patient` and `_id`, and where the values stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search that was understood: what must hold, which page of how many."""
+
+    tests: tuple[Test, ...]
+    count: int
+    page: int
+    used: tuple[tuple[str, str], ...]
+
+    def select(self, kept: Iterable[Kept]) -> tuple[Kept, ...]:
+        """Give those that meet every test."""
+        return tuple(each for each in kept if all(test(each) for test in self.tests))
+
+
+def read_search(kind: str, parameters: Sequence[tuple[str, str]], patient: str, home: str) -> Search:
+    """Understand a search; Invalid names a parameter or value that is not, Forbidden another patient."""
+    tests: list[Test] = []
+    used: list[tuple[str, str]] = []
+    numbers = {"_count": DEFAULT_COUNT, "_page": 1}
+    for name, value in parameters:
+        if name in _IGNORED or not value:
+            continue
+        if name in numbers:
+            numbers[name] = _number(name, value)
+        elif name in {"patient", "subject"}:
+            _check_patient(value, patient, home)
+            used.append((name, value))
+        else:
+            tests.append(_test(kind, name, value))
+            used.append((name, value))
+    return Search(tuple(tests), min(numbers["_count"], MOST), max(numbers["_page"], 1), tuple(used))
+
+
+def _check_patient(value: str, patient: str, home: str) -> None:
+    named = value.removeprefix(f"{home}/").removeprefix("Patient/")
+    if named != patient.removeprefix("Patient/"):
+        raise Forbidden(
+            "The search is about another patient than the sign-in.",
+            "Leave `patient` out, or launch for that patient.",
+        )
+
+
+def _test(kind: str, name: str, value: str) -> Test:
+    choices = value.split(",")
+    if name == "_id":
+        return lambda kept: kept.id in choices
+    if name not in PARAMETERS[kind]:
+        offered = ", ".join(["patient", "_id", *PARAMETERS[kind], "_count"])
+        raise Invalid(f"{kind} cannot be searched by {name} here.", f"It can be searched by {offered}.")
+    how, path = PARAMETERS[kind][name]
+    if how == "date":
+        ranges = [_range(name, each) for each in choices]
+        return lambda kept: any(_within(_values(kept, path), each) for each in ranges)
+    match = {"token": _is_token, "reference": _is_reference, "uri": _is_canonical}[how]
+    return lambda kept: any(match(found, each) for found in _values(kept, path) for each in choices)
+
+
+def _values(kept: Kept, path: tuple[str, ...]) -> list[Any]:
+    found: list[Any] = [kept.resource]
+    for key in path:
+        found = [
+            inner
+            for each in found
+            if isinstance(each, dict) and key in each
+            for inner in (each[key] if isinstance(each[key], list) else [each[key]])
+        ]
+    return found
+
+
+def _is_token(found: Any, asked: str) -> bool:
+    system, bar, code = asked.rpartition("|")
+    if not isinstance(found, dict):
+        return not system and bool(found == code)
+    own = found.get("code", found.get("value"))
+    return (not bar or found.get("system", "") == system) and (not code or own == code)
+
+
+def _is_reference(found: Any, asked: str) -> bool:
+    # The last two steps of an address are type and id: absolute and relative references are the same to a search.
+    return isinstance(found, str) and (
+        found == asked or found.endswith(f"/{asked}") or asked.endswith(f"/{found}")
+    )
+
+
+def _is_canonical(found: Any, asked: str) -> bool:
+    return isinstance(found, str) and asked in {found, found.partition("|")[0]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    prefix: str
+    start: datetime
+    end: datetime
+
+
+def _range(name: str, value: str) -> _Range:
+    """Read a date with its prefix as the interval that it covers; Invalid if it is none."""
+    found = _DATE.fullmatch(value)
+    try:
+        if found is not None:
+            return _Range(found[1] or "eq", *_interval(found[2]))
+    except ValueError:
+        pass
+    raise Invalid(
+        f"{name}={value} is not a date.",
+        "Write 2026-03-02 or a time with zone, with ge, le, gt, lt or eq before it.",
+    )
+
+
+def _interval(text: str) -> tuple[datetime, datetime]:
+    if "T" in text:
+        start = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
+        start = start if start.tzinfo else start.replace(tzinfo=UTC)
+        return start, start + timedelta(seconds=1)
+    year, month, day = (*map(int, text.split("-")), None, None)[:3]
+    start = datetime(year or 1, month or 1, day or 1, tzinfo=UTC)
+    if day is not None:
+        return start, start + timedelta(days=1)
+    if month is not None:
+        return start, (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return start, start.replace(year=start.year + 1)
+
+
+def _within(values: list[Any], asked: _Range) -> bool:
+    return any(_compare(datetime.fromisoformat(each), asked) for each in values if isinstance(each, str))
+
+
+def _compare(at: datetime, asked: _Range) -> bool:
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    match asked.prefix:
+        case "ge":
+            return at >= asked.start
+        case "gt":
+            return at >= asked.end
+        case "le":
+            return at < asked.end
+        case "lt":
+            return at < asked.start
+        case "ne":
+            return not asked.start <= at < asked.end
+        case _:
+            return asked.start <= at < asked.end
+
+
+def _number(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 6:
+        raise Invalid(f"{name}={value} is not a whole number.", "Write digits.")
+    return int(value)

@@ -1,0 +1,141 @@
+"""What is kept of one patient, as FHIR resources with addresses of their own.
+
+The ids are those by which the resources know each other before an EHR gives them others, so they never change.
+References to the EHR's people and encounters become absolute: they are not ours.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.keep import Record, open_record
+from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.observations.build import full_url
+
+AUDIT = "AuditEvent"
+TYPES = (RESPONSE, OBSERVATION, PROVENANCE, AUDIT)
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One resource: when it came, who answered (None for audit entries), and by which kind of rater."""
+
+    kind: str
+    id: str
+    updated: datetime
+    resource: dict[str, Any]
+    source: str | None = None
+    rater: str | None = None
+
+
+def read_shelf(
+    connection: Connection, vault: Vault, site: str, patient: str, kind: str, home: str
+) -> tuple[Kept, ...]:
+    """Read all resources of one kind about a patient, in the order in which they came. `home`: the EHR's FHIR base."""
+    if kind == AUDIT:
+        return _audit(connection, vault, site, patient, home)
+    rows = connection.execute(
+        sa.select(t.response)
+        .where(t.response.c.site == site, t.response.c.patient == patient)
+        .order_by(t.response.c.received, t.response.c.id)
+    )
+    return tuple(each for row in rows for each in served(open_record(row, vault), kind, home))
+
+
+def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
+    """Give a record's resources of one kind."""
+    results = record.results
+    observations = dict(zip(results.identifiers, (results.panel, *results.scores), strict=True))
+    addresses = {full_url(record.id): f"{RESPONSE}/{record.id}"}
+    addresses |= {full_url(each): f"{OBSERVATION}/{_uuid(each)}" for each in observations}
+    bodies: dict[str, dict[str, bytes]] = {
+        RESPONSE: {record.id: forwarded(record)},
+        OBSERVATION: {_uuid(each): body for each, body in observations.items()},
+        PROVENANCE: {_uuid(f"{record.id}/provenance"): results.provenance},
+    }
+    return tuple(
+        Kept(
+            kind,
+            own_id,
+            record.received,
+            _with_id(body, own_id, record.received, addresses, home),
+            record.source,
+            record.rater,
+        )
+        for own_id, body in bodies[kind].items()
+    )
+
+
+def _audit(connection: Connection, vault: Vault, site: str, patient: str, home: str) -> tuple[Kept, ...]:
+    rows = connection.execute(
+        sa.select(t.audit).where(t.audit.c.site == site, t.audit.c.patient == patient).order_by(t.audit.c.id)
+    )
+    return tuple(
+        Kept(
+            AUDIT,
+            row.event,
+            row.recorded,
+            _with_id(
+                vault.open("audit", row.event, row.sealed_resource),
+                row.event,
+                row.recorded,
+                {},
+                home,
+                trail=True,
+            ),
+        )
+        for row in rows
+    )
+
+
+def _with_id(
+    body: bytes,
+    own_id: str,
+    updated: datetime,
+    addresses: Mapping[str, str],
+    home: str,
+    *,
+    trail: bool = False,
+) -> dict[str, Any]:
+    def place(reference: str) -> str:
+        # Entries of the trail speak of our own resources by our own ids.
+        is_own = trail and reference.partition("/")[0] in TYPES
+        return reference if is_own else _place(reference, addresses, home)
+
+    resource = _placed(_decoder.decode(body), place)
+    meta = {**resource.pop("meta", {}), "lastUpdated": updated.isoformat(timespec="milliseconds")}
+    kind = resource.pop("resourceType")
+    resource.pop("id", None)
+    return {"resourceType": kind, "id": own_id, "meta": meta, **resource}
+
+
+def _placed(value: Any, place: Callable[[str], str]) -> Any:
+    if isinstance(value, list):
+        return [_placed(each, place) for each in value]
+    if not isinstance(value, dict):
+        return value
+    placed = {name: _placed(each, place) for name, each in value.items()}
+    reference = placed.get("reference")
+    if isinstance(reference, str):
+        placed["reference"] = place(reference)
+    return placed
+
+
+def _place(reference: str, addresses: Mapping[str, str], home: str) -> str:
+    if reference in addresses:
+        return addresses[reference]
+    is_relative = not reference.startswith("#") and ":" not in reference
+    return f"{home}/{reference}" if is_relative else reference
+
+
+def _uuid(identifier: str) -> str:
+    return full_url(identifier).removeprefix("urn:uuid:")

@@ -1,0 +1,262 @@
+"""Rapport's read-only FHIR interface: what no EHR took stays readable, for those who may."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fhir.resources.R4B import get_fhir_model_class
+
+from plugin.audit import Actor
+from plugin.ledger import tables as t
+from plugin.routes.kept import Reader
+from plugin.served.shelf import AUDIT, Kept
+from tests.product.test_bad_input import app_token
+from tests.product.test_personalities import send_form, settled
+from tests.product.world import EHR, PIN, RAPPORT, Clock, World, run_world
+
+BASE = "/sites/sandbox/fhir"
+CODES = "https://w3id.org/rapport-fhir/CodeSystem/score"
+
+
+async def unlock(world: World) -> None:
+    """Give the device back to the clinician, whose page opens again."""
+    (launch,) = await world.rapport.state.rapport.ledger.read(
+        lambda c: (
+            c.execute(sa.select(t.launch.c.id).order_by(t.launch.c.created.desc()).limit(1)).scalars().all()
+        )
+    )
+    page = await world.browser.get(f"/launches/{launch}/return")
+    csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+    answer = await world.browser.post(f"/launches/{launch}/return", data={"pin": PIN, "csrf": csrf})
+    assert answer.status_code in {200, 303}, answer.text
+
+
+async def sent(world: World) -> str:
+    """Send a form and open the clinician's page again; gives the response's id."""
+    response = await send_form(world)
+    await settled(world, response)
+    await unlock(world)
+    return response
+
+
+async def get(world: World, path: str, token: str | None = None, **parameters: str) -> httpx.Response:
+    headers = {"Accept": "application/fhir+json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    return await world.browser.get(f"{BASE}/{path}", headers=headers, params=parameters)
+
+
+async def search(
+    world: World, kind: str, token: str | None = None, **parameters: str
+) -> list[dict[str, Any]]:
+    answer = await get(world, kind, token, **parameters)
+    assert answer.status_code == 200, answer.text
+    entries = answer.json().get("entry", [])
+    found = [each["resource"] for each in entries if each["search"]["mode"] == "match"]
+    assert answer.json()["total"] >= len(found)
+    return found
+
+
+async def test_what_a_read_only_ehr_did_not_take_is_read_here(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only", show_item_answers=True) as world:
+        response = await sent(world)
+        counts = {
+            kind: len(await search(world, kind))
+            for kind in ("QuestionnaireResponse", "Observation", "Provenance")
+        }
+        assert counts == {"QuestionnaireResponse": 1, "Observation": 5, "Provenance": 1}
+        assert (await search(world, "QuestionnaireResponse"))[0]["id"] == response
+        assert await search(world, "AuditEvent")
+
+
+async def test_resources_find_each_other_here_and_people_in_the_ehr(world: World) -> None:
+    response = await sent(world)
+    people = await world.people()
+    (panel,) = [each for each in await search(world, "Observation") if "hasMember" in each]
+    for member in panel["hasMember"]:
+        read = (await get(world, member["reference"])).json()
+        assert read["derivedFrom"] == [{"reference": f"QuestionnaireResponse/{response}"}]
+        assert read["subject"] == {"reference": f"{EHR}/r4/Patient/{people['amara']}"}
+    (provenance,) = await search(world, "Provenance", target=f"Observation/{panel['id']}")
+    assert len(provenance["target"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ({"code": f"{CODES}|rapport-checkin-child-total"}, 1),
+        ({"code": "rapport-checkin-child-total,rapport-checkin-child-bond"}, 2),
+        ({"code": "https://other.invalid|rapport-checkin-child-total"}, 0),
+        ({"category": "survey"}, 5),
+        ({"date": "2026-03-02"}, 5),
+        ({"date": "ge2026-03-03"}, 0),
+        ({"date": "lt2026-03-02T09:00:01Z"}, 5),
+        ({"status": "final", "date": "2026-03"}, 5),
+        ({"_id": "nothing"}, 0),
+    ],
+)
+async def test_observations_are_found_by_what_they_are(
+    world: World, parameters: dict[str, str], count: int
+) -> None:
+    await sent(world)
+    assert len(await search(world, "Observation", **parameters)) == count
+
+
+async def test_observations_are_found_by_the_response_they_come_from(world: World) -> None:
+    response = await sent(world)
+    found = await search(world, "Observation", **{"derived-from": f"QuestionnaireResponse/{response}"})
+    assert len(found) == 5
+    absolute = f"{RAPPORT}{BASE}/QuestionnaireResponse/{response}"
+    assert len(await search(world, "Observation", **{"derived-from": absolute})) == 5
+    assert await search(world, "Observation", **{"derived-from": "QuestionnaireResponse/other"}) == []
+
+
+async def test_pages_follow_each_other_to_the_end(world: World) -> None:
+    await sent(world)
+    seen: list[str] = []
+    address: str | None = f"{BASE}/Observation?_count=2&category=survey"
+    while address is not None:
+        page = (await world.browser.get(address, headers={"Accept": "application/fhir+json"})).json()
+        assert page["total"] == 5
+        seen += [each["resource"]["id"] for each in page["entry"]]
+        following = [each["url"] for each in page["link"] if each["relation"] == "next"]
+        address = following[0] if following else None
+        assert address is None or urlsplit(address).path == f"{BASE}/Observation"
+    assert len(seen) == len(set(seen)) == 5
+
+
+async def test_single_answers_are_held_back_where_the_site_says_so(world: World) -> None:
+    response = await sent(world)
+    bundle = (await get(world, "QuestionnaireResponse")).json()
+    assert bundle["total"] == 0
+    (outcome,) = bundle["entry"]
+    assert "clinicians see scores" in outcome["resource"]["issue"][0]["diagnostics"]
+    assert (await get(world, f"QuestionnaireResponse/{response}")).status_code == 403
+    assert "completely" not in (await get(world, "Observation")).text
+
+
+async def test_another_app_reads_with_the_ehrs_token(world: World) -> None:
+    response = await sent(world)
+    world.browser = world.new_browser()
+    token = await app_token(world)
+    world.browser = world.new_browser()
+    assert len(await search(world, "Observation", token)) == 5
+    (found,) = await search(world, "QuestionnaireResponse", token, questionnaire=CHILD_FORM)
+    assert found["id"] == response
+    assert (await get(world, "Provenance", token)).status_code == 403  # the token may not search them
+
+
+CHILD_FORM = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child"
+
+
+async def test_without_a_sign_in_nothing_is_shown(world: World) -> None:
+    response = await sent(world)
+    world.browser = world.new_browser()
+    for path in ("Observation", f"QuestionnaireResponse/{response}", "AuditEvent"):
+        answer = await get(world, path)
+        assert (answer.status_code, answer.json()["resourceType"]) == (401, "OperationOutcome")
+    assert (await get(world, "Observation", "made-up")).status_code == 401
+
+
+async def test_while_the_device_is_handed_over_nothing_is_shown(world: World) -> None:
+    await send_form(world)
+    assert (await get(world, "Observation")).status_code == 423
+
+
+async def test_another_patient_is_not_to_be_seen(world: World) -> None:
+    await sent(world)
+    people = await world.people()
+    other = next(own for name, own in people.items() if name not in {"amara", "practitioner"})
+    (mine, *_) = await search(world, "Observation")
+    world.browser = world.new_browser()
+    token = await app_token(world, next(name for name, own in people.items() if own == other))
+    world.browser = world.new_browser()
+    assert await search(world, "Observation", token) == []
+    assert (await get(world, f"Observation/{mine['id']}", token)).status_code == 404
+    assert (await get(world, "Observation", token, patient=people["amara"])).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "said"),
+    [
+        ("Observation", {"colour": "red"}, "cannot be searched by colour"),
+        ("Observation", {"date": "soon"}, "is not a date"),
+        ("Observation", {"date": "2026-13-40"}, "is not a date"),
+        ("Observation", {"_count": "many"}, "not a whole number"),
+        ("QuestionnaireResponse", {"code": "x"}, "cannot be searched by code"),
+        ("Medication", {}, "Nothing of this type"),
+        ("Observation/none", {}, "There is no Observation/none"),
+    ],
+)
+async def test_what_is_not_understood_is_refused_and_not_ignored(
+    world: World, path: str, parameters: dict[str, str], said: str
+) -> None:
+    await world.launch("amara")
+    answer = await get(world, path, **parameters)
+    assert answer.status_code in {404, 422}
+    assert said in answer.text
+
+
+async def test_reading_leaves_an_entry_in_the_trail(world: World) -> None:
+    response = await sent(world)
+    (panel,) = [each for each in await search(world, "Observation") if "hasMember" in each]
+    await get(world, f"Observation/{panel['id']}")
+    entries = await search(world, "AuditEvent", action="R")
+    assert any(
+        {"reference": f"Observation/{panel['id']}"} in [entity["what"] for entity in each["entity"]]
+        for each in entries
+    )
+    assert await search(world, "AuditEvent", entity=f"QuestionnaireResponse/{response}")
+
+
+async def test_the_interface_says_what_it_offers(world: World) -> None:
+    statement = (await get(world, "metadata")).json()
+    (rest,) = statement["rest"]
+    assert {each["type"] for each in rest["resource"]} == {
+        "QuestionnaireResponse",
+        "Observation",
+        "Provenance",
+        "AuditEvent",
+    }
+    assert (await world.browser.get("/sites/none/fhir/metadata")).status_code == 404
+
+
+async def test_what_is_served_is_sound_fhir(tmp_path: Path) -> None:
+    async with run_world(tmp_path, show_item_answers=True) as world:
+        await sent(world)
+        for kind in ("QuestionnaireResponse", "Observation", "Provenance", "AuditEvent"):
+            for resource in await search(world, kind):
+                get_fhir_model_class(kind).model_validate(resource)
+
+
+async def test_a_second_response_does_not_move_the_pages(tmp_path: Path) -> None:
+    clock = Clock()
+    async with run_world(tmp_path, clock) as world:
+        await sent(world)
+        first = [each["id"] for each in await search(world, "Observation", _count="3")]
+        clock.pass_time(minutes=5)
+        world.browser = world.new_browser()
+        await sent(world)
+        assert [each["id"] for each in await search(world, "Observation", _count="3")] == first
+        assert len(await search(world, "Observation")) == 10
+
+
+def kept(kind: str, source: str | None, rater: str = "child") -> Kept:
+    return Kept(kind, "1", Clock().now, {}, source, rater)
+
+
+def test_a_respondents_token_sees_what_that_person_answered_and_no_more() -> None:
+    caregiver = Reader("sandbox", "Patient/1", Actor("RelatedPerson/2"), own="RelatedPerson/2")
+    assert caregiver.may_see(kept("Observation", "RelatedPerson/2"))
+    assert not caregiver.may_see(kept("Observation", "Patient/1"))
+    assert not caregiver.may_see(kept(AUDIT, None))
+
+
+def test_a_therapists_own_answers_are_not_held_back() -> None:
+    clinician = Reader("sandbox", "Patient/1", Actor("Practitioner/3"), answers=False)
+    assert clinician.is_held_back(kept("QuestionnaireResponse", "Patient/1"))
+    assert not clinician.is_held_back(kept("QuestionnaireResponse", "Practitioner/3", "therapist"))
+    assert not clinician.is_held_back(kept("Observation", "Patient/1"))
