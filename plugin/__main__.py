@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from plugin import __version__
-from plugin.commands import audit
+from plugin.commands import audit, database
 from plugin.commands.doctor import doctor
 from plugin.errors import RapportError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
 app.add_typer(instruments_app, name="instruments")
 app.add_typer(audit.app, name="audit")
+app.add_typer(database.app, name="database")
 app.command()(doctor)
 _out = Console()
 _err = Console(stderr=True)

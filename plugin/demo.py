@@ -18,6 +18,8 @@ from rich.panel import Panel
 
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
+from plugin.ledger.schema import upgrade
+from plugin.ledger.store import open_database
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr.personalities import load_personality
 
@@ -165,6 +167,11 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
     (folder / "rapport.toml").write_text(
         configuration(port, personality).replace("{folder}", str(folder)), encoding="utf-8"
     )
+    database = folder / "rapport.sqlite3"
+    if database.exists():  # of an earlier version, perhaps
+        engine = open_database(f"sqlite:///{database}")
+        upgrade(engine)
+        engine.dispose()
     return {
         **os.environ,
         "RAPPORT_SECRET_KEY": json.loads(secret.read_text(encoding="utf-8")),

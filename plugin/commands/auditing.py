@@ -21,7 +21,7 @@ from plugin.delivery.account import attempts_of, read_account
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
-from plugin.ledger.store import open_for_reading
+from plugin.ledger.store import open_database
 from plugin.responses import check_response, read_response
 from plugin.scores import Score, compile_key, compute
 from plugin.settings import Settings, read_settings
@@ -44,7 +44,7 @@ class _Opened:
 @contextmanager
 def _opened(config: Path) -> Iterator[_Opened]:
     settings = read_settings(config)
-    engine = open_for_reading(settings.database)
+    engine = open_database(settings.database)
     signer = LogSigner(settings.log_name, settings.log_key)
     try:
         with engine.connect() as connection:

@@ -17,12 +17,11 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from plugin.ledger import tables
+from plugin.ledger import schema, tables
 from plugin.ledger.vault import Vault
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
 _MOST_CHANGES_A_COMMIT = 64
 
 
@@ -56,7 +55,7 @@ class Ledger:
     def __init__(self, url: str, vault: Vault) -> None:
         self.vault = vault
         self._engine = _open_engine(url)
-        _prepare_schema(self._engine)
+        schema.prepare(self._engine)
         self._queue: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_for_ever, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -164,8 +163,8 @@ def _run_one(connection: Connection, change: _Change, results: list[tuple[_Chang
         change.done.set_exception(error)
 
 
-def open_for_reading(url: str) -> Engine:
-    """Open the database of a ledger without its writer, for commands that look and change nothing."""
+def open_database(url: str) -> Engine:
+    """Open the database of a ledger without its writer, for commands that look at it or upgrade it."""
     return _open_engine(url)
 
 
@@ -191,16 +190,3 @@ def _open_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
-
-
-def _prepare_schema(engine: Engine) -> None:
-    with engine.connect() as connection, connection.execution_options(writing=True).begin():
-        tables.metadata.create_all(connection)
-        found = connection.execute(sa.select(tables.schema.c.version)).scalar()
-        if found is None:
-            connection.execute(tables.schema.insert().values(version=SCHEMA_VERSION))
-        elif found != SCHEMA_VERSION:
-            raise RuntimeError(
-                f"The database has schema version {found}, this software needs {SCHEMA_VERSION}: "
-                "start the version of Rapport that made it, or restore a matching backup"
-            )

@@ -47,7 +47,8 @@ metadata = MetaData()
 # Autoincrement on SQLite needs the exact type INTEGER.
 _serial = BigInteger().with_variant(Integer(), "sqlite")
 
-schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+# Which step of plugin/ledger/migrations the database has reached; alembic's own table.
+alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 browser_session = Table(
     "browser_session",

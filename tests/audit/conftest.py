@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.ledger import Vault
-from plugin.ledger.store import open_for_reading
+from plugin.ledger.store import open_database
 from plugin.scores import compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
@@ -26,7 +26,7 @@ class Kept:
 
     def run(self, *statements: str) -> int:
         """Run SQL against the database behind Rapport's back; gives how many rows were changed."""
-        engine = open_for_reading(rapport_settings(self.folder).database)
+        engine = open_database(rapport_settings(self.folder).database)
         with engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")  # the pragma counts outside transactions only
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
@@ -45,7 +45,7 @@ class Kept:
             LogSigner(settings.log_name, settings.log_key).verifier,
             older,
         )
-        engine = open_for_reading(settings.database)
+        engine = open_database(settings.database)
         with engine.connect() as connection:
             found = list(verifier.verify(connection, Progress()))
         engine.dispose()

@@ -133,10 +133,10 @@ def responses_of(kept: Kept) -> list[str]:
 
 
 def query(kept: Kept, statement: str) -> list[str]:
-    from plugin.ledger.store import open_for_reading
+    from plugin.ledger.store import open_database
     from tests.product.world import rapport_settings
 
-    engine = open_for_reading(rapport_settings(kept.folder).database)
+    engine = open_database(rapport_settings(kept.folder).database)
     with engine.connect() as connection:
         found = [str(row[0]) for row in connection.exec_driver_sql(statement)]
     engine.dispose()

@@ -13,7 +13,7 @@ from tests.audit.conftest import Kept
 COLUMNS = [(kind, column) for kind, (table, *_) in LOGGED.items() for column in table.columns.keys()]  # noqa: SIM118 -- columns, not names, are iterated otherwise
 # Tables that hold no record of what happened: sessions, drafts, counters, and what waits to be logged.
 PASSING = {
-    "schema_version",
+    "alembic_version",
     "browser_session",
     "pending_launch",
     "launch",
@@ -163,9 +163,9 @@ def test_a_whole_installation_of_yesterday_is_found_by_a_checkpoint_kept_outside
     kept.tiles.mkdir()
     import sqlalchemy as sa
 
-    from plugin.ledger.store import open_for_reading
+    from plugin.ledger.store import open_database
 
-    engine = open_for_reading(settings.database)
+    engine = open_database(settings.database)
     with engine.connect() as connection:
         entries = (
             connection.execute(sa.select(t.log_leaf.c.entry).order_by(t.log_leaf.c.place)).scalars().all()

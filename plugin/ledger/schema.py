@@ -1,0 +1,63 @@
+"""Which schema a database has, and how it gets the newest: alembic's steps, loaded only when there is something to do."""
+
+from importlib.resources import as_file, files
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from plugin.errors import SettingsInvalid
+from plugin.ledger import tables
+
+HEAD = "0002"
+
+
+def prepare(engine: Engine) -> None:
+    """Create the tables of an empty database; SettingsInvalid if it has another schema than this software needs."""
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        found = version_of(connection)
+        if found is None:
+            tables.metadata.create_all(connection)
+            connection.execute(tables.alembic_version.insert().values(version_num=HEAD))
+            return
+    if found < HEAD:
+        raise SettingsInvalid(
+            f"The database has schema {found}; this software needs {HEAD}.",
+            "Stop every Rapport that uses it, back it up, then run: rapport database upgrade",
+        )
+    if found > HEAD:
+        raise SettingsInvalid(
+            f"The database has schema {found}; this software knows {HEAD}: a newer version has upgraded it.",
+            "Start that version, or restore the backup from before the upgrade.",
+        )
+
+
+def version_of(connection: Connection) -> str | None:
+    """Tell a database's schema; None if it is empty."""
+    names = set(sa.inspect(connection).get_table_names())
+    if "alembic_version" in names:
+        return connection.execute(sa.select(tables.alembic_version.c.version_num)).scalar()
+    return "0001" if "response" in names else None
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Bring a database to the newest schema in one transaction; gives the schemas before and after."""
+    from alembic import command
+    from alembic.config import Config
+
+    with (
+        as_file(files("plugin.ledger") / "migrations") as scripts,
+        engine.connect() as connection,
+        connection.execution_options(writing=True).begin(),
+    ):
+        before = version_of(connection)
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        config.attributes["connection"] = connection
+        if before is None:
+            tables.metadata.create_all(connection)
+            connection.execute(tables.alembic_version.insert().values(version_num=HEAD))
+        else:
+            if before == "0001" and not sa.inspect(connection).has_table("alembic_version"):
+                command.stamp(config, "0001")
+            command.upgrade(config, "head")
+    return before, HEAD

@@ -1,0 +1,80 @@
+"""A database of the first schema, with data, becomes one of the newest; an older one is never served."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+import plugin.ledger
+from plugin.errors import SettingsInvalid
+from plugin.ledger import Ledger, Vault, tables
+from plugin.ledger.schema import HEAD, upgrade, version_of
+from plugin.ledger.store import open_database
+
+VAULT = Vault((bytes(range(32)),))
+SCRIPTS = Path(plugin.ledger.__file__).parent / "migrations"
+
+
+def first_schema(path: Path) -> Engine:
+    """Make a database as the first version did: by its own first step, with a response and an audit entry."""
+    from alembic import command
+
+    engine = open_database(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        connection.exec_driver_sql("INSERT INTO schema_version VALUES (1)")
+        connection.exec_driver_sql(
+            "INSERT INTO response VALUES ('r1', 's', 'x|1', 'Patient/1', NULL, 'child', NULL, 'f|1', 'en', 5, 6, NULL, "
+            "NULL, x'00', 'd', x'00', 'k', '0.1.0')"
+        )
+    return engine
+
+
+def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(tmp_path: Path) -> None:
+    engine = first_schema(tmp_path / "old.sqlite3")
+    assert upgrade(engine) == ("0001", HEAD)
+    with engine.connect() as connection:
+        assert version_of(connection) == HEAD
+        assert connection.execute(sa.select(tables.response.c.id)).scalars().all() == ["r1"]
+        waiting = connection.execute(sa.select(tables.log_pending.c.kind, tables.log_pending.c.row)).all()
+        assert [tuple(each) for each in waiting] == [("response", "r1")]
+    assert upgrade(engine) == (HEAD, HEAD)
+    engine.dispose()
+
+
+def test_an_upgraded_database_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
+    engine = first_schema(tmp_path / "old.sqlite3")
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_step_is_the_one_that_the_software_needs() -> None:
+    assert ScriptDirectory(str(SCRIPTS)).get_current_head() == HEAD
+
+
+def test_an_older_database_is_not_served_and_the_remedy_is_named(tmp_path: Path) -> None:
+    first_schema(tmp_path / "old.sqlite3").dispose()
+    with pytest.raises(SettingsInvalid, match="rapport database upgrade"):
+        Ledger(f"sqlite:///{tmp_path / 'old.sqlite3'}", VAULT)
+
+
+def test_a_database_of_a_newer_version_is_not_served(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    Ledger(url, VAULT).close()
+    engine = open_database(url)
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        connection.execute(tables.alembic_version.update().values(version_num="9999"))
+    engine.dispose()
+    with pytest.raises(SettingsInvalid, match="a newer version"):
+        Ledger(url, VAULT)
