@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from plugin import __version__
-from plugin.commands import audit, database
+from plugin.commands import audit, database, packages
 from plugin.commands.doctor import doctor
 from plugin.errors import RapportError
 
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
 app.add_typer(instruments_app, name="instruments")
+instruments_app.command("build")(packages.build)
+instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="database")
 app.command()(doctor)

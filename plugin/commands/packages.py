@@ -1,0 +1,68 @@
+"""`rapport instruments build` and `publish`: the instruments as a FHIR package."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FoldersOption = Annotated[
+    list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
+]
+
+
+def build(
+    out: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("dist"),
+    instruments: FoldersOption = None,
+) -> None:
+    """Build the FHIR NPM package and its catalogue page; the same instruments give the same bytes.
+
+    Exit status 1 if an instrument may not be published, naming every file and item.
+    """
+    from plugin.packaging.build import build_package
+
+    package = build_package(tuple(instruments or ()))
+    out.mkdir(parents=True, exist_ok=True)
+    archive, page = out / package.filename, out / "catalogue.html"
+    archive.write_bytes(package.archive)
+    page.write_bytes(package.page)
+    typer.echo(f"{archive}  sha256:{hashlib.sha256(package.archive).hexdigest()}")
+    typer.echo(f"{page}  {len(package.resources)} resources, {len(package.examples)} examples")
+
+
+def publish(
+    to: Annotated[str, typer.Option("--to", help="The FHIR R4 base of the server.")],
+    token_env: Annotated[
+        str | None, typer.Option("--token-env", help="Environment variable that holds the access token.")
+    ] = None,
+    instruments: FoldersOption = None,
+) -> None:
+    """Put the package's definitions into a FHIR server; what stands there already is left alone."""
+    from collections import Counter
+
+    import httpx
+
+    from plugin.packaging.build import build_package
+    from plugin.packaging.publish import PublishingFailed
+    from plugin.packaging.publish import publish as put
+
+    headers = {}
+    if token_env is not None:
+        token = os.environ.get(token_env, "").strip()
+        if not token:
+            raise PublishingFailed(
+                f"The environment variable {token_env} is empty.", "Put the access token into it."
+            )
+        headers["Authorization"] = f"Bearer {token}"
+    package = build_package(tuple(instruments or ()))
+    outcomes: Counter[str] = Counter()
+    with httpx.Client(headers=headers, timeout=30) as http:
+        for number, each in enumerate(put(package.resources, to, http), start=1):
+            typer.echo(f"[{number}/{len(package.resources)}] {each.outcome:<9} {each.reference}")
+            outcomes[each.outcome] += 1
+    typer.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    if outcomes.total() == outcomes["not held"]:
+        raise PublishingFailed(
+            "The server holds none of these types.", "Use a server that takes Questionnaires."
+        )
