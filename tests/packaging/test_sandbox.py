@@ -1,0 +1,27 @@
+"""Publishing to the sandbox EHR, which creates under its own ids and holds Questionnaires only."""
+
+import asyncio
+from collections import Counter
+
+from fastapi.testclient import TestClient
+
+from plugin.packaging.build import build_package
+from plugin.packaging.publish import publish
+from tests.sandbox_ehr.conftest import BASE, FHIR, Ehr, ehr, now
+
+__all__ = ["ehr", "now"]
+
+
+async def test_a_second_run_writes_nothing(ehr: Ehr) -> None:
+    granted = await ehr.grant("launch user/*.cruds")
+    package = build_package()
+    headers = {"Authorization": f"Bearer {granted['access_token']}"}
+
+    def run() -> Counter[str]:
+        with TestClient(ehr.app, base_url=BASE, headers=headers) as http:
+            return Counter(each.outcome for each in publish(package.resources, FHIR, http))
+
+    forms = sum(tree["resourceType"] == "Questionnaire" for tree in package.resources.values())
+    others = len(package.resources) - forms
+    assert await asyncio.to_thread(run) == {"created": forms, "not held": others}
+    assert await asyncio.to_thread(run) == {"unchanged": forms, "not held": others}
