@@ -11,6 +11,7 @@ from rich.console import Console
 from plugin import __version__
 from plugin.commands import audit, database, packages
 from plugin.commands.doctor import doctor
+from plugin.commands.rescore import rescore
 from plugin.errors import RapportError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="database")
 app.command()(doctor)
+app.command()(rescore)
 _out = Console()
 _err = Console(stderr=True)
 

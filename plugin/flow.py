@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
-from plugin.delivery.keep import Record, identify, keep
+from plugin.delivery.keep import Record, keep
 from plugin.ledger import Ledger
 from plugin.observations import build_results
 from plugin.observations.build import Subject
+from plugin.observations.identity import identify
 from plugin.responses import Response, check_response, read_response
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument

@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-from plugin.delivery.keep import identify
 from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
+from plugin.observations.identity import identify
 from plugin.responses import Response, check_response, read_response
 from plugin.scores import Key, Score, compile_key, compute
 from questionnaires import Catalogue, Instrument

@@ -1,7 +1,7 @@
 """What an instrument is to the rest of the product: frozen values, built from its files by `questionnaires.loader`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -64,6 +64,16 @@ class Item:
     any_condition: bool
     conditional_expression: bool
     items: tuple["Item", ...]
+    # The first option that is written with a kind, system and code.
+    options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        found: dict[tuple[str | None, str | None, str], Option] = {}
+        for option in self.options:
+            found.setdefault((option.kind, option.system, option.code), option)
+        object.__setattr__(self, "options_by", found)
 
     @property
     def is_question(self) -> bool:

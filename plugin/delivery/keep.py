@@ -1,7 +1,6 @@
 """Keeps a scored response: the answers, the results and its place in the outbox, in one transaction."""
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,10 +16,6 @@ from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
-from plugin.observations.build import IDENTIFIER_SYSTEM
-
-# Namespace of the ids that we derive for responses which bring a foreign identifier or none.
-_DERIVED = uuid.UUID("6f0c6c0e-7c0b-5a43-9d0e-1b8b4f6f9a11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +43,6 @@ class Record:
     def digest(self) -> str:
         """SHA-256 of the original bytes, hex."""
         return hashlib.sha256(self.body).hexdigest()
-
-
-def identify(site: str, system: str | None, value: str | None, body: bytes) -> tuple[str, str]:
-    """Give the id and the `system|value` identifier under which a response is kept.
-
-    Our own identifier is the id. A foreign one, or the bytes themselves where there is none, always derive the same id,
-    so that a response sent twice is one response.
-    """
-    if value is None:
-        derived = str(uuid.uuid5(_DERIVED, f"{site}\n{hashlib.sha256(body).hexdigest()}"))
-        return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
-    identifier = f"{system or ''}|{value}"
-    if system == IDENTIFIER_SYSTEM and _is_uuid(value):
-        return value, identifier
-    return str(uuid.uuid5(_DERIVED, f"{site}\n{identifier}")), identifier
 
 
 def keep(connection: Connection, vault: Vault, record: Record) -> bool:
@@ -165,10 +145,3 @@ def _check_same(known: Any, record: Record) -> None:
             f"A response with the identifier {record.identifier} is recorded already, with other content.",
             "Give the new response an identifier of its own.",
         )
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        return str(uuid.UUID(value)) == value
-    except ValueError:
-        return False

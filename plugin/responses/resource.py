@@ -3,6 +3,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -58,7 +59,7 @@ class Answer(Element, frozen=True, kw_only=True):
     item: tuple["ResponseItem", ...] = ()
 
     def __post_init__(self) -> None:
-        values = sum(getattr(self, name) is not None for name in _VALUES)
+        values = len(_VALUES) - _read_values(self).count(None)
         if values > 1:
             raise ValueError("An answer has one value; several stand here")
         # A primitive's sibling alone (data-absent-reason) stands for the value.
@@ -70,21 +71,27 @@ class Answer(Element, frozen=True, kw_only=True):
     @property
     def kind(self) -> str | None:
         """The type of the value as FHIR writes it behind `value`: Coding, Integer ...; None if there is no value."""
-        name = next((name for name in _VALUES if getattr(self, name) is not None), None)
-        return name.removeprefix("value") if name else None
+        if self.valueCoding is not None:  # nearly always
+            return "Coding"
+        for kind, value in zip(_KINDS, _read_values(self), strict=True):
+            if value is not None:
+                return kind
+        return None
 
     @property
     def value(self) -> Value | None:
         """The value, whatever its type."""
-        found: Value | None = next(
-            (value for name in _VALUES if (value := getattr(self, name)) is not None), None
-        )
+        if self.valueCoding is not None:
+            return self.valueCoding
+        found: Value | None = next((value for value in _read_values(self) if value is not None), None)
         return found
 
 
 _VALUES = tuple(
     name for name in Answer.__struct_fields__ if name.startswith("value") and not name.endswith("_")
 )
+_KINDS = tuple(name.removeprefix("value") for name in _VALUES)
+_read_values = attrgetter(*_VALUES)
 _SIBLINGS = tuple(
     name for name in Answer.__struct_fields__ if name.startswith("value") and name.endswith("_")
 )

@@ -33,12 +33,15 @@ _KINDS: dict[ItemType, frozenset[str]] = {
 
 def find_value_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
     """Find what is wrong with one answer of an item."""
-    if answer.kind is None:
+    kind = answer.kind
+    if kind is None or (
+        item.type == "choice" and find_option(answer, item) and _stated_weight(answer) is None
+    ):
         return
     kinds = _KINDS[item.type] | {option.kind for option in item.options}
     if item.type == "choice" and item.options:
         kinds = frozenset(option.kind for option in item.options)
-    if answer.kind not in kinds:
+    if kind not in kinds:
         wanted = " or ".join(f"value{kind}" for kind in sorted(kinds))
         message = f"The answer is a value{answer.kind}; an item of type {item.type} takes {wanted}."
         yield Issue("value", item.link_id, path, message, f"Send {wanted}.")
@@ -58,26 +61,23 @@ def _find_option_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue
         )
         yield Issue("code-invalid", item.link_id, path, message, remedy)
         return
-    value = answer.value
-    stated = read_weight(answer.extension)
-    if stated is None and isinstance(value, Coding):
-        stated = read_weight(value.extension)
+    stated = _stated_weight(answer)
     if stated is not None and stated != option.weight:
         message = "The weight in the response is not the form's; the form's counts."
         yield Issue("business-rule", item.link_id, path, message, "Leave the weight out.", "warning")
 
 
+def _stated_weight(answer: Answer) -> Decimal | None:
+    """Give the weight that the response itself states, on the answer or on its coding."""
+    stated = read_weight(answer.extension)
+    if stated is None and answer.valueCoding is not None:
+        stated = read_weight(answer.valueCoding.extension)
+    return stated
+
+
 def find_option(answer: Answer, item: Item) -> Option | None:
     """Give the option that was chosen."""
-    system, code = _written(answer)
-    return next(
-        (
-            option
-            for option in item.options
-            if option.kind == answer.kind and option.code == code and option.system == system
-        ),
-        None,
-    )
+    return item.options_by.get((answer.kind, *_written(answer))) if item.options else None
 
 
 def to_given(answer: Answer, item: Item) -> Given | None:

@@ -1,0 +1,31 @@
+"""Under which id a response is known: the same for the same response, wherever it comes from. Pure."""
+
+import hashlib
+import uuid
+
+from plugin.observations.build import IDENTIFIER_SYSTEM
+
+# Namespace of the ids that we derive for responses which bring a foreign identifier or none.
+_DERIVED = uuid.UUID("6f0c6c0e-7c0b-5a43-9d0e-1b8b4f6f9a11")
+
+
+def identify(site: str, system: str | None, value: str | None, body: bytes) -> tuple[str, str]:
+    """Give the id and the `system|value` identifier under which a response is kept.
+
+    Our own identifier is the id. A foreign one, or the bytes themselves where there is none, always derive the same id,
+    so that a response sent twice is one response.
+    """
+    if value is None:
+        derived = str(uuid.uuid5(_DERIVED, f"{site}\n{hashlib.sha256(body).hexdigest()}"))
+        return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
+    identifier = f"{system or ''}|{value}"
+    if system == IDENTIFIER_SYSTEM and _is_uuid(value):
+        return value, identifier
+    return str(uuid.uuid5(_DERIVED, f"{site}\n{identifier}")), identifier
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        return str(uuid.UUID(value)) == value
+    except ValueError:
+        return False

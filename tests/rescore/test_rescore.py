@@ -1,0 +1,165 @@
+"""`rapport rescore` over files as a Bulk Data export writes them."""
+
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from plugin.commands import rescoring
+from plugin.commands.rescoring import Job, run
+from plugin.stateless import score_response
+from questionnaires import load_catalogue
+from tests.scores.test_equality import random_response
+
+CATALOGUE = load_catalogue()
+FORMS = [CATALOGUE.by_id(each) for each in ("rapport-checkin-child", "wai-s-client", "arm-5-client")]
+BAD = [
+    b'{"resourceType": "QuestionnaireResponse", "status": "completed"}',
+    b"{broken",
+    b'{"resourceType": "Patient"}',
+]
+
+
+def export(path: Path, count: int, *, bad: bool = True) -> list[bytes]:
+    """Write an export of random responses, with unreadable lines in between."""
+    chance = random.Random(3)
+    lines = [
+        json.dumps({**json.loads(random_response(FORMS[number % 3], chance)), "id": f"r{number}"}).encode()
+        for number in range(count)
+    ]
+    for place, line in enumerate(BAD if bad else []):
+        lines.insert(5 + 7 * place, line)
+    lines.insert(3, b"")
+    data = b"\n".join(lines) + b"\n"
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return lines
+
+
+def job(out: Path, *inputs: Path, workers: int = 2) -> Job:
+    return Job(inputs, out, workers, None, ())
+
+
+def results(out: Path) -> tuple[Counter[tuple[object, ...]], Counter[bytes]]:
+    table = parquet.read_table(out / "scores").to_pylist()
+    rows: Counter[tuple[object, ...]] = Counter((row["response"], row["score"], row["value"], row["absent_reason"]) for row in table)
+    observations = Counter(
+        line for file in (out / "observations").glob("*.ndjson") for line in file.read_bytes().splitlines()
+    )
+    return rows, observations
+
+
+@pytest.fixture
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut files into many ranges without writing gigabytes."""
+    monkeypatch.setattr(rescoring, "_RANGE_BYTES", 20_000)
+
+
+@pytest.mark.usefixtures("small_ranges")
+@pytest.mark.parametrize("name", ["export.ndjson", "export.ndjson.gz"])
+def test_every_score_is_the_one_that_a_response_gets_alone(tmp_path: Path, name: str) -> None:
+    lines = export(tmp_path / name, 60)
+    assert run(job(tmp_path / "out", tmp_path / name, workers=1))
+    rows, observations = results(tmp_path / "out")
+    expected: Counter[tuple[object, ...]] = Counter()
+    for line in lines:
+        if line and line not in BAD:
+            scored = score_response(line, CATALOGUE, now=datetime(2026, 1, 1, tzinfo=UTC))
+            for score in scored.scores:
+                value = None if score.value is None else float(score.value)
+                name = score.link_id.removeprefix("score-")
+                expected[scored.response.id, name, value, score.absent_reason] += 1
+    assert rows == expected
+    assert sum(observations.values()) == sum(expected.values()) + 60  # a panel each
+    first = json.loads(next(iter(observations)))
+    assert first["derivedFrom"][0]["reference"].startswith("QuestionnaireResponse/r")
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_unreadable_lines_are_set_aside_with_number_and_reason(tmp_path: Path) -> None:
+    lines = export(tmp_path / "export.ndjson", 60)
+    run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    aside = [
+        json.loads(line)
+        for file in (tmp_path / "out" / "set-aside").glob("*.ndjson")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert {(each["line"], each["content"]) for each in aside} == {
+        (lines.index(bad) + 1, bad.decode()) for bad in BAD
+    }
+    assert all(each["reason"].startswith("UnreadableResponse") for each in aside)
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
+    export(tmp_path / "export.ndjson", 60, bad=False)
+    assert not run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+    assert not run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")} == before
+
+
+def rapport(*arguments: object) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "plugin", "rescore", *(str(each) for each in arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
+    for number in range(8):
+        export(tmp_path / f"part-{number}.ndjson", 400, bad=False)
+    inputs = sorted(tmp_path.glob("part-*.ndjson"))
+    killed = rapport(*inputs, "--out", tmp_path / "killed")
+    while not list((tmp_path / "killed").glob("done/*.json")):
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    done = len(list((tmp_path / "killed").glob("done/*.json")))
+    again = rapport(*inputs, "--out", tmp_path / "killed")
+    told = again.communicate()[1].decode()
+    assert again.returncode == 0, told
+    whole = rapport(*inputs, "--out", tmp_path / "whole")
+    assert whole.wait() == 0
+    assert whole.stderr is not None
+    whole.stderr.close()
+    assert results(tmp_path / "killed") == results(tmp_path / "whole")
+    assert 1 <= done <= 8
+    assert "3200 lines: 3200 responses scored" in told
+
+
+def test_without_a_file_it_says_what_to_name(tmp_path: Path) -> None:
+    process = rapport(tmp_path / "none.ndjson", "--out", tmp_path / "out")
+    told = process.communicate()[1].decode()
+    assert process.returncode == 1
+    assert "Name the files of the export" in told
+
+
+@pytest.mark.skipif(
+    shutil.which("java") is None, reason="Spark needs Java 17: apt install openjdk-17-jre-headless"
+)
+def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
+    export(tmp_path / "export.ndjson", 60)
+    run(job(tmp_path / "here", tmp_path / "export.ndjson", workers=1))
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+    command = [sys.executable, "-m", "plugin", "rescore", str(tmp_path / "export.ndjson")]
+    command += ["--out", str(tmp_path / "spark"), "--engine", "spark"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert "3 lines set aside" in done.stderr, done.stderr[-2000:]
+    columns = ["response", "score", "value", "absent_reason"]
+    here, spark = (
+        Counter(
+            tuple(row.values())
+            for row in parquet.read_table(tmp_path / each / "scores", columns=columns).to_pylist()
+        )
+        for each in ("here", "spark")
+    )
+    assert spark == here
