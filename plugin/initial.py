@@ -87,6 +87,14 @@ frame_ancestors = ["https://ehr.example.org"]
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
 
+# Instruments whose scores are entered from paper (srs, csrs, gsrs, cgsrs), once somebody attests the licence.
+# [[site.licence]]
+# instrument = "srs"
+# reference = "licence number or letter"
+# attested_by = "name and role"
+# attested_on = 2026-01-31
+# threshold = 34.0        # your service's own, if it has one; none is built in
+
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]
 # score = "rapport-checkin-child-total"

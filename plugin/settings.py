@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,6 +41,16 @@ DEFAULT_SCOPES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """Who says that the site holds a licence for entering an instrument's scores; `threshold` is the site's own, if any."""
+
+    reference: str
+    attested_by: str
+    attested_on: date
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SitePolicy:
     """What one site decides: whose name stands for it, and what its clinicians may see."""
 
@@ -50,6 +61,7 @@ class SitePolicy:
     session_hours: int
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
+    attested: Mapping[str, Attestation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,16 @@ class _Server(_Strict):
     log: str = "log"
 
 
+class _Licence(_Strict):
+    instrument: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    reference: Annotated[str, Field(min_length=3)]
+    attested_by: Annotated[str, Field(min_length=2)]
+    attested_on: date
+    threshold: float | None = None
+
+
 class _Site(WritingSection):
+    licence: tuple[_Licence, ...] = ()
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     name: str
     organization: str
@@ -143,6 +164,12 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 session_hours=site.session_hours,
                 link_from_age=site.link_from_age,
                 schedule=Schedule.parse(site.schedule),
+                attested={
+                    each.instrument: Attestation(
+                        each.reference, each.attested_by, each.attested_on, each.threshold
+                    )
+                    for each in site.licence
+                },
             )
             for site in file.site
         },

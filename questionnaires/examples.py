@@ -51,7 +51,7 @@ def response_to(example: Example, questionnaire: bytes) -> bytes:
     }
     if items := _items(form.get("item"), example):
         response["item"] = items
-    return msgspec.json.encode(response)
+    return msgspec.json.Encoder(decimal_format="number").encode(response)
 
 
 def _items(items: object, example: Example) -> list[JsonObject]:

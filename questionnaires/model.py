@@ -64,6 +64,8 @@ class Item:
     any_condition: bool
     conditional_expression: bool
     items: tuple["Item", ...]
+    low: Decimal | None = None  # the least and the greatest number that may be given
+    high: Decimal | None = None
     # The first option that is written with a kind, system and code.
     options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
         init=False, repr=False, compare=False
@@ -94,6 +96,7 @@ class ScoreItem:
     high: Decimal | None
     decimals: int | None
     direction: Direction | None
+    also: tuple[Code, ...] = ()  # codes of other systems for the same score
 
 
 @dataclass(frozen=True, slots=True)

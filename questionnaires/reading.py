@@ -98,9 +98,18 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             )
             is not None,
             items=read_items(item.item),
+            low=_bound(item, "minValue"),
+            high=_bound(item, "maxValue"),
         )
         for item in items
     )
+
+
+def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:
+    found = find_extension(item.extension, STRUCTURE + name)
+    if found is None:
+        return None
+    return Decimal(found.valueInteger) if found.valueInteger is not None else _plain(found.valueDecimal)
 
 
 def read_option(option: AnswerOption) -> Option:
@@ -177,6 +186,11 @@ def _read_score(
         high=high,
         decimals=details.decimalPrecision if details else None,
         direction=_read_direction(definition.extension if definition else ()),
+        also=tuple(
+            Code(each.system, each.code, each.display or display)
+            for each in item.code[1:]
+            if each.system and each.code
+        ),
     )
 
 

@@ -86,7 +86,7 @@ def build_results(
     if subject.source is not None:
         panel["performer"] = [{"reference": subject.source}]
     members = tuple(
-        _encoder.encode({**_head(identifier, score.code.code, score.code.display), **shared, **_value(score)})
+        _encoder.encode({**_score_head(identifier, score, instrument), **shared, **_value(score)})
         for identifier, score in zip(score_identifiers, scores, strict=True)
     )
     identifiers = (panel_identifier, *score_identifiers)
@@ -146,6 +146,17 @@ def _head(identifier: str, code: str, display: str) -> JsonObject:
         "category": [_SURVEY],
         "code": {"coding": [{"system": _SCORE_SYSTEM, "code": code, "display": display}], "text": display},
     }
+
+
+def _score_head(identifier: str, score: Score, instrument: Instrument) -> JsonObject:
+    """Name a score by our code and by those of other systems that its form gives."""
+    head = _head(identifier, score.code.code, score.code.display)
+    also = next((each.also for each in instrument.scores if each.link_id == score.link_id), ())
+    if also:
+        own = {"system": _SCORE_SYSTEM, "code": score.code.code, "display": score.code.display}
+        others = [{"system": each.system, "code": each.code, "display": each.display} for each in also]
+        head["code"] = {"coding": [own, *others], "text": score.code.display}
+    return head
 
 
 def _shared(response_id: str, subject: Subject, *, authored: datetime, issued: datetime) -> JsonObject:

@@ -5,6 +5,7 @@ No item value, total or hint at a good answer is in these models, so none can re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from plugin.pages.engine import render
@@ -45,6 +46,8 @@ class Question:
     text: str
     options: tuple[Option, ...]
     required: bool = False
+    low: Decimal | None = None  # a number is asked for, from low to high, if there are no options
+    high: Decimal | None = None
 
     @property
     def in_row(self) -> bool:

@@ -64,6 +64,7 @@ class InstrumentChoice:
     age_from: int | None = None
     age_to: int | None = None
     unavailable: str | None = None
+    by_clinician: bool = False  # entered from paper: never handed over
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,22 @@ def find_value_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
         wanted = " or ".join(f"value{kind}" for kind in sorted(kinds))
         message = f"The answer is a value{answer.kind}; an item of type {item.type} takes {wanted}."
         yield Issue("value", item.link_id, path, message, f"Send {wanted}.")
+    elif item.low is not None or item.high is not None:
+        yield from _find_bound_issues(answer, item, path)
     elif item.options and not (item.type == "open-choice" and answer.kind == "String"):
         yield from _find_option_issues(answer, item, path)
+
+
+def _find_bound_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
+    given = to_given(answer, item)
+    number = given.number if given else None
+    if number is None:
+        return
+    low, high = item.low, item.high
+    if (low is not None and number < low) or (high is not None and number > high):
+        span = " to ".join(str(each) for each in (low, high) if each is not None)
+        message = "The number is outside what the form allows."
+        yield Issue("value", item.link_id, path, message, f"Give a number of {span}.")
 
 
 def _find_option_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:

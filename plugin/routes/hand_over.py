@@ -66,7 +66,8 @@ async def invite(
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist."""
     check_csrf(rapport, found, csrf)
     planned = await _plan(rapport, found, _Wish(respondent, instrument, language, remote=way == "link"))
-    handed_over = planned.rater != Rater.THERAPIST and not planned.remote
+    on_paper = rapport.intake.catalogue.by_id(instrument).licence_kind == "score-entry"
+    handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
     hashed = None
     if handed_over:
         sessions.check_pin_form(pin)
@@ -156,7 +157,7 @@ async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) ->
 
 
 async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
-    chosen = _choose_instrument(rapport, wish)
+    chosen = _choose_instrument(rapport, found, wish)
     respondents = await read_respondents(await ehr_for(rapport, found), found)
     who = next((each for each in respondents if each.reference == wish.respondent), None)
     if who is None:
@@ -203,10 +204,12 @@ async def _check_link_allowed(rapport: Rapport, found: Launch, rater: Rater) -> 
         )
 
 
-def _choose_instrument(rapport: Rapport, wish: _Wish) -> Instrument:
+def _choose_instrument(rapport: Rapport, found: Launch, wish: _Wish) -> Instrument:
     chosen = rapport.intake.catalogue.by_id(wish.instrument)
-    if (why_not := why_not_here(chosen)) is not None:
+    if (why_not := why_not_here(chosen, rapport.settings.policies[found.site].attested)) is not None:
         raise Invalid(f"{chosen.title} cannot be filled here. {why_not}", "Choose another form.")
+    if wish.remote and chosen.licence_kind == "score-entry":
+        raise Invalid(f"{chosen.title} is entered from paper here.", "Open it on this device.")
     if wish.language not in chosen.languages:
         raise Invalid(
             f"{chosen.title} is not available in “{wish.language}”.",

@@ -44,6 +44,7 @@ from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.state import Rapport
 from plugin.schedule import Schedule
 from plugin.scores import Score, compute
+from plugin.settings import Attestation
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
@@ -83,7 +84,9 @@ def patient_page(
         today=today,
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(_respondent(rapport, launch, each, heard) for each in chart.respondents),
-        instruments=tuple(_choice(each) for each in catalogue.all()),
+        instruments=tuple(
+            _choice(each, rapport.settings.policies[launch.site].attested) for each in catalogue.all()
+        ),
         age_years=age,
         link_from_age=rapport.settings.policies[launch.site].link_from_age,
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
@@ -150,7 +153,8 @@ def response_page(
         texts = _item_texts(nearest, record.language)
         computed = compute(rapport.intake.keys[nearest.canonical], answers)
         scores = tuple(_account(score, nearest, texts) for score in computed)
-        label, lines = _standing_note(nearest), _answer_lines(nearest, record.language, answers)
+        label = _standing_note(nearest) + _threshold_note(rapport, launch, nearest)
+        lines = _answer_lines(nearest, record.language, answers)
     shown = rapport.settings.policies[launch.site].show_item_answers
     return ResponsePage(
         launch=launch.id,
@@ -180,6 +184,8 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
     """Fill the respondent's form. It holds no weight and no score."""
     instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
     wording = instrument.wording(invitation.language)
+    # What is entered from paper is in the clinician's hands, whoever filled the paper.
+    rater = Rater.THERAPIST if instrument.licence_kind == "score-entry" else invitation.rater
     questions = tuple(
         Question(
             link_id=item.link_id,
@@ -188,6 +194,8 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
                 Option(each.code, wording.options[item.link_id, each.code]) for each in item.options
             ),
             required=item.required,
+            low=item.low if not item.options else None,
+            high=item.high if not item.options else None,
         )
         for item in questions_of(instrument)
     )
@@ -195,10 +203,10 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         title=wording.title,
         intro=wording.intro,
         language=invitation.language,
-        rater=invitation.rater,
+        rater=rater,
         questions=questions,
         answers=draft,
-        mode=FormMode.ONE if invitation.rater == Rater.CHILD else FormMode.ALL,
+        mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
         audience=Audience.RECORD,
         attribution=instrument.questionnaire.copyright or "",
     )
@@ -214,20 +222,26 @@ def questions_of(instrument: Instrument) -> tuple[Item, ...]:
     return tuple(item for item in walk(instrument.items) if item.is_question)
 
 
-def why_not_here(instrument: Instrument) -> str | None:
-    """Say why a form cannot be filled in Rapport; None if it can."""
-    if instrument.licence_kind == "score-entry":
-        return "Its licence does not allow it on a screen."
-    if not instrument.fillable:
+def why_not_here(instrument: Instrument, attested: Mapping[str, Attestation]) -> str | None:
+    """Say why a form cannot be filled in Rapport; None if it can. `attested` are the site's licences for score entry."""
+    if instrument.licence_kind == "score-entry" and instrument.id not in attested:
+        return (
+            "Its scores are entered from paper, once your service has attested its licence in the settings."
+        )
+    if instrument.licence_kind != "score-entry" and not instrument.fillable:
         return "Its wording must be supplied by your service's licence."
     odd = [
         item.link_id
         for item in questions_of(instrument)
-        if not item.options or item.repeats or item.conditions
+        if not (item.options or _is_bounded_number(item)) or item.repeats or item.conditions
     ]
     if odd:
-        return f"Rapport's form shows single-choice questions only; {', '.join(odd)} is another kind."
+        return f"Rapport's form shows single choices and numbers with bounds only; {', '.join(odd)} is another kind."
     return None
+
+
+def _is_bounded_number(item: Item) -> bool:
+    return item.type in {"decimal", "integer"} and item.low is not None and item.high is not None
 
 
 def _measure(instrument: Instrument) -> str:
@@ -235,11 +249,18 @@ def _measure(instrument: Instrument) -> str:
     return instrument.title.partition(" (")[0]
 
 
+def _threshold_note(rapport: Rapport, launch: Launch, instrument: Instrument) -> str:
+    attested = rapport.settings.policies[launch.site].attested.get(instrument.id)
+    if attested is None or attested.threshold is None:
+        return ""
+    return f" Your service's own threshold for the total: {attested.threshold:g}."
+
+
 def _standing_note(instrument: Instrument) -> str:
     return " ".join((instrument.status_note, *instrument.warnings))
 
 
-def _choice(instrument: Instrument) -> InstrumentChoice:
+def _choice(instrument: Instrument, attested: Mapping[str, Attestation]) -> InstrumentChoice:
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
@@ -247,9 +268,10 @@ def _choice(instrument: Instrument) -> InstrumentChoice:
         rater=instrument.rater,
         label=_standing_note(instrument),
         languages=instrument.languages,
+        by_clinician=instrument.licence_kind == "score-entry",
         age_from=low,
         age_to=high,
-        unavailable=why_not_here(instrument),
+        unavailable=why_not_here(instrument, attested),
     )
 
 

@@ -173,12 +173,12 @@ def _extremes(key: Key) -> Iterator[Answers]:
 
 
 def lowest_answers(key: Key) -> Answers:
-    """Give the answers of lowest weight to every question that has options."""
+    """Give the answers of lowest weight to every question that has options, and the least number to those with bounds."""
     return _extreme(key, sign=1)
 
 
 def highest_answers(key: Key) -> Answers:
-    """Give the answers of highest weight to every question that has options."""
+    """Give the answers of highest weight to every question that has options, and the greatest number to those with bounds."""
     return _extreme(key, sign=-1)
 
 
@@ -189,4 +189,7 @@ def _extreme(key: Key, *, sign: int) -> Answers:
             option = min(item.options, key=lambda option: sign * (option.weight or Decimal(0)))
             number = Decimal(option.code) if option.kind == "Integer" else None
             given[item.link_id] = (Given(option.code, option.weight, number, option.system),)
+        elif item.is_question and item.low is not None and item.high is not None:
+            bound = item.low if sign > 0 else item.high
+            given[item.link_id] = (Given(str(bound), None, bound, None),)
     return Answers(given)

@@ -62,6 +62,8 @@ function begin(form) {
 
   const answerOf = (question) => {
     const chosen = question.querySelector("input[type=radio]:checked");
+    const number = question.querySelector("input[type=number]");
+    if (number?.value) return number.value;
     return chosen ? chosen.value : find("decline", question)?.checked ? null : undefined;
   };
   const answers = () => Object.fromEntries(questions
@@ -96,7 +98,7 @@ function begin(form) {
       const asked = find("text", question).cloneNode(true);
       const given = document.createElement("b");
       given.textContent = answer === null ? words.declined : answer === undefined ? words.unanswered
-        : question.querySelector("input[type=radio]:checked").parentElement.textContent;
+        : question.querySelector("input[type=radio]:checked")?.parentElement.textContent ?? answer;
       const change = document.createElement("button");
       change.type = "button";
       change.className = "button";
@@ -195,6 +197,7 @@ function begin(form) {
     if (!question) return;
     const declines = "decline" in target.dataset;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
+    if (declines && question.querySelector("input[type=number]")) question.querySelector("input[type=number]").value = "";
     if (declines) question.querySelectorAll("input[type=radio]").forEach((radio) => { radio.checked = false; });
     mark(question, "");
     alert.textContent = "";

@@ -30,7 +30,8 @@ function offer(form) {
     }
     form.querySelector("[data-none]").hidden = shown.length > 0;
     press.disabled = !shown.length;
-    const handsOver = rater !== "therapist";
+    const byClinician = "byClinician" in (form.querySelector("[name=instrument]:checked")?.closest("label").dataset ?? {});
+    const handsOver = rater !== "therapist" && !byClinician;
     pin.hidden = !handsOver;
     form.pin.required = handsOver;
     press.textContent = handsOver ? press.dataset.hand : press.dataset.open;
@@ -45,8 +46,9 @@ function offer(form) {
   function fitLink() {
     const rater = form.querySelector("[name=respondent]:checked")?.dataset.rater;
     const tooYoung = rater === "child" && from > 0 && !(age >= from);
-    link.hidden = rater === "therapist" || tooYoung;
-    noLink.hidden = !tooYoung;
+    const onPaper = pin.hidden && rater !== "therapist";
+    link.hidden = pin.hidden || tooYoung;
+    noLink.hidden = !tooYoung || onPaper;
     link.disabled = press.disabled;
   }
 

@@ -16,7 +16,8 @@ LICENSED = (
     *("wai-s-therapist", "wai-s-parent", "wai-sr-client", "tpocs-a", "tpocs-a-brief", "arm-5-client"),
     *("haq-ii-client", "wai-tech-sf", "collaborate-youth", "collaborate-caregiver"),
 )
-IDS = (*(f"rapport-checkin-{form}" for form in CHECK_INS), "peq-camhs-caregiver", *LICENSED)
+SCORE_ENTRY = ("srs", "csrs", "gsrs", "cgsrs")
+IDS = (*(f"rapport-checkin-{form}" for form in CHECK_INS), "peq-camhs-caregiver", *LICENSED, *SCORE_ENTRY)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,9 @@ def job(out: Path, *inputs: Path, workers: int = 2) -> Job:
 
 def results(out: Path) -> tuple[Counter[tuple[object, ...]], Counter[bytes]]:
     table = parquet.read_table(out / "scores").to_pylist()
-    rows: Counter[tuple[object, ...]] = Counter((row["response"], row["score"], row["value"], row["absent_reason"]) for row in table)
+    rows: Counter[tuple[object, ...]] = Counter(
+        (row["response"], row["score"], row["value"], row["absent_reason"]) for row in table
+    )
     observations = Counter(
         line for file in (out / "observations").glob("*.ndjson") for line in file.read_bytes().splitlines()
     )

@@ -30,7 +30,14 @@ def random_response(instrument: Instrument, chance: random.Random, missing: set[
         if not item.is_question or (fate < 0.03 if missing is None else item.link_id in missing):
             continue
         declined = missing is None and fate < 0.06
-        choices[item.link_id] = None if declined else chance.choice(item.options).code
+        if declined:
+            choices[item.link_id] = None
+        elif item.options:
+            choices[item.link_id] = chance.choice(item.options).code
+        else:
+            choices[item.link_id] = str(
+                round(chance.uniform(float(item.low or 0), float(item.high or 10)), 1)
+            )
     return build_response(
         instrument,
         choices,

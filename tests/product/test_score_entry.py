@@ -1,0 +1,66 @@
+"""Scores entered from paper: only where the licence has been attested, by the clinician, never handed to anybody."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from plugin.settings import Attestation
+from tests.product.test_remote import make_link
+from tests.product.world import World, run_world
+
+ATTESTED = {"srs": Attestation("Licence 4711", "A. Lead, service manager", date(2026, 1, 31), 34.0)}
+LINES = {"line-1": "8.5", "line-2": "9", "line-3": "7.3", "line-4": "10"}
+TEENAGER = "wei-ling"
+
+
+@pytest.fixture
+async def licensed(tmp_path: Path) -> AsyncIterator[World]:
+    async with run_world(tmp_path, attested=ATTESTED) as running:
+        yield running
+
+
+async def test_without_attestation_it_is_not_offered_and_says_why(world: World) -> None:
+    people = await world.people()
+    page = await world.launch(TEENAGER)
+    assert 'value="srs"' not in page.text
+    assert "attested its licence" in page.text
+    refused = await make_link(world, page, f"Patient/{people[TEENAGER]}", "srs")
+    assert refused.status_code == 422
+
+
+async def test_four_numbers_become_a_total_with_its_snomed_code(licensed: World) -> None:
+    people = await licensed.people()
+    page = await licensed.launch(TEENAGER)
+    secret = await licensed.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
+    headers = {"X-Rapport-Invitation": secret}
+    form = await licensed.browser.get("/fill/form", headers=headers)
+    assert form.text.count('type="number"') == 4
+    sent = await licensed.fill(secret, LINES)
+    assert sent.status_code == 200, sent.text
+    (total,) = await licensed.delivered(code="http://snomed.info/sct|720482000", patient=people[TEENAGER])
+    assert total["valueQuantity"]["value"] == pytest.approx(34.8)
+    again = await licensed.browser.get(f"{page.url}")
+    assert again.status_code == 200, "the clinician's session is not locked"
+    responses = (await licensed.browser.get(f"{page.url}/responses.json")).json()
+    shown = await licensed.browser.get(f"{page.url}/responses/{responses[0]['id']}")
+    assert "own threshold for the total: 34" in shown.text
+
+
+@pytest.mark.parametrize("wrong", ["10.1", "-1", "eight"])
+async def test_a_number_outside_the_line_is_named(licensed: World, wrong: str) -> None:
+    people = await licensed.people()
+    page = await licensed.launch(TEENAGER)
+    secret = await licensed.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
+    sent = await licensed.fill(secret, {**LINES, "line-2": wrong})
+    assert sent.status_code == 422
+    assert "line-2" in sent.text
+
+
+async def test_it_is_never_sent_as_a_link(licensed: World) -> None:
+    people = await licensed.people()
+    page = await licensed.launch(TEENAGER)
+    refused = await make_link(licensed, page, f"Patient/{people[TEENAGER]}", "srs")
+    assert refused.status_code == 422
+    assert "entered from paper" in refused.text
