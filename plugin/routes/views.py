@@ -347,10 +347,15 @@ def _trend(
     """Join what the record holds with what is on its way there."""
     in_record = {address for account in accounts for address in account.locations}
     waiting = [account for account in accounts if not in_record & set(account.locations)]
-    known = {point.response for point in chart.points}
+    # The record may have a score already that the ledger, read a moment before, still has on its way.
+    known = {(point.instrument, point.score, point.respondent, point.when) for point in chart.points}
     points = list(chart.points)
     for account in waiting if chart.points or not chart.unread else accounts:
-        points += [point for point in _points(catalogue, account) if point.response not in known]
+        points += [
+            point
+            for point in _points(catalogue, account)
+            if (point.instrument, point.score, point.respondent, point.when) not in known
+        ]
     by_line: dict[tuple[str, str, str], list[Point]] = {}
     for point in sorted(points, key=lambda each: each.when):
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)

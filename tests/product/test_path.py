@@ -279,3 +279,16 @@ async def test_who_has_answered_and_who_is_due_stands_beside_each_name(world: Wo
     page = await world.launch("amara")
     assert standing_of(page, "Amara Okafor") == "has answered"
     assert standing_of(page, "Ngozi Okafor") == "due"
+
+
+async def test_a_score_that_the_record_has_before_the_ledger_knows_is_shown_once(world: World) -> None:
+    from tests.product.test_delivery import forget_that_it_was_delivered
+
+    _, response = await send_child_form(world)
+    await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/score-total")
+    world.rapport.state.rapport.worker._owner = "nobody who is alive"
+    await forget_that_it_was_delivered(world)
+    page = await world.launch("amara")
+    told = page.text.split('<ul class="facts">')[1].split("</ul>")[0]
+    assert "14 of 24 today" in " ".join(told.split())
+    assert "14 last time" not in told
