@@ -231,6 +231,9 @@ class DefinitionBundle(_Backbone, frozen=True, kw_only=True):
     entry: tuple[DefinitionEntry, ...] = ()
 
 
+WEIGHTS = frozenset(STRUCTURE + name for name in ("itemWeight", "ordinalValue"))
+
+
 def read_weight(extensions: tuple[Extension, ...]) -> FhirDecimal | None:
     """Give the weight that an answer option or its coding carries."""
     for name in ("itemWeight", "ordinalValue"):

@@ -41,15 +41,19 @@ def is_clean(data: bytes) -> bool:
     Strings are taken out first, so that what stands in them is not looked at; decoding drops doubled keys, so that writing
     it again has fewer.
     """
-    bare = _STRING.sub(b'"', data)
-    if b"null" in bare or _EMPTY.search(bare):
+    # Without a backslash every quote begins or ends a string; what looks bad may still stand inside one.
+    plain = b"\\" not in data and b"null" not in data and not _EMPTY.search(data)
+    bare = data if plain else _STRING.sub(b'"', data)
+    if not plain and (b"null" in bare or _EMPTY.search(bare)):
         # An empty tuple of children cannot be told from no children after decoding, so it is found here.
         return False
     try:
         whole = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
-    again = _STRING.sub(b'"', msgspec.json.encode(whole))
+    again = msgspec.json.encode(whole)
+    if not plain:
+        again = _STRING.sub(b'"', again)
     return isinstance(whole, dict) and len(_KEY.findall(bare)) == again.count(b'":')
 
 

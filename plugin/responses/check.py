@@ -7,7 +7,7 @@ from plugin.responses.answers import Answers, Given
 from plugin.responses.enabling import find_disabled
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.resource import Answer, Response, ResponseItem
-from plugin.responses.values import find_value_issues, to_given
+from plugin.responses.values import find_value_issues, read_choice, to_given
 from questionnaires import Instrument, Item, walk
 from questionnaires.datatypes import find_extension
 
@@ -143,15 +143,24 @@ def _check_question(each: ResponseItem, item: Item, place: str, sheet: _Sheet) -
     if len(each.answer) > 1 and not item.repeats:
         message = f"It has {len(each.answer)} answers and may have one."
         sheet.add("structure", item.link_id, f"{place}.answer", message, "Keep one.")
-    for index, answer in enumerate(each.answer):
-        where = f"{place}.answer[{index}]"
-        sheet.issues += find_value_issues(answer, item, f"{where}.value")
-        _check_items(answer.item, item.items, where, sheet)
-    given = tuple(found for answer in each.answer if (found := to_given(answer, item)) is not None)
+    given = tuple(
+        found
+        for index, answer in enumerate(each.answer)
+        if (found := _check_answer(answer, item, f"{place}.answer[{index}]", sheet)) is not None
+    )
     if given:
         sheet.given[item.link_id] = (*sheet.given.get(item.link_id, ()), *given)
     elif _says_declined(each):
         sheet.declined.add(item.link_id)
+
+
+def _check_answer(answer: Answer, item: Item, where: str, sheet: _Sheet) -> Given | None:
+    if item.items or answer.item:
+        _check_items(answer.item, item.items, where, sheet)
+    if (chosen := read_choice(answer, item)) is not None:
+        return chosen
+    sheet.issues += find_value_issues(answer, item, f"{where}.value")
+    return to_given(answer, item)
 
 
 def _check_required(

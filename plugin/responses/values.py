@@ -8,7 +8,7 @@ from plugin.responses.errors import Issue
 from plugin.responses.resource import Answer
 from questionnaires import Item, Option
 from questionnaires.datatypes import Coding, Quantity, Reference
-from questionnaires.resources import ItemType, read_weight
+from questionnaires.resources import WEIGHTS, ItemType, read_weight
 
 # Which value[x] answers which type of item: https://hl7.org/fhir/R4/valueset-item-type.html
 _KINDS: dict[ItemType, frozenset[str]] = {
@@ -29,6 +29,19 @@ _KINDS: dict[ItemType, frozenset[str]] = {
     "reference": frozenset({"Reference"}),
     "quantity": frozenset({"Quantity"}),
 }
+
+
+def read_choice(answer: Answer, item: Item) -> Given | None:
+    """Read the usual answer at once: one of a choice's options, with its weight or none stated; None for any other."""
+    coding = answer.valueCoding
+    if coding is None or item.type != "choice" or answer.extension:
+        return None
+    option = item.options_by.get(("Coding", coding.system, coding.code or ""))
+    if option is None or not all(
+        each.url in WEIGHTS and each.valueDecimal == option.weight for each in coding.extension
+    ):
+        return None
+    return Given(code=option.code, weight=option.weight, number=None, system=coding.system)
 
 
 def find_value_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
