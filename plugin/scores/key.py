@@ -17,7 +17,7 @@ from questionnaires import Instrument, ScoreItem
 from questionnaires.resources import QuestionnaireItem, read_variables
 
 _QUOTED = re.compile(r"'([^']+)'")
-_REMEDY = "Correct it; plugin/scores/compiling.py lists what is understood"
+_REMEDY = "Correct it; docs/reference/scoring.md lists what is understood"
 
 
 @dataclass(frozen=True, slots=True)
