@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
 app.add_typer(instruments_app, name="instruments")
+instruments_app.command("check")(packages.check)
 instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")

@@ -12,6 +12,17 @@ FoldersOption = Annotated[
 ]
 
 
+def check(
+    path: Annotated[Path, typer.Argument(help="A Questionnaire file, or its folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Check a form of your own: what will be written of it, or what must be mended first. Exit status 1 if it cannot be used."""
+    from plugin.commands import checking
+
+    if not checking.check(path, as_json=as_json):
+        raise typer.Exit(1)
+
+
 def build(
     out: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("dist"),
     instruments: FoldersOption = None,
