@@ -6,6 +6,7 @@ from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, Form, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
@@ -179,6 +180,14 @@ def _add_failures(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(NotThere)
     async def say_so(_: Request, missing: NotThere) -> Response:
         return pages.render("not_found.html", status=404, message=str(missing))
+
+    @app.exception_handler(RequestValidationError)
+    async def name_places(_: Request, invalid: RequestValidationError) -> Response:
+        # Without what was sent: FastAPI's own answer repeats it, and fails where it is no text.
+        problems = [
+            {"loc": [str(part) for part in each["loc"]], "msg": each["msg"]} for each in invalid.errors()
+        ]
+        return JSONResponse({"detail": problems}, status_code=422)
 
 
 def _origin(address: str) -> str:

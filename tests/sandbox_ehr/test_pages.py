@@ -133,3 +133,9 @@ async def test_the_request_log_has_no_tokens_or_bodies(ehr: Ehr) -> None:
     assert log.json()[-1]["client_id"] == "public"
     assert granted["access_token"] not in log.text
     assert BASE not in log.json()[-1]["path"]
+
+
+async def test_a_body_that_is_no_text_is_refused_in_words(ehr: Ehr) -> None:
+    answer = await ehr.http.post("/sandbox/launch", content=b"\xff\xfe", headers={"Content-Type": ""})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][0] == "body"
