@@ -27,6 +27,7 @@ from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, 
 
 # Requested at launch: read the patient and the alliance history, write one form's results.
 # v2 scopes; an EHR that grants v1 spellings instead is understood (standards: SMART App Launch 2.2).
+_DEFAULT_SECRETS = {"changeme", "change-me", "secret", "password", "default", "example", "test"}
 DEFAULT_SCOPES = (
     "launch",
     "openid",
@@ -344,6 +345,10 @@ def _authenticate(
         return PrivateKeyJwt(keys)
     variable = secret_variable(name)
     secret = environment.get(variable, "")
+    if secret.lower() in _DEFAULT_SECRETS:
+        raise SettingsInvalid(
+            f"{variable} is a default that everybody knows.", "Set it to the secret that the EHR issued."
+        )
     if not secret:
         raise SettingsInvalid(
             f"{variable} is not set, and site {name} uses client_secret.",

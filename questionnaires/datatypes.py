@@ -38,6 +38,9 @@ UnsignedInt = Annotated[int, Meta(ge=0, le=2**31 - 1, description="a whole numbe
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="a whole number from 1")]
 
 
+_FIRST_YEAR, _LAST_YEAR = 1800, 2200
+
+
 class FhirDecimal(Decimal):
     """A decimal that came as a JSON number, with the digits that it came with."""
 
@@ -62,9 +65,12 @@ def check_day(text: str | None) -> None:
     if text is None or len(text) < len("2000-01-01"):
         return
     try:
-        date.fromisoformat(text[:10])
+        day = date.fromisoformat(text[:10])
     except ValueError:
         raise ValueError("The calendar has no such day") from None
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        # Beyond, time zones lead out of the calendar that Python and databases know.
+        raise ValueError(f"The year is not between {_FIRST_YEAR} and {_LAST_YEAR}")
 
 
 def to_moment(text: str) -> datetime | None:

@@ -27,4 +27,8 @@ def read_response(data: bytes) -> Response:
         Issue(each.code, each.link_id, each.path, f"{each.found}.", f"{each.remedy}.")
         for each in find_blemishes(data, Response, _ROOT)
     )
+    if not issues:
+        # JSON in its form, and still no text: half of a surrogate pair, for instance.
+        found, remedy = "A text holds a character that is not Unicode.", "Send it as UTF-8, whole characters."
+        issues = (Issue("value", None, _ROOT, found, remedy),)
     raise UnreadableResponse(issues)

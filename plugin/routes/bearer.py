@@ -11,7 +11,7 @@ _SURVEY = "http://terminology.hl7.org/CodeSystem/observation-category|survey"
 def bearer_of(authorization: str) -> str | None:
     """Take the token out of an Authorization header; None if there is none."""
     scheme, _, token = authorization.partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return token.strip() or None if scheme.lower() == "bearer" and token.isascii() else None
 
 
 async def ask_about(

@@ -45,7 +45,7 @@ async def calling_app(
 ) -> Caller:
     """Ask the site's EHR about the Bearer token; any token that may read or write responses may have them scored."""
     scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or not token.isascii():
         raise NotSignedIn("There is no access token.", "Send the EHR's token: Authorization: Bearer …")
     known = rapport.settings.sites[_site_id(rapport, site)]
     configuration = await rapport.directory.discover(known, rapport.http)
@@ -106,7 +106,7 @@ def _response_of(body: bytes) -> bytes:
     """Take the response out of Parameters, or the body as it is; what is wrong with a response is found later."""
     try:
         found = msgspec.json.decode(body, type=_Parameters)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body
     if found.resourceType != "Parameters":
         return body

@@ -117,7 +117,9 @@ def check_csrf(rapport: Rapport, launch: Launch, given: str) -> None:
 
 
 def check_origin(request: Request, rapport: CurrentRapport) -> None:
-    """Forbidden for a writing request that another site's page sent."""
+    """Forbidden for a writing request that another site's page sent; a launch leads to our pages from the EHR's."""
+    if request.method in {"GET", "HEAD"}:
+        return
     origin = request.headers.get("origin")
     fetch_site = request.headers.get("sec-fetch-site", "same-origin")
     if (origin is not None and origin != rapport.settings.base_url) or fetch_site not in {

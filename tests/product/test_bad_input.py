@@ -279,3 +279,39 @@ async def test_no_page_error_or_log_holds_a_token(world: World, capsys: pytest.C
 def test_hosts_of_the_tests_are_not_real() -> None:
     assert EHR.endswith(".invalid")
     assert RAPPORT.endswith(".invalid")
+
+
+@pytest.mark.parametrize("authored", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_year_outside_the_calendar_is_refused(world: World, authored: str) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["amara"], authored=authored))
+    assert answer.status_code == 400
+    assert "year" in problems(answer)
+
+
+async def test_half_a_character_is_named(world: World) -> None:
+    people = await world.people()
+    body = json.dumps(response_of(people["amara"], identifier={"value": "\ud83d"})).encode()
+    answer = await post(world, body)
+    assert answer.status_code == 400
+    assert "Unicode" in problems(answer)
+
+
+@pytest.mark.parametrize("door", [DOOR, "/fhir/QuestionnaireResponse/$score"])
+async def test_a_token_that_is_no_text_is_refused(world: World, door: str) -> None:
+    headers = [(b"Authorization", b"Bearer \xe9"), (b"Accept", b"application/fhir+json")]
+    answer = await world.browser.post(
+        door, content=b"{}", headers=[*headers, (b"Content-Type", b"application/json")]
+    )
+    assert answer.status_code == 401
+
+
+async def test_a_launch_while_the_device_is_handed_over_asks_for_the_pin(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{people['amara']}")
+    answer = await world.browser.get(
+        f"{page.url}/return", headers={"Sec-Fetch-Site": "cross-site", "Accept": "text/html"}
+    )
+    assert answer.status_code == 200
+    assert 'name="pin"' in answer.text
