@@ -85,7 +85,9 @@ def patient_page(
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(_respondent(rapport, launch, each, heard) for each in chart.respondents),
         instruments=tuple(
-            _choice(each, rapport.settings.policies[launch.site].attested) for each in catalogue.all()
+            # Drafts behind: the first that fits is chosen beforehand.
+            _choice(each, rapport.settings.policies[launch.site].attested)
+            for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
         ),
         age_years=age,
         link_from_age=rapport.settings.policies[launch.site].link_from_age,

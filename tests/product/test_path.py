@@ -292,3 +292,10 @@ async def test_a_score_that_the_record_has_before_the_ledger_knows_is_shown_once
     told = page.text.split('<ul class="facts">')[1].split("</ul>")[0]
     assert "14 of 24 today" in " ".join(told.split())
     assert "14 last time" not in told
+
+
+async def test_a_draft_stands_behind_the_forms_that_are_meant_for_use(world: World) -> None:
+    page = await world.launch("amara")
+    assert page.text.index('value="rapport-checkin-caregiver"') < page.text.index(
+        'value="peq-camhs-caregiver"'
+    )
