@@ -4,22 +4,18 @@ https://hl7.org/fhir/R4/http.html#transaction
 """
 
 import uuid
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from sandbox_ehr.errors import FhirRefused, Issue, refuse
+from sandbox_ehr.fhir.bundle_entries import BundleEntry, read_entry
 from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal
 from sandbox_ehr.fhir.json_text import JsonObject, decode, encode
-from sandbox_ehr.fhir.parameters import FOLLOWS_TARGETS, TYPES
+from sandbox_ehr.fhir.parameters import TYPES
 from sandbox_ehr.fhir.store import Store, Stored
 from sandbox_ehr.fhir.validate import check_resource
-
-_ORDER = ("POST", "PUT", "GET")  # in which a transaction is processed
-_HEADERS = {"ifNoneExist": "if-none-exist", "ifMatch": "if-match", "ifNoneMatch": "if-none-match"}
 
 
 class Interactions(Protocol):
@@ -40,19 +36,6 @@ class Interactions(Protocol):
         """Replace a resource."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    index: int
-    full_url: str | None
-    resource: JsonObject | None
-    request: FhirRequest
-
-    @property
-    def rank(self) -> tuple[int, bool]:
-        """Creates first, and what speaks of other resources after them."""
-        return _ORDER.index(self.request.method), self.request.path in FOLLOWS_TARGETS
-
-
 class Bundles:
     """Processes the Bundles that are posted to the base."""
 
@@ -63,29 +46,30 @@ class Bundles:
         """Process a transaction or batch; FhirRefused if it is neither, or if a transaction fails in any entry."""
         bundle = decode(request.body)
         kind = bundle.get("type")
-        if bundle.get("resourceType") != "Bundle" or kind not in {"transaction", "batch"}:
+        if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
             text = "Only a Bundle of type transaction or batch can be posted to the base."
             raise refuse(400, "invalid", text, "Bundle.type")
         raw = bundle.get("entry", [])
-        entries = [
-            _parse(each, index, request) for index, each in enumerate(raw if isinstance(raw, list) else [])
-        ]
-        results = (
-            self._transact(entries) if kind == "transaction" else [self._alone(each) for each in entries]
-        )
-        if request.prefers("return") != "representation" and kind == "transaction":
-            results = [_shorten(each, entry) for each, entry in zip(results, entries, strict=True)]
+        if not isinstance(raw, list):
+            raise refuse(400, "structure", "entry is a list of entries.", "Bundle.entry")
+        if kind == "batch":
+            results = [self._alone(each, index, request) for index, each in enumerate(raw)]
+        else:
+            entries = [read_entry(each, index, request) for index, each in enumerate(raw)]
+            results = self._transact(entries)
+            if request.prefers("return") != "representation":
+                results = [_shorten(each, entry) for each, entry in zip(results, entries, strict=True)]
         answer: JsonObject = {"resourceType": "Bundle", "type": f"{kind}-response"}
         return FhirAnswer(200, {}, encode({**answer, "entry": results} if results else answer))
 
-    def _alone(self, entry: _Entry) -> JsonObject:
+    def _alone(self, raw: object, index: int, whole: FhirRequest) -> JsonObject:
         try:
-            answer = self._server.interact(entry.request)
+            answer = self._server.interact(read_entry(raw, index, whole).request)
         except FhirRefused as refused:
             answer = answer_refusal(refused)
         return _to_entry(answer)
 
-    def _transact(self, entries: list[_Entry]) -> list[JsonObject]:
+    def _transact(self, entries: list[BundleEntry]) -> list[JsonObject]:
         results: dict[int, JsonObject] = {}
         with self._server.store.database.transaction():
             present, addresses = self._plan(entries)
@@ -98,13 +82,15 @@ class Bundles:
                 self._check_references(entry, present, addresses)
         return [results[index] for index in range(len(entries))]
 
-    def _plan(self, entries: list[_Entry]) -> tuple[dict[int, Stored], dict[str, str]]:
+    def _plan(self, entries: list[BundleEntry]) -> tuple[dict[int, Stored], dict[str, str]]:
         """Find what conditional creates find, and decide every address before anything is written."""
         present: dict[int, Stored] = {}
         addresses: dict[str, str] = {}
         conditions: set[tuple[str, str]] = set()
+        replaced: set[str] = set()
         for entry in entries:
             try:
+                _check_once(entry, replaced)
                 found = self._find_present(entry, conditions)
             except FhirRefused as refused:
                 raise _at(entry, refused) from None
@@ -119,13 +105,15 @@ class Bundles:
             addresses[entry.full_url] = found.reference if found else new
         return present, addresses
 
-    def _find_present(self, entry: _Entry, conditions: set[tuple[str, str]]) -> Stored | None:
+    def _find_present(self, entry: BundleEntry, conditions: set[tuple[str, str]]) -> Stored | None:
         request = entry.request
         condition = request.headers.get("if-none-exist")
         if request.method in {"POST", "PUT"}:
             resource_type = request.path.partition("/")[0]
             if resource_type not in TYPES:
                 raise refuse(404, "not-supported", f"This server does not hold {resource_type} resources.")
+            if request.method == "POST" and request.path != resource_type:
+                raise refuse(400, "invalid", f"A resource is created by POST to {resource_type}.")
             if entry.resource is None:
                 raise refuse(400, "required", "The entry has no resource.")
             action = "c" if request.method == "POST" else "u"
@@ -138,7 +126,9 @@ class Bundles:
         conditions.add((request.path, condition))
         return self._server.find_one(request.path, condition, request)
 
-    def _carry_out(self, entry: _Entry, present: dict[int, Stored], addresses: dict[str, str]) -> JsonObject:
+    def _carry_out(
+        self, entry: BundleEntry, present: dict[int, Stored], addresses: dict[str, str]
+    ) -> JsonObject:
         request, base = entry.request, self._server.store.base
         if entry.index in present:
             return _stored_entry(present[entry.index], 200, base)
@@ -152,7 +142,9 @@ class Bundles:
         address = addresses.get(entry.full_url or "", f"/{uuid.uuid4()}")
         return _stored_entry(self._server.create(resource, request, address.partition("/")[2]), 201, base)
 
-    def _check_references(self, entry: _Entry, present: dict[int, Stored], addresses: dict[str, str]) -> None:
+    def _check_references(
+        self, entry: BundleEntry, present: dict[int, Stored], addresses: dict[str, str]
+    ) -> None:
         if entry.resource is None or entry.index in present:
             return
         try:
@@ -161,32 +153,13 @@ class Bundles:
             raise _at(entry, refused) from None
 
 
-def _parse(raw: object, index: int, whole: FhirRequest) -> _Entry:
-    place = f"Bundle.entry[{index}].request"
-    asked = raw.get("request") if isinstance(raw, dict) else None
-    if not isinstance(raw, dict) or not isinstance(asked, dict):
-        raise refuse(400, "required", "Every entry needs a request.", place)
-    method, url = asked.get("method"), asked.get("url")
-    if method not in _ORDER or not isinstance(url, str):
-        raise refuse(400, "not-supported", f"{method} {url} is not supported in a Bundle.", place)
-    resource = raw.get("resource")
-    full_url = raw.get("fullUrl")
-    path, _, query = url.partition("?")
-    headers = {header: str(asked[name]) for name, header in _HEADERS.items() if name in asked}
-    request = FhirRequest(
-        method=method,
-        path=unquote(path).strip("/"),
-        access=whole.access,
-        parameters=tuple(parse_qsl(query, keep_blank_values=True)),
-        headers={**headers, "prefer": whole.headers.get("prefer", "")},
-        body=encode(resource) if isinstance(resource, dict) else b"",
-    )
-    return _Entry(
-        index,
-        full_url if isinstance(full_url, str) else None,
-        resource if isinstance(resource, dict) else None,
-        request,
-    )
+def _check_once(entry: BundleEntry, replaced: set[str]) -> None:
+    """FhirRefused 400 if two entries write the same resource (R4 http.html#trules)."""
+    if entry.request.method != "PUT":
+        return
+    if entry.request.path in replaced:
+        raise refuse(400, "duplicate", f"Two entries write {entry.request.path}: a transaction may once.")
+    replaced.add(entry.request.path)
 
 
 def _rewrite(value: JsonObject, addresses: dict[str, str]) -> JsonObject:
@@ -211,7 +184,7 @@ def _rewrite_value(value: object, addresses: dict[str, str], key: str = "") -> o
     return addresses.get(value, value)
 
 
-def _at(entry: _Entry, refused: FhirRefused) -> FhirRefused:
+def _at(entry: BundleEntry, refused: FhirRefused) -> FhirRefused:
     """Say in which entry it failed."""
     place = f"Bundle.entry[{entry.index}]"
     issues = (
@@ -244,7 +217,8 @@ def _to_entry(answer: FhirAnswer) -> JsonObject:
     if "ETag" in answer.headers:
         response["etag"] = answer.headers["ETag"]
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        return {"response": {**response, "outcome": msgspec.Raw(answer.body)}}
+        outcome: JsonObject = {"outcome": msgspec.Raw(answer.body)} if answer.body else {}
+        return {"response": {**response, **outcome}}
     return (
         {"resource": msgspec.Raw(answer.body), "response": response}
         if answer.body
@@ -252,6 +226,6 @@ def _to_entry(answer: FhirAnswer) -> JsonObject:
     )
 
 
-def _shorten(result: JsonObject, entry: _Entry) -> JsonObject:
+def _shorten(result: JsonObject, entry: BundleEntry) -> JsonObject:
     """Leave out the resource that the client itself has just sent."""
     return result if entry.request.method == "GET" else {k: v for k, v in result.items() if k != "resource"}

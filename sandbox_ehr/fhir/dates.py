@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 FOREVER = 2**62
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
 )
+_LEAP_SECOND = "60"  # FHIR allows it in a dateTime, Python does not
 
 
 def to_milliseconds(moment: datetime) -> int:
@@ -27,18 +29,23 @@ def to_instant(count: int) -> str:
 def to_interval(text: str) -> tuple[int, int]:
     """Give the [start, end) that a date or dateTime covers; without a zone it is read as UTC.
 
-    ValueError if it is not a FHIR date.
+    A leap second is read as the second after :59. ValueError if it is not a FHIR date.
     """
     found = _DATE.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a FHIR date")
     year, month, day, hour, minute, second, fraction, zone = found.groups()
+    leap = second == _LEAP_SECOND
     start = datetime.fromisoformat(
-        f"{year}-{month or '01'}-{day or '01'}T{hour or '00'}:{minute or '00'}:{second or '00'}"
+        f"{year}-{month or '01'}-{day or '01'}T{hour or '00'}:{minute or '00'}:{'59' if leap else second or '00'}"
         f".{(fraction or '0')[:6].ljust(6, '0')}{(zone or 'Z').replace('Z', '+00:00')}"
     )
-    end = _end(start, month, day, hour, second, fraction)
-    return to_milliseconds(start), end
+    later = 1000 if leap else 0
+    try:
+        end = _end(start, month, day, hour, second, fraction)
+    except OverflowError:  # the last month or day of the calendar
+        end = FOREVER
+    return to_milliseconds(start) + later, end + later
 
 
 def _end(

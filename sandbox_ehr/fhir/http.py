@@ -1,17 +1,20 @@
 """The FHIR API over HTTP: reads requests, asks who is calling, and writes answers."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox_ehr.errors import FhirRefused, refuse
+from sandbox_ehr.errors import FhirRefused, Issue, refuse
 from sandbox_ehr.fhir.access import Access
 from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal
+from sandbox_ehr.fhir.methods import allowed_methods
 from sandbox_ehr.fhir.server import FhirServer
 
 LARGEST_BODY = 5 * 1024 * 1024  # bytes
@@ -44,21 +47,41 @@ def create_fhir_app(
             answer = answer_refusal(refused)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         on_request(access.client_id, access.user or "", request.method, path, answer.status)
-        return _to_response(answer)
+        missing = answer.status == HTTPStatus.METHOD_NOT_ALLOWED
+        return _to_response(answer, _allow(request) if missing else None)
 
     cors = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=_METHODS,
         allow_headers=["*"],
-        expose_headers=["ETag", "Location", "Last-Modified"],
+        expose_headers=["ETag", "Location", "Last-Modified", "Allow"],
     )
     own = [
         Route("/r4/metadata", metadata),
         Route("/r4", interact, methods=_METHODS),
         Route("/r4/{path:path}", interact, methods=_METHODS),
     ]
-    return Starlette(routes=[*routes, *own], middleware=[cors])
+    failures = {HTTPException: _refuse_method, Exception: _own_up}
+    return Starlette(routes=[*routes, *own], middleware=[cors], exception_handlers=failures)
+
+
+async def _refuse_method(request: Request, error: Exception) -> Response:
+    """Answer what no route takes: all addresses below the base have one, so it is the method."""
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.METHOD_NOT_ALLOWED
+    text = f"{request.method} is not an interaction of this address."
+    refused = FhirRefused(status, Issue("not-supported", text))
+    return _to_response(answer_refusal(refused), _allow(request))
+
+
+async def _own_up(_: Request, __: Exception) -> Response:
+    """Answer a defect of the sandbox itself; what it was stands in the log of the process."""
+    text = "The sandbox failed at this request: this is a defect of it, please report."
+    return _to_response(answer_refusal(FhirRefused(500, Issue("exception", text))))
+
+
+def _allow(request: Request) -> dict[str, str]:
+    return {"Allow": ", ".join(allowed_methods(request.url.path.removeprefix("/r4")))}
 
 
 def _read_access(request: Request, authenticate: Authenticate) -> Access:

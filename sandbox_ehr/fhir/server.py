@@ -13,6 +13,7 @@ from sandbox_ehr.fhir.bundles import Bundles
 from sandbox_ehr.fhir.capability import build_capability_statement
 from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal, answer_resource
 from sandbox_ehr.fhir.json_text import JsonObject, decode, encode
+from sandbox_ehr.fhir.preconditions import check_if_match
 from sandbox_ehr.fhir.rules import check_rules
 from sandbox_ehr.fhir.search import PAGE_PARAMETER, Searcher
 from sandbox_ehr.fhir.store import Store, Stored
@@ -78,6 +79,8 @@ class FhirServer:
         raise refuse(405, "not-supported", text)
 
     def _check_held(self, resource_type: str) -> None:
+        if resource_type in {"metadata", ".well-known"}:
+            raise refuse(405, "not-supported", "What the server says of itself can only be read.")
         personality = self._personality()
         if resource_type not in personality.interactions:
             text = f"This server does not hold {resource_type} resources."
@@ -117,12 +120,9 @@ class FhirServer:
             )
         self._check_declared(resource_type, "update")
         allowed = request.access.condition(resource_type, "u", self.store.base)
-        if_match = request.headers.get("if-match")
         with self.store.database.transaction():
             current = self._find(request, resource_type, resource_id, "u")
-            if if_match is not None and if_match.removeprefix("W/").strip('"') != str(current.version):
-                text = f"The resource is at version {current.version}, not {if_match}: read it again."
-                raise refuse(412, "conflict", text)
+            check_if_match(request.headers.get("if-match"), current.version)
             stored = self.store.update(resource, current)
             if not self.store.meets(stored, allowed):
                 raise refuse(
@@ -141,7 +141,7 @@ class FhirServer:
 
     def _process_bundle(self, request: FhirRequest) -> FhirAnswer:
         kind = decode(request.body).get("type")
-        if kind in {"transaction", "batch"} and kind not in self._personality().system:
+        if kind in ("transaction", "batch") and kind not in self._personality().system:
             raise self._not_offered(f"This server does not offer {kind}.")
         return Bundles(self).process(request)
 

@@ -1,9 +1,10 @@
 """OAuth requests as authlib wants them, made from plain parameters."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Payload, OAuth2Request
 
 from sandbox_ehr.oauth.launches import Launch
 from sandbox_ehr.oauth.records import Context
@@ -61,6 +62,19 @@ class SmartRequest(OAuth2Request):  # type: ignore[misc]  # authlib is untyped
         if self.decision is None:
             raise RuntimeError("A code was to be issued although nobody had decided on it.")
         return self.decision
+
+    def check_authorization(self) -> None:
+        """Raise invalid_client for an Authorization header of HTTP Basic that holds no text (RFC 7617)."""
+        scheme, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return
+        try:
+            client = base64.b64decode(credentials.strip(), validate=True).decode()
+        except ValueError:
+            client = ""
+        if not client:
+            text = "The Authorization header is not Basic with client_id:secret in UTF-8 and base64."
+            raise InvalidClientError(status_code=401, description=text)
 
     def check_characters(self) -> None:
         """Raise invalid_request for parameters that authlib would repeat in a message which may not hold them."""

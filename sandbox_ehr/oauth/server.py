@@ -82,6 +82,7 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
         """Answer the token endpoint, in one transaction."""
         with self.records.database.transaction():
             try:
+                request.check_authorization()
                 request.check_characters()
             except OAuth2Error as error:
                 refused: Reply = self.handle_error_response(request, error)
@@ -94,6 +95,11 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
     def answer_endpoint(self, name: str, request: SmartRequest) -> Reply:
         """Answer introspection or revocation."""
         with self.records.database.transaction():
+            try:
+                request.check_authorization()
+            except OAuth2Error as error:
+                refused: Reply = self.handle_error_response(request, error)
+                return refused
             reply: Reply = self.create_endpoint_response(name, request)
             return reply
 

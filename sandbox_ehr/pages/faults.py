@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import FastAPI, Form
+from fastapi import Depends, FastAPI, Form
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from sandbox_ehr.faults import FaultBook, FaultKind, FaultSpec
 from sandbox_ehr.faults.book import STANDING, WORDS
 from sandbox_ehr.pages.engine import Pages
+from sandbox_ehr.pages.routes import check_text
 from sandbox_ehr.personalities import Personality, load_personality, personality_ids
 from sandbox_ehr.settings import SandboxSettings
 
@@ -87,7 +88,7 @@ def _add_control(app: FastAPI, book: FaultBook) -> None:
         """Sandbox only: the faults there are, with how often each has happened."""
         return [each.to_json() for each in book.all()]
 
-    @app.post("/sandbox/faults")
+    @app.post("/sandbox/faults", dependencies=[Depends(check_text)])
     async def add_fault(spec: FaultSpec) -> JSONResponse:
         """Sandbox only: enter a fault."""
         return JSONResponse(book.add(spec).to_json(), 201)

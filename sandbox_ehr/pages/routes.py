@@ -1,11 +1,12 @@
 """The sandbox's own pages over HTTP: clinician, patients, chart, apps; and the sandbox-only launch endpoint."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Cookie, Depends, FastAPI, Form, Request
+from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
@@ -42,6 +43,19 @@ class LaunchRequest(BaseModel):
     intent: str | None = None
     need_patient_banner: bool | None = None
     fhirContext: list[dict[str, object]] | None = None  # noqa: N815 -- SMART's name
+
+
+async def check_text(request: Request) -> None:
+    """HTTPException 400 for JSON with half a character (a lone surrogate), which Python takes and fails to write out."""
+    body = await request.body()
+    try:
+        read = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # no JSON at all: FastAPI says so
+    try:
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise HTTPException(400, "The body is not JSON made of whole characters.") from None
 
 
 def add_pages(
@@ -154,7 +168,7 @@ def _add_charts(
 
 
 def _add_sandbox(app: FastAPI, settings: SandboxSettings, launches: Launches, log: RequestLog) -> None:
-    @app.post("/sandbox/launch")
+    @app.post("/sandbox/launch", dependencies=[Depends(check_text)])
     async def launch(asked: LaunchRequest) -> JSONResponse:
         """Sandbox only: open an EHR launch as if the practitioner had pressed the app's tab in the chart."""
         extra = asked.model_dump(include={"intent", "need_patient_banner", "fhirContext"}, exclude_none=True)
