@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
+from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
@@ -80,6 +81,7 @@ class Settings:
     log_folder: Path
     log_key: Ed25519PrivateKey
     writing: Mapping[str, Writing] = field(default_factory=dict)
+    own_forms: OwnForms = field(default_factory=OwnForms)
 
     @property
     def log_name(self) -> str:
@@ -140,6 +142,7 @@ class _Site(WritingSection):
 
 class _File(_Strict):
     server: _Server
+    instruments: InstrumentsSection = InstrumentsSection()
     site: tuple[_Site, ...]
 
 
@@ -179,7 +182,21 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         log_folder=base / file.server.log,
         log_key=log_signing_key(environment, _vault_keys(environment)),
         writing=_build_writing(path, file, keys, environment),
+        own_forms=_own_forms(path, file),
     )
+
+
+def _own_forms(path: Path, file: _File) -> OwnForms:
+    for each in file.instruments.canonical:
+        if each.server.startswith("http://") and not is_loopback(each.server):
+            raise SettingsInvalid(
+                f"instruments.canonical in {path} names a server by plain http: {each.server}.",
+                "Use https; plain http is accepted for 127.0.0.1 and localhost only.",
+            )
+    try:
+        return build_own_forms(file.instruments, path.parent)
+    except ValueError as error:
+        raise SettingsInvalid(f"{path} cannot be used: {error}", "Give each form its own id.") from None
 
 
 def log_signing_key(environment: Mapping[str, str], vault_keys: tuple[bytes, ...]) -> Ed25519PrivateKey:

@@ -10,7 +10,7 @@ from questionnaires.errors import (
     UnknownQuestionnaire,
     UnversionedQuestionnaire,
 )
-from questionnaires.loader import LeftOut, Stock, load_catalogue, load_instrument, load_stock
+from questionnaires.loader import LeftOut, Stock, find_forms, load_catalogue, load_instrument, load_stock
 from questionnaires.model import Code, Condition, Instrument, Item, Option, Rater, ScoreItem, Wording, walk
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "UnknownQuestionnaire",
     "UnversionedQuestionnaire",
     "Wording",
+    "find_forms",
     "load_catalogue",
     "load_instrument",
     "load_stock",

@@ -230,6 +230,11 @@ def why_not_here(instrument: Instrument, attested: Mapping[str, Attestation]) ->
         return (
             "Its scores are entered from paper, once your service has attested its licence in the settings."
         )
+    return why_not_fillable(instrument)
+
+
+def why_not_fillable(instrument: Instrument) -> str | None:
+    """Say why Rapport's own page cannot show a form, wherever it is used; None if it can."""
     if instrument.licence_kind != "score-entry" and not instrument.fillable:
         return "Its wording must be supplied by your service's licence."
     odd = [
