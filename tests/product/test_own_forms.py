@@ -48,7 +48,9 @@ async def test_a_public_form_becomes_its_total_under_its_own_code(
         patient = await send(world, "their-form", {item: option[0] for item, option in given.items()})
         (found,) = await world.delivered(code=f"{LOINC}|{code}", patient=patient)
         assert found["valueQuantity"]["value"] == sum(option[2] for option in given.values())
-        (panel,) = await world.search("Observation", code=f"{LOINC}|{write()['code'][0]['code']}", patient=patient)
+        (panel,) = await world.search(
+            "Observation", code=f"{LOINC}|{write()['code'][0]['code']}", patient=patient
+        )
         assert len(panel["hasMember"]) == 1
 
 
