@@ -36,7 +36,7 @@ def open_stock(
         except BadInstrument as bad:
             if not instrument.own:
                 raise
-            left_out.append(LeftOut(bad.file, bad.problems))
+            left_out.append(LeftOut(instrument.file, bad.problems))
         else:
             usable.append(instrument)
     return Stock(Catalogue(tuple(usable)), keys, tuple(left_out))

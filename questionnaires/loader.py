@@ -173,6 +173,7 @@ def load_instrument(path: Path, *, wording: Path | None = None, manner: Manner |
         questionnaire=worded,
         code=_code_of(questionnaire, name, manner),
         own=manner is not None,
+        file=str(form),
         notes=tuple(notes),
     )
 
@@ -298,4 +299,4 @@ def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:
             if value == getattr(other, name):
                 remedy = "Give each its own; forms that are the same need to be there once only"
                 problem = Problem(f"Another instrument has the {name} {value}", remedy)
-                raise BadInstrument(loaded.id, [problem])
+                raise BadInstrument(loaded.file, [problem])

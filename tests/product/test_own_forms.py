@@ -84,7 +84,122 @@ async def test_a_broken_form_is_left_out_and_named_while_the_others_work(tmp_pat
         assert said["broken.json"]["found"] == "It is a Bundle, not a Questionnaire"
         assert "The JSON is broken" in said["no-json.json"]["found"]
         assert said["nowhere"]["found"] == "There is no such folder or file"
-        blind = said["blind/questionnaire.json"]
+        blind = said["blind.json"]
         assert blind["place"] == f"/{PHQ_9_TOTAL}"
         assert "it reads no answer that counts" in blind["found"]
         assert str(tmp_path) not in json.dumps(health)
+
+
+def every_kind() -> Json:
+    yes = [{"question": "any", "operator": "=", "answerBoolean": True}]
+    items: list[Json] = [
+        {"linkId": "any", "text": "Anything?", "type": "boolean"},
+        {"linkId": "many", "text": "How many?", "type": "integer", "enableWhen": yes, "required": True},
+        {
+            "linkId": "g",
+            "text": "About you",
+            "type": "group",
+            "item": [
+                {"linkId": "hint", "text": "Take your time.", "type": "display"},
+                {"linkId": "height", "text": "Height", "type": "decimal"},
+                {"linkId": "day", "text": "Day", "type": "date"},
+                {"linkId": "clock", "text": "Time", "type": "time"},
+            ],
+        },
+        {"linkId": "word", "text": "A word", "type": "string"},
+        {"linkId": "words", "text": "More words", "type": "text"},
+        {"linkId": "lines", "text": "Names", "type": "string", "repeats": True},
+        forms.question("several", repeats=True),
+        forms.question("open", type="open-choice"),
+        forms.question("a"),
+        forms.score("total", "%resource.item.where(linkId in ('several' | 'a')).answer.value.weight().sum()"),
+    ]
+    return forms.form(*items)
+
+
+ANSWERS: Json = {
+    "any": "true",
+    "many": "2",
+    "height": "1.62",
+    "day": "2026-02-28",
+    "clock": "09:30",
+    "word": "calm",
+    "words": "two\nlines",
+    "lines": ["one", "two"],
+    "several": ["s1", "s3"],
+    "open": "something else",
+    "a": "s2",
+}
+
+
+async def test_every_usual_kind_of_question_is_asked_and_answered(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        patient = await send(world, "kinds", ANSWERS)
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=patient)
+        (kept,) = [
+            each
+            for each in await world.search("QuestionnaireResponse", patient=patient)
+            if each["questionnaire"].startswith("https://site.invalid/Questionnaire/made-up")
+        ]
+        given = {
+            item["linkId"]: [next(iter(answer.values())) for answer in item["answer"]]
+            for each in kept["item"]
+            for item in (each.get("item") or [each])
+        }
+        codings = {link_id: [each["code"] for each in given.pop(link_id)] for link_id in ("several", "a")}
+        assert codings == {"several": ["s1", "s3"], "a": ["s2"]}
+        assert given == {
+            "any": [True],
+            "many": [2],
+            "height": [1.62],
+            "day": ["2026-02-28"],
+            "clock": ["09:30:00"],
+            "word": ["calm"],
+            "words": ["two\nlines"],
+            "lines": ["one", "two"],
+            "open": ["something else"],
+        }
+        (found,) = await world.search(
+            "Observation", code="https://site.invalid/CodeSystem/score|total", patient=patient
+        )
+        assert found["valueQuantity"]["value"] == 1 + 3 + 2
+
+
+@pytest.mark.parametrize(
+    ("change", "link_id"),
+    [
+        ({"many": "two"}, "many"),
+        ({"day": "2026-02-30"}, "day"),
+        ({"clock": "25:00"}, "clock"),
+        ({"word": ["one", "two"]}, "word"),
+        ({"several": ["s1", "s9"]}, "several"),
+        ({"any": "false"}, "many"),
+        ({"any": "perhaps"}, "any"),
+    ],
+)
+async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, link_id: str) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        refused = await world.fill(secret, ANSWERS | change)
+        assert refused.status_code == 422
+        assert link_id in refused.text
+
+
+async def test_a_question_that_is_not_asked_is_not_required(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    fewer = {link_id: answer for link_id, answer in ANSWERS.items() if link_id != "many"}
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        await send(world, "kinds", fewer | {"any": "false"})
+
+
+async def test_a_form_with_a_question_that_cannot_be_asked_says_which(tmp_path: Path) -> None:
+    photo = {"linkId": "photo", "text": "A photo", "type": "attachment"}
+    drop(tmp_path / "own", "photo.json", forms.form(photo, forms.question("a")))
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        page = await world.launch(TEENAGER)
+        assert 'value="photo"' not in page.text
+        assert "has no way to ask photo (attachment)" in page.text
