@@ -159,7 +159,7 @@ def list_instruments(
         if everything:
             _out.print(unavailable_table())
         for line in describe_left_out(stock.left_out):
-            _err.print(f"✗ Left out: {line}", highlight=False, markup=False)
+            _err.print(f"✗ Left out: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 @instruments_app.command("show")

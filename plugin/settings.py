@@ -64,6 +64,7 @@ class SitePolicy:
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
     attested: Mapping[str, Attestation] = field(default_factory=dict)
+    instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class _Licence(_Strict):
 
 class _Site(WritingSection):
     licence: tuple[_Licence, ...] = ()
+    instruments: tuple[str, ...] = ()
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     name: str
     organization: str
@@ -174,16 +176,23 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                     )
                     for each in site.licence
                 },
+                instruments=tuple(base / place for place in site.instruments),
             )
             for site in file.site
         },
         wording=base / file.server.wording if file.server.wording else None,
-        instrument_folders=tuple(base / folder for folder in file.server.instruments),
+        instrument_folders=_places(base, file),
         log_folder=base / file.server.log,
         log_key=log_signing_key(environment, _vault_keys(environment)),
         writing=_build_writing(path, file, keys, environment),
         own_forms=_own_forms(path, file),
     )
+
+
+def _places(base: Path, file: _File) -> tuple[Path, ...]:
+    """Give the places of the site's own forms, each once."""
+    named = (*file.server.instruments, *(place for site in file.site for place in site.instruments))
+    return tuple(dict.fromkeys(base / place for place in named))
 
 
 def _own_forms(path: Path, file: _File) -> OwnForms:

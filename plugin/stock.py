@@ -53,6 +53,21 @@ def open_stock_of(settings: Settings, kept: Kept | None = None) -> Stock:
     return replace(stock, left_out=(*stock.left_out, *kept.left_out))
 
 
+def is_offered(instrument: Instrument, site: str, settings: Settings) -> bool:
+    """Tell whether a site is offered an instrument: those that only other sites name are theirs alone."""
+    naming = {
+        each
+        for each, policy in settings.policies.items()
+        if any(_stands_in(instrument.file, place) for place in policy.instruments)
+    }
+    return not naming or site in naming
+
+
+def _stands_in(file: str, place: Path) -> bool:
+    path = Path(file)
+    return path == place or place in path.parents
+
+
 def compile_own(instrument: Instrument) -> Key:
     """Compile a form of a site's own, refusing also a score that no answer can change; BadInstrument with every problem."""
     key = compile_key(instrument)

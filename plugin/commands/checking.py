@@ -64,7 +64,9 @@ class _Report:
         _out.print(f"[bold]{self.file}[/]", highlight=False)
         for each in self.problems:
             place = f"{each.link_id}: " if each.link_id else ""
-            _out.print(f"✗ {place}{each.found}. {each.remedy}.", highlight=False, markup=False)
+            _out.print(
+                f"✗ {place}{each.found}. {each.remedy}.", highlight=False, markup=False, soft_wrap=True
+            )
         count = len(self.problems)
         _out.print(f"It cannot be used: {count} problem{'s' if count != 1 else ''}.")
 
@@ -180,7 +182,7 @@ def _print_report(key: Key) -> None:
     _out.print(table)
     _out.print(f"The panel of them: {instrument.code.system}|{instrument.code.code}", highlight=False)
     for warning in _warnings(key):
-        _out.print(f"! {warning}", highlight=False, markup=False)
+        _out.print(f"! {warning}", highlight=False, markup=False, soft_wrap=True)
     reason = why_not_fillable(instrument)
     if reason:
         _out.print(

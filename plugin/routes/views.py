@@ -46,6 +46,7 @@ from plugin.routes.state import Rapport
 from plugin.schedule import Schedule
 from plugin.scores import Score, compute
 from plugin.settings import Attestation
+from plugin.stock import is_offered
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
@@ -89,6 +90,7 @@ def patient_page(
             # Drafts behind: the first that fits is chosen beforehand.
             _choice(each, rapport.settings.policies[launch.site].attested)
             for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
+            if is_offered(each, launch.site, rapport.settings)
         ),
         age_years=age,
         link_from_age=rapport.settings.policies[launch.site].link_from_age,

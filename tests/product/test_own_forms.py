@@ -8,6 +8,7 @@ import pytest
 
 from tests.product import public_forms
 from tests.product.public_forms import FREQUENCY, GAD_7, GAD_7_TOTAL, LOINC, PHQ_9, PHQ_9_TOTAL, Json
+from tests.product.test_remote import make_link
 from tests.product.world import RAPPORT, World, run_world
 from tests.questionnaires import forms
 
@@ -203,3 +204,15 @@ async def test_a_form_with_a_question_that_cannot_be_asked_says_which(tmp_path: 
         page = await world.launch(TEENAGER)
         assert 'value="photo"' not in page.text
         assert "has no way to ask photo (attachment)" in page.text
+
+
+async def test_a_form_of_another_site_is_not_offered_here(tmp_path: Path) -> None:
+    place = tmp_path / "own"
+    drop(place, "gad-7.json", public_forms.by_ordinal())
+    async with run_world(tmp_path, instrument_folders=(place,), only_elsewhere=(place,)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        assert 'value="gad-7"' not in page.text
+        refused = await make_link(world, page, f"Patient/{people[TEENAGER]}", "gad-7")
+        assert refused.status_code == 422
+        assert "belongs to another site" in refused.text

@@ -293,6 +293,7 @@ async def run_world(
     wording: Path | None = None,
     instrument_folders: tuple[Path, ...] = (),
     own_forms: OwnForms | None = None,
+    only_elsewhere: tuple[Path, ...] = (),
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -304,6 +305,9 @@ async def run_world(
         instrument_folders=instrument_folders,
         own_forms=own_forms or OwnForms(),
     )
+    if only_elsewhere:
+        elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
+        settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
     ehr = create_ehr(sandbox_settings(folder, personality), clock=clock)
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
