@@ -29,6 +29,7 @@ app = typer.Typer(
 instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
 app.add_typer(instruments_app, name="instruments")
 instruments_app.command("check")(packages.check)
+instruments_app.command("fetch")(packages.fetch)
 instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
@@ -138,18 +139,27 @@ def list_instruments(
     everything: Annotated[
         bool, typer.Option("--all", help="Also those that are known and not available, with the reasons.")
     ] = False,
+    config: packages.ConfigOption = None,
 ) -> None:
-    """List the instruments: who answers, languages, licence, whether it can be filled here."""
+    """List the instruments: who answers, languages, licence, whether it can be filled here; and what is left out."""
+    from plugin.stock import describe_left_out, open_stock, open_stock_of
     from plugin.tables import catalogue_markdown, catalogue_table, unavailable_table
-    from questionnaires import load_catalogue
 
-    catalogue = load_catalogue(wording=wording, folders=tuple(instruments or ()))
+    if config is None:
+        stock = open_stock(wording=wording, places=tuple(instruments or ()))
+    else:
+        from plugin.settings import read_settings
+
+        stock = open_stock_of(read_settings(config))
+    catalogue = stock.catalogue
     if form == "markdown":
         typer.echo(catalogue_markdown(catalogue), nl=False)
     else:
         _out.print(catalogue_table(catalogue))
         if everything:
             _out.print(unavailable_table())
+        for line in describe_left_out(stock.left_out):
+            _err.print(f"✗ Left out: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 @instruments_app.command("show")
@@ -161,10 +171,11 @@ def show_instrument(
     instruments: FoldersOption = None,
 ) -> None:
     """Show one instrument: its questions, weights, scores, source and standing."""
+    from plugin.stock import open_stock
     from plugin.tables import print_instrument
-    from questionnaires import load_catalogue
 
-    found = load_catalogue(wording=wording, folders=tuple(instruments or ())).by_id(instrument)
+    stock = open_stock(wording=wording, places=tuple(instruments or ()))
+    found = stock.catalogue.by_id(instrument)
     if as_json:
         sys.stdout.buffer.write(found.resource + b"\n")
     else:
@@ -181,13 +192,12 @@ def score(
     instruments: FoldersOption = None,
 ) -> None:
     """Score one QuestionnaireResponse: Observations out. Exit status 1 if it may not be scored, with every reason."""
+    from plugin.stock import open_stock
     from plugin.tables import print_scores
-    from questionnaires import load_catalogue
 
     body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    print_scores(
-        _out, body, load_catalogue(wording=wording, folders=tuple(instruments or ())), as_json=form == "json"
-    )
+    stock = open_stock(wording=wording, places=tuple(instruments or ()))
+    print_scores(_out, body, stock.catalogue, as_json=form == "json")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import httpx
+import structlog
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
@@ -19,18 +20,19 @@ from plugin.audit.trail import Clock
 from plugin.delivery import outbox
 from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import DeliveryWorker
+from plugin.fetching import fetch_missing
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
 from plugin.routes import fhir, fill, hand_over, home, kept, patient, remote, scoring, smart
 from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.state import Rapport
-from plugin.scores import compile_key
 from plugin.settings import Settings
+from plugin.stock import Stock, describe_left_out, open_stock_of
 from plugin.transparency import LogSigner
-from questionnaires import load_catalogue
 from smart_launch import SmartDirectory
 
+_log = structlog.get_logger()
 _EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
@@ -47,7 +49,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = http or httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
-        rapport = _wire(settings, client, clock)
+        stock = await _open_stock(settings, client)
+        rapport = _wire(settings, client, clock, stock)
         app.state.rapport = rapport
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
@@ -86,11 +89,18 @@ def create_app(
     return app
 
 
-def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
-    catalogue = load_catalogue(wording=settings.wording, folders=settings.instrument_folders)
+async def _open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
+    """Load the instruments, after fetching what is pinned and not here yet; say what has to be left out."""
+    stock = open_stock_of(settings, await fetch_missing(settings.own_forms, http))
+    for line in describe_left_out(stock.left_out):
+        _log.warning("instrument left out", reason=line)
+    return stock
+
+
+def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock) -> Rapport:
+    catalogue = stock.catalogue
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     trail = Trail(settings.base_url, clock)
-    keys = {instrument.canonical: compile_key(instrument) for instrument in catalogue.all()}
     directory = SmartDirectory(clock=clock)
     organizations = {site: policy.organization for site, policy in settings.policies.items()}
     manner = Manner(settings.writing, organizations, catalogue)
@@ -100,10 +110,11 @@ def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
         settings=settings,
         ledger=ledger,
         trail=trail,
-        intake=Intake(catalogue, keys, ledger, trail, clock),
+        intake=Intake(catalogue, stock.keys, ledger, trail, clock),
         directory=directory,
         http=http,
         sender=sender,
         worker=worker,
         clock=clock,
+        left_out=stock.left_out,
     )

@@ -25,12 +25,30 @@ database = "sqlite:///rapport.sqlite3"
 # Folder of wording packs for licensed instruments (one JSON file a language), beside this file.
 # wording = "wording"
 
-# Folders of instruments of your own: <folder>/<id>/questionnaire.json.
-# instruments = ["instruments"]
+# Forms of your own: Questionnaire files, folders of them, or folders of instruments (docs: how-to/bring-your-own.md).
+# instruments = ["forms", "phq-9.json"]
 
 # Folder of the transparency log: static files with digests of everything that is stored, for auditors. Back it up apart
 # from the database, or let somebody else fetch <base_url>/log/checkpoint from time to time.
 # log = "log"
+
+# How forms of your own are taken in, where they leave it unsaid.
+# [instruments]
+# rater = "child"                                  # who answers: child, caregiver, therapist, observer
+# base = "https://clinic.example.org/fhir"         # begins the addresses of forms and codes that have none
+# store = "fetched-instruments"                    # where fetched forms are kept and pinned
+
+# Who answers one of them; its id is the file's name in small letters.
+# [[instruments.form]]
+# id = "phq-9"
+# rater = "child"
+
+# A form on a FHIR server, fetched at the first start or by `rapport instruments fetch`.
+# [[instruments.canonical]]
+# id = "gad-7"
+# canonical = "https://forms.example.org/Questionnaire/gad-7|1.0.0"
+# server = "https://forms.example.org/fhir"
+# token_env = "FORMS_TOKEN"                        # the environment variable with the access token, if it wants one
 
 [[site]]
 # A short name for the addresses and the environment: small letters, digits, hyphens.
@@ -86,6 +104,9 @@ frame_ancestors = ["https://ehr.example.org"]
 
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
+
+# Forms of your own that only this site is offered.
+# instruments = ["forms-of-this-site"]
 
 # Instruments whose scores are entered from paper (srs, csrs, gsrs, cgsrs), once somebody attests the licence.
 # [[site.licence]]

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
+from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
@@ -63,6 +64,7 @@ class SitePolicy:
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
     attested: Mapping[str, Attestation] = field(default_factory=dict)
+    instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Settings:
     log_folder: Path
     log_key: Ed25519PrivateKey
     writing: Mapping[str, Writing] = field(default_factory=dict)
+    own_forms: OwnForms = field(default_factory=OwnForms)
 
     @property
     def log_name(self) -> str:
@@ -113,6 +116,7 @@ class _Licence(_Strict):
 
 class _Site(WritingSection):
     licence: tuple[_Licence, ...] = ()
+    instruments: tuple[str, ...] = ()
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     name: str
     organization: str
@@ -140,6 +144,7 @@ class _Site(WritingSection):
 
 class _File(_Strict):
     server: _Server
+    instruments: InstrumentsSection = InstrumentsSection()
     site: tuple[_Site, ...]
 
 
@@ -171,15 +176,36 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                     )
                     for each in site.licence
                 },
+                instruments=tuple(base / place for place in site.instruments),
             )
             for site in file.site
         },
         wording=base / file.server.wording if file.server.wording else None,
-        instrument_folders=tuple(base / folder for folder in file.server.instruments),
+        instrument_folders=_places(base, file),
         log_folder=base / file.server.log,
         log_key=log_signing_key(environment, _vault_keys(environment)),
         writing=_build_writing(path, file, keys, environment),
+        own_forms=_own_forms(path, file),
     )
+
+
+def _places(base: Path, file: _File) -> tuple[Path, ...]:
+    """Give the places of the site's own forms, each once."""
+    named = (*file.server.instruments, *(place for site in file.site for place in site.instruments))
+    return tuple(dict.fromkeys(base / place for place in named))
+
+
+def _own_forms(path: Path, file: _File) -> OwnForms:
+    for each in file.instruments.canonical:
+        if each.server.startswith("http://") and not is_loopback(each.server):
+            raise SettingsInvalid(
+                f"instruments.canonical in {path} names a server by plain http: {each.server}.",
+                "Use https; plain http is accepted for 127.0.0.1 and localhost only.",
+            )
+    try:
+        return build_own_forms(file.instruments, path.parent)
+    except ValueError as error:
+        raise SettingsInvalid(f"{path} cannot be used: {error}", "Give each form its own id.") from None
 
 
 def log_signing_key(environment: Mapping[str, str], vault_keys: tuple[bytes, ...]) -> Ed25519PrivateKey:

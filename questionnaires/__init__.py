@@ -1,5 +1,6 @@
 """Alliance instruments as SDC Questionnaires: what is asked and how it counts."""
 
+from questionnaires.adopting import DEFAULT_BASE, Manner
 from questionnaires.catalogue import Catalogue
 from questionnaires.errors import (
     BadInstrument,
@@ -9,10 +10,11 @@ from questionnaires.errors import (
     UnknownQuestionnaire,
     UnversionedQuestionnaire,
 )
-from questionnaires.loader import load_catalogue, load_instrument
+from questionnaires.loader import LeftOut, Stock, find_forms, load_catalogue, load_instrument, load_stock
 from questionnaires.model import Code, Condition, Instrument, Item, Option, Rater, ScoreItem, Wording, walk
 
 __all__ = [
+    "DEFAULT_BASE",
     "BadInstrument",
     "BadWordingPack",
     "Catalogue",
@@ -21,14 +23,19 @@ __all__ = [
     "Condition",
     "Instrument",
     "Item",
+    "LeftOut",
+    "Manner",
     "Option",
     "Problem",
     "Rater",
     "ScoreItem",
+    "Stock",
     "UnknownQuestionnaire",
     "UnversionedQuestionnaire",
     "Wording",
+    "find_forms",
     "load_catalogue",
     "load_instrument",
+    "load_stock",
     "walk",
 ]

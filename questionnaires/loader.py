@@ -1,20 +1,23 @@
-"""Loads the catalogue: the instruments of this package, those of a site's own folders, and the site's wording packs."""
+"""Loads the catalogue: the instruments of this package, those of a site's own, and the site's wording packs."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import msgspec
 
+from questionnaires.adopting import Manner, adopt, name_of, system_of
 from questionnaires.catalogue import Catalogue
 from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
-from questionnaires.model import Instrument
+from questionnaires.model import Code, Instrument, Rater
 from questionnaires.packs import WordingPack, merge_pack, questions, read_pack
 from questionnaires.reading import (
+    SCORES,
     read_ages,
     read_items,
     read_rater,
@@ -28,44 +31,132 @@ from questionnaires.strict import find_blemishes, is_clean
 
 _FORM = "questionnaire.json"
 _DEFINITIONS = "observation-definitions.json"
+_LARGEST_FORM = 5_000_000  # bytes; the longest forms in use have some hundred thousand
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def load_catalogue(*, wording: Path | None = None, folders: tuple[Path, ...] = ()) -> Catalogue:
-    """Load every instrument: one folder each, its name the id.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An instrument, or a wording pack, that cannot be used, and why; everything else works without it."""
 
-    `folders` hold a site's own instruments, laid out as this package's `instruments` folder; `wording` holds packs as
-    `<instrument>/<language>.json`. BadInstrument and BadWordingPack name file, linkId and remedy.
+    file: str
+    problems: tuple[Problem, ...]
+    wording: bool = False
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.file}: {problem}" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The instruments that can be used, and what was left out."""
+
+    instruments: tuple[Instrument, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def load_catalogue(
+    *, wording: Path | None = None, folders: tuple[Path, ...] = (), manner: Manner | None = None
+) -> Catalogue:
+    """Load every instrument; BadInstrument and BadWordingPack name file, linkId and remedy of what is broken.
+
+    `folders` are the places of a site's own instruments (`find_forms` says what may stand there); `wording` holds packs as
+    `<instrument>/<language>.json`. `load_stock` leaves out what is broken instead.
     """
+    stock = load_stock(wording=wording, places=folders, manner=manner)
+    for each in stock.left_out:
+        raise (BadWordingPack if each.wording else BadInstrument)(each.file, each.problems)
+    return Catalogue(stock.instruments)
+
+
+def load_stock(
+    *, wording: Path | None = None, places: tuple[Path, ...] = (), manner: Manner | None = None
+) -> Stock:
+    """Load every instrument that can be used; what is broken is left out, and named with the reason.
+
+    Of a bad wording pack only the pack is left out. Of two instruments with one id or canonical address the first counts.
+    """
+    instruments: list[Instrument] = []
+    left_out: list[LeftOut] = []
     with as_file(files("questionnaires") / "instruments") as shipped:
-        places = [folder for place in (shipped, *folders) for folder in _instrument_folders(place)]
-        instruments = [load_instrument(folder, wording=wording) for folder in places]
+        for form in find_forms(shipped):
+            _add(form, wording, None, instruments, left_out)
+        for place in places:
+            for form in _forms_or_nothing(place, left_out):
+                _add(form, wording, manner or Manner(), instruments, left_out)
     if wording is not None:
-        _check_pack_folders(wording, {instrument.id for instrument in instruments})
-    _check_distinct(instruments)
-    return Catalogue(tuple(instruments))
+        left_out += _find_stray_packs(wording, {instrument.id for instrument in instruments})
+    return Stock(tuple(instruments), tuple(left_out))
 
 
-def load_instrument(folder: Path, *, wording: Path | None = None) -> Instrument:
-    """Load one instrument from its folder, with its own and the site's wording packs merged in."""
-    form = folder / _FORM
-    data = form.read_bytes()
-    questionnaire = _decode(data, Questionnaire, form)
-    faults = find_faults(questionnaire)
-    rater = read_rater(questionnaire)
-    if isinstance(rater, Problem):
-        faults.append(rater)
-    if faults or isinstance(rater, Problem):
-        raise BadInstrument(form, faults)
-    definitions_data, definitions = _read_definitions(folder)
-    resource = _publish(data, _read_packs(folder, wording, questionnaire))
+def _add(
+    form: Path,
+    wording: Path | None,
+    manner: Manner | None,
+    instruments: list[Instrument],
+    left_out: list[LeftOut],
+) -> None:
+    """Load one form into `instruments`, or say in `left_out` why not."""
+    try:
+        try:
+            loaded = load_instrument(form, wording=wording, manner=manner)
+        except BadWordingPack as bad:
+            left_out.append(LeftOut(bad.file, bad.problems, wording=True))
+            loaded = load_instrument(form, manner=manner)
+        _check_distinct(loaded, instruments)
+    except (BadInstrument, BadWordingPack) as bad:
+        left_out.append(LeftOut(bad.file, bad.problems))
+    else:
+        instruments.append(loaded)
+
+
+def find_forms(place: Path) -> list[Path]:
+    """Find the forms in a place, sorted by name.
+
+    A place is a Questionnaire file, the folder of one instrument, or a folder of either. BadInstrument if there is no such
+    place.
+    """
+    if place.is_file() or (place / _FORM).is_file():
+        return [place]
+    if not place.is_dir():
+        problem = Problem("There is no such folder or file", "Correct the path where the settings name it")
+        raise BadInstrument(place, [problem])
+    return sorted(each for each in place.iterdir() if (each / _FORM).is_file() or _is_form(each))
+
+
+def _is_form(path: Path) -> bool:
+    return path.suffix == ".json" and path.name != _DEFINITIONS and path.is_file()
+
+
+def _forms_or_nothing(place: Path, left_out: list[LeftOut]) -> list[Path]:
+    try:
+        return find_forms(place)
+    except BadInstrument as bad:
+        left_out.append(LeftOut(bad.file, bad.problems))
+        return []
+
+
+def load_instrument(path: Path, *, wording: Path | None = None, manner: Manner | None = None) -> Instrument:
+    """Load one instrument from its folder or its file, with its own and the site's wording packs merged in.
+
+    With a `manner` it is one of a site's own: what it leaves unsaid is assumed, and stands in `notes`. Without, it must say
+    everything. BadInstrument names every place that must be mended.
+    """
+    form, name = (path / _FORM, path.name) if path.is_dir() else (path, name_of(path.stem))
+    data = _read(form)
+    whole, notes, problems = (data, [], []) if manner is None else _adopt(data, form, name, manner)
+    questionnaire, rater = _check_form(whole, form, problems)
+    definitions_data, definitions = _read_definitions(form.parent)
+    packs = _read_packs(path, wording, questionnaire, name)
+    resource = _publish(whole, packs)
     worded = _decode(resource, Questionnaire, form)
     licence, validated, note = read_standing(questionnaire)
     has_text = all(item.text for item in questions(questionnaire.item))
     return Instrument(
-        id=folder.name,
+        id=name,
         url=questionnaire.url,
         version=questionnaire.version,
-        title=worded.title or folder.name,
+        title=worded.title or name,
         rater=rater,
         licence_kind=licence or ("open" if has_text else "licensed"),
         validated=validated,
@@ -80,14 +171,63 @@ def load_instrument(folder: Path, *, wording: Path | None = None) -> Instrument:
         resource=resource,
         content_hash=f"sha256:{hashlib.sha256(data + definitions_data).hexdigest()}",
         questionnaire=worded,
+        code=_code_of(questionnaire, name, manner),
+        own=manner is not None,
+        file=str(form),
+        notes=tuple(notes),
     )
 
 
-def _instrument_folders(place: Path) -> list[Path]:
-    if not place.is_dir():
-        problem = Problem("There is no such folder", "Name a folder that holds one folder an instrument")
-        raise BadInstrument(place, [problem])
-    return sorted(each for each in place.iterdir() if (each / _FORM).is_file())
+def _read(form: Path) -> bytes:
+    try:
+        size = form.stat().st_size
+        if size > _LARGEST_FORM:
+            problem = Problem(f"The file has {size} bytes", f"Use a form of {_LARGEST_FORM} bytes at most")
+            raise BadInstrument(form, [problem])
+        return form.read_bytes()
+    except OSError as error:
+        problem = Problem(f"The file cannot be read: {error.strerror}", "Let Rapport's user read it")
+        raise BadInstrument(form, [problem]) from None
+
+
+def _adopt(data: bytes, form: Path, name: str, manner: Manner) -> tuple[bytes, list[str], list[Problem]]:
+    """Give the completed form, what was assumed, and what makes it unusable."""
+    try:
+        tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=Decimal).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        tree = {}
+    if not tree or not is_clean(data):
+        raise BadInstrument(form, _problems(data, JsonObject))
+    kind = tree.get("resourceType")
+    if kind != "Questionnaire":
+        found = f"It is a {kind}, not a Questionnaire" if kind else "It is no FHIR resource"
+        raise BadInstrument(form, [Problem(found, "Put Questionnaires here only, one a file")])
+    notes, problems = adopt(tree, data, name, manner)
+    return _encoder.encode(tree), notes, problems
+
+
+def _check_form(data: bytes, form: Path, problems: list[Problem]) -> tuple[Questionnaire, Rater]:
+    """Decode and check a form; BadInstrument with every problem, those found before included."""
+    try:
+        questionnaire = _decode(data, Questionnaire, form)
+    except BadInstrument as bad:
+        raise BadInstrument(form, [*problems, *bad.problems]) from None
+    faults = [*problems, *find_faults(questionnaire)]
+    rater = read_rater(questionnaire)
+    if isinstance(rater, Problem):
+        faults.append(rater)
+    if faults or isinstance(rater, Problem):
+        raise BadInstrument(form, faults)
+    return questionnaire, rater
+
+
+def _code_of(questionnaire: Questionnaire, name: str, manner: Manner | None) -> Code:
+    """Give the code of the panel: the form's own, else ours or the site's for its id."""
+    title = questionnaire.title or name
+    for each in questionnaire.code if manner is not None else ():
+        if each.system and each.code:
+            return Code(each.system, each.code, each.display or title)
+    return Code(SCORES if manner is None else system_of(name, manner), name, title)
 
 
 def _decode(data: bytes, kind: type[Struct], file: Path) -> Struct:
@@ -96,10 +236,14 @@ def _decode(data: bytes, kind: type[Struct], file: Path) -> Struct:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         decoded = None
     if decoded is None or not is_clean(data):
-        blemishes = find_blemishes(data, kind, kind.__name__)
-        problems = [Problem(f"{each.path}: {each.found}", each.remedy, each.link_id) for each in blemishes]
-        raise BadInstrument(file, problems)
+        raise BadInstrument(file, _problems(data, kind))
     return decoded
+
+
+def _problems(data: bytes, kind: type[Struct] | type[JsonObject]) -> list[Problem]:
+    root = "Questionnaire" if kind is JsonObject else kind.__name__
+    blemishes = find_blemishes(data, kind, root)
+    return [Problem(f"{each.path}: {each.found}", each.remedy, each.link_id) for each in blemishes]
 
 
 def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition, ...]]:
@@ -110,12 +254,14 @@ def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition,
     return data, tuple(entry.resource for entry in _decode(data, DefinitionBundle, file).entry)
 
 
-def _read_packs(folder: Path, wording: Path | None, questionnaire: Questionnaire) -> list[WordingPack]:
-    places = [folder / "wording", *([wording / folder.name] if wording else [])]
+def _read_packs(
+    form: Path, wording: Path | None, questionnaire: Questionnaire, name: str
+) -> list[WordingPack]:
+    places = [form / "wording", *([wording / name] if wording else [])]
     packs: dict[str, WordingPack] = {}
     worded = read_wordings(questionnaire)
     for file in (file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))):
-        pack = read_pack(file, questionnaire, instrument=folder.name)
+        pack = read_pack(file, questionnaire, instrument=name)
         if pack.language in packs or pack.language in worded:
             found = f"The instrument has its wording in “{pack.language}” already"
             raise BadWordingPack(file, [Problem(found, "Keep one of them")])
@@ -131,26 +277,26 @@ def _publish(data: bytes, packs: Iterable[WordingPack]) -> bytes:
     tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=Decimal).decode(data)
     for pack in packs:
         merge_pack(tree, pack)
-    return msgspec.json.Encoder(decimal_format="number").encode(tree)
+    return _encoder.encode(tree)
 
 
-def _check_pack_folders(wording: Path, known: set[str]) -> None:
+def _find_stray_packs(wording: Path, known: set[str]) -> Iterator[LeftOut]:
     if not wording.is_dir():
-        raise BadWordingPack(wording, [Problem("There is no such folder", "Correct the setting `wording`")])
+        problem = Problem("There is no such folder", "Correct the setting `wording`")
+        yield LeftOut(str(wording), (problem,), wording=True)
+        return
     for place in sorted(wording.iterdir()):
         if place.is_dir() and place.name not in known:
             found = f"There is no instrument “{place.name}”"
-            raise BadWordingPack(
-                place, [Problem(found, f"Name the folder after one of: {', '.join(sorted(known))}")]
-            )
+            remedy = f"Name the folder after one of: {', '.join(sorted(known))}"
+            yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
 
 
-def _check_distinct(instruments: list[Instrument]) -> None:
-    for name in ("id", "canonical"):
-        seen: set[str] = set()
-        for instrument in instruments:
-            value = getattr(instrument, name)
-            if value in seen:
-                problem = Problem(f"Another instrument has the {name} {value}", "Give each its own")
-                raise BadInstrument(instrument.id, [problem])
-            seen.add(value)
+def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:
+    for other in others:
+        for name in ("id", "canonical"):
+            value = getattr(loaded, name)
+            if value == getattr(other, name):
+                remedy = "Give each its own; forms that are the same need to be there once only"
+                problem = Problem(f"Another instrument has the {name} {value}", remedy)
+                raise BadInstrument(loaded.file, [problem])

@@ -137,6 +137,10 @@ class Instrument:
     resource: bytes
     content_hash: str
     questionnaire: Questionnaire
+    code: Code  # what all its scores together are called in the record
+    own: bool = False  # a site's own, not of this package
+    file: str = ""  # where it was read
+    notes: tuple[str, ...] = ()  # what a site's own form left unsaid, and what was assumed
 
     @property
     def canonical(self) -> str:

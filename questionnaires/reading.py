@@ -30,6 +30,7 @@ from questionnaires.resources import (
 )
 
 BASE = "https://w3id.org/rapport-fhir"
+SCORES = f"{BASE}/CodeSystem/score"
 RATER = f"{BASE}/StructureDefinition/rater"
 STANDING = f"{BASE}/StructureDefinition/instrument-standing"
 DIRECTION = f"{BASE}/StructureDefinition/score-direction"
@@ -89,7 +90,7 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             type=item.type,
             required=item.required,
             repeats=item.repeats,
-            read_only=item.readOnly or read_calculation(item) is not None,
+            read_only=item.readOnly or read_calculation(item) is not None or _is_hidden(item),
             options=tuple(read_option(option) for option in item.answerOption),
             conditions=tuple(_read_condition(each) for each in item.enableWhen),
             any_condition=item.enableBehavior == "any",
@@ -103,6 +104,11 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
         )
         for item in items
     )
+
+
+def _is_hidden(item: QuestionnaireItem) -> bool:
+    found = find_extension(item.extension, STRUCTURE + "questionnaire-hidden")
+    return item.type not in {"group", "display"} and found is not None and bool(found.valueBoolean)
 
 
 def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:

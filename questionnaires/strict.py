@@ -57,8 +57,8 @@ def is_clean(data: bytes) -> bool:
     return isinstance(whole, dict) and len(_KEY.findall(bare)) == again.count(b'":')
 
 
-def find_blemishes(data: bytes, kind: type[msgspec.Struct], root: str) -> list[Blemish]:
-    """Find every problem of a document that should be a `kind`; `root` begins each path."""
+def find_blemishes(data: bytes, kind: object, root: str) -> list[Blemish]:
+    """Find every problem of a document that should be a `kind` (a struct, or any JSON object); `root` begins each path."""
     try:
         tree = json.loads(
             data.decode(), object_pairs_hook=_Object, parse_float=Decimal, parse_constant=_refuse_constant

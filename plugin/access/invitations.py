@@ -53,7 +53,8 @@ class Invitation:
     remote: bool = False
 
 
-Draft = dict[str, str | None]  # linkId -> option code; None: did not want to answer
+# linkId -> option code or text, several as a list; None: did not want to answer
+Draft = dict[str, str | list[str] | None]
 
 
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:

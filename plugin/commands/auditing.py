@@ -23,11 +23,11 @@ from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.responses import check_response, read_response
-from plugin.scores import Score, compile_key, compute
+from plugin.scores import Score, compute
 from plugin.settings import Settings, read_settings
+from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
 from plugin.verify import Finding, Progress, Verifier
-from questionnaires import load_catalogue
 
 _out = Console()
 
@@ -58,12 +58,10 @@ def _opened(config: Path) -> Iterator[_Opened]:
 def verify(config: Path, against: Path | None, *, as_json: bool) -> bool:
     """Verify and print; True if nothing was altered."""
     with _opened(config) as opened:
-        catalogue = load_catalogue(
-            wording=opened.settings.wording, folders=opened.settings.instrument_folders
-        )
+        stock = open_stock_of(opened.settings)
         verifier = Verifier(
-            catalogue,
-            {each.canonical: compile_key(each) for each in catalogue.all()},
+            stock.catalogue,
+            stock.keys,
             opened.vault,
             opened.tiles,
             opened.signer.verifier,
@@ -120,12 +118,13 @@ def _trace(opened: _Opened, observation: str) -> dict[str, object]:
     response_id = _response_of(opened.connection, observation)
     account = read_account(opened.connection, opened.vault, response_id)
     record = account.record
-    catalogue = load_catalogue(wording=opened.settings.wording, folders=opened.settings.instrument_folders)
+    stock = open_stock_of(opened.settings)
+    catalogue = stock.catalogue
     nearest = catalogue.nearest(record.instrument)
     scores: list[str] = [f"{record.instrument} is not installed: stored, not recomputed."]
     if nearest is not None and nearest.canonical == record.instrument:
         answers = check_response(read_response(record.body), nearest, patient=record.patient)
-        scores = [_explain(score) for score in compute(compile_key(nearest), answers)]
+        scores = [_explain(score) for score in compute(stock.keys[nearest.canonical], answers)]
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),

@@ -1,59 +1,92 @@
-"""What `rapport instruments check` does: loads and compiles one form of a site's own, and says what would be written."""
+"""What `rapport instruments check` does: loads and compiles forms of a site's own, and says what would be written."""
 
 import json
-import shutil
 import sys
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from plugin.errors import SettingsInvalid
-from plugin.scores import Key, compile_key
-from questionnaires import BadInstrument, Instrument, load_instrument, walk
+from plugin.responses import Answers
+from plugin.routes.views import why_not_fillable
+from plugin.scores import Key, compute
+from plugin.scores.key import Step, highest_answers
+from plugin.stock import compile_own
+from questionnaires import (
+    BadInstrument,
+    BadWordingPack,
+    Instrument,
+    Manner,
+    Problem,
+    find_forms,
+    load_instrument,
+    walk,
+)
 
 _out = Console()
 
 
-def check(path: Path, *, as_json: bool) -> bool:
-    """Check a folder or a Questionnaire file and print the report; True if it can be used."""
-    problems: list[dict[str, str | None]] = []
-    report: dict[str, object] = {"usable": False, "problems": problems}
-    key = None
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            key = compile_key(load_instrument(_as_folder(path, Path(folder))))
-        except BadInstrument as bad:
-            problems += [
-                {"place": each.link_id, "found": each.found, "remedy": each.remedy} for each in bad.problems
-            ]
-    if key is not None:
-        report |= {"usable": True, **_describe(key)}
+def check(path: Path, manner: Manner, *, as_json: bool) -> bool:
+    """Check a form, or every form of a folder, and print the report; True if all can be used."""
+    forms = _forms(path)
+    reports = [_examine(form, manner) for form in forms]
     if as_json:
-        sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    elif key is None:
-        _print_problems(problems)
+        said = [report.as_json() for report in reports]
+        whole = said[0] if len(said) == 1 else {"usable": all(each["usable"] for each in said), "forms": said}
+        sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     else:
-        _print_report(key)
-    return key is not None
+        for report in reports:
+            report.print()
+    return all(report.key for report in reports)
 
 
-def _as_folder(path: Path, aside: Path) -> Path:
-    """Give a folder with the form in it: the path itself, or a copy of a single file named after its id."""
-    if path.is_dir():
-        return path
-    if not path.is_file():
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What became of one form: its key, or its problems."""
+
+    file: str
+    key: Key | None
+    problems: tuple[Problem, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        problems = [
+            {"place": each.link_id, "found": each.found, "remedy": each.remedy} for each in self.problems
+        ]
+        report: dict[str, object] = {"file": self.file, "usable": self.key is not None, "problems": problems}
+        return report | (_describe(self.key) if self.key else {})
+
+    def print(self) -> None:
+        if self.key is not None:
+            _print_report(self.key)
+            return
+        _out.print(f"[bold]{self.file}[/]", highlight=False)
+        for each in self.problems:
+            place = f"{each.link_id}: " if each.link_id else ""
+            _out.print(
+                f"✗ {place}{each.found}. {each.remedy}.", highlight=False, markup=False, soft_wrap=True
+            )
+        count = len(self.problems)
+        _out.print(f"It cannot be used: {count} problem{'s' if count != 1 else ''}.")
+
+
+def _forms(path: Path) -> list[Path]:
+    if not path.exists():
         raise SettingsInvalid(
             f"There is no file or folder {path}.", "Name a Questionnaire file, or its folder."
         )
-    folder = aside / path.stem
-    folder.mkdir()
-    shutil.copyfile(path, folder / "questionnaire.json")
-    definitions = path.with_name("observation-definitions.json")
-    if definitions.is_file():
-        shutil.copyfile(definitions, folder / definitions.name)
-    return folder
+    forms = find_forms(path)
+    if not forms:
+        raise SettingsInvalid(f"There is no Questionnaire in {path}.", "Put *.json files there, one a form.")
+    return forms
+
+
+def _examine(form: Path, manner: Manner) -> _Report:
+    try:
+        return _Report(form.name, compile_own(load_instrument(form, manner=manner)))
+    except (BadInstrument, BadWordingPack) as bad:
+        return _Report(form.name, None, bad.problems)
 
 
 def _describe(key: Key) -> dict[str, object]:
@@ -64,6 +97,8 @@ def _describe(key: Key) -> dict[str, object]:
         "rater": str(instrument.rater),
         "languages": list(instrument.languages),
         "standing": instrument.status_note,
+        "panel": f"{instrument.code.system}|{instrument.code.code}",
+        "filled here": why_not_fillable(instrument) or "yes",
         "scores": [
             {
                 "linkId": step.score.link_id,
@@ -84,7 +119,9 @@ def _describe(key: Key) -> dict[str, object]:
 def _warnings(key: Key) -> list[str]:
     """Say what can be used and should be known: no scores, no range, options without a weight, slow expressions."""
     instrument = key.instrument
-    found = [] if key.steps else ["It has no score: answers are kept and delivered, and nothing is computed."]
+    found = [*instrument.notes]
+    if not key.steps:
+        found.append("It has no score: answers are kept and delivered, and nothing is computed.")
     used = {link_id for step in key.steps for link_id in step.used}
     for item in walk(instrument.items):
         bare = [option.code for option in item.options if option.weight is None]
@@ -97,11 +134,33 @@ def _warnings(key: Key) -> list[str]:
             found.append(
                 f"{step.score.link_id}: no range is known; add observation-definitions.json to draw its plot."
             )
+        if _counts_partly(key, step):
+            found.append(
+                f"{step.score.link_id}: it is computed even if answers are missing, from those that are given."
+            )
         if not step.native:
             found.append(
                 f"{step.score.link_id}: outside the compiled subset, so it takes milliseconds (docs/reference/scoring.md)."
             )
+    idle = [
+        item.link_id
+        for item in walk(instrument.items)
+        if key.steps and item.is_question and item.options and item.link_id not in used
+    ]
+    if idle:
+        found.append(f"No score counts the answers to {', '.join(idle)}.")
     return found
+
+
+def _counts_partly(key: Key, step: Step) -> bool:
+    """Tell whether a score has a value without the first of the answers that it reads, on the highest answers."""
+    given = highest_answers(key).given
+    missing = next((link_id for link_id in step.used if link_id in given), None)
+    if missing is None or len(step.used) < 2:
+        return False
+    fewer = {link_id: answers for link_id, answers in given.items() if link_id != missing}
+    scores = compute(key, Answers(fewer))
+    return any(each.link_id == step.score.link_id and each.value is not None for each in scores)
 
 
 def _print_report(key: Key) -> None:
@@ -121,13 +180,14 @@ def _print_report(key: Key) -> None:
             score.display, f"{score.code.system}|{score.code.code}", span, way, ", ".join(step.used)
         )
     _out.print(table)
+    _out.print(f"The panel of them: {instrument.code.system}|{instrument.code.code}", highlight=False)
     for warning in _warnings(key):
-        _out.print(f"! {warning}", highlight=False, markup=False)
-    _out.print("It can be used: put its folder where server.instruments points, and start Rapport again.")
-
-
-def _print_problems(problems: list[dict[str, str | None]]) -> None:
-    for each in problems:
-        place = f"{each['place']}: " if each["place"] else ""
-        _out.print(f"[red]✗[/] {place}{each['found']}. {each['remedy'] or ''}", highlight=False)
-    _out.print(f"It cannot be used: {len(problems)} problem{'s' if len(problems) != 1 else ''}.")
+        _out.print(f"! {warning}", highlight=False, markup=False, soft_wrap=True)
+    reason = why_not_fillable(instrument)
+    if reason:
+        _out.print(
+            f"! It cannot be filled here, but its responses are scored: {reason}",
+            highlight=False,
+            markup=False,
+        )
+    _out.print("It can be used: name its place in server.instruments, and start Rapport again.")

@@ -11,15 +11,39 @@ FoldersOption = Annotated[
     list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
 ]
 
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The TOML file of sites: its [instruments] section counts."),
+]
+
 
 def check(
-    path: Annotated[Path, typer.Argument(help="A Questionnaire file, or its folder.")],
+    path: Annotated[Path, typer.Argument(help="A Questionnaire file, its folder, or a folder of either.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    config: ConfigOption = None,
 ) -> None:
     """Check a form of your own: what will be written of it, or what must be mended first. Exit status 1 if it cannot be used."""
     from plugin.commands import checking
+    from plugin.settings import read_settings
+    from questionnaires import Manner
 
-    if not checking.check(path, as_json=as_json):
+    manner = read_settings(config).own_forms.manner if config else Manner()
+    if not checking.check(path, manner, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def fetch(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
+    ] = Path("rapport.toml"),
+) -> None:
+    """Fetch the forms that the settings name on FHIR servers, and pin them. Exit status 1 if one cannot be had or has changed."""
+    import asyncio
+
+    from plugin.commands import fetching
+    from plugin.settings import read_settings
+
+    if not asyncio.run(fetching.fetch_all(read_settings(config).own_forms)):
         raise typer.Exit(1)
 
 

@@ -21,8 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from plugin.errors import SettingsInvalid
 from plugin.observations.bulk import observations_of
 from plugin.scores import Key
-from plugin.scores.bulk import Scored, SetAside, batches, compile_keys, schema, score_lines
-from questionnaires import Catalogue, load_catalogue
+from plugin.scores.bulk import Scored, SetAside, batches, schema, score_lines
+from plugin.stock import open_stock
+from questionnaires import Catalogue
 
 _RANGE_BYTES = 16 * 1024 * 1024
 _LINES_AT_ONCE = 2_000
@@ -139,8 +140,8 @@ def _name(file: Path, begin: int, end: int) -> str:
 
 @cache
 def _instruments(wording: Path | None, folders: tuple[Path, ...]) -> tuple[Catalogue, Mapping[str, Key]]:
-    catalogue = load_catalogue(wording=wording, folders=folders)
-    return catalogue, compile_keys(catalogue)
+    stock = open_stock(wording=wording, places=folders)
+    return stock.catalogue, stock.keys
 
 
 def _rescore_range(job: Job, each: Range) -> Counts:

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from plugin.scores.bulk import COLUMNS, Scored, batches, compile_keys, score_lines
-from questionnaires import load_catalogue
+from plugin.scores.bulk import COLUMNS, Scored, batches, score_lines
+from plugin.stock import open_stock
 
 _TYPES = {"authored": "timestamp", "value": "double"}
 _SCHEMA = ", ".join(f"{name} {_TYPES.get(name, 'string')}" for name in (*COLUMNS, "set_aside", "content"))
@@ -27,11 +27,12 @@ def rescore_on_spark(
         lines = session.read.text(inputs)
 
         def score(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            catalogue = load_catalogue(wording=wording, folders=folders)
-            keys = compile_keys(catalogue)
+            stock = open_stock(wording=wording, places=folders)
             for part in parts:
                 found = list(
-                    score_lines((line.encode() for line in part.column(0).to_pylist()), catalogue, keys)
+                    score_lines(
+                        (line.encode() for line in part.column(0).to_pylist()), stock.catalogue, stock.keys
+                    )
                 )
                 for batch in batches(each for each in found if isinstance(each, Scored)):
                     yield _widened(batch)

@@ -15,7 +15,7 @@ import msgspec
 
 from plugin import __version__
 from plugin.scores import Score
-from questionnaires import Instrument
+from questionnaires import Code, Instrument
 
 JsonObject = dict[str, object]
 
@@ -30,7 +30,6 @@ _SURVEY = {
         }
     ]
 }
-_SCORE_SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
 _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -79,7 +78,7 @@ def build_results(
     panel_identifier = f"{response_id}/panel"
     score_identifiers = tuple(f"{response_id}/{score.link_id}" for score in scores)
     panel: JsonObject = {
-        **_head(panel_identifier, instrument.id, instrument.title),
+        **_head(panel_identifier, (instrument.code,), instrument.title),
         **shared,
         "hasMember": [{"reference": full_url(identifier)} for identifier in score_identifiers],
     }
@@ -137,26 +136,22 @@ def _entry(address: str, resource_type: str, body: bytes, condition: str | None)
     return {"fullUrl": address, "resource": msgspec.Raw(body), "request": request}
 
 
-def _head(identifier: str, code: str, display: str) -> JsonObject:
+def _head(identifier: str, codes: tuple[Code, ...], text: str) -> JsonObject:
+    codings = [{"system": each.system, "code": each.code, "display": each.display} for each in codes]
     return {
         "resourceType": "Observation",
         "meta": {"profile": [_PROFILE]},
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identifier}],
         "status": "final",
         "category": [_SURVEY],
-        "code": {"coding": [{"system": _SCORE_SYSTEM, "code": code, "display": display}], "text": display},
+        "code": {"coding": codings, "text": text},
     }
 
 
 def _score_head(identifier: str, score: Score, instrument: Instrument) -> JsonObject:
-    """Name a score by our code and by those of other systems that its form gives."""
-    head = _head(identifier, score.code.code, score.code.display)
+    """Name a score by its code and by those of other systems that its form gives."""
     also = next((each.also for each in instrument.scores if each.link_id == score.link_id), ())
-    if also:
-        own = {"system": _SCORE_SYSTEM, "code": score.code.code, "display": score.code.display}
-        others = [{"system": each.system, "code": each.code, "display": each.display} for each in also]
-        head["code"] = {"coding": [own, *others], "text": score.code.display}
-    return head
+    return _head(identifier, (score.code, *also), score.code.display)
 
 
 def _shared(response_id: str, subject: Subject, *, authored: datetime, issued: datetime) -> JsonObject:

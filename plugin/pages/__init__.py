@@ -6,8 +6,11 @@ Each page is a dataclass and a `render_x` function of it; `plugin.routes` fills 
 from plugin.pages.delivery import DeliveryMark, delivery_label
 from plugin.pages.form import (
     Audience,
+    Condition,
+    ConditionSet,
     FormMode,
     FormView,
+    Kind,
     LockPage,
     Option,
     Question,
@@ -53,6 +56,8 @@ __all__ = [
     "AnswerLine",
     "Audience",
     "Banner",
+    "Condition",
+    "ConditionSet",
     "Contact",
     "DeliveryAttempt",
     "DeliveryMark",
@@ -61,6 +66,7 @@ __all__ = [
     "FormView",
     "HomePage",
     "InstrumentChoice",
+    "Kind",
     "Link",
     "LinkPage",
     "LockPage",

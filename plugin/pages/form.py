@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from plugin.pages.engine import render
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
@@ -30,6 +32,37 @@ class Audience(StrEnum):
     SCORES = "scores"  # nobody reads single answers; scores only
 
 
+class Kind(StrEnum):
+    """How a question is answered."""
+
+    CHOICE = "choice"
+    CHOICES = "choices"  # several options may be chosen
+    YES_NO = "yes-no"
+    NUMBER = "number"
+    DATE = "date"
+    TIME = "time"
+    LINE = "line"
+    TEXT = "text"
+    LINES = "lines"  # several texts, one a line
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One enableWhen; `answer` as the page writes it (option code, number, text, true or false)."""
+
+    question: str
+    operator: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSet:
+    """Conditions of which all must hold, or `any` of them."""
+
+    conditions: tuple[Condition, ...]
+    any: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One answer: its code, and its wording."""
@@ -46,8 +79,18 @@ class Question:
     text: str
     options: tuple[Option, ...]
     required: bool = False
-    low: Decimal | None = None  # a number is asked for, from low to high, if there are no options
+    low: Decimal | None = None  # of a number
     high: Decimal | None = None
+    kind: Kind = Kind.CHOICE
+    whole: bool = False  # a number without decimals
+    open: bool = False  # besides the options, an answer in one's own words
+    above: tuple[str, ...] = ()  # what the form says before it
+    conditions: tuple[ConditionSet, ...] = ()  # asked if all of these sets hold
+
+    @property
+    def conditions_json(self) -> str:
+        """The conditions as the page's script reads them."""
+        return msgspec.json.encode(self.conditions).decode()
 
     @property
     def in_row(self) -> bool:
@@ -58,14 +101,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """One form for one respondent. `answers`: linkId -> option code, None for "I do not want to answer"."""
+    """One form for one respondent. `answers`: linkId -> option code or text, several as a list, None for "I do not want to answer"."""
 
     title: str
     intro: str
     language: str  # of the instrument's wording; the words around it follow where we have them
     rater: str  # child | caregiver | therapist | observer
     questions: tuple[Question, ...]
-    answers: Mapping[str, str | None] = field(default_factory=dict)
+    answers: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
     attribution: str = ""  # what the licence wants shown with the wording

@@ -1,8 +1,8 @@
 """Builds the QuestionnaireResponse of a form that was filled here."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -14,12 +14,15 @@ from questionnaires.datatypes import JsonObject
 from questionnaires.resources import STRUCTURE
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+Choice = str | Sequence[str] | None
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
 def build_response(
     instrument: Instrument,
-    choices: Mapping[str, str | None],
+    choices: Mapping[str, Choice],
     *,
     patient: str,
     encounter: str | None,
@@ -31,6 +34,7 @@ def build_response(
 ) -> bytes:
     """Build a completed response from what was chosen: linkId -> option code, or None for "does not want to answer".
 
+    Several answers to one question come as a list.
     Questions that are not in `choices` are left out; declined ones stand there without an answer, with the reason
     asked-declined. Answers without options (numbers, texts, dates) come as they are written in FHIR. InvalidResponse
     names every choice that the form does not have. `authored` needs a time zone; texts are in `language`.
@@ -61,19 +65,39 @@ def build_response(
     return _encoder.encode(response)
 
 
-def _find_unknown(instrument: Instrument, choices: Mapping[str, str | None]) -> Iterator[Issue]:
+def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iterator[Issue]:
     questions = {item.link_id: item for item in _questions(instrument.items)}
     for link_id, choice in choices.items():
         item = questions.get(link_id)
         path = f"QuestionnaireResponse.item.where(linkId='{link_id}')"
         if item is None:
             yield Issue("not-found", link_id, path, "The form has no such question.", "Reload the form.")
-        elif choice is not None and _value(item, choice) is None:
+        elif not item.repeats and not isinstance(choice, str | None):
+            message = f"It has {len(choice)} answers and may have one."
+            yield Issue("structure", link_id, path, message, "Keep one.")
+        elif any(_value(item, each) is None for each in _chosen(choice)):
             codes = ", ".join(option.code for option in item.options) or f"a value of type {item.type}"
             message = (
                 "The answer is none of the options." if item.options else "The answer is of another type."
             )
             yield Issue("code-invalid", link_id, path, message, f"Use {codes}.")
+    for below, above in _nested(instrument.items):
+        if choices.get(below) is not None and not _chosen(choices.get(above)):
+            path = f"QuestionnaireResponse.item.where(linkId='{below}')"
+            message = f"It is asked with the answer to “{above}”, which has none."
+            yield Issue("structure", below, path, message, "Answer that one, or leave this one out.")
+
+
+def _chosen(choice: Choice) -> tuple[str, ...]:
+    return () if choice is None else (choice,) if isinstance(choice, str) else tuple(choice)
+
+
+def _nested(items: tuple[Item, ...], above: str | None = None) -> Iterator[tuple[str, str]]:
+    """Give the questions inside other questions: linkId, and that of the nearest question around."""
+    for item in items:
+        if above is not None and item.is_question:
+            yield item.link_id, above
+        yield from _nested(item.items, item.link_id if item.is_question else above)
 
 
 def _questions(items: tuple[Item, ...]) -> Iterator[Item]:
@@ -84,7 +108,7 @@ def _questions(items: tuple[Item, ...]) -> Iterator[Item]:
 
 
 def _build_items(
-    items: tuple[Item, ...], choices: Mapping[str, str | None], wording: Wording | None
+    items: tuple[Item, ...], choices: Mapping[str, Choice], wording: Wording | None
 ) -> Iterator[JsonObject]:
     for item in items:
         built: JsonObject = {"linkId": item.link_id}
@@ -94,25 +118,26 @@ def _build_items(
         if item.type == "group" and below:
             yield built | {"item": below}
         elif item.is_question and item.link_id in choices:
-            choice = choices[item.link_id]
-            yield built | (_declined() if choice is None else _answer(item, choice, below, wording))
+            chosen = choices[item.link_id]
+            answers = [_answer(item, each, wording) for each in _chosen(chosen)]
+            if below and answers:
+                answers[0]["item"] = below
+            if chosen is None:
+                yield built | _declined()
+            elif answers:
+                yield built | {"answer": answers}
 
 
 def _declined() -> JsonObject:
     return {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": DECLINED}]}
 
 
-def _answer(item: Item, choice: str, below: list[JsonObject], wording: Wording | None) -> JsonObject:
-    answer: JsonObject = {}
+def _answer(item: Item, choice: str, wording: Wording | None) -> JsonObject:
     option = _find_option(item, choice)
     if option is not None and option.kind == "Coding":
         display = wording.options.get((item.link_id, choice)) if wording else None
-        answer["valueCoding"] = _coding(option, display)
-    else:
-        answer.update(_value(item, choice) or {})
-    if below:
-        answer["item"] = below
-    return {"answer": [answer]}
+        return {"valueCoding": _coding(option, display)}
+    return _value(item, choice) or {}
 
 
 def _coding(option: Option, display: str | None) -> JsonObject:
@@ -161,6 +186,20 @@ def _text(text: str) -> str | None:
     return text.strip() or None
 
 
+def _day(text: str) -> str | None:
+    try:
+        return date.fromisoformat(text).isoformat() if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> str | None:
+    """A page's clock gives hours and minutes; FHIR wants seconds."""
+    if not _TIME.fullmatch(text):
+        return None
+    return text if text.count(":") > 1 else f"{text}:00"
+
+
 def _nothing(_: str) -> None:
     return None
 
@@ -169,9 +208,9 @@ _READERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "boolean": ("valueBoolean", _boolean),
     "integer": ("valueInteger", _integer),
     "decimal": ("valueDecimal", _decimal),
-    "date": ("valueDate", _text),
+    "date": ("valueDate", _day),
     "dateTime": ("valueDateTime", _text),
-    "time": ("valueTime", _text),
+    "time": ("valueTime", _time),
     "string": ("valueString", _text),
     "text": ("valueString", _text),
     "open-choice": ("valueString", _text),

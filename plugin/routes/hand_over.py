@@ -36,6 +36,7 @@ from plugin.routes.state import (
     ehr_for,
 )
 from plugin.routes.views import lock_page, why_not_here
+from plugin.stock import is_offered
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
@@ -206,6 +207,11 @@ async def _check_link_allowed(rapport: Rapport, found: Launch, rater: Rater) -> 
 
 def _choose_instrument(rapport: Rapport, found: Launch, wish: _Wish) -> Instrument:
     chosen = rapport.intake.catalogue.by_id(wish.instrument)
+    if not is_offered(chosen, found.site, rapport.settings):
+        raise Invalid(
+            f"The form {chosen.id} belongs to another site.",
+            "Choose one of those that the patient page offers.",
+        )
     if (why_not := why_not_here(chosen, rapport.settings.policies[found.site].attested)) is not None:
         raise Invalid(f"{chosen.title} cannot be filled here. {why_not}", "Choose another form.")
     if wish.remote and chosen.licence_kind == "score-entry":

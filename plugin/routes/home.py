@@ -1,5 +1,7 @@
 """Rapport's own front page, and whether it lives."""
 
+from pathlib import PurePath
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -19,6 +21,24 @@ async def home(rapport: CurrentRapport) -> HTMLResponse:
 
 @router.get("/health")
 async def health(rapport: CurrentRapport) -> JSONResponse:
-    """Answer when requests can be served and the ledger can be written."""
+    """Answer when requests can be served and the ledger can be written; instruments that were left out are named."""
     await rapport.ledger.bookkeep(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
-    return JSONResponse({"status": "ok", "version": __version__})
+    # Names and places only: a path would tell of the machine, and this page is open to anybody.
+    left_out = [
+        {
+            "file": _short(each.file),
+            "problems": [
+                {"place": problem.link_id, "found": problem.found.replace(each.file, _short(each.file))}
+                for problem in each.problems
+            ],
+        }
+        for each in rapport.left_out
+    ]
+    instruments = {"usable": len(rapport.intake.catalogue.all()), "left_out": left_out}
+    return JSONResponse({"status": "ok", "version": __version__, "instruments": instruments})
+
+
+def _short(file: str) -> str:
+    """Name a file by its last part, and an instrument's folder with it."""
+    path = PurePath(file)
+    return "/".join(path.parts[-2:]) if path.name == "questionnaire.json" else path.name

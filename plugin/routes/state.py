@@ -19,6 +19,7 @@ from plugin.errors import Forbidden, Locked, NotSignedIn
 from plugin.flow import Intake
 from plugin.ledger import Ledger
 from plugin.settings import Settings
+from questionnaires import LeftOut
 from smart_launch import SmartDirectory
 
 COOKIE = "__Host-rapport"
@@ -37,6 +38,7 @@ class Rapport:
     sender: EhrSender
     worker: DeliveryWorker
     clock: Clock
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def installation(request: Request) -> Rapport:

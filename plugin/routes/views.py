@@ -39,12 +39,14 @@ from plugin.pages import (
     delivery_label,
     interface_language,
 )
+from plugin.pages.kinds import Asked, asked_of, why_not_shown
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.state import Rapport
 from plugin.schedule import Schedule
 from plugin.scores import Score, compute
 from plugin.settings import Attestation
+from plugin.stock import is_offered
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
@@ -88,6 +90,7 @@ def patient_page(
             # Drafts behind: the first that fits is chosen beforehand.
             _choice(each, rapport.settings.policies[launch.site].attested)
             for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
+            if is_offered(each, launch.site, rapport.settings)
         ),
         age_years=age,
         link_from_age=rapport.settings.policies[launch.site].link_from_age,
@@ -188,19 +191,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
     wording = instrument.wording(invitation.language)
     # What is entered from paper is in the clinician's hands, whoever filled the paper.
     rater = Rater.THERAPIST if instrument.licence_kind == "score-entry" else invitation.rater
-    questions = tuple(
-        Question(
-            link_id=item.link_id,
-            text=wording.items[item.link_id],
-            options=tuple(
-                Option(each.code, wording.options[item.link_id, each.code]) for each in item.options
-            ),
-            required=item.required,
-            low=item.low if not item.options else None,
-            high=item.high if not item.options else None,
-        )
-        for item in questions_of(instrument)
-    )
+    questions = tuple(_question(each, wording) for each in asked_of(instrument))
     return FormView(
         title=wording.title,
         intro=wording.intro,
@@ -211,6 +202,23 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
         audience=Audience.RECORD,
         attribution=instrument.questionnaire.copyright or "",
+    )
+
+
+def _question(asked: Asked, wording: Wording) -> Question:
+    item = asked.item
+    return Question(
+        link_id=item.link_id,
+        text=wording.items[item.link_id],
+        options=tuple(Option(each.code, wording.options[item.link_id, each.code]) for each in item.options),
+        required=item.required,
+        low=item.low if not item.options else None,
+        high=item.high if not item.options else None,
+        kind=asked.kind,
+        whole=item.type == "integer",
+        open=bool(item.options) and item.type == "open-choice",
+        above=tuple(wording.items[each] for each in asked.above if each in wording.items),
+        conditions=asked.conditions,
     )
 
 
@@ -230,20 +238,14 @@ def why_not_here(instrument: Instrument, attested: Mapping[str, Attestation]) ->
         return (
             "Its scores are entered from paper, once your service has attested its licence in the settings."
         )
+    return why_not_fillable(instrument)
+
+
+def why_not_fillable(instrument: Instrument) -> str | None:
+    """Say why Rapport's own page cannot show a form, wherever it is used; None if it can."""
     if instrument.licence_kind != "score-entry" and not instrument.fillable:
         return "Its wording must be supplied by your service's licence."
-    odd = [
-        item.link_id
-        for item in questions_of(instrument)
-        if not (item.options or _is_bounded_number(item)) or item.repeats or item.conditions
-    ]
-    if odd:
-        return f"Rapport's form shows single choices and numbers with bounds only; {', '.join(odd)} is another kind."
-    return None
-
-
-def _is_bounded_number(item: Item) -> bool:
-    return item.type in {"decimal", "integer"} and item.low is not None and item.high is not None
+    return why_not_shown(instrument)
 
 
 def _measure(instrument: Instrument) -> str:

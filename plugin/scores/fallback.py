@@ -22,6 +22,7 @@ from questionnaires.resources import STRUCTURE
 Evaluate = Callable[[Sheet], Decimal | None]
 
 _ITEM_WEIGHT = STRUCTURE + "itemWeight"
+_WEIGHTS = (_ITEM_WEIGHT, STRUCTURE + "ordinalValue")
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
 _UNION = re.compile(r"[^'\s]\s*\||\|\s*[^'\s]")
 _NAMES = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
@@ -110,7 +111,8 @@ def _rebuild_answers(item: Item, sheet: Sheet) -> list[JsonObject]:
 
 
 def _rebuild_answer(item: Item, given: Given) -> JsonObject:
-    weight = [{"url": _ITEM_WEIGHT, "valueDecimal": given.weight}] if given.weight is not None else []
+    # Expressions that do without weight() look for either extension.
+    weight = [{"url": url, "valueDecimal": given.weight} for url in _WEIGHTS if given.weight is not None]
     if given.system is not None:
         coding: JsonObject = {"system": given.system, "code": given.code}
         return {"valueCoding": coding | ({"extension": weight} if weight else {})}

@@ -17,6 +17,8 @@ from questionnaires import Instrument, ScoreItem
 from questionnaires.resources import QuestionnaireItem, read_variables
 
 _QUOTED = re.compile(r"'([^']+)'")
+_LINK_ID = re.compile(r"linkId\s*=\s*'([^']+)'")
+_VARIABLE = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
 _REMEDY = "Correct it; docs/reference/scoring.md lists what is understood"
 
 
@@ -104,6 +106,11 @@ class _Parsed(Mapping[str, Node]):
 def _fall_back(
     instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
 ) -> Step:
+    texts = _reached(score.expression, variables)
+    unknown = sorted({name for text in texts for name in _LINK_ID.findall(text)} - layout.places.keys())
+    if unknown:
+        reason = f"the form has no item {', '.join(unknown)}"
+        raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY)
     # fhirpathpy costs 0.3 s to import; instruments of the compiled subset never need it.
     from plugin.scores.fallback import compile_fallback
 
@@ -119,12 +126,24 @@ def _fall_back(
     except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
         reason = f"FHIRPath says: {error}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
-    named = {name for text in (score.expression, *variables.values()) for name in _QUOTED.findall(text)}
+    named = {name for text in texts for name in _QUOTED.findall(text)}
     used = frozenset(layout.places[name] for name in named if name in layout.places)
     weighted = frozenset(
         place for place, item in enumerate(layout.items) if item.options and item.is_question
     )
     return _step(score, read, used or weighted, layout, native=False)
+
+
+def _reached(expression: str, variables: Mapping[str, str]) -> list[str]:
+    """Give an expression and every variable that it leads to."""
+    texts, waiting, seen = [expression], [expression], set[str]()
+    while waiting:
+        names = {quoted or plain for quoted, plain in _VARIABLE.findall(waiting.pop())}
+        fresh = (names & variables.keys()) - seen
+        seen |= fresh
+        texts += [variables[name] for name in sorted(fresh)]
+        waiting += [variables[name] for name in fresh]
+    return texts
 
 
 def _step(score: ScoreItem, read: ReadOne, used: frozenset[int], layout: Layout, *, native: bool) -> Step:

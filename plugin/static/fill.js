@@ -53,22 +53,63 @@ function begin(form) {
   const questions = [...form.querySelectorAll("[data-question]")];
   const [back, forward, alert, status] = ["back", "forward", "alert", "status"].map((name) => find(name));
   const stepOf = (question) => steps.indexOf(question.closest("[data-step]"));
-  const say = (text, number) => text.replace("{n}", number).replace("{total}", questions.length);
+  const say = (text, number) => text.replace("{n}", number).replace("{total}", asked().length);
   let at = 0, fromReview = false, closed = false;
 
   document.documentElement.lang = form.lang;
   document.documentElement.dir = form.dir;
   document.title = words.title;
 
-  const answerOf = (question) => {
-    const chosen = question.querySelector("input[type=radio]:checked");
-    const number = question.querySelector("input[type=number]");
-    if (number?.value) return number.value;
-    return chosen ? chosen.value : find("decline", question)?.checked ? null : undefined;
+  const linesOf = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
+  const valuesOf = (question) => {
+    const field = question.querySelector("[data-field]");
+    if (field) return "lines" in field.dataset ? linesOf(field.value) : [field.value.trim()].filter(Boolean);
+    const chosen = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.value);
+    const other = question.querySelector("[data-other]")?.value.trim();
+    return other ? [...chosen, other] : chosen;
   };
-  const answers = () => Object.fromEntries(questions
+  const hasSeveral = (question) => question.querySelector("[data-option][type=checkbox], [data-lines]") !== null;
+  const answerOf = (question) => {
+    const values = valuesOf(question);
+    if (values.length) return hasSeveral(question) ? values : values[0];
+    return find("decline", question)?.checked ? null : undefined;
+  };
+
+  // Which questions are asked, as the form's conditions say (enableWhen of FHIR); an answer that is not asked for is none
+
+  const compare = {
+    "=": (a, b) => a === b, ">": (a, b) => a > b, "<": (a, b) => a < b, ">=": (a, b) => a >= b, "<=": (a, b) => a <= b,
+  };
+  const isNumber = (text) => text !== "" && !Number.isNaN(Number(text));
+  function holds({ question, operator, answer }, seen) {
+    const other = questions.find((each) => each.dataset.question === question);
+    const values = other && isAsked(other, seen) ? valuesOf(other) : [];
+    if (operator === "exists") return String(values.length > 0) === answer;
+    if (operator === "!=") return !values.some((value) => same(value, answer));
+    return values.some((value) => (isNumber(value) && isNumber(answer)
+      ? compare[operator](Number(value), Number(answer)) : compare[operator](value, answer)));
+  }
+  const same = (value, answer) => value === answer || (isNumber(value) && isNumber(answer) && Number(value) === Number(answer));
+  function isAsked(question, seen = []) {
+    if (!question.dataset.when || seen.includes(question)) return true;
+    return JSON.parse(question.dataset.when).every((set) => {
+      const met = set.conditions.map((condition) => holds(condition, [...seen, question]));
+      return set.any ? met.some(Boolean) : met.every(Boolean);
+    });
+  }
+  const asked = () => questions.filter((question) => isAsked(question));
+  const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
+  const answers = () => Object.fromEntries(asked()
     .map((question) => [question.dataset.question, answerOf(question)])
     .filter(([, answer]) => answer !== undefined));
+  // The next step that has something to show, forwards (1) or backwards (-1).
+  function beside(place, direction) {
+    for (let step = place + direction; step > 0 && step < review; step += direction) {
+      const inside = questions.filter((question) => stepOf(question) === step);
+      if (!inside.length || inside.some((question) => isAsked(question))) return step;
+    }
+    return direction > 0 ? review : 0;
+  }
 
   // Going from step to step
 
@@ -77,28 +118,40 @@ function begin(form) {
     steps.forEach((step, place) => { step.hidden = place !== at; });
     if (at === review) list();
     const step = steps[at];
-    const place = questions.findIndex((question) => stepOf(question) === at);
+    const place = asked().findIndex((question) => stepOf(question) === at);
     const counted = form.dataset.mode === "one" && place >= 0;
     find("progress").hidden = !counted;
     find("progress-words").textContent = counted ? say(words.progress, place + 1) : "";
+    find("progress-bar").max = asked().length;
     find("progress-bar").value = place + 1;
     back.hidden = at === 0;
-    forward.textContent = fromReview && at !== review ? words.return : words[step.dataset.next];
+    forward.textContent = fromReview && at !== review ? words.return : nextWord(step);
     const heading = (target ?? step).querySelector("[tabindex='-1']");
     heading.focus({ preventScroll: true });
     if (target) heading.scrollIntoView({ block: "center" });
     else scrollTo(0, 0);
   }
 
+  function nextWord(step) {
+    if (step.dataset.next === "send" || step.dataset.next === "start") return words[step.dataset.next];
+    return beside(at, 1) === review ? words.look : words.next;
+  }
+
+  function saidOf(question, answer) {
+    const texts = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.parentElement.textContent);
+    const own = valuesOf(question).slice(texts.length);
+    return [...texts, ...own].join(", ") || answer;
+  }
+
   function list() {
-    find("list").replaceChildren(...questions.map((question, place) => {
+    find("list").replaceChildren(...asked().map((question, place) => {
       const answer = answerOf(question);
       const item = document.createElement("li");
       const said = document.createElement("span");
       const asked = find("text", question).cloneNode(true);
       const given = document.createElement("b");
       given.textContent = answer === null ? words.declined : answer === undefined ? words.unanswered
-        : question.querySelector("input[type=radio]:checked")?.parentElement.textContent ?? answer;
+        : saidOf(question, answer);
       const change = document.createElement("button");
       change.type = "button";
       change.className = "button";
@@ -171,7 +224,7 @@ function begin(form) {
 
   async function send() {
     if (closed || forward.disabled) return;
-    const missing = questions.filter((each) => "required" in each.dataset && answerOf(each) === undefined);
+    const missing = asked().filter((each) => "required" in each.dataset && answerOf(each) === undefined);
     if (missing.length) return point(missing.map((question) => [question, words.needed]));
     alert.textContent = "";
     forward.disabled = true;
@@ -197,18 +250,24 @@ function begin(form) {
     if (!question) return;
     const declines = "decline" in target.dataset;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
-    if (declines && question.querySelector("input[type=number]")) question.querySelector("input[type=number]").value = "";
-    if (declines) question.querySelectorAll("input[type=radio]").forEach((radio) => { radio.checked = false; });
+    const chosen = [...question.querySelectorAll("[data-option]")];
+    const written = [...question.querySelectorAll("[data-field], [data-other]")];
+    if (declines) chosen.forEach((option) => { option.checked = false; });
+    if (declines) written.forEach((field) => { field.value = ""; });
+    // One answer is allowed: an option and one's own words take each other's place.
+    if ("other" in target.dataset && target.value.trim()) chosen.forEach((option) => { if (option.type === "radio") option.checked = false; });
+    if (target.type === "radio") written.forEach((field) => { field.value = ""; });
+    refresh();
     mark(question, "");
     alert.textContent = "";
     keep();
   });
   // A second click of a double click is no second wish.
   const once = (act) => (event) => { if (event.detail < 2) act(); };
-  back.addEventListener("click", once(() => { fromReview = false; go(at - 1); }));
+  back.addEventListener("click", once(() => { fromReview = false; go(beside(at, -1)); }));
   forward.addEventListener("click", once(() => {
     if (at === review) return send();
-    const to = fromReview ? review : at + 1;
+    const to = fromReview ? review : beside(at, 1);
     fromReview = false;
     return go(to);
   }));
@@ -219,8 +278,9 @@ function begin(form) {
   addEventListener("online", save);
   document.addEventListener("visibilitychange", save);
 
+  refresh();
   const given = answers();
-  const open = questions.find((question) => !(question.dataset.question in given));
+  const open = asked().find((question) => !(question.dataset.question in given));
   if (!Object.keys(given).length) go(0);
   else if (open) go(stepOf(open), form.dataset.mode === "all" ? open : undefined);
   else go(review);

@@ -10,7 +10,6 @@ from questionnaires import Catalogue
 
 JsonObject = dict[str, object]
 
-_SCORE_SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
 _NOT_VALID = {"entered-in-error", "cancelled"}
 
 
@@ -77,25 +76,25 @@ def read_points(
     observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue
 ) -> tuple[Point, ...]:
     """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out."""
-    known = {
-        score.code.code: (instrument.id, score.link_id)
-        for instrument in catalogue.all()
-        for score in instrument.scores
-    }
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+    for instrument in catalogue.all():
+        for score in instrument.scores:
+            # Forms of a site's own may share a code of LOINC: then their scores are one line.
+            known.setdefault((score.code.system, score.code.code), (instrument.id, score.link_id))
     points = [point for raw in observations if (point := _read_point(raw, known, sources)) is not None]
     return tuple(sorted(points, key=lambda point: point.when))
 
 
 def _read_point(
-    raw: JsonObject, known: Mapping[str, tuple[str, str]], sources: Mapping[str, str]
+    raw: JsonObject, known: Mapping[tuple[str, str], tuple[str, str]], sources: Mapping[str, str]
 ) -> Point | None:
     try:
         found = msgspec.convert(raw, _Observation)
     except msgspec.ValidationError:
         return None
-    code = next((each.code for each in found.code.coding if each.system == _SCORE_SYSTEM), None)
+    code = next((key for each in found.code.coding if (key := (each.system, each.code)) in known), None)
     when = _moment(found.effectiveDateTime)
-    if code is None or code not in known or when is None or found.status in _NOT_VALID:
+    if code is None or when is None or found.status in _NOT_VALID:
         return None
     instrument, score = known[code]
     value = found.valueQuantity.value if found.valueQuantity else None

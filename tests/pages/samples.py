@@ -6,6 +6,8 @@ from decimal import Decimal
 from plugin.pages import (
     AnswerLine,
     Banner,
+    Condition,
+    ConditionSet,
     Contact,
     DeliveryAttempt,
     DeliveryMark,
@@ -14,6 +16,7 @@ from plugin.pages import (
     FormView,
     HomePage,
     InstrumentChoice,
+    Kind,
     Link,
     LockPage,
     Notice,
@@ -52,6 +55,33 @@ QUESTIONS = (
     Question("bond-1", "My therapist listens to me.", AGREEMENT),
     Question("bond-2", "I can be myself here.", AGREEMENT),
 )
+
+IF_AWAY = (ConditionSet((Condition("away", "=", "true"),)),)
+KINDS = (
+    Question("away", "Have you been away?", (), kind=Kind.YES_NO, required=True),
+    Question(
+        "days", "For how many days?", (), required=True, kind=Kind.NUMBER, whole=True, conditions=IF_AWAY
+    ),
+    Question("who", "Who was with you?", AGREEMENT[:3], kind=Kind.CHOICES, above=("About your time away",)),
+    Question("other", "How was it?", AGREEMENT[:3], open=True),
+    Question("when", "When?", (), kind=Kind.DATE),
+    Question("time", "At what time?", (), kind=Kind.TIME),
+    Question("word", "One word for it?", (), kind=Kind.LINE),
+    Question("more", "What else?", (), kind=Kind.TEXT),
+    Question("names", "Whom did you meet?", (), kind=Kind.LINES),
+)
+
+KEPT = {
+    "away": "true",
+    "days": "3",
+    "who": ["a-little", "somewhat"],
+    "other": "like a fair",
+    "when": "2026-02-01",
+    "time": "09:30",
+    "word": "loud",
+    "more": "Two lines:\nhere.",
+    "names": ["Ann", "Bo"],
+}
 
 
 def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:

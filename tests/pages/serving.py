@@ -37,8 +37,8 @@ class Desk:
     """What the server is told to do, and what it was sent. Forms by their secrets."""
 
     forms: dict[str, FormView]
-    drafts: list[dict[str, str | None]] = field(default_factory=list)
-    submissions: list[dict[str, str | None]] = field(default_factory=list)
+    drafts: list[dict[str, str | list[str] | None]] = field(default_factory=list)
+    submissions: list[dict[str, str | list[str] | None]] = field(default_factory=list)
     refusals: list[Response] = field(
         default_factory=list
     )  # given to the next submissions, first in first out
@@ -155,6 +155,9 @@ def new_desk() -> Desk:
             "arabic": samples.form(FormMode.ONE, language="ar", **samples.ARABIC),
             "resumed": samples.form(FormMode.ONE, answers={"goal-1": "mostly", "goal-2": None}),
             "long": samples.form(FormMode.ONE, questions=samples.LONG_QUESTIONS),
+            "kinds": samples.form(FormMode.ALL, questions=samples.KINDS),
+            "kinds-one": samples.form(FormMode.ONE, questions=samples.KINDS),
+            "kinds-kept": samples.form(FormMode.ALL, questions=samples.KINDS, answers=samples.KEPT),
             "needed": samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS),
         }
     )

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from plugin.app import create_app
+from plugin.instrument_sections import OwnForms
 from plugin.settings import Settings, SitePolicy
 from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
@@ -290,12 +291,23 @@ async def run_world(
     personality: str = "full",
     writing: Writing = DEFAULT_WRITING,
     wording: Path | None = None,
+    instrument_folders: tuple[Path, ...] = (),
+    own_forms: OwnForms | None = None,
+    only_elsewhere: tuple[Path, ...] = (),
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
     clock = clock or Clock()
     hosts = Hosts()
-    settings = replace(rapport_settings(folder, writing, **policy), wording=wording)
+    settings = replace(
+        rapport_settings(folder, writing, **policy),
+        wording=wording,
+        instrument_folders=instrument_folders,
+        own_forms=own_forms or OwnForms(),
+    )
+    if only_elsewhere:
+        elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
+        settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
     ehr = create_ehr(sandbox_settings(folder, personality), clock=clock)
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:

@@ -177,3 +177,40 @@ def test_what_contradicts_itself_in_writing_stops_the_start(
 def test_a_companion_without_its_secret_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="RAPPORT_SITE_CLINIC_COMPANION_SECRET"):
         read(tmp_path, MINIMAL + WRITES)
+
+
+OWN = """
+[instruments]
+rater = "therapist"
+
+[[instruments.canonical]]
+id = "a-form"
+canonical = "https://forms.invalid/q|1"
+server = "https://forms.invalid/r4/"
+rater = "caregiver"
+"""
+
+
+def test_forms_of_a_sites_own_are_set(tmp_path: Path) -> None:
+    settings = read(tmp_path, MINIMAL + 'instruments = ["here"]\n' + OWN)
+    (pinned,) = settings.own_forms.pinned
+    assert (pinned.server, pinned.canonical) == ("https://forms.invalid/r4", "https://forms.invalid/q|1")
+    assert settings.own_forms.manner.raters == {"a-form": "caregiver"}
+    assert settings.own_forms.manner.rater == "therapist"
+    assert settings.policies["clinic"].instruments == (tmp_path / "here",)
+    assert settings.instrument_folders == (tmp_path / "here",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (OWN.replace("|1", ""), "canonical"),
+        (OWN.replace('"therapist"', '"teacher"'), "rater"),
+        (OWN.replace("https://forms.invalid/r4", "http://forms.invalid/r4"), "plain http"),
+        (OWN + OWN.partition("\n\n")[2], "names an id twice"),
+        (OWN.replace("a-form", "A form"), "id"),
+    ],
+)
+def test_forms_that_cannot_be_named_so_stop_the_start(tmp_path: Path, wrong: str, expected: str) -> None:
+    with pytest.raises(SettingsInvalid, match=expected):
+        read(tmp_path, MINIMAL + wrong)

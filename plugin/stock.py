@@ -1,0 +1,98 @@
+"""The instruments of an installation with their compiled keys; what cannot be used is left out, with the reason."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from plugin.fetching import Kept, read_kept
+from plugin.scores import Key, compile_key
+from plugin.scores.errors import BadExpression
+from plugin.settings import Settings
+from questionnaires import BadInstrument, Catalogue, Instrument, LeftOut, Manner, load_stock
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What can be used, by id and canonical address, and what was left out."""
+
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def open_stock(
+    *, wording: Path | None = None, places: tuple[Path, ...] = (), manner: Manner | None = None
+) -> Stock:
+    """Load and compile every instrument; a broken one of a site's own never keeps the others from working."""
+    loaded = load_stock(wording=wording, places=places, manner=manner)
+    left_out = [*loaded.left_out]
+    keys: dict[str, Key] = {}
+    usable: list[Instrument] = []
+    for instrument in loaded.instruments:
+        try:
+            keys[instrument.canonical] = (
+                compile_own(instrument) if instrument.own else compile_key(instrument)
+            )
+        except BadInstrument as bad:
+            if not instrument.own:
+                raise
+            left_out.append(LeftOut(instrument.file, bad.problems))
+        else:
+            usable.append(instrument)
+    return Stock(Catalogue(tuple(usable)), keys, tuple(left_out))
+
+
+def open_stock_of(settings: Settings, kept: Kept | None = None) -> Stock:
+    """Open the stock of an installation, with the forms that were `kept` when they were fetched (None: as stored)."""
+    kept = kept or read_kept(settings.own_forms)
+    stock = open_stock(
+        wording=settings.wording,
+        places=(*settings.instrument_folders, *kept.files),
+        manner=settings.own_forms.manner,
+    )
+    return replace(stock, left_out=(*stock.left_out, *kept.left_out))
+
+
+def is_offered(instrument: Instrument, site: str, settings: Settings) -> bool:
+    """Tell whether a site is offered an instrument: those that only other sites name are theirs alone."""
+    naming = {
+        each
+        for each, policy in settings.policies.items()
+        if any(_stands_in(instrument.file, place) for place in policy.instruments)
+    }
+    return not naming or site in naming
+
+
+def _stands_in(file: str, place: Path) -> bool:
+    path = Path(file)
+    return path == place or place in path.parents
+
+
+def compile_own(instrument: Instrument) -> Key:
+    """Compile a form of a site's own, refusing also a score that no answer can change; BadInstrument with every problem."""
+    key = compile_key(instrument)
+    blind = [bad for step in key.steps if (bad := _blind(instrument, step.score.link_id, key)) is not None]
+    if blind:
+        raise BadInstrument(blind[0].file, [problem for bad in blind for problem in bad.problems])
+    return key
+
+
+def _blind(instrument: Instrument, link_id: str, key: Key) -> BadExpression | None:
+    step = next(each for each in key.steps if each.score.link_id == link_id)
+    if not step.native or step.used or step.needs:
+        return None
+    remedy = "Let it reach the questions: %resource.descendants() finds those inside groups, .item does not"
+    return BadExpression(
+        instrument.id,
+        link_id,
+        step.score.expression,
+        "it reads no answer that counts, so it would be the same whatever is answered",
+        remedy,
+    )
+
+
+def describe_left_out(left_out: tuple[LeftOut, ...]) -> Iterator[str]:
+    """Say in a line each what was left out, and why."""
+    for each in left_out:
+        for problem in each.problems:
+            yield f"{each.file}: {problem}"

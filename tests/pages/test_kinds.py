@@ -1,0 +1,104 @@
+"""Every usual kind of question in a real browser: answered, taken back, conditional, kept."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages import samples
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+
+def open_form(page: Page, address: str, secret: str) -> None:
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+
+
+def forward(page: Page) -> None:
+    page.locator("[data-forward]").click()
+
+
+def test_every_kind_is_answered_and_sent(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds")
+    page.get_by_role("radio", name="Yes").check()
+    page.get_by_label("For how many days?").fill("3")
+    page.get_by_role("checkbox", name="A little").check()
+    page.get_by_role("checkbox", name="Somewhat").check()
+    page.get_by_role("radio", name="Not at all").check()
+    page.get_by_label("Another answer").fill("like a fair")
+    page.get_by_label("When?").fill("2026-02-01")
+    page.get_by_label("At what time?").fill("09:30")
+    page.get_by_label("One word for it?").fill("loud")
+    page.get_by_label("What else?").fill("Two lines:\nhere.")
+    page.get_by_label("Whom did you meet?").fill("Ann\n\n Bo ")
+    forward(page)
+    expect(page.locator("[data-list]")).to_contain_text("A little, Somewhat")
+    expect(page.locator("[data-list]")).to_contain_text("like a fair")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [samples.KEPT]
+
+
+def test_what_was_kept_stands_there_again(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds-kept")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [samples.KEPT]
+
+
+def test_a_question_appears_with_the_answer_that_asks_for_it_and_goes_with_it(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds")
+    days = page.get_by_label("For how many days?")
+    expect(days).to_be_hidden()
+    page.get_by_role("radio", name="Yes").check()
+    days.fill("3")
+    page.get_by_role("radio", name="No", exact=True).check()
+    expect(days).to_be_hidden()
+    forward(page)
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [{"away": "false"}]
+
+
+def test_one_by_one_by_keyboard_a_question_that_is_not_asked_is_passed_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds-one")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Have you been away?")).to_be_focused()
+    expect(page.locator("[data-progress-words]")).to_have_text("Question 1 of 8")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("radio", name="Yes")).to_be_checked()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")  # back
+    page.keyboard.press("Tab")  # next
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Who was with you?")).to_be_focused()
+    expect(page.get_by_text("About your time away")).to_be_visible()
+    page.locator("[data-back]").click()
+    expect(page.get_by_role("heading", name="Have you been away?")).to_be_focused()
+
+
+def test_what_is_asked_and_needed_and_missing_is_marked(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds")
+    page.get_by_role("radio", name="Yes").check()
+    forward(page)
+    forward(page)
+    expect(page.get_by_text("This question needs an answer.")).to_have_count(1)
+    assert desk.submissions == []
+
+
+def test_declining_takes_every_kind_of_answer_back(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds-kept")
+    page.locator("[data-back]").click()
+    for box in page.locator("[data-decline]:visible").all():
+        box.check()
+    forward(page)
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    declined = {each.link_id: None for each in samples.KINDS if not each.required}
+    assert desk.submissions == [{"away": "true", "days": "3", **declined}]

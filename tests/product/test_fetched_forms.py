@@ -1,0 +1,122 @@
+"""A form named by its canonical address on a FHIR server: fetched at start, pinned, and refused when it changes in silence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from plugin.commands.fetching import fetch_all
+from plugin.fetching import read_kept
+from plugin.instrument_sections import OwnForms, Pinned
+from questionnaires import Manner, Rater
+from tests.product import public_forms
+from tests.product.test_own_forms import TEENAGER
+from tests.product.world import RAPPORT, Hosts, World, run_world
+
+SERVER = "https://forms.invalid/r4"
+FORM = public_forms.by_a_contained_value_set()
+PINNED = Pinned("phq-9", f"{FORM['url']}|{FORM['version']}", SERVER)
+
+
+class Library:
+    """A FHIR server with Questionnaires; counts what it is asked."""
+
+    def __init__(self, *forms: dict[str, Any]) -> None:
+        self.forms = [*forms]
+        self.asked = 0
+        self.hosts = Hosts()
+        app = FastAPI()
+        app.add_api_route("/r4/Questionnaire", self.search)
+        self.hosts.add(SERVER, app)
+
+    def search(self, url: str, version: str) -> dict[str, Any]:
+        self.asked += 1
+        found = [each for each in self.forms if (each["url"], each["version"]) == (url, version)]
+        entries = [{"resource": each, "search": {"mode": "match"}} for each in found]
+        return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self.hosts)
+
+
+def own_forms(folder: Path, *pinned: Pinned) -> OwnForms:
+    manner = Manner(raters={"phq-9": Rater.CHILD})
+    return OwnForms(manner=manner, pinned=pinned or (PINNED,), store=folder / "store")
+
+
+async def menu(world: World) -> str:
+    return (await world.launch(TEENAGER)).text
+
+
+async def test_a_fetched_form_is_on_the_menu_and_stays_there_without_its_server(tmp_path: Path) -> None:
+    library = Library(FORM)
+    assert await fetch_all(own_forms(tmp_path), library.http())
+    async with run_world(tmp_path, own_forms=own_forms(tmp_path)) as world:
+        assert 'value="phq-9"' in await menu(world)
+    assert library.asked == 1
+
+
+async def test_a_form_that_cannot_be_had_is_left_out_and_named(tmp_path: Path) -> None:
+    async with run_world(tmp_path, own_forms=own_forms(tmp_path)) as world:
+        assert 'value="phq-9"' not in await menu(world)
+        health = (await world.browser.get(f"{RAPPORT}/health")).json()
+        (left_out,) = health["instruments"]["left_out"]
+        assert "forms.invalid could not be reached" in left_out["problems"][0]["found"]
+
+
+async def test_what_its_server_adds_is_no_change(tmp_path: Path) -> None:
+    library = Library(FORM)
+    assert await fetch_all(own_forms(tmp_path), library.http())
+    library.forms = [FORM | {"id": "7", "meta": {"versionId": "2", "lastUpdated": "2026-01-01T00:00:00Z"}}]
+    assert await fetch_all(own_forms(tmp_path), library.http())
+
+
+async def test_other_content_under_the_same_version_is_refused_and_the_pinned_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = Library(FORM)
+    assert await fetch_all(own_forms(tmp_path), library.http())
+    stored = (tmp_path / "store" / "phq-9.json").read_bytes()
+    library.forms = [FORM | {"title": "PHQ-9, another"}]
+    assert not await fetch_all(own_forms(tmp_path), library.http())
+    said = capsys.readouterr().out
+    assert "now has other content under https://forms.invalid/Questionnaire/phq|4.0.0" in said
+    assert (tmp_path / "store" / "phq-9.json").read_bytes() == stored
+    assert read_kept(own_forms(tmp_path)).left_out == ()
+
+
+async def test_a_stored_form_that_somebody_altered_is_left_out(tmp_path: Path) -> None:
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    file = tmp_path / "store" / "phq-9.json"
+    file.write_text(json.dumps(FORM | {"title": "altered"}), encoding="utf-8")
+    async with run_world(tmp_path, own_forms=own_forms(tmp_path)) as world:
+        assert 'value="phq-9"' not in await menu(world)
+        health = (await world.browser.get(f"{RAPPORT}/health")).json()
+        assert "was changed after it was fetched" in json.dumps(health)
+
+
+@pytest.mark.parametrize(
+    ("forms", "says"),
+    [
+        ((), "has no Questionnaire"),
+        ((FORM, FORM | {"title": "another"}), "has 2 different Questionnaires"),
+        ((FORM | {"version": "3.0.0"},), "has no Questionnaire"),
+    ],
+)
+async def test_what_the_server_does_not_have_once_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], forms: tuple[dict[str, Any], ...], says: str
+) -> None:
+    assert not await fetch_all(own_forms(tmp_path), Library(*forms).http())
+    assert says in capsys.readouterr().out
+
+
+async def test_a_new_version_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    newer = FORM | {"version": "5.0.0"}
+    wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
+    assert "was not fetched yet" in str(read_kept(wanted).left_out[0])
+    assert await fetch_all(wanted, Library(newer).http())
+    assert read_kept(wanted).left_out == ()

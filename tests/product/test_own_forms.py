@@ -1,0 +1,218 @@
+"""A site drops a Questionnaire that we did not write: on the menu, filled, scored, in the record; a broken one stops nobody."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.product import public_forms
+from tests.product.public_forms import FREQUENCY, GAD_7, GAD_7_TOTAL, LOINC, PHQ_9, PHQ_9_TOTAL, Json
+from tests.product.test_remote import make_link
+from tests.product.world import RAPPORT, World, run_world
+from tests.questionnaires import forms
+
+TEENAGER = "wei-ling"
+FORMS = [
+    (public_forms.by_the_option_of_the_form, PHQ_9, PHQ_9_TOTAL),
+    (public_forms.by_a_contained_value_set, PHQ_9, PHQ_9_TOTAL),
+    (public_forms.by_ordinal, GAD_7, GAD_7_TOTAL),
+    (public_forms.by_the_answers_extension, GAD_7, GAD_7_TOTAL),
+]
+
+
+def drop(folder: Path, name: str, form: Json) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(json.dumps(form), encoding="utf-8")
+    return file
+
+
+async def send(world: World, instrument: str, answers: Json) -> str:
+    people = await world.people()
+    page = await world.launch(TEENAGER)
+    secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", instrument)
+    sent = await world.fill(secret, answers)
+    assert sent.status_code == 200, sent.text
+    return people[TEENAGER]
+
+
+@pytest.mark.parametrize(("write", "texts", "code"), FORMS)
+async def test_a_public_form_becomes_its_total_under_its_own_code(
+    tmp_path: Path, write: Callable[[], Json], texts: dict[str, str], code: str
+) -> None:
+    drop(tmp_path / "own", "Their Form.json", write())
+    given = {f"/{item}": FREQUENCY[place % 4] for place, item in enumerate(texts)}
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        page = await world.launch(TEENAGER)
+        assert write()["title"] in page.text
+        patient = await send(world, "their-form", {item: option[0] for item, option in given.items()})
+        (found,) = await world.delivered(code=f"{LOINC}|{code}", patient=patient)
+        assert found["valueQuantity"]["value"] == sum(option[2] for option in given.values())
+        (panel,) = await world.search(
+            "Observation", code=f"{LOINC}|{write()['code'][0]['code']}", patient=patient
+        )
+        assert len(panel["hasMember"]) == 1
+
+
+async def test_a_score_without_a_code_is_written_under_the_sites_own(tmp_path: Path) -> None:
+    asked = [forms.question("a"), forms.question("b")]
+    scored = forms.score("sum of all", "%resource.item.answer.value.weight().sum()")
+    del scored["code"]
+    plain = forms.form(*asked, scored)
+    del plain["extension"], plain["url"], plain["version"]
+    drop(tmp_path / "own", "ours.json", plain)
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        patient = await send(world, "ours", {"a": "s1", "b": "s3"})
+        system = "https://w3id.org/rapport-fhir/site/CodeSystem/ours"
+        (found,) = await world.delivered(code=f"{system}|sum of all", patient=patient)
+        assert found["valueQuantity"]["value"] == 4
+
+
+async def test_a_broken_form_is_left_out_and_named_while_the_others_work(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "broken.json", {"resourceType": "Bundle", "type": "collection"})
+    drop(tmp_path / "own", "no-json.json", {})
+    (tmp_path / "own" / "no-json.json").write_text('{"resourceType": ', encoding="utf-8")
+    unreachable = public_forms.by_a_contained_value_set("%resource.item")
+    drop(tmp_path / "own", "blind.json", unreachable)
+    drop(tmp_path / "own", "gad-7.json", public_forms.by_ordinal())
+    places = (tmp_path / "own", tmp_path / "nowhere")
+    async with run_world(tmp_path, instrument_folders=places) as world:
+        page = await world.launch(TEENAGER)
+        assert 'value="gad-7"' in page.text
+        health = (await world.browser.get(f"{RAPPORT}/health")).json()
+        said = {each["file"]: each["problems"][0] for each in health["instruments"]["left_out"]}
+        assert said["broken.json"]["found"] == "It is a Bundle, not a Questionnaire"
+        assert "The JSON is broken" in said["no-json.json"]["found"]
+        assert said["nowhere"]["found"] == "There is no such folder or file"
+        blind = said["blind.json"]
+        assert blind["place"] == f"/{PHQ_9_TOTAL}"
+        assert "it reads no answer that counts" in blind["found"]
+        assert str(tmp_path) not in json.dumps(health)
+
+
+def every_kind() -> Json:
+    yes = [{"question": "any", "operator": "=", "answerBoolean": True}]
+    items: list[Json] = [
+        {"linkId": "any", "text": "Anything?", "type": "boolean"},
+        {"linkId": "many", "text": "How many?", "type": "integer", "enableWhen": yes, "required": True},
+        {
+            "linkId": "g",
+            "text": "About you",
+            "type": "group",
+            "item": [
+                {"linkId": "hint", "text": "Take your time.", "type": "display"},
+                {"linkId": "height", "text": "Height", "type": "decimal"},
+                {"linkId": "day", "text": "Day", "type": "date"},
+                {"linkId": "clock", "text": "Time", "type": "time"},
+            ],
+        },
+        {"linkId": "word", "text": "A word", "type": "string"},
+        {"linkId": "words", "text": "More words", "type": "text"},
+        {"linkId": "lines", "text": "Names", "type": "string", "repeats": True},
+        forms.question("several", repeats=True),
+        forms.question("open", type="open-choice"),
+        forms.question("a"),
+        forms.score("total", "%resource.item.where(linkId in ('several' | 'a')).answer.value.weight().sum()"),
+    ]
+    return forms.form(*items)
+
+
+ANSWERS: Json = {
+    "any": "true",
+    "many": "2",
+    "height": "1.62",
+    "day": "2026-02-28",
+    "clock": "09:30",
+    "word": "calm",
+    "words": "two\nlines",
+    "lines": ["one", "two"],
+    "several": ["s1", "s3"],
+    "open": "something else",
+    "a": "s2",
+}
+
+
+async def test_every_usual_kind_of_question_is_asked_and_answered(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        patient = await send(world, "kinds", ANSWERS)
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=patient)
+        (kept,) = [
+            each
+            for each in await world.search("QuestionnaireResponse", patient=patient)
+            if each["questionnaire"].startswith("https://site.invalid/Questionnaire/made-up")
+        ]
+        given = {
+            item["linkId"]: [next(iter(answer.values())) for answer in item["answer"]]
+            for each in kept["item"]
+            for item in (each.get("item") or [each])
+        }
+        codings = {link_id: [each["code"] for each in given.pop(link_id)] for link_id in ("several", "a")}
+        assert codings == {"several": ["s1", "s3"], "a": ["s2"]}
+        assert given == {
+            "any": [True],
+            "many": [2],
+            "height": [1.62],
+            "day": ["2026-02-28"],
+            "clock": ["09:30:00"],
+            "word": ["calm"],
+            "words": ["two\nlines"],
+            "lines": ["one", "two"],
+            "open": ["something else"],
+        }
+        (found,) = await world.search(
+            "Observation", code="https://site.invalid/CodeSystem/score|total", patient=patient
+        )
+        assert found["valueQuantity"]["value"] == 1 + 3 + 2
+
+
+@pytest.mark.parametrize(
+    ("change", "link_id"),
+    [
+        ({"many": "two"}, "many"),
+        ({"day": "2026-02-30"}, "day"),
+        ({"clock": "25:00"}, "clock"),
+        ({"word": ["one", "two"]}, "word"),
+        ({"several": ["s1", "s9"]}, "several"),
+        ({"any": "false"}, "many"),
+        ({"any": "perhaps"}, "any"),
+    ],
+)
+async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, link_id: str) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        refused = await world.fill(secret, ANSWERS | change)
+        assert refused.status_code == 422
+        assert link_id in refused.text
+
+
+async def test_a_question_that_is_not_asked_is_not_required(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    fewer = {link_id: answer for link_id, answer in ANSWERS.items() if link_id != "many"}
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        await send(world, "kinds", fewer | {"any": "false"})
+
+
+async def test_a_form_with_a_question_that_cannot_be_asked_says_which(tmp_path: Path) -> None:
+    photo = {"linkId": "photo", "text": "A photo", "type": "attachment"}
+    drop(tmp_path / "own", "photo.json", forms.form(photo, forms.question("a")))
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        page = await world.launch(TEENAGER)
+        assert 'value="photo"' not in page.text
+        assert "has no way to ask photo (attachment)" in page.text
+
+
+async def test_a_form_of_another_site_is_not_offered_here(tmp_path: Path) -> None:
+    place = tmp_path / "own"
+    drop(place, "gad-7.json", public_forms.by_ordinal())
+    async with run_world(tmp_path, instrument_folders=(place,), only_elsewhere=(place,)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        assert 'value="gad-7"' not in page.text
+        refused = await make_link(world, page, f"Patient/{people[TEENAGER]}", "gad-7")
+        assert refused.status_code == 422
+        assert "belongs to another site" in refused.text
