@@ -18,7 +18,7 @@ from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
 from plugin.delivery.send import EhrSender, Manner
-from plugin.delivery.worker import DeliveryWorker
+from plugin.delivery.worker import DeliveryWorker, Destination
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
 from plugin.routes import fhir, fill, hand_over, home, kept, patient, remote, scoring, smart
@@ -61,10 +61,8 @@ def create_app(
         yield
         logging.cancel()
         await asyncio.wait({logging})
-        while not worker.done():
-            # Python 3.11's wait_for can swallow one cancellation: ask until it is heard.
-            worker.cancel()
-            await asyncio.wait({worker}, timeout=0.2)
+        rapport.worker.stop()
+        await asyncio.wait({worker})
         if http is None:
             await client.aclose()
         rapport.ledger.close()
@@ -95,7 +93,13 @@ def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
     organizations = {site: policy.organization for site, policy in settings.policies.items()}
     manner = Manner(settings.writing, organizations, catalogue)
     sender = EhrSender(settings.sites, directory, ledger, http, clock, manner)
-    worker = DeliveryWorker(ledger, trail, sender, clock, lambda site: settings.sites[site].fhir_base)
+    destinations = {
+        site: Destination(
+            settings.sites[site].fhir_base, ", ".join(manner.of(site).kinds), manner.of(site).pace
+        )
+        for site in settings.policies
+    }
+    worker = DeliveryWorker(ledger, trail, sender, clock, destinations)
     return Rapport(
         settings=settings,
         ledger=ledger,

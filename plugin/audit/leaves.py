@@ -26,6 +26,9 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "attempt": (t.attempt, "id", {}),
 }
 
+# Columns that rows logged before have not: while one is empty it is left out of what is hashed.
+_LATER: Mapping[str, frozenset[str]] = {"attempt": frozenset({"number", "writer", "status"})}
+
 
 def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     """Write a row in the one form that is hashed: its columns by name, sealed values opened. SealBroken if one was altered."""
@@ -33,6 +36,8 @@ def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     columns: list[tuple[str, object]] = []
     for column in sorted(table.columns.keys()):
         value = row[column]
+        if value is None and column in _LATER.get(kind, ()):
+            continue
         if column in sealed and isinstance(value, bytes):
             value = vault.open(sealed[column], str(row[key]), value)
         columns.append((str(column), _plain(value)))

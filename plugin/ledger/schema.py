@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Engine
 from plugin.errors import SettingsInvalid
 from plugin.ledger import tables
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 def prepare(engine: Engine) -> None:
