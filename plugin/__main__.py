@@ -12,6 +12,7 @@ from plugin import __version__
 from plugin.commands import audit, database, packages
 from plugin.commands.doctor import doctor
 from plugin.commands.rescore import rescore
+from plugin.commands.worker import worker
 from plugin.errors import RapportError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="database")
 app.command()(doctor)
 app.command()(rescore)
+app.command()(worker)
 _out = Console()
 _err = Console(stderr=True)
 

@@ -34,6 +34,11 @@ from smart_launch import SmartDirectory
 _EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
+def open_client() -> httpx.AsyncClient:
+    """Make the client that reaches the EHRs."""
+    return httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
+
+
 def utc_now() -> datetime:
     """Give the time."""
     return datetime.now(UTC)
@@ -46,8 +51,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = http or httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
-        rapport = _wire(settings, client, clock)
+        client = http or open_client()
+        rapport = wire(settings, client, clock)
         app.state.rapport = rapport
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
@@ -84,7 +89,8 @@ def create_app(
     return app
 
 
-def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
+def wire(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Rapport:
+    """Put the parts of an installation together; the ledger is open and nothing runs yet."""
     catalogue = load_catalogue(wording=settings.wording, folders=settings.instrument_folders)
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     trail = Trail(settings.base_url, clock)

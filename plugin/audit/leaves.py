@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
+from plugin.ledger.schema import lock
 
 _SALT_BYTES = 32
 _MOST_AT_ONCE = 512
@@ -53,8 +54,9 @@ def log_entry(kind: str, salt: bytes, content: bytes) -> bytes:
 def log_pending_rows(connection: Connection, vault: Vault) -> int:
     """Give the next places in the log to rows that wait for one, oldest first; how many.
 
-    Call it in one transaction that no other such one runs beside.
+    Call it in a transaction of its own: on PostgreSQL other such ones wait.
     """
+    lock(connection, "log")
     waiting = connection.execute(
         sa.select(t.log_pending).order_by(t.log_pending.c.id).limit(_MOST_AT_ONCE)
     ).all()

@@ -15,9 +15,11 @@ from plugin.ledger import tables as t
 from tests.delivery.outboxes import LATER, NEVER, NOW, claimed, put, receive
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/outbox.sqlite3")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def connection(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    sqlite = f"sqlite:///{tmp_path}/outbox.sqlite3"
+    url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    engine = sa.create_engine(url)
     t.metadata.create_all(engine)
     with engine.connect() as opened:
         yield opened
