@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from plugin import __version__
-from plugin.commands import audit, database, packages
+from plugin.commands import audit, database, deliveries, packages
 from plugin.commands.doctor import doctor
 from plugin.commands.rescore import rescore
 from plugin.commands.worker import worker
@@ -34,6 +34,7 @@ instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="database")
+app.add_typer(deliveries.app, name="deliveries")
 app.command()(doctor)
 app.command()(rescore)
 app.command()(worker)
