@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 
 from plugin import __version__
-from plugin.commands import audit, database, packages
+from plugin.commands import audit, database, deliveries, packages
 from plugin.commands.doctor import doctor
 from plugin.commands.rescore import rescore
+from plugin.commands.worker import worker
 from plugin.errors import RapportError
 
 app = typer.Typer(
@@ -34,8 +35,10 @@ instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="database")
+app.add_typer(deliveries.app, name="deliveries")
 app.command()(doctor)
 app.command()(rescore)
+app.command()(worker)
 _out = Console()
 _err = Console(stderr=True)
 

@@ -19,7 +19,7 @@ from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
 from plugin.delivery.send import EhrSender, Manner
-from plugin.delivery.worker import DeliveryWorker
+from plugin.delivery.worker import DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
@@ -36,6 +36,11 @@ _log = structlog.get_logger()
 _EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
+def open_client() -> httpx.AsyncClient:
+    """Make the client that reaches the EHRs."""
+    return httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
+
+
 def utc_now() -> datetime:
     """Give the time."""
     return datetime.now(UTC)
@@ -48,9 +53,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = http or httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
-        stock = await _open_stock(settings, client)
-        rapport = _wire(settings, client, clock, stock)
+        client = http or open_client()
+        stock = await open_stock(settings, client)
+        rapport = wire(settings, client, clock, stock)
         app.state.rapport = rapport
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
@@ -64,10 +69,8 @@ def create_app(
         yield
         logging.cancel()
         await asyncio.wait({logging})
-        while not worker.done():
-            # Python 3.11's wait_for can swallow one cancellation: ask until it is heard.
-            worker.cancel()
-            await asyncio.wait({worker}, timeout=0.2)
+        rapport.worker.stop()
+        await asyncio.wait({worker})
         if http is None:
             await client.aclose()
         rapport.ledger.close()
@@ -89,7 +92,7 @@ def create_app(
     return app
 
 
-async def _open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
+async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     """Load the instruments, after fetching what is pinned and not here yet; say what has to be left out."""
     stock = open_stock_of(settings, await fetch_missing(settings.own_forms, http))
     for line in describe_left_out(stock.left_out):
@@ -97,7 +100,8 @@ async def _open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     return stock
 
 
-def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock) -> Rapport:
+def wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock) -> Rapport:
+    """Put the parts of an installation together; the ledger is open and nothing runs yet."""
     catalogue = stock.catalogue
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     trail = Trail(settings.base_url, clock)
@@ -105,7 +109,13 @@ def _wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stoc
     organizations = {site: policy.organization for site, policy in settings.policies.items()}
     manner = Manner(settings.writing, organizations, catalogue)
     sender = EhrSender(settings.sites, directory, ledger, http, clock, manner)
-    worker = DeliveryWorker(ledger, trail, sender, clock, lambda site: settings.sites[site].fhir_base)
+    destinations = {
+        site: Destination(
+            settings.sites[site].fhir_base, ", ".join(manner.of(site).kinds), manner.of(site).pace
+        )
+        for site in settings.policies
+    }
+    worker = DeliveryWorker(ledger, trail, sender, clock, destinations)
     return Rapport(
         settings=settings,
         ledger=ledger,

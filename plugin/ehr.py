@@ -41,7 +41,12 @@ _PLACE = re.compile(r"[A-Za-z0-9_.\[\]]{1,120}")
 
 
 class EhrError(Exception):
-    """The EHR could not do, or did not do, what was asked. The message is one sentence for people."""
+    """The EHR could not do, or did not do, what was asked. The message is one sentence for people.
+
+    `status` is the HTTP status of its answer, if there was one.
+    """
+
+    status: int | None = None
 
 
 class EhrUnavailable(EhrError):
@@ -292,7 +297,11 @@ class Ehr:
             raise _lost(changes=changes) from None
         except httpx.DecodingError:
             raise BadAnswer("The EHR's answer has a broken encoding.") from None
-        _check_status(answer, changes=changes)
+        try:
+            _check_status(answer, changes=changes)
+        except EhrError as error:
+            error.status = answer.status
+            raise
         return answer
 
     async def _exchange(self, request: httpx.Request) -> _Answer:

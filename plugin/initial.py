@@ -126,6 +126,11 @@ frame_ancestors = ["https://ehr.example.org"]
 # [site.document]
 # formats = ["text", "pdf"]
 
+# How fast and how stubbornly the EHR is written to (docs: reference/delivery.md).
+# [site.delivery]
+# at_once = 4
+# per_second = 10.0
+
 # A second FHIR server that takes everything.
 # [site.companion]
 # fhir_base = "https://fhir.example.org/r4"

@@ -1,10 +1,12 @@
 """The parts of a site's TOML section that set how it writes, and what they come to."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plugin.pace import Pace
 from plugin.writing import Coding, DocumentForm, DocumentFormat, FlowsheetRow, WriterKind, Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, Site
 
@@ -56,6 +58,17 @@ class _Companion(_Strict):
     allow_private_addresses: bool = False
 
 
+class _Pace(_Strict):
+    at_once: Annotated[int, Field(ge=1, le=16)] = 4
+    per_second: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    first_pause_seconds: Annotated[float, Field(ge=0.5, le=600)] = 2.0
+    longest_pause_seconds: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    failures_to_rest: Annotated[int, Field(ge=1, le=1000)] = 5
+    rest_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    set_aside_after: Annotated[int, Field(ge=1, le=100)] = 5
+    order_hours: Annotated[float, Field(ge=0, le=24 * 365)] = 24.0
+
+
 class WritingSection(_Strict):
     """What a site may set about writing."""
 
@@ -64,6 +77,7 @@ class WritingSection(_Strict):
     flowsheet_performer: Literal["none", "practitioner"] = "none"
     document: _Document | None = None
     companion: _Companion | None = None
+    delivery: _Pace = _Pace()
 
     @property
     def wants_document(self) -> bool:
@@ -100,6 +114,20 @@ def build_writing(
         companion=None
         if section.companion is None
         else _build_companion(section.companion, site_id, authenticate, is_loopback),
+        pace=_build_pace(section.delivery),
+    )
+
+
+def _build_pace(pace: _Pace) -> Pace:
+    return Pace(
+        at_once=pace.at_once,
+        per_second=pace.per_second,
+        first_pause=timedelta(seconds=pace.first_pause_seconds),
+        longest_pause=timedelta(seconds=pace.longest_pause_seconds),
+        failures_to_rest=pace.failures_to_rest,
+        rest=timedelta(seconds=pace.rest_seconds),
+        set_aside_after=pace.set_aside_after,
+        order_kept_for=timedelta(hours=pace.order_hours),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit.leaves import LOGGED, log_entry, row_content
 from plugin.delivery.keep import Record, open_record
-from plugin.delivery.outbox import DeliveryState
+from plugin.delivery.states import DeliveryState
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.observations import build_results

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from plugin.pace import DEFAULT_PACE, Pace
 from smart_launch import Site
 
 
@@ -65,6 +66,7 @@ class Writing:
     practitioner_performs: bool = False
     document: DocumentForm | None = None
     companion: Site | None = None
+    pace: Pace = DEFAULT_PACE
 
     @property
     def kinds(self) -> tuple[WriterKind, ...]:

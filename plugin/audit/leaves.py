@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
+from plugin.ledger.schema import lock
 
 _SALT_BYTES = 32
 _MOST_AT_ONCE = 512
@@ -26,6 +27,9 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "attempt": (t.attempt, "id", {}),
 }
 
+# Columns that rows logged before have not: while one is empty it is left out of what is hashed.
+_LATER: Mapping[str, frozenset[str]] = {"attempt": frozenset({"number", "writer", "status"})}
+
 
 def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     """Write a row in the one form that is hashed: its columns by name, sealed values opened. SealBroken if one was altered."""
@@ -33,6 +37,8 @@ def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     columns: list[tuple[str, object]] = []
     for column in sorted(table.columns.keys()):
         value = row[column]
+        if value is None and column in _LATER.get(kind, ()):
+            continue
         if column in sealed and isinstance(value, bytes):
             value = vault.open(sealed[column], str(row[key]), value)
         columns.append((str(column), _plain(value)))
@@ -48,8 +54,9 @@ def log_entry(kind: str, salt: bytes, content: bytes) -> bytes:
 def log_pending_rows(connection: Connection, vault: Vault) -> int:
     """Give the next places in the log to rows that wait for one, oldest first; how many.
 
-    Call it in one transaction that no other such one runs beside.
+    Call it in a transaction of its own: on PostgreSQL other such ones wait.
     """
+    lock(connection, "log")
     waiting = connection.execute(
         sa.select(t.log_pending).order_by(t.log_pending.c.id).limit(_MOST_AT_ONCE)
     ).all()

@@ -60,13 +60,16 @@ class TransparencyLog:
         vault = self._ledger.vault
         while await self._ledger.bookkeep(lambda connection: log_pending_rows(connection, vault)):
             pass
-        signed = self._signed()
-        while True:
-            begin = signed.size
-            entries = await self._ledger.read(lambda connection, begin=begin: _entries(connection, begin))  # type: ignore[misc]
-            if not entries:
-                return signed
-            signed = await asyncio.to_thread(self._publish, signed, entries)
+        async with self._ledger.alone("publication of the log"):
+            signed = self._signed()
+            while True:
+                begin = signed.size
+                entries = await self._ledger.read(
+                    lambda connection, begin=begin: _entries(connection, begin)  # type: ignore[misc]
+                )
+                if not entries:
+                    return signed
+                signed = await asyncio.to_thread(self._publish, signed, entries)
 
     def _signed(self) -> Checkpoint:
         note = self._tiles.read_checkpoint()

@@ -48,6 +48,9 @@ class Kind(StrEnum):
     RESPONSE_RECEIVED = "response-received"
     RESPONSE_SCORED = "response-scored"
     DELIVERY = "delivery"
+    DELIVERY_RETRIED = "delivery-retried"
+    DELIVERY_RELEASED = "delivery-released"
+    DELIVERY_DISCARDED = "delivery-discarded"
 
 
 # kind -> (type, subtype, action)
@@ -65,6 +68,9 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
     Kind.RESPONSE_SCORED: (_REST, (_RESTFUL, "operation"), "E"),
     Kind.DELIVERY: (_REST, (_RESTFUL, "create"), "C"),
+    Kind.DELIVERY_RETRIED: (_REST, (_OWN, "delivery-retried"), "U"),
+    Kind.DELIVERY_RELEASED: (_REST, (_OWN, "delivery-released"), "U"),
+    Kind.DELIVERY_DISCARDED: (_REST, (_OWN, "delivery-discarded"), "U"),
 }
 
 
@@ -93,8 +99,12 @@ class Trail:
         about: tuple[str, ...] = (),
         server: str | None = None,
         failure: str | None = None,
+        reason: str | None = None,
     ) -> AuditRow:
-        """Build an entry: `about` names resources, `server` the other side, `failure` why it did not succeed."""
+        """Build an entry: `about` names resources, `server` the other side, `failure` why it did not succeed.
+
+        `reason` is what the actor gave as the purpose.
+        """
         event = str(uuid.uuid4())
         recorded = self._clock()
         outcome = "0" if failure is None else "4"
@@ -105,6 +115,7 @@ class Trail:
             "recorded": recorded.isoformat(timespec="milliseconds"),
             "outcome": outcome,
             **({"outcomeDesc": failure} if failure else {}),
+            **({"purposeOfEvent": [{"text": reason}]} if reason else {}),
             "agent": self._agents(kind, actor, server),
             "source": {"observer": {"display": f"Rapport {__version__}"}, "site": self._address},
             "entity": _entities(patient, about),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.keep import Record, open_record
-from plugin.delivery.outbox import DeliveryState
+from plugin.delivery.states import DeliveryState
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -28,11 +28,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver, and how it ended."""
+    """One try to deliver, and how it ended. `status` is the EHR's HTTP status, `number` counts from one.
+
+    Tries of before schema 0003 have neither number nor writer nor status.
+    """
 
     when: datetime
     state: DeliveryState
     detail: str
+    number: int | None = None
+    writer: str | None = None
+    status: int | None = None
+    started: datetime | None = None
 
 
 def read_accounts(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
@@ -59,7 +66,18 @@ def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]
     rows = connection.execute(
         sa.select(t.attempt).where(t.attempt.c.response == response_id).order_by(t.attempt.c.id)
     )
-    return tuple(Attempt(row.finished, DeliveryState(row.state), row.detail) for row in rows)
+    return tuple(
+        Attempt(
+            row.finished,
+            DeliveryState(row.state),
+            row.detail,
+            row.number,
+            row.writer,
+            row.status,
+            row.started,
+        )
+        for row in rows
+    )
 
 
 def _joined() -> sa.Select[tuple[object, ...]]:

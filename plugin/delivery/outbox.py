@@ -5,29 +5,32 @@ A claimed delivery is due again when its lease ends, whoever claimed it: a worke
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.delivery.states import FINAL, OPEN, TRIED, DeliveryState
 from plugin.ledger import note_for_log
 from plugin.ledger.tables import attempt, delivery, response
 
+__all__ = [
+    "FINAL",
+    "LEASE",
+    "Claimed",
+    "DeliveryState",
+    "Outcome",
+    "Room",
+    "claim",
+    "enqueue",
+    "finish",
+    "hand_back",
+    "next_due",
+    "release_held",
+    "release_leases",
+    "renew",
+]
+
 LEASE = timedelta(seconds=90)
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands."""
-
-    SAVED = "saved"  # durable here, not yet sent
-    SENDING = "sending"  # a worker holds its lease
-    DELIVERED = "delivered"  # in the record
-    HELD = "held"  # no valid token: waits for the next launch
-    UNKNOWN = "unknown"  # sent, no answer: looked up before it is sent again
-    REFUSED = "refused"  # the EHR said no; a person must act
-
-
-FINAL = (DeliveryState.DELIVERED, DeliveryState.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +42,58 @@ class Claimed:
     patient: str
     launch: str | None
     attempts: int  # this one included
+    failures: int = 1  # attempts in a row, this one included, that nobody has seen end well or badly
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `due` is when to try again, where that makes sense."""
+    """How an attempt ended. `due` is when to try again, where that makes sense; `status` the EHR's HTTP status.
+
+    `understood` is false if it is not known what went wrong: after some of these in a row it is set aside.
+    """
 
     state: DeliveryState
     detail: str
     due: datetime
     locations: tuple[str, ...] = ()
+    status: int | None = None
+    understood: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more deliveries of a site may be begun now, and since when received ones keep later ones waiting."""
+
+    limit: int
+    order_since: datetime
 
 
 def enqueue(connection: Connection, response_id: str, site: str, now: datetime) -> None:
     """Put a response into the outbox, in the transaction that stores it."""
     connection.execute(
         delivery.insert().values(
-            response=response_id, site=site, state=DeliveryState.SAVED, due=now, attempts=0
+            response=response_id, site=site, state=DeliveryState.SCORED, due=now, attempts=0, failures=0
         )
     )
 
 
-def claim(connection: Connection, owner: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
-    """Lease up to `limit` due deliveries to `owner`, oldest first."""
+def claim(connection: Connection, owner: str, now: datetime, site: str, room: Room) -> tuple[Claimed, ...]:
+    """Lease a site's due deliveries to `owner`, longest due first, as many as there is room for.
+
+    A patient's deliveries keep their order: one waits while an earlier one is being tried (docs/reference/delivery.md).
+    """
     due = (
         sa.select(delivery.c.response)
-        .where(delivery.c.state.not_in(FINAL), delivery.c.due <= now)
-        .order_by(delivery.c.due)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        .join(response, response.c.id == delivery.c.response)
+        .where(
+            delivery.c.site == site,
+            delivery.c.state.in_(OPEN),
+            delivery.c.due <= now,
+            ~_earlier_is_tried(now, room.order_since),
+        )
+        .order_by(delivery.c.due, response.c.received)
+        .limit(room.limit)
+        .with_for_update(skip_locked=True, of=delivery)
     )
     ids = connection.execute(due).scalars().all()
     if not ids:
@@ -75,28 +101,68 @@ def claim(connection: Connection, owner: str, now: datetime, limit: int) -> tupl
     connection.execute(
         delivery.update()
         .where(delivery.c.response.in_(ids))
-        .values(state=DeliveryState.SENDING, due=now + LEASE, owner=owner, attempts=delivery.c.attempts + 1)
+        .values(
+            state=DeliveryState.SENDING,
+            due=now + LEASE,
+            owner=owner,
+            attempts=delivery.c.attempts + 1,
+            failures=delivery.c.failures + 1,
+        )
     )
     rows = connection.execute(
-        sa.select(response.c.id, response.c.site, response.c.patient, response.c.launch, delivery.c.attempts)
+        sa.select(
+            response.c.id,
+            response.c.site,
+            response.c.patient,
+            response.c.launch,
+            delivery.c.attempts,
+            delivery.c.failures,
+        )
         .join(delivery, delivery.c.response == response.c.id)
         .where(response.c.id.in_(ids))
         .order_by(response.c.received)
     )
-    return tuple(Claimed(row.id, row.site, row.patient, row.launch, row.attempts) for row in rows)
+    return tuple(Claimed(*row) for row in rows)
+
+
+def _earlier_is_tried(now: datetime, order_since: datetime) -> sa.Exists:
+    before, waiting = response.alias("before"), delivery.alias("waiting")
+    held_and_due = (waiting.c.state == DeliveryState.HELD) & (waiting.c.due <= now)
+    return (
+        sa.exists()
+        .where(
+            before.c.site == response.c.site,
+            before.c.patient == response.c.patient,
+            before.c.received > order_since,
+            sa.tuple_(before.c.received, before.c.id) < sa.tuple_(response.c.received, response.c.id),
+            waiting.c.response == before.c.id,
+            waiting.c.state.in_(TRIED) | held_and_due,
+        )
+        .correlate(response)
+    )
 
 
 def finish(
-    connection: Connection, claimed: Claimed, owner: str, started: datetime, now: datetime, outcome: Outcome
+    connection: Connection,
+    claimed: Claimed,
+    owner: str,
+    started: datetime,
+    now: datetime,
+    outcome: Outcome,
+    *,
+    writer: str = "",
 ) -> bool:
     """Note how an attempt ended; False if the lease had passed to another worker meanwhile."""
     noted = connection.execute(
         attempt.insert()
         .values(
             response=claimed.response,
+            number=claimed.attempts,
+            writer=writer or None,
             started=started,
             finished=now,
             state=outcome.state,
+            status=outcome.status,
             detail=outcome.detail,
         )
         .returning(attempt.c.id)
@@ -110,11 +176,32 @@ def finish(
             detail=outcome.detail,
             due=outcome.due,
             owner=None,
+            failures=0 if outcome.understood else claimed.failures,
             delivered=now if outcome.state is DeliveryState.DELIVERED else None,
             locations="\n".join(outcome.locations) or None,
         )
     )
     return changed.rowcount == 1
+
+
+def renew(connection: Connection, owner: str, responses: tuple[str, ...], now: datetime) -> int:
+    """Prolong the leases of what a living worker is still sending."""
+    renewed = connection.execute(
+        delivery.update()
+        .where(delivery.c.owner == owner, delivery.c.response.in_(responses))
+        .values(due=now + LEASE)
+    )
+    return renewed.rowcount
+
+
+def hand_back(connection: Connection, owner: str, now: datetime) -> int:
+    """Give back what a stopping worker had begun and not seen end: looked up by the next one before it is sent."""
+    returned = connection.execute(
+        delivery.update()
+        .where(delivery.c.owner == owner, delivery.c.state == DeliveryState.SENDING)
+        .values(state=DeliveryState.UNKNOWN, due=now, owner=None, failures=delivery.c.failures - 1)
+    )
+    return returned.rowcount
 
 
 def release_leases(connection: Connection, now: datetime) -> int:
@@ -126,7 +213,7 @@ def release_leases(connection: Connection, now: datetime) -> int:
 
 
 def release_held(connection: Connection, site: str, patient: str, now: datetime) -> int:
-    """Make a patient's held deliveries due: a new launch brought a token."""
+    """Make a patient's held deliveries due, in their order: a new launch brought a token."""
     own = sa.select(response.c.id).where(response.c.site == site, response.c.patient == patient)
     released = connection.execute(
         delivery.update()
@@ -138,6 +225,6 @@ def release_held(connection: Connection, site: str, patient: str, now: datetime)
 
 def next_due(connection: Connection) -> datetime | None:
     """Tell when the next delivery is due."""
-    waiting = sa.select(sa.func.min(delivery.c.due)).where(delivery.c.state.not_in(FINAL))
+    waiting = sa.select(sa.func.min(delivery.c.due)).where(delivery.c.state.in_(OPEN))
     due: datetime | None = connection.execute(waiting).scalar()
     return due

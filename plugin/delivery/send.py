@@ -154,7 +154,7 @@ class EhrSender:
         if held.context.tokens.refresh_token is None:
             return None
         lock = self._refreshing.setdefault(held.id, asyncio.Lock())
-        async with lock:
+        async with lock, self._ledger.alone(f"refresh {held.id}"):
             return await self._refresh(held)
 
     async def _find_token(self, site: Site, claimed: Claimed) -> _Token | None:

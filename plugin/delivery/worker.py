@@ -1,38 +1,35 @@
 """The worker: takes due deliveries from the outbox, writes each into its record, notes how it ended."""
 
 import asyncio
-import random
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
+from plugin.delivery.gate import Gate
 from plugin.delivery.keep import Record, read_kept
-from plugin.delivery.outbox import Claimed, DeliveryState, Outcome
+from plugin.delivery.outbox import LEASE, Claimed, Outcome, Room
+from plugin.delivery.reacting import exhausted, held, puzzle, react
+from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
-from plugin.ehr import (
-    BadAnswer,
-    EhrError,
-    EhrRefused,
-    EhrUnavailable,
-    NotFound,
-    NotPermitted,
-    OutcomeUnknown,
-    TokenRefused,
-)
+from plugin.ehr import EhrError, EhrUnavailable, OutcomeUnknown
 from plugin.ledger import Ledger
+from plugin.pace import DEFAULT_PACE, Pace
 
 log = structlog.get_logger()
 
-_IN_FLIGHT = 8
-_LONGEST_PAUSE = timedelta(minutes=10)
-_HELD_PAUSE = timedelta(minutes=15)
+_IN_FLIGHT = 16  # at all sites together
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
+_RENEWAL = LEASE.total_seconds() / 3
+GRACE = timedelta(seconds=5)  # for what is in flight when the worker is asked to stop
 
 
 class NoToken(Exception):
@@ -50,68 +47,127 @@ class Sender(Protocol):
         """Write one record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What the worker knows of a site: its address (for the trail), its writers in words, its pace."""
+
+    address: str
+    writers: str = ""
+    pace: Pace = DEFAULT_PACE
+
+
 class DeliveryWorker:
     """Delivers for ever. Several workers may share a PostgreSQL ledger; on SQLite there is one."""
 
     def __init__(
-        self, ledger: Ledger, trail: Trail, send: Sender, clock: Clock, name_site: Callable[[str], str]
+        self,
+        ledger: Ledger,
+        trail: Trail,
+        send: Sender,
+        clock: Clock,
+        destinations: Mapping[str, Destination],
     ) -> None:
         self._ledger = ledger
         self._trail = trail
         self._send = send
         self._clock = clock
-        self._name_site = name_site
+        self._destinations = destinations
+        self._gate = Gate({site: each.pace for site, each in destinations.items()})
         self._owner = str(uuid.uuid4())
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._running: dict[asyncio.Task[None], Claimed] = {}
 
     def wake(self) -> None:
         """Say that something is due now."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Deliver until cancelled; what is in flight then stays leased and is taken up again."""
-        try:
-            while True:
-                self._wake.clear()
-                free = _IN_FLIGHT - len(self._running)
-                claimed = await self._claim(free) if free else ()
-                for each in claimed:
-                    task = asyncio.create_task(self._deliver(each))
-                    self._running.add(task)
-                    task.add_done_callback(self._one_done)
-                if not claimed or len(self._running) >= _IN_FLIGHT:
-                    await self._pause()
-        finally:
-            running = tuple(self._running)
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+    def stop(self) -> None:
+        """Ask it to begin nothing more, to finish what is in flight if that is quick, and to end `run`."""
+        self._stopping = True
+        self._wake.set()
 
-    async def _claim(self, limit: int) -> tuple[Claimed, ...]:
+    async def run(self) -> None:
+        """Deliver until stopped or cancelled; what is not finished then is handed back, to be looked up first."""
+        renewing = asyncio.create_task(self._renew_leases())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                for each in await self._claim():
+                    self._begin(each)
+                await self._pause()
+            if self._running:
+                await asyncio.wait(tuple(self._running), timeout=GRACE.total_seconds())
+        finally:
+            renewing.cancel()
+            await self._hand_back()
+
+    async def _claim(self) -> tuple[Claimed, ...]:
         now = self._clock()
-        return await self._ledger.bookkeep(
-            lambda connection: outbox.claim(connection, self._owner, now, limit)
-        )
+        free = _IN_FLIGHT - len(self._running)
+        room = self._gate.room(now)
+        if not room or free <= 0:
+            return ()
+
+        def take(connection: Connection) -> tuple[Claimed, ...]:
+            taken: list[Claimed] = []
+            for site, many in room.items():
+                limit = min(many, free - len(taken))
+                if limit > 0:
+                    since = now - self._destinations[site].pace.order_kept_for
+                    taken += outbox.claim(connection, self._owner, now, site, Room(limit, since))
+            return tuple(taken)
+
+        try:
+            return await self._ledger.bookkeep(take)
+        except sa.exc.OperationalError as error:
+            log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+            return ()
+
+    def _begin(self, claimed: Claimed) -> None:
+        self._gate.begin(claimed.site)
+        task = asyncio.create_task(self._deliver(claimed))
+        self._running[task] = claimed
+        task.add_done_callback(self._one_done)
 
     async def _pause(self) -> None:
+        # Until something is due or done; a little while if only the rate of a site keeps it from being sent.
         try:
             await asyncio.wait_for(self._wake.wait(), _IDLE_POLL)
         except TimeoutError:
             return
 
     def _one_done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        claimed = self._running.pop(task)
+        self._gate.end(claimed.site)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery.failed", error=type(error).__name__)  # its lease ends, and it is tried again
 
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEWAL)
+            own = tuple(each.response for each in self._running.values())
+            now = self._clock()
+            try:
+                await self._ledger.bookkeep(
+                    lambda connection, own=own, now=now: outbox.renew(connection, self._owner, own, now)  # type: ignore[misc]
+                )
+            except sa.exc.OperationalError as error:
+                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+
+    async def _hand_back(self) -> None:
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        now = self._clock()
+        await self._ledger.bookkeep(lambda connection: outbox.hand_back(connection, self._owner, now))
+
     async def _deliver(self, claimed: Claimed) -> None:
         started = self._clock()
-        record = await self._ledger.read(
-            lambda connection: read_kept(connection, self._ledger.vault, claimed.response)
-        )
-        outcome = await self._attempt(claimed, record)
+        outcome = exhausted(claimed, started) or await self._attempt(claimed)
+        destination = self._destinations[claimed.site]
         failure = None if outcome.state is DeliveryState.DELIVERED else f"{outcome.state}: {outcome.detail}"
         audit = self._trail.entry(
             Kind.DELIVERY,
@@ -119,12 +175,14 @@ class DeliveryWorker:
             site=claimed.site,
             patient=claimed.patient,
             about=(f"QuestionnaireResponse/{claimed.response}",),
-            server=self._name_site(claimed.site),
+            server=destination.address,
             failure=failure,
         )
         finished = self._clock()
         await self._ledger.write(
-            lambda connection: outbox.finish(connection, claimed, self._owner, started, finished, outcome),
+            lambda connection: outbox.finish(
+                connection, claimed, self._owner, started, finished, outcome, writer=destination.writers
+            ),
             audit,
         )
         log.info(
@@ -135,38 +193,33 @@ class DeliveryWorker:
             attempt=claimed.attempts,
         )
 
-    async def _attempt(self, claimed: Claimed, record: Record) -> Outcome:
+    async def _attempt(self, claimed: Claimed) -> Outcome:
+        pace = self._destinations[claimed.site].pace
         try:
+            record = await self._ledger.read(
+                lambda connection: read_kept(connection, self._ledger.vault, claimed.response)
+            )
             written = await self._send(claimed, record)
         except NoToken as error:
-            return self._later(DeliveryState.HELD, str(error), _HELD_PAUSE)
+            return held(str(error), self._clock())
         except NoWriter as error:
             return Outcome(DeliveryState.REFUSED, str(error), self._clock())
         except EhrError as error:
-            return self._react(claimed, error)
-        detail = "; ".join(written.left_out)
-        return Outcome(DeliveryState.DELIVERED, detail, self._clock(), written.locations)
+            now = self._clock()
+            self._note_answer(claimed.site, error, now)
+            return react(error, claimed, pace, now)
+        except sa.exc.OperationalError:
+            raise  # our database is away, not this delivery at fault
+        except Exception as error:  # noqa: BLE001 -- last rim of the worker: one delivery must not stop the others
+            return puzzle(error, claimed, pace, self._clock())
+        self._gate.succeeded(claimed.site)
+        return Outcome(DeliveryState.DELIVERED, "; ".join(written.left_out), self._clock(), written.locations)
 
-    def _react(self, claimed: Claimed, error: EhrError) -> Outcome:
-        pause = back_off(claimed.attempts)
+    def _note_answer(self, site: str, error: EhrError, now: datetime) -> None:
         match error:
-            case TokenRefused():
-                return self._later(DeliveryState.HELD, "The EHR did not accept the sign-in", _HELD_PAUSE)
-            case OutcomeUnknown() | BadAnswer():
-                return self._later(DeliveryState.UNKNOWN, str(error), pause)
             case EhrUnavailable(retry_after=seconds):
-                asked = timedelta(seconds=seconds or 0)
-                return self._later(DeliveryState.SAVED, str(error), max(pause, asked))
-            case NotPermitted() | EhrRefused() | NotFound():
-                return Outcome(DeliveryState.REFUSED, str(error), self._clock())
+                self._gate.failed(site, now, retry_after=seconds)
+            case OutcomeUnknown():
+                self._gate.failed(site, now)
             case _:
-                return self._later(DeliveryState.SAVED, str(error), pause)
-
-    def _later(self, state: DeliveryState, detail: str, pause: timedelta) -> Outcome:
-        return Outcome(state, detail, self._clock() + pause)
-
-
-def back_off(attempts: int) -> timedelta:
-    """Give a random pause of up to 2, 4, 8 ... seconds, ten minutes at most (full jitter, at least half a second)."""
-    ceiling = min(2.0 ** min(attempts, 20), _LONGEST_PAUSE.total_seconds())
-    return timedelta(seconds=random.uniform(0.5, ceiling))  # noqa: S311 -- spreads retries, guards nothing
+                self._gate.succeeded(site)  # an answer, if not the one hoped for

@@ -1,5 +1,6 @@
 """Which schema a database has, and how it gets the newest: alembic's steps, loaded only when there is something to do."""
 
+import hashlib
 from importlib.resources import as_file, files
 
 import sqlalchemy as sa
@@ -8,12 +9,20 @@ from sqlalchemy.engine import Connection, Engine
 from plugin.errors import SettingsInvalid
 from plugin.ledger import tables
 
-HEAD = "0002"
+HEAD = "0003"
+
+
+def lock(connection: Connection, purpose: str) -> None:
+    """Wait until no other transaction on a PostgreSQL holds the same lock; on SQLite one writes at a time anyhow."""
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(f"rapport:{purpose}".encode()).digest()[:8], signed=True)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
 def prepare(engine: Engine) -> None:
     """Create the tables of an empty database; SettingsInvalid if it has another schema than this software needs."""
     with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        lock(connection, "schema")
         found = version_of(connection)
         if found is None:
             tables.metadata.create_all(connection)
@@ -49,6 +58,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         engine.connect() as connection,
         connection.execution_options(writing=True).begin(),
     ):
+        lock(connection, "schema")
         before = version_of(connection)
         config = Config()
         config.set_main_option("script_location", str(scripts))

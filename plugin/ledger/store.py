@@ -8,8 +8,9 @@ can be lost by a power failure. ADR-0005.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import schema, tables
+from plugin.ledger.schema import lock
 from plugin.ledger.vault import Vault
 
 T = TypeVar("T")
@@ -86,6 +88,22 @@ class Ledger:
                 return look(connection)
 
         return await asyncio.to_thread(run)
+
+    @asynccontextmanager
+    async def alone(self, purpose: str) -> AsyncIterator[None]:
+        """Let one process at a time into this block; on SQLite there is only one.
+
+        It ends with the block, or with the process. `purpose` names what is not to be done twice.
+        """
+        if self._engine.dialect.name != "postgresql":
+            yield
+            return
+        connection = await asyncio.to_thread(self._engine.connect)
+        try:
+            await asyncio.to_thread(lock, connection, purpose)
+            yield
+        finally:
+            await asyncio.to_thread(connection.close)  # rolls back, which lets the next one in
 
     def close(self) -> None:
         """Commit what is queued, then stop."""

@@ -150,12 +150,15 @@ delivery = Table(
     Column("response", ForeignKey("response.id"), primary_key=True),
     Column("site", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # DeliveryState
-    Column("due", Instant, nullable=False, index=True),
+    Column("due", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
+    # Begun in a row without an end that is understood.
+    Column("failures", Integer, nullable=False, default=0, server_default="0"),
     Column("owner", String(64)),
     Column("detail", Text, nullable=False, default=""),
     Column("delivered", Instant),
     Column("locations", Text),
+    Index("ix_delivery_site_state_due", "site", "state", "due"),
 )
 
 attempt = Table(
@@ -163,9 +166,12 @@ attempt = Table(
     metadata,
     Column("id", _serial, primary_key=True, autoincrement=True),
     Column("response", ForeignKey("response.id"), nullable=False, index=True),
+    Column("number", Integer),  # a gap: one that was begun and that no worker saw end
+    Column("writer", String(100)),
     Column("started", Instant, nullable=False),
     Column("finished", Instant, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("status", Integer),  # the EHR's HTTP status
     Column("detail", Text, nullable=False),
 )
 

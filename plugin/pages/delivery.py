@@ -4,26 +4,32 @@ from enum import StrEnum
 
 
 class DeliveryMark(StrEnum):
-    """Where a response stands; the values are those of `plugin.delivery.outbox.DeliveryState`."""
+    """Where a response stands; the values are those of `plugin.delivery.states.DeliveryState`."""
 
-    SAVED = "saved"
+    SCORED = "scored"
     SENDING = "sending"
     DELIVERED = "delivered"
     HELD = "held"
     UNKNOWN = "unknown"
     REFUSED = "refused"
+    SET_ASIDE = "set-aside"
+    DISCARDED = "discarded"
 
 
 # Nothing changes any more without a person.
-FINAL = frozenset({DeliveryMark.DELIVERED, DeliveryMark.REFUSED})
+FINAL = frozenset(
+    {DeliveryMark.DELIVERED, DeliveryMark.REFUSED, DeliveryMark.SET_ASIDE, DeliveryMark.DISCARDED}
+)
 
 _LABELS = {
-    DeliveryMark.SAVED: "Saved",
+    DeliveryMark.SCORED: "Saved",
     DeliveryMark.SENDING: "Sending",
     DeliveryMark.DELIVERED: "In the record",
     DeliveryMark.HELD: "Waiting for sign-in",
     DeliveryMark.UNKNOWN: "Outcome unknown, checking",
     DeliveryMark.REFUSED: "Refused by the EHR",
+    DeliveryMark.SET_ASIDE: "Set aside, needs a person",
+    DeliveryMark.DISCARDED: "Not sent, by decision",
 }
 
 

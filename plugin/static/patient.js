@@ -65,7 +65,7 @@ function offer(form) {
 }
 
 function follow(section) {
-  const FINAL = ["delivered", "refused"], FAST = 1000, SLOW = 10000, FAST_TRIES = 60; // ms, tries
+  const FINAL = ["delivered", "refused", "set-aside", "discarded"], FAST = 1000, SLOW = 10000, FAST_TRIES = 60; // ms, tries
   let tries = 0;
 
   function update({ id, state, state_label: label, detail }) {

@@ -34,7 +34,7 @@ def altered(kind: str, column: str) -> str:
     if str(value.type) in {"BLOB", "BYTEA"}:
         change = f"CAST(substr({column}, 1, length({column}) - 1) || x'00' AS BLOB)"
     elif str(value.type) in {"BIGINT", "INTEGER"}:
-        change = f"{column} + 100000000"
+        change = f"COALESCE({column}, 0) + 100000000"
     else:
         change = kept_null.format(f"{column} || 'x'")
     key = LOGGED[kind][1]

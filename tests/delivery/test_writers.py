@@ -2,8 +2,9 @@
 
 import pytest
 
-from plugin.delivery.worker import back_off
+from plugin.delivery.reacting import back_off
 from plugin.delivery.writers import SequenceWriter, TransactionWriter, choose_writer, read_capability
+from plugin.pace import DEFAULT_PACE
 from smart_launch import Scopes
 
 ALL = "patient/QuestionnaireResponse.crs patient/Observation.crs patient/Provenance.c"
@@ -76,5 +77,7 @@ def test_an_odd_statement_offers_nothing(odd: dict[str, object]) -> None:
 
 
 def test_pauses_grow_and_stay_within_ten_minutes() -> None:
-    longest = [max(back_off(attempts).total_seconds() for _ in range(200)) for attempts in (1, 4, 30)]
+    longest = [
+        max(back_off(attempts, DEFAULT_PACE).total_seconds() for _ in range(200)) for attempts in (1, 4, 30)
+    ]
     assert longest[0] <= 2 < longest[1] <= 16 < longest[2] <= 600

@@ -20,11 +20,18 @@ VAULT = Vault((bytes(range(32)),))
 SCRIPTS = Path(plugin.ledger.__file__).parent / "migrations"
 
 
-def first_schema(path: Path) -> Engine:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Name an empty database."""
+    sqlite = f"sqlite:///{tmp_path}/old.sqlite3"
+    return sqlite if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+
+
+def first_schema(url: str) -> Engine:
     """Make a database as the first version did: by its own first step, with a response and an audit entry."""
     from alembic import command
 
-    engine = open_database(f"sqlite:///{path}")
+    engine = open_database(url)
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     with engine.connect() as connection, connection.execution_options(writing=True).begin():
@@ -32,27 +39,36 @@ def first_schema(path: Path) -> Engine:
         command.upgrade(config, "0001")
         connection.exec_driver_sql("DROP TABLE alembic_version")
         connection.exec_driver_sql("INSERT INTO schema_version VALUES (1)")
+        connection.execute(
+            sa.text(
+                "INSERT INTO response VALUES ('r1', 's', 'x|1', 'Patient/1', NULL, 'child', NULL, 'f|1', 'en', 5, 6, "
+                "NULL, NULL, :sealed, 'd', :sealed, 'k', '0.1.0')"
+            ),
+            {"sealed": b"0"},
+        )
         connection.exec_driver_sql(
-            "INSERT INTO response VALUES ('r1', 's', 'x|1', 'Patient/1', NULL, 'child', NULL, 'f|1', 'en', 5, 6, NULL, "
-            "NULL, x'00', 'd', x'00', 'k', '0.1.0')"
+            "INSERT INTO delivery VALUES ('r1', 's', 'saved', 6, 0, NULL, '', NULL, NULL)"
         )
     return engine
 
 
-def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(tmp_path: Path) -> None:
-    engine = first_schema(tmp_path / "old.sqlite3")
+def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(old: str) -> None:
+    engine = first_schema(old)
     assert upgrade(engine) == ("0001", HEAD)
     with engine.connect() as connection:
         assert version_of(connection) == HEAD
         assert connection.execute(sa.select(tables.response.c.id)).scalars().all() == ["r1"]
+        assert connection.execute(sa.select(tables.delivery.c.state, tables.delivery.c.failures)).all() == [
+            ("scored", 0)
+        ]
         waiting = connection.execute(sa.select(tables.log_pending.c.kind, tables.log_pending.c.row)).all()
         assert [tuple(each) for each in waiting] == [("response", "r1")]
     assert upgrade(engine) == (HEAD, HEAD)
     engine.dispose()
 
 
-def test_an_upgraded_database_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
-    engine = first_schema(tmp_path / "old.sqlite3")
+def test_an_upgraded_database_has_the_tables_of_a_new_one(old: str) -> None:
+    engine = first_schema(old)
     upgrade(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
@@ -64,7 +80,7 @@ def test_the_newest_step_is_the_one_that_the_software_needs() -> None:
 
 
 def test_an_older_database_is_not_served_and_the_remedy_is_named(tmp_path: Path) -> None:
-    first_schema(tmp_path / "old.sqlite3").dispose()
+    first_schema(f"sqlite:///{tmp_path / 'old.sqlite3'}").dispose()
     with pytest.raises(SettingsInvalid, match="rapport database upgrade"):
         Ledger(f"sqlite:///{tmp_path / 'old.sqlite3'}", VAULT)
 

@@ -170,7 +170,7 @@ def responses() -> tuple[RecentResponse, ...]:
         DeliveryMark.HELD: "Open Rapport from the chart again to send it.",
         DeliveryMark.UNKNOWN: "The EHR did not answer; it is asked before anything is sent again.",
         DeliveryMark.REFUSED: "The EHR does not let you write QuestionnaireResponse.",
-        DeliveryMark.SAVED: "",
+        DeliveryMark.SCORED: "",
     }
     people = (("Mia", "child"), ("Dana Kowalski", "caregiver"), ("Dr Amara Osei", "therapist"))
     return tuple(

@@ -1,0 +1,118 @@
+"""What a person may change about a delivery, and what they look at before: functions of one database connection.
+
+Nobody changes one that is in the record, or that a worker is sending just now.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.states import DeliveryState
+from plugin.errors import Conflict, NotFound
+from plugin.ledger.tables import delivery, response
+
+_FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A delivery as an operator sees it: nothing of what was answered."""
+
+    response: str
+    site: str
+    patient: str
+    state: DeliveryState
+    attempts: int
+    received: datetime
+    due: datetime
+    detail: str
+
+
+def list_deliveries(
+    connection: Connection, states: tuple[DeliveryState, ...], *, site: str | None = None, limit: int = 50
+) -> tuple[Listed, ...]:
+    """List deliveries in these states, oldest first."""
+    query = (
+        _listing()
+        .where(delivery.c.state.in_(states))
+        .order_by(response.c.received, response.c.id)
+        .limit(limit)
+    )
+    if site is not None:
+        query = query.where(delivery.c.site == site)
+    return tuple(_listed(row) for row in connection.execute(query))
+
+
+def count_deliveries(connection: Connection) -> dict[DeliveryState, int]:
+    """Count the deliveries in each state that occurs."""
+    query = sa.select(delivery.c.state, sa.func.count()).group_by(delivery.c.state)
+    found = {DeliveryState(state): int(many) for state, many in connection.execute(query)}
+    return {state: found[state] for state in DeliveryState if state in found}
+
+
+def find_delivery(connection: Connection, response_id: str) -> Listed:
+    """Find one by its response's id; NotFound if there is none."""
+    row = connection.execute(_listing().where(delivery.c.response == response_id)).first()
+    if row is None:
+        raise NotFound(
+            f"There is no delivery of a response {response_id}.",
+            "`rapport deliveries list` shows those that wait.",
+        )
+    return _listed(row)
+
+
+def retry(connection: Connection, response_id: str, now: datetime) -> None:
+    """Make one due now, whatever kept it; Conflict if it is in the record or being sent. It is looked up first."""
+    known = find_delivery(connection, response_id)
+    state = DeliveryState.UNKNOWN if known.attempts else DeliveryState.SCORED
+    _change(connection, known, {"state": state, "due": now, "failures": 0, "owner": None})
+
+
+def release(connection: Connection, response_ids: tuple[str, ...], now: datetime) -> int:
+    """Make held ones due now: a way to sign in has been mended."""
+    released = connection.execute(
+        delivery.update()
+        .where(delivery.c.response.in_(response_ids), delivery.c.state == DeliveryState.HELD)
+        .values(due=now)
+    )
+    return released.rowcount
+
+
+def discard(connection: Connection, response_id: str, why: str) -> None:
+    """Decide that one is not to be sent; Conflict if it is in the record or being sent."""
+    known = find_delivery(connection, response_id)
+    _change(connection, known, {"state": DeliveryState.DISCARDED, "detail": why, "owner": None})
+
+
+def _change(connection: Connection, known: Listed, values: dict[str, object]) -> None:
+    changed = connection.execute(
+        delivery.update()
+        .where(delivery.c.response == known.response, delivery.c.state.not_in(_FIXED))
+        .values(values)
+    )
+    if changed.rowcount != 1:
+        delivered = known.state is DeliveryState.DELIVERED
+        raise Conflict(
+            f"The response {known.response} is {'in the record' if delivered else 'being sent just now'}.",
+            "Correct it in the EHR." if delivered else "Wait until the attempt has ended, then try again.",
+        )
+
+
+def _listing() -> sa.Select[tuple[object, ...]]:
+    return sa.select(
+        delivery.c.response,
+        delivery.c.site,
+        response.c.patient,
+        delivery.c.state,
+        delivery.c.attempts,
+        response.c.received,
+        delivery.c.due,
+        delivery.c.detail,
+    ).join(response, response.c.id == delivery.c.response)
+
+
+def _listed(row: sa.Row[tuple[object, ...]]) -> Listed:
+    found = dict(row._mapping)
+    return Listed(**{**found, "state": DeliveryState(found["state"])})

@@ -1,0 +1,153 @@
+"""`rapport deliveries` as an operator uses it who finds something refused."""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from plugin.__main__ import app
+from plugin.delivery.keep import keep
+from plugin.delivery.states import DeliveryState
+from plugin.ledger import Ledger, Vault
+from plugin.ledger import tables as t
+from plugin.ledger.store import open_database
+from plugin.settings import read_settings
+from tests.command.test_worker import SITE
+from tests.delivery.records import record
+
+SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and the error that `main` tells on standard error."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Place:
+    """A configuration with a database in which deliveries stand."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "RAPPORT_SECRET_KEY": SECRET, "RAPPORT_SITE_CLINIC_SECRET": "s3cret-of-tests"}
+
+    def run(self, *arguments: str) -> Done:
+        """Run the command in this process (a process each would take a second)."""
+        command = ["deliveries", *arguments, "--config", str(self.folder / "rapport.toml")]
+        result = CliRunner().invoke(app, command, env=self.environment)
+        return Done(result.exit_code, result.stdout, str(result.exception or ""))
+
+    def rows(self) -> dict[str, Any]:
+        engine = open_database(f"sqlite:///{self.folder}/r.sqlite3")
+        with engine.connect() as connection:
+            found = {row.response: row for row in connection.execute(sa.select(t.delivery))}
+        engine.dispose()
+        return found
+
+    def trail(self) -> list[dict[str, Any]]:
+        vault = Vault(read_settings(self.folder / "rapport.toml", self.environment).vault_keys)
+        engine = open_database(f"sqlite:///{self.folder}/r.sqlite3")
+        with engine.connect() as connection:
+            rows = connection.execute(sa.select(t.audit).order_by(t.audit.c.id)).all()
+        engine.dispose()
+        return [msgspec.json.decode(vault.open("audit", row.event, row.sealed_resource)) for row in rows]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    site = SITE.format(database=f"sqlite:///{tmp_path}/r.sqlite3").replace("private_key_jwt", "client_secret")
+    (tmp_path / "rapport.toml").write_text(site, encoding="utf-8")
+    made = Place(tmp_path)
+    settings = read_settings(tmp_path / "rapport.toml", made.environment)
+    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    ledger.close()
+    engine = open_database(settings.database)
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        for state in DeliveryState:
+            keep(connection, ledger.vault, record(id=str(state), identifier=str(state), site="clinic"))
+            never = datetime(2099, 1, 1, tzinfo=UTC)
+            change = t.delivery.update().where(t.delivery.c.response == str(state))
+            connection.execute(change.values(state=state, attempts=3, due=never, detail="HTTP 422"))
+    engine.dispose()
+    return made
+
+
+def test_what_is_not_in_the_record_is_listed_without_naming_anybody(place: Place) -> None:
+    listed = place.run("list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    found = json.loads(listed.stdout)
+    assert [each["response"] for each in found["deliveries"]] == sorted(
+        state for state in DeliveryState if state != "delivered"
+    )
+    assert found["counts"]["refused"] == 1
+    assert "Patient/" not in listed.stdout + place.run("list").stdout
+
+
+def test_an_unknown_state_is_told_with_those_that_there_are(place: Place) -> None:
+    listed = place.run("list", "--state", "lost")
+    assert listed.returncode == 1
+    assert "set-aside" in listed.stderr
+
+
+def test_a_refused_one_is_tried_again_and_the_trail_says_who_asked(place: Place) -> None:
+    assert place.run("retry", "refused").returncode == 0
+    row = place.rows()["refused"]
+    assert (row.state, row.attempts) == ("unknown", 3)
+    assert row.due <= datetime.now(UTC)
+    (entry,) = place.trail()
+    assert entry["subtype"][0]["code"] == "delivery-retried"
+    assert entry["entity"][0]["what"]["reference"] == "QuestionnaireResponse/refused"
+    assert "at the command line" in json.dumps(entry["agent"])
+
+
+@pytest.mark.parametrize("state", ["delivered", "sending"])
+def test_what_is_in_the_record_or_under_way_is_not_changed(place: Place, state: str) -> None:
+    for command in (("retry", state), ("discard", state, "--why", "sent by mistake")):
+        done = place.run(*command)
+        assert done.returncode == 1
+        assert ("in the record" if state == "delivered" else "being sent") in done.stderr
+    assert place.rows()[state].state == state
+    assert place.trail() == []
+
+
+def test_a_discarded_one_keeps_the_reason(place: Place) -> None:
+    assert place.run("discard", "refused", "--why", "The patient moved away").returncode == 0
+    assert (place.rows()["refused"].state, place.rows()["refused"].detail) == (
+        "discarded",
+        "The patient moved away",
+    )
+    (entry,) = place.trail()
+    assert entry["purposeOfEvent"] == [{"text": "The patient moved away"}]
+
+
+def test_nothing_is_discarded_without_a_reason(place: Place) -> None:
+    assert place.run("discard", "refused", "--why", " ").returncode == 1
+    assert place.run("discard", "refused").returncode == 2
+    assert place.rows()["refused"].state == "refused"
+
+
+def test_all_that_is_held_is_released_at_once(place: Place) -> None:
+    done = place.run("release")
+    assert "1 held delivery is due now" in done.stdout
+    assert place.rows()["held"].due <= datetime.now(UTC)
+    assert place.rows()["refused"].due > datetime.now(UTC)
+
+
+def test_a_delivery_is_shown_and_one_that_is_not_there_is_told(place: Place) -> None:
+    assert "HTTP 422" in place.run("show", "refused").stdout
+    missing = place.run("show", "nothing")
+    assert missing.returncode == 1
+    assert "rapport deliveries list" in missing.stderr

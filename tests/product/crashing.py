@@ -1,0 +1,352 @@
+"""A serving Rapport that is killed (kill -9) again and again while people send, beside an EHR that fails on purpose.
+
+The sandbox EHR stays up, as an EHR does. Whoever sends keeps sending the same response until it is told to be saved.
+"""
+
+import base64
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+from plugin.access.launches import launches_with_token
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.ledger.store import open_database
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
+from smart_launch import SigningKey, generate_key, public_jwks
+from tests.product.forms import response_of
+from tests.product.world import READER_SCOPES, READER_SECRET, SCOPES
+from tests.sandbox_ehr.serving import serving
+
+ROOT = Path(__file__).parents[2]
+SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+FAULTS = (
+    {"kind": "reset-after-commit", "probability": 0.08},
+    {"kind": "failed-after-commit", "probability": 0.08},
+    {"kind": "half-sent", "probability": 0.04},
+    {"kind": "reset-before-commit", "probability": 0.08},
+    {"kind": "unavailable", "probability": 0.08},
+    {"kind": "throttled", "probability": 0.01, "retry_after": 1},
+)
+CONFIGURATION = """
+[server]
+base_url = "{rapport}"
+database = "{database}"
+
+[[site]]
+id = "sandbox"
+name = "Sandbox EHR"
+organization = "Sandbox service"
+fhir_base = "{ehr}/r4"
+client_id = "rapport"
+authentication = "private_key_jwt"
+scopes = {scopes}
+backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
+
+[site.delivery]
+at_once = 16
+per_second = 1000
+first_pause_seconds = 0.5
+longest_pause_seconds = 1
+failures_to_rest = 20
+rest_seconds = 0.5
+"""
+
+
+@dataclass
+class Tally:
+    """What came of it. Every list should be empty."""
+
+    saved: int = 0
+    kills: int = 0
+    seconds: float = 0.0
+    attempts: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    out_of_order: list[str] = field(default_factory=list)
+    not_delivered: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Place:
+    """Where it happens: the EHR's address, Rapport's port, its folder and environment."""
+
+    folder: Path
+    ehr: str
+    port: int
+    database: str
+
+    @property
+    def rapport(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        environment = {
+            **os.environ,
+            "RAPPORT_SECRET_KEY": SECRET,
+            "RAPPORT_SIGNING_KEYS": str(self.folder / "keys"),
+        }
+        arguments = ["serve", "--port", str(self.port), "--config", str(self.folder / "rapport.toml")]
+        with (self.folder / "output.txt").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "plugin", *arguments],
+                env=environment,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait(self, process: "subprocess.Popen[bytes]") -> None:
+        for _ in range(600):
+            try:
+                if httpx.get(f"{self.rapport}/health", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+            assert process.poll() is None, (self.folder / "output.txt").read_text()[-3000:]
+        raise AssertionError("Rapport did not start")
+
+
+def free_port() -> int:
+    """Find a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def open_place(folder: Path, port: int, database: str | None = None) -> Iterator[Place]:
+    """Serve a sandbox EHR that knows Rapport, and write Rapport's configuration."""
+    key = generate_key("ES384")
+    rapport = f"http://127.0.0.1:{port}"
+    settings = SandboxSettings(
+        base_url="http://localhost",
+        database=str(folder / "ehr.sqlite3"),
+        clients=(
+            RegisteredClient(
+                client_id="rapport",
+                name="Rapport",
+                kind="asymmetric",
+                redirect_uris=(f"{rapport}/callback",),
+                launch_url=f"{rapport}/launch",
+                jwks=public_jwks((key,)),
+                scopes=(*SCOPES, "system/*.crus"),
+            ),
+            RegisteredClient(
+                client_id="reader",
+                name="Reader",
+                kind="symmetric",
+                secret=READER_SECRET,
+                redirect_uris=(),
+                launch_url="",
+                scopes=READER_SCOPES,
+            ),
+        ),
+        apps=(EmbeddedApp(name="Rapport", client_id="rapport"),),
+    )
+    with serving(settings, lambda: datetime.now(UTC)) as ehr:
+        place = Place(folder, ehr, port, database or f"sqlite:///{folder}/rapport.sqlite3")
+        _write_key(folder / "keys", key)
+        (folder / "rapport.toml").write_text(
+            CONFIGURATION.format(
+                rapport=rapport, database=place.database, ehr=ehr, scopes=json.dumps(SCOPES)
+            ),
+            encoding="utf-8",
+        )
+        yield place
+
+
+def crash(place: Place, *, submissions: int, kills: int, life: tuple[float, float], seed: int = 1) -> Tally:
+    """Send while Rapport is killed `kills` times, `life` seconds after each start; then let it finish, and count."""
+    chance = random.Random(seed)
+    begun = time.monotonic()
+    process = place.start()
+    try:
+        place.wait(process)
+        tokens = _tokens(place)
+        for fault in FAULTS:
+            asked = {"method": "POST", "path": "/r4*", **fault}
+            httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
+        saved: dict[str, str] = {}
+        pause = (
+            kills * (sum(life) / 2 + 1.5) * 4 / submissions
+        )  # so that sending lasts as long as the killing
+        with httpx.Client(timeout=20) as http, ThreadPoolExecutor(4) as senders:
+            told = threading.Thread(
+                target=lambda: saved.update(
+                    senders.map(
+                        lambda n: _send(http, place, tokens[n % len(tokens)], n, pause), range(submissions)
+                    )
+                )
+            )
+            told.start()
+            for _ in range(kills):
+                time.sleep(chance.uniform(*life))
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                process = place.start()
+                place.wait(process)
+            told.join()
+        httpx.delete(f"{place.ehr}/sandbox/faults").raise_for_status()
+        tally = Tally(saved=len(saved), kills=kills)
+        tally.not_delivered = _wait_for_delivery(place, patience=60 + submissions / 10)
+        _count(place, saved, tally)
+    finally:
+        process.terminate()
+        process.wait(20)
+    tally.seconds = time.monotonic() - begun
+    return tally
+
+
+def _write_key(folder: Path, key: SigningKey) -> None:
+    folder.mkdir()
+    (folder / "es384.jwk.json").write_text(key.to_jwk(), encoding="utf-8")
+
+
+def _tokens(place: Place) -> list[tuple[str, str]]:
+    """Launch for every patient; gives each one's id with the launch's token, as another app would have it."""
+    patients = [each["id"] for each in _search(place, "Patient")]
+    clinician = _search(place, "Practitioner")[0]["id"]
+    for patient in patients:
+        asked = {"client_id": "rapport", "patient": patient, "practitioner": clinician}
+        with httpx.Client(timeout=20) as browser:
+            address = browser.post(f"{place.ehr}/sandbox/launch", json=asked).json()["launch_url"]
+            _follow(browser, place, address)
+    vault = Vault((_key(),))
+    engine = open_database(place.database)
+    with engine.connect() as connection:
+        found = []
+        for patient in patients:
+            held = launches_with_token(connection, vault, "sandbox", f"Patient/{patient}", None)
+            found.append((patient, held[0].context.tokens.access_token))
+    engine.dispose()
+    return found
+
+
+def _follow(browser: httpx.Client, place: Place, address: str) -> None:
+    cookie = ""
+    for _ in range(8):
+        own = address.startswith(place.rapport)
+        answer = browser.get(address, headers={"Cookie": cookie} if own else {})
+        if own and (given := answer.headers.get("set-cookie")):
+            cookie = given.split(";")[0]
+        if answer.status_code == 200:
+            return
+        address = str(httpx.URL(address).join(answer.headers["location"]))
+    raise AssertionError("the launch did not arrive")
+
+
+def _send(
+    http: httpx.Client, place: Place, launched: tuple[str, str], number: int, pause: float
+) -> tuple[str, str]:
+    """Send one response until it is told to be saved; gives Rapport's id of it and the patient."""
+    time.sleep(random.uniform(0, 2 * pause))
+    patient, token = launched
+    own = {"system": "urn:x-crash", "value": str(number)}
+    body = json.dumps(response_of(patient, identifier=own)).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+    address = f"{place.rapport}/sites/sandbox/fhir/QuestionnaireResponse"
+    for _ in range(3000):
+        try:
+            answer = http.post(address, content=body, headers=headers)
+        except httpx.TransportError:
+            time.sleep(0.1)
+            continue
+        if answer.status_code in {200, 201}:
+            return answer.headers["location"].rpartition("/")[2], patient
+        assert answer.status_code >= 500, answer.text
+        time.sleep(0.1)
+    raise AssertionError("a response was never saved")
+
+
+def _wait_for_delivery(place: Place, patience: float) -> dict[str, int]:
+    """Wait until everything is delivered; gives what is not, by state."""
+    engine = open_database(place.database)
+    query = (
+        sa.select(t.delivery.c.state, sa.func.count().label("many"))
+        .where(t.delivery.c.state != "delivered")
+        .group_by(t.delivery.c.state)
+    )
+    deadline = time.monotonic() + patience
+    left: dict[str, int] = {"not looked at": 1}
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        with engine.connect() as connection:
+            left = {row.state: row.many for row in connection.execute(query)}
+    engine.dispose()
+    return left
+
+
+def _count(place: Place, saved: dict[str, str], tally: Tally) -> None:
+    responses = Counter(
+        each["identifier"]["value"]
+        for each in _search(place, "QuestionnaireResponse")
+        if each.get("identifier", {}).get("system") == "urn:x-crash"
+    )
+    observations = Counter(
+        own["value"]
+        for each in _search(place, "Observation")
+        for own in each.get("identifier", ())
+        if own.get("system") == IDENTIFIER_SYSTEM
+    )
+    engine = open_database(place.database)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(t.response.c.id, t.response.c.identifier, t.response.c.patient, t.delivery.c.delivered)
+            .join(t.delivery, t.delivery.c.response == t.response.c.id)
+            .order_by(t.response.c.received)
+        ).all()
+        tally.attempts = connection.execute(sa.select(sa.func.count()).select_from(t.attempt)).scalar_one()
+    engine.dispose()
+    latest: dict[str, datetime] = {}
+    known = {row.id for row in rows}
+    tally.lost += [each for each in saved if each not in known]
+    for row in rows:
+        value = row.identifier.rpartition("|")[2]
+        stands = [responses[value], *(observations[f"{row.id}/{part}"] for part in PARTS)]
+        if min(stands) < 1:
+            tally.lost.append(row.id)
+        if max(stands) > 1:
+            tally.doubled.append(row.id)
+        if row.delivered is not None:
+            if row.delivered < latest.get(row.patient, row.delivered):
+                tally.out_of_order.append(row.id)
+            latest[row.patient] = row.delivered
+
+
+PARTS = ("panel", "score-total")
+
+
+def _search(place: Place, kind: str) -> list[dict[str, Any]]:
+    asked = {"grant_type": "client_credentials", "scope": " ".join(READER_SCOPES)}
+    with httpx.Client(timeout=60) as http:
+        answer = http.post(f"{place.ehr}/auth/token", data=asked, auth=("reader", READER_SECRET))
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        address: str | None = f"{place.ehr}/r4/{kind}?_count=100"
+        found: list[dict[str, Any]] = []
+        while address is not None:
+            page = http.get(address, headers=headers).raise_for_status().json()
+            found += [each["resource"] for each in page.get("entry", []) if each["search"]["mode"] == "match"]
+            address = next((each["url"] for each in page["link"] if each["relation"] == "next"), None)
+    return found
+
+
+def _key() -> bytes:
+    return base64.urlsafe_b64decode(SECRET + "=")
