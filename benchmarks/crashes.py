@@ -1,21 +1,29 @@
 """Ten thousand responses through a Rapport that is killed (kill -9) again and again, beside an EHR that fails on purpose.
 
-Run: python -m benchmarks.crashes [submissions] [kills]. Exit status 1 if a response was lost, doubled or out of order.
+Run: python -m benchmarks.crashes [--submissions N] [--kills N] [--workers N]
+With workers it runs on a PostgreSQL of its own: one serving process and so many that only deliver, any of which is killed.
+Without, on SQLite with full synchronisation. Exit status 1 if a response was lost, doubled or out of order.
 The EHR answers every third write with a fault: a reset before or after it was done, an HTTP 500 after it was done, half
-an answer, 503, 429. Two processes on this machine, SQLite with full synchronisation.
+an answer, 503, 429.
 """
 
+import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests.postgres import running_postgres
 from tests.product.crashing import crash, free_port, open_place
 
 
-def main(submissions: int, kills: int) -> int:
+def main(submissions: int, kills: int, workers: int) -> int:
     """Run it and print what came of it."""
-    with tempfile.TemporaryDirectory() as folder, open_place(Path(folder), free_port()) as place:
-        tally = crash(place, submissions=submissions, kills=kills, life=(1.0, 6.0))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = stack.enter_context(running_postgres()).format("postgres") if workers else None
+        place = stack.enter_context(open_place(folder, free_port(), database))
+        tally = crash(place, submissions=submissions, kills=kills, life=(1.0, 6.0), workers=workers)
     print(
         f"{tally.saved} saved, {tally.kills} kills, {tally.attempts} attempts noted, {tally.seconds:.0f} s; "
         f"lost {len(tally.lost)}, doubled {len(tally.doubled)}, out of order {len(tally.out_of_order)}, "
@@ -25,4 +33,7 @@ def main(submissions: int, kills: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(each) for each in (sys.argv[1:] + ["10000", "40"][len(sys.argv) - 1 :]))))
+    asked = argparse.ArgumentParser()
+    for name, default in (("submissions", 10_000), ("kills", 40), ("workers", 0)):
+        asked.add_argument(f"--{name}", type=int, default=default)
+    sys.exit(main(**vars(asked.parse_args())))

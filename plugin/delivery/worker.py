@@ -120,7 +120,7 @@ class DeliveryWorker:
 
         try:
             return await self._ledger.bookkeep(take)
-        except sa.exc.OperationalError as error:
+        except sa.exc.SQLAlchemyError as error:
             log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
             return ()
 
@@ -153,7 +153,7 @@ class DeliveryWorker:
                 await self._ledger.bookkeep(
                     lambda connection, own=own, now=now: outbox.renew(connection, self._owner, own, now)  # type: ignore[misc]
                 )
-            except sa.exc.OperationalError as error:
+            except sa.exc.SQLAlchemyError as error:
                 log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
 
     async def _hand_back(self) -> None:
@@ -208,7 +208,7 @@ class DeliveryWorker:
             now = self._clock()
             self._note_answer(claimed.site, error, now)
             return react(error, claimed, pace, now)
-        except sa.exc.OperationalError:
+        except sa.exc.SQLAlchemyError:
             raise  # our database is away, not this delivery at fault
         except Exception as error:  # noqa: BLE001 -- last rim of the worker: one delivery must not stop the others
             return puzzle(error, claimed, pace, self._clock())

@@ -263,3 +263,14 @@ async def test_what_does_not_end_in_time_is_handed_back_for_the_next_worker_to_l
         await going.wait()
     row = await desk.row("a")
     assert (row.state, row.owner, row.due) == (DeliveryState.UNKNOWN, None, desk.clock())
+
+
+async def test_a_database_that_fails_for_a_while_does_not_stop_the_worker(desk: Desk) -> None:
+    await desk.keep("a")
+    rename = "ALTER TABLE {} RENAME TO {}"
+    await desk.ledger.bookkeep(lambda c: c.exec_driver_sql(rename.format("delivery", "away")))
+    async with desk.working() as worker:
+        await asyncio.sleep(0.05)
+        await desk.ledger.bookkeep(lambda c: c.exec_driver_sql(rename.format("away", "delivery")))
+        worker.wake()
+        await desk.until("a", DeliveryState.DELIVERED)

@@ -98,13 +98,15 @@ class Place:
     def rapport(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self, command: str = "serve") -> "subprocess.Popen[bytes]":
+        """Start a process: `serve`, or `worker`."""
         environment = {
             **os.environ,
             "RAPPORT_SECRET_KEY": SECRET,
             "RAPPORT_SIGNING_KEYS": str(self.folder / "keys"),
         }
-        arguments = ["serve", "--port", str(self.port), "--config", str(self.folder / "rapport.toml")]
+        port = ["--port", str(self.port)] if command == "serve" else []
+        arguments = [command, *port, "--config", str(self.folder / "rapport.toml")]
         with (self.folder / "output.txt").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "plugin", *arguments],
@@ -173,13 +175,20 @@ def open_place(folder: Path, port: int, database: str | None = None) -> Iterator
         yield place
 
 
-def crash(place: Place, *, submissions: int, kills: int, life: tuple[float, float], seed: int = 1) -> Tally:
-    """Send while Rapport is killed `kills` times, `life` seconds after each start; then let it finish, and count."""
+def crash(
+    place: Place, *, submissions: int, kills: int, life: tuple[float, float], workers: int = 0, seed: int = 1
+) -> Tally:
+    """Send while Rapport is killed `kills` times, `life` seconds after each start; then let it finish, and count.
+
+    With `workers` (PostgreSQL) so many `rapport worker` run beside, and each time one of all is killed.
+    """
     chance = random.Random(seed)
     begun = time.monotonic()
-    process = place.start()
+    commands = ["serve", *["worker"] * workers]
+    processes = [place.start()]
     try:
-        place.wait(process)
+        place.wait(processes[0])
+        processes += [place.start(each) for each in commands[1:]]
         tokens = _tokens(place)
         for fault in FAULTS:
             asked = {"method": "POST", "path": "/r4*", **fault}
@@ -199,18 +208,21 @@ def crash(place: Place, *, submissions: int, kills: int, life: tuple[float, floa
             told.start()
             for _ in range(kills):
                 time.sleep(chance.uniform(*life))
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                process = place.start()
-                place.wait(process)
+                victim = chance.randrange(len(processes))
+                processes[victim].send_signal(signal.SIGKILL)
+                processes[victim].wait()
+                processes[victim] = place.start(commands[victim])
+                place.wait(processes[0])
             told.join()
         httpx.delete(f"{place.ehr}/sandbox/faults").raise_for_status()
         tally = Tally(saved=len(saved), kills=kills)
-        tally.not_delivered = _wait_for_delivery(place, patience=60 + submissions / 10)
+        tally.not_delivered = _wait_for_delivery(place, patience=180 + submissions / 10)
         _count(place, saved, tally)
     finally:
-        process.terminate()
-        process.wait(20)
+        for each in processes:
+            each.terminate()
+        for each in processes:
+            each.wait(20)
     tally.seconds = time.monotonic() - begun
     return tally
 
