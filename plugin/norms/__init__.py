@@ -1,0 +1,1 @@
+"""Norms: what a site's own responses say of an instrument. Pure."""
