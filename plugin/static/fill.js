@@ -271,10 +271,6 @@ function begin(form) {
     fromReview = false;
     return go(to);
   }));
-  // Inside an EHR's frame the chart lies around the form: it covers the screen while somebody else has the device.
-  if (parent !== window && "cover" in form.dataset) {
-    form.addEventListener("click", () => { document.documentElement.requestFullscreen?.().catch(() => {}); }, { once: true });
-  }
   addEventListener("online", save);
   document.addEventListener("visibilitychange", save);
 
@@ -284,6 +280,7 @@ function begin(form) {
   if (!Object.keys(given).length) go(0);
   else if (open) go(stepOf(open), form.dataset.mode === "all" ? open : undefined);
   else go(review);
+  form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
 }
 
 addEventListener("hashchange", () => location.reload());

@@ -57,6 +57,17 @@ def _opened_table(page: Page, address: str, _: Desk) -> None:
         summary.click()
 
 
+def _uncovered(page: Page, address: str, _: Desk) -> None:
+    """Show the panel of the form in an EHR's frame, both of its parts."""
+    page.goto(f"{address}/fill#one")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.evaluate("""() => {
+        const panel = document.querySelector("template[data-screen=cover]").content.cloneNode(true);
+        document.querySelector("main").replaceChildren(panel);
+        document.querySelectorAll("[data-coverable], [data-uncoverable]").forEach((part) => { part.hidden = false; });
+    }""")
+
+
 STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "home": _go("/"),
     "failure": _go("/failure"),
@@ -67,6 +78,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),
     "form cannot be opened": _go("/fill#unknown"),
+    "form, beside the chart": _uncovered,
     "form, start": _form("one", 0),
     "form of every kind": _form("kinds", 0, "true"),
     "form of every kind, looked over": _form("kinds-kept", 0),

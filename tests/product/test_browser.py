@@ -74,6 +74,12 @@ def hand_over(frame: FrameLocator, respondent: str, *, language: str = "English"
     frame.get_by_label("Language").select_option(language)
     frame.get_by_label("PIN for this hand-over").fill(PIN)
     frame.get_by_role("button", name="Hand over").click()
+    frame.locator("[data-fill-screen]").click()
+
+
+def fills_screen(page: Page) -> bool:
+    """Tell whether the app's frame covers the EHR's page."""
+    return bool(page.evaluate("document.fullscreenElement?.matches('iframe.app') ?? false"))
 
 
 def take_picture(page: Page, frame: FrameLocator, path: Path) -> None:
@@ -138,6 +144,8 @@ def test_a_child_answers_in_the_ehrs_frame_and_the_score_stands_in_the_chart(
     chart.close()
 
     frame.get_by_role("link", name="Give the tablet back").click()
+    expect(frame.get_by_label("PIN")).to_be_focused()
+    assert fills_screen(page)
     frame.get_by_label("PIN").fill(PIN)
     frame.get_by_role("button", name="Unlock").click()
     recent = frame.locator("[data-response]").first
@@ -185,6 +193,63 @@ def test_while_the_child_has_the_device_the_app_shows_nothing_of_the_chart(
         expect(other.get_by_text("Scores over sessions")).to_have_count(0)
         assert "Mateo" not in other.content()
     other.close()
+
+
+def test_the_form_waits_until_the_screen_is_filled_and_the_keyboard_stays_in_it(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    frame = open_rapport(page)
+    hand_over(frame, "Amara Okafor")
+    expect(frame.get_by_role("button", name="Start")).to_be_visible()
+    assert fills_screen(page)
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.matches('iframe.app')")
+
+    page.evaluate("document.exitFullscreen()")
+    expect(frame.get_by_role("heading", name="Fill the screen before you go on")).to_be_focused()
+    expect(frame.get_by_role("button", name="Start")).to_be_hidden()
+    frame.get_by_role("button", name="Fill the screen").click()
+    expect(frame.get_by_role("button", name="Start")).to_be_visible()
+    assert fills_screen(page)
+
+
+def test_a_frame_that_may_not_fill_the_screen_says_so(page: Page, demonstration: Demonstration) -> None:
+    page.add_init_script(
+        "Object.defineProperty(Document.prototype, 'fullscreenEnabled', { get: () => false })"
+    )
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    frame = open_rapport(page)
+    frame.get_by_role("radio", name="Amara Okafor").check()
+    frame.get_by_label("PIN for this hand-over").fill(PIN)
+    frame.get_by_role("button", name="Hand over").click()
+    expect(frame.get_by_text("the record beside it stays in sight")).to_be_visible()
+    frame.get_by_role("button", name="Go on like this").click()
+    expect(frame.get_by_role("button", name="Start")).to_be_visible()
+
+
+def test_a_launch_while_the_device_is_handed_over_comes_to_the_lock(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    chart = page.url
+    hand_over(open_rapport(page), "Amara Okafor")
+    page.goto(chart)
+    page.get_by_role("link", name="Rapport", exact=True).click()
+    frame = page.frame_locator("iframe.app")
+    expect(frame.get_by_role("heading", name="Please give this device back")).to_be_visible()
+    expect(frame.get_by_text("Start a form")).to_have_count(0)
+
+
+def test_going_back_after_the_hand_over_comes_to_the_lock(page: Page, demonstration: Demonstration) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    frame = open_rapport(page)
+    hand_over(frame, "Amara Okafor")
+    expect(frame.get_by_role("button", name="Start")).to_be_visible()
+    page.evaluate("history.back()")
+    expect(frame.get_by_role("heading", name="Please give this device back")).to_be_visible()
+    expect(frame.get_by_text("Start a form")).to_have_count(0)
 
 
 def test_the_output_of_both_servers_names_nobody_and_no_secret(

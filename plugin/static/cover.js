@@ -1,0 +1,90 @@
+// Inside an EHR's frame the chart lies around the form. Before somebody else gets the device the form fills the screen,
+// and stays so until the right PIN is typed: a browser does this only for a press, and ends it when the page changes.
+
+const framed = parent !== window;
+const root = document.documentElement;
+const main = document.querySelector("main");
+let panel = null; // what asks for the press, while the screen is not filled
+let covered = null; // the form that may not be left standing beside the chart
+
+document.addEventListener("form-opened", ({ target: form }) => {
+  if (!framed || !("cover" in form.dataset)) return;
+  covered = form;
+  if (!document.fullscreenElement) ask();
+});
+
+document.addEventListener("fullscreenchange", () => {
+  if (covered && !document.fullscreenElement) ask();
+});
+
+function ask() {
+  if (panel) return;
+  panel = document.querySelector("template[data-screen=cover]").content.firstElementChild.cloneNode(true);
+  const possible = document.fullscreenEnabled && "requestFullscreen" in root;
+  panel.querySelectorAll(possible ? "[data-coverable]" : "[data-uncoverable]").forEach((part) => { part.hidden = false; });
+  panel.querySelector("[data-fill-screen]").addEventListener("click", async () => {
+    try { await root.requestFullscreen(); goOn(); } catch { refuse(); }
+  });
+  panel.querySelector("[data-go-on]").addEventListener("click", () => { covered = null; goOn(); });
+  main.hidden = true;
+  main.after(panel);
+  panel.querySelector("h1").focus();
+}
+
+// The browser would not: say so, and let the form go on with somebody beside it.
+function refuse() {
+  panel?.querySelectorAll("[data-coverable]").forEach((part) => { part.hidden = true; });
+  panel?.querySelectorAll("[data-uncoverable]").forEach((part) => { part.hidden = false; });
+}
+
+function goOn() {
+  panel?.remove();
+  panel = null;
+  main.hidden = false;
+  main.querySelector("section:not([hidden]) h1, h1")?.focus();
+}
+
+// The keyboard must not walk out of the filled screen into the chart behind it.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Tab" || !covered) return;
+  const reachable = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
+    .filter((each) => !each.disabled && each.checkVisibility());
+  const stops = reachable.filter((each) => each.type !== "radio" || each.checked || !reachable
+    .some((other) => other.name === each.name && other.checked));
+  if (!stops.length) return event.preventDefault();
+  const [first, last] = [stops[0], stops[stops.length - 1]];
+  const sameGroup = (one, other) => one === other || (one?.type === "radio" && one.type === other.type && one.name === other.name);
+  const at = document.activeElement;
+  if (event.shiftKey && (sameGroup(at, first) || at === document.body)) { event.preventDefault(); last.focus(); }
+  if (!event.shiftKey && sameGroup(at, last)) { event.preventDefault(); first.focus(); }
+});
+
+// The PIN is asked for in this page, so that the screen stays filled until it is right.
+document.addEventListener("click", async (event) => {
+  const way = event.target.closest("[data-return]");
+  if (!way || !document.fullscreenElement) return;
+  event.preventDefault();
+  const path = new URL(way.href).pathname;
+  try { put(await fetch(path, { cache: "no-store", redirect: "manual" }), path); } catch { location.assign(path); }
+});
+
+async function put(answer, path) {
+  // A redirection: nothing is locked any more, and the clinician has the device.
+  if (answer.type === "opaqueredirect") { covered = null; return location.assign(path); }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  root.lang = page.documentElement.lang;
+  root.dir = page.documentElement.dir;
+  main.replaceChildren(...page.querySelector("main").childNodes);
+  main.querySelector("input:not([type=hidden])")?.focus();
+  main.querySelector("form")?.addEventListener("submit", (event) => unlock(event, path));
+}
+
+async function unlock(event, path) {
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(event.target));
+  try {
+    put(await fetch(path, { method: "POST", body, cache: "no-store", redirect: "manual" }), path);
+  } catch {
+    event.target.submit();
+  }
+}
