@@ -1,9 +1,10 @@
-"""fhirpath.js as a judge: run in one Node process over many cases."""
+"""Judges that run in Node: fhirpath.js over many cases, and two validators of FHIR resources."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ FOLDER = Path(__file__).parent
 def why_not() -> str | None:
     """Say why there is no judge here; None if it is ready. Installs it where npm can."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        return "fhirpath.js needs Node.js and npm; they are not on this machine"
-    if not (FOLDER / "node_modules" / "fhirpath").is_dir():
+        return "the judges need Node.js and npm; they are not on this machine"
+    wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]
+    if not all((FOLDER / "node_modules" / each).is_dir() for each in wanted):
         done = subprocess.run(
             ["npm", "ci", "--silent", "--no-audit", "--no-fund"],
             cwd=FOLDER,
@@ -26,7 +28,7 @@ def why_not() -> str | None:
             timeout=300,
         )
         if done.returncode:
-            return "fhirpath.js could not be installed: the npm registry did not answer"
+            return "the judges could not be installed: the npm registry did not answer"
     return None
 
 
@@ -55,3 +57,28 @@ def score_by_fhirpath_js(
     if done.returncode:
         raise AssertionError(done.stderr[-2000:])
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a validator says of a resource."""
+
+    by: str  # "medplum" or "lantana"
+    name: str  # type and id of the resource
+    severity: str
+    text: str
+    place: str
+
+
+def validate(resources: Iterable[dict[str, Any]]) -> list[Finding]:
+    """Have R4 resources looked at by Medplum's and by Lantana's validator."""
+    done = subprocess.run(
+        ["node", str(FOLDER / "validate.mjs")],
+        input="".join(f"{json.dumps(each, default=float)}\n" for each in resources),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(done.stderr[-2000:])
+    return [Finding(**json.loads(line)) for line in done.stdout.splitlines()]
