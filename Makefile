@@ -25,7 +25,7 @@ demo: .venv/running
 	@$(RUN)/rapport demo $(ARGS)
 
 test: .venv/ready browser
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile)
 
 check: .venv/ready
 	$(RUN)/ruff format --check $(PY)

@@ -113,7 +113,7 @@ def wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock
         site: Destination(
             settings.sites[site].fhir_base, ", ".join(manner.of(site).kinds), manner.of(site).pace
         )
-        for site in settings.policies
+        for site in settings.sites
     }
     worker = DeliveryWorker(ledger, trail, sender, clock, destinations)
     return Rapport(
