@@ -3,8 +3,6 @@
 Nothing has an insecure default: a missing secret stops the start with a sentence that says what to set.
 """
 
-import base64
-import binascii
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,13 +13,12 @@ from typing import Annotated, Literal
 
 import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.schedule import EVERY_SESSION, Schedule
+from plugin.secret_keys import read_log_key, read_vault_keys
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
@@ -158,7 +155,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     return Settings(
         base_url=file.server.base_url,
         database=file.server.database,
-        vault_keys=_vault_keys(environment),
+        vault_keys=read_vault_keys(environment),
         signing_keys=keys,
         sites=_build_sites(path, file, keys, environment),
         policies={
@@ -183,7 +180,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         wording=base / file.server.wording if file.server.wording else None,
         instrument_folders=_places(base, file),
         log_folder=base / file.server.log,
-        log_key=log_signing_key(environment, _vault_keys(environment)),
+        log_key=read_log_key(environment, read_vault_keys(environment)),
         writing=_build_writing(path, file, keys, environment),
         own_forms=_own_forms(path, file),
     )
@@ -206,31 +203,6 @@ def _own_forms(path: Path, file: _File) -> OwnForms:
         return build_own_forms(file.instruments, path.parent)
     except ValueError as error:
         raise SettingsInvalid(f"{path} cannot be used: {error}", "Give each form its own id.") from None
-
-
-def log_signing_key(environment: Mapping[str, str], vault_keys: tuple[bytes, ...]) -> Ed25519PrivateKey:
-    """Give the key that signs the transparency log: RAPPORT_LOG_KEY, else one derived from the oldest secret key.
-
-    SettingsInvalid if it is set and is not 32 bytes in base64.
-    """
-    raw = environment.get("RAPPORT_LOG_KEY", "").strip()
-    if not raw:
-        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"rapport:transparency-log")
-        return Ed25519PrivateKey.from_private_bytes(derivation.derive(vault_keys[-1]))
-    key = _decode_key(raw)
-    if len(key) != 32 or len(set(key)) < 8:
-        raise SettingsInvalid(
-            "RAPPORT_LOG_KEY is not 32 random bytes in base64.",
-            "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
-        )
-    return Ed25519PrivateKey.from_private_bytes(key)
-
-
-def _decode_key(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
-        return b""
 
 
 def secret_variable(site_id: str) -> str:
@@ -279,25 +251,6 @@ def is_loopback(address: str) -> bool:
     host = address.split("://", 1)[-1].split("/", 1)[0]
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     return name in {"127.0.0.1", "localhost", "[::1]"}
-
-
-def _vault_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    raw = environment.get("RAPPORT_SECRET_KEY", "").strip()
-    if not raw:
-        raise SettingsInvalid(
-            "RAPPORT_SECRET_KEY is not set.",
-            "Set it to 32 random bytes in base64 (`rapport init` makes one). It encrypts tokens and answers: keep it safe.",
-        )
-    keys = []
-    for part in raw.split(","):
-        key = _decode_key(part.strip())
-        if len(key) < 32 or len(set(key)) < 8:
-            raise SettingsInvalid(
-                "RAPPORT_SECRET_KEY is not 32 random bytes in base64.",
-                "Make one with `rapport init`, or: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
-            )
-        keys.append(key)
-    return tuple(keys)
 
 
 def _signing_keys(environment: Mapping[str, str], *, needed: bool) -> tuple[SigningKey, ...]:

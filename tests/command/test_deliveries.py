@@ -22,7 +22,7 @@ from plugin.settings import read_settings
 from tests.command.test_worker import SITE
 from tests.delivery.records import record
 
-SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 
 
 @dataclass(frozen=True)

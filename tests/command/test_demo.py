@@ -17,7 +17,7 @@ def test_the_demonstration_is_configured_for_each_personality(tmp_path: Path, pe
     file = tmp_path / "rapport.toml"
     file.write_text(configuration(8701, personality).replace("{folder}", str(tmp_path)), encoding="utf-8")
     environment = {
-        "RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA",
+        "RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc",
         "RAPPORT_SIGNING_KEYS": str(tmp_path / "keys"),
     }
     rows = read_settings(file, environment).writing["sandbox"].rows

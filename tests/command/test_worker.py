@@ -30,7 +30,7 @@ def start(folder: Path, database: str) -> "subprocess.Popen[str]":
     write_keys(folder / "keys")
     environment = {
         **os.environ,
-        "RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA",
+        "RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc",
         "RAPPORT_SIGNING_KEYS": str(folder / "keys"),
     }
     command = [sys.executable, "-m", "plugin", "worker", "--config", str(folder / "rapport.toml")]

@@ -48,7 +48,7 @@ def test_the_settings_of_the_page_can_be_read(tmp_path: Path) -> None:
     site += 'client_id = "rapport"\nauthentication = "public"\n'
     file = tmp_path / "rapport.toml"
     file.write_text(toml.replace("[server]\n", server) + site, encoding="utf-8")
-    found = read_settings(file, {"RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"})
+    found = read_settings(file, {"RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"})
     assert found.instrument_folders == (tmp_path / "forms", tmp_path / "elsewhere/session.json")
     assert found.own_forms.manner.raters == {"session": Rater.CAREGIVER}
     assert found.own_forms.pinned[0].canonical.endswith("|1.0.0")

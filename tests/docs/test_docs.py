@@ -80,7 +80,7 @@ def test_the_configuration_of_each_vendor_page_can_be_read(vendor: str, tmp_path
     write_keys(tmp_path / "keys")
     (tmp_path / "rapport.toml").write_text(server + section, encoding="utf-8")
     environment = {
-        "RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA",
+        "RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc",
         "RAPPORT_SIGNING_KEYS": str(tmp_path / "keys"),
         "RAPPORT_SITE_CLINIC_SECRET": "s3cret",
     }

@@ -15,7 +15,7 @@ from sandbox_ehr.personalities import personality_ids
 from smart_launch import ClientSecret, Site
 from tests.doctor.ehrs import BASE, examined
 
-SECRETS = {"RAPPORT_SECRET_KEY": "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"}
+SECRETS = {"RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"}
 TABLE = {
     "full": (Verdict.WRITES, ["response", "observations"]),
     "epic": (Verdict.WRITES, ["document"]),

@@ -37,7 +37,7 @@ from tests.product.world import READER_SCOPES, READER_SECRET, SCOPES
 from tests.sandbox_ehr.serving import serving
 
 ROOT = Path(__file__).parents[2]
-SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 FAULTS = (
     {"kind": "reset-after-commit", "probability": 0.08},
     {"kind": "failed-after-commit", "probability": 0.08},

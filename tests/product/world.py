@@ -4,6 +4,7 @@ Nothing is patched: Rapport reaches the EHR through an ASGI transport, and the b
 """
 
 import json
+import random
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -236,14 +237,14 @@ def rapport_settings(folder: Path, writing: Writing = DEFAULT_WRITING, **policy:
     return Settings(
         base_url=RAPPORT,
         database=f"sqlite:///{folder}/rapport.sqlite3",
-        vault_keys=(b"a key of the tests, 32 bytes long",),
+        vault_keys=(random.Random(1).randbytes(32),),
         signing_keys=(SIGNING_KEY,),
         sites=Sites([site]),
         policies={"sandbox": replace(defaults, **policy)},
         wording=None,
         instrument_folders=(),
         log_folder=folder / "log",
-        log_key=Ed25519PrivateKey.from_private_bytes(bytes(range(32))),
+        log_key=Ed25519PrivateKey.from_private_bytes(random.Random(2).randbytes(32)),
         writing={"sandbox": writing},
     )
 

@@ -8,7 +8,7 @@ from plugin.errors import SettingsInvalid
 from plugin.initial import CONFIGURATION, write_initial
 from plugin.settings import Settings, read_settings
 
-SECRET = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA"
+SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 MINIMAL = """
 [server]
 base_url = "https://rapport.invalid"
@@ -82,7 +82,7 @@ def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
 
 
 def test_two_keys_rotate(tmp_path: Path) -> None:
-    other = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+    other = "dn89f8O20gBHHd2CudJ5FJ2A2JvljTPBY9OJAPtIMpo"
     assert len(read(tmp_path, MINIMAL, RAPPORT_SECRET_KEY=f"{other},{SECRET}").vault_keys) == 2
 
 

@@ -1,0 +1,73 @@
+"""The keys that the environment gives: read strictly, and refused where somebody typed them instead of drawing them."""
+
+import base64
+import binascii
+import itertools
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from plugin.errors import SettingsInvalid
+
+_MAKE_ONE = "Make one with `rapport init`, or: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+# Of 32 random bytes about 30 differ, and of the steps between them about 29; fewer than these happen once in more than 10^9 keys.
+_LEAST_BYTES, _LEAST_STEPS = 20, 18
+_LENGTH = 32  # bytes
+
+
+def read_vault_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Read RAPPORT_SECRET_KEY: one key or several, separated by commas; the first seals, all open.
+
+    SettingsInvalid if it is not set, or a key is no 32 random bytes in base64.
+    """
+    raw = environment.get("RAPPORT_SECRET_KEY", "").strip()
+    if not raw:
+        raise SettingsInvalid(
+            "RAPPORT_SECRET_KEY is not set.",
+            "Set it to 32 random bytes in base64 (`rapport init` makes one). It encrypts tokens and answers: keep it safe.",
+        )
+    parts = raw.split(",")
+    return tuple(
+        _read_key("RAPPORT_SECRET_KEY" if len(parts) == 1 else f"Key {place} of RAPPORT_SECRET_KEY", part)
+        for place, part in enumerate(parts, 1)
+    )
+
+
+def read_log_key(environment: Mapping[str, str], vault_keys: tuple[bytes, ...]) -> Ed25519PrivateKey:
+    """Give the key that signs the transparency log: RAPPORT_LOG_KEY, else one derived from the oldest secret key.
+
+    SettingsInvalid if it is set and is no 32 random bytes in base64.
+    """
+    raw = environment.get("RAPPORT_LOG_KEY", "").strip()
+    if not raw:
+        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"rapport:transparency-log")
+        return Ed25519PrivateKey.from_private_bytes(derivation.derive(vault_keys[-1]))
+    key = _read_key("RAPPORT_LOG_KEY", raw)
+    if len(key) != _LENGTH:
+        raise SettingsInvalid(f"RAPPORT_LOG_KEY has {len(key)} bytes, not 32.", _MAKE_ONE)
+    return Ed25519PrivateKey.from_private_bytes(key)
+
+
+def is_drawn(key: bytes) -> bool:
+    """Tell whether bytes look drawn by chance: not one pattern over and over, not a sequence, not a text."""
+    steps = {(after - before) % 256 for before, after in itertools.pairwise(key)}
+    is_text = all(32 <= byte < 127 for byte in key)
+    return len(set(key)) >= _LEAST_BYTES and len(steps) >= _LEAST_STEPS and not is_text
+
+
+def _read_key(name: str, text: str) -> bytes:
+    key = _decode(text.strip())
+    if len(key) < _LENGTH:
+        raise SettingsInvalid(f"{name} is not 32 random bytes in base64.", _MAKE_ONE)
+    if not is_drawn(key):
+        raise SettingsInvalid(f"{name} is not random: its bytes follow a pattern or are a text.", _MAKE_ONE)
+    return key
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return b""
