@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from plugin import __version__
 from plugin.commands import audit, database, deliveries, packages
 from plugin.commands.doctor import doctor
+from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
 from plugin.commands.worker import worker
 from plugin.errors import RapportError
@@ -62,7 +64,8 @@ FoldersOption = Annotated[
 @app.command()
 def demo(
     port: Annotated[
-        int, typer.Option(help="Port of Rapport; the sandbox EHR takes the one before it.")
+        int,
+        typer.Option(help="Port of Rapport; the sandbox EHR takes the one before it.", min=2, max=65535),
     ] = 8701,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget what an earlier demonstration stored.")
@@ -72,6 +75,8 @@ def demo(
     """Start a sandbox EHR with synthetic patients, and Rapport registered in it, on this machine."""
     from plugin.demo import run_demo
 
+    for wanted in (port - 1, port):
+        check_free("127.0.0.1", wanted)
     run_demo(port, fresh=fresh, personality=personality)
 
 
@@ -79,7 +84,7 @@ def demo(
 def serve(
     config: ConfigOption = Path("rapport.toml"),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8701,
+    port: Port = 8701,
 ) -> None:
     """Serve Rapport for the sites of a configuration file. Secrets come from the environment (rapport.env)."""
     import uvicorn
@@ -89,6 +94,7 @@ def serve(
     from plugin.settings import read_settings
 
     settings = read_settings(config)
+    check_free(host, port)
     configure_logs()
     # Requests are logged by route, not by address: addresses hold ids.
     uvicorn.run(create_app(settings), host=host, port=port, access_log=False, server_header=False)
@@ -99,7 +105,7 @@ def sandbox(
     rapport: Annotated[
         str, typer.Option(help="Address of the Rapport to register.")
     ] = "http://127.0.0.1:8701",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8700,
+    port: Port = 8700,
     database: Annotated[str, typer.Option(help="SQLite file, or :memory:.")] = ":memory:",
     personality: PersonalityOption = "full",
 ) -> None:
@@ -109,6 +115,7 @@ def sandbox(
     from plugin.demo import sandbox_settings
     from sandbox_ehr import create_app
 
+    check_free("127.0.0.1", port)
     settings = sandbox_settings(port, rapport, database, personality)
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, access_log=False)
 
@@ -220,15 +227,21 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except RapportError as error:
-        _err.print(f"[bold red]{error.what_happened}[/]\n{error.what_to_do}", highlight=False)
+        _err.print(f"[bold red]{escape(error.what_happened)}[/]\n{escape(error.what_to_do)}", highlight=False)
         sys.exit(1)
     except (UnreadableResponse, InvalidResponse) as error:
         for issue in error.issues:
             place = issue.link_id or issue.expression or ""
-            _err.print(f"[bold red]{place}[/] {issue.message} {issue.remedy}", highlight=False)
+            _err.print(
+                f"[bold red]{escape(place)}[/] {escape(issue.message)} {issue.remedy}", highlight=False
+            )
         sys.exit(1)
-    except (CatalogueError, SandboxError, OSError) as error:
-        _err.print(f"[bold red]{error}[/]", highlight=False)
+    except OSError as error:
+        what_happened, what_to_do = explain(error)
+        _err.print(f"[bold red]{escape(what_happened)}[/]\n{what_to_do}", highlight=False)
+        sys.exit(1)
+    except (CatalogueError, SandboxError) as error:
+        _err.print(f"[bold red]{escape(str(error))}[/]", highlight=False)
         sys.exit(1)
 
 

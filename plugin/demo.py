@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -107,12 +106,10 @@ backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", 
 
 
 def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
-    """Start both servers, print where to go, and stop them together."""
+    """Start both servers on two free ports, print where to go, and stop them together."""
     load_personality(personality)
     ehr = f"http://localhost:{port - 1}"
     rapport = f"http://127.0.0.1:{port}"
-    for wanted in (port - 1, port):
-        _check_free(wanted)
     folder = platformdirs.user_state_path("rapport-demo") / str(port)
     environment = _prepare(folder, port, personality, fresh=fresh)
     command = [sys.executable, "-m", "plugin"]
@@ -177,17 +174,6 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
         "RAPPORT_SECRET_KEY": json.loads(secret.read_text(encoding="utf-8")),
         "RAPPORT_SIGNING_KEYS": str(keys),
     }
-
-
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise SettingsInvalid(
-                f"Port {port} is taken.", "Stop what uses it, or choose another: rapport demo --port 8801"
-            ) from None
 
 
 def _wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:

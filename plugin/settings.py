@@ -218,7 +218,12 @@ def _read_file(path: Path) -> _File:
             f"There is no configuration file {path}.",
             "Run `rapport init` to write a commented one, or name another with --config.",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(
+            f"{path} is not UTF-8 text (byte {error.start}).",
+            "Save it as UTF-8, or name another with --config.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
     try:
         return _File.model_validate(content)

@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,17 +15,21 @@ from questionnaires.examples import read_examples, read_unavailable
 
 
 def catalogue_table(catalogue: Catalogue) -> Table:
-    """List the instruments for a terminal."""
-    table = Table(title="Instruments")
+    """List the instruments for a terminal of 80 columns."""
+    table = Table(title="Instruments", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("id", no_wrap=True)
-    for column in ("rater", "ages", "licence", "languages", "filled here", "standing"):
+    for column in ("rater", "ages", "filled here", "validated", "status"):
         table.add_column(column)
     for each in catalogue.all():
-        filled = "yes" if each.fillable else "no wording"
-        standing = "validated" if each.validated else "not validated"
-        languages = ", ".join(each.languages) or "–"
-        table.add_row(each.id, each.rater, _ages(each), each.licence_kind, languages, filled, standing)
+        validated = "yes" if each.validated else "no"
+        table.add_row(each.id, each.rater, _ages(each), _filled(each), validated, each.status)
     return table
+
+
+def _filled(instrument: Instrument) -> str:
+    if instrument.licence_kind == "score-entry":
+        return "from paper"
+    return " ".join(instrument.languages) if instrument.fillable else "wording pack"
 
 
 def unavailable_table() -> Table:
