@@ -18,6 +18,9 @@ _DAYS = (Date, DateTime, Instant)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 _KEY = re.compile(rb'"\s*:')
+# FHIR's string: no characters below 32 but tab, line feed and carriage return. JSON lets the others in as escapes only.
+_ESCAPED_CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class _Object(list[tuple[str, object]]):
 
 
 def is_clean(data: bytes) -> bool:
-    """Tell whether JSON has no doubled keys, nulls, empty objects or empty arrays; quick, without places.
+    """Tell whether JSON has no doubled keys, nulls, control characters, empty objects or arrays; quick, without places.
 
     Strings are taken out first, so that what stands in them is not looked at; decoding drops doubled keys, so that writing
     it again has fewer.
@@ -44,7 +47,7 @@ def is_clean(data: bytes) -> bool:
     # Without a backslash every quote begins or ends a string; what looks bad may still stand inside one.
     plain = b"\\" not in data and b"null" not in data and not _EMPTY.search(data)
     bare = data if plain else _STRING.sub(b'"', data)
-    if not plain and (b"null" in bare or _EMPTY.search(bare)):
+    if not plain and (b"null" in bare or _EMPTY.search(bare) or _ESCAPED_CONTROL.search(data)):
         # An empty tuple of children cannot be told from no children after decoding, so it is found here.
         return False
     try:
@@ -167,6 +170,10 @@ def _look_at_map(
 
 
 def _look_at_primitive(value: object, kind: object, path: str, link_id: str | None) -> Iterator[Blemish]:
+    if isinstance(value, str) and (found := _CONTROL.search(value)):
+        message = f"The control character U+{ord(found.group()):04X} stands in a text"
+        yield Blemish("value", path, message, "Leave it out", link_id)
+        return
     if kind is object:
         return
     if isinstance(value, list):

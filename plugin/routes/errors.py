@@ -13,7 +13,7 @@ from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import Issue, Locked, RapportError
 from plugin.pages import FailurePage, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
-from questionnaires import CatalogueError, UnknownQuestionnaire
+from questionnaires import CatalogueError, UnknownQuestionnaire, UnversionedQuestionnaire
 from smart_launch import SmartError
 
 log = structlog.get_logger()
@@ -49,6 +49,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     log.info("refused", path=_route(request), status=told.status, reason=told.reason)
     if told.status >= 500:
         log.error("failed", path=_route(request), error=type(error).__name__)
+    headers = _headers(error, told)
     if _wants_page(request):
         page = FailurePage(
             title=told.title,
@@ -57,8 +58,8 @@ async def _answer(request: Request, error: Exception) -> Response:
             reason=told.reason,
             status=told.status,
         )
-        return HTMLResponse(render_failure(page), told.status)
-    return Response(outcome(told), told.status, media_type="application/fhir+json", headers=_challenge(told))
+        return HTMLResponse(render_failure(page), told.status, headers=headers)
+    return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
 
 
 def tell(error: Exception) -> Told:
@@ -97,14 +98,18 @@ def tell(error: Exception) -> Told:
                 "invalid",
                 issues,
             )
-        case CatalogueError():
+        case UnknownQuestionnaire() | UnversionedQuestionnaire():
+            remedy = "GET /fhir/Questionnaire lists the catalogue."
             code = "not-found" if isinstance(error, UnknownQuestionnaire) else "business-rule"
+            issue = Issue(code, f"{error} {remedy}", "QuestionnaireResponse.questionnaire")
+            return Told(422, "This form is not known", str(error), remedy, issue.code, (issue,))
+        case CatalogueError():
             return _plain(
                 422,
-                "This form is not known",
+                "This form cannot be used",
                 str(error),
                 "GET /fhir/Questionnaire lists the catalogue.",
-                code,
+                "business-rule",
             )
         case EhrError():
             return _tell_ehr(error)
@@ -177,8 +182,17 @@ def _tell_http(error: HTTPException) -> Told:
             "Open Rapport from the patient's chart.",
             "not-found",
         )
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return _plain(
+            405,
+            "Not possible here",
+            "This address does not do that.",
+            f"It answers to {allowed}." if allowed else "Open Rapport from the patient's chart.",
+            "not-supported",
+        )
     return _plain(
-        error.status_code, "Not possible", str(error.detail), "Go back and try again.", "not-supported"
+        error.status_code, "Not possible", f"{error.detail}.", "Go back and try again.", "not-supported"
     )
 
 
@@ -214,5 +228,6 @@ def _route(request: Request) -> str:
     return getattr(route, "path", "unknown")
 
 
-def _challenge(told: Told) -> dict[str, str]:
-    return {"WWW-Authenticate": "Bearer"} if told.status == 401 else {}
+def _headers(error: Exception, told: Told) -> dict[str, str]:
+    own = error.headers if isinstance(error, HTTPException) else None
+    return {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}

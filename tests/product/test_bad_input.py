@@ -315,3 +315,83 @@ async def test_a_launch_while_the_device_is_handed_over_asks_for_the_pin(world: 
     )
     assert answer.status_code == 200
     assert 'name="pin"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "questionnaire", [f"{CHILD}|9.9.9", CHILD, "https://example.invalid/Questionnaire/other|1.0.0"]
+)
+async def test_a_questionnaire_that_is_not_here_is_named_with_its_element(
+    world: World, questionnaire: str
+) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["amara"], questionnaire=questionnaire))
+    (issue,) = answer.json()["issue"]
+    assert issue["expression"] == ["QuestionnaireResponse.questionnaire"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"identifier": {"system": "https://a.invalid", "value": "a\x00b"}}, "identifier.value"),
+        ({"identifier": {"system": "https://a.invalid", "value": "a\fb"}}, "identifier.value"),
+        ({"extension": [{"url": "https://a.invalid/x", "valueString": "\x1b[31m"}]}, "extension[0].value"),
+    ],
+)
+async def test_a_control_character_is_named_with_its_place(
+    world: World, changes: dict[str, Any], place: str
+) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["amara"], **changes))
+    assert answer.status_code == 400
+    assert place in problems(answer)
+    assert "control character" in problems(answer)
+
+
+async def test_line_ends_tabs_and_backslashes_are_text(world: World) -> None:
+    people = await world.people()
+    identifier = {"system": "https://a.invalid", "value": "a\tb\r\nc \\u0000 \\\\b"}
+    answer = await post(world, response_of(people["amara"], identifier=identifier))
+    assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", DOOR, "POST"),
+        ("GET", "/fill/submit", "POST"),
+        ("PUT", "/fhir/QuestionnaireResponse/$score", "POST"),
+    ],
+)
+async def test_a_method_that_an_address_does_not_take_is_told_with_those_it_does(
+    world: World, method: str, path: str, allowed: str
+) -> None:
+    answer = await world.browser.request(method, path)
+    assert answer.status_code == 405
+    assert allowed in answer.headers["allow"]
+    assert allowed in problems(answer)
+
+
+async def test_a_page_that_takes_no_such_method_says_so_in_words(world: World) -> None:
+    answer = await world.browser.post("/launch", headers={"Accept": "text/html"})
+    assert answer.status_code == 405
+    assert "This address does not do that." in answer.text
+
+
+async def test_a_leap_second_is_delivered_as_the_second_before_it(world: World) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["amara"], authored="2016-12-31T23:59:60Z"))
+    assert answer.status_code == 201, answer.text
+    response = answer.headers["location"].rsplit("/", 1)[1]
+    (total,) = await world.delivered(
+        identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total"
+    )
+    assert total["effectiveDateTime"] == "2016-12-31T23:59:59+00:00"
+
+
+@pytest.mark.parametrize("authored", ["9999-12-31T12:00:00Z", "0001-06-01T12:00:00Z", "2201-01-01T00:00:00Z"])
+async def test_a_year_in_which_nobody_answers_is_refused(world: World, authored: str) -> None:
+    people = await world.people()
+    answer = await post(world, response_of(people["amara"], authored=authored))
+    assert answer.status_code == 400
+    assert "QuestionnaireResponse.authored" in problems(answer)
+    assert "between 1800 and 2200" in problems(answer)

@@ -190,6 +190,19 @@ async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, 
         assert link_id in refused.text
 
 
+async def test_a_required_question_without_an_answer_is_named(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    fewer = {link_id: answer for link_id, answer in ANSWERS.items() if link_id != "many"}
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        refused = await world.fill(secret, fewer)
+        assert refused.status_code == 422
+        (issue,) = refused.json()["issue"]
+        assert (issue["code"], issue["details"]["text"]) == ("required", "linkId many")
+
+
 async def test_a_question_that_is_not_asked_is_not_required(tmp_path: Path) -> None:
     drop(tmp_path / "own", "kinds.json", every_kind())
     fewer = {link_id: answer for link_id, answer in ANSWERS.items() if link_id != "many"}
