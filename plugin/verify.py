@@ -204,6 +204,11 @@ class Verifier:
             waiting = sa.exists().where(t.log_pending.c.kind == kind, t.log_pending.c.row == row_key)
             for row in _stream(connection, sa.select(table.c[key]).where(~logged, ~waiting)):
                 yield Finding(Flaw.NOT_LOGGED, f"{kind} {row[0]}", "The log has never seen it.")
+        for aside in _stream(
+            connection, sa.select(t.log_pending).where(t.log_pending.c.problem.is_not(None))
+        ):
+            what = f"The log could not take it: {aside.problem}."
+            yield Finding(Flaw.NOT_LOGGED, f"{aside.kind} {aside.row}", what)
 
     def _log(self, connection: Connection, progress: Progress) -> Iterator[Finding]:
         signed = self._signed()

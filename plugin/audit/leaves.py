@@ -7,15 +7,19 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
+
+logger = structlog.get_logger()
 
 _SALT_BYTES = 32
 _MOST_AT_ONCE = 512
@@ -51,32 +55,71 @@ def log_entry(kind: str, salt: bytes, content: bytes) -> bytes:
     return f"rapport-log/1 {kind} {digest}".encode()
 
 
-def log_pending_rows(connection: Connection, vault: Vault) -> int:
-    """Give the next places in the log to rows that wait for one, oldest first; how many.
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many rows wait for a place in the log, and how many cannot have one."""
 
-    Call it in a transaction of its own: on PostgreSQL other such ones wait.
+    waiting: int
+    set_aside: int
+
+
+def log_pending_rows(connection: Connection, vault: Vault) -> int:
+    """Give the next places in the log to rows that wait for one, oldest first; how many were looked at.
+
+    A row that cannot be read is set aside with the reason, and the others go on. Call it in a transaction of its own: on
+    PostgreSQL other such ones wait.
     """
     lock(connection, "log")
     waiting = connection.execute(
-        sa.select(t.log_pending).order_by(t.log_pending.c.id).limit(_MOST_AT_ONCE)
+        sa.select(t.log_pending)
+        .where(t.log_pending.c.problem.is_(None))
+        .order_by(t.log_pending.c.id)
+        .limit(_MOST_AT_ONCE)
     ).all()
     if not waiting:
         return 0
     last = connection.execute(sa.select(sa.func.max(t.log_leaf.c.place))).scalar()
     place = -1 if last is None else int(last)
-    leaves = []
+    leaves, done = [], []
     for each in waiting:
-        row = read_row(connection, each.kind, each.row)
-        if row is None:
+        try:
+            row = read_row(connection, each.kind, each.row)
+            content = None if row is None else row_content(each.kind, row, vault)
+        except (SealBroken, ValueError, TypeError, LookupError) as error:
+            _set_aside(connection, each.id, error)
+            logger.error("transparency-log.set-aside", kind=each.kind, row=each.row)  # noqa: TRY400 -- it may hold data
+            continue
+        done.append(each.id)
+        if content is None:
             continue  # erased before it was logged
         place += 1
         salt = secrets.token_bytes(_SALT_BYTES)
-        entry = log_entry(each.kind, salt, row_content(each.kind, row, vault))
+        entry = log_entry(each.kind, salt, content)
         leaves.append({"place": place, "kind": each.kind, "row": each.row, "salt": salt, "entry": entry})
     if leaves:
         connection.execute(t.log_leaf.insert(), leaves)
-    connection.execute(t.log_pending.delete().where(t.log_pending.c.id <= waiting[-1].id))
+    connection.execute(t.log_pending.delete().where(t.log_pending.c.id.in_(done)))
     return len(waiting)
+
+
+def retry_set_aside(connection: Connection) -> None:
+    """Let rows that were set aside wait again: a key may have come back."""
+    connection.execute(t.log_pending.update().values(problem=None))
+
+
+def count_pending(connection: Connection) -> Queue:
+    """Count what is not in the log yet."""
+    aside = sa.func.count(t.log_pending.c.problem)
+    all_rows, set_aside = connection.execute(sa.select(sa.func.count(t.log_pending.c.id), aside)).one()
+    return Queue(all_rows - set_aside, set_aside)
+
+
+def _set_aside(connection: Connection, pending: int, error: Exception) -> None:
+    # Only the vault's own words are kept: another error's may hold what stands in the row.
+    problem = str(error) if isinstance(error, SealBroken) else f"it cannot be read ({type(error).__name__})"
+    connection.execute(
+        t.log_pending.update().where(t.log_pending.c.id == pending).values(problem=problem[:200])
+    )
 
 
 def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:

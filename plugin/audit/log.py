@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from plugin.audit.leaves import log_pending_rows
+from plugin.audit.leaves import log_pending_rows, retry_set_aside
 from plugin.ledger import Ledger, SealBroken
 from plugin.ledger import tables as t
 from plugin.transparency import (
@@ -43,9 +43,13 @@ class TransparencyLog:
 
     async def run(self) -> None:
         """Keep the log up to date until cancelled. What is wrong with it is told once a minute, and nothing is signed."""
+        retried = False
         while True:
             pause = _PAUSE
             try:
+                if not retried:
+                    await self._ledger.bookkeep(retry_set_aside)
+                    retried = True
                 await self.advance()
             except (LogBroken, CheckpointInvalid, ProofInvalid, TileDamaged, SealBroken, OSError) as error:
                 logger.error("transparency-log", problem=str(error))  # noqa: TRY400 -- told in one line

@@ -196,6 +196,7 @@ log_pending = Table(
     Column("id", _serial, primary_key=True, autoincrement=True),
     Column("kind", String(16), nullable=False),  # name of the table
     Column("row", String(64), nullable=False),
+    Column("problem", String(200)),  # why it was set aside; NULL: it waits
 )
 
 log_leaf = Table(

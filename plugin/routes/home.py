@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from plugin import __version__
+from plugin.audit.leaves import count_pending
 from plugin.pages import HomePage, SiteLink, render_home
 from plugin.routes.state import CurrentRapport
 
@@ -21,8 +22,12 @@ async def home(rapport: CurrentRapport) -> HTMLResponse:
 
 @router.get("/health")
 async def health(rapport: CurrentRapport) -> JSONResponse:
-    """Answer when requests can be served and the ledger can be written; instruments that were left out are named."""
+    """Answer when requests can be served and the ledger can be written.
+
+    `attention` instead of `ok`: something waits for a person. Instruments that were left out are named.
+    """
     await rapport.ledger.bookkeep(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+    queue = await rapport.ledger.read(count_pending)
     # Names and places only: a path would tell of the machine, and this page is open to anybody.
     left_out = [
         {
@@ -35,7 +40,11 @@ async def health(rapport: CurrentRapport) -> JSONResponse:
         for each in rapport.left_out
     ]
     instruments = {"usable": len(rapport.intake.catalogue.all()), "left_out": left_out}
-    return JSONResponse({"status": "ok", "version": __version__, "instruments": instruments})
+    log = {"waiting": queue.waiting, "set_aside": queue.set_aside}
+    status = "attention" if left_out or queue.set_aside else "ok"
+    return JSONResponse(
+        {"status": status, "version": __version__, "instruments": instruments, "transparency_log": log}
+    )
 
 
 def _short(file: str) -> str:

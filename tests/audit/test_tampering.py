@@ -45,6 +45,15 @@ def test_what_nobody_touched_verifies(kept: Kept) -> None:
     assert kept.verify() == []
 
 
+def test_a_row_that_was_set_aside_is_named_with_the_reason(kept: Kept) -> None:
+    kept.run(
+        "INSERT INTO log_pending (kind, \"row\", problem) VALUES ('response', 'r1', 'The seal was altered')"
+    )
+    (found,) = kept.verify()
+    assert (found.flaw, found.where) == (Flaw.NOT_LOGGED, "response r1")
+    assert "The seal was altered" in found.what
+
+
 def test_every_table_is_logged_compared_or_passing() -> None:
     compared = {"delivery", "log_leaf"}
     assert {table.name for table in t.metadata.sorted_tables} == set(LOGGED) | compared | PASSING
