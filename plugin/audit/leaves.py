@@ -29,6 +29,7 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "audit": (t.audit, "event", {"sealed_resource": "audit"}),
     "response": (t.response, "id", {"sealed_body": "response", "sealed_results": "results"}),
     "attempt": (t.attempt, "id", {}),
+    "norm": (t.norm, "id", {}),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.

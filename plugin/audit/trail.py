@@ -51,6 +51,8 @@ class Kind(StrEnum):
     DELIVERY_RETRIED = "delivery-retried"
     DELIVERY_RELEASED = "delivery-released"
     DELIVERY_DISCARDED = "delivery-discarded"
+    NORM_ADOPTED = "norm-adopted"
+    NORM_WITHDRAWN = "norm-withdrawn"
 
 
 # kind -> (type, subtype, action)
@@ -71,6 +73,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.DELIVERY_RETRIED: (_REST, (_OWN, "delivery-retried"), "U"),
     Kind.DELIVERY_RELEASED: (_REST, (_OWN, "delivery-released"), "U"),
     Kind.DELIVERY_DISCARDED: (_REST, (_OWN, "delivery-discarded"), "U"),
+    Kind.NORM_ADOPTED: (_REST, (_OWN, "norm-adopted"), "C"),
+    Kind.NORM_WITHDRAWN: (_REST, (_OWN, "norm-withdrawn"), "D"),
 }
 
 

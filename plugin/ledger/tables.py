@@ -189,6 +189,24 @@ audit = Table(
     Column("digest", String(64), nullable=False),  # SHA-256 of the AuditEvent
 )
 
+# Decisions on a site's own norms, in their order; the last one of a group counts. Figures are of groups, never of a person.
+norm = Table(
+    "norm",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("instrument", String(300), nullable=False),
+    Column("score", String(255), nullable=False),
+    Column("rater", String(16), nullable=False),
+    Column("age_band", String(16), nullable=False),
+    Column("action", String(16), nullable=False),  # adopted, withdrawn
+    Column("decided", Instant, nullable=False),
+    Column("decided_by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("figures", Text, nullable=False),  # JSON of Figures
+    Index("ix_norm_site", "site", "instrument"),
+)
+
 # The transparency log: what is to be logged, and the leaves in their order. A leaf's salt goes when its row is erased.
 log_pending = Table(
     "log_pending",

@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from plugin.ledger import Vault
 from plugin.ledger.store import open_database
+from plugin.norming import Coefficient, Figures, Group, adopt
 from plugin.scores import compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
@@ -67,6 +69,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 await world.delivered(
                     identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total"
                 )
+            figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
+            group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
+            await world.rapport.state.rapport.ledger.bookkeep(
+                lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC))
+            )
             await world.rapport.state.log.advance()
 
     asyncio.run(make())

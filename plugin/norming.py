@@ -1,0 +1,267 @@
+"""A site's own norms: administrations from the ledger or from an export, and what the site has decided to use of them.
+
+A figure is used for reliable change only after somebody has adopted it, by name and with a reason. Decisions are only
+ever added; the last one of a group (instrument, score, rater, age band) counts.
+"""
+
+import gzip
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.keep import open_record
+from plugin.errors import Conflict, NotFound
+from plugin.ledger import Vault, note_for_log
+from plugin.ledger import tables as t
+from plugin.norms.administrations import UNKNOWN_AGE, Administration, band_of, read_scores
+from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.scores import Key, compute
+from plugin.scores.bulk import Scored, score_lines
+from plugin.trends.change import Statistics
+from questionnaires import Catalogue, CatalogueError
+
+_CHUNK = 500
+
+
+class Coefficient(StrEnum):
+    """Which reliability the error of a difference is computed from."""
+
+    ALPHA = "alpha"
+    OMEGA = "omega"
+    RETEST = "retest"
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What was adopted, in native units; `n` people for the SD and `reliability_n` for the reliability."""
+
+    mean: float
+    sd: float
+    n: int
+    coefficient: Coefficient
+    reliability: float
+    reliability_low: float
+    reliability_high: float
+    reliability_n: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Whom a norm is for. `age_band` is `unknown` where no birth dates were at hand: it then stands for every age."""
+
+    site: str
+    instrument: str  # canonical with version
+    score: str  # linkId
+    rater: str
+    age_band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """An adopted norm: its group, figures, and who decided when and why."""
+
+    id: str
+    group: Group
+    figures: Figures
+    decided: datetime
+    decided_by: str
+    why: str
+
+    @property
+    def statistics(self) -> Statistics:
+        """What reliable change is computed from, with its source in words."""
+        figures = self.figures
+        source = (
+            f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
+            f"n = {figures.n}, adopted {self.decided:%Y-%m-%d}"
+        )
+        return Statistics(figures.sd, figures.reliability, figures.n, source)
+
+
+@dataclass(slots=True)
+class Skipped:
+    """What could not be used: forms that are not installed, and responses that cannot be read or scored."""
+
+    unknown: int = 0
+    unusable: int = 0
+    without_time: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.unknown + self.unusable + self.without_time
+
+
+def from_ledger(
+    connection: Connection,
+    vault: Vault,
+    catalogue: Catalogue,
+    keys: Mapping[str, Key],
+    *,
+    site: str | None,
+    skipped: Skipped,
+) -> Iterator[Administration]:
+    """Read every stored response, of one site or of all, and score it again: a stored score is never trusted.
+
+    The ledger holds no birth dates: the age band is `unknown`. SealBroken if a row was altered.
+    """
+    query = sa.select(t.response).order_by(t.response.c.authored)
+    if site is not None:
+        query = query.where(t.response.c.site == site)
+    for row in connection.execution_options(stream_results=True, yield_per=_CHUNK).execute(query):
+        record = open_record(row, vault)
+        try:
+            instrument = catalogue.by_canonical(record.instrument)
+            answers = check_response(read_response(record.body), instrument, patient=None)
+        except CatalogueError:
+            skipped.unknown += 1
+            continue
+        except (UnreadableResponse, InvalidResponse):
+            skipped.unusable += 1
+            continue
+        scores = compute(keys[instrument.canonical], answers)
+        yield Administration(
+            instrument.canonical,
+            record.rater,
+            f"{record.site} {record.patient} {record.source}",
+            UNKNOWN_AGE,
+            record.authored,
+            read_scores(scores),
+        )
+
+
+def from_files(
+    files: Iterable[Path], catalogue: Catalogue, keys: Mapping[str, Key], skipped: Skipped
+) -> Iterator[Administration]:
+    """Read NDJSON of QuestionnaireResponses; Patients in the same files give the birth dates for the age bands.
+
+    Responses without `authored` or `subject` are passed over and counted: who answered when must be known.
+    """
+    places = tuple(files)
+    born = dict(_births(places))
+    for place in places:
+        responses = (line for line in _lines(place) if b'"QuestionnaireResponse"' in line)
+        for each in score_lines(responses, catalogue, keys):
+            if not isinstance(each, Scored):
+                skipped.unknown += each.reason.startswith("Unknown")
+                skipped.unusable += not each.reason.startswith("Unknown")
+                continue
+            when, subject = each.response.authored_at, each.response.subject_reference
+            if when is None or subject is None:
+                skipped.without_time += 1
+                continue
+            source = each.response.source
+            yield Administration(
+                each.instrument.canonical,
+                str(each.instrument.rater),
+                f"{subject} {source.reference if source else ''}",
+                band_of(born.get(subject), when),
+                when,
+                read_scores(each.scores),
+            )
+
+
+class _Patient(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+    birth_date: str = ""
+
+
+def _births(places: tuple[Path, ...]) -> Iterator[tuple[str, date]]:
+    for place in places:
+        for line in _lines(place):
+            if b'"Patient"' not in line:
+                continue
+            try:
+                found = msgspec.json.decode(line, type=_Patient)
+                if found.resource_type == "Patient":
+                    yield f"Patient/{found.id}", date.fromisoformat(found.birth_date)
+            except (msgspec.MsgspecError, ValueError):
+                continue  # a year alone gives no age; the response counts as of unknown age
+
+
+def _lines(place: Path) -> Iterator[bytes]:
+    with gzip.open(place) if place.name.endswith(".gz") else place.open("rb") as file:
+        yield from file
+
+
+def adopt(connection: Connection, group: Group, figures: Figures, who: str, why: str, now: datetime) -> str:
+    """Use figures for a group from now on; an earlier decision stays in the table and counts no more. Gives the id."""
+    return _decide(connection, group, "adopted", msgspec.json.encode(figures).decode(), (who, why), now)
+
+
+def withdraw(connection: Connection, norm: str, who: str, why: str, now: datetime) -> None:
+    """Use a norm no more; NotFound without such a one, Conflict if it does not count any more."""
+    row = connection.execute(sa.select(t.norm).where(t.norm.c.id == norm)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no norm {norm}.", "`rapport norms list` names those that are in use.")
+    if norm not in {each.id for each in in_use(connection, row.site)}:
+        raise Conflict(f"Norm {norm} is not in use.", "`rapport norms list` names those that are.")
+    group = Group(row.site, row.instrument, row.score, row.rater, row.age_band)
+    _decide(connection, group, "withdrawn", row.figures, (who, why), now)
+
+
+def in_use(connection: Connection, site: str | None = None) -> tuple[Norm, ...]:
+    """Give the norms that count now, of one site or of all."""
+    query = sa.select(t.norm).order_by(t.norm.c.decided, t.norm.c.id)
+    if site is not None:
+        query = query.where(t.norm.c.site == site)
+    last: dict[Group, sa.Row[tuple[object, ...]]] = {}
+    for row in connection.execute(query):
+        last[Group(row.site, row.instrument, row.score, row.rater, row.age_band)] = row
+    return tuple(
+        Norm(
+            row.id,
+            group,
+            msgspec.json.decode(row.figures, type=Figures),
+            row.decided,
+            row.decided_by,
+            row.why,
+        )
+        for group, row in last.items()
+        if row.action == "adopted"
+    )
+
+
+def statistics_for(
+    norms: Iterable[Norm], instrument: str, score: str, rater: str, age_band: str
+) -> Statistics | None:
+    """Give what the site has adopted for a score: of the age band, else of all ages; None if nothing."""
+    fitting = {
+        each.group.age_band: each
+        for each in norms
+        if (each.group.instrument, each.group.score, each.group.rater) == (instrument, score, rater)
+    }
+    found = fitting.get(age_band) or fitting.get(UNKNOWN_AGE)
+    return None if found is None else found.statistics
+
+
+def _decide(
+    connection: Connection, group: Group, action: str, figures: str, decision: tuple[str, str], now: datetime
+) -> str:
+    identity = str(uuid.uuid4())
+    who, why = decision
+    connection.execute(
+        t.norm.insert().values(
+            id=identity,
+            site=group.site,
+            instrument=group.instrument,
+            score=group.score,
+            rater=group.rater,
+            age_band=group.age_band,
+            action=action,
+            decided=now,
+            decided_by=who,
+            why=why,
+            figures=figures,
+        )
+    )
+    note_for_log(connection, "norm", identity)
+    return identity

@@ -1,0 +1,62 @@
+"""One filled form as the statistics see it: who, when, and what each score was made of. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from plugin.scores import Score
+
+UNKNOWN_AGE = "unknown"
+# The ages that the check-in's versions are written for; those below and above apart.
+_BANDS = ((0, 6), (7, 11), (12, 17))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOf:
+    """One score: its value and the weights of the items it was made of, by linkId; None where it cannot be told."""
+
+    value: float | None
+    weights: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """One filled form. `person` is who answered about whom: the same for every form that one person fills for one patient."""
+
+    instrument: str  # canonical with version
+    rater: str
+    person: str
+    age_band: str
+    when: datetime
+    scores: Mapping[str, ScoreOf]  # by the linkId of the score
+
+
+def read_scores(scores: Sequence[Score]) -> dict[str, ScoreOf]:
+    """Take from computed scores what the statistics need."""
+    return {score.link_id: ScoreOf(_number(score.value), _weights(score)) for score in scores}
+
+
+def band_of(born: date | None, when: datetime) -> str:
+    """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`, or `unknown`."""
+    if born is None:
+        return UNKNOWN_AGE
+    day = when.date()
+    age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    if age < 0:
+        return UNKNOWN_AGE
+    return next((f"{low}–{high}" for low, high in _BANDS if low <= age <= high), "18+")
+
+
+def _weights(score: Score) -> dict[str, float] | None:
+    """Give an item's weight each; None if an item was answered several times or has an answer without a weight."""
+    weights: dict[str, float] = {}
+    for link_id, _, weight in score.explanation:
+        if weight is None or link_id in weights:
+            return None
+        weights[link_id] = float(weight)
+    return weights
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
