@@ -32,6 +32,15 @@ class TrendSeries:
     low: float
     high: float
     points: tuple[TrendPoint, ...]
+    error: "MeasurementError | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementError:
+    """From which difference on two scores differ by more than error explains, in native units, and whose figures say so."""
+
+    smallest_reliable: float
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,15 @@ class Fact:
     last: TrendPoint
     before: TrendPoint | None
     is_today: bool
+
+    @property
+    def is_reliable(self) -> bool | None:
+        """Whether the two scores differ by more than error explains; None where that is not known."""
+        if self.series.error is None or self.before is None:
+            return None
+        if self.last.value is None or self.before.value is None:
+            return None
+        return abs(self.last.value - self.before.value) > self.series.error.smallest_reliable
 
 
 def group(trend: Trend) -> tuple[Scale, ...]:

@@ -10,6 +10,7 @@ from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
 from plugin.errors import NotFound
+from plugin.norming import in_use
 from plugin.pages import delivery_label, render_patient, render_response
 from plugin.routes.chart import Chart, read_chart
 from plugin.routes.state import (
@@ -29,17 +30,18 @@ router = APIRouter(prefix="/launches/{launch}")
 async def patient(found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far."""
     now, vault = rapport.clock(), rapport.ledger.vault
-    chart, accounts, under_way = await asyncio.gather(
+    chart, accounts, under_way, norms = await asyncio.gather(
         _chart(rapport, found),
         _accounts(rapport, found),
         rapport.ledger.read(
             lambda connection: open_invitations(connection, vault, found.site, found.patient, now)
         ),
+        rapport.ledger.read(lambda connection: in_use(connection, found.site)),
     )
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, found))
+    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, found), norms)
     return HTMLResponse(render_patient(page))
 
 

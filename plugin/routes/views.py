@@ -6,11 +6,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from plugin.access.invitations import Draft, Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
+from plugin.norming import Norm
 from plugin.pages import (
     AnswerLine,
     Audience,
@@ -33,9 +32,6 @@ from plugin.pages import (
     ResponsePage,
     ScoreAccount,
     ScoreLine,
-    Trend,
-    TrendPoint,
-    TrendSeries,
     delivery_label,
     interface_language,
 )
@@ -43,22 +39,16 @@ from plugin.pages.kinds import Asked, asked_of, why_not_shown
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.state import Rapport
+from plugin.routes.trend_views import name_of, points_of, read_trend, stored_scores
 from plugin.schedule import Schedule
 from plugin.scores import Score, compute
 from plugin.settings import Attestation
 from plugin.stock import is_offered
-from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
 _NOT_INSTALLED = (
     "This version of the form is not installed now: its stored scores are shown, not computed again."
 )
-_ROLE_NAMES = {
-    Rater.CHILD: "The young person",
-    Rater.CAREGIVER: "Caregiver",
-    Rater.THERAPIST: "Therapist",
-    Rater.OBSERVER: "Observer",
-}
 
 
 def patient_page(
@@ -68,8 +58,9 @@ def patient_page(
     accounts: tuple[Account, ...],
     under_way: tuple[tuple[Invitation, int], ...],
     csrf: str,
+    norms: tuple[Norm, ...],
 ) -> PatientPage:
-    """Fill the patient page."""
+    """Fill the patient page; `norms` are those that the site has adopted."""
     catalogue = rapport.intake.catalogue
     today = rapport.clock().date()
     age = age_in_years(chart.birth_date, today)
@@ -98,7 +89,7 @@ def patient_page(
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
-        trend=_trend(catalogue, chart, accounts, people),
+        trend=read_trend(catalogue, chart, accounts, people, norms),
         notices=tuple(_notices(launch, chart)),
         open_forms=tuple(
             _open_form(catalogue, each, answered, people, rapport.clock()) for each, answered in under_way
@@ -117,7 +108,7 @@ class _Heard:
 
 def _respondent(rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard) -> RespondentChoice:
     standing, is_due = _standing(rapport.settings.policies[launch.site].schedule, who.reference, heard)
-    name = who.name or _ROLE_NAMES[who.rater]
+    name = name_of(who, who.rater)
     return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due)
 
 
@@ -152,7 +143,7 @@ def response_page(
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = nearest.title if nearest else record.instrument.partition("|")[0]
-    label, scores, lines = _NOT_INSTALLED, tuple(_stored_score(each) for each in _stored(account)), None
+    label, scores, lines = _NOT_INSTALLED, tuple(_stored_score(each) for each in stored_scores(account)), None
     if nearest is not None and nearest.canonical == record.instrument:
         answers = check_response(read_response(record.body), nearest, patient=record.patient)
         texts = _item_texts(nearest, record.language)
@@ -164,7 +155,7 @@ def response_page(
     return ResponsePage(
         launch=launch.id,
         id=record.id,
-        who=_who(who, rater),
+        who=name_of(who, rater),
         rater=rater,
         relationship=who.relationship if who else "",
         when=record.authored,
@@ -248,11 +239,6 @@ def why_not_fillable(instrument: Instrument) -> str | None:
     return why_not_shown(instrument)
 
 
-def _measure(instrument: Instrument) -> str:
-    """Name what forms of one family share: a title's words before its parenthesis, as in "Check-in (child)"."""
-    return instrument.title.partition(" (")[0]
-
-
 def _threshold_note(rapport: Rapport, launch: Launch, instrument: Instrument) -> str:
     attested = rapport.settings.policies[launch.site].attested.get(instrument.id)
     if attested is None or attested.threshold is None:
@@ -314,7 +300,7 @@ def _open_form(
     now: datetime,
 ) -> OpenForm:
     state = form_state(catalogue, invitation, answered, now)
-    who = _who(people.get(invitation.source), Rater(invitation.rater))
+    who = name_of(people.get(invitation.source), Rater(invitation.rater))
     return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote)
 
 
@@ -330,73 +316,19 @@ def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respond
             high=known[point.score].high,
             absent=point.absent,
         )
-        for point in _points(catalogue, account)
+        for point in points_of(catalogue, account)
         if point.score in known
     )
     return RecentResponse(
         id=record.id,
         when=record.authored,
-        who=_who(people.get(record.source or ""), Rater(record.rater)),
+        who=name_of(people.get(record.source or ""), Rater(record.rater)),
         rater=record.rater,
         instrument=nearest.title if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
         detail=account.detail,
     )
-
-
-def _trend(
-    catalogue: Catalogue, chart: Chart, accounts: tuple[Account, ...], people: Mapping[str, Respondent]
-) -> Trend:
-    """Join what the record holds with what is on its way there."""
-    in_record = {address for account in accounts for address in account.locations}
-    waiting = [account for account in accounts if not in_record & set(account.locations)]
-    # The record may have a score already that the ledger, read a moment before, still has on its way.
-    known = {(point.instrument, point.score, point.respondent, point.when) for point in chart.points}
-    points = list(chart.points)
-    for account in waiting if chart.points or not chart.unread else accounts:
-        points += [
-            point
-            for point in _points(catalogue, account)
-            if (point.instrument, point.score, point.respondent, point.when) not in known
-        ]
-    by_line: dict[tuple[str, str, str], list[Point]] = {}
-    for point in sorted(points, key=lambda each: each.when):
-        by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
-    places = _places(catalogue)
-    lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
-    return Trend(tuple(_series(catalogue, line, found, people) for line, found in lines))
-
-
-def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, int]]:
-    """Order scores for the eye: totals first, then the subscales as their instrument lists them."""
-    return {
-        (instrument.id, score.link_id): (score.link_id != "score-total", place, number)
-        for number, instrument in enumerate(catalogue.all())
-        for place, score in enumerate(instrument.scores)
-    }
-
-
-def _series(
-    catalogue: Catalogue, line: tuple[str, str, str], found: list[Point], people: Mapping[str, Respondent]
-) -> TrendSeries:
-    instrument_id, score_id, respondent = line
-    instrument = catalogue.by_id(instrument_id)
-    score = next(each for each in instrument.scores if each.link_id == score_id)
-    return TrendSeries(
-        rater=instrument.rater,
-        name=_who(people.get(respondent), instrument.rater),
-        measure=_measure(instrument),
-        scale=score_id.removeprefix("score-"),
-        scale_label=score.display,
-        low=float(score.low if score.low is not None else 0),
-        high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
-        points=tuple(TrendPoint(point.when, point.value, point.absent) for point in found),
-    )
-
-
-def _stored(account: Account) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(each) for each in account.record.results.scores]
 
 
 def _stored_score(observation: Mapping[str, Any]) -> ScoreAccount:
@@ -412,16 +344,6 @@ def _stored_score(observation: Mapping[str, Any]) -> ScoreAccount:
         missing=(),
         absent=observation.get("dataAbsentReason", {}).get("text"),
     )
-
-
-def _points(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
-    """Read the scores of a kept response the way those of the record are read."""
-    raw = _stored(account)
-    response = f"QuestionnaireResponse/{account.record.id}"
-    for each in raw:
-        each["derivedFrom"] = [{"reference": response}]
-    sources = {response: account.record.source} if account.record.source else {}
-    return read_points(raw, sources, catalogue)
 
 
 def _account(score: Score, instrument: Instrument, texts: Mapping[str, str]) -> ScoreAccount:
@@ -473,10 +395,6 @@ def _result(attempt: Attempt) -> str:
 def _notices(launch: Launch, chart: Chart) -> Iterable[Notice]:
     for part in chart.unread:
         yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=f"/launches/{launch.id}")
-
-
-def _who(person: Respondent | None, rater: Rater) -> str:
-    return (person.name if person else "") or _ROLE_NAMES[rater]
 
 
 def _moment(text: str | None) -> datetime | date | None:
