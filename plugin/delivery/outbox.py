@@ -62,10 +62,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many more deliveries of a site may be begun now, and since when received ones keep later ones waiting."""
+    """How many more deliveries of a site may be begun now, and since when received ones keep later ones waiting.
+
+    `under_way` are the worker's own: never begun a second time, even if their lease has run out.
+    """
 
     limit: int
     order_since: datetime
+    under_way: tuple[str, ...] = ()
 
 
 def enqueue(connection: Connection, response_id: str, site: str, now: datetime) -> None:
@@ -89,6 +93,7 @@ def claim(connection: Connection, owner: str, now: datetime, site: str, room: Ro
             delivery.c.site == site,
             delivery.c.state.in_(OPEN),
             delivery.c.due <= now,
+            delivery.c.response.not_in(room.under_way),
             ~_earlier_is_tried(now, room.order_since),
         )
         .order_by(delivery.c.due, response.c.received)

@@ -104,6 +104,7 @@ class DeliveryWorker:
 
     async def _claim(self) -> tuple[Claimed, ...]:
         now = self._clock()
+        under_way = tuple(each.response for each in self._running.values())
         free = _IN_FLIGHT - len(self._running)
         room = self._gate.room(now)
         if not room or free <= 0:
@@ -115,7 +116,7 @@ class DeliveryWorker:
                 limit = min(many, free - len(taken))
                 if limit > 0:
                     since = now - self._destinations[site].pace.order_kept_for
-                    taken += outbox.claim(connection, self._owner, now, site, Room(limit, since))
+                    taken += outbox.claim(connection, self._owner, now, site, Room(limit, since, under_way))
             return tuple(taken)
 
         try:

@@ -83,6 +83,14 @@ def test_no_more_are_claimed_than_there_is_room_for(connection: Connection) -> N
     assert claimed(connection, room=Room(2, NOW)) == ["r0", "r1"]
 
 
+def test_a_worker_does_not_begin_its_own_again_when_its_lease_has_run_out(connection: Connection) -> None:
+    receive(connection, "a")
+    assert claimed(connection) == ["a"]
+    later = LATER + 2 * outbox.LEASE
+    assert claimed(connection, now=later, room=Room(8, NOW, under_way=("a",))) == []
+    assert claimed(connection, now=later) == ["a"]
+
+
 def test_what_is_claimed_is_nobody_elses_until_its_lease_ends(connection: Connection) -> None:
     receive(connection, "a")
     assert claimed(connection) == ["a"]
