@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from plugin import __version__
-from plugin.commands import audit, database, deliveries, norms, packages
+from plugin.commands import audit, conformance, database, deliveries, norms, packages
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
@@ -36,6 +36,7 @@ instruments_app.command("fetch")(packages.fetch)
 instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
+app.add_typer(conformance.app, name="conformance")
 app.add_typer(database.app, name="database")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(norms.app, name="norms")

@@ -9,6 +9,7 @@ from pathlib import Path
 TOP_LEVEL = {"plugin", "questionnaires", "smart_launch", "sandbox_ehr"}
 MUST_HOLD = (
     "questionnaires/instruments/rapport-checkin-child/questionnaire.json",
+    "questionnaires/conformance/zero-weight/expected.json",
     "plugin/static/",
     "plugin/pages/",
     "plugin/py.typed",

@@ -27,14 +27,22 @@ def write_json(tree: object) -> bytes:
     return msgspec.json.format(_encoder.encode(tree), indent=2) + b"\n"
 
 
-def pack(manifest: JsonObject, resources: dict[str, JsonObject], examples: dict[str, JsonObject]) -> bytes:
-    """Pack package.json, resources and examples (file name -> resource), each folder with its index.
+def pack(
+    manifest: JsonObject,
+    resources: dict[str, JsonObject],
+    examples: dict[str, JsonObject],
+    others: dict[str, bytes],
+) -> bytes:
+    """Pack package.json, resources and examples (file name -> resource), each folder with its index; `others` as they are.
+
+    `others` (path -> content) stand below `other/`, where FHIR servers do not look for definitions.
 
     The manifest gets the SHA-256 of every file, so that a package can be told from another of the same version.
     """
     files = {
         **{f"package/{name}": write_json(tree) for name, tree in resources.items()},
         **{f"package/example/{name}": write_json(tree) for name, tree in examples.items()},
+        **{f"package/other/{name}": data for name, data in others.items()},
     }
     hashes = {name.removeprefix("package/"): _digest(data) for name, data in sorted(files.items())}
     files["package/package.json"] = write_json({**manifest, "rapport": {"sha256": hashes}})

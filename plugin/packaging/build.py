@@ -22,6 +22,7 @@ from plugin.packaging.examples import PATIENT, build_examples
 from plugin.packaging.page import write_page
 from questionnaires import BadInstrument, Instrument
 from questionnaires.check import check_folder, find_model_flaws, read_terminology
+from questionnaires.kit import read_kit_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ def build_package(folders: tuple[Path, ...] = ()) -> Package:
     )
     resources = dict(sorted((resources | _by_name([guide])).items()))
     _check_models({**resources, **examples})
-    archive = pack(_manifest(date), resources, examples)
+    kit = {f"conformance/{name}": data for name, data in read_kit_files().items()}
+    archive = pack(_manifest(date), resources, examples, kit)
     return Package(__version__, resources, examples, archive, write_page(instruments, __version__, date))
 
 
