@@ -33,13 +33,18 @@ def why_not() -> str | None:
 
 
 def score_by_fhirpath_js(
-    instruments: Sequence[Instrument], cases: Sequence[tuple[str, bytes]]
+    instruments: Sequence[Instrument], cases: Sequence[tuple[str, bytes]], *, look_up: bool = False
 ) -> list[dict[str, Any]]:
-    """Score responses (instrument id, body) by fhirpath.js: for each, linkId of the score to number or None."""
+    """Score responses (instrument id, body) by fhirpath.js: for each, linkId of the score to number or None.
+
+    With `look_up` it has the form too, as %questionnaire, and finds weights there that the answers do not carry;
+    "error" then says what stopped a score.
+    """
     forms = {
         each.id: {
             "variables": read_variables(each.questionnaire.extension),
             "scores": {score.link_id: score.expression for score in each.scores},
+            "questionnaire": json.loads(each.resource) if look_up else None,
         }
         for each in instruments
     }
