@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.async_api import Playwright as AsyncPlaywright
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -15,7 +16,7 @@ class NoBrowser(Exception):
     """No Chromium was found; the message says what to do."""
 
 
-def find_chromium(playwright: Playwright) -> str:
+def find_chromium(playwright: Playwright | AsyncPlaywright) -> str:
     """Give the path of Chromium: RAPPORT_CHROMIUM, else one on PATH, else Playwright's own; NoBrowser if none."""
     asked = os.environ.get("RAPPORT_CHROMIUM")
     if asked:
@@ -35,13 +36,18 @@ def find_chromium(playwright: Playwright) -> str:
     )
 
 
+def sandbox_arguments() -> list[str]:
+    """Chromium's sandbox refuses to run as root; for everybody else it stays on."""
+    return ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+
+
 @contextmanager
 def open_browser() -> Iterator[Browser]:
     """Run headless Chromium until the block ends."""
     with sync_playwright() as playwright:
-        # Chromium's sandbox refuses to run as root; for everybody else it stays on.
-        arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=arguments)
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(playwright), args=sandbox_arguments()
+        )
         try:
             yield browser
         finally:
