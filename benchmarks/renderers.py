@@ -7,19 +7,22 @@ The instruments are answered as their worked examples, the kit as its responses.
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from plugin import __version__
+from plugin.commands.conformance import score_kit
 from questionnaires import load_catalogue
 from questionnaires.examples import read_examples, response_to
 from questionnaires.kit import TOLERANCE, Case, Finding, find_failures, read_cases
 from tests.browser import open_browser
-from tests.conformance.peers import score_kit_by_fhirpath_js
+from tests.conformance.peers import score_kit_by_fhirpath_js, score_kit_by_fhirpathpy
 from tests.judges import node
 from tests.renderers.driving import Desk, Filled, open_desk
 from tests.renderers.installing import why_not
@@ -93,21 +96,25 @@ def judge(browser: Browser, name: str) -> Report:
     return report
 
 
-def judge_fhirpath_js() -> Report | None:
-    """Hold fhirpath.js against the kit; None where it cannot be had."""
-    if node.why_not() is not None:
-        return None
-    findings = list(score_kit_by_fhirpath_js())
-    manifest = node.FOLDER / "node_modules" / "fhirpath" / "package.json"
-    title = f"fhirpath.js {json.loads(manifest.read_text(encoding='utf-8'))['version']}"
-    return Report(title, {case.id: find_failures(case, findings) for case in read_cases()})
+def judge_engines() -> Iterator[Report]:
+    """Hold engines against the kit: Rapport's, fhirpath.js where it can be had, and fhirpathpy with nothing of ours."""
+    yield _engine(f"Rapport {__version__}", score_kit())
+    if node.why_not() is None:
+        manifest = json.loads((node.FOLDER / "node_modules" / "fhirpath" / "package.json").read_bytes())
+        yield _engine(f"fhirpath.js {manifest['version']}", score_kit_by_fhirpath_js())
+    yield _engine(f"fhirpathpy {version('fhirpathpy')}", score_kit_by_fhirpathpy())
+
+
+def _engine(title: str, findings: Iterable[Finding]) -> Report:
+    found = list(findings)
+    return Report(title, {case.id: find_failures(case, found) for case in read_cases()})
 
 
 def write_results(reports: list[Report], today: str) -> str:
     """Write the results as they stand in the documentation."""
     columns = [report.title for report in reports]
     lines = [
-        f"Measured {today}, headless Chromium. “as Observations”: the scores as the renderer's own extraction writes them.",
+        f"Measured {today}, headless Chromium. “Observations”: the scores as the renderer's own extraction writes them; “–”: not asked.",
         "",
         f"| case | {' | '.join(columns)} |",
         f"|---|{'---|' * len(columns)}",
@@ -123,19 +130,32 @@ def _cell(report: Report, case: str) -> str:
     if case not in report.kit:
         return "–"
     told = "**fails**" if report.kit[case] else "passes"
-    return f"{told}, **fails** as Observations" if report.observations.get(case) else told
+    return f"{told}; Observations **fail**" if report.observations.get(case) else told
 
 
 def _told_failures(reports: list[Report]) -> Iterator[str]:
     for report in reports:
+        failures = [(case, each) for case, found in report.kit.items() for each in found]
+        extracted = [(case, each) for case, found in report.observations.items() for each in found]
+        if not failures and not extracted:
+            continue
         yield f"What failed in {report.title}:"
         yield ""
-        yield from (f"- `{case}`: {each}" for case, found in report.kit.items() for each in found)
-        kinds = [each for found in report.observations.values() for each in found]
-        if kinds:
-            cases = sum(bool(found) for found in report.observations.values())
-            yield f"- Observations: {len(kinds)} values in {cases} cases differ, the first: {kinds[0]}"
+        yield from _grouped(failures)
+        if extracted:
+            cases = len(dict(extracted))
+            yield f"- as Observations: {len(extracted)} values in {cases} cases, such as {extracted[0][1]}"
         yield ""
+
+
+def _grouped(failures: list[tuple[str, str]]) -> Iterator[str]:
+    """Say each failure once, with the cases that have it."""
+    cases: dict[str, list[str]] = {}
+    for case, told in failures:
+        # The response is left out: the same failure of several is one.
+        cases.setdefault(told.partition(": ")[2], []).append(f"`{case}`")
+    for told, found in cases.items():
+        yield f"- {', '.join(dict.fromkeys(found))}: {told}"
 
 
 def _told_instruments(reports: list[Report]) -> Iterator[str]:
@@ -159,8 +179,7 @@ def main(arguments: list[str]) -> int:
         return 1
     with open_browser() as browser:
         reports = [judge(browser, name) for name in PAGES]
-    if (engine := judge_fhirpath_js()) is not None:
-        reports.append(engine)
+    reports = [*judge_engines(), *reports]
     results = write_results(reports, datetime.now(UTC).date().isoformat())
     print(f"\n{results}")
     if "--page" in arguments:
