@@ -25,6 +25,7 @@ from questionnaires.kit import (
 )
 
 CASES = read_cases()
+FORMS = load_kit()
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "conformance-kit.md"
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 
@@ -51,7 +52,7 @@ def test_every_file_of_a_case_is_used_and_there(case: Case) -> None:
 
 @each_case
 def test_form_and_responses_are_valid_fhir_and_fit_each_other(case: Case) -> None:
-    form = load_kit()[case.id]
+    form = FORMS[case.id]
     bodies = [case.files[each.file] for each in case.responses]
     assert [find_model_flaws(data) for data in (case.questionnaire, *bodies)] == [[]] * (1 + len(bodies))
     assert [check_response(read_response(body), form, patient=None).warnings for body in bodies] == [
@@ -61,7 +62,7 @@ def test_form_and_responses_are_valid_fhir_and_fit_each_other(case: Case) -> Non
 
 @each_case
 def test_every_score_of_the_form_is_expected_of_every_response(case: Case) -> None:
-    scores = {score.link_id for score in load_kit()[case.id].scores}
+    scores = {score.link_id for score in FORMS[case.id].scores}
     assert [set(each.scores) for each in case.responses] == [scores] * len(case.responses)
 
 
@@ -76,6 +77,21 @@ def test_the_page_lists_the_cases_as_the_data_have_them() -> None:
     page = PAGE.read_text(encoding="utf-8")
     rows = [f"| `{case.id}` | {case.why} | {len(case.responses)} |" for case in CASES]
     assert re.findall(r"^\| `[a-z-]+` \| .+ \| \d+ \|$", page, re.MULTILINE) == rows
+
+
+def test_the_results_on_the_page_are_those_of_the_pinned_versions_and_of_every_case() -> None:
+    _, _, results = PAGE.read_text(encoding="utf-8").partition("<!-- results -->")
+    pinned: dict[str, str] = {}
+    for folder in ("judges", "renderers"):
+        manifest = Path(__file__).parents[1] / folder / "package.json"
+        pinned |= json.loads(manifest.read_text(encoding="utf-8"))["dependencies"]
+    for title, package in (
+        ("LHC-Forms", "lforms"),
+        ("Smart Forms renderer", "@aehrc/smart-forms-renderer"),
+        ("fhirpath.js", "fhirpath"),
+    ):
+        assert f"| {title} {pinned[package]} |" in results, "python -m benchmarks.renderers --page"
+    assert re.findall(r"^\| `([a-z-]+)` \|", results, re.MULTILINE) == [case.id for case in CASES]
 
 
 def test_the_example_of_the_page_is_read_and_judged() -> None:
