@@ -23,6 +23,8 @@ from questionnaires.kit import (
     read_findings,
     read_kit_files,
 )
+from tests.judges import node
+from tests.packaging.test_validators import serious
 
 CASES = read_cases()
 FORMS = load_kit()
@@ -58,6 +60,17 @@ def test_form_and_responses_are_valid_fhir_and_fit_each_other(case: Case) -> Non
     assert [check_response(read_response(body), form, patient=None).warnings for body in bodies] == [
         ()
     ] * len(bodies)
+
+
+def test_no_validator_that_is_not_ours_finds_an_error() -> None:
+    if (reason := node.why_not()) is not None:
+        pytest.skip(reason)
+    names = ("questionnaire.json", "response-")
+    trees = [
+        json.loads(data) for name, data in read_kit_files().items() if name.split("/")[1].startswith(names)
+    ]
+    assert len(trees) == len(CASES) + sum(len(case.responses) for case in CASES)
+    assert serious(node.validate(trees)) == []
 
 
 @each_case
