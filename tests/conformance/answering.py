@@ -61,18 +61,17 @@ def _written(answer: Json) -> str:
 
 
 async def fill(page: Page, wanted: dict[str, list[str] | None]) -> None:
-    """Answer the form as a person does, question by question, and send it."""
-    saved = page.get_by_role("heading", name="saved").or_(page.locator("[data-return]:visible")).first
+    """Answer the form as a person does, question by question, look it over, and send it."""
     for _ in range(_MOST_STEPS):
-        for question in await page.locator("[data-question]:visible").all():
-            await _answer(question, wanted)
-        # A question that an answer has just brought up.
-        for question in await page.locator("[data-question]:visible").all():
-            await _answer(question, wanted)
-        await page.locator("[data-forward]").click()
-        await page.wait_for_timeout(50)
-        if not await page.locator("[data-forward]:visible").count():
+        for _ in ("asked", "brought up by an answer"):
+            for question in await page.locator("[data-question]:visible").all():
+                await _answer(question, wanted)
+        if looking_over := await page.locator("[data-list]:visible").count():
             break
+        await page.locator("[data-forward]").click()
+    assert looking_over, "the form does not come to its end"
+    await page.locator("[data-forward]").click()
+    saved = page.get_by_role("heading", name="saved").or_(page.locator("[data-return]:visible")).first
     await expect(saved).to_be_visible()
 
 
