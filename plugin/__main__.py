@@ -3,7 +3,7 @@
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
 from plugin.commands.worker import worker
 from plugin.errors import RapportError
+
+if TYPE_CHECKING:
+    from plugin.stock import Stock
 
 app = typer.Typer(
     name="rapport",
@@ -154,15 +157,10 @@ def list_instruments(
     config: packages.ConfigOption = None,
 ) -> None:
     """List the instruments: who answers, languages, licence, whether it can be filled here; and what is left out."""
-    from plugin.stock import describe_left_out, open_stock, open_stock_of
+    from plugin.stock import describe_left_out
     from plugin.tables import catalogue_markdown, catalogue_table, unavailable_table
 
-    if config is None:
-        stock = open_stock(wording=wording, places=tuple(instruments or ()))
-    else:
-        from plugin.settings import read_settings
-
-        stock = open_stock_of(read_settings(config))
+    stock = _stock(wording, instruments, config)
     catalogue = stock.catalogue
     if form == "markdown":
         typer.echo(catalogue_markdown(catalogue), nl=False)
@@ -181,13 +179,12 @@ def show_instrument(
     as_json: Annotated[bool, typer.Option("--json", help="Print the Questionnaire itself.")] = False,
     wording: WordingOption = None,
     instruments: FoldersOption = None,
+    config: packages.ConfigOption = None,
 ) -> None:
     """Show one instrument: its questions, weights, scores, source and standing."""
-    from plugin.stock import open_stock
     from plugin.tables import print_instrument
 
-    stock = open_stock(wording=wording, places=tuple(instruments or ()))
-    found = stock.catalogue.by_id(instrument)
+    found = _stock(wording, instruments, config).catalogue.by_id(instrument)
     if as_json:
         sys.stdout.buffer.write(found.resource + b"\n")
     else:
@@ -202,14 +199,24 @@ def score(
     ] = "table",
     wording: WordingOption = None,
     instruments: FoldersOption = None,
+    config: packages.ConfigOption = None,
 ) -> None:
     """Score one QuestionnaireResponse: Observations out. Exit status 1 if it may not be scored, with every reason."""
-    from plugin.stock import open_stock
     from plugin.tables import print_scores
 
     body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    stock = open_stock(wording=wording, places=tuple(instruments or ()))
-    print_scores(_out, body, stock.catalogue, as_json=form == "json")
+    print_scores(_out, body, _stock(wording, instruments, config).catalogue, as_json=form == "json")
+
+
+def _stock(wording: Path | None, instruments: list[Path] | None, config: Path | None) -> "Stock":
+    """Open the instruments that are shipped, those of the folders named, or those of a configuration."""
+    from plugin.stock import open_stock, open_stock_of
+
+    if config is None:
+        return open_stock(wording=wording, places=tuple(instruments or ()))
+    from plugin.settings import read_settings
+
+    return open_stock_of(read_settings(config))
 
 
 @app.command()

@@ -337,7 +337,7 @@ def _check_status(answer: _Answer, *, changes: bool) -> None:
     """Raise the error that a status calls for."""
     status = answer.status
     if status in {408, 429, 503}:
-        raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", _read_retry_after(answer.headers))
+        raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", read_retry_after(answer.headers))
     if status in {500, 502, 504} or status > 505:
         # A gateway that gave up, or a server that broke, may have done the write all the same.
         raise _lost(changes=changes, status=status)
@@ -406,8 +406,8 @@ def _read_issues(body: bytes) -> tuple[RefusalIssue, ...]:
     )
 
 
-def _read_retry_after(headers: httpx.Headers) -> float | None:
-    """Read seconds, or a date against the EHR's own clock (RFC 9110 section 10.2.3)."""
+def read_retry_after(headers: httpx.Headers) -> float | None:
+    """Read Retry-After in seconds: a number, or a date against the EHR's own clock (RFC 9110 section 10.2.3); else None."""
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
         return min(float(value), _LONGEST_PAUSE)

@@ -12,6 +12,7 @@ from sandbox_ehr.database import Database
 from sandbox_ehr.directory import Directory
 from sandbox_ehr.faults import FaultBook
 from sandbox_ehr.faults.injector import FaultInjector
+from sandbox_ehr.fhir.export import Exports
 from sandbox_ehr.fhir.http import create_fhir_app
 from sandbox_ehr.fhir.server import FhirServer
 from sandbox_ehr.fhir.store import Store
@@ -81,6 +82,7 @@ def create_app(
 
     fhir = create_fhir_app(
         FhirServer(store, settings.base_url, clock, personality),
+        Exports(store, clock, personality),
         server.find_access,
         log.add,
         *discovery_routes(settings),

@@ -5,13 +5,31 @@ from typing import Annotated, Literal
 
 import typer
 
+from plugin.commands.packages import ConfigOption
+
 
 def rescore(
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="NDJSON files of QuestionnaireResponses (.ndjson, .ndjson.gz), or folders."),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results; the same one again goes on.")],
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the results; the same one again goes on.")
+    ] = Path("rescored"),
+    export: Annotated[
+        str | None,
+        typer.Option(
+            help="Fetch them first, by Bulk Data export, from the EHR of this site of the configuration."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="With --export: the id of the Group whose patients are exported.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="With --export: only what changed after this instant, with its time zone."),
+    ] = None,
+    config: ConfigOption = None,
     engine: Annotated[
         Literal["processes", "spark"], typer.Option(help="All cores of this machine, or Apache Spark.")
     ] = "processes",
@@ -21,12 +39,23 @@ def rescore(
         list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
     ] = None,
 ) -> None:
-    """Score a Bulk Data export again: Observations as NDJSON, scores as Parquet.
+    """Score a Bulk Data export again, from files or fetched from the EHR: Observations as NDJSON, scores as Parquet.
 
     Lines that cannot be scored are set aside with their number and the reason. Exit status 1 if there are any.
     """
+    from plugin.commands.exporting import export_responses, read_for_export
     from plugin.commands.rescoring import Job, run, run_on_spark
 
-    job = Job(tuple(inputs), out, workers, wording, tuple(instruments or ()))
+    if bool(inputs) == bool(export):
+        raise typer.BadParameter("Name files, or a site with --export: one of the two.")
+    if (group or since) and not export:
+        raise typer.BadParameter("--group and --since are for --export.")
+    places, folders = tuple(inputs or ()), tuple(instruments or ())
+    if config is not None or export:
+        settings = read_for_export(config)
+        wording, folders = wording or settings.wording, (*settings.instrument_folders, *folders)
+        if export:
+            places = export_responses(settings, export, out / "export", group, since)
+    job = Job(places, out, workers, wording, folders)
     if (run if engine == "processes" else run_on_spark)(job):
         raise typer.Exit(1)

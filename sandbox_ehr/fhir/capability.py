@@ -7,6 +7,7 @@ from sandbox_ehr.fhir.parameters import PARAMETERS, Parameter
 from sandbox_ehr.personalities import Personality
 from sandbox_ehr.settings import NOTICE
 
+_BULK = "http://hl7.org/fhir/uv/bulkdata"
 _SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -37,6 +38,7 @@ def build_capability_statement(base_url: str, started: datetime, personality: Pe
         "kind": "instance",
         "software": {"name": f"Sandbox EHR ({personality.name})"},
         "implementation": {"description": NOTICE, "url": f"{base_url}/r4"},
+        **({"instantiates": [f"{_BULK}/CapabilityStatement/bulk-data"]} if personality.bulk else {}),
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "rest": [
@@ -45,9 +47,14 @@ def build_capability_statement(base_url: str, started: datetime, personality: Pe
                 "security": security,
                 "resource": [_describe(name, personality) for name in personality.interactions],
                 **({"interaction": [{"code": each} for each in system]} if system else {}),
+                **({"operation": [_export("")]} if "system" in personality.bulk else {}),
             }
         ],
     }
+
+
+def _export(level: str) -> JsonObject:
+    return {"name": "export", "definition": f"{_BULK}/OperationDefinition/{level}export"}
 
 
 def _describe(name: str, personality: Personality) -> JsonObject:
@@ -67,6 +74,7 @@ def _describe(name: str, personality: Personality) -> JsonObject:
         "conditionalUpdate": False,
         "referencePolicy": ["literal", "local", "enforced"],
         "searchParam": search,
+        **({"operation": [_export(f"{name.lower()}-")]} if name.lower() in personality.bulk else {}),
     }
     if not personality.offers(name, "search-type"):
         del description["searchParam"]

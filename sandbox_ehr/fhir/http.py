@@ -14,6 +14,7 @@ from starlette.routing import Route
 from sandbox_ehr.errors import FhirRefused, Issue, refuse
 from sandbox_ehr.fhir.access import Access
 from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal
+from sandbox_ehr.fhir.export import Exports, is_export
 from sandbox_ehr.fhir.methods import allowed_methods
 from sandbox_ehr.fhir.server import FhirServer
 
@@ -29,9 +30,20 @@ OnRequest = Callable[[str, str, str, str, int], None]
 
 
 def create_fhir_app(
-    server: FhirServer, authenticate: Authenticate, on_request: OnRequest, *routes: Route
+    server: FhirServer, exports: Exports, authenticate: Authenticate, on_request: OnRequest, *routes: Route
 ) -> Starlette:
     """Make the ASGI application of the FHIR API; `routes` (discovery documents) come first and need no token."""
+
+    def answer(request: Request, asked: FhirRequest) -> FhirAnswer:
+        parts = asked.path.split("/")
+        if is_export(asked.path) and request.method == "GET":
+            return exports.begin(asked)
+        if parts[0] == "$export-status" and len(parts) == 2 and request.method in {"GET", "DELETE"}:
+            ask = exports.status if request.method == "GET" else exports.cancel
+            return ask(parts[1], asked.access)
+        if parts[0] == "$export-file" and len(parts) == 3 and request.method == "GET":
+            return exports.file(parts[1], parts[2], asked.access)
+        return server.answer(asked)
 
     async def metadata(_: Request) -> Response:
         return _to_response(server.capability())
@@ -42,20 +54,20 @@ def create_fhir_app(
         except FhirRefused as refused:
             return _to_response(answer_refusal(refused), _challenge(request))
         try:
-            answer = server.answer(await _read_request(request, access))
+            answered = answer(request, await _read_request(request, access))
         except FhirRefused as refused:
-            answer = answer_refusal(refused)
+            answered = answer_refusal(refused)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        on_request(access.client_id, access.user or "", request.method, path, answer.status)
-        missing = answer.status == HTTPStatus.METHOD_NOT_ALLOWED
-        return _to_response(answer, _allow(request) if missing else None)
+        on_request(access.client_id, access.user or "", request.method, path, answered.status)
+        missing = answered.status == HTTPStatus.METHOD_NOT_ALLOWED
+        return _to_response(answered, _allow(request) if missing else None)
 
     cors = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=_METHODS,
         allow_headers=["*"],
-        expose_headers=["ETag", "Location", "Last-Modified", "Allow"],
+        expose_headers=["ETag", "Location", "Last-Modified", "Allow", "Content-Location"],
     )
     own = [
         Route("/r4/metadata", metadata),
@@ -131,4 +143,5 @@ async def _read_body(request: Request) -> bytes:
 
 def _to_response(answer: FhirAnswer, extra: dict[str, str] | None = None) -> Response:
     headers = {**answer.headers, **(extra or {}), "Cache-Control": "no-store"}
-    return Response(answer.body, answer.status, headers, media_type=_FHIR_JSON if answer.body else None)
+    kind = headers.pop("Content-Type", _FHIR_JSON)
+    return Response(answer.body, answer.status, headers, media_type=kind if answer.body else None)

@@ -10,6 +10,10 @@ def allowed_methods(path: str) -> tuple[str, ...]:
             return ("GET", "POST")  # GET: a page of results; POST: transaction or batch
         case ["metadata"] | [".well-known", _]:
             return ("GET", "HEAD")
+        case [*_, "$export"] | ["$export-file", _, _]:
+            return _READ
+        case ["$export-status", _]:
+            return ("GET", "DELETE")
         case [_]:
             return ("GET", "POST")
         case [_, "_search"]:

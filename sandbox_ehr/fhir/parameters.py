@@ -66,6 +66,11 @@ _BY_TYPE: dict[str, dict[str, Parameter]] = {
         "partof": _define("reference", "partOf", target="Organization"),
         "active": _define("token", "active"),
     },
+    "Group": {
+        "actual": _define("token", "actual"),
+        "member": _define("reference", "member.entity"),
+        "type": _define("token", "type"),
+    },
     "Encounter": {
         **_SUBJECT,
         **_STATUS,
@@ -198,5 +203,5 @@ also counts authors and performers: here nobody gets a resource into a record by
 FOLLOWS_TARGETS = {"Provenance": ("target", "reference"), "AuditEvent": ("entity", "what", "reference")}
 """Types that are in the compartments of the resources they speak of."""
 
-SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Questionnaire", "Device"})
+SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Group", "Questionnaire", "Device"})
 """Types outside every patient compartment: a patient-level scope can read them, never write them."""

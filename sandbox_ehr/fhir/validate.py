@@ -37,6 +37,7 @@ REQUIRED_CODES: dict[str, dict[str, frozenset[str]]] = {
         "EpisodeOfCare": {"status": "planned waitlist active onhold finished cancelled entered-in-error"},
         "Device": {"status": "active inactive entered-in-error unknown"},
         "Patient": {"gender": "male female other unknown"},
+        "Group": {"type": "person animal practitioner device medication substance"},
         "RelatedPerson": {"gender": "male female other unknown"},
         "Practitioner": {"gender": "male female other unknown"},
         "AuditEvent": {"action": "C R U D E", "outcome": "0 4 8 12"},

@@ -11,6 +11,7 @@ from sandbox_ehr.people.resources import (
     build_carer,
     build_encounter,
     build_episode,
+    build_group,
     build_letter,
     build_medication_request,
     build_medication_statement,
@@ -32,6 +33,7 @@ def populate(store: Store, clock: Clock) -> None:
             _add_colleagues(store)
             for child in CHILDREN:
                 _add_child(store, child, today)
+            store.create(build_group(CHILDREN), resource_id="everybody")
         for child in CHILDREN:
             _see_today(store, child, today)
 

@@ -1,6 +1,7 @@
 """Builds the resources of the synthetic people: persons, organizations, encounters, medication, letters. Pure."""
 
 import base64
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from sandbox_ehr.fhir.json_text import JsonObject
@@ -32,6 +33,17 @@ def build_organization(organization: str) -> JsonObject:
         "active": True,
         "type": [{"text": _SERVICES[organization]}],
         "name": ORGANIZATIONS[organization],
+    }
+
+
+def build_group(children: Iterable[Child]) -> JsonObject:
+    """Build the Group of all young people, which exports are asked for."""
+    return {
+        "resourceType": "Group",
+        "type": "person",
+        "actual": True,
+        "name": "Everybody in care",
+        "member": [{"entity": {"reference": f"Patient/{child.id}"}} for child in children],
     }
 
 

@@ -78,6 +78,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: tuple[str, ...]
     conditional_create: bool
     system: tuple[Literal["transaction", "batch"], ...]
+    bulk: tuple[Literal["system", "patient", "group"], ...] = ()
     assumptions: tuple[str, ...] = ()
     undeclared: Undeclared = Undeclared()
     creation: Creation = Creation()
@@ -97,6 +98,7 @@ class Personality:
     sources: tuple[str, ...]
     assumptions: tuple[str, ...]
     system: frozenset[str]
+    bulk: frozenset[str]
     conditional_create: bool
     undeclared: Undeclared
     creation: Creation
@@ -167,6 +169,7 @@ def load_personality(personality_id: str) -> Personality:
         sources=file.sources,
         assumptions=file.assumptions,
         system=frozenset(file.system),
+        bulk=frozenset(file.bulk),
         conditional_create=file.conditional_create,
         undeclared=file.undeclared,
         creation=file.creation,

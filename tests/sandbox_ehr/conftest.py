@@ -163,6 +163,12 @@ class Ehr:
         granted = await self.grant(scope, **changes)
         return self.with_token(granted["access_token"])
 
+    async def system_token(self, scope: str, client: str = "asymmetric") -> str:
+        """Get a token without a person (client credentials)."""
+        answer = await self.token({"grant_type": "client_credentials", "scope": scope}, client)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
     def with_token(self, token: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app),
