@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plugin.scores import operators
-from plugin.scores.errors import EvaluationError, NotNative
+from plugin.scores.errors import EvaluationError, NotNative, drops_repetitions
 from plugin.scores.functions import (
     CONDITIONS,
     FUNCTIONS,
@@ -128,7 +128,7 @@ class _Compiler:
         # Union drops equal elements: repetitions of a group may be equal, items of different linkId never are.
         if self.layout.repeating & places.keys():
             raise NotNative("a union of repeating items")
-        return Items(tuple(places))
+        return Items(tuple(places), distinct=left.distinct or right.distinct)
 
     def _numeric(self, node: Node) -> Shape:
         shape = self.compile(node)
@@ -141,6 +141,7 @@ class _Compiler:
         if node.name == "item":
             return self._children(base)
         if node.name == "answer" and isinstance(base, Items):
+            self._check_repetitions(base)
             return AnswersOf(tuple(place for place in base.places if self._is_question(place)))
         if node.name == "value" and isinstance(base, AnswersOf):
             return ValuesOf(base.places)
@@ -155,7 +156,7 @@ class _Compiler:
             found = [
                 place for each in base.places if not self._is_question(each) for place in self._below(each)
             ]
-            return Items(tuple(found))
+            return Items(tuple(found), distinct=base.distinct)
         if isinstance(base, AnswersOf):
             return Items(tuple(place for each in base.places for place in self._places(items[each].items)))
         raise NotNative("items of something else")
@@ -178,6 +179,8 @@ class _Compiler:
         if node.name in {"weight", "ordinal"} and not node.arguments:
             return self._weights(base)
         if node.name in {"count", "exists", "empty"} and not node.arguments:
+            if isinstance(base, Items):
+                self._check_repetitions(base)
             return self._how_many(node.name, base)
         numbers = self.numbers(base) if isinstance(base, ValuesOf) else base
         if node.name == "round" and len(node.arguments) <= 1:
@@ -201,7 +204,7 @@ class _Compiler:
         if node.name == "repeat" and node.arguments == (Member(None, "item"),):
             return self._repeat(base)
         if node.name == "descendants" and not node.arguments and isinstance(base, Resource):
-            return Items(tuple(range(len(self.layout.items))), mixed=True)
+            return Items(tuple(range(len(self.layout.items))), mixed=True, distinct=True)
         raise NotNative(f"the function {node.name} there")
 
     def _select(self, base: Items, condition: Node) -> Items:
@@ -209,7 +212,8 @@ class _Compiler:
         if unknown:
             raise UnknownLinkId(", ".join(sorted(unknown)))
         items = self.layout.items
-        return Items(tuple(place for place in base.places if takes(condition, items[place].link_id)))
+        found = tuple(place for place in base.places if takes(condition, items[place].link_id))
+        return Items(found, distinct=base.distinct)
 
     def _repeat(self, base: Shape) -> Items:
         found: list[int] = []
@@ -217,7 +221,13 @@ class _Compiler:
         while isinstance(level, Items) and level.places:
             found += level.places
             level = self._children(level)
-        return Items(tuple(found))
+        return Items(tuple(found), distinct=True)
+
+    def _check_repetitions(self, base: Items) -> None:
+        """Refuse what would be counted here and dropped elsewhere: equal repetitions of a group, reached by repeat(item)."""
+        if base.distinct and (repeated := self.layout.repeating.intersection(base.places)):
+            names = ", ".join(self.layout.items[place].link_id for place in sorted(repeated))
+            raise EvaluationError(drops_repetitions(names))
 
     def _weights(self, base: Shape) -> Many:
         if not isinstance(base, ValuesOf):

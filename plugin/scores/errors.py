@@ -37,3 +37,11 @@ class BadSyntax(ScoringError):
 
 class EvaluationError(ScoringError):
     """The answers lead the expression to something that is no single number."""
+
+
+def drops_repetitions(names: str) -> str:
+    """Say why an expression that reaches these items by repeat(item) or descendants() is refused."""
+    return (
+        f"repeat(item) and descendants() drop equal repetitions of a group: reach {names} by path, "
+        "%resource.item.where(linkId = '…').item"
+    )

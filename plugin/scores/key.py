@@ -9,7 +9,7 @@ import msgspec
 
 from plugin.responses import Answers, Given
 from plugin.scores.compiling import UnknownLinkId, compile_expression
-from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative
+from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative, drops_repetitions
 from plugin.scores.shapes import ReadOne
 from plugin.scores.sheet import Layout, Sheet
 from plugin.scores.syntax import Node, parse
@@ -111,6 +111,11 @@ def _fall_back(
     if unknown:
         reason = f"the form has no item {', '.join(unknown)}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY)
+    named = {layout.places[each] for text in texts for each in _QUOTED.findall(text) if each in layout.places}
+    spread = any(each in text for text in texts for each in ("repeat(", "descendants("))
+    if spread and (repeated := layout.repeating & (named or layout.repeating)):
+        reason = drops_repetitions(", ".join(layout.items[place].link_id for place in sorted(repeated)))
+        raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY)
     # fhirpathpy costs 0.3 s to import; instruments of the compiled subset never need it.
     from plugin.scores.fallback import compile_fallback
 
@@ -126,8 +131,7 @@ def _fall_back(
     except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
         reason = f"FHIRPath says: {error}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
-    named = {name for text in texts for name in _QUOTED.findall(text)}
-    used = frozenset(layout.places[name] for name in named if name in layout.places)
+    used = frozenset(named)
     weighted = frozenset(
         place for place, item in enumerate(layout.items) if item.options and item.is_question
     )

@@ -19,10 +19,14 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Items of the response; `mixed` if other elements may stand among them (descendants())."""
+    """Items of the response; `mixed` if other elements may stand among them (descendants()).
+
+    `distinct` if FHIRPath drops those that are equal (repeat(item), descendants()): repetitions of a group may be.
+    """
 
     places: tuple[int, ...]
     mixed: bool = False
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,55 @@ def test_an_expression_that_cannot_be_evaluated_is_an_error_when_loading(
     assert isinstance(caught.value, BadInstrument)
 
 
+WEEK = {
+    "linkId": "week",
+    "type": "group",
+    "text": "W",
+    "repeats": True,
+    "item": [
+        forms.question("mood"),
+        {"linkId": "day", "type": "group", "text": "D", "item": [forms.question("sleep")]},
+    ],
+}
+SPREAD = [
+    "%resource.repeat(item).where(linkId = 'mood').answer.value.weight().sum()",
+    "%resource.repeat(item).answer.value.weight().sum()",
+    "%resource.descendants().where(linkId in ('a' | 'sleep')).answer.value.ordinal().sum()",
+    "%resource.repeat(item).where(linkId = 'mood').answer.count()",
+    "%resource.repeat(item).where(linkId = 'week').item.where(linkId = 'mood').answer.value.weight().avg()",
+    "%resource.repeat(item).where(linkId = 'week').count()",
+    "%resource.repeat(item).where(linkId = 'mood').answer.value.weight().sum().power(2)",
+    "%resource.descendants().answer.value.weight().sum().power(2)",
+]
+
+
+@pytest.mark.parametrize("expression", SPREAD)
+def test_repetitions_reached_where_engines_drop_equal_ones_are_an_error_when_loading(
+    tmp_path: Path, expression: str
+) -> None:
+    with pytest.raises(BadExpression, match=r"drop equal repetitions .* reach .* by path") as caught:
+        key_of(tmp_path, WEEK, forms.score("s", expression), variables=())
+    assert "linkId s" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "%resource.item.where(linkId = 'week').item.where(linkId = 'mood').answer.value.weight().sum()",
+        "%resource.item.where(linkId = 'week').item.where(linkId = 'mood').answer.value.weight().sum().power(1)",
+    ],
+)
+def test_repetitions_reached_by_path_all_count(tmp_path: Path, expression: str) -> None:
+    twice = Answers({"mood": answer(mood=2).given["mood"] * 2})
+    (score,) = compute(key_of(tmp_path, WEEK, forms.score("s", expression), variables=()), twice)
+    assert score.value == 4
+
+
+def test_other_items_of_a_form_with_repeating_groups_are_still_found_by_repeat(tmp_path: Path) -> None:
+    (score,) = compute(key_of(tmp_path, WEEK, forms.score("s", "%abc.sum()")), answer(a=1, b=2))
+    assert score.value == 3
+
+
 def test_scores_in_a_circle_are_an_error_that_names_them(tmp_path: Path) -> None:
     with pytest.raises(BadExpression, match="by way of one, two"):
         key_of(tmp_path, forms.score("one", stored("two")), forms.score("two", stored("one")))
