@@ -14,6 +14,7 @@ from plugin.commands import audit, conformance, database, deliveries, norms, pac
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
+from plugin.commands.serving import OperatorsOption
 from plugin.commands.worker import worker
 from plugin.errors import RapportError
 
@@ -90,19 +91,15 @@ def serve(
     config: ConfigOption = Path("rapport.toml"),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8701,
+    operators: OperatorsOption = None,
 ) -> None:
     """Serve Rapport for the sites of a configuration file. Secrets come from the environment (rapport.env)."""
-    import uvicorn
-
-    from plugin.app import create_app
-    from plugin.logs import configure_logs
+    from plugin.commands.serving import run
     from plugin.settings import read_settings
 
     settings = read_settings(config)
     check_free(host, port)
-    configure_logs()
-    # Requests are logged by route, not by address: addresses hold ids.
-    uvicorn.run(create_app(settings), host=host, port=port, access_log=False, server_header=False)
+    run(settings, host, port, operators)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
-from plugin import __version__
+from plugin import __version__, request_id
 from plugin.audit import Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
@@ -23,9 +24,13 @@ from plugin.delivery.worker import DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
-from plugin.routes import fhir, fill, hand_over, home, kept, patient, remote, scoring, smart
+from plugin.metrics import Metrics
+from plugin.operating.readiness import can_write, is_current, told_by
+from plugin.operating_port import Listen, OperatorsPort
+from plugin.routes import fhir, fill, hand_over, home, kept, operating, patient, remote, scoring, smart
 from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
+from plugin.routes.observing import Observed
 from plugin.routes.state import Rapport
 from plugin.settings import Settings
 from plugin.stock import Stock, describe_left_out, open_stock_of
@@ -47,16 +52,23 @@ def utc_now() -> datetime:
 
 
 def create_app(
-    settings: Settings, *, http: httpx.AsyncClient | None = None, clock: Clock = utc_now
+    settings: Settings,
+    *,
+    http: httpx.AsyncClient | None = None,
+    clock: Clock = utc_now,
+    for_operators: Listen | None = None,
 ) -> FastAPI:
-    """Build the application. `http` reaches the EHRs (tests give one that stays in the process)."""
+    """Build the application. `http` reaches the EHRs (tests give one that stays in the process).
+
+    `for_operators` is a second address to listen on, with health and metrics only.
+    """
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = http or open_client()
         stock = await open_stock(settings, client)
-        rapport = wire(settings, client, clock, stock)
-        app.state.rapport = rapport
+        rapport = wire(settings, client, clock, stock, metrics)
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
@@ -64,16 +76,25 @@ def create_app(
             settings.log_folder, LogSigner(settings.log_name, settings.log_key), rapport.ledger
         )
         app.state.log = log
+        rapport = replace(rapport, parts={**rapport.parts, "log": told_by(lambda: log.keeps_up)})
+        app.state.rapport = rapport
+        port = OperatorsPort(rapport, for_operators) if for_operators else None
+        if port:
+            port.open()
         worker = asyncio.create_task(rapport.worker.run())
         logging = asyncio.create_task(log.run())
-        yield
-        logging.cancel()
-        await asyncio.wait({logging})
-        rapport.worker.stop()
-        await asyncio.wait({worker})
-        if http is None:
-            await client.aclose()
-        rapport.ledger.close()
+        try:
+            yield
+        finally:
+            logging.cancel()
+            await asyncio.wait({logging})
+            rapport.worker.stop()
+            await asyncio.wait({worker})
+            if port:
+                await port.close()
+            if http is None:
+                await client.aclose()
+            rapport.ledger.close()
 
     app = FastAPI(
         title="Rapport",
@@ -82,9 +103,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[Middleware(SecurityHeaders, settings=settings), Middleware(SizeLimit)],
+        middleware=[
+            Middleware(Observed, metrics=metrics),
+            Middleware(SecurityHeaders, settings=settings),
+            Middleware(SizeLimit),
+        ],
     )
-    for part in (home, smart, patient, hand_over, fill, fhir, kept, scoring, remote):
+    for part in (home, operating, smart, patient, hand_over, fill, fhir, kept, scoring, remote):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
     app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")
@@ -100,8 +125,12 @@ async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     return stock
 
 
-def wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock) -> Rapport:
+def wire(
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock, metrics: Metrics | None = None
+) -> Rapport:
     """Put the parts of an installation together; the ledger is open and nothing runs yet."""
+    metrics = metrics or Metrics()
+    request_id.pass_on_from(http)
     catalogue = stock.catalogue
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     trail = Trail(settings.base_url, clock)
@@ -115,16 +144,23 @@ def wire(settings: Settings, http: httpx.AsyncClient, clock: Clock, stock: Stock
         )
         for site in settings.sites
     }
-    worker = DeliveryWorker(ledger, trail, sender, clock, destinations)
+    worker = DeliveryWorker(ledger, trail, sender, clock, destinations, metrics)
     return Rapport(
         settings=settings,
         ledger=ledger,
         trail=trail,
-        intake=Intake(catalogue, stock.keys, ledger, trail, clock),
+        intake=Intake(catalogue, stock.keys, ledger, trail, clock, metrics),
         directory=directory,
         http=http,
         sender=sender,
         worker=worker,
         clock=clock,
         left_out=stock.left_out,
+        metrics=metrics,
+        parts={
+            "database": can_write(ledger, clock),
+            "schema": is_current(ledger),
+            "instruments": told_by(lambda: bool(catalogue.all())),
+            "worker": told_by(lambda: worker.lives),
+        },
     )

@@ -6,19 +6,25 @@ OBSERVATION  build what the record will say                            plugin.ob
 DELIVERY     keep all of it with its audit entry and its place in the outbox, durably; a worker does the rest
 """
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import structlog
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep
 from plugin.ledger import Ledger
+from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject
 from plugin.observations.identity import identify
 from plugin.responses import Response, check_response, read_response
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class Intake:
     ledger: Ledger
     trail: Trail
     clock: Clock
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
     Raises UnreadableResponse, UnknownQuestionnaire or InvalidResponse if it may not be taken (every problem at once),
     Conflict if its identifier was used for other content. The same response again gives the same answer.
     """
+    begun = time.perf_counter()
     response = read_response(arrival.body)
     instrument = intake.catalogue.by_canonical(response.questionnaire)
     answers = check_response(response, instrument, patient=arrival.patient)
@@ -73,6 +81,8 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
         about=(f"QuestionnaireResponse/{record.id}",),
     )
     fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
+    intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
+    log.info("response.kept", response=record.id, site=record.site, replayed=not fresh)
     return Saved(record.id, scores, replayed=not fresh)
 
 

@@ -15,6 +15,18 @@ _MAKE_ONE = "Make one with `rapport init`, or: python3 -c 'import secrets; print
 # Of 32 random bytes about 30 differ, and of the steps between them about 29; fewer than these happen once in more than 10^9 keys.
 _LEAST_BYTES, _LEAST_STEPS = 20, 18
 _LENGTH = 32  # bytes
+_SHORTEST_TOKEN = 24  # characters
+
+
+def read_metrics_token(environment: Mapping[str, str]) -> str | None:
+    """Read the token that opens /metrics; None, and nobody may read them there, if it is not set."""
+    token = environment.get("RAPPORT_METRICS_TOKEN", "").strip()
+    if token and (len(token) < _SHORTEST_TOKEN or not token.isascii()):
+        raise SettingsInvalid(
+            f"RAPPORT_METRICS_TOKEN is shorter than {_SHORTEST_TOKEN} characters, or not ASCII.",
+            "Make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        )
+    return token or None
 
 
 def read_vault_keys(environment: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.schedule import EVERY_SESSION, Schedule
-from plugin.secret_keys import read_log_key, read_vault_keys
+from plugin.secret_keys import read_log_key, read_metrics_token, read_vault_keys
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
@@ -80,6 +80,7 @@ class Settings:
     log_key: Ed25519PrivateKey
     writing: Mapping[str, Writing] = field(default_factory=dict)
     own_forms: OwnForms = field(default_factory=OwnForms)
+    metrics_token: str | None = None
 
     @property
     def log_name(self) -> str:
@@ -183,6 +184,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         log_key=read_log_key(environment, read_vault_keys(environment)),
         writing=_build_writing(path, file, keys, environment),
         own_forms=_own_forms(path, file),
+        metrics_token=read_metrics_token(environment),
     )
 
 

@@ -1,6 +1,7 @@
 """The running transparency log: rows become leaves, leaves become tiles, and a signed checkpoint says how far."""
 
 import asyncio
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +28,7 @@ logger = structlog.get_logger()
 
 _PAUSE = timedelta(seconds=2)
 _MOST_ENTRIES = 4096
+_FALLEN_BEHIND = 300.0  # seconds without a success
 
 
 class LogBroken(Exception):
@@ -40,6 +42,12 @@ class TransparencyLog:
         self._tiles = Tiles(folder)
         self._signer = signer
         self._ledger = ledger
+        self._last_success = time.monotonic()
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether everything stored until a few minutes ago was logged and signed."""
+        return time.monotonic() - self._last_success < _FALLEN_BEHIND
 
     async def run(self) -> None:
         """Keep the log up to date until cancelled. What is wrong with it is told once a minute, and nothing is signed."""
@@ -51,6 +59,7 @@ class TransparencyLog:
                     await self._ledger.bookkeep(retry_set_aside)
                     retried = True
                 await self.advance()
+                self._last_success = time.monotonic()
             except (LogBroken, CheckpointInvalid, ProofInvalid, TileDamaged, SealBroken, OSError) as error:
                 logger.error("transparency-log", problem=str(error))  # noqa: TRY400 -- told in one line
                 pause = timedelta(minutes=1)

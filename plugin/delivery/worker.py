@@ -1,6 +1,7 @@
 """The worker: takes due deliveries from the outbox, writes each into its record, notes how it ended."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from plugin import request_id
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
@@ -22,12 +24,14 @@ from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
 from plugin.ehr import EhrError, EhrUnavailable, OutcomeUnknown
 from plugin.ledger import Ledger
+from plugin.metrics import Metrics
 from plugin.pace import DEFAULT_PACE, Pace
 
 log = structlog.get_logger()
 
 _IN_FLIGHT = 16  # at all sites together
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
+_STALLED = 60.0  # seconds without a turn of the loop after which it is taken for dead
 _RENEWAL = LEASE.total_seconds() / 3
 GRACE = timedelta(seconds=5)  # for what is in flight when the worker is asked to stop
 
@@ -66,6 +70,7 @@ class DeliveryWorker:
         send: Sender,
         clock: Clock,
         destinations: Mapping[str, Destination],
+        metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
         self._trail = trail
@@ -73,10 +78,17 @@ class DeliveryWorker:
         self._clock = clock
         self._destinations = destinations
         self._gate = Gate({site: each.pace for site, each in destinations.items()})
+        self._metrics = metrics or Metrics()
+        self._last_turn = time.monotonic()
         self._owner = str(uuid.uuid4())
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: dict[asyncio.Task[None], Claimed] = {}
+
+    @property
+    def lives(self) -> bool:
+        """Whether it looks for work, and has not been asked to stop."""
+        return not self._stopping and time.monotonic() - self._last_turn < _STALLED
 
     def wake(self) -> None:
         """Say that something is due now."""
@@ -93,6 +105,7 @@ class DeliveryWorker:
         try:
             while not self._stopping:
                 self._wake.clear()
+                self._last_turn = time.monotonic()
                 for each in await self._claim():
                     self._begin(each)
                 await self._pause()
@@ -166,7 +179,8 @@ class DeliveryWorker:
         await self._ledger.bookkeep(lambda connection: outbox.hand_back(connection, self._owner, now))
 
     async def _deliver(self, claimed: Claimed) -> None:
-        started = self._clock()
+        request_id.begin()
+        started, begun = self._clock(), time.perf_counter()
         outcome = exhausted(claimed, started) or await self._attempt(claimed)
         destination = self._destinations[claimed.site]
         failure = None if outcome.state is DeliveryState.DELIVERED else f"{outcome.state}: {outcome.detail}"
@@ -186,6 +200,8 @@ class DeliveryWorker:
             ),
             audit,
         )
+        self._metrics.delivery.labels(claimed.site).observe(time.perf_counter() - begun)
+        self._metrics.attempts.labels(claimed.site, str(outcome.state)).inc()
         log.info(
             "delivery",
             response=claimed.response,

@@ -189,11 +189,15 @@ def open_database(url: str) -> Engine:
 def _open_engine(url: str) -> Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return sa.create_engine(
+            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=_patience_of(parsed)
+        )
     memory = parsed.database in (None, "", ":memory:")
     if memory:
         raise ValueError("The ledger needs a file: an in-memory database loses what it was told to keep")
-    engine = sa.create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = sa.create_engine(
+        parsed, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: object, _record: object) -> None:
@@ -208,3 +212,9 @@ def _open_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _patience_of(url: sa.URL) -> dict[str, str]:
+    """Give up on a PostgreSQL that has gone silent, unless the address sets its own times (libpq's names)."""
+    own = {"connect_timeout": "5", "tcp_user_timeout": "15000", "keepalives_idle": "10"}
+    return {name: value for name, value in own.items() if name not in url.query}

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import msgspec
+import sqlalchemy as sa
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import Issue, Locked, RapportError
 from plugin.pages import FailurePage, render_failure
@@ -18,6 +20,8 @@ from smart_launch import SmartError
 
 log = structlog.get_logger()
 
+_STORAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_STORAGE_PAUSE = 30  # seconds until storage is worth trying again
 _SCRIPTED = ("/fill/", "/fhir/", "/sites/")
 
 
@@ -37,6 +41,8 @@ def install_error_answers(app: FastAPI) -> None:
     """Answer every error of every route in one place."""
     for kind in (RapportError, SmartError, EhrError, CatalogueError, UnreadableResponse, InvalidResponse):
         app.add_exception_handler(kind, _answer)
+    for storage in _STORAGE:
+        app.add_exception_handler(storage, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(Exception, _answer)
@@ -125,13 +131,7 @@ def tell(error: Exception) -> Told:
         case HTTPException():
             return _tell_http(error)
         case _:
-            return _plain(
-                500,
-                "Something went wrong",
-                "Rapport met an error of its own.",
-                "Try again; what was saved is safe.",
-                "exception",
-            )
+            return _tell_own(error)
 
 
 def outcome(told: Told) -> bytes:
@@ -145,6 +145,24 @@ def outcome(told: Told) -> bytes:
             issue["expression"] = [each.expression]
         issues.append(issue)
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": issues})
+
+
+def _tell_own(error: Exception) -> Told:
+    if isinstance(error, _STORAGE):
+        return _plain(
+            503,
+            "Nothing can be stored just now",
+            "Rapport's database does not answer, or its disk is full. This was not saved; what was saved before is safe.",
+            "Try again in a minute. If it goes on, tell your administrator: /health/ready names what fails.",
+            "no-store",
+        )
+    return _plain(
+        500,
+        "Something went wrong",
+        "Rapport met an error of its own.",
+        "Try again; what was saved is safe.",
+        "exception",
+    )
 
 
 def _tell_ehr(error: EhrError) -> Told:
@@ -211,6 +229,7 @@ _ISSUE_TYPES = {
     "business-rule",
     "required",
     "transient",
+    "no-store",
     "processing",
     "exception",
 }
@@ -230,4 +249,11 @@ def _route(request: Request) -> str:
 
 def _headers(error: Exception, told: Told) -> dict[str, str]:
     own = error.headers if isinstance(error, HTTPException) else None
-    return {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}
+    headers = {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}
+    if isinstance(error, _STORAGE):
+        headers["Retry-After"] = str(_STORAGE_PAUSE)
+    if (current := request_id.current()) is not None:
+        headers[request_id.HEADER] = (
+            current  # an unforeseen error is answered outside of what adds it elsewhere
+        )
+    return headers

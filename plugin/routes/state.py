@@ -1,7 +1,8 @@
 """What every handler works with, and who is asking: the dependencies of the routes."""
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import httpx
@@ -18,6 +19,8 @@ from plugin.ehr import Ehr
 from plugin.errors import Forbidden, Locked, NotSignedIn
 from plugin.flow import Intake
 from plugin.ledger import Ledger
+from plugin.metrics import Metrics
+from plugin.operating.readiness import Check
 from plugin.settings import Settings
 from questionnaires import LeftOut
 from smart_launch import SmartDirectory
@@ -39,6 +42,8 @@ class Rapport:
     worker: DeliveryWorker
     clock: Clock
     left_out: tuple[LeftOut, ...] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+    parts: Mapping[str, Check] = field(default_factory=dict)  # what must work for this process to be ready
 
 
 def installation(request: Request) -> Rapport:

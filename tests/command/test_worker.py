@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from plugin.initial import write_keys
+from tests.product.crashing import free_port
 
 SITE = """
 [server]
@@ -25,7 +28,7 @@ authentication = "private_key_jwt"
 """
 
 
-def start(folder: Path, database: str) -> "subprocess.Popen[str]":
+def start(folder: Path, database: str, *more: str) -> "subprocess.Popen[str]":
     (folder / "rapport.toml").write_text(SITE.format(database=database), encoding="utf-8")
     write_keys(folder / "keys")
     environment = {
@@ -33,7 +36,7 @@ def start(folder: Path, database: str) -> "subprocess.Popen[str]":
         "RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc",
         "RAPPORT_SIGNING_KEYS": str(folder / "keys"),
     }
-    command = [sys.executable, "-m", "plugin", "worker", "--config", str(folder / "rapport.toml")]
+    command = [sys.executable, "-m", "plugin", "worker", "--config", str(folder / "rapport.toml"), *more]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -53,3 +56,38 @@ def test_sqlite_is_refused_with_the_remedy(tmp_path: Path, database: str) -> Non
     assert process.returncode == 1
     assert "rapport serve" in told
     assert "PostgreSQL" in told
+
+
+def test_its_own_port_tells_operators_how_it_is(tmp_path: Path, postgres_url: str) -> None:
+    port = free_port()
+    with start(tmp_path, postgres_url, "--operators", f"127.0.0.1:{port}") as process:
+        assert process.stderr is not None
+        assert "worker.started" in process.stderr.readline()
+        try:
+            answer = _get(f"http://127.0.0.1:{port}/health/ready")
+            parts = dict.fromkeys(("database", "schema", "instruments", "worker"), "ok")
+            assert answer.json() == {"status": "ready", "parts": parts}
+            assert "rapport_delivery_queue_depth" in _get(f"http://127.0.0.1:{port}/metrics").text
+            assert _get(f"http://127.0.0.1:{port}/fill").status_code == 404
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stderr.read()
+        assert process.wait(10) == 0
+
+
+def test_a_database_that_cannot_be_reached_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with start(tmp_path, "postgresql+psycopg://rapport:s3cret-word@127.0.0.1:9/rapport") as process:
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "cannot be used" in " ".join(told.split())
+    assert "s3cret-word" not in told
+    assert "Traceback" not in told
+
+
+def _get(address: str) -> httpx.Response:
+    for _ in range(100):
+        try:
+            return httpx.get(address, timeout=5)
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"{address} does not answer")

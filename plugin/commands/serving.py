@@ -1,0 +1,76 @@
+"""`rapport serve`: a process that answers and delivers; and what every process checks before it starts."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import sqlalchemy as sa
+import typer
+
+from plugin.commands.refusals import check_free
+from plugin.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from plugin.operating_port import Listen
+    from plugin.settings import Settings
+
+OperatorsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--operators",
+        help="HOST:PORT of a second address with health and metrics only, for those who operate it.",
+        envvar="RAPPORT_OPERATORS",
+    ),
+]
+_HIGHEST_PORT = 65_535
+
+
+def run(settings: "Settings", host: str, port: int, operators: str | None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import uvicorn
+
+    from plugin.app import create_app
+    from plugin.logs import configure_logs
+
+    listen = read_listen(operators)
+    check_database(settings)
+    configure_logs()
+    app = create_app(settings, for_operators=listen)
+    # Requests are logged by route, not by address: addresses hold ids.
+    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
+
+
+def read_listen(address: str | None) -> "Listen | None":
+    """Read HOST:PORT; SettingsInvalid if it is none, or is taken."""
+    from plugin.operating_port import Listen
+
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
+        raise SettingsInvalid(
+            f"--operators is {address}, which is not an address and a port.",
+            "Write it as 127.0.0.1:9464; the address decides who can reach it.",
+        )
+    check_free(host.strip("[]"), int(port))
+    return Listen(host.strip("[]"), int(port))
+
+
+def check_database(settings: "Settings") -> None:
+    """Make the tables of an empty database; SettingsInvalid if it cannot be reached or has another schema."""
+    from plugin.ledger import schema
+    from plugin.ledger.store import open_database
+
+    engine = open_database(settings.database)
+    try:
+        schema.prepare(engine)
+    except sa.exc.OperationalError as error:
+        raise SettingsInvalid(
+            f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {_reason(error)}.",
+            "Start it, or correct server.database. The folder of an SQLite file must exist and be writable.",
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _reason(error: sa.exc.OperationalError) -> str:
+    # The first line; libpq's others guess at reasons.
+    return str(error.orig).strip().partition("\n")[0].strip().removesuffix(".")
