@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
 from plugin import __version__
@@ -16,6 +17,15 @@ from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
+
+# Built once: building a statement takes longer than SQLite takes to run it.
+_INSERT: dict[str, sa.Insert] = {
+    "sqlite": sqlite.insert(t.response).on_conflict_do_nothing(index_elements=("site", "identifier")),
+    "postgresql": postgresql.insert(t.response).on_conflict_do_nothing(index_elements=("site", "identifier")),
+}
+_KNOWN = sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
+    t.response.c.site == sa.bindparam("site"), t.response.c.identifier == sa.bindparam("identifier")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +60,30 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
 
     Conflict if its identifier is taken by other content.
     """
-    known = connection.execute(
-        sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
-            t.response.c.site == record.site, t.response.c.identifier == record.identifier
-        )
-    ).first()
-    if known is not None:
+    row = {
+        "id": record.id,
+        "site": record.site,
+        "identifier": record.identifier,
+        "patient": record.patient,
+        "encounter": record.encounter,
+        "rater": record.rater,
+        "source": record.source,
+        "instrument": record.instrument,
+        "language": record.language,
+        "authored": record.authored,
+        "received": record.received,
+        "launch": record.launch,
+        "invitation": record.invitation,
+        "sealed_body": vault.seal("response", record.id, record.body),
+        "body_digest": record.digest,
+        "sealed_results": vault.seal("results", record.id, msgspec.json.encode(_Stored.of(record.results))),
+        "key_hash": record.key_hash,
+        "software": __version__,
+    }
+    if connection.execute(_INSERT[connection.dialect.name], row).rowcount == 0:
+        known = connection.execute(_KNOWN, {"site": record.site, "identifier": record.identifier}).one()
         _check_same(known, record)
         return False
-    connection.execute(
-        t.response.insert().values(
-            id=record.id,
-            site=record.site,
-            identifier=record.identifier,
-            patient=record.patient,
-            encounter=record.encounter,
-            rater=record.rater,
-            source=record.source,
-            instrument=record.instrument,
-            language=record.language,
-            authored=record.authored,
-            received=record.received,
-            launch=record.launch,
-            invitation=record.invitation,
-            sealed_body=vault.seal("response", record.id, record.body),
-            body_digest=record.digest,
-            sealed_results=vault.seal("results", record.id, msgspec.json.encode(_Stored.of(record.results))),
-            key_hash=record.key_hash,
-            software=__version__,
-        )
-    )
     note_for_log(connection, "response", record.id)
     if record.invitation is not None:
         mark_submitted(connection, record.invitation)

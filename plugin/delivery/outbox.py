@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import FINAL, OPEN, TRIED, DeliveryState
 from plugin.ledger import note_for_log
+from plugin.ledger.appending import append
 from plugin.ledger.tables import attempt, delivery, response
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 LEASE = timedelta(seconds=90)
+_ENQUEUE = delivery.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,8 @@ class Room:
 
 def enqueue(connection: Connection, response_id: str, site: str, now: datetime) -> None:
     """Put a response into the outbox, in the transaction that stores it."""
-    connection.execute(
-        delivery.insert().values(
-            response=response_id, site=site, state=DeliveryState.SCORED, due=now, attempts=0, failures=0
-        )
-    )
+    row = {"response": response_id, "site": site, "state": DeliveryState.SCORED, "due": now}
+    append(connection, _ENQUEUE, row | {"attempts": 0, "failures": 0, "detail": ""})
 
 
 def claim(connection: Connection, owner: str, now: datetime, site: str, room: Room) -> tuple[Claimed, ...]:

@@ -8,9 +8,9 @@ can be lost by a power failure. ADR-0005.
 import asyncio
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -19,12 +19,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import schema, tables
+from plugin.ledger.appending import Appended, append, gathering
 from plugin.ledger.schema import lock
 from plugin.ledger.vault import Vault
 
 T = TypeVar("T")
 
 _MOST_CHANGES_A_COMMIT = 64
+# Built once: building a statement takes longer than SQLite takes to run it.
+_INSERT_AUDIT = tables.audit.insert().inline()
+_INSERT_PENDING = tables.log_pending.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class AuditRow:
 @dataclass(slots=True)
 class _Change:
     run: Callable[[Connection], object]
-    done: "Future[object]"
+    done: "asyncio.Future[object]"
+    loop: asyncio.AbstractEventLoop
+    result: object = None
+    error: BaseException | None = None
 
 
 class Ledger:
@@ -70,15 +77,15 @@ class Ledger:
             self._store_audit(connection, audit)
             return result
 
-        return await asyncio.wrap_future(self._submit(run))
+        return await self._submit(run)
 
     async def record(self, audit: AuditRow) -> None:
         """Record an audit entry that goes with no change: a view, a refusal."""
-        await asyncio.wrap_future(self._submit(lambda connection: self._store_audit(connection, audit)))
+        await self._submit(lambda connection: self._store_audit(connection, audit))
 
     async def bookkeep(self, change: Callable[[Connection], T]) -> T:
         """Make a change that concerns no person's record (leases, clean-up, drafts kept for their author)."""
-        return await asyncio.wrap_future(self._submit(change))
+        return await self._submit(change)
 
     async def read(self, look: Callable[[Connection], T]) -> T:
         """Run a query on a connection of its own; sees everything committed before the call."""
@@ -112,26 +119,25 @@ class Ledger:
         self._engine.dispose()
 
     def _store_audit(self, connection: Connection, row: AuditRow) -> None:
-        connection.execute(
-            tables.audit.insert().values(
-                event=row.event,
-                recorded=row.recorded,
-                kind=row.kind,
-                outcome=row.outcome,
-                site=row.site,
-                patient=row.patient,
-                sealed_resource=self.vault.seal("audit", row.event, row.resource),
-                digest=row.digest,
-            )
-        )
+        values = {
+            "event": row.event,
+            "recorded": row.recorded,
+            "kind": row.kind,
+            "outcome": row.outcome,
+            "site": row.site,
+            "patient": row.patient,
+            "sealed_resource": self.vault.seal("audit", row.event, row.resource),
+            "digest": row.digest,
+        }
+        append(connection, _INSERT_AUDIT, values)
         note_for_log(connection, "audit", row.event)
 
-    def _submit(self, run: Callable[[Connection], T]) -> "Future[T]":
-        done: Future[T] = Future()
-        # Running from the start: a caller that goes away must not cancel a change that is being committed.
-        done.set_running_or_notify_cancel()
-        self._queue.put(_Change(run, done))  # type: ignore[arg-type]  # Future is invariant; the pair belongs together
-        return done
+    async def _submit(self, run: Callable[[Connection], T]) -> T:
+        # A caller that goes away does not take its change back: it may be in a commit already.
+        loop = asyncio.get_running_loop()
+        change = _Change(run, loop.create_future(), loop)
+        self._queue.put(change)
+        return await change.done  # type: ignore[return-value]  # what `run` gave
 
     def _write_for_ever(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -151,34 +157,59 @@ class Ledger:
                 return
 
     def _commit(self, changes: list[_Change]) -> None:
-        results: list[tuple[_Change, object]] = []
         try:
             with self._engine.connect() as connection, connection.execution_options(writing=True).begin():
+                appended = gathering(connection)
                 for change in changes:
-                    _run_one(connection, change, results)
+                    _run_one(connection, change, appended, alone=len(changes) == 1)
+                appended.flush(connection)
         except BaseException as error:  # noqa: BLE001 -- last rim of the writer thread: every caller must be told
             for change in changes:
-                if not change.done.done():
-                    change.done.set_exception(error)
-            return
-        for change, result in results:
-            change.done.set_result(result)
+                change.error = change.error or error
+        _tell(changes)
+
+
+def _tell(changes: list[_Change]) -> None:
+    """Tell the callers how it ended, all of one event loop at once: each waking costs more than a change."""
+    waiting: dict[asyncio.AbstractEventLoop, list[_Change]] = defaultdict(list)
+    for change in changes:
+        waiting[change.loop].append(change)
+    for loop, ended in waiting.items():
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, ended)
+
+
+def _resolve(changes: list[_Change]) -> None:
+    for change in changes:
+        if change.done.done():
+            continue  # its caller went away
+        if change.error is not None:
+            change.done.set_exception(change.error)
+        else:
+            change.done.set_result(change.result)
 
 
 def note_for_log(connection: Connection, kind: str, row: str) -> None:
     """Note, in the transaction that stores a row, that the transparency log must hold its digest."""
-    connection.execute(tables.log_pending.insert().values(kind=kind, row=row))
+    append(connection, _INSERT_PENDING, {"kind": kind, "row": row})
 
 
-def _run_one(connection: Connection, change: _Change, results: list[tuple[_Change, object]]) -> None:
+def _run_one(connection: Connection, change: _Change, appended: Appended, *, alone: bool) -> None:
     # A savepoint each: one caller's failure must not undo its neighbours in the same commit.
+    if alone:
+        change.result = change.run(connection)
+        return
+    before = len(appended.rows)
+    connection.exec_driver_sql("SAVEPOINT one_change")
     try:
-        with connection.begin_nested():
-            results.append((change, change.run(connection)))
+        change.result = change.run(connection)
     except sa.exc.OperationalError:
         raise
     except Exception as error:  # noqa: BLE001 -- handed to the caller that asked for this change
-        change.done.set_exception(error)
+        change.error = error
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_change")
+        del appended.rows[before:]
+    connection.exec_driver_sql("RELEASE SAVEPOINT one_change")
 
 
 def open_database(url: str) -> Engine:

@@ -1,6 +1,7 @@
 """What the record will say: valid R4 resources, profile rules, nothing invented."""
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,3 +131,9 @@ def test_a_condition_escapes_what_an_identifier_may_hold() -> None:
     )
     first = json.loads(bundle)["entry"][0]["request"]
     assert first["ifNoneExist"] == "identifier=https://other.invalid/a|x%26y%3Dz"
+
+
+def test_addresses_are_version_5_uuids_of_the_identifier() -> None:
+    name = str(uuid.uuid4())
+    for tail in ("panel", "score-total", "a/b", "ü"):
+        assert full_url(f"{name}/{tail}") == f"urn:uuid:{uuid.uuid5(uuid.UUID(name), tail)}"

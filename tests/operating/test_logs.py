@@ -105,7 +105,7 @@ def _launch(run: Run, patient: str) -> str:
         own = address.startswith(place.rapport)
         answer = run.ask("GET", address) if own else httpx.get(address)
         if answer.status_code == 200:
-            return address
+            return str(address)
         address = str(httpx.URL(address).join(answer.headers["location"]))
     raise AssertionError("the launch did not arrive")
 
@@ -205,7 +205,7 @@ def _token(run: Run, patient: str) -> str:
     with engine.connect() as connection:
         held = launches_with_token(connection, Vault((_key(),)), "sandbox", f"Patient/{patient}", None)
     engine.dispose()
-    return held[0].context.tokens.access_token
+    return str(held[0].context.tokens.access_token)
 
 
 def _wait_for_deliveries(place: Place) -> None:
