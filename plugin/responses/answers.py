@@ -1,14 +1,14 @@
 """The answers of a checked response, as scoring takes them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from plugin.responses.errors import Issue
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """One answer: how it is written (code, number, text), and its weight in the key, if it has one."""
 
     code: str
@@ -17,8 +17,7 @@ class Given:
     system: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What was answered: linkId -> answers, in the order of the form; computed items are never among them.
 
     `declined` are the questions that somebody chose not to answer. `warnings` did not stop the response.

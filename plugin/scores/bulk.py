@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
 from plugin.scores.compute import Score, compute
@@ -31,8 +32,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True):
     """A response that was scored; `number` is its line, from 1."""
 
     number: int
@@ -42,8 +42,7 @@ class Scored:
     scores: tuple[Score, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(msgspec.Struct, frozen=True):
     """A line that could not be scored, and why: places and rules, never an answer."""
 
     number: int

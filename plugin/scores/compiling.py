@@ -8,14 +8,17 @@ The subset, all over sets of items that linkIds choose: `%resource`, `%variable`
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from plugin.scores import operators
 from plugin.scores.errors import EvaluationError, NotNative, drops_repetitions
 from plugin.scores.functions import (
     CONDITIONS,
     FUNCTIONS,
+    SUMMARIES,
     choose,
     count,
+    guard,
     is_running_sum,
     round_number,
     total_from,
@@ -35,7 +38,7 @@ from plugin.scores.shapes import (
     to_many,
     to_one,
 )
-from plugin.scores.sheet import Layout
+from plugin.scores.sheet import Layout, picker
 from plugin.scores.syntax import (
     Binary,
     Boolean,
@@ -195,8 +198,27 @@ class _Compiler:
     def _call_on_nothing(self, node: Call) -> Shape:
         if node.name != "iif" or len(node.arguments) not in {2, 3}:
             raise NotNative(f"the function {node.name} without something before it")
+        if (guarded := self._guarded(node.arguments)) is not None:
+            return guarded
         shapes = [self._numeric(argument) for argument in node.arguments]
         return choose(shapes[0], shapes[1], shapes[2] if len(shapes) == 3 else Nothing())
+
+    def _guarded(self, arguments: tuple[Node, ...]) -> One | None:
+        """Compile `iif(x.count() = n, x.sum(), {})`, which nearly every form says, so that x is read once."""
+        match arguments:
+            case (
+                Binary(sign, Call(counted, "count", ()), Number(number)),
+                Call(summed, function, ()),
+                *rest,
+            ) if (
+                counted == summed
+                and counted is not None
+                and function in SUMMARIES
+                and rest in ([], [Empty()])
+            ):
+                base = self.compile(counted)
+                return guard(sign, int(number), base, function) if number == int(number) else None
+        return None
 
     def _navigate(self, node: Call, base: Shape) -> Shape:
         if node.name == "where" and isinstance(base, Items) and len(node.arguments) == 1:
@@ -233,22 +255,22 @@ class _Compiler:
         if not isinstance(base, ValuesOf):
             raise NotNative("the weight of something else than answers")
         # Items without weights, computed ones among them, contribute nothing.
-        weighted = [
-            place
-            for place in base.places
-            if any(option.weight is not None for option in self.layout.items[place].options)
-        ]
+        weighted = tuple(place for place in base.places if place in self.layout.weighted)
         self.used.update(weighted)
-        places = tuple(weighted)
-        return Many(lambda sheet: [weight for place in places for weight in sheet.weights[place]])
+        pick = picker(weighted)
+        return Many(
+            lambda sheet: (
+                pick(sheet.one_weight) if sheet.whole else tuple(chain.from_iterable(pick(sheet.weights)))
+            )
+        )
 
     def numbers(self, base: ValuesOf) -> Many:
         items = self.layout.items
         if not all(items[place].type in _NUMERIC for place in base.places):
             raise NotNative("the value of an answer that is not a number")
         self.used.update(base.places)
-        places = base.places
-        return Many(lambda sheet: [number for place in places for number in sheet.numbers[place]])
+        pick = picker(base.places)
+        return Many(lambda sheet: tuple(chain.from_iterable(pick(sheet.numbers))))
 
     def _how_many(self, name: str, base: Shape) -> Shape:
         if isinstance(base, AnswersOf | ValuesOf):

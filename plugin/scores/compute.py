@@ -1,7 +1,9 @@
 """Computes the scores of one response: pure, microseconds, decimals throughout."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
+
+import msgspec
 
 from plugin.responses import Answers
 from plugin.scores.errors import EvaluationError
@@ -10,8 +12,7 @@ from plugin.scores.sheet import Sheet
 from questionnaires import Code
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(msgspec.Struct, frozen=True):
     """One computed score.
 
     `value` is None where the form's expression gives none; then `absent_reason` is a sentence that says why. `missing`
@@ -39,46 +40,41 @@ def compute(key: Key, answers: Answers) -> tuple[Score, ...]:
     sheet = Sheet.of(key.layout, answers)
     found: dict[str, Score] = {}
     for step in key.steps:
-        value, problem = _evaluate(step, sheet)
-        if value is not None:
-            sheet.keep(step.score.link_id, value)
-        found[step.score.link_id] = _score(step, value, problem, answers, found)
-    return tuple(found[score.link_id] for score in key.instrument.scores)
-
-
-def _evaluate(step: Step, sheet: Sheet) -> tuple[Decimal | None, str | None]:
-    try:
-        return step.read(sheet), None
-    except EvaluationError as error:
-        return None, str(error)
+        problem = None
+        try:
+            value = step.read(sheet)
+        except EvaluationError as error:
+            value, problem = None, str(error)
+        link_id = step.score.link_id
+        if value is not None and link_id in key.kept:
+            sheet.keep(link_id, value)
+        found[link_id] = _score(step, value, problem, sheet, found)
+    return tuple([found[link_id] for link_id in key.order])
 
 
 def _score(
-    step: Step, value: Decimal | None, problem: str | None, answers: Answers, before: dict[str, Score]
+    step: Step, value: Decimal | None, problem: str | None, sheet: Sheet, before: dict[str, Score]
 ) -> Score:
-    given = answers.given
-    missing = tuple([link_id for link_id in step.used if link_id not in given])
-    explanation = tuple(
-        [
-            (link_id, each.code, each.number if each.weight is None else each.weight)
-            for link_id in step.used
-            for each in given.get(link_id, ())
-        ]
-    )
+    score = step.score
+    missing: tuple[str, ...] = ()
+    if sheet.whole and step.weighted:
+        explanation = tuple(step.pick(sheet.one_line))
+    else:
+        missing = tuple([link_id for link_id in step.used if link_id not in sheet.given])
+        explanation = tuple(chain.from_iterable(step.pick(sheet.lines)))
     for needed in step.needs:
         missing = tuple(dict.fromkeys(missing + before[needed].missing))
         explanation = tuple(dict.fromkeys(explanation + before[needed].explanation))
-    score = step.score
     return Score(
-        link_id=score.link_id,
-        code=score.code,
-        value=value,
-        unit=score.unit,
-        low=score.low,
-        high=score.high,
-        missing=missing,
-        absent_reason=_reason(missing, problem) if value is None else None,
-        explanation=explanation,
+        score.link_id,
+        score.code,
+        value,
+        score.unit,
+        score.low,
+        score.high,
+        missing,
+        _reason(missing, problem) if value is None else None,
+        explanation,
     )
 
 

@@ -1,5 +1,6 @@
 """Compiles the functions of the subset: sums, means, counts, choices, rounding."""
 
+import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -43,16 +44,24 @@ def _not(shape: Shape) -> Shape:
     return Truth(invert)
 
 
+SUMMARIES: dict[str, Callable[[Sequence[Decimal]], Decimal | None]] = {
+    "sum": arithmetic.total,
+    "avg": arithmetic.mean,
+    "min": lambda numbers: min(numbers) if numbers else None,
+    "max": lambda numbers: max(numbers) if numbers else None,
+}
 FUNCTIONS: dict[str, Callable[[Shape], Shape]] = {
-    "sum": _over_many(arithmetic.total),
-    "avg": _over_many(arithmetic.mean),
-    "min": _over_many(lambda numbers: min(numbers) if numbers else None),
-    "max": _over_many(lambda numbers: max(numbers) if numbers else None),
+    **{name: _over_many(function) for name, function in SUMMARIES.items()},
     "abs": _over_one(abs),
     "ceiling": _over_one(arithmetic.ceiling),
     "floor": _over_one(arithmetic.floor),
     "truncate": _over_one(arithmetic.truncate),
     "not": _not,
+}
+_COUNTING: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
 }
 CONDITIONS: dict[str, Callable[[Count], Shape]] = {
     "count": lambda read: One(lambda sheet: Decimal(read(sheet))),
@@ -76,6 +85,19 @@ def round_number(shape: Shape, places: Shape, *, given: bool) -> Shape:
         return None if number is None or digits is None else arithmetic.round_to(number, digits)
 
     return One(apply)
+
+
+def guard(sign: str, number: int, base: Shape, function: str) -> One | None:
+    """Compile `iif(base.count() <sign> number, base.<function>(), {})`; None if base is no list of numbers."""
+    if not isinstance(base, Many) or sign not in _COUNTING:
+        return None
+    read, suffices, summarize = base.read, _COUNTING[sign], SUMMARIES[function]
+
+    def guarded(sheet: Sheet) -> Decimal | None:
+        numbers = read(sheet)
+        return summarize(numbers) if suffices(len(numbers), number) else None
+
+    return One(guarded)
 
 
 def choose(condition: Shape, then: Shape, otherwise: Shape) -> Shape:

@@ -11,7 +11,7 @@ from plugin.responses import Answers, Given
 from plugin.scores.compiling import UnknownLinkId, compile_expression
 from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative, drops_repetitions
 from plugin.scores.shapes import ReadOne
-from plugin.scores.sheet import Layout, Sheet
+from plugin.scores.sheet import Layout, Pick, Sheet, picker
 from plugin.scores.syntax import Node, parse
 from questionnaires import Instrument, ScoreItem
 from questionnaires.resources import QuestionnaireItem, read_variables
@@ -29,6 +29,8 @@ class Step:
     score: ScoreItem
     read: ReadOne
     used: tuple[str, ...]
+    pick: Pick  # the rows of `used` among those of all items
+    weighted: bool  # whether it reads nothing but questions with weights
     needs: tuple[str, ...]
     native: bool
 
@@ -40,6 +42,8 @@ class Key:
     instrument: Instrument
     layout: Layout
     steps: tuple[Step, ...]
+    order: tuple[str, ...]  # the linkIds of the scores, in the order of the form
+    kept: frozenset[str]  # those whose value another score may read
 
     @property
     def native(self) -> bool:
@@ -57,7 +61,17 @@ def compile_key(instrument: Instrument) -> Key:
     layout = Layout.of(instrument.items, frozenset(score.link_id for score in instrument.scores))
     scopes = dict(_scopes(instrument.questionnaire.item, read_variables(instrument.questionnaire.extension)))
     steps = [_compile_step(instrument, score, layout, scopes[score.link_id]) for score in instrument.scores]
-    key = Key(instrument, layout, _in_order(instrument, steps))
+    ordered = _in_order(instrument, steps)
+    order = tuple(score.link_id for score in instrument.scores)
+    kept = {needed for step in steps for needed in step.needs}
+    # What FHIRPath reads is not known: it is given every score.
+    key = Key(
+        instrument,
+        layout,
+        ordered,
+        order,
+        frozenset(kept if all(step.native for step in steps) else order),
+    )
     _try_fallbacks(key)
     return key
 
@@ -153,10 +167,14 @@ def _reached(expression: str, variables: Mapping[str, str]) -> list[str]:
 def _step(score: ScoreItem, read: ReadOne, used: frozenset[int], layout: Layout, *, native: bool) -> Step:
     own = layout.places[score.link_id]
     computed = sorted(used & layout.computed) if native else sorted((used & layout.computed) - {own})
+    places = sorted(used - layout.computed)
+    names = tuple(layout.items[place].link_id for place in places)
     return Step(
         score=score,
         read=read,
-        used=tuple(layout.items[place].link_id for place in sorted(used - layout.computed)),
+        used=names,
+        pick=picker(tuple(places)),
+        weighted=layout.weighted.issuperset(places),
         needs=tuple(layout.items[place].link_id for place in computed),
         native=native,
     )

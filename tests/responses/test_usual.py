@@ -1,0 +1,158 @@
+"""The quick ways give what the full ones give: whole, damaged and rearranged responses of every instrument."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from plugin.responses import Answers, InvalidResponse, check_response, read_response
+from plugin.responses.check import check_at_length
+from plugin.responses.resource import Response
+from plugin.responses.usual import read_usual
+from questionnaires import Instrument, load_catalogue
+from questionnaires.datatypes import decoder
+from questionnaires.strict import find_blemishes, is_clean
+from tests.questionnaires import forms
+from tests.scores.test_equality import random_response
+
+Json = dict[str, Any]
+INSTRUMENTS = load_catalogue().all()
+WEIGHT = "http://hl7.org/fhir/StructureDefinition/itemWeight"
+
+
+def _items(tree: Any) -> list[Json]:
+    """Give every item that has a linkId, at any depth."""
+    if isinstance(tree, list):
+        return [found for each in tree for found in _items(each)]
+    if not isinstance(tree, dict):
+        return []
+    own = [tree] if "linkId" in tree else []
+    return own + [found for each in tree.values() for found in _items(each)]
+
+
+def _codings(tree: Json) -> list[Json]:
+    answers = [answer for item in _items(tree) for answer in item.get("answer", ())]
+    return [answer["valueCoding"] for answer in answers if "valueCoding" in answer]
+
+
+def _twice(tree: Json, chance: random.Random) -> None:
+    tree["item"].append(json.loads(json.dumps(chance.choice(tree["item"]))))
+
+
+def _two_answers(tree: Json, chance: random.Random) -> None:
+    item = chance.choice(_items(tree))
+    item["answer"] = item.get("answer", []) * 2 or [{"valueBoolean": True}]
+
+
+def _another_weight(tree: Json, chance: random.Random) -> None:
+    for coding in _codings(tree)[:1]:
+        coding["extension"] = [{"url": WEIGHT, "valueDecimal": chance.choice([0, 1, 99])}]
+
+
+DAMAGES: list[Callable[[Json, random.Random], object]] = [
+    lambda tree, chance: None,
+    lambda tree, chance: chance.shuffle(tree["item"]),
+    lambda tree, chance: tree["item"].pop(),
+    _twice,
+    _two_answers,
+    _another_weight,
+    lambda tree, chance: chance.choice(_items(tree)).update(linkId="q-9"),
+    lambda tree, chance: chance.choice(_items(tree)).update(text="Another text"),
+    lambda tree, chance: [coding.pop("system", None) for coding in _codings(tree)[:1]],
+    lambda tree, chance: [coding.update(code="no-such") for coding in _codings(tree)[:1]],
+    lambda tree, chance: [coding.pop("code", None) for coding in _codings(tree)[:1]],
+    lambda tree, chance: tree.update(status=chance.choice(["in-progress", "entered-in-error", "amended"])),
+    lambda tree, chance: tree.update(subject={"reference": "Patient/p2"}),
+    lambda tree, chance: tree.update(questionnaire="https://site.invalid/Questionnaire/other|1"),
+    lambda tree, chance: chance.choice(_items(tree)).update(item=[{"linkId": "below"}]),
+]
+
+
+def _outcome(response: Response, instrument: Instrument) -> Answers | str:
+    try:
+        return check_at_length(response, instrument, "Patient/p1")
+    except InvalidResponse as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda each: each.id)
+def test_the_usual_way_gives_what_the_full_check_gives_or_leaves_it_to_it(instrument: Instrument) -> None:
+    chance = random.Random(11)
+    usual = 0
+    for number in range(12 * len(DAMAGES)):
+        tree = json.loads(random_response(instrument, chance, None if number % 3 else set()))
+        if not tree.get("item"):
+            continue
+        DAMAGES[number % len(DAMAGES)](tree, chance)
+        tree = {key: value for key, value in tree.items() if value != []}
+        try:
+            response = decoder(Response).decode(msgspec.json.encode(tree))
+        except msgspec.ValidationError:
+            continue
+        found = read_usual(response, instrument, "Patient/p1")
+        if found is not None:
+            usual += 1
+            outcome = _outcome(response, instrument)
+            assert found == outcome
+            assert isinstance(outcome, Answers)
+            assert [*found.given] == [*outcome.given]
+    choices = [item for item in instrument.items if item.type == "choice"]
+    assert usual > 0 or not choices
+
+
+MARKS = [
+    b"null",
+    b"{}",
+    b"[]",
+    b"{ }",
+    b"[\n]",
+    b'"a":1,"a":2',
+    b'"a":1,"a" :2',
+    b'"a" :1,"a"\n:2',
+    b'"a":{},"a":1',
+    b'"a":null,"a":1',
+    b'"a":"null"',
+    b'"a":"{}"',
+    b'"a":"[x]"',
+    b'"a":"nu-ll"',
+    b'"a":"\\u0007"',
+    b'"a":"\\\\u0007"',
+    b'"a":"x\\":\\"y"',
+    b'"a":"\xc3\xa9 : b"',
+    b'"a":[7]',
+    b'"a":[{"b":[]}]',
+    b'"a":1.50,"b":1e2',
+    b'"":1,"":2',
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("around", [b'{"x":"y",%s}', b'{\n  "x": "y",\n  %s\n}', b'{"x":[{"z":"y",%s}]}'])
+def test_the_quick_look_finds_what_the_slow_one_finds(mark: bytes, around: bytes) -> None:
+    member = mark if b":" in mark else b'"a":' + mark
+    data = around % member
+    assert is_clean(data) == (not find_blemishes(data, dict[str, object], "X"))
+
+
+def test_a_whole_response_is_read_the_usual_way() -> None:
+    instrument = load_catalogue().by_id("wai-s-client")
+    response = read_response(random_response(instrument, random.Random(1), set()))
+    assert read_usual(response, instrument, "Patient/p1") is not None
+
+
+@pytest.mark.parametrize("required", ["mood", "sleep"])
+def test_a_required_choice_that_is_left_out_is_not_usual(tmp_path: Path, required: str) -> None:
+    group = {"linkId": "g", "type": "group", "text": "G", "item": [forms.question("sleep", required=True)]}
+    form = forms.load(tmp_path / "made-up", forms.form(forms.question("mood", required=True), group))
+    answered = {"answer": [{"valueCoding": {"system": forms.STEPS, "code": "s1"}}]}
+    items = [{"linkId": "mood"} | answered, {"linkId": "g", "item": [{"linkId": "sleep"} | answered]}]
+    tree = {"resourceType": "QuestionnaireResponse", "questionnaire": form.canonical, "status": "completed"}
+    whole = read_response(json.dumps(tree | {"item": items}).encode())
+    assert read_usual(whole, form, None) is not None
+    left = [items[1]] if required == "mood" else [items[0], {"linkId": "g", "text": "G"}]
+    with pytest.raises(InvalidResponse, match="must be answered"):
+        check_response(read_response(json.dumps(tree | {"item": left}).encode()), form, patient=None)
