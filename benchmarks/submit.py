@@ -2,12 +2,12 @@
 
 Real processes on loopback, SQLite with synchronous=FULL for both, the same response bodies, rounds in turn.
 Rapport validates strictly, scores, and commits answers, scores, outbox row and audit entry; the naive service validates with
-fhir.resources and inserts one row. Run: python -m benchmarks.submit [rounds] [seconds a round]
+fhir.resources and inserts one row. Run: python -m benchmarks.submit [form] [rounds] [seconds a round]
 """
 
 import asyncio
-import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -24,8 +24,9 @@ import sqlalchemy as sa
 from benchmarks.closed_loop import Measured, run
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
+from questionnaires import load_catalogue
 from tests.product.crashing import SECRET, free_port
-from tests.product.forms import response_of
+from tests.scores.test_equality import random_response
 
 CONNECTIONS = 16
 WARM_UP = 1.0  # seconds
@@ -44,7 +45,7 @@ authentication = "public"
 """
 
 
-def main(rounds: int, seconds: float) -> None:
+def main(form: str, rounds: int, seconds: float) -> None:
     """Start both services, measure them in turn, print medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -57,21 +58,22 @@ def main(rounds: int, seconds: float) -> None:
         with serving(naive, ports["naive"], folder), serving(rapport, ports["Rapport"], folder):
             measured: dict[str, list[Measured]] = {each: [] for each in ports}
             for port in ports.values():
-                asyncio.run(run(port, requests(port), connections=CONNECTIONS, seconds=WARM_UP))
+                asyncio.run(run(port, requests(port, form), connections=CONNECTIONS, seconds=WARM_UP))
             for _ in range(rounds):
                 for service, port in ports.items():
                     measured[service].append(
-                        asyncio.run(run(port, requests(port), connections=CONNECTIONS, seconds=seconds))
+                        asyncio.run(run(port, requests(port, form), connections=CONNECTIONS, seconds=seconds))
                     )
         _print(measured)
         _check_kept(folder, sum(each.answers for each in measured["Rapport"]))
 
 
-def requests(port: int) -> Iterator[bytes]:
-    """Make requests without end, each a response of its own."""
+def requests(port: int, form: str) -> Iterator[bytes]:
+    """Make requests without end: responses as Rapport's own page writes them, each with an identifier of its own."""
+    instrument, chance = load_catalogue().by_id(form), random.Random(1)
+    bodies = [random_response(instrument, chance, set()) for _ in range(100)]
     while True:
-        own = {"system": "urn:x-benchmark", "value": str(uuid.uuid4())}
-        body = json.dumps(response_of("1", identifier=own)).encode()
+        body = chance.choice(bodies).replace(b"urn:uuid:0", f"urn:uuid:{uuid.uuid4()}".encode())
         head = f"POST /QuestionnaireResponse HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         yield head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -134,4 +136,5 @@ def _check_kept(folder: Path, answered: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, float(sys.argv[2]) if len(sys.argv) > 2 else 5.0)
+    given = dict(enumerate(sys.argv))
+    main(given.get(1, "rapport-checkin-child"), int(given.get(2, 7)), float(given.get(3, 5)))

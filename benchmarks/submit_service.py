@@ -34,8 +34,8 @@ def create_app(config: Path) -> FastAPI:
             body=await request.body(),
             site="clinic",
             organization="Clinic",
-            patient="Patient/1",
-            actor=Actor("Patient/1"),
+            patient="Patient/p1",
+            actor=Actor("Patient/p1"),
         )
         saved = await submit(app.state.rapport.intake, arrival)
         return Response(status_code=200 if saved.replayed else 201)
