@@ -3,41 +3,20 @@
 A version that was fetched once stays what it was: a server that has other content under it now is not followed.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from plugin.errors import RapportError
+from plugin.asking import FetchFailed, ask_form, content_hash, read_tree
 from plugin.instrument_sections import OwnForms, Pinned
 from questionnaires import LeftOut, Problem
 
-JsonObject = dict[str, object]
-
-_LARGEST = 5_000_000  # bytes of an answer
-_SECONDS = 20
-_ACCEPT = "application/fhir+json"
-# Decimals keep the digits with which they came.
-_decoder = msgspec.json.Decoder(JsonObject, float_hook=Decimal)
 _as_sent = msgspec.json.Encoder(decimal_format="number")
-_sorted = msgspec.json.Encoder(decimal_format="number", order="deterministic")
-# What a server adds or may change without the form being another.
-_OF_THE_SERVER = ("id", "meta", "text")
-_AGAIN = "Correct the server or the address, then run `rapport instruments fetch`"
-
-
-class FetchFailed(RapportError):
-    """A form could not be fetched, or is not what was pinned."""
-
-    title = "Instruments"
-    code = "not-found"
 
 
 class _Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +73,7 @@ def is_stored(store: Path | None, form: Pinned) -> bool:
     pin = _read_pin(pin_file)
     if pin is None or pin.canonical != form.canonical or not file.is_file():
         return False
-    if content_hash(_tree(file.read_bytes())) != pin.sha256:
+    if content_hash(read_tree(file.read_bytes())) != pin.sha256:
         raise FetchFailed(
             f"{file.name} was changed after it was fetched: its content is not the pinned sha256:{pin.sha256[:12]}.",
             f"Delete {file.name}, then run `rapport instruments fetch` to have it again as its server has it.",
@@ -105,7 +84,7 @@ def is_stored(store: Path | None, form: Pinned) -> bool:
 async def fetch(store: Path | None, form: Pinned, http: httpx.AsyncClient) -> str:
     """Fetch a form, store it and give its hash; FetchFailed if the server has none, or other content than was pinned."""
     file, pin_file = _files(store, form)
-    tree = await _ask(form, http)
+    tree = await ask_form(form, http)
     digest = content_hash(tree)
     pin = _read_pin(pin_file)
     if pin is not None and pin.canonical == form.canonical and pin.sha256 != digest:
@@ -118,80 +97,6 @@ async def fetch(store: Path | None, form: Pinned, http: httpx.AsyncClient) -> st
     _replace(file, msgspec.json.format(_as_sent.encode(tree)))
     _replace(pin_file, msgspec.json.encode(_Pin(form.canonical, form.server, digest)))
     return digest
-
-
-def content_hash(tree: JsonObject) -> str:
-    """Give the SHA-256 (hex) of a form without what its server adds: id, meta and narrative."""
-    content = {name: value for name, value in tree.items() if name not in _OF_THE_SERVER}
-    return hashlib.sha256(_sorted.encode(content)).hexdigest()
-
-
-async def _ask(form: Pinned, http: httpx.AsyncClient) -> JsonObject:
-    url, _, version = form.canonical.partition("|")
-    headers = {"Accept": _ACCEPT}
-    if form.token is not None:
-        token = os.environ.get(form.token, "").strip()
-        if not token:
-            raise FetchFailed(
-                f"The environment variable {form.token} is empty.", "Put the access token into it."
-            )
-        headers["Authorization"] = f"Bearer {token}"
-    body = await _get(form, http, {"url": url, "version": version}, headers)
-    found = [
-        each
-        for each in _questionnaires(_tree(body))
-        if each.get("url") == url and each.get("version") == version
-    ]
-    if not found:
-        raise FetchFailed(f"{form.server} has no Questionnaire {form.canonical}.", f"{_AGAIN}.")
-    if len({content_hash(each) for each in found}) > 1:
-        raise FetchFailed(
-            f"{form.server} has {len(found)} different Questionnaires {form.canonical}.",
-            "Let its publisher keep one of them.",
-        )
-    return found[0]
-
-
-async def _get(
-    form: Pinned, http: httpx.AsyncClient, parameters: dict[str, str], headers: dict[str, str]
-) -> bytes:
-    host = urlsplit(form.server).netloc
-    try:
-        answer = await http.get(
-            f"{form.server}/Questionnaire",
-            params=parameters,
-            headers=headers,
-            timeout=_SECONDS,
-            follow_redirects=False,
-        )
-    except httpx.HTTPError as error:
-        raise FetchFailed(
-            f"{host} could not be reached for {form.canonical} ({type(error).__name__}).", f"{_AGAIN}."
-        ) from None
-    if answer.status_code != 200:
-        raise FetchFailed(f"{host} answered {answer.status_code} for {form.canonical}.", f"{_AGAIN}.")
-    if len(answer.content) > _LARGEST:
-        raise FetchFailed(f"{host} answered more than {_LARGEST} bytes.", f"{_AGAIN}.")
-    return answer.content
-
-
-def _questionnaires(bundle: JsonObject) -> list[JsonObject]:
-    entries = bundle.get("entry")
-    resources = (
-        [each.get("resource") for each in entries if isinstance(each, dict)]
-        if isinstance(entries, list)
-        else []
-    )
-    return [
-        each for each in resources if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"
-    ]
-
-
-def _tree(data: bytes) -> JsonObject:
-    try:
-        return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise FetchFailed("What was fetched is no JSON object.", f"{_AGAIN}.") from None
 
 
 def _read_pin(file: Path) -> _Pin | None:

@@ -1,44 +1,114 @@
-"""Writes the value sets that a Questionnaire contains as the options of its questions, weights included."""
+"""Writes the value sets that a Questionnaire contains as the options of its questions, weights included.
+
+The weight of an option is looked for as SDC says: on the option and its Coding, on the code in the value set, on the concept
+of the code system (extension, or property `itemWeight`): https://hl7.org/fhir/uv/sdc/STU3/behavior.html, function weight().
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from questionnaires.datatypes import JsonObject
 from questionnaires.errors import Problem
 from questionnaires.resources import WEIGHTS
 
 _REMEDY = "List the options as answerOption, or contain the value set with its codes"
+_PROPERTIES = ("itemWeight", "ordinalValue")
+_ITEM_WEIGHT = "http://hl7.org/fhir/StructureDefinition/itemWeight"
+_PROPERTY_URI = "http://hl7.org/fhir/concept-properties#"
+
+
+@dataclass(frozen=True, slots=True)
+class _Contained:
+    """The value sets by address, and the concepts of code systems: by system in their order, the weights by code."""
+
+    value_sets: dict[str, JsonObject] = field(default_factory=dict)
+    concepts: dict[str, list[JsonObject]] = field(default_factory=dict)
+    weights: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
 
 
 def expand_value_sets(tree: JsonObject) -> list[Problem]:
-    """Replace each `answerValueSet` of a contained ValueSet by answerOptions, in place; gives what cannot be replaced."""
-    known: dict[str, JsonObject] = {}
+    """Replace each `answerValueSet` of a contained ValueSet by answerOptions, in place; gives what cannot be replaced.
+
+    Options without a weight get the one that a contained CodeSystem has for them. What was used up is not contained any more.
+    """
+    contained = _collect(tree)
+    problems = [problem for item in _items(tree) for problem in _expand_item(item, contained)]
+    left = [
+        each
+        for each in _dicts(tree.get("contained"))
+        if each.get("resourceType") not in {"ValueSet", "CodeSystem"}
+    ]
+    if left:
+        tree["contained"] = left
+    elif isinstance(tree.get("contained"), list):
+        del tree["contained"]
+    return problems
+
+
+def _collect(tree: JsonObject) -> _Contained:
+    found = _Contained()
     for each in _dicts(tree.get("contained")):
         if each.get("resourceType") == "ValueSet":
-            known |= {name: each for name in (f"#{each.get('id')}", str(each.get("url", ""))) if name}
-    return [problem for item in _items(tree) for problem in _expand_item(item, known)]
+            found.value_sets.update(
+                {name: each for name in (f"#{each.get('id')}", str(each.get("url", ""))) if name}
+            )
+        elif each.get("resourceType") == "CodeSystem" and isinstance(each.get("url"), str):
+            system = str(each["url"])
+            names = {*_PROPERTIES} | {
+                str(given.get("code"))
+                for given in _dicts(each.get("property"))
+                if given.get("uri") in {_PROPERTY_URI + name for name in _PROPERTIES}
+            }
+            concepts = [*_flatten_concepts(each)]
+            if each.get("content") == "complete":
+                found.concepts[system] = concepts
+            for concept in concepts:
+                if (weight := _find_weight(concept, names)) is not None:
+                    found.weights[system, str(concept.get("code"))] = weight
+    return found
 
 
-def _expand_item(item: JsonObject, known: Mapping[str, JsonObject]) -> Iterator[Problem]:
+def _flatten_concepts(concept: JsonObject) -> Iterator[JsonObject]:
+    for each in _dicts(concept.get("concept")):
+        yield each
+        yield from _flatten_concepts(each)
+
+
+def _find_weight(concept: JsonObject, names: set[str]) -> JsonObject | None:
+    """Give the weight of a concept as the extension that an option carries."""
+    for each in _dicts(concept.get("extension")):
+        if each.get("url") in WEIGHTS:
+            return each
+    for each in _dicts(concept.get("property")):
+        value = each.get("valueDecimal", each.get("valueInteger"))
+        if each.get("code") in names and value is not None:
+            return {"url": _ITEM_WEIGHT, "valueDecimal": value}
+    return None
+
+
+def _expand_item(item: JsonObject, contained: _Contained) -> Iterator[Problem]:
     name = item.get("answerValueSet")
-    if not isinstance(name, str) or "answerOption" in item:
-        return
+    if isinstance(name, str) and "answerOption" not in item:
+        del item["answerValueSet"]
+        yield from _expand(item, name, contained)
+    for option in _dicts(item.get("answerOption")):
+        _weigh(option, contained)
+
+
+def _expand(item: JsonObject, name: str, contained: _Contained) -> Iterator[Problem]:
     link_id = item["linkId"] if isinstance(item.get("linkId"), str) else None
+    known = contained.value_sets
     found = known.get(name) or known.get(name.partition("|")[0])
     if found is None:
-        del item["answerValueSet"]
         yield Problem(f"Its value set {name} is not contained in the form", _REMEDY, str(link_id))
         return
     try:
-        options = _options(found)
+        item["answerOption"] = _options(found, contained.concepts)
     except ValueError as error:
-        options, reason = [], str(error)
-        yield Problem(f"Its value set {name} {reason}", _REMEDY, str(link_id))
-    del item["answerValueSet"]
-    if options:
-        item["answerOption"] = options
+        yield Problem(f"Its value set {name} {error}", _REMEDY, str(link_id))
 
 
-def _options(value_set: JsonObject) -> list[JsonObject]:
+def _options(value_set: JsonObject, systems: Mapping[str, list[JsonObject]]) -> list[JsonObject]:
     expansion = value_set.get("expansion")
     compose = value_set.get("compose")
     found: list[JsonObject] = []
@@ -48,12 +118,24 @@ def _options(value_set: JsonObject) -> list[JsonObject]:
         if compose.get("exclude"):
             raise ValueError("leaves codes out again (exclude)")
         for include in _dicts(compose.get("include")):
-            if "filter" in include or "valueSet" in include or "concept" not in include:
-                raise ValueError("takes codes by a rule, not by a list")
-            found += [{"system": include.get("system"), **each} for each in _dicts(include["concept"])]
+            found += _included(include, systems)
     if not found:
         raise ValueError("lists no codes")
     return [_option(each) for each in found]
+
+
+def _included(include: JsonObject, systems: Mapping[str, list[JsonObject]]) -> list[JsonObject]:
+    system = include.get("system")
+    concepts = _dicts(include.get("concept"))
+    if "filter" in include or "valueSet" in include:
+        raise ValueError("takes codes by a rule, not by a list")
+    if "concept" not in include:
+        if str(system) not in systems:
+            raise ValueError(
+                f"takes all codes of {system}, which the form does not contain as a complete CodeSystem"
+            )
+        concepts = systems[str(system)]
+    return [{"system": system, **each} for each in concepts]
 
 
 def _flatten(expansion: JsonObject) -> Iterator[JsonObject]:
@@ -71,6 +153,16 @@ def _option(concept: JsonObject) -> JsonObject:
     }
     weights = [each for each in _dicts(concept.get("extension")) if each.get("url") in WEIGHTS]
     return {**({"extension": weights} if weights else {}), "valueCoding": coding}
+
+
+def _weigh(option: JsonObject, contained: _Contained) -> None:
+    coding = option.get("valueCoding")
+    if not isinstance(coding, dict):
+        return
+    stated = [*_dicts(option.get("extension")), *_dicts(coding.get("extension"))]
+    weight = contained.weights.get((str(coding.get("system")), str(coding.get("code"))))
+    if weight is not None and not any(each.get("url") in WEIGHTS for each in stated):
+        option["extension"] = [*_dicts(option.get("extension")), weight]
 
 
 def _items(tree: JsonObject) -> Iterator[JsonObject]:

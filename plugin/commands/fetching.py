@@ -3,8 +3,9 @@
 import httpx
 import typer
 
+from plugin.asking import FetchFailed
 from plugin.errors import SettingsInvalid
-from plugin.fetching import FetchFailed, fetch
+from plugin.fetching import fetch
 from plugin.instrument_sections import OwnForms
 
 

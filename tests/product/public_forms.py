@@ -138,6 +138,48 @@ def by_a_contained_value_set(path: str = "%resource.item.where(linkId='H1').item
     return form("44249-1", "PHQ-9", group, scored, **more)
 
 
+def by_everything_but_the_total() -> Json:
+    """PHQ-9 flat, as another example of the SDC guide adds it up: every item whose linkId is not the total's."""
+    expression = f"%resource.item.where(linkId!='/{PHQ_9_TOTAL}').answer.value.weight().sum()"
+    return form("44249-1", "PHQ-9", *questions(PHQ_9), total(PHQ_9_TOTAL, calculated(expression)))
+
+
+def by_a_value_set_elsewhere(address: str) -> Json:
+    """PHQ-9 whose options stand in a value set on the server, and their weights in its code system."""
+    group = {
+        "linkId": "H1",
+        "text": "Over the last two weeks, how often have you been bothered by any of the following problems?",
+        "type": "group",
+        "item": questions(PHQ_9, answerValueSet=address),
+    }
+    path = "%resource.repeat(item).where(linkId='H1').item.answer.value.weight()"
+    scored = total(PHQ_9_TOTAL, calculated(f"{path}.aggregate($this + $total, 0)"), kind="integer")
+    more = {"url": "https://forms.invalid/Questionnaire/phq", "version": "4.0.0", "language": "en"}
+    return form("44249-1", "PHQ-9", group, scored, **more)
+
+
+def frequency_terms(address: str) -> list[Json]:
+    """The value set and the part of the code system with its weights, as a terminology server has them."""
+    value_set = {
+        "resourceType": "ValueSet",
+        "url": address,
+        "status": "active",
+        "compose": {"include": [{"system": LOINC}]},
+    }
+    concepts = [
+        {"code": code, "display": text, "property": [{"code": "itemWeight", "valueDecimal": weight}]}
+        for code, text, weight in FREQUENCY
+    ]
+    system = {
+        "resourceType": "CodeSystem",
+        "url": LOINC,
+        "status": "active",
+        "content": "complete",
+        "concept": concepts,
+    }
+    return [value_set, system]
+
+
 def by_ordinal() -> Json:
     """GAD-7 with ordinal(), as before weight() was named so."""
     scored = total(GAD_7_TOTAL, calculated("%resource.item.answer.value.ordinal().sum()"))

@@ -13,7 +13,7 @@ from plugin.fetching import read_kept
 from plugin.instrument_sections import OwnForms, Pinned
 from questionnaires import Manner, Rater
 from tests.product import public_forms
-from tests.product.test_own_forms import TEENAGER
+from tests.product.test_own_forms import TEENAGER, send
 from tests.product.world import RAPPORT, Hosts, World, run_world
 
 SERVER = "https://forms.invalid/r4"
@@ -26,10 +26,12 @@ class Library:
 
     def __init__(self, *forms: dict[str, Any]) -> None:
         self.forms = [*forms]
+        self.terms: list[dict[str, Any]] = []
         self.asked = 0
         self.hosts = Hosts()
         app = FastAPI()
         app.add_api_route("/r4/Questionnaire", self.search)
+        app.add_api_route("/r4/{kind}", self.search_terms)
         self.hosts.add(SERVER, app)
 
     def search(self, url: str, version: str) -> dict[str, Any]:
@@ -37,6 +39,14 @@ class Library:
         found = [each for each in self.forms if (each["url"], each["version"]) == (url, version)]
         entries = [{"resource": each, "search": {"mode": "match"}} for each in found]
         return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+
+    def search_terms(self, kind: str, url: str) -> dict[str, Any]:
+        found = [each for each in self.terms if (each["resourceType"], each["url"]) == (kind, url)]
+        return {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "entry": [{"resource": each} for each in found],
+        }
 
     def http(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self.hosts)
@@ -120,3 +130,53 @@ async def test_a_new_version_takes_the_place_of_the_old(tmp_path: Path) -> None:
     assert "was not fetched yet" in str(read_kept(wanted).left_out[0])
     assert await fetch_all(wanted, Library(newer).http())
     assert read_kept(wanted).left_out == ()
+
+
+FREQUENCIES = "https://forms.invalid/ValueSet/frequency"
+BY_ADDRESS = public_forms.by_a_value_set_elsewhere(FREQUENCIES)
+TERMS = public_forms.frequency_terms(FREQUENCIES)
+
+
+async def test_a_form_whose_options_and_weights_are_elsewhere_on_the_server_is_scored(tmp_path: Path) -> None:
+    library = Library(BY_ADDRESS)
+    library.terms = TERMS
+    assert await fetch_all(own_forms(tmp_path), library.http())
+    async with run_world(tmp_path, own_forms=own_forms(tmp_path)) as world:
+        answers = {f"/{code}": "LA6571-9" for code in public_forms.PHQ_9}
+        patient = await send(world, "phq-9", answers)
+        (found,) = await world.delivered(
+            code=f"{public_forms.LOINC}|{public_forms.PHQ_9_TOTAL}", patient=patient
+        )
+        assert found["valueQuantity"]["value"] == 27
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ([], f"Its value set {FREQUENCIES} is not contained in the form"),
+        (TERMS[:1], "takes all codes of http://loinc.org, which the form does not contain"),
+    ],
+)
+async def test_a_form_whose_options_are_nowhere_is_left_out_and_says_so(
+    tmp_path: Path, terms: list[dict[str, Any]], says: str
+) -> None:
+    library = Library(BY_ADDRESS)
+    library.terms = terms
+    await fetch_all(own_forms(tmp_path), library.http())
+    async with run_world(tmp_path, own_forms=own_forms(tmp_path)) as world:
+        assert 'value="phq-9"' not in await menu(world)
+        health = (await world.browser.get(f"{RAPPORT}/health")).json()
+        assert says in json.dumps(health["instruments"]["left_out"])
+
+
+async def test_weights_that_change_under_the_same_version_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = Library(BY_ADDRESS)
+    library.terms = TERMS
+    assert await fetch_all(own_forms(tmp_path), library.http())
+    changed = json.loads(json.dumps(TERMS))
+    changed[1]["concept"][0]["property"][0]["valueDecimal"] = 1
+    library.terms = changed
+    assert not await fetch_all(own_forms(tmp_path), library.http())
+    assert "now has other content" in capsys.readouterr().out

@@ -16,6 +16,7 @@ TEENAGER = "wei-ling"
 FORMS = [
     (public_forms.by_the_option_of_the_form, PHQ_9, PHQ_9_TOTAL),
     (public_forms.by_a_contained_value_set, PHQ_9, PHQ_9_TOTAL),
+    (public_forms.by_everything_but_the_total, PHQ_9, PHQ_9_TOTAL),
     (public_forms.by_ordinal, GAD_7, GAD_7_TOTAL),
     (public_forms.by_the_answers_extension, GAD_7, GAD_7_TOTAL),
 ]

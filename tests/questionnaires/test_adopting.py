@@ -114,7 +114,63 @@ def asks_value_set(name: str, *contained: Json) -> Json:
     return plain(asked, **({"contained": [*contained]} if contained else {}))
 
 
+def code_system(content: str = "complete", **more: Any) -> Json:
+    concepts = [
+        {"code": "x", "display": "X", "property": [{"code": "itemWeight", "valueDecimal": 2}]},
+        {
+            "code": "group",
+            "display": "G",
+            "concept": [{"code": "y", "property": [{"code": "w", "valueInteger": 3}]}],
+        },
+        {"code": "z", "extension": [{"url": forms.WEIGHT, "valueDecimal": 4}]},
+    ]
+    weighs = {"code": "w", "uri": "http://hl7.org/fhir/concept-properties#itemWeight", "type": "integer"}
+    return {
+        "resourceType": "CodeSystem",
+        "id": "cs",
+        "url": forms.STEPS,
+        "status": "active",
+        "content": content,
+        "property": [weighs],
+        "concept": concepts,
+    } | more
+
+
+def test_all_codes_of_a_contained_code_system_become_options_with_its_weights(load: Load) -> None:
+    (item,) = load(asks_value_set("#vs", RULE, code_system())).items
+    found = [(option.code, option.weight) for option in item.options]
+    assert found == [("x", 2), ("group", None), ("y", 3), ("z", 4)]
+
+
+def test_a_weight_is_taken_from_the_option_before_the_value_set_before_the_code_system(load: Load) -> None:
+    listed = value_set(
+        compose={
+            "include": [
+                {
+                    "system": forms.STEPS,
+                    "concept": [
+                        {"extension": [{"url": forms.WEIGHT, "valueDecimal": 7}], "code": "x"},
+                        {"code": "z"},
+                    ],
+                }
+            ]
+        }
+    )
+    own = [{"valueCoding": {"system": forms.STEPS, "code": "z"}}, forms.option("x", 9)]
+    asked: list[Json] = [
+        {"linkId": "a", "text": "A", "type": "choice", "answerValueSet": "#vs"},
+        {"linkId": "b", "text": "B", "type": "choice", "answerOption": own},
+    ]
+    loaded = load(plain(*asked, contained=[listed, code_system()]))
+    weights = [[f"{option.code} {option.weight}" for option in item.options] for item in loaded.items]
+    assert weights == [["x 7", "z 4"], ["z 4", "x 9"]]
+    assert "contained" not in json.loads(loaded.resource)
+
+
 RULE = value_set(compose={"include": [{"system": forms.STEPS}]})
+FILTERED = value_set(
+    compose={"include": [{"system": forms.STEPS, "filter": [{"property": "p", "op": "=", "value": "v"}]}]}
+)
 EXCLUDING = value_set(
     compose={"include": [{"system": forms.STEPS, "concept": [{"code": "x"}]}], "exclude": [{"system": "s"}]}
 )
@@ -129,7 +185,9 @@ BROKEN = [
     (plain({"linkId": "d", "type": "display", "text": "D"}), None, "Nothing is asked"),
     (plain({"linkId": "a", "text": "A", "type": "coding"}), "a", "Invalid enum value 'coding'"),
     (asks_value_set("http://loinc.org/vs/LL358-3"), "a", "http://loinc.org/vs/LL358-3 is not contained"),
-    (asks_value_set("#vs", RULE), "a", "takes codes by a rule, not by a list"),
+    (asks_value_set("#vs", RULE), "a", f"takes all codes of {forms.STEPS}, which the form does not contain"),
+    (asks_value_set("#vs", RULE, code_system("fragment")), "a", "does not contain as a complete CodeSystem"),
+    (asks_value_set("#vs", FILTERED), "a", "takes codes by a rule, not by a list"),
     (asks_value_set("#vs", EXCLUDING), "a", "leaves codes out again"),
     (asks_value_set("#vs", value_set()), "a", "lists no codes"),
     (
