@@ -33,7 +33,7 @@ from plugin.transparency import (
     open_checkpoint,
     verify_consistency,
 )
-from questionnaires import Catalogue
+from questionnaires import Catalogue, Instrument
 
 _CHUNK = 500
 
@@ -53,6 +53,7 @@ class Flaw(StrEnum):
     STATE = "state"  # a delivery's state does not follow from its attempts
     TRAIL = "trail"  # an audit entry's columns or digest differ from the entry
     LOG = "log"  # tiles, leaves or checkpoint do not fit
+    FILE = "file"  # a file of an export is not what was signed, is missing, or does not belong there
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,32 +125,7 @@ class Verifier:
                 where,
                 f"The key of {record.instrument} has another hash than the one that scored.",
             )
-        if nearest.rater != record.rater:
-            yield Finding(
-                Flaw.WRONG_RATER, where, f"Stored as {record.rater}; the form is for the {nearest.rater}."
-            )
-        try:
-            response = read_response(record.body)
-            answers = check_response(response, nearest, patient=record.patient)
-        except (UnreadableResponse, InvalidResponse):
-            yield Finding(
-                Flaw.ALTERED, where, "The stored answers are no response to their form about this patient."
-            )
-            return
-        scores = compute(self.keys[nearest.canonical], answers)
-        subject = Subject(
-            record.patient, response.encounter_reference, response.source_reference, response.author_reference
-        )
-        again = build_results(
-            record.id,
-            nearest,
-            scores,
-            subject,
-            authored=record.authored,
-            issued=record.received,
-            organization="",
-        )
-        yield from _compare(record.results, again, where)
+        yield from recompute(record, nearest, self.keys[nearest.canonical], where)
 
     def _deliveries(self, connection: Connection) -> Iterator[Finding]:
         joined = sa.select(t.response.c.id, t.delivery.c.response, t.delivery.c.state, t.delivery.c.locations)
@@ -324,6 +300,36 @@ class Verifier:
             verify_consistency(old.size, old.root, signed.size, signed.root, proof)
         except (CheckpointInvalid, ProofInvalid) as invalid:
             yield Finding(Flaw.LOG, "older checkpoint", str(invalid))
+
+
+def recompute(record: Record, instrument: Instrument, key: Key, where: str) -> Iterator[Finding]:
+    """Score a stored response again with its key, and hold what is stored against that."""
+    if instrument.rater != record.rater:
+        yield Finding(
+            Flaw.WRONG_RATER, where, f"Stored as {record.rater}; the form is for the {instrument.rater}."
+        )
+    try:
+        response = read_response(record.body)
+        answers = check_response(response, instrument, patient=record.patient)
+    except (UnreadableResponse, InvalidResponse):
+        yield Finding(
+            Flaw.ALTERED, where, "The stored answers are no response to their form about this patient."
+        )
+        return
+    scores = compute(key, answers)
+    subject = Subject(
+        record.patient, response.encounter_reference, response.source_reference, response.author_reference
+    )
+    again = build_results(
+        record.id,
+        instrument,
+        scores,
+        subject,
+        authored=record.authored,
+        issued=record.received,
+        organization="",
+    )
+    yield from _compare(record.results, again, where)
 
 
 def _compare(stored: Results, again: Results, where: str) -> Iterator[Finding]:

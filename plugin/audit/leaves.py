@@ -33,7 +33,7 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.
-_LATER: Mapping[str, frozenset[str]] = {"attempt": frozenset({"number", "writer", "status"})}
+LATER: Mapping[str, frozenset[str]] = {"attempt": frozenset({"number", "writer", "status"})}
 
 
 def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
@@ -42,7 +42,7 @@ def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     columns: list[tuple[str, object]] = []
     for column in sorted(table.columns.keys()):
         value = row[column]
-        if value is None and column in _LATER.get(kind, ()):
+        if value is None and column in LATER.get(kind, ()):
             continue
         if column in sealed and isinstance(value, bytes):
             value = vault.open(sealed[column], str(row[key]), value)

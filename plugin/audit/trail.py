@@ -20,6 +20,7 @@ JsonObject = dict[str, object]
 
 _REST = ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest", "RESTful Operation")
 _LOGIN = ("http://dicom.nema.org/resources/ontology/DCM", "110114", "User Authentication")
+_EXPORT = ("http://dicom.nema.org/resources/ontology/DCM", "110106", "Export")
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _OWN = "https://w3id.org/rapport-fhir/CodeSystem/audit"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -53,6 +54,8 @@ class Kind(StrEnum):
     DELIVERY_DISCARDED = "delivery-discarded"
     NORM_ADOPTED = "norm-adopted"
     NORM_WITHDRAWN = "norm-withdrawn"
+    EXPORTED = "exported"
+    RECORD_COMPARED = "record-compared"
 
 
 # kind -> (type, subtype, action)
@@ -75,6 +78,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.DELIVERY_DISCARDED: (_REST, (_OWN, "delivery-discarded"), "U"),
     Kind.NORM_ADOPTED: (_REST, (_OWN, "norm-adopted"), "C"),
     Kind.NORM_WITHDRAWN: (_REST, (_OWN, "norm-withdrawn"), "D"),
+    Kind.EXPORTED: (_EXPORT, (_OWN, "exported"), "R"),
+    Kind.RECORD_COMPARED: (_REST, (_RESTFUL, "search"), "E"),
 }
 
 

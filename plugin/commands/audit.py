@@ -19,17 +19,52 @@ JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.
 
 @app.command()
 def verify(
+    export: Annotated[
+        Path | None,
+        typer.Argument(help="The folder of an export: it is verified instead, without ledger or settings."),
+    ] = None,
     config: ConfigOption = Path("rapport.toml"),
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="For an export: the log's verifier key, as `rapport audit log checkpoint` prints it. "
+            "Without it the key in the export counts, and that is told."
+        ),
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="A checkpoint that was kept outside: the log must continue it.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every score, and hold every row against the log and its signature. Exit status 1 if anything is wrong."""
-    from plugin.commands import auditing
+    from plugin.commands import audit_exports, auditing
 
+    if export is not None:
+        if against is not None:
+            raise typer.BadParameter("An export has no log to continue a checkpoint.", param_hint="--against")
+        good = audit_exports.verify_export(export, key, as_json=as_json)
+        raise typer.Exit(0 if good else 1)
+    if key is not None:
+        raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")
     if not auditing.verify(config, against, as_json=as_json):
         raise typer.Exit(1)
+
+
+@app.command("export")
+def export_period(
+    first: Annotated[str, typer.Option("--from", help="The first day, in UTC: 2026-07-01.")],
+    last: Annotated[str, typer.Option("--to", help="The last day, in UTC, that day included.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; it must not exist yet.")],
+    config: ConfigOption = Path("rapport.toml"),
+    why: Annotated[
+        str | None,
+        typer.Option(help="Whom or what it is for, without health data. It is kept in the trail."),
+    ] = None,
+) -> None:
+    """Write what was received, sent and done in a period, with proofs, for an auditor without access to the database."""
+    from plugin.commands import audit_exports
+
+    audit_exports.export(config, first, last, out, why)
 
 
 @app.command()

@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
 from rich.console import Console
-from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from plugin.audit.leaves import LOGGED
+from plugin.commands.findings import print_findings, print_json, print_verdict, shown
 from plugin.delivery.account import attempts_of, read_account
 from plugin.errors import NotFound
 from plugin.ledger import Vault
@@ -27,13 +24,15 @@ from plugin.scores import Score, compute
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
-from plugin.verify import Finding, Progress, Verifier
+from plugin.verify import Progress, Verifier
 
 _out = Console()
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
+    """What commands of an auditor look into; closed at their end."""
+
     settings: Settings
     vault: Vault
     connection: Connection
@@ -42,22 +41,21 @@ class _Opened:
 
 
 @contextmanager
-def _opened(config: Path) -> Iterator[_Opened]:
+def opening(config: Path) -> Iterator[Opened]:
+    """Open the ledger and the log that the settings name; neither is changed."""
     settings = read_settings(config)
     engine = open_database(settings.database)
     signer = LogSigner(settings.log_name, settings.log_key)
     try:
         with engine.connect() as connection:
-            yield _Opened(
-                settings, Vault(settings.vault_keys), connection, signer, Tiles(settings.log_folder)
-            )
+            yield Opened(settings, Vault(settings.vault_keys), connection, signer, Tiles(settings.log_folder))
     finally:
         engine.dispose()
 
 
 def verify(config: Path, against: Path | None, *, as_json: bool) -> bool:
     """Verify and print; True if nothing was altered."""
-    with _opened(config) as opened:
+    with opening(config) as opened:
         stock = open_stock_of(opened.settings)
         verifier = Verifier(
             stock.catalogue,
@@ -68,42 +66,18 @@ def verify(config: Path, against: Path | None, *, as_json: bool) -> bool:
             against.read_bytes() if against else None,
         )
         progress = Progress()
-        findings = list(_shown(verifier.verify(opened.connection, progress), progress, quiet=as_json))
+        findings = list(shown(verifier.verify(opened.connection, progress), progress, quiet=as_json))
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode({"progress": progress, "findings": findings})).decode())
+        print_json({"progress": progress, "findings": findings})
     else:
-        _print_findings(findings, progress)
+        print_findings(findings)
+        print_verdict(findings, progress)
     return not findings
-
-
-def _shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
-    """Show a bar while verifying, on a terminal."""
-    text = "{task.description}  {task.fields[counts]}"
-    with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), disable=quiet, transient=True) as bar:
-        task = bar.add_task("verifying", counts="", total=None)
-        for each in findings:
-            bar.update(task, counts=f"{progress.responses} responses, {progress.leaves} leaves")
-            yield each
-
-
-def _print_findings(findings: list[Finding], progress: Progress) -> None:
-    if findings:
-        table = Table("flaw", "where", "what was found")
-        for each in findings:
-            table.add_row(each.flaw, each.where, each.what)
-        _out.print(table)
-    erased = f", {progress.erased} of them erased" if progress.erased else ""
-    _out.print(
-        f"{progress.responses} responses recomputed, {progress.audit_entries} audit entries read, "
-        f"{progress.leaves} leaves of the log checked{erased}: "
-        + (f"[bold red]{len(findings)} flaws[/]" if findings else "[bold green]nothing was altered[/]"),
-        highlight=False,
-    )
 
 
 def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """Follow a stored number back to answers, key, people, times, software and deliveries, and print it."""
-    with _opened(config) as opened:
+    with opening(config) as opened:
         chain = _trace(opened, observation)
     if as_json:
         print(json.dumps(chain, indent=2, default=str))
@@ -114,7 +88,7 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
             _out.print(f"  {line}", highlight=False, markup=False)
 
 
-def _trace(opened: _Opened, observation: str) -> dict[str, object]:
+def _trace(opened: Opened, observation: str) -> dict[str, object]:
     response_id = _response_of(opened.connection, observation)
     account = read_account(opened.connection, opened.vault, response_id)
     record = account.record
@@ -199,7 +173,7 @@ def _leaf_text(connection: Connection, kind: str, row: str) -> str:
 
 def checkpoint(config: Path) -> None:
     """Print the signed checkpoint, and on standard error the key that verifies it."""
-    with _opened(config) as opened:
+    with opening(config) as opened:
         note = opened.tiles.read_checkpoint()
         if note is None:
             raise NotFound("There is no checkpoint yet.", "Start rapport serve; it signs within seconds.")
@@ -210,7 +184,7 @@ def checkpoint(config: Path) -> None:
 
 def prove(row: str, config: Path) -> None:
     """Print a C2SP tlog-proof that a row is in the log."""
-    with _opened(config) as opened:
+    with opening(config) as opened:
         note = opened.tiles.read_checkpoint()
         kinds = list(LOGGED)
         leaf = opened.connection.execute(

@@ -76,7 +76,9 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
         "invitation": record.invitation,
         "sealed_body": vault.seal("response", record.id, record.body),
         "body_digest": record.digest,
-        "sealed_results": vault.seal("results", record.id, msgspec.json.encode(_Stored.of(record.results))),
+        "sealed_results": vault.seal(
+            "results", record.id, msgspec.json.encode(StoredResults.of(record.results))
+        ),
         "key_hash": record.key_hash,
         "software": __version__,
     }
@@ -102,7 +104,9 @@ def read_kept(connection: Connection, vault: Vault, response_id: str) -> Record:
 def open_record(row: Row[Any], vault: Vault) -> Record:
     """Decrypt one row of the response table."""
     found = row._mapping
-    stored = msgspec.json.decode(vault.open("results", found["id"], found["sealed_results"]), type=_Stored)
+    stored = msgspec.json.decode(
+        vault.open("results", found["id"], found["sealed_results"]), type=StoredResults
+    )
     return Record(
         id=found["id"],
         site=found["site"],
@@ -123,7 +127,7 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
     )
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class StoredResults(msgspec.Struct, frozen=True):
     """Results as they rest in the ledger; the resources keep their very bytes."""
 
     panel: str
@@ -132,11 +136,13 @@ class _Stored(msgspec.Struct, frozen=True):
     identifiers: tuple[str, ...]
 
     @classmethod
-    def of(cls, results: Results) -> "_Stored":
+    def of(cls, results: Results) -> "StoredResults":
+        """Write results so that they can be kept."""
         scores = tuple(score.decode() for score in results.scores)
         return cls(results.panel.decode(), scores, results.provenance.decode(), results.identifiers)
 
     def results(self) -> Results:
+        """Give them back, byte for byte."""
         scores = tuple(score.encode() for score in self.scores)
         return Results(self.panel.encode(), scores, self.provenance.encode(), self.identifiers)
 

@@ -9,6 +9,7 @@ from plugin.transparency.notes import (
     CheckpointInvalid,
     LogSigner,
     open_checkpoint,
+    open_statement,
     verifier_key,
 )
 from plugin.transparency.proofs import (
@@ -34,6 +35,7 @@ __all__ = [
     "leaf_hash",
     "node_hash",
     "open_checkpoint",
+    "open_statement",
     "verifier_key",
     "verify_consistency",
     "verify_inclusion",

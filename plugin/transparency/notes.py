@@ -48,7 +48,15 @@ class LogSigner:
 
     def sign(self, size: int, root: bytes) -> bytes:
         """Give the signed checkpoint."""
-        text = Checkpoint(self.name, size, root).text()
+        return self._note(Checkpoint(self.name, size, root).text())
+
+    def sign_statement(self, purpose: str, statement: str) -> bytes:
+        """Give a signed note of two lines: what it is, and what is said. ValueError for one that could be a checkpoint."""
+        if purpose == self.name or "\n" in purpose + statement:
+            raise ValueError("A statement has a purpose of its own, and each is one line.")
+        return self._note(f"{purpose}\n{statement}\n")
+
+    def _note(self, text: str) -> bytes:
         signature = _key_id(self.name, self._public) + self._key.sign(text.encode())
         return f"{text}\n— {self.name} {base64.b64encode(signature).decode()}\n".encode()
 
@@ -60,6 +68,19 @@ def verifier_key(name: str, public: bytes) -> str:
 
 def open_checkpoint(note: bytes, verifier: str) -> Checkpoint:
     """Read a checkpoint that the holder of the verifier's key has signed; CheckpointInvalid otherwise."""
+    text = _open_note(note, verifier)
+    return _read_text(text, _read_verifier(verifier)[0])
+
+
+def open_statement(note: bytes, purpose: str, verifier: str) -> str:
+    """Read what the holder of the verifier's key has stated for a purpose; CheckpointInvalid otherwise."""
+    found, _, statement = _open_note(note, verifier).partition("\n")
+    if found != purpose:
+        raise CheckpointInvalid(f"The note is not one of the kind {purpose}.")
+    return statement.removesuffix("\n")
+
+
+def _open_note(note: bytes, verifier: str) -> str:
     name, public = _read_verifier(verifier)
     try:
         text, signatures = note.decode().split("\n\n", 1)
@@ -75,7 +96,7 @@ def open_checkpoint(note: bytes, verifier: str) -> Checkpoint:
         raw = _decode(encoded)
         if dash == "—" and signer == name and raw[:4] == wanted:
             _check_signature(public, raw[4:], text)
-            return _read_text(text, name)
+            return text
     raise CheckpointInvalid(f"The checkpoint is not signed by {name}.")
 
 

@@ -1,6 +1,8 @@
 """A ledger with history, made through the front door once, and copied for each test that alters it."""
 
 import asyncio
+import base64
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,3 +86,36 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kept(original: Path, tmp_path: Path) -> Kept:
     shutil.copytree(original, tmp_path, dirs_exist_ok=True)
     return Kept(tmp_path)
+
+
+@pytest.fixture
+def environment(kept: Kept) -> dict[str, str]:
+    return configure(kept.folder)
+
+
+def configure(folder: Path) -> dict[str, str]:
+    """Write a configuration file for the copied ledger, and give its secrets, as an operator has them."""
+    settings = rapport_settings(folder)
+    (folder / "rapport.toml").write_text(
+        f"""
+[server]
+base_url = "{settings.base_url}"
+database = "{settings.database}"
+log = "{settings.log_folder}"
+
+[[site]]
+id = "sandbox"
+name = "Sandbox EHR"
+organization = "Sandbox service"
+fhir_base = "https://ehr.invalid/r4"
+client_id = "rapport"
+authentication = "public"
+""",
+        encoding="utf-8",
+    )
+    return {
+        **os.environ,
+        "RAPPORT_SECRET_KEY": ",".join(base64.urlsafe_b64encode(key).decode() for key in settings.vault_keys),
+        "RAPPORT_LOG_KEY": base64.urlsafe_b64encode(settings.log_key.private_bytes_raw()).decode(),
+        "COLUMNS": "200",
+    }

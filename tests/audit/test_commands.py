@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
 from tests.audit.conftest import Kept
 from tests.product.demonstration import running_demonstration
@@ -17,39 +15,6 @@ from tests.product.demonstration import running_demonstration
 def rapport(folder: Path, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "plugin", "audit", *arguments, "--config", str(folder / "rapport.toml")]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
-@pytest.fixture
-def environment(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A configuration file and secrets for the copied ledger, as an operator has them."""
-    import os
-
-    from tests.product.world import rapport_settings
-
-    settings = rapport_settings(kept.folder)
-    (kept.folder / "rapport.toml").write_text(
-        f"""
-[server]
-base_url = "{settings.base_url}"
-database = "{settings.database}"
-log = "{settings.log_folder}"
-
-[[site]]
-id = "sandbox"
-name = "Sandbox EHR"
-organization = "Sandbox service"
-fhir_base = "https://ehr.invalid/r4"
-client_id = "rapport"
-authentication = "public"
-""",
-        encoding="utf-8",
-    )
-    return {
-        **os.environ,
-        "RAPPORT_SECRET_KEY": ",".join(base64.urlsafe_b64encode(key).decode() for key in settings.vault_keys),
-        "RAPPORT_LOG_KEY": base64.urlsafe_b64encode(settings.log_key.private_bytes_raw()).decode(),
-        "COLUMNS": "200",
-    }
 
 
 def test_verify_says_that_nothing_was_altered(kept: Kept, environment: dict[str, str]) -> None:

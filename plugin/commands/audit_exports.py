@@ -1,0 +1,160 @@
+"""What `rapport audit export` does, and `rapport audit verify` for an export: the one needs the ledger, the other not."""
+
+import asyncio
+import getpass
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Actor, Kind, Trail
+from plugin.commands.auditing import opening
+from plugin.commands.findings import print_findings, print_json, print_verdict, shown
+from plugin.errors import Conflict
+from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_manifest
+from plugin.ledger import AuditRow, Ledger, Vault
+from plugin.settings import Settings, read_settings
+from plugin.stock import open_stock_of
+from plugin.verify import Progress
+
+_out = Console()
+
+
+def export(config: Path, first: str, last: str, out: Path, why: str | None) -> None:
+    """Write an export; Conflict if something stands at `out`, Invalid without a period.
+
+    That it is made is in the trail before a byte of it is written; that it failed, too.
+    """
+    period = Period.parse(first, last)
+    if out.exists():
+        raise Conflict(f"{out} exists already.", "Name a folder that does not exist yet with --out.")
+    settings = read_settings(config)
+    part = out.with_name(f"{out.name}.part")
+    account = _Account(
+        settings, f"Export of {period.first} to {period.last} (UTC){f': {why}' if why else ''}"
+    )
+    event = account.record()
+    try:
+        if part.exists():
+            shutil.rmtree(part)
+        part.mkdir(mode=0o700, parents=True)
+        manifest = _write(config, period, part, event)
+        part.rename(out)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        account.record(failure=f"It was not finished ({type(error).__name__}); nothing was kept")
+        raise
+    _tell(out, manifest)
+
+
+def verify_export(folder: Path, verifier_key: str | None, *, as_json: bool) -> bool:
+    """Verify an export and print; True if nothing was altered. Without a key the export's own counts, which is told."""
+    manifest = read_manifest(folder)
+    verifier = ExportVerifier(folder, manifest, verifier_key or manifest.log.verifier_key)
+    progress = Progress()
+    findings = list(shown(verifier.verify(progress), progress, quiet=as_json))
+    pinned = verifier_key is None
+    if as_json:
+        print_json(
+            {
+                "progress": progress,
+                "findings": findings,
+                "waiting": verifier.waiting,
+                "key": {
+                    "verifier": verifier.verifier_key,
+                    "from": "the export itself" if pinned else "the caller",
+                },
+            }
+        )
+        return not findings
+    print_findings(findings)
+    if verifier.waiting:
+        _out.print(
+            f"{verifier.waiting} rows waited for their place in the log when the export was made: "
+            "nothing but the export's signature vouches for them."
+        )
+    if pinned:
+        _out.print(
+            f"[bold yellow]The log's key was taken from the export itself[/] ({verifier.verifier_key}): that shows "
+            "that the export is whole, not who made it. Compare it with the key that you have from elsewhere, or give "
+            "that with --key.",
+            highlight=False,
+        )
+    print_verdict(findings, progress, "proofs of the log")
+    return not findings
+
+
+class _Account:
+    """Accounts for an export in the trail."""
+
+    def __init__(self, settings: Settings, reason: str) -> None:
+        self._settings, self._reason = settings, reason
+        self._trail = Trail(settings.base_url, lambda: datetime.now(UTC))
+
+    def record(self, failure: str | None = None) -> str:
+        """Record an entry, durably; gives its id."""
+        actor = Actor(display=f"{getpass.getuser()} at the command line")
+        entry: AuditRow = self._trail.entry(Kind.EXPORTED, actor, reason=self._reason, failure=failure)
+        ledger = Ledger(self._settings.database, Vault(self._settings.vault_keys))
+        try:
+            asyncio.run(ledger.record(entry))
+        finally:
+            ledger.close()
+        return entry.event
+
+
+def _write(config: Path, period: Period, folder: Path, event: str) -> Manifest:
+    with opening(config) as opened:
+        stock = open_stock_of(opened.settings)
+        exporter = Exporter(
+            stock.catalogue,
+            stock.keys,
+            opened.vault,
+            opened.tiles,
+            opened.signer,
+            opened.settings.own_forms.manner.base,
+        )
+        progress = Progress()
+        text = "exporting  {task.fields[counts]}"
+        _hold_still(opened.connection)
+        with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), transient=True) as bar:
+            task = bar.add_task("exporting", counts="", total=None)
+            return exporter.write(
+                opened.connection,
+                period,
+                folder,
+                audit_entry=event,
+                made=datetime.now(UTC),
+                progress=progress,
+                tell=lambda: bar.update(
+                    task, counts=f"{progress.responses} administrations, {progress.audit_entries} entries"
+                ),
+            )
+
+
+def _hold_still(connection: Connection) -> None:
+    """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _tell(out: Path, manifest: Manifest) -> None:
+    counts = manifest.counts
+    _out.print(
+        f"{out}: {counts['administrations']} administrations, {counts['scores']} scores, {counts['deliveries']} "
+        f"deliveries with {counts['attempts']} attempts, {counts['audit']} audit entries.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for each in manifest.unreadable:
+        _out.print(f"[bold red]Not exported:[/] {each}", highlight=False)
+    _out.print(
+        "It holds health data: only your user may read the folder. Give its reader the log's key on another way:\n"
+        f"  rapport audit verify {out} --key '{manifest.log.verifier_key}'",
+        highlight=False,
+        soft_wrap=True,
+    )

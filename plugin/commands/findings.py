@@ -1,0 +1,49 @@
+"""How findings are told: a bar while they are looked for, a table, a verdict, JSON."""
+
+from collections.abc import Iterator
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from plugin.verify import Finding, Progress
+
+_out = Console()
+
+
+def shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
+    """Show a bar while verifying, on a terminal."""
+    text = "{task.description}  {task.fields[counts]}"
+    with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), disable=quiet, transient=True) as bar:
+        task = bar.add_task("verifying", counts="", total=None)
+        for each in findings:
+            bar.update(task, counts=f"{progress.responses} responses, {progress.leaves} leaves")
+            yield each
+
+
+def print_findings(findings: list[Finding]) -> None:
+    """Print what is wrong as a table; nothing if nothing is."""
+    if findings:
+        table = Table("flaw", "where", "what was found")
+        for each in findings:
+            table.add_row(each.flaw, escape(each.where), escape(each.what))
+        _out.print(table)
+
+
+def print_verdict(findings: list[Finding], progress: Progress, kind: str = "leaves of the log") -> None:
+    """Print how much was looked at, and whether anything is wrong."""
+    erased = f", {progress.erased} of them erased" if progress.erased else ""
+    _out.print(
+        f"{progress.responses} responses recomputed, {progress.audit_entries} audit entries read, "
+        f"{progress.leaves} {kind} checked{erased}: "
+        + (f"[bold red]{len(findings)} flaws[/]" if findings else "[bold green]nothing was altered[/]"),
+        highlight=False,
+    )
+
+
+def print_json(value: object) -> None:
+    """Print a value for programs."""
+    print(msgspec.json.format(msgspec.json.encode(value)).decode())

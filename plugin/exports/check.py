@@ -1,0 +1,256 @@
+"""Verifies an export without the database: files, signature, proofs, and every score computed again.
+
+Reads line by line: memory does not grow with the export. Writes nothing.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from plugin.audit.leaves import log_entry
+from plugin.delivery.states import DeliveryState
+from plugin.exports import manifest as m
+from plugin.exports.administrations import Scoring, record_of, score_lines
+from plugin.exports.forms import open_form
+from plugin.exports.reading import Grouped, Lines
+from plugin.exports.rows import Column, Line, NotAsLogged, bytes_of, content_of, instant
+from plugin.transparency import (
+    Checkpoint,
+    CheckpointInvalid,
+    ProofInvalid,
+    leaf_hash,
+    open_checkpoint,
+    verify_inclusion,
+)
+from plugin.verify import Finding, Flaw, Progress, recompute
+
+
+@dataclass
+class ExportVerifier:
+    """One export, and the log's verifier key: the one that the export names if none is given from elsewhere."""
+
+    folder: Path
+    manifest: m.Manifest
+    verifier_key: str
+    waiting: int = field(default=0, init=False)
+    """How many rows the checkpoint of the export does not cover yet."""
+
+    _found: list[Finding] = field(default_factory=list, init=False)
+    _signed: Checkpoint | None = field(default=None, init=False)
+    _scoring: Scoring = field(default_factory=dict, init=False)
+
+    def verify(self, progress: Progress) -> Iterator[Finding]:
+        """Give every flaw as it is found; `progress` counts along."""
+        yield from self._files()
+        self._open_checkpoint()
+        self._open_forms()
+        for what in self.manifest.unreadable:
+            self._tell(Flaw.ALTERED, what.partition(":")[0], f"It could not be exported: {what}.")
+        yield from self._told()
+        yield from self._administrations(progress)
+        yield from self._audit(progress)
+
+    def _files(self) -> Iterator[Finding]:
+        wrong = m.check_signature(self.folder, self.verifier_key)
+        if wrong is not None:
+            yield Finding(Flaw.FILE, m.MANIFEST, wrong)
+        for name, expected in self.manifest.files.items():
+            path = self.folder / name
+            if ".." in Path(name).parts or Path(name).is_absolute():
+                yield Finding(Flaw.FILE, m.MANIFEST, "It names a file outside of the export.")
+            elif not path.is_file():
+                yield Finding(Flaw.FILE, name, "It is missing.")
+            else:
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                if digest != expected.sha256:
+                    yield Finding(Flaw.FILE, name, "Its content is not what the manifest says (SHA-256).")
+        known = {*self.manifest.files, m.MANIFEST, m.SIGNATURE}
+        for path in sorted(each for each in self.folder.rglob("*") if not each.is_dir()):
+            name = path.relative_to(self.folder).as_posix()
+            if name not in known:
+                yield Finding(Flaw.FILE, name, "It does not belong to the export.")
+
+    def _open_checkpoint(self) -> None:
+        try:
+            self._signed = open_checkpoint((self.folder / m.CHECKPOINT).read_bytes(), self.verifier_key)
+        except CheckpointInvalid as invalid:
+            self._tell(Flaw.LOG, m.CHECKPOINT, str(invalid))
+        except OSError:
+            return  # told by _files
+        if self._signed is not None and self._signed.size != self.manifest.log.size:
+            self._tell(Flaw.LOG, m.CHECKPOINT, "It has another size than the manifest says.")
+
+    def _open_forms(self) -> None:
+        for form in self.manifest.forms:
+            opened = open_form(self.folder, form, self.manifest.form_base)
+            if opened is None:
+                self._tell(Flaw.WRONG_KEY, form.folder, "It is not the form with the hash that scored.")
+            else:
+                self._scoring[form.content_hash] = opened
+
+    def _administrations(self, progress: Progress) -> Iterator[Finding]:
+        names = ("administrations", "scores", "deliveries", "attempts")
+        lines = {name: Lines(self.folder, name, self._found) for name in names}
+        scores, deliveries, attempts = (Grouped(lines[name]) for name in names[1:])
+        before: tuple[str, str] | None = None
+        for line in lines["administrations"]:
+            progress.responses += 1
+            response = str(line.get("id"))
+            where = f"response {response} ({lines['administrations'].where})"
+            place = (str(line.get("received")), response)
+            if before is not None and place <= before:
+                self._tell(Flaw.DUPLICATE, where, "It stands twice, or not in its order.")
+            before = place
+            self._logged("response", line, where, progress)
+            self._within(line.get("received"), where)
+            own, skipped = scores.take(response)
+            self._orphans("scores", skipped)
+            self._scored(line, own, where)
+            delivery, skipped = deliveries.take(response)
+            self._orphans("deliveries", skipped)
+            tries, skipped = attempts.take(response)
+            self._attempts(tries, progress)
+            for _, others in skipped:
+                self._attempts(others, progress, of_period=True)
+            self._delivered(delivery, tries, where)
+            yield from self._told()
+        for group, name in ((scores, "scores"), (deliveries, "deliveries")):
+            self._orphans(name, list(group.rest()))
+        for _, others in attempts.rest():
+            self._attempts(others, progress, of_period=True)
+        self._count(*lines.values())
+        yield from self._told()
+
+    def _scored(self, line: Line, stored: list[Line], where: str) -> None:
+        try:
+            record = record_of(line)
+            expected = score_lines(record, self._scoring)
+            if record.key_hash in self._scoring:
+                self._found += recompute(record, *self._scoring[record.key_hash], where)
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError):
+            self._tell(Flaw.ALTERED, where, "It is no administration any more.")
+            return
+        if record.digest != line.get("body_digest"):
+            self._tell(Flaw.ALTERED, where, "The answers do not have the digest that was stored with them.")
+        if record.key_hash not in self._scoring:
+            what = f"The key that scored it ({record.key_hash}) of {record.instrument} is not in the export."
+            self._tell(Flaw.NOT_VERIFIABLE, where, what)
+        if len(stored) != len(expected):
+            what = f"scores.ndjson has {len(stored)} of it; {len(expected)} are stored."
+            self._tell(Flaw.MISMATCH, where, what)
+        for found, right in zip(stored, expected, strict=False):
+            wrong = [name for name in right if found.get(name) != right[name]]
+            if right["items"] is None and found.get("items") is not None:
+                wrong.remove("items")  # explained where the key was at hand
+            if wrong:
+                what = f"scores.ndjson says something else than what is stored: {', '.join(wrong)}."
+                self._tell(Flaw.MISMATCH, f"{where}, {right['score']}", what)
+
+    def _attempts(self, tries: list[Line], progress: Progress, *, of_period: bool = False) -> None:
+        for line in tries:
+            where = f"attempt {line.get('id')} of response {line.get('response')}"
+            self._logged("attempt", line, where, progress)
+            if of_period:
+                self._within(line.get("finished"), where)
+
+    def _delivered(self, delivery: list[Line], tries: list[Line], where: str) -> None:
+        if len(delivery) != 1:
+            self._tell(Flaw.ORPHAN, where, f"It has {len(delivery)} deliveries.")
+            return
+        last = tries[-1].get("state") if tries else None
+        state = delivery[0].get("state")
+        if (state == DeliveryState.DELIVERED) != (last == DeliveryState.DELIVERED):
+            self._tell(Flaw.STATE, where, f"Its delivery is {state}, and its last attempt led to {last}.")
+
+    def _audit(self, progress: Progress) -> Iterator[Finding]:
+        lines = Lines(self.folder, "audit", self._found)
+        before = 0
+        for line in lines:
+            progress.audit_entries += 1
+            where = f"audit entry {line.get('event')} ({lines.where})"
+            number = line.get("id")
+            if not isinstance(number, int) or number <= before:
+                self._tell(Flaw.DUPLICATE, where, "It stands twice, or not in its order.")
+            else:
+                before = number
+            self._logged("audit", line, where, progress)
+            self._within(line.get("recorded"), where)
+            self._entry(line, where)
+            yield from self._told()
+        self._count(lines)
+        yield from self._told()
+
+    def _entry(self, line: Line, where: str) -> None:
+        try:
+            resource = bytes_of(line.get("resource"))
+            entry = msgspec.json.decode(resource, type=Line)
+        except (NotAsLogged, msgspec.MsgspecError):
+            self._tell(Flaw.TRAIL, where, "It is no entry any more.")
+            return
+        if hashlib.sha256(resource).hexdigest() != line.get("digest"):
+            self._tell(Flaw.TRAIL, where, "The entry does not have the digest that was stored with it.")
+        if (entry.get("id"), entry.get("outcome")) != (line.get("event"), line.get("outcome")):
+            self._tell(Flaw.TRAIL, where, "Its columns say something else than the entry.")
+
+    def _logged(self, kind: str, line: Line, where: str, progress: Progress) -> None:
+        """Hold a line against the log: it gives the entry, and the entry is in the tree that was signed."""
+        proof = line.get("log")
+        if not isinstance(proof, dict):
+            self._tell(Flaw.NOT_LOGGED, where, "The log has never seen it.")
+            return
+        if proof == {"waits": True}:
+            self.waiting += 1
+            return
+        progress.leaves += 1
+        try:
+            entry, salt = str(proof["entry"]).encode(), base64.b64decode(str(proof["salt"]), validate=True)
+            path = [base64.b64decode(str(each), validate=True) for each in proof["proof"]]
+            place = int(proof["place"])
+            content = content_of(self._columns(kind), line)
+        except (LookupError, ValueError, TypeError):
+            self._tell(Flaw.ALTERED, where, "It is not what was logged, or its proof cannot be read.")
+            return
+        if log_entry(kind, salt, content) != entry:
+            self._tell(Flaw.ALTERED, where, "It is not what was logged.")
+        if self._signed is None:
+            return
+        try:
+            verify_inclusion(leaf_hash(entry), place, self._signed.size, path, self._signed.root)
+        except ProofInvalid as invalid:
+            self._tell(Flaw.LOG, where, str(invalid))
+
+    def _columns(self, kind: str) -> Sequence[Column]:
+        names = {"response": "administrations", "attempt": "attempts", "audit": "audit"}
+        return self.manifest.columns[names[kind]]
+
+    def _within(self, when: object, where: str) -> None:
+        try:
+            inside = instant(when) in self.manifest.period
+        except NotAsLogged:
+            inside = False
+        if not inside:
+            self._tell(Flaw.ALTERED, where, "It is not of the period that was exported.")
+
+    def _orphans(self, name: str, groups: list[tuple[str, list[Line]]]) -> None:
+        for response, _ in groups:
+            what = "Its administration is not in the export."
+            self._tell(Flaw.ORPHAN, f"response {response} ({name}.ndjson)", what)
+
+    def _count(self, *read: Lines) -> None:
+        for lines in read:
+            expected = self.manifest.counts.get(lines.sheet)
+            if lines.number != expected:
+                what = f"It has {lines.number} lines; the manifest counts {expected}."
+                self._tell(Flaw.DELETED, f"{lines.sheet}.ndjson", what)
+
+    def _tell(self, flaw: Flaw, where: str, what: str) -> None:
+        self._found.append(Finding(flaw, where, what))
+
+    def _told(self) -> Iterator[Finding]:
+        yield from self._found
+        self._found.clear()

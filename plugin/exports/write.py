@@ -1,0 +1,265 @@
+"""Writes an export from the ledger: NDJSON and CSV, the forms, the checkpoint, and the manifest that is signed.
+
+Reads in portions and writes as it goes: memory does not grow with the period. What cannot be opened is named, not left out
+in silence.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin import __version__
+from plugin.audit.leaves import LOGGED
+from plugin.errors import NotFound
+from plugin.exports import manifest as m
+from plugin.exports import sheets
+from plugin.exports.administrations import Scoring, record_of, score_lines
+from plugin.exports.forms import FORMS, copy_forms
+from plugin.exports.rows import Line, NotAsLogged, columns_of, read_values, written
+from plugin.ledger import SealBroken, Vault
+from plugin.ledger import tables as t
+from plugin.scores import Key
+from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
+from plugin.verify import Progress
+from questionnaires import Catalogue
+
+_CHUNK = 500
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_Row = Mapping[str, object]
+_Told = tuple[Progress, Callable[[], None]]
+
+
+class _Pair:
+    """One kind of row as NDJSON and as CSV, written together."""
+
+    def __init__(self, folder: Path, sheet: str) -> None:
+        self.sheet, self.lines = sheet, 0
+        self._files = [(folder / f"{sheet}.{ending}").open("wb") for ending in ("ndjson", "csv")]
+        self._files[1].write(sheets.header(sheet))
+
+    def add(self, line: Line) -> None:
+        self._files[0].write(_encoder.encode(line) + b"\n")
+        self._files[1].write(sheets.row(self.sheet, line))
+        self.lines += 1
+
+    def add_all(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self.add(line)
+
+    def __enter__(self) -> "_Pair":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for file in self._files:
+            file.close()
+
+
+@dataclass
+class Exporter:
+    """What an export is made of and signed with."""
+
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    vault: Vault
+    tiles: Tiles
+    signer: LogSigner
+    form_base: str
+    _size: int = field(default=0, init=False)
+    _unreadable: list[str] = field(default_factory=list, init=False)
+
+    def write(
+        self,
+        connection: Connection,
+        period: m.Period,
+        folder: Path,
+        *,
+        audit_entry: str,
+        made: datetime,
+        progress: Progress,
+        tell: Callable[[], None] = lambda: None,
+    ) -> m.Manifest:
+        """Write the export into an empty folder; NotFound before the log has a checkpoint. `audit_entry` accounts for it."""
+        responses = _within(t.response, t.response.c.received, period)
+        named = connection.execute(
+            responses.with_only_columns(t.response.c.instrument, t.response.c.key_hash).distinct()
+        ).all()
+        forms, scoring = copy_forms(
+            folder, sorted((row.instrument, row.key_hash) for row in named), self.catalogue, self.keys
+        )
+        checkpoint = self._checkpoint(folder)
+        counts = self._rows(connection, period, folder, scoring, (progress, tell))
+        manifest = m.Manifest(
+            format=m.FORMAT,
+            software=f"Rapport {__version__}",
+            made=written(made),
+            first_day=period.first.isoformat(),
+            last_day=period.last.isoformat(),
+            audit_entry=audit_entry,
+            log=m.Log(self.signer.verifier, checkpoint),
+            counts=counts,
+            files=_digests(folder, counts),
+            columns={
+                "administrations": columns_of("response"),
+                "attempts": columns_of("attempt"),
+                "audit": columns_of("audit"),
+            },
+            forms=forms,
+            form_base=self.form_base,
+            unreadable=tuple(self._unreadable),
+        )
+        m.write_manifest(folder, manifest, self.signer)
+        return manifest
+
+    def _checkpoint(self, folder: Path) -> int:
+        note = self.tiles.read_checkpoint()
+        if note is None:
+            raise NotFound("The log has no checkpoint yet.", "Start rapport serve; it signs within seconds.")
+        self._size = open_checkpoint(note, self.signer.verifier).size
+        (folder / m.CHECKPOINT).write_bytes(note)
+        return self._size
+
+    def _rows(
+        self, connection: Connection, period: m.Period, folder: Path, scoring: Scoring, told: _Told
+    ) -> dict[str, int]:
+        progress, tell = told
+        with ExitStack() as stack:
+            pairs = {sheet: stack.enter_context(_Pair(folder, sheet)) for sheet in sheets.SHEETS}
+            responses = _within(t.response, t.response.c.received, period)
+            query = responses.order_by(t.response.c.received, t.response.c.id)
+            for chunk in _chunks(connection, query):
+                self._add(connection, chunk, pairs, scoring)
+                progress.responses += len(chunk)
+                tell()
+            for chunk in _chunks(connection, _other_attempts(period)):
+                pairs["attempts"].add_all(self._logged(connection, "attempt", chunk))
+            entries = _within(t.audit, t.audit.c.recorded, period).order_by(t.audit.c.id)
+            for chunk in _chunks(connection, entries):
+                pairs["audit"].add_all(self._logged(connection, "audit", chunk))
+                progress.audit_entries += len(chunk)
+                tell()
+            return {sheet: pair.lines for sheet, pair in pairs.items()}
+
+    def _add(
+        self,
+        connection: Connection,
+        chunk: Sequence[_Row],
+        pairs: Mapping[str, _Pair],
+        scoring: Scoring,
+    ) -> None:
+        """Add administrations with all that belongs to each."""
+        ids = [str(row["id"]) for row in chunk]
+        for line in self._logged(connection, "response", chunk):
+            pairs["administrations"].add(line)
+            pairs["scores"].add_all(self._scores(line, scoring))
+        pairs["deliveries"].add_all(map(_delivery, _in_order(connection, t.delivery, ids)))
+        tries = _in_order(connection, t.attempt, ids)
+        pairs["attempts"].add_all(self._logged(connection, "attempt", tries))
+
+    def _scores(self, line: Line, scoring: Scoring) -> list[Line]:
+        try:
+            return score_lines(record_of(line), scoring)
+        except (NotAsLogged, msgspec.MsgspecError, LookupError) as broken:
+            self._unreadable.append(f"scores of response {line['id']}: {type(broken).__name__}")
+            return []
+
+    def _logged(self, connection: Connection, kind: str, rows: Sequence[_Row]) -> Iterator[Line]:
+        """Give the rows as lines, each with its place in the log and the proof of it."""
+        key = LOGGED[kind][1]
+        leaves = _leaves(connection, kind, [str(row[key]) for row in rows])
+        for row in rows:
+            try:
+                line = read_values(kind, row, self.vault)
+            except SealBroken as broken:
+                self._unreadable.append(f"{kind} {row[key]}: {broken}")
+                continue
+            yield {**line, "log": self._proof(leaves.get(str(row[key])))}
+
+    def _proof(self, leaf: _Row | None) -> Line | None:
+        """Give what proves a row: salt, entry, place and path; only `waits` if the checkpoint does not cover it yet.
+
+        None: the log does not know the row.
+        """
+        if leaf is None:
+            return None
+        place = leaf["place"]
+        if not isinstance(place, int) or place >= self._size:
+            return {"waits": True}
+        proof = inclusion_proof(self.tiles.subtree, place, self._size)
+        salt, entry = leaf["salt"], leaf["entry"]
+        return {
+            "place": place,
+            "salt": base64.b64encode(salt).decode() if isinstance(salt, bytes) else None,
+            "entry": entry.decode("utf-8", "replace") if isinstance(entry, bytes) else None,
+            "proof": [base64.b64encode(each).decode() for each in proof],
+        }
+
+
+def _within(table: sa.Table, column: sa.Column[datetime], period: m.Period) -> sa.Select[tuple[object, ...]]:
+    return sa.select(table).where(column >= period.begin, column < period.end)
+
+
+def _other_attempts(period: m.Period) -> sa.Select[tuple[object, ...]]:
+    """Select what was tried in the period for administrations of another one."""
+    others = sa.select(t.response.c.id).where(
+        t.response.c.received >= period.begin, t.response.c.received < period.end
+    )
+    query = _within(t.attempt, t.attempt.c.finished, period)
+    return query.where(t.attempt.c.response.not_in(others)).order_by(t.attempt.c.id)
+
+
+def _chunks(connection: Connection, query: sa.Select[tuple[object, ...]]) -> Iterator[list[_Row]]:
+    result = connection.execution_options(yield_per=_CHUNK).execute(query)
+    for chunk in result.partitions():
+        yield [dict(row._mapping) for row in chunk]
+
+
+def _in_order(connection: Connection, table: sa.Table, ids: list[str]) -> list[_Row]:
+    """Read the rows of these responses, in the order of the responses."""
+    order = [table.c.id] if "id" in table.c else []
+    found = connection.execute(sa.select(table).where(table.c.response.in_(ids)).order_by(*order))
+    by_response: dict[str, list[_Row]] = {}
+    for row in found:
+        by_response.setdefault(row.response, []).append(dict(row._mapping))
+    return [row for each in ids for row in by_response.get(each, ())]
+
+
+def _leaves(connection: Connection, kind: str, rows: list[str]) -> dict[str, _Row]:
+    """Read the leaves of rows; a row that only waits for its place has none, and is told so."""
+    waiting = connection.execute(
+        sa.select(t.log_pending.c.row).where(
+            t.log_pending.c.kind == kind, t.log_pending.c.row.in_(rows), t.log_pending.c.problem.is_(None)
+        )
+    )
+    found: dict[str, _Row] = {row: {"place": None} for row in waiting.scalars()}
+    leaves = connection.execute(
+        sa.select(t.log_leaf).where(t.log_leaf.c.kind == kind, t.log_leaf.c.row.in_(rows))
+    )
+    return found | {leaf.row: dict(leaf._mapping) for leaf in leaves}
+
+
+def _delivery(row: _Row) -> Line:
+    named = ("response", "site", "state", "attempts", "due", "delivered", "detail")
+    line: Line = {
+        name: written(value) if isinstance(value := row[name], datetime) else value for name in named
+    }
+    return {**line, "locations": str(row["locations"] or "").split()}
+
+
+def _digests(folder: Path, counts: Mapping[str, int]) -> dict[str, m.File]:
+    files = {}
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        name = path.relative_to(folder).as_posix()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        lines = counts[path.stem] if path.suffix == ".ndjson" and not name.startswith(FORMS) else None
+        files[name] = m.File(digest, path.stat().st_size, lines)
+    return files
