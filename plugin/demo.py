@@ -77,6 +77,17 @@ _WRITING = {
 }
 """What the demonstration's site sets for personalities that do not take the standard resources."""
 
+_INTERPRETATION = """
+[site.interpretation]
+accepted_by = "The demonstration"
+accepted_on = 2026-01-01
+instruments = [
+  "rapport-checkin-child", "rapport-checkin-adolescent", "rapport-checkin-caregiver", "rapport-checkin-therapist",
+]
+rupture = "gumz-1sd"
+sessions_before = 3
+"""
+
 
 def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
@@ -99,10 +110,11 @@ scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
-  {documents}"user/Practitioner.r",
+  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r",
 ]
+show_medication = true
 backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
-{_WRITING.get(personality, "")}"""
+{_WRITING.get(personality, "")}{_INTERPRETATION}"""
 
 
 def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:

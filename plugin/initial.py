@@ -105,6 +105,9 @@ frame_ancestors = ["https://ehr.example.org"]
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
 
+# Show on the patient page from when to when medicines were taken; asks for the scopes to read them.
+# show_medication = false
+
 # Forms of your own that only this site is offered.
 # instruments = ["forms-of-this-site"]
 
@@ -115,6 +118,13 @@ frame_ancestors = ["https://ehr.example.org"]
 # attested_by = "name and role"
 # attested_on = 2026-01-31
 # threshold = 34.0        # your service's own, if it has one; none is built in
+
+# Reading scores, beyond showing them: off unless somebody of the site accepts it by name (docs: reference/interpretation.md).
+# [site.interpretation]
+# accepted_by = "name and role"
+# accepted_on = 2026-01-31
+# instruments = ["rapport-checkin-child", "rapport-checkin-caregiver", "rapport-checkin-therapist"]
+# rupture = "gumz-1sd"    # or gumz-2sd, tukey, any; none marks nothing
 
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
+from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_vault_keys
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
@@ -37,6 +38,7 @@ DEFAULT_SCOPES = (
     "patient/Observation.crs",
     "patient/Provenance.c",
 )
+MEDICATION_SCOPES = ("patient/MedicationStatement.rs", "patient/MedicationRequest.rs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class SitePolicy:
     schedule: Schedule = EVERY_SESSION
     attested: Mapping[str, Attestation] = field(default_factory=dict)
     instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
+    show_medication: bool = False
+    interpretation: Interpretation | None = None  # None: scores are shown, never interpreted
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ class _Site(WritingSection):
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
     schedule: str = "every"
+    show_medication: bool = False
+    interpretation: InterpretationSection | None = None
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -175,6 +181,8 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                     for each in site.licence
                 },
                 instruments=tuple(base / place for place in site.instruments),
+                show_medication=site.show_medication,
+                interpretation=build_interpretation(site.interpretation),
             )
             for site in file.site
         },
@@ -321,7 +329,8 @@ def _needs_keys(site: _Site) -> bool:
 def _scopes(site: _Site) -> tuple[str, ...]:
     if site.scopes is not None:
         return site.scopes
-    return (*DEFAULT_SCOPES, DOCUMENT_SCOPE) if site.wants_document else DEFAULT_SCOPES
+    documents = (DOCUMENT_SCOPE,) if site.wants_document else ()
+    return (*DEFAULT_SCOPES, *documents, *(MEDICATION_SCOPES if site.show_medication else ()))
 
 
 def _authenticate(

@@ -9,7 +9,7 @@ from importlib.resources import files
 from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from plugin.pages.trend import on_day, sessions
+from plugin.pages.trend import kinds_on, on_day, sessions
 from plugin.pages.words import direction, interface_language, translations
 
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
@@ -48,8 +48,10 @@ def _environment(language: str) -> Environment:
     environment.filters["day_of_year"] = lambda day: format_date(day, "d MMM", locale=language)
     environment.filters["sessions"] = sessions
     environment.filters["on_day"] = on_day
+    environment.filters["kinds_on"] = kinds_on
     environment.filters["moment"] = lambda moment: _moment(moment, language)
     environment.filters["number"] = number
+    environment.filters["decimal"] = lambda value: number(round(value, 1))
     return environment
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from plugin.pages.delivery import FINAL, DeliveryMark, delivery_label
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, draw
-from plugin.pages.trend import Trend, group, latest
+from plugin.pages.trend import Trend, group, latest, shown_courses
 from plugin.pages.words import language_name
 
 
@@ -136,6 +136,7 @@ class PatientPage:
     trend: Trend = field(default_factory=Trend)
     notices: tuple[Notice, ...] = ()
     open_forms: tuple[OpenForm, ...] = ()
+    language: str = "en"  # of what is said about scores; the rest of the page is English
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -184,8 +185,22 @@ def render_link(page: LinkPage) -> str:
 
 def render_patient(page: PatientPage) -> str:
     """Show everything that the clinician needs in a session on one screen."""
+    return render("clinician/patient.html", page=page, trend_card=_trend_card(page))
+
+
+def _trend_card(page: PatientPage) -> Markup:
+    """Show the scores in the reader's own language."""
     scales = group(page.trend)
-    drawn = {panel: (draw(panel, WIDE), draw(panel, NARROW)) for scale in scales for panel in scale.panels}
-    return render(
-        "clinician/patient.html", page=page, scales=scales, drawn=drawn, facts=latest(scales, page.today)
+    drawn = {}
+    for panel in (panel for scale in scales for panel in scale.panels):
+        courses = shown_courses(page.trend.courses, panel)
+        drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
+    card = render(
+        "clinician/trend.html",
+        language=page.language,
+        page=page,
+        scales=scales,
+        drawn=drawn,
+        facts=latest(scales, page.today),
     )
+    return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes

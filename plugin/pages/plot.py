@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from plugin.pages.engine import number
-from plugin.pages.trend import Panel, TrendSeries, sessions
+from plugin.pages.strips import (
+    CONTACTS,
+    COURSE,
+    MOST_COURSES,
+    ContactMark,
+    CourseBar,
+    Span,
+    contact_marks,
+    course_bars,
+    shorten,
+)
+from plugin.pages.trend import Event, Panel, TrendSeries, kinds_on, sessions
+from plugin.trends.medication import Course
 
 _MARK = 5.0  # half the height of a mark, px
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
@@ -45,6 +57,22 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class EventMark:
+    """An arrow head at a mark: downward below a rupture, upward above a repair."""
+
+    path: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Where scores lie that do not differ reliably from the first."""
+
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One rater's line, broken where a score is missing, with its label at the right end."""
 
@@ -57,6 +85,8 @@ class Line:
     path: str
     dash: str
     marks: tuple[Mark, ...]
+    events: tuple[EventMark, ...] = ()
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +116,10 @@ class Plot:
     x_ticks: tuple[DayTick, ...]
     lines: tuple[Line, ...]
     one_year: bool  # the days need no year
+    height: float
+    days_y: float
+    contacts: tuple[ContactMark, ...] = ()
+    courses: tuple[CourseBar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +146,8 @@ class _Placing:
         return self.axis_y - (self.axis_y - self.frame.top) * share
 
 
-def draw(panel: Panel, frame: Frame) -> Plot:
-    """Lay a panel out in a frame."""
+def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
+    """Lay a panel out in a frame; sessions' kinds and medicines make it higher."""
     days = sessions(panel)
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
@@ -124,6 +158,10 @@ def draw(panel: Panel, frame: Frame) -> Plot:
         _line(series, order, len(panel.series), placing, strip_y or axis_y)
         for order, series in enumerate(panel.series)
     ]
+    span = Span(placing.x, frame.left, frame.width - frame.right)
+    kinds_y = axis_y + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
+    known = any(kinds_on(panel, day) for day in days)
+    below = frame.height + (CONTACTS if known else 0)
     return Plot(
         frame=frame,
         axis_y=axis_y,
@@ -132,6 +170,10 @@ def draw(panel: Panel, frame: Frame) -> Plot:
         x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
         lines=_spread(lines, frame),
         one_year=days[0].year == days[-1].year,
+        height=below + COURSE * min(len(courses), MOST_COURSES),
+        days_y=below - 8,
+        contacts=contact_marks(panel, span, kinds_y) if known else (),
+        courses=course_bars(courses, days, span, below, frame.label_characters),
     )
 
 
@@ -140,6 +182,7 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
     shape = _SHAPES[order % len(_SHAPES)]
     pieces: list[str] = []
     marks: list[Mark] = []
+    events: list[EventMark] = []
     pen_down = False
     x = y = 0.0
     for point in series.points:
@@ -147,20 +190,37 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
         y = strip_y if point.value is None else placing.y(point.value)
         said = "not computed" if point.value is None else number(point.value)
         marks.append(Mark(_shape(shape, x, y), said, hollow=point.value is None))
+        if point.event is not None:
+            events.append(EventMark(_arrow(point.event, x, y), point.event))
         if point.value is not None:
             pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
         pen_down = point.value is not None
     return Line(
         order=order,
         name=series.name,
-        label=_shorten(series.name, placing.frame.label_characters),
+        label=shorten(series.name, placing.frame.label_characters),
         label_y=y,
         end_x=x,
         end_y=y,
         path="".join(pieces),
         dash=_DASHES[order % len(_DASHES)],
         marks=tuple(marks),
+        events=tuple(events),
+        band=_band(series, placing),
     )
+
+
+def _band(series: TrendSeries, placing: _Placing) -> Band | None:
+    if series.band is None:
+        return None
+    low, high = series.band
+    return Band(placing.y(high), placing.y(low) - placing.y(high))
+
+
+def _arrow(event: Event, x: float, y: float) -> str:
+    if event is Event.RUPTURE:
+        return f"M{x - 6:.1f} {y + 9:.1f}l6 7l6 -7"
+    return f"M{x - 6:.1f} {y - 9:.1f}l6 -7l6 7"
 
 
 def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
@@ -214,7 +274,3 @@ def _shape(shape: str, x: float, y: float) -> str:
             return f"M{x - r - 1:.1f} {y - r / 2:.1f}h{2 * r + 2}v{r}h{-2 * r - 2}z"
         case _:
             return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z"
-
-
-def _shorten(name: str, characters: int) -> str:
-    return name if len(name) <= characters else f"{name[: characters - 1].rstrip()}…"

@@ -1,19 +1,34 @@
-"""Scores over sessions as the page shows them: one line a rater, never averaged, never interpreted."""
+"""Scores over sessions as the page shows them: one line a rater, never averaged; marks only where the site accepted a rule."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
+
+from plugin.trends.medication import Course
 
 # The young person first: the rating of the youth is the one to read first (Roest 2022, J Clin Child Adolesc Psychol).
 RATER_ORDER = ("child", "caregiver", "therapist", "observer")
 
 
+class Event(StrEnum):
+    """What a site's rule says of a score among those before it."""
+
+    RUPTURE = "rupture"
+    REPAIR = "repair"
+
+
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One session's score on its native scale; `value` is None where it was not computed, and `absent` says why."""
+    """One session's score on its native scale; `value` is None where it was not computed, and `absent` says why.
+
+    `virtual` is None where the record does not say how the session was held.
+    """
 
     when: datetime
     value: float | None
     absent: str | None = None
+    virtual: bool | None = None
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,19 @@ class TrendSeries:
     points: tuple[TrendPoint, ...]
     error: "MeasurementError | None" = None
 
+    @property
+    def first(self) -> TrendPoint | None:
+        """The first score that was computed."""
+        return next((point for point in self.points if point.value is not None), None)
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        """Scores that do not differ reliably from the first, cut to the scale; None where error is not known."""
+        if self.error is None or self.first is None or self.first.value is None:
+            return None
+        width = self.error.smallest_reliable
+        return max(self.low, self.first.value - width), min(self.high, self.first.value + width)
+
 
 @dataclass(frozen=True, slots=True)
 class MeasurementError:
@@ -45,9 +73,14 @@ class MeasurementError:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Everything to plot; the order of the series is the order of the scales."""
+    """Everything to plot; the order of the series is the order of the scales.
+
+    `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures.
+    """
 
     series: tuple[TrendSeries, ...] = ()
+    courses: tuple[Course, ...] | None = None
+    criterion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +92,22 @@ class Panel:
     low: float
     high: float
     series: tuple[TrendSeries, ...]
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a rupture or a repair is marked."""
+        return any(point.event for series in self.series for point in series.points)
+
+    @property
+    def video(self) -> tuple[int, int]:
+        """How many of its days had a session by video, and of how many days the record tells."""
+        known = [kinds for day in sessions(self) if (kinds := kinds_on(self, day))]
+        return sum(True in kinds for kinds in known), len(known)
+
+    @property
+    def banded(self) -> tuple[tuple[int, TrendSeries], ...]:
+        """The series whose band can be drawn, with their places."""
+        return tuple((place, each) for place, each in enumerate(self.series) if each.band is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +172,22 @@ def sessions(panel: Panel) -> tuple[date, ...]:
 def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
     """What one respondent's form gave on a day: mostly one score, or none."""
     return tuple(point for point in series.points if point.when.date() == day)
+
+
+def kinds_on(panel: Panel, day: date) -> tuple[bool, ...]:
+    """How the sessions of a day were held: in person (False), by video (True), both, or not known (nothing)."""
+    found = {point.virtual for series in panel.series for point in on_day(series, day)}
+    return tuple(sorted(each for each in found if each is not None))
+
+
+def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Course, ...]:
+    """The medicines of the time that a plot covers."""
+    days = sessions(panel)
+    return tuple(
+        each
+        for each in courses or ()
+        if (each.end is None or each.end >= days[0]) and (each.start is None or each.start <= days[-1])
+    )
 
 
 def _panel(found: list[TrendSeries]) -> Panel:

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 SOURCE_LANGUAGE = "en"
 TRANSLATED = ("de", "es", "fr", "pt")
 LANGUAGES = (SOURCE_LANGUAGE, *TRANSLATED)
+DOMAINS = ("respondent", "trends")  # what a respondent reads; what is said to clinicians about scores
 
 
 @cache
@@ -22,7 +23,13 @@ def translations(language: str) -> NullTranslations:
     """Give the catalogue of one of LANGUAGES; a message that it lacks stays English."""
     if language == SOURCE_LANGUAGE:
         return NullTranslations()
-    source = files("plugin") / "locales" / language / "LC_MESSAGES" / "respondent.po"
+    respondent, trends = (_catalogue(language, domain) for domain in DOMAINS)
+    respondent.add_fallback(trends)
+    return respondent
+
+
+def _catalogue(language: str, domain: str) -> GNUTranslations:
+    source = files("plugin") / "locales" / language / "LC_MESSAGES" / f"{domain}.po"
     compiled = BytesIO()
     write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=language))
     compiled.seek(0)

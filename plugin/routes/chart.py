@@ -5,15 +5,17 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 
 import asyncio
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
 import msgspec
 
 from plugin.access.launches import Launch
-from plugin.ehr import Ehr, EhrError
+from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
+from plugin.trends.medication import Course, read_courses
 from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
@@ -21,8 +23,6 @@ T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _HISTORY_LIMIT = 2000
-_HELD = {"arrived", "in-progress", "finished"}  # Encounter.status of contacts that take or took place
-_SESSIONS = {"AMB", "VR", "HH"}  # v3-ActCode: ambulatory, virtual, home health
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Chart:
     session: int | None  # which of the patient's contacts this one is, counted from 1
     points: tuple[Point, ...]
     unread: tuple[str, ...]
+    contacts: Contacts = field(default_factory=Contacts)
+    courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
 
 
 class _Name(msgspec.Struct):
@@ -85,17 +87,21 @@ class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     status: str = ""
 
 
-async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
-    """Read the chart's parts side by side; a part that fails is named, and the rest still shown."""
+async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue, *, medication: bool = False) -> Chart:
+    """Read the chart's parts side by side; a part that fails is named, and the rest still shown.
+
+    Medication is asked for only where the site shows it.
+    """
     unread: list[str] = []
-    patient, respondents, encounter, points, session = await asyncio.gather(
+    patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
         _or_none(_read(ehr, launch.patient, _Person), "the patient", unread),
         _or_none(read_respondents(ehr, launch), "the caregivers", unread),
         _or_none(_read(ehr, launch.encounter, _Encounter), "the contact", unread)
         if launch.encounter
         else _nothing(),
         _or_none(_read_history(ehr, launch, catalogue), "earlier scores", unread),
-        _count_sessions(ehr, launch),
+        _read_contacts(ehr, launch),
+        _or_none(_read_medication(ehr, launch), "the medication", unread) if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
     return Chart(
@@ -104,9 +110,11 @@ async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> Chart:
         respondents=respondents or (),
         contact=encounter.period.start if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
-        session=session,
+        session=contacts.number_of(launch.encounter) if launch.encounter else None,
         points=points or (),
         unread=tuple(unread),
+        contacts=contacts,
+        courses=courses,
     )
 
 
@@ -152,22 +160,28 @@ async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
     return Respondent(launch.user, name, Rater.THERAPIST, "")
 
 
-async def _count_sessions(ehr: Ehr, launch: Launch) -> int | None:
-    """Tell which of the patient's contacts this launch is about; None where the EHR does not let us count them."""
-    if launch.encounter is None:
-        return None
+async def _read_contacts(ehr: Ehr, launch: Launch) -> Contacts:
+    """Read the patient's sessions; none where the EHR does not let us."""
     patient_id = launch.patient.removeprefix("Patient/")
     try:
-        found = await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT)
+        return read_contacts(await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT))
     except EhrError:
-        return None
-    held = [
-        each
-        for each in _convert_all(found, _Encounter)
-        if each.status in _HELD and each.contact_class.code in _SESSIONS and each.period.start
-    ]
-    places = [f"Encounter/{each.id}" for each in sorted(held, key=lambda each: each.period.start or "")]
-    return places.index(launch.encounter) + 1 if launch.encounter in places else None
+        return Contacts()
+
+
+async def _read_medication(ehr: Ehr, launch: Launch) -> tuple[Course, ...]:
+    """Read what is taken and what was ordered; an EHR that has only one of the two is enough."""
+    patient_id = launch.patient.removeprefix("Patient/")
+    kinds = ("MedicationStatement", "MedicationRequest")
+    answers = await asyncio.gather(
+        *(ehr.search(kind, {"patient": patient_id}, limit=_HISTORY_LIMIT) for kind in kinds),
+        return_exceptions=True,
+    )
+    failed = [each for each in answers if isinstance(each, BaseException)]
+    lacking = [each for each in failed if isinstance(each, NotPermitted | NotFound | EhrRefused)]
+    if len(failed) == len(kinds) or len(lacking) < len(failed):
+        raise next((each for each in failed if each not in lacking), failed[0])
+    return read_courses(raw for each in answers if not isinstance(each, BaseException) for raw in each)
 
 
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> tuple[Point, ...]:

@@ -1,8 +1,9 @@
 """The clinician's pages of one launch: the patient page, one response, and how deliveries stand."""
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from plugin.access.invitations import open_invitations
@@ -11,7 +12,7 @@ from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
 from plugin.errors import NotFound
 from plugin.norming import in_use
-from plugin.pages import delivery_label, render_patient, render_response
+from plugin.pages import choose_language, delivery_label, render_patient, render_response
 from plugin.routes.chart import Chart, read_chart
 from plugin.routes.state import (
     CurrentLaunch,
@@ -27,11 +28,14 @@ router = APIRouter(prefix="/launches/{launch}")
 
 
 @router.get("")
-async def patient(found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
+async def patient(
+    found: CurrentLaunch, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far."""
     now, vault = rapport.clock(), rapport.ledger.vault
+    medication = rapport.settings.policies[found.site].show_medication
     chart, accounts, under_way, norms = await asyncio.gather(
-        _chart(rapport, found),
+        _chart(rapport, found, medication=medication),
         _accounts(rapport, found),
         rapport.ledger.read(
             lambda connection: open_invitations(connection, vault, found.site, found.patient, now)
@@ -41,7 +45,10 @@ async def patient(found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, chart, accounts, under_way, csrf_token(rapport, found), norms)
+    language = choose_language(accept_language)
+    page = patient_page(
+        rapport, found, chart, accounts, under_way, csrf_token(rapport, found), norms, language
+    )
     return HTMLResponse(render_patient(page))
 
 
@@ -80,8 +87,9 @@ async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport)
     return HTMLResponse(render_response(response_page(rapport, found, account, attempts, chart)))
 
 
-async def _chart(rapport: Rapport, found: Launch) -> Chart:
-    return await read_chart(await ehr_for(rapport, found), found, rapport.intake.catalogue)
+async def _chart(rapport: Rapport, found: Launch, *, medication: bool = False) -> Chart:
+    ehr = await ehr_for(rapport, found)
+    return await read_chart(ehr, found, rapport.intake.catalogue, medication=medication)
 
 
 async def _accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:

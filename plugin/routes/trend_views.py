@@ -1,17 +1,20 @@
 """Scores over sessions for the patient page: what the record holds, what is on its way, and what the site knows of error."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from plugin.delivery.account import Account
+from plugin.interpretation import Interpretation
 from plugin.norming import Norm, statistics_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.routes.chart import Chart, Respondent
+from plugin.routes.marks import is_interpreted, mark_events
+from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Rater
 
@@ -29,8 +32,9 @@ def read_trend(
     accounts: tuple[Account, ...],
     people: Mapping[str, Respondent],
     norms: tuple[Norm, ...],
+    interpretation: Interpretation | None = None,
 ) -> Trend:
-    """Join what the record holds with what is on its way there."""
+    """Join what the record holds with what is on its way there; marks are made where the site accepts interpretation."""
     in_record = {address for account in accounts for address in account.locations}
     waiting = [account for account in accounts if not in_record & set(account.locations)]
     # The record may have a score already that the ledger, read a moment before, still has on its way.
@@ -47,23 +51,37 @@ def read_trend(
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
     places = _places(catalogue)
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
-    series = (_series(catalogue, line, found, people) for line, found in lines)
-    ids = [line[0][:2] for line in lines]
+    adopted = _Adopted(catalogue, norms, chart, interpretation)
     return Trend(
         tuple(
-            replace(each, error=_error(norms, catalogue.by_id(instrument).canonical, score, each, chart))
-            for (instrument, score), each in zip(ids, series, strict=True)
-        )
+            adopted.complete(line, _series(catalogue, line, found, people, chart.contacts))
+            for line, found in lines
+        ),
+        chart.courses,
+        interpretation.rupture if interpretation and interpretation.rupture != "none" else None,
     )
 
 
-def _error(
-    norms: tuple[Norm, ...], instrument: str, score: str, series: TrendSeries, chart: Chart
-) -> MeasurementError | None:
-    """Say what the site has adopted about a score's error, for the patient's age at the last session."""
-    band = band_of(chart.birth_date, series.points[-1].when)
-    found = statistics_for(norms, instrument, score, series.rater, band)
-    return None if found is None else MeasurementError(found.smallest_reliable, found.source)
+@dataclass(frozen=True, slots=True)
+class _Adopted:
+    """What the site has decided about scores: its norms, and what it accepts of interpretation."""
+
+    catalogue: Catalogue
+    norms: tuple[Norm, ...]
+    chart: Chart
+    interpretation: Interpretation | None
+
+    def complete(self, line: tuple[str, str, str], series: TrendSeries) -> TrendSeries:
+        """Add the error of a score, for the patient's age at the last session, and marks by the site's rule."""
+        instrument, score, _ = line
+        band = band_of(self.chart.birth_date, series.points[-1].when)
+        canonical = self.catalogue.by_id(instrument).canonical
+        found = statistics_for(self.norms, canonical, score, series.rater, band)
+        error = None if found is None else MeasurementError(found.smallest_reliable, found.source)
+        points = series.points
+        if is_interpreted(self.interpretation, self.catalogue.by_id(instrument), score):
+            points = mark_events(series, self.interpretation, found.sd if found else None)
+        return replace(series, error=error, points=points)
 
 
 def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, int]]:
@@ -76,7 +94,11 @@ def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, i
 
 
 def _series(
-    catalogue: Catalogue, line: tuple[str, str, str], found: list[Point], people: Mapping[str, Respondent]
+    catalogue: Catalogue,
+    line: tuple[str, str, str],
+    found: list[Point],
+    people: Mapping[str, Respondent],
+    contacts: Contacts,
 ) -> TrendSeries:
     instrument_id, score_id, respondent = line
     instrument = catalogue.by_id(instrument_id)
@@ -89,7 +111,15 @@ def _series(
         scale_label=score.display,
         low=float(score.low if score.low is not None else 0),
         high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
-        points=tuple(TrendPoint(point.when, point.value, point.absent) for point in found),
+        points=tuple(
+            TrendPoint(
+                point.when,
+                point.value,
+                point.absent,
+                contacts.was_virtual(point.encounter, point.when.date()),
+            )
+            for point in found
+        ),
     )
 
 
@@ -99,6 +129,7 @@ def points_of(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
     response = f"QuestionnaireResponse/{account.record.id}"
     for each in raw:
         each["derivedFrom"] = [{"reference": response}]
+        each["encounter"] = {"reference": account.record.encounter or ""}
     sources = {response: account.record.source} if account.record.source else {}
     return read_points(raw, sources, catalogue)
 

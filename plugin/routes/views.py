@@ -59,9 +59,11 @@ def patient_page(
     under_way: tuple[tuple[Invitation, int], ...],
     csrf: str,
     norms: tuple[Norm, ...],
+    language: str,
 ) -> PatientPage:
-    """Fill the patient page; `norms` are those that the site has adopted."""
+    """Fill the patient page; `norms` are those that the site has adopted, `language` is the reader's."""
     catalogue = rapport.intake.catalogue
+    policy = rapport.settings.policies[launch.site]
     today = rapport.clock().date()
     age = age_in_years(chart.birth_date, today)
     people = {each.reference: each for each in chart.respondents}
@@ -89,7 +91,8 @@ def patient_page(
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
-        trend=read_trend(catalogue, chart, accounts, people, norms),
+        trend=read_trend(catalogue, chart, accounts, people, norms, policy.interpretation),
+        language=language,
         notices=tuple(_notices(launch, chart)),
         open_forms=tuple(
             _open_form(catalogue, each, answered, people, rapport.clock()) for each, answered in under_way

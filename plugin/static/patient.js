@@ -133,6 +133,7 @@ async function refresh() {
     if (found) part.replaceChildren(...found.childNodes);
   });
   localTimes();
+  offerPrint();
   const responses = document.querySelector("[data-poll]");
   if (responses) follow(responses);
 }
@@ -147,7 +148,18 @@ document.querySelectorAll("[data-copy]").forEach((button) => {
   });
 });
 
+// What is folded up is printed too: opened before, and as it was after.
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("details:not([open])")];
+  opened.forEach((each) => { each.open = true; });
+});
+addEventListener("afterprint", () => { opened.forEach((each) => { each.open = false; }); });
+document.addEventListener("click", ({ target }) => { if (target.closest("[data-print]")) print(); });
+const offerPrint = () => document.querySelectorAll("[data-print]").forEach((button) => { button.hidden = false; });
+
 localTimes();
+offerPrint();
 const start = document.querySelector("[data-start]");
 if (start?.querySelector("[data-pin]")) offer(start);
 const moving = document.querySelector("[data-moving]");

@@ -24,6 +24,7 @@ class Point:
     absent: str | None
     respondent: str | None  # reference, where the record still tells
     response: str | None  # reference or our own id
+    encounter: str | None = None  # reference
 
 
 class _Reference(msgspec.Struct):
@@ -52,6 +53,7 @@ class _Observation(msgspec.Struct):
     valueQuantity: _Quantity | None = None  # noqa: N815 -- FHIR's element name
     dataAbsentReason: _Concept | None = None  # noqa: N815 -- FHIR's element name
     derivedFrom: tuple[_Reference, ...] = ()  # noqa: N815 -- FHIR's element name
+    encounter: _Reference | None = None
 
 
 class _Response(msgspec.Struct):
@@ -104,7 +106,8 @@ def _read_point(
     response = next(
         (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
     )
-    return Point(when, instrument, score, value, absent, sources.get(response or ""), response)
+    encounter = found.encounter.reference if found.encounter and found.encounter.reference else None
+    return Point(when, instrument, score, value, absent, sources.get(response or ""), response, encounter)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,5 +1,6 @@
 """Sample pages that look like a CAMHS: what the tests render, and what the screenshots show."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -35,6 +36,8 @@ from plugin.pages import (
     TrendPoint,
     TrendSeries,
 )
+from plugin.pages.trend import Event, MeasurementError
+from plugin.trends.medication import Course
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -145,6 +148,31 @@ def trend() -> Trend:
         tuple(TrendPoint(NOW - timedelta(days=30 * place), value) for place, value in ((3, 3.5), (1, 4.25))),
     )  # fmt: skip
     return Trend((*made, peq))
+
+
+def marked_trend() -> Trend:
+    """A trend with all that can stand around a score: band, rupture and repair, kinds of sessions, medicines."""
+    events = {3: Event.RUPTURE, 5: Event.REPAIR}
+    values: dict[str, list[float | None]] = {
+        "child": [17, 18, 19, 10, 13, 18, 20],
+        "therapist": [18, 19, 20, 19, 19, 21, 21],
+    }
+    error = MeasurementError(3.4, "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01")
+    made = []
+    for rater, name in (("child", "Mia"), ("therapist", "Dr Amara Osei")):
+        plain = series(rater, name, "total", "Total", 24, values[rater])
+        points = tuple(
+            replace(point, virtual=place % 3 == 1, event=events.get(place) if rater == "child" else None)
+            for place, point in enumerate(plain.points)
+        )
+        made.append(replace(plain, points=points, error=error))
+    days = [point.when.date() for point in made[0].points]
+    courses = (
+        Course("Methylphenidate 18 mg prolonged-release tablet", date(2020, 1, 1), days[1], ongoing=False),
+        Course("Fluoxetine 20 mg capsule", days[2], None, ongoing=True),
+        Course("Melatonin 2 mg tablet", days[4], None, ongoing=False),
+    )
+    return Trend(tuple(made), courses, "gumz-1sd")
 
 
 def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:

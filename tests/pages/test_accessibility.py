@@ -51,10 +51,13 @@ def _refused(page: Page, address: str, desk: Desk) -> None:
     expect(page.get_by_text("Choose one.")).to_be_visible()
 
 
-def _opened_table(page: Page, address: str, _: Desk) -> None:
-    page.goto(f"{address}/patient")
-    for summary in page.locator("summary:visible").all():
-        summary.click()
+def _opened_table(path: str) -> Callable[[Page, str, Desk], None]:
+    def go(page: Page, address: str, _: Desk) -> None:
+        page.goto(f"{address}{path}")
+        for summary in page.locator("summary:visible").all():
+            summary.click()
+
+    return go
 
 
 def _uncovered(page: Page, address: str, _: Desk) -> None:
@@ -72,7 +75,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "home": _go("/"),
     "failure": _go("/failure"),
     "patient": _go("/patient"),
-    "patient, table open": _opened_table,
+    "patient, table open": _opened_table("/patient"),
+    "patient, everything marked": _opened_table("/marked"),
     "patient, nothing yet": _go("/empty"),
     "response": _go("/response"),
     "lock": _go("/launches/0b8e/return"),
@@ -93,7 +97,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
 }
 
 
-@pytest.mark.parametrize("path", ["/", "/failure", "/patient", "/response", "/wrong-pin"])
+@pytest.mark.parametrize("path", ["/", "/failure", "/patient", "/marked", "/response", "/wrong-pin"])
 def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, path: str) -> None:
     # WCAG 2.2 criterion 1.4.10: 1280 px at 400 % zoom are 320 px.
     page.set_viewport_size({"width": 320, "height": 256})

@@ -115,6 +115,45 @@ def test_a_scale_is_chosen_by_arrow_key(page: Page, address: str) -> None:
     expect(page.get_by_role("img")).to_have_count(1)
 
 
+def test_the_band_of_one_person_is_shown_at_a_time(page: Page, address: str) -> None:
+    page.goto(f"{address}/marked")
+    shown = page.locator("svg:visible .band:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_have_class(re.compile("band-0"))
+    page.get_by_role("radio", name="Dr Amara Osei (18 ± 3.4)").check()
+    expect(shown).to_have_class(re.compile("band-1"))
+    page.get_by_role("radio", name="nobody").check()
+    expect(shown).to_have_count(0)
+
+
+def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: Page, address: str) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address}/marked")
+    summary = page.get_by_text("The same as a table")
+    expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.get_by_role("cell", name="10 (rupture)")).to_be_visible()
+    expect(page.locator(".plot.wide")).to_be_visible()
+    expect(page.locator(".plot.slim")).to_be_hidden()
+    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_text("Mia (17 ± 3.4)")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(summary).to_be_visible()
+    expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
+
+
+def test_printing_is_offered_where_there_is_something_to_print(page: Page, address: str) -> None:
+    page.goto(f"{address}/empty")
+    expect(page.get_by_role("button", name="Print")).to_have_count(0)
+    page.goto(f"{address}/marked")
+    page.evaluate("window.print = () => { document.title = 'printed'; }")
+    page.get_by_role("button", name="Print").click()
+    expect(page).to_have_title("printed")
+
+
 def test_times_are_shown_as_on_the_readers_clock(page: Page, address: str) -> None:
     browser = page.context.browser
     assert browser is not None

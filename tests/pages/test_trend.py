@@ -8,8 +8,20 @@ from itertools import pairwise
 import pytest
 
 from plugin import pages
-from plugin.pages.plot import NARROW, WIDE, Frame, draw
-from plugin.pages.trend import Panel, Trend, TrendPoint, TrendSeries, group, latest
+from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
+from plugin.pages.strips import MOST_COURSES
+from plugin.pages.trend import (
+    Event,
+    MeasurementError,
+    Panel,
+    Trend,
+    TrendPoint,
+    TrendSeries,
+    group,
+    latest,
+    shown_courses,
+)
+from plugin.trends.medication import Course
 from tests.pages import samples
 
 
@@ -147,3 +159,111 @@ def test_two_hundred_sessions_still_make_a_small_page() -> None:
     html = pages.render_patient(samples.patient(trend=trend, responses=()))
     assert len(html) < 300_000
     assert html.count('<tr><th scope="row">') == 800
+
+
+def _marked(frame: Frame = WIDE) -> tuple[Panel, Plot]:
+    trend = samples.marked_trend()
+    panel = group(trend)[0].panels[0]
+    return panel, draw(panel, frame, shown_courses(trend.courses, panel))
+
+
+def _places_of(path: str) -> tuple[float, float]:
+    x, y = re.findall(r"-?[\d.]+", path)[:2]
+    return float(x), float(y)
+
+
+def test_a_band_stands_around_the_first_score_and_ends_with_the_scale() -> None:
+    panel, plot = _marked()
+    child = plot.lines[0].band
+    assert child is not None
+    height = plot.axis_y - WIDE.top
+    assert child.height == pytest.approx(height * 2 * 3.4 / 24)
+    assert panel.series[1].band == pytest.approx((14.6, 21.4))
+    wide = dataclasses.replace(panel.series[0], error=_error(30.0))
+    assert wide.band == (0, 24)
+
+
+def _error(width: float) -> MeasurementError:
+    return MeasurementError(width, "own data")
+
+
+def test_without_a_norm_there_is_no_band() -> None:
+    assert all(line.band is None for line in draw(_panel([14, 16]), WIDE).lines)
+    assert "show-band" not in pages.render_patient(samples.patient())
+
+
+def test_a_rupture_points_down_below_its_mark_and_a_repair_up_above() -> None:
+    _, plot = _marked()
+    fell, back = plot.lines[0].events
+    assert (fell.event, back.event) == (Event.RUPTURE, Event.REPAIR)
+    marks = plot.lines[0].marks
+    assert _places_of(fell.path)[1] > _places_of(marks[3].path)[1]
+    assert _places_of(back.path)[1] < _places_of(marks[5].path)[1]
+    assert "l6 7" in fell.path
+    assert "l6 -7" in back.path
+
+
+@pytest.mark.parametrize("frame", [WIDE, NARROW])
+def test_what_stands_below_the_axis_lies_inside_the_drawing_and_apart(frame: Frame) -> None:
+    _, plot = _marked(frame)
+    heights = [plot.axis_y, _places_of(plot.contacts[0].path)[1], plot.days_y]
+    heights += [bar.y for bar in plot.courses]
+    assert heights == sorted(heights)
+    assert heights[-1] < plot.height
+    assert all(frame.left <= bar.x1 <= bar.x2 <= frame.width - frame.right for bar in plot.courses)
+
+
+def test_a_medicine_begins_and_stops_where_the_record_says() -> None:
+    _, plot = _marked()
+    before, going_on, unknown = plot.courses
+    assert before.begins is None
+    assert before.stops is not None
+    assert going_on.begins is not None
+    assert (going_on.stops, going_on.x2) == (None, WIDE.width - WIDE.right)
+    assert not unknown.certain
+    assert unknown.x2 < going_on.x2
+
+
+def test_medicines_of_another_time_are_left_out_and_too_many_stand_in_the_table() -> None:
+    panel = group(samples.marked_trend())[0].panels[0]
+    first, last = (day.when.date() for day in (panel.series[0].points[0], panel.series[0].points[-1]))
+    old = Course("Old", None, first - timedelta(days=1), ongoing=False)
+    late = Course("Late", last + timedelta(days=1), None, ongoing=True)
+    now = [Course(f"Now {place}", first, None, ongoing=True) for place in range(MOST_COURSES + 2)]
+    assert [each.name for each in shown_courses((old, late, *now), panel)] == [each.name for each in now]
+    trend = dataclasses.replace(samples.marked_trend(), courses=tuple(now))
+    html = pages.render_patient(samples.patient(trend=trend))
+    assert "2 more medicines stand in the table." in html
+    assert html.count("<li>Now 5 since") == 1
+
+
+def test_sessions_in_person_and_by_video_differ_in_shape() -> None:
+    _, plot = _marked()
+    shapes = {mark.virtual: re.sub(r"M[\d.]+ [\d.]+", "", mark.path) for mark in plot.contacts}
+    assert set(shapes) == {True, False}
+    assert shapes[True] != shapes[False]
+
+
+def test_everything_marked_stands_in_words_and_in_the_table() -> None:
+    html = re.sub(r"\s+", " ", pages.render_patient(samples.patient(trend=samples.marked_trend())))
+    described = re.findall(r"<desc[^>]*>(.*?)</desc>", html)[0]
+    for said in (
+        "Rupture on 12 Oct 2026. Repair on 9 Nov 2026.",
+        "No reliable change from the first score between 13.6 and 20.4.",
+        "2 of 7 days with a session by video.",
+        "Fluoxetine 20 mg capsule since 28 Sep 2026.",
+        "Melatonin 2 mg tablet from 26 Oct 2026, end not recorded.",
+    ):
+        assert said in described
+    assert "10 (rupture)" in html
+    assert "18 (repair)" in html
+    assert '<th scope="row">14 Sep 2026, by video</th>' in html
+    assert "whichever is larger (Gumz 2012)" in html
+
+
+def test_the_scores_are_told_in_the_readers_language() -> None:
+    html = pages.render_patient(samples.patient(trend=samples.marked_trend(), language="de"))
+    assert 'data-part="trend" lang="de"' in html
+    assert "Werte über die Sitzungen" in html
+    assert "10 (Bruch)" in html
+    assert '<html lang="en"' in html

@@ -1,4 +1,4 @@
-"""The catalogues: complete for whatever a respondent reads, and chosen as the reader asked."""
+"""The catalogues: complete for whatever a respondent reads and for the scores, and chosen as the reader asked."""
 
 import re
 from io import BytesIO
@@ -11,44 +11,56 @@ from jinja2.ext import babel_extract
 
 import plugin
 from plugin import pages
-from plugin.pages.words import LANGUAGES, TRANSLATED, direction, translations
+from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
 
 ROOT = Path(plugin.__file__).parent
 LOCALES = ROOT / "locales"
 
 
-def _messages() -> set[str | tuple[str, ...]]:
-    """Extract every message of the pages that a respondent sees."""
-    found: set[str | tuple[str, ...]] = set()
-    for template in (ROOT / "pages" / "templates" / "respondent").glob("*.html"):
+TEMPLATES = ROOT / "pages" / "templates"
+# Which pages speak from which catalogue; of parts.html the card with the scores uses one macro.
+SPOKEN = {
+    "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
+    "trends": [TEMPLATES / "clinician" / f"{name}.html" for name in ("trend", "plot", "criterion")],
+}
+OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
+
+
+def _messages(domain: str) -> set[str | tuple[str, ...]]:
+    """Extract every message of the templates that speak from a catalogue."""
+    found: set[str | tuple[str, ...]] = set(OF_PARTS) if domain == "trends" else set()
+    for template in SPOKEN[domain]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
             found.add(parts[0] if len(parts) == 1 else parts)
     return found
 
 
-def _catalogue(language: str) -> Catalog:
-    with (LOCALES / language / "LC_MESSAGES" / "respondent.po").open("rb") as source:
+def _catalogue(language: str, domain: str) -> Catalog:
+    with (LOCALES / language / "LC_MESSAGES" / f"{domain}.po").open("rb") as source:
         return read_po(source, locale=language)
 
 
 def test_there_is_something_to_translate() -> None:
-    assert len(_messages()) > 40
+    assert set(SPOKEN) == set(DOMAINS)
+    assert all(len(_messages(domain)) > 40 for domain in DOMAINS)
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_a_catalogue_has_every_message_that_a_respondent_reads(language: str) -> None:
-    catalogue = {message.id: message for message in _catalogue(language) if message.id}
-    assert set(catalogue) == _messages()
+def test_a_catalogue_has_every_message_that_its_pages_show(language: str, domain: str) -> None:
+    catalogue = {message.id: message for message in _catalogue(language, domain) if message.id}
+    assert set(catalogue) == _messages(domain)
     for message in catalogue.values():
         strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
         assert all(strings), message.id
         assert not message.fuzzy
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_a_translation_keeps_the_places_to_fill(language: str) -> None:
-    for message in _catalogue(language):
+def test_a_translation_keeps_the_places_to_fill(language: str, domain: str) -> None:
+    for message in _catalogue(language, domain):
         if not message.id:
             continue
         sources = (message.id,) if isinstance(message.id, str) else tuple(message.id)

@@ -40,6 +40,8 @@ SCOPES = [
     "patient/QuestionnaireResponse.crs",
     "patient/Observation.crs",
     "patient/Provenance.c",
+    "patient/MedicationStatement.rs",
+    "patient/MedicationRequest.rs",
     "user/Practitioner.r",
 ]
 SIGNING_KEY = generate_key("ES384")

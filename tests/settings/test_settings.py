@@ -1,12 +1,15 @@
 """Settings: what is missing or wrong stops the start with a sentence that says what to set."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from plugin.errors import SettingsInvalid
 from plugin.initial import CONFIGURATION, write_initial
-from plugin.settings import Settings, read_settings
+from plugin.interpretation import InterpretationSection, Rupture
+from plugin.settings import MEDICATION_SCOPES, Settings, read_settings
+from plugin.trends.sequences import Criterion
 
 SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 MINIMAL = """
@@ -214,3 +217,48 @@ def test_forms_of_a_sites_own_are_set(tmp_path: Path) -> None:
 def test_forms_that_cannot_be_named_so_stop_the_start(tmp_path: Path, wrong: str, expected: str) -> None:
     with pytest.raises(SettingsInvalid, match=expected):
         read(tmp_path, MINIMAL + wrong)
+
+
+ACCEPTED = """
+[site.interpretation]
+accepted_by = "Head of service"
+accepted_on = 2026-01-31
+instruments = ["rapport-checkin-child"]
+"""
+
+
+def test_nothing_is_interpreted_unless_a_site_accepts_it_by_name(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL).policies["clinic"].interpretation is None
+    found = read(tmp_path, MINIMAL + ACCEPTED).policies["clinic"].interpretation
+    assert found is not None
+    assert (found.accepted_by, found.rupture) == ("Head of service", "none")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ('accepted_by = ""', "accepted_by"),
+        ("instruments = []", "instruments"),
+        ('rupture = "stiles"', "rupture"),
+        ("sessions_before = 2", "sessions_before"),
+        ("smallest_fall = nan", "smallest_fall"),
+        ("divergence = 0", "divergence"),
+    ],
+)
+def test_an_interpretation_that_cannot_be_used_is_named(tmp_path: Path, wrong: str, named: str) -> None:
+    text = "\n".join(line for line in ACCEPTED.splitlines() if not line.startswith(f"{named} ="))
+    with pytest.raises(SettingsInvalid, match=named):
+        read(tmp_path, MINIMAL + text + f"\n{wrong}\n")
+
+
+def test_every_criterion_that_can_be_set_is_known_and_documented() -> None:
+    assert set(get_args(Rupture)) == {*Criterion, "none"}
+    page = Path("docs/reference/interpretation.md").read_text(encoding="utf-8")
+    for name in (*InterpretationSection.model_fields, *Criterion):
+        assert f"`{name}`" in page
+
+
+def test_medicines_are_asked_for_only_where_they_are_shown(tmp_path: Path) -> None:
+    assert not set(MEDICATION_SCOPES) & set(read(tmp_path, MINIMAL).sites["clinic"].scopes)
+    shown = read(tmp_path, MINIMAL + "show_medication = true\n")
+    assert set(MEDICATION_SCOPES) < set(shown.sites["clinic"].scopes)

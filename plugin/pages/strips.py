@@ -1,0 +1,89 @@
+"""Geometry of what stands below a plot's axis: how sessions were held, and when medicines were taken. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from plugin.pages.trend import Panel, kinds_on, sessions
+from plugin.trends.medication import Course
+
+CONTACTS = 18.0  # px of the strip of sessions
+COURSE = 18.0  # px of one medicine's row
+MOST_COURSES = 4  # rows in the drawing; the table has all
+_CLEAR = 8.0  # px between two marks of one kind, below which the second is left out
+_STUB = 22.0  # px drawn of a course whose end the record does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class ContactMark:
+    """A session in person or by video."""
+
+    path: str
+    virtual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CourseBar:
+    """A medicine's row. `begins` and `stops` are where it does so within the plot, else None."""
+
+    y: float
+    x1: float
+    x2: float
+    begins: float | None
+    stops: float | None
+    label: str
+    certain: bool  # whether the record tells how long
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The x axis: where days fall, and its ends."""
+
+    x: Callable[[date], float]
+    left: float
+    right: float
+
+
+def contact_marks(panel: Panel, span: Span, y: float) -> tuple[ContactMark, ...]:
+    """Mark every session whose kind the record tells; what would cover the mark before it is left out."""
+    marks: list[ContactMark] = []
+    last: dict[bool, float] = {}
+    for day in sessions(panel):
+        kinds = kinds_on(panel, day)
+        for place, virtual in enumerate(kinds):
+            x = span.x(day) + (place - (len(kinds) - 1) / 2) * 2 * _CLEAR
+            if x - last.get(virtual, -_CLEAR) >= _CLEAR:
+                last[virtual] = x
+                marks.append(ContactMark(contact_path(x, y, virtual=virtual), virtual))
+    return tuple(marks)
+
+
+def contact_path(x: float, y: float, *, virtual: bool) -> str:
+    """Draw a filled square for a session in person, an open triangle, as on a player, for one by video."""
+    if virtual:
+        return f"M{x - 3.5:.1f} {y - 4.5:.1f}l8 4.5l-8 4.5z"
+    return f"M{x - 3:.1f} {y - 3:.1f}h6v6h-6z"
+
+
+def course_bars(
+    courses: tuple[Course, ...], days: tuple[date, ...], span: Span, top: float, characters: int
+) -> tuple[CourseBar, ...]:
+    """Lay the first medicines out below each other; `characters` is the room for a name."""
+    return tuple(
+        _bar(each, days, span, top + COURSE * (place + 0.5), characters)
+        for place, each in enumerate(courses[:MOST_COURSES])
+    )
+
+
+def _bar(course: Course, days: tuple[date, ...], span: Span, y: float, characters: int) -> CourseBar:
+    begins = span.x(course.start) if course.start is not None and course.start >= days[0] else None
+    stops = span.x(course.end) if course.end is not None and course.end <= days[-1] else None
+    x1 = span.left if begins is None else begins
+    certain = course.ongoing or course.end is not None
+    x2 = stops if stops is not None else span.right if certain else min(x1 + _STUB, span.right)
+    return CourseBar(y, x1, x2, begins, stops, shorten(course.name, characters), certain)
+
+
+def shorten(name: str, characters: int) -> str:
+    """Cut a name to the room that there is."""
+    return name if len(name) <= characters else f"{name[: characters - 1].rstrip()}…"

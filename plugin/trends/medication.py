@@ -1,0 +1,146 @@
+"""Reads when a patient took which medicine out of MedicationRequest and MedicationStatement. Pure, and lenient: others' data.
+
+A MedicationStatement says what is taken, a MedicationRequest what was ordered (FHIR R4, boundaries of MedicationStatement):
+where both tell of a medicine, the statement's days count. `dispenseRequest.validityPeriod` is when a prescription goes stale,
+not when it is taken, and is never read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+import msgspec
+
+JsonObject = dict[str, object]
+
+# FHIR R4 medication-statement-status and medicationrequest-status: what was, or is, taken or ordered for taking.
+_TAKEN = {"active", "completed", "stopped", "on-hold"}
+_ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A medicine from a day to a day. `start` or `end` is None where the record does not say; `ongoing` has no end."""
+
+    name: str
+    start: date | None
+    end: date | None
+    ongoing: bool
+
+
+class _Coding(msgspec.Struct):
+    system: str = ""
+    code: str = ""
+    display: str | None = None
+
+
+class _Concept(msgspec.Struct):
+    coding: tuple[_Coding, ...] = ()
+    text: str | None = None
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+    display: str | None = None
+
+
+class _Period(msgspec.Struct):
+    start: str | None = None
+    end: str | None = None
+
+
+class _Repeat(msgspec.Struct, rename="camel"):
+    bounds_period: _Period = msgspec.field(default_factory=_Period)
+
+
+class _Timing(msgspec.Struct):
+    repeat: _Repeat = msgspec.field(default_factory=_Repeat)
+
+
+class _Dosage(msgspec.Struct):
+    timing: _Timing = msgspec.field(default_factory=_Timing)
+
+
+class _Medication(msgspec.Struct, rename="camel"):
+    """Both resources at once: each leaves the other's elements out."""
+
+    resource_type: str = ""
+    status: str = ""
+    intent: str = "order"
+    do_not_perform: bool = False
+    medication_codeable_concept: _Concept = msgspec.field(default_factory=_Concept)
+    medication_reference: _Reference = msgspec.field(default_factory=_Reference)
+    authored_on: str | None = None
+    dosage_instruction: tuple[_Dosage, ...] = ()
+    effective_period: _Period = msgspec.field(default_factory=_Period)
+    effective_date_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    key: str
+    is_statement: bool
+    course: Course
+
+
+def read_courses(resources: Iterable[JsonObject]) -> tuple[Course, ...]:
+    """Give the courses among MedicationRequests and MedicationStatements, earliest first; unreadable ones are left out."""
+    told = sorted((found for raw in resources if (found := _read(raw))), key=lambda each: each.key)
+    courses: list[Course] = []
+    for _, group in groupby(told, key=lambda each: each.key):
+        each_told = list(group)
+        statements = [each.course for each in each_told if each.is_statement]
+        courses += _join(statements or [each.course for each in each_told])
+    return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
+
+
+def _read(raw: JsonObject) -> _Told | None:
+    try:
+        found = msgspec.convert(raw, _Medication)
+    except msgspec.ValidationError:
+        return None
+    name, key = _name(found)
+    if not name or found.status not in _TAKEN or found.do_not_perform:
+        return None
+    if found.resource_type == "MedicationStatement":
+        start, end = found.effective_period.start or found.effective_date_time, found.effective_period.end
+    elif found.resource_type == "MedicationRequest" and found.intent in _ORDERS:
+        bounds = next((each.timing.repeat.bounds_period for each in found.dosage_instruction), _Period())
+        start, end = bounds.start or found.authored_on, bounds.end
+    else:
+        return None
+    last = _date(end)
+    ongoing = found.status == "active" and last is None
+    return _Told(key, found.resource_type == "MedicationStatement", Course(name, _date(start), last, ongoing))
+
+
+def _name(found: _Medication) -> tuple[str, str]:
+    """Give what a medicine is called, and what tells that two are the same."""
+    concept, reference = found.medication_codeable_concept, found.medication_reference
+    coding = next((each for each in concept.coding if each.code), _Coding())
+    name = concept.text or coding.display or reference.display or coding.code
+    return name, (f"{coding.system}|{coding.code}" if coding.code else reference.reference or name.casefold())
+
+
+def _join(courses: list[Course]) -> list[Course]:
+    """Make one course of those that overlap; an order without an end is taken to last until the next of its medicine."""
+    joined: list[Course] = []
+    for each in sorted(courses, key=lambda one: one.start or date.min):
+        before = joined[-1] if joined else None
+        if before is None or (before.end is not None and each.start is not None and each.start > before.end):
+            joined.append(each)
+            continue
+        ongoing = before.ongoing or each.ongoing
+        ends = [one.end for one in (before, each) if one.end is not None]
+        end = None if ongoing or len(ends) < 2 else max(ends)
+        joined[-1] = Course(before.name, before.start, end, ongoing)
+    return joined
+
+
+def _date(text: str | None) -> date | None:
+    """Read a dateTime to the day; a year or a month alone is no day."""
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None

@@ -1,0 +1,104 @@
+"""What the patient page draws around the scores: sessions' kinds, medicines, and ruptures where the site accepts a rule."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from plugin.interpretation import Interpretation
+from tests.product.test_norms import adopt_figures
+from tests.product.world import World, run_world
+
+ADOLESCENT = "rapport-checkin-adolescent"
+ACCEPTED = Interpretation(
+    accepted_by="Head of service",
+    accepted_on=date(2026, 1, 31),
+    instruments=(ADOLESCENT,),
+    rupture="gumz-1sd",
+    sessions_before=3,
+    repair_within=3,
+    smallest_fall=1 / 12,
+    divergence=1.0,
+)
+
+
+@pytest.fixture
+async def reading(tmp_path: Path) -> AsyncIterator[World]:
+    async with run_world(tmp_path, interpretation=ACCEPTED, show_medication=True) as world:
+        yield world
+
+
+async def test_nour_fell_and_came_back_and_the_rule_stands_beneath(reading: World) -> None:
+    page = await reading.launch("نور")
+    first = page.text[page.text.index('class="plot wide"') :].partition("</svg>")[0]
+    assert re.findall(r'data-event="(\w+)"', first) == ["rupture", "repair"]
+    assert "(rupture)" in page.text
+    assert "(repair)" in page.text
+    assert "Gumz 2012" in page.text
+
+
+async def test_subscales_are_not_read_for_ruptures(reading: World) -> None:
+    page = await reading.launch("نور")
+    assert page.text.count("data-event=") == 4  # the total's two marks, in the wide and in the narrow drawing
+
+
+async def test_instruments_that_the_site_does_not_name_are_not_read(reading: World) -> None:
+    page = await reading.launch("jayden")  # up and down: his caregiver's form is not named, his own is
+    assert "data-criterion" in page.text
+    table = page.text[page.text.index("<table>") :].partition("</table>")[0]
+    caregivers = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL)[1] for row in table.split("<tr>")[2:]]
+    assert not any("rupture" in each for each in caregivers)
+
+
+async def test_without_acceptance_nothing_is_marked(world: World) -> None:
+    page = await world.launch("نور")
+    assert "rupture" not in page.text.lower()
+    assert "data-criterion" not in page.text
+
+
+async def test_a_medicine_of_the_record_is_drawn_where_the_site_shows_them(reading: World) -> None:
+    page = await reading.launch("نور")
+    assert re.search(r"<li>Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d</li>", page.text)
+    asked = {request.url.path for request in reading.hosts.seen if "/r4/Medication" in request.url.path}
+    assert {path.split("/")[2] for path in asked} == {"MedicationStatement", "MedicationRequest"}
+
+
+async def test_by_default_medicines_are_neither_read_nor_shown(world: World) -> None:
+    page = await world.launch("نور")
+    assert "Fluoxetine" not in page.text
+    assert not [request for request in world.hosts.seen if "/r4/Medication" in request.url.path]
+
+
+async def test_medicines_that_cannot_be_read_are_named_and_the_scores_still_shown(reading: World) -> None:
+    answer = await reading.browser.post(
+        "https://ehr.invalid/sandbox/faults",
+        json={"kind": "failed", "path": "/r4/MedicationStatement*", "count": 1},
+    )
+    assert answer.status_code in {200, 201}, answer.text
+    page = await reading.launch("نور")
+    assert "The EHR did not give the medication" in page.text
+    assert 'class="plot wide"' in page.text
+
+
+async def test_sessions_by_video_are_marked(world: World) -> None:
+    page = await world.launch("wei-ling")  # all by video
+    assert "session by video" in page.text
+    assert "session in person" not in page.text
+    assert ", by video</th>" in page.text
+
+
+async def test_a_band_is_drawn_where_a_norm_is_adopted_without_any_interpretation(world: World) -> None:
+    await adopt_figures(world, 3.0)
+    page = await world.launch("amara")
+    assert 'class="band band-0' in page.text
+    assert 'class="band band-1' not in page.text  # the caregiver's form has no norm
+    assert "20 ± 3.7" in page.text
+
+
+async def test_the_scores_speak_the_browsers_language(world: World) -> None:
+    world.browser.headers["Accept-Language"] = "fr-CH, en;q=0.5"
+    page = await world.launch("amara")
+    assert "Scores au fil des séances" in page.text
+    assert 'data-part="trend" lang="fr"' in page.text

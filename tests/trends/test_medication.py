@@ -1,0 +1,90 @@
+"""From when to when a medicine was taken, as the record tells it."""
+
+from datetime import date
+
+import pytest
+
+from plugin.trends.medication import Course, read_courses
+
+ATC = "http://www.whocc.no/atc"
+
+
+def medicine(kind: str, **more: object) -> dict[str, object]:
+    concept = {"coding": [{"system": ATC, "code": "N06AB03"}], "text": "Fluoxetine"}
+    return {"resourceType": kind, "status": "active", "medicationCodeableConcept": concept, **more}
+
+
+def statement(start: str, end: str | None = None, **more: object) -> dict[str, object]:
+    period = {"start": start} if end is None else {"start": start, "end": end}
+    return medicine("MedicationStatement", **{"effectivePeriod": period, **more})
+
+
+def order(authored: str, **more: object) -> dict[str, object]:
+    return medicine("MedicationRequest", **{"intent": "order", "authoredOn": authored, **more})
+
+
+def test_a_statement_tells_when_a_medicine_is_taken() -> None:
+    assert read_courses([statement("2026-01-05")]) == (
+        Course("Fluoxetine", date(2026, 1, 5), None, ongoing=True),
+    )
+    ended = statement("2026-01-05", "2026-02-01", status="completed")
+    assert read_courses([ended]) == (Course("Fluoxetine", date(2026, 1, 5), date(2026, 2, 1), ongoing=False),)
+
+
+def test_what_is_taken_goes_before_what_was_ordered() -> None:
+    (course,) = read_courses([order("2026-01-01"), statement("2026-01-05")])
+    assert course.start == date(2026, 1, 5)
+
+
+def test_an_order_counts_from_its_dosages_period_or_from_when_it_was_written() -> None:
+    bounds = {"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-10", "end": "2026-03-01"}}}}
+    assert read_courses([order("2026-01-01")])[0].start == date(2026, 1, 1)
+    (course,) = read_courses([order("2026-01-01", dosageInstruction=[bounds])])
+    assert (course.start, course.end, course.ongoing) == (date(2026, 1, 10), date(2026, 3, 1), False)
+
+
+def test_when_a_prescription_goes_stale_is_not_when_it_is_stopped() -> None:
+    (course,) = read_courses([order("2026-01-01", dispenseRequest={"validityPeriod": {"end": "2026-02-01"}})])
+    assert course.ongoing
+
+
+def test_a_stop_without_a_day_stays_unknown() -> None:
+    (course,) = read_courses([order("2026-01-01", status="stopped")])
+    assert (course.end, course.ongoing) == (None, False)
+
+
+def test_refills_are_one_course_and_a_break_makes_two() -> None:
+    refills = [order("2026-01-01", status="completed"), order("2026-02-01")]
+    assert read_courses(refills) == (Course("Fluoxetine", date(2026, 1, 1), None, ongoing=True),)
+    broken = [statement("2026-01-01", "2026-02-01"), statement("2026-03-01")]
+    assert [each.start for each in read_courses(broken)] == [date(2026, 1, 1), date(2026, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        statement("2026-01-01", status="not-taken"),
+        statement("2026-01-01", status="entered-in-error"),
+        order("2026-01-01", status="cancelled"),
+        order("2026-01-01", status="draft"),
+        order("2026-01-01", intent="proposal"),
+        order("2026-01-01", doNotPerform=True),
+        {"resourceType": "MedicationStatement", "status": "active"},
+        {"resourceType": "MedicationStatement", "status": 7},
+        {"resourceType": "Observation", "status": "active", "medicationCodeableConcept": {"text": "x"}},
+    ],
+)
+def test_what_was_not_taken_or_cannot_be_read_is_left_out(odd: dict[str, object]) -> None:
+    assert read_courses([odd]) == ()
+
+
+def test_a_year_alone_is_no_day() -> None:
+    assert read_courses([statement("2026")])[0].start is None
+
+
+def test_a_medicine_may_be_named_by_reference() -> None:
+    named = statement(
+        "2026-01-01", medicationReference={"reference": "Medication/1", "display": "Sertraline"}
+    )
+    del named["medicationCodeableConcept"]
+    assert read_courses([named])[0].name == "Sertraline"
