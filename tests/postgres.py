@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _OWNER = "postgres"  # PostgreSQL refuses to run as root
@@ -17,9 +18,26 @@ class PostgresMissing(Exception):
     """There is no PostgreSQL here that could be started; the message says why."""
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A server in a folder of its own; `url` has `{}` for the database's name."""
+
+    url: str
+    _control: tuple[object, ...]
+    _options: tuple[object, ...]
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        _run(*self._control, *self._options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a power failure does."""
+        _run(*self._control, "-m", "immediate", "stop")
+
+
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Run a server until the block ends; gives its SQLAlchemy URL, with `{}` for the database's name."""
+def postgres_server() -> Iterator[Postgres]:
+    """Run a server until the block ends."""
     binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="rapport-pg-"))
     try:
@@ -29,13 +47,26 @@ def running_postgres() -> Iterator[str]:
         data = folder / "data"
         _run(binaries / "initdb", "-D", data, "-U", user, "--auth=trust", "--no-sync", "-E", "UTF8")
         options = " ".join(f"-c {each}" for each in (*_SETTINGS, f"unix_socket_directories={folder}"))
-        _run(binaries / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
+        server = Postgres(
+            f"postgresql+psycopg://{user}@/{{}}?host={folder}",
+            (binaries / "pg_ctl", "-D", data, "-w"),
+            ("-l", folder / "log", "-o", options),
+        )
+        server.start()
         try:
-            yield f"postgresql+psycopg://{user}@/{{}}?host={folder}"
+            yield server
         finally:
-            _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            if (data / "postmaster.pid").exists():
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Run a server until the block ends; gives its SQLAlchemy URL, with `{}` for the database's name."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _binaries() -> Path:
@@ -49,8 +80,9 @@ def _binaries() -> Path:
     return found
 
 
-def _run(program: Path, *arguments: object) -> None:
-    command = [str(program), *(str(each) for each in arguments)]
+def _run(*command_line: object) -> None:
+    program = Path(str(command_line[0]))
+    command = [str(each) for each in command_line]
     if os.geteuid() == 0:
         command = ["runuser", "-u", _OWNER, "--", *command]
     done = subprocess.run(

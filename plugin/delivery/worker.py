@@ -3,10 +3,10 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -28,7 +28,10 @@ from plugin.metrics import Metrics
 from plugin.pace import DEFAULT_PACE, Pace
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+_DATABASE_PAUSE = 1.0  # seconds
 _IN_FLIGHT = 16  # at all sites together
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
 _STALLED = 60.0  # seconds without a turn of the loop after which it is taken for dead
@@ -194,11 +197,15 @@ class DeliveryWorker:
             failure=failure,
         )
         finished = self._clock()
-        await self._ledger.write(
-            lambda connection: outbox.finish(
-                connection, claimed, self._owner, started, finished, outcome, writer=destination.writers
+        await self._once_it_answers(
+            lambda: self._ledger.write(
+                lambda connection: outbox.finish(
+                    connection, claimed, self._owner, started, finished, outcome, writer=destination.writers
+                ),
+                audit,
             ),
-            audit,
+            # Whoever holds the lease by then decides: noting it late does no harm.
+            patience=None,
         )
         self._metrics.delivery.labels(claimed.site).observe(time.perf_counter() - begun)
         self._metrics.attempts.labels(claimed.site, str(outcome.state)).inc()
@@ -213,8 +220,11 @@ class DeliveryWorker:
     async def _attempt(self, claimed: Claimed) -> Outcome:
         pace = self._destinations[claimed.site].pace
         try:
-            record = await self._ledger.read(
-                lambda connection: read_kept(connection, self._ledger.vault, claimed.response)
+            record = await self._once_it_answers(
+                lambda: self._ledger.read(
+                    lambda connection: read_kept(connection, self._ledger.vault, claimed.response)
+                ),
+                patience=LEASE / 3,
             )
             written = await self._send(claimed, record)
         except NoToken as error:
@@ -231,6 +241,19 @@ class DeliveryWorker:
             return puzzle(error, claimed, pace, self._clock())
         self._gate.succeeded(claimed.site)
         return Outcome(DeliveryState.DELIVERED, "; ".join(written.left_out), self._clock(), written.locations)
+
+    async def _once_it_answers(self, work: Callable[[], Awaitable[T]], *, patience: timedelta | None) -> T:
+        """Do `work` in the database, again and again while that is away, for so long; None: until it answers or this stops."""
+        begun = time.monotonic()
+        while True:
+            try:
+                return await work()
+            except _AWAY as error:
+                waited = time.monotonic() - begun
+                if self._stopping or (patience is not None and waited > patience.total_seconds()):
+                    raise
+                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                await asyncio.sleep(_DATABASE_PAUSE)
 
     def _note_answer(self, site: str, error: EhrError, now: datetime) -> None:
         match error:
