@@ -23,6 +23,7 @@ class Postgres:
     """A server in a folder of its own; `url` has `{}` for the database's name."""
 
     url: str
+    binaries: Path
     _control: tuple[object, ...]
     _options: tuple[object, ...]
 
@@ -49,6 +50,7 @@ def postgres_server() -> Iterator[Postgres]:
         options = " ".join(f"-c {each}" for each in (*_SETTINGS, f"unix_socket_directories={folder}"))
         server = Postgres(
             f"postgresql+psycopg://{user}@/{{}}?host={folder}",
+            binaries,
             (binaries / "pg_ctl", "-D", data, "-w"),
             ("-l", folder / "log", "-o", options),
         )

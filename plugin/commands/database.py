@@ -1,11 +1,11 @@
-"""`rapport database`: the schema of the ledger's database."""
+"""`rapport database`: the schema of the ledger's database, its backup and restore."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
+app = typer.Typer(help="The schema of the database; backup and restore.", no_args_is_help=True)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
@@ -39,3 +39,38 @@ def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
     before, after = run(engine)
     engine.dispose()
     typer.echo(f"Schema {before or 'none'} before, {after} now.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder for this backup.", metavar="FOLDER")],
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Back up an SQLite database and its transparency log, while Rapport runs. Keys are not in it: keep them elsewhere."""
+    from plugin.app import utc_now
+    from plugin.backup import make_backup
+    from plugin.settings import read_settings
+
+    settings = read_settings(config)
+    made = make_backup(settings.database, settings.log_folder, folder, utc_now())
+    typer.echo(
+        f"{folder}: {made.responses} responses, schema {made.schema}, {len(made.files)} files, all checked."
+    )
+    typer.echo("Not in it, and needed to read it: RAPPORT_SECRET_KEY, the signing keys, rapport.toml.")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The folder of a backup.", metavar="FOLDER")],
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Put a backup where the configuration says, if nothing is there. Rapport must be stopped."""
+    from plugin.backup import restore_backup
+    from plugin.settings import read_settings
+
+    settings = read_settings(config)
+    found = restore_backup(folder, settings.database, settings.log_folder)
+    typer.echo(
+        f"{found.responses} responses of {found.made:%Y-%m-%d %H:%M} UTC, schema {found.schema}, are in place."
+    )
+    typer.echo("Now: rapport database check, rapport audit verify, then start Rapport.")

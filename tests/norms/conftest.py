@@ -46,6 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Give what runs `rapport` in this process: words in, exit status and all output out."""
 
     def go(*words: str) -> tuple[int, str]:
+        capsys.readouterr()  # what was printed before is not its output
         monkeypatch.setattr(sys, "argv", ["rapport", *words])
         with pytest.raises(SystemExit) as end, warnings.catch_warnings():
             main()
