@@ -37,7 +37,10 @@ from plugin.pages import (
     TrendSeries,
 )
 from plugin.pages.trend import Event, MeasurementError
+from plugin.trends.agreement import Rating
+from plugin.trends.findings import Rated, read_findings
 from plugin.trends.medication import Course
+from plugin.trends.sequences import Fall
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -172,7 +175,20 @@ def marked_trend() -> Trend:
         Course("Fluoxetine 20 mg capsule", days[2], None, ongoing=True),
         Course("Melatonin 2 mg tablet", days[4], None, ongoing=False),
     )
-    return Trend(tuple(made), courses, "gumz-1sd")
+    rated = [
+        Rated(
+            each.rater,
+            each.name,
+            (each.measure, each.low, each.high),
+            tuple(Rating(point.when.date(), point.value or 0) for point in each.points),
+            tuple(range(1, 8)),
+            (Fall(3, 19, 10, 2, 5),) if each.rater == "child" else (),
+            sd=0.5,
+        )
+        for each in made
+    ]
+    findings = read_findings(rated, within=3, divergence=1.0)
+    return Trend(tuple(made), courses, "gumz-1sd", findings)
 
 
 def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:
