@@ -50,6 +50,7 @@ class TrendSeries:
     high: float
     points: tuple[TrendPoint, ...]
     error: "MeasurementError | None" = None
+    is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
 
     @property
     def first(self) -> TrendPoint | None:

@@ -11,12 +11,12 @@ from plugin.trends.findings import Findings, Rated, read_findings
 from plugin.trends.sequences import Criterion, Fall, Rule, find_sequences
 from questionnaires import Instrument
 
-TOTAL = "score-total"  # the published criteria are about a scale's total
+TOTAL = "total"  # the published criteria are about a scale's total
 
 
-def is_interpreted(interpretation: Interpretation | None, instrument: Instrument, score: str) -> bool:
-    """Tell whether a site reads anything into a score: totals of the instruments that it names, where higher is better."""
-    if interpretation is None or score != TOTAL or instrument.id not in interpretation.instruments:
+def is_read(interpretation: Interpretation | None, instrument: Instrument, score: str) -> bool:
+    """Tell whether a site reads anything into a score: of the instruments that it names, where higher is better."""
+    if interpretation is None or instrument.id not in interpretation.instruments:
         return False
     return all(each.direction != "decrease" for each in instrument.scores if each.link_id == score)
 
@@ -36,7 +36,7 @@ def rule_of(interpretation: Interpretation) -> Rule | None:
 def falls_of(series: TrendSeries, interpretation: Interpretation | None) -> tuple[Fall, ...]:
     """Find falls and repairs among the scores that were computed; places count those."""
     rule = rule_of(interpretation) if interpretation else None
-    if rule is None:
+    if rule is None or series.scale != TOTAL:
         return ()
     between = series.error.sd if series.error else None
     values = [point.value for point in series.points if point.value is not None]
@@ -57,10 +57,15 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> t
     return tuple(marked)
 
 
-def findings_of(series: Sequence[TrendSeries], interpretation: Interpretation) -> Findings:
-    """Read what the totals say, the young person's first."""
+def findings_of(
+    series: Sequence[TrendSeries], interpretation: Interpretation, *, scale: str = TOTAL
+) -> Findings | None:
+    """Read what the scores of a scale say, the young person's first; None if nothing that is read has been rated."""
+    read = [each for each in series if each.is_read and each.scale == scale]
+    if not read:
+        return None
     rated = []
-    for each in sorted(series, key=lambda one: RATER_ORDER.index(one.rater)):
+    for each in sorted(read, key=lambda one: RATER_ORDER.index(one.rater)):
         computed = [(point, point.value) for point in each.points if point.value is not None]
         rated.append(
             Rated(

@@ -13,7 +13,7 @@ from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.routes.chart import Chart, Respondent
-from plugin.routes.marks import findings_of, is_interpreted, mark_events
+from plugin.routes.marks import findings_of, is_read, mark_events
 from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Rater
@@ -58,16 +58,11 @@ def read_trend(
     )
     if interpretation is None:
         return Trend(made, chart.courses)
-    read = [
-        each
-        for (instrument, score, _), each in zip((line for line, _ in lines), made, strict=True)
-        if is_interpreted(interpretation, catalogue.by_id(instrument), score)
-    ]
     return Trend(
         made,
         chart.courses,
         criterion=interpretation.rupture if interpretation.rupture != "none" else None,
-        findings=findings_of(read, interpretation) if read else None,
+        findings=findings_of(made, interpretation),
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
     )
@@ -92,8 +87,8 @@ class _Adopted:
             known = norm.statistics
             error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
             series = replace(series, error=error)
-        if is_interpreted(self.interpretation, self.catalogue.by_id(instrument), score):
-            series = replace(series, points=mark_events(series, self.interpretation))
+        if is_read(self.interpretation, self.catalogue.by_id(instrument), score):
+            series = replace(series, is_read=True, points=mark_events(series, self.interpretation))
         return series
 
 

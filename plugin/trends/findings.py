@@ -48,11 +48,7 @@ class FallFinding:
     best: float
     repaired: Rating | None
     is_settled: bool
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no return has been seen."""
-        return self.repaired is None
+    is_current: bool  # whether the last score is still as far below the best as counts for a fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,9 @@ def _early(rated: Rated) -> EarlyFinding | None:
 def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
     repaired = None if fall.repaired is None else rated.ratings[fall.repaired]
     settled = repaired is not None or len(rated.ratings) - 1 - fall.fell >= within
-    return FallFinding(rated, rated.ratings[fall.fell], fall.best, repaired, settled)
+    last = rated.ratings[-1].value
+    current = repaired is None and last < fall.best and last <= fall.best - fall.threshold
+    return FallFinding(rated, rated.ratings[fall.fell], fall.best, repaired, settled, current)
 
 
 def _pair(first: Rated, second: Rated, divergence: float) -> PairFinding | None:

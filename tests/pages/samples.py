@@ -37,6 +37,7 @@ from plugin.pages import (
     TrendSeries,
 )
 from plugin.pages.trend import Event, MeasurementError
+from plugin.tips import Occasion, Tip
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
 from plugin.trends.medication import Course
@@ -102,6 +103,18 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
     }
     return FormView(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
 
+
+TIPS = (
+    Tip(
+        "rupture-explore",
+        Occasion.RUPTURE_YOUNG,
+        "Take it up in this session, and leave work on change for later.",
+        "Expert consensus, PMC5966286",
+        "https://pmc.invalid/articles/PMC5966286/",
+        "en",
+    ),
+    Tip("own", Occasion.REMOTE, "Preguntad cómo va el vídeo.", "Our supervision, 2026", "", "es"),
+)
 
 LOCK = LockPage(launch="0b8e", csrf="token", attempts_left=5)
 LOCK_WRONG = LockPage(launch="0b8e", csrf="token", attempts_left=1, wrong=True)

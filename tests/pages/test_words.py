@@ -22,7 +22,8 @@ TEMPLATES = ROOT / "pages" / "templates"
 SPOKEN = {
     "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
     "trends": [
-        TEMPLATES / "clinician" / f"{name}.html" for name in ("trend", "plot", "criterion", "findings")
+        TEMPLATES / "clinician" / f"{name}.html"
+        for name in ("trend", "plot", "criterion", "findings", "tips")
     ],
 }
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugin.interpretation import Interpretation
+from plugin.tips import shipped_tips
 from tests.product.test_norms import adopt_figures
 from tests.product.world import World, run_world
 
@@ -22,6 +23,7 @@ ACCEPTED = Interpretation(
     repair_within=3,
     smallest_fall=1 / 12,
     divergence=1.0,
+    tips=shipped_tips(),
 )
 
 

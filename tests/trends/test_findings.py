@@ -41,11 +41,17 @@ def test_a_fall_is_repaired_not_repaired_or_too_early_to_tell() -> None:
     fell, back = Fall(1, 20, 10, 2, None), Fall(1, 20, 10, 2, 2)
     (repaired,) = read(rated("child", 20, 10, 19, falls=(back,))).falls
     assert repaired.repaired is not None
-    assert (repaired.repaired.value, repaired.is_open, repaired.is_settled) == (19, False, True)
+    assert (repaired.repaired.value, repaired.is_settled, repaired.is_current) == (19, True, False)
     (waiting,) = read(rated("child", 20, 10, 12, falls=(fell,))).falls
-    assert (waiting.is_open, waiting.is_settled) == (True, False)
+    assert (waiting.is_settled, waiting.is_current) == (False, True)
     (settled,) = read(rated("child", 20, 10, 12, 12, falls=(fell,))).falls
-    assert (settled.is_open, settled.is_settled) == (True, True)
+    assert (settled.is_settled, settled.is_current) == (True, True)
+
+
+def test_a_fall_is_over_once_the_scores_are_up_again_however_late() -> None:
+    fell = Fall(1, 20, 10, 2, None)
+    (late,) = read(rated("child", 20, 10, 10, 10, 19, falls=(fell,))).falls
+    assert (late.repaired, late.is_current) == (None, False)
 
 
 def test_two_raters_are_set_side_by_side_session_by_session() -> None:
