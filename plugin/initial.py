@@ -125,6 +125,7 @@ frame_ancestors = ["https://ehr.example.org"]
 # accepted_on = 2026-01-31
 # instruments = ["rapport-checkin-child", "rapport-checkin-caregiver", "rapport-checkin-therapist"]
 # rupture = "gumz-1sd"    # or gumz-2sd, tukey, any; none marks nothing
+# tips = true             # what to do next; false, or a file of your own
 
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]

@@ -234,13 +234,18 @@ def statistics_for(
     norms: Iterable[Norm], instrument: str, score: str, rater: str, age_band: str
 ) -> Statistics | None:
     """Give what the site has adopted for a score: of the age band, else of all ages; None if nothing."""
+    found = norm_for(norms, instrument, score, rater, age_band)
+    return None if found is None else found.statistics
+
+
+def norm_for(norms: Iterable[Norm], instrument: str, score: str, rater: str, age_band: str) -> Norm | None:
+    """Give the norm that a site has adopted for a score: of the age band, else of all ages; None if there is none."""
     fitting = {
         each.group.age_band: each
         for each in norms
         if (each.group.instrument, each.group.score, each.group.rater) == (instrument, score, rater)
     }
-    found = fitting.get(age_band) or fitting.get(UNKNOWN_AGE)
-    return None if found is None else found.statistics
+    return fitting.get(age_band) or fitting.get(UNKNOWN_AGE)
 
 
 def _decide(

@@ -182,7 +182,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 },
                 instruments=tuple(base / place for place in site.instruments),
                 show_medication=site.show_medication,
-                interpretation=build_interpretation(site.interpretation),
+                interpretation=_interpretation(path, site),
             )
             for site in file.site
         },
@@ -194,6 +194,16 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         own_forms=_own_forms(path, file),
         metrics_token=read_metrics_token(environment),
     )
+
+
+def _interpretation(path: Path, site: _Site) -> Interpretation | None:
+    try:
+        return build_interpretation(site.interpretation, path.parent)
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"[site.interpretation] of {site.id} in {path} cannot be used: {error}",
+            "Correct the file of tips, or remove the setting to use those that come with Rapport.",
+        ) from None
 
 
 def _places(base: Path, file: _File) -> tuple[Path, ...]:

@@ -13,6 +13,7 @@ from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, draw
 from plugin.pages.trend import Trend, group, latest, shown_courses
 from plugin.pages.words import language_name
+from plugin.tips import Tip
 
 
 class NoticeKind(StrEnum):
@@ -136,6 +137,7 @@ class PatientPage:
     trend: Trend = field(default_factory=Trend)
     notices: tuple[Notice, ...] = ()
     open_forms: tuple[OpenForm, ...] = ()
+    tips: tuple[Tip, ...] = ()
     language: str = "en"  # of what is said about scores; the rest of the page is English
 
     @property

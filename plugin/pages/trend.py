@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
 
 # The young person first: the rating of the youth is the one to read first (Roest 2022, J Clin Child Adolesc Psychol).
@@ -29,6 +30,7 @@ class TrendPoint:
     absent: str | None = None
     virtual: bool | None = None
     event: Event | None = None
+    session: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class TrendSeries:
     high: float
     points: tuple[TrendPoint, ...]
     error: "MeasurementError | None" = None
+    is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
 
     @property
     def first(self) -> TrendPoint | None:
@@ -69,6 +72,8 @@ class MeasurementError:
 
     smallest_reliable: float
     source: str
+    sd: float | None = None  # between people
+    mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,15 @@ class Trend:
     """Everything to plot; the order of the series is the order of the scales.
 
     `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures.
+    `findings` is None where the site accepts no interpretation or nothing of what it names has been rated.
     """
 
     series: tuple[TrendSeries, ...] = ()
     courses: tuple[Course, ...] | None = None
     criterion: str | None = None
+    findings: Findings | None = None
+    repair_within: int = 3
+    divergence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,22 @@
-"""Marks ruptures and repairs on the scores that a site interprets, by the rule that it has accepted."""
+"""Reads the scores that a site interprets by what it has accepted: marks for the plot, and findings to be told in words."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from plugin.interpretation import Interpretation
 from plugin.pages import TrendPoint, TrendSeries
-from plugin.pages.trend import Event
+from plugin.pages.trend import RATER_ORDER, Event
+from plugin.trends.agreement import Rating
+from plugin.trends.findings import Findings, Rated, read_findings
 from plugin.trends.sequences import Criterion, Fall, Rule, find_sequences
 from questionnaires import Instrument
 
-TOTAL = "score-total"  # the published criteria are about a scale's total
+TOTAL = "total"  # the published criteria are about a scale's total
 
 
-def is_interpreted(interpretation: Interpretation | None, instrument: Instrument, score: str) -> bool:
-    """Tell whether a site reads anything into a score: totals of the instruments that it names, where higher is better."""
-    if interpretation is None or score != TOTAL or instrument.id not in interpretation.instruments:
+def is_read(interpretation: Interpretation | None, instrument: Instrument, score: str) -> bool:
+    """Tell whether a site reads anything into a score: of the instruments that it names, where higher is better."""
+    if interpretation is None or instrument.id not in interpretation.instruments:
         return False
     return all(each.direction != "decrease" for each in instrument.scores if each.link_id == score)
 
@@ -30,23 +33,20 @@ def rule_of(interpretation: Interpretation) -> Rule | None:
     )
 
 
-def falls_of(
-    series: TrendSeries, interpretation: Interpretation | None, between_sd: float | None
-) -> tuple[Fall, ...]:
+def falls_of(series: TrendSeries, interpretation: Interpretation | None) -> tuple[Fall, ...]:
     """Find falls and repairs among the scores that were computed; places count those."""
     rule = rule_of(interpretation) if interpretation else None
-    if rule is None:
+    if rule is None or series.scale != TOTAL:
         return ()
+    between = series.error.sd if series.error else None
     values = [point.value for point in series.points if point.value is not None]
-    return find_sequences(values, rule, low=series.low, high=series.high, between_sd=between_sd)
+    return find_sequences(values, rule, low=series.low, high=series.high, between_sd=between)
 
 
-def mark_events(
-    series: TrendSeries, interpretation: Interpretation | None, between_sd: float | None
-) -> tuple[TrendPoint, ...]:
-    """Give a series' points with their marks. `between_sd`: the SD between people that the site has adopted, native units."""
+def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> tuple[TrendPoint, ...]:
+    """Give a series' points with their marks."""
     events: dict[int, Event] = {}
-    for fall in falls_of(series, interpretation, between_sd):
+    for fall in falls_of(series, interpretation):
         events[fall.fell] = Event.RUPTURE
         if fall.repaired is not None:
             events[fall.repaired] = Event.REPAIR
@@ -55,3 +55,27 @@ def mark_events(
         marked.append(replace(point, event=events.get(place) if point.value is not None else None))
         place += point.value is not None
     return tuple(marked)
+
+
+def findings_of(
+    series: Sequence[TrendSeries], interpretation: Interpretation, *, scale: str = TOTAL
+) -> Findings | None:
+    """Read what the scores of a scale say, the young person's first; None if nothing that is read has been rated."""
+    read = [each for each in series if each.is_read and each.scale == scale]
+    if not read:
+        return None
+    rated = []
+    for each in sorted(read, key=lambda one: RATER_ORDER.index(one.rater)):
+        computed = [(point, point.value) for point in each.points if point.value is not None]
+        rated.append(
+            Rated(
+                rater=each.rater,
+                name=each.name,
+                scale=(each.measure, each.low, each.high),
+                ratings=tuple(Rating(point.when.date(), value) for point, value in computed),
+                sessions=tuple(point.session for point, _ in computed),
+                falls=falls_of(each, interpretation),
+                sd=each.error.sd if each.error else None,
+            )
+        )
+    return read_findings(rated, within=interpretation.repair_within, divergence=interpretation.divergence)

@@ -8,12 +8,12 @@ import msgspec
 
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
-from plugin.norming import Norm, statistics_for
+from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.routes.chart import Chart, Respondent
-from plugin.routes.marks import is_interpreted, mark_events
+from plugin.routes.marks import findings_of, is_read, mark_events
 from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Rater
@@ -52,13 +52,19 @@ def read_trend(
     places = _places(catalogue)
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
     adopted = _Adopted(catalogue, norms, chart, interpretation)
+    made = tuple(
+        adopted.complete(line, _series(catalogue, line, found, people, chart.contacts))
+        for line, found in lines
+    )
+    if interpretation is None:
+        return Trend(made, chart.courses)
     return Trend(
-        tuple(
-            adopted.complete(line, _series(catalogue, line, found, people, chart.contacts))
-            for line, found in lines
-        ),
+        made,
         chart.courses,
-        interpretation.rupture if interpretation and interpretation.rupture != "none" else None,
+        criterion=interpretation.rupture if interpretation.rupture != "none" else None,
+        findings=findings_of(made, interpretation),
+        repair_within=interpretation.repair_within,
+        divergence=interpretation.divergence,
     )
 
 
@@ -76,12 +82,14 @@ class _Adopted:
         instrument, score, _ = line
         band = band_of(self.chart.birth_date, series.points[-1].when)
         canonical = self.catalogue.by_id(instrument).canonical
-        found = statistics_for(self.norms, canonical, score, series.rater, band)
-        error = None if found is None else MeasurementError(found.smallest_reliable, found.source)
-        points = series.points
-        if is_interpreted(self.interpretation, self.catalogue.by_id(instrument), score):
-            points = mark_events(series, self.interpretation, found.sd if found else None)
-        return replace(series, error=error, points=points)
+        norm = norm_for(self.norms, canonical, score, series.rater, band)
+        if norm is not None:
+            known = norm.statistics
+            error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
+            series = replace(series, error=error)
+        if is_read(self.interpretation, self.catalogue.by_id(instrument), score):
+            series = replace(series, is_read=True, points=mark_events(series, self.interpretation))
+        return series
 
 
 def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, int]]:
@@ -117,6 +125,7 @@ def _series(
                 point.value,
                 point.absent,
                 contacts.was_virtual(point.encounter, point.when.date()),
+                session=contacts.number_of(point.encounter) if point.encounter else None,
             )
             for point in found
         ),

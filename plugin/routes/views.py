@@ -38,6 +38,7 @@ from plugin.pages import (
 from plugin.pages.kinds import Asked, asked_of, why_not_shown
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent, age_in_years
+from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport
 from plugin.routes.trend_views import name_of, points_of, read_trend, stored_scores
 from plugin.schedule import Schedule
@@ -73,6 +74,7 @@ def patient_page(
         _answered(launch, chart, accounts, today),
         {each.source for each, _ in under_way},
     )
+    trend = read_trend(catalogue, chart, accounts, people, norms, policy.interpretation)
     return PatientPage(
         launch=launch.id,
         csrf=csrf,
@@ -91,7 +93,8 @@ def patient_page(
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people) for account in accounts),
-        trend=read_trend(catalogue, chart, accounts, people, norms, policy.interpretation),
+        trend=trend,
+        tips=choose_tips(policy.interpretation, chart, trend, age),
         language=language,
         notices=tuple(_notices(launch, chart)),
         open_forms=tuple(

@@ -37,7 +37,11 @@ from plugin.pages import (
     TrendSeries,
 )
 from plugin.pages.trend import Event, MeasurementError
+from plugin.tips import Occasion, Tip
+from plugin.trends.agreement import Rating
+from plugin.trends.findings import Rated, read_findings
 from plugin.trends.medication import Course
+from plugin.trends.sequences import Fall
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -99,6 +103,18 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
     }
     return FormView(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
 
+
+TIPS = (
+    Tip(
+        "rupture-explore",
+        Occasion.RUPTURE_YOUNG,
+        "Take it up in this session, and leave work on change for later.",
+        "Expert consensus, PMC5966286",
+        "https://pmc.invalid/articles/PMC5966286/",
+        "en",
+    ),
+    Tip("own", Occasion.REMOTE, "Preguntad cómo va el vídeo.", "Our supervision, 2026", "", "es"),
+)
 
 LOCK = LockPage(launch="0b8e", csrf="token", attempts_left=5)
 LOCK_WRONG = LockPage(launch="0b8e", csrf="token", attempts_left=1, wrong=True)
@@ -172,7 +188,20 @@ def marked_trend() -> Trend:
         Course("Fluoxetine 20 mg capsule", days[2], None, ongoing=True),
         Course("Melatonin 2 mg tablet", days[4], None, ongoing=False),
     )
-    return Trend(tuple(made), courses, "gumz-1sd")
+    rated = [
+        Rated(
+            each.rater,
+            each.name,
+            (each.measure, each.low, each.high),
+            tuple(Rating(point.when.date(), point.value or 0) for point in each.points),
+            tuple(range(1, 8)),
+            (Fall(3, 19, 10, 2, 5),) if each.rater == "child" else (),
+            sd=0.5,
+        )
+        for each in made
+    ]
+    findings = read_findings(rated, within=3, divergence=1.0)
+    return Trend(tuple(made), courses, "gumz-1sd", findings)
 
 
 def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:

@@ -115,7 +115,9 @@ def site(desk: Desk) -> Starlette:
         "/": lambda: pages.render_home(samples.HOME),
         "/failure": lambda: pages.render_failure(samples.FAILURE),
         "/patient": lambda: pages.render_patient(samples.patient()),
-        "/marked": lambda: pages.render_patient(samples.patient(trend=samples.marked_trend())),
+        "/marked": lambda: pages.render_patient(
+            samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
+        ),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),

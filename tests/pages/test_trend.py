@@ -21,6 +21,7 @@ from plugin.pages.trend import (
     latest,
     shown_courses,
 )
+from plugin.tips import Occasion
 from plugin.trends.medication import Course
 from tests.pages import samples
 
@@ -267,3 +268,19 @@ def test_the_scores_are_told_in_the_readers_language() -> None:
     assert "Werte über die Sitzungen" in html
     assert "10 (Bruch)" in html
     assert '<html lang="en"' in html
+
+
+@pytest.mark.parametrize("occasion", Occasion)
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_every_tip_says_why_it_is_shown_and_who_says_so(occasion: Occasion, language: str) -> None:
+    tip = dataclasses.replace(samples.TIPS[0], when=occasion)
+    html = pages.render_patient(samples.patient(tips=(tip,), language=language))
+    assert {"en": "Shown because", "pt": "Mostrado porque"}[language] in html
+    assert 'href="https://pmc.invalid/articles/PMC5966286/"' in html
+    assert ('<p lang="en">Take it up' in html) == (language == "pt")
+
+
+def test_a_tip_without_address_names_its_source_all_the_same() -> None:
+    html = pages.render_patient(samples.patient(tips=samples.TIPS[1:]))
+    assert "Our supervision, 2026" in html
+    assert '<p lang="es">Preguntad' in html

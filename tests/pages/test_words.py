@@ -21,7 +21,10 @@ TEMPLATES = ROOT / "pages" / "templates"
 # Which pages speak from which catalogue; of parts.html the card with the scores uses one macro.
 SPOKEN = {
     "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
-    "trends": [TEMPLATES / "clinician" / f"{name}.html" for name in ("trend", "plot", "criterion")],
+    "trends": [
+        TEMPLATES / "clinician" / f"{name}.html"
+        for name in ("trend", "plot", "criterion", "findings", "tips")
+    ],
 }
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 

@@ -8,12 +8,21 @@ from plugin.norming import Coefficient, Figures, Group, adopt, in_use, withdraw
 from questionnaires import load_catalogue
 from tests.product.world import World
 
-CHILD = load_catalogue().by_id("rapport-checkin-child")
+CATALOGUE = load_catalogue()
 
 
-async def adopt_figures(world: World, sd: float, *, site: str = "sandbox", rater: str = "child") -> str:
-    figures = Figures(14.0, sd, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
-    group = Group(site, CHILD.canonical, "score-total", rater, "unknown")
+async def adopt_figures(
+    world: World,
+    sd: float,
+    *,
+    site: str = "sandbox",
+    rater: str = "child",
+    instrument: str = "rapport-checkin-child",
+    score: str = "score-total",
+    mean: float = 14.0,
+) -> str:
+    figures = Figures(mean, sd, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
+    group = Group(site, CATALOGUE.by_id(instrument).canonical, score, rater, "unknown")
     now = datetime(2026, 2, 1, tzinfo=UTC)
     ledger = world.rapport.state.rapport.ledger
     return str(await ledger.bookkeep(lambda c: adopt(c, group, figures, "Head of service", "own data", now)))

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from plugin.interpretation import Interpretation
+from plugin.tips import shipped_tips
 from tests.product.test_norms import adopt_figures
 from tests.product.world import World, run_world
 
@@ -21,6 +23,7 @@ ACCEPTED = Interpretation(
     repair_within=3,
     smallest_fall=1 / 12,
     divergence=1.0,
+    tips=shipped_tips(),
 )
 
 
@@ -102,3 +105,30 @@ async def test_the_scores_speak_the_browsers_language(world: World) -> None:
     page = await world.launch("amara")
     assert "Scores au fil des séances" in page.text
     assert 'data-part="trend" lang="fr"' in page.text
+
+
+async def test_findings_are_told_in_words(reading: World) -> None:
+    page = await reading.launch("نور")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
+    assert "the total fell to 10 on" in text
+    assert "from a best of 19: a rupture by the rule below. It was back at 18 on" in text
+    assert "16 on average over sessions 1 to 4, from 4 scores." in text
+
+
+async def test_raters_are_told_side_by_side_where_all_their_forms_are_named(tmp_path: Path) -> None:
+    names = tuple(f"rapport-checkin-{each}" for each in ("adolescent", "therapist"))
+    async with run_world(tmp_path, interpretation=replace(ACCEPTED, instruments=names)) as world:
+        await adopt_figures(world, 4.0, instrument="rapport-checkin-adolescent")
+        page = await world.launch(
+            "wei-ling", practitioner="203"
+        )  # falling, and her therapist does not see it
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
+    assert "both rated 4 sessions." in text
+    assert "is higher by 4. Higher in 4 of 4." in text
+    assert "They diverge: the adult rates at least 1 SD of your service" in text
+
+
+async def test_without_acceptance_nothing_is_said(world: World) -> None:
+    page = await world.launch("نور")
+    assert "data-finding" not in page.text
+    assert "What the scores say" not in page.text

@@ -1,0 +1,125 @@
+"""What a site that accepts interpretation is told of scores: the early level, falls and repairs, how raters lie together. Pure.
+
+Each finding is about one rater, or sets two side by side; nothing is averaged across raters. Definitions and sources stand in
+`early`, `sequences` and `agreement`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plugin.trends.agreement import Pair, Rating, is_adult_above, pair_sessions
+from plugin.trends.early import EARLY_SESSIONS, EarlyLevel, early_level
+from plugin.trends.sequences import Fall
+
+YOUNG, ADULTS = "child", ("caregiver", "therapist")
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """One rater's total over sessions in native units, oldest first, computed scores only.
+
+    `sessions` numbers each of them among the patient's contacts, None where the record does not say. `falls` count in
+    `ratings`. `sd`: between people, as the site has adopted it. Only what shares `scale` is compared.
+    """
+
+    rater: str
+    name: str
+    scale: tuple[str, float, float]  # measure, lowest and highest score
+    ratings: tuple[Rating, ...]
+    sessions: tuple[int | None, ...]
+    falls: tuple[Fall, ...] = ()
+    sd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyFinding:
+    """One rater's level over sessions 1 to 4."""
+
+    rated: Rated
+    level: EarlyLevel
+
+
+@dataclass(frozen=True, slots=True)
+class FallFinding:
+    """One rater's fall. `repaired` is the return; `is_settled` tells whether the sessions that are waited for are over."""
+
+    rated: Rated
+    fell: Rating
+    best: float
+    repaired: Rating | None
+    is_settled: bool
+    is_current: bool  # whether the last score is still as far below the best as counts for a fall
+
+
+@dataclass(frozen=True, slots=True)
+class PairFinding:
+    """Two raters of the same sessions. `is_divergent`: the adult far above the young person; None where that is not judged."""
+
+    first: Rated
+    second: Rated
+    pairs: tuple[Pair, ...]
+    is_divergent: bool | None
+
+    @property
+    def last(self) -> Pair:
+        """The last session that both rated."""
+        return self.pairs[-1]
+
+    @property
+    def above(self) -> int:
+        """In how many sessions the second rated higher."""
+        return sum(pair.difference > 0 for pair in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All of them, the young person's first."""
+
+    early: tuple[EarlyFinding, ...] = ()
+    falls: tuple[FallFinding, ...] = ()
+    pairs: tuple[PairFinding, ...] = ()
+
+
+def read_findings(rated: Sequence[Rated], *, within: int, divergence: float) -> Findings:
+    """Read what can be said. `within`: sessions in which a return is waited for; `divergence`: SDs that count as far."""
+    return Findings(
+        tuple(early for each in rated if (early := _early(each)) is not None),
+        tuple(_fall(each, fall, within) for each in rated for fall in each.falls),
+        tuple(
+            pair
+            for place, first in enumerate(rated)
+            for second in rated[place + 1 :]
+            if (pair := _pair(first, second, divergence)) is not None
+        ),
+    )
+
+
+def _early(rated: Rated) -> EarlyFinding | None:
+    """Average sessions 1 to 4; where no session has a number, the first four that were rated."""
+    values: list[float | None] = [each.value for each in rated.ratings]
+    if any(number is not None for number in rated.sessions):
+        values = [
+            rating.value if number is not None and number <= EARLY_SESSIONS else None
+            for rating, number in zip(rated.ratings, rated.sessions, strict=True)
+        ]
+    level = early_level(values)
+    return None if level is None else EarlyFinding(rated, level)
+
+
+def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
+    repaired = None if fall.repaired is None else rated.ratings[fall.repaired]
+    settled = repaired is not None or len(rated.ratings) - 1 - fall.fell >= within
+    last = rated.ratings[-1].value
+    current = repaired is None and last < fall.best and last <= fall.best - fall.threshold
+    return FallFinding(rated, rated.ratings[fall.fell], fall.best, repaired, settled, current)
+
+
+def _pair(first: Rated, second: Rated, divergence: float) -> PairFinding | None:
+    if first.rater == second.rater or first.scale != second.scale or second.rater not in ADULTS:
+        return None
+    pairs = pair_sessions(first.ratings, second.ratings)
+    if not pairs:
+        return None
+    judged = first.rater == YOUNG and first.sd is not None
+    divergent = is_adult_above(pairs[-1], sd=first.sd or 1.0, least=divergence) if judged else None
+    return PairFinding(first, second, pairs, divergent)
