@@ -27,7 +27,20 @@ from plugin.ledger import Ledger, Vault
 from plugin.metrics import Metrics
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
-from plugin.routes import fhir, fill, hand_over, home, kept, operating, patient, remote, scoring, smart
+from plugin.routes import (
+    administering,
+    desk,
+    fhir,
+    fill,
+    hand_over,
+    home,
+    kept,
+    operating,
+    patient,
+    remote,
+    scoring,
+    smart,
+)
 from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.observing import Observed
@@ -49,6 +62,23 @@ def open_client() -> httpx.AsyncClient:
 def utc_now() -> datetime:
     """Give the time."""
     return datetime.now(UTC)
+
+
+PARTS = (
+    home,
+    operating,
+    smart,
+    patient,
+    hand_over,
+    fill,
+    fhir,
+    kept,
+    scoring,
+    remote,
+    desk,
+    administering,
+)
+"""The modules of routes that are served."""
 
 
 def create_app(
@@ -109,7 +139,7 @@ def create_app(
             Middleware(SizeLimit),
         ],
     )
-    for part in (home, operating, smart, patient, hand_over, fill, fhir, kept, scoring, remote):
+    for part in PARTS:
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
     app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")

@@ -89,6 +89,14 @@ sessions_before = 3
 """
 
 
+_ROLES = """
+[site.roles]
+administrator = ["Practitioner/206"]
+auditor = ["Practitioner/205"]
+supervisor = ["Practitioner/201"]
+"""
+
+
 def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
     ehr = f"http://localhost:{port - 1}"
@@ -114,7 +122,7 @@ scopes = [
 ]
 show_medication = true
 backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
-{_WRITING.get(personality, "")}{_INTERPRETATION}"""
+{_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}"""
 
 
 def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:

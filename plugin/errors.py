@@ -125,9 +125,9 @@ class Locked(RapportError):
     title = "This device is handed over"
     code = "suppressed"
 
-    def __init__(self, what_happened: str, what_to_do: str, *, return_to: str) -> None:
+    def __init__(self, what_happened: str, what_to_do: str, *, return_to: str | None) -> None:
         super().__init__(what_happened, what_to_do)
-        self.return_to = return_to  # the launch whose lock page asks for the PIN
+        self.return_to = return_to  # the launch whose lock page asks for the PIN; None if another one has it
 
 
 class TooManyAttempts(RapportError):

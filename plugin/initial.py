@@ -127,6 +127,17 @@ frame_ancestors = ["https://ehr.example.org"]
 # rupture = "gumz-1sd"    # or gumz-2sd, tukey, any; none marks nothing
 # tips = true             # what to do next; false, or a file of your own
 
+# Who looks beyond one patient, by the person's reference in the EHR or by a code of PractitionerRole there
+# (docs: reference/permissions.md). Without this nobody does.
+# [site.roles]
+# administrator = ["Practitioner/123"]    # deliveries, the state of this installation, what the EHR takes
+# auditor = ["Practitioner/456"]          # the trail, every number's origin
+# supervisor = ["Practitioner/789"]       # the caseload
+# [[site.roles.code]]
+# role = "supervisor"
+# system = "http://snomed.info/sct"
+# code = "..."
+
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]
 # score = "rapport-checkin-child-total"

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
+from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_vault_keys
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
@@ -66,6 +67,7 @@ class SitePolicy:
     instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
     show_medication: bool = False
     interpretation: Interpretation | None = None  # None: scores are shown, never interpreted
+    roles: RoleBook = field(default_factory=RoleBook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class _Site(WritingSection):
     schedule: str = "every"
     show_medication: bool = False
     interpretation: InterpretationSection | None = None
+    roles: RolesSection = RolesSection()
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -183,6 +186,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 instruments=tuple(base / place for place in site.instruments),
                 show_medication=site.show_medication,
                 interpretation=_interpretation(path, site),
+                roles=build_roles(site.roles),
             )
             for site in file.site
         },

@@ -49,9 +49,16 @@ class Authorization:
 
 
 def begin(
-    site: Site, configuration: SmartConfiguration, *, launch: str | None, now: datetime
+    site: Site,
+    configuration: SmartConfiguration,
+    *,
+    launch: str | None,
+    now: datetime,
+    scopes: tuple[str, ...] | None = None,
 ) -> Authorization:
     """Prepare the authorization request of an EHR launch, or (launch None) of a standalone one; no I/O.
+
+    `scopes` are asked for instead of the site's, as they are: somebody signs in without a patient.
 
     NotOffered if the server authorizes no launches.
     """
@@ -62,7 +69,7 @@ def begin(
             "Ask the EHR's vendor to enable SMART App Launch.",
             reason="no-authorization-endpoint",
         )
-    scopes = _scopes(site, ehr_launch=launch is not None)
+    scopes = scopes or _scopes(site, ehr_launch=launch is not None)
     pending = PendingLaunch(
         state=secrets.token_urlsafe(_SECRET_BYTES),
         verifier=secrets.token_urlsafe(_SECRET_BYTES),

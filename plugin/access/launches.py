@@ -8,8 +8,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.access.desks import write_codes
 from plugin.ledger import Vault
 from plugin.ledger.tables import launch, pending_launch
+from plugin.roles import Code
 from smart_launch import LaunchContext, PendingLaunch, TokenSet
 
 PENDING_LIFE = timedelta(minutes=10)
@@ -21,7 +23,9 @@ class Launch:
 
     id: str
     site: str
-    patient: str  # reference
+    patient: (
+        str  # reference; empty where somebody signed in without one, which no page of a patient ever reads
+    )
     encounter: str | None
     user: str | None
     created: datetime
@@ -70,18 +74,21 @@ def take_pending(
     return row.handle, msgspec.json.decode(opened, type=PendingLaunch)
 
 
-def save_launch(connection: Connection, vault: Vault, session: str, new: Launch) -> None:
-    """Store a launch under its browser session."""
+def save_launch(
+    connection: Connection, vault: Vault, session: str, new: Launch, codes: tuple[Code, ...] = ()
+) -> None:
+    """Store a launch under its browser session, with the codes that the EHR gives its user."""
     connection.execute(
         launch.insert().values(
             id=new.id,
             handle=session,
             site=new.site,
-            patient=new.patient,
+            patient=new.patient or None,
             encounter=new.encounter,
             user=new.user,
             created=new.created,
             expires=new.expires,
+            role_codes=write_codes(codes),
             sealed_context=_seal(vault, new.id, new.context),
         )
     )
@@ -95,6 +102,7 @@ def read_launch(
         sa.select(launch).where(
             launch.c.id == launch_id,
             launch.c.handle == session,
+            launch.c.patient.is_not(None),
             launch.c.ended.is_(None),
             launch.c.expires > now,
         )
@@ -147,7 +155,7 @@ def launch_for_patient(
     connection: Connection, vault: Vault, session: str, site: str, patient: str | None, now: datetime
 ) -> Launch | None:
     """Find this browser session's living launch for a patient (None: for its latest one) at a site."""
-    wanted = [launch.c.site == site, launch.c.handle == session]
+    wanted = [launch.c.site == site, launch.c.handle == session, launch.c.patient.is_not(None)]
     if patient is not None:
         wanted.append(launch.c.patient == patient)
     row = connection.execute(

@@ -56,6 +56,8 @@ class Kind(StrEnum):
     NORM_WITHDRAWN = "norm-withdrawn"
     EXPORTED = "exported"
     RECORD_COMPARED = "record-compared"
+    DELIVERIES_VIEWED = "deliveries-viewed"
+    EHR_EXAMINED = "ehr-examined"
 
 
 # kind -> (type, subtype, action)
@@ -80,6 +82,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.NORM_WITHDRAWN: (_REST, (_OWN, "norm-withdrawn"), "D"),
     Kind.EXPORTED: (_EXPORT, (_OWN, "exported"), "R"),
     Kind.RECORD_COMPARED: (_REST, (_RESTFUL, "search"), "E"),
+    Kind.DELIVERIES_VIEWED: (_REST, (_RESTFUL, "search"), "E"),
+    Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),
 }
 
 

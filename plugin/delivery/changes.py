@@ -45,9 +45,11 @@ def list_deliveries(
     return tuple(_listed(row) for row in connection.execute(query))
 
 
-def count_deliveries(connection: Connection) -> dict[DeliveryState, int]:
+def count_deliveries(connection: Connection, *, site: str | None = None) -> dict[DeliveryState, int]:
     """Count the deliveries in each state that occurs."""
     query = sa.select(delivery.c.state, sa.func.count()).group_by(delivery.c.state)
+    if site is not None:
+        query = query.where(delivery.c.site == site)
     found = {DeliveryState(state): int(many) for state, many in connection.execute(query)}
     return {state: found[state] for state in DeliveryState if state in found}
 

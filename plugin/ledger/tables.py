@@ -83,6 +83,7 @@ launch = Table(
     Column("created", Instant, nullable=False),
     Column("expires", Instant, nullable=False),
     Column("ended", Instant),
+    Column("role_codes", Text),  # codes of the user's PractitionerRole; patient is null where none was chosen
     Column("sealed_context", LargeBinary, nullable=False),
 )
 

@@ -31,6 +31,7 @@ class SiteLink:
 
     id: str
     name: str
+    has_staff: bool = False  # the site gives people roles beyond a patient's chart
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def install_error_answers(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    if isinstance(error, Locked) and _wants_page(request):
+    if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
         return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
     told = tell(error)
     log.info("refused", path=_route(request), status=told.status, reason=told.reason)

@@ -16,7 +16,11 @@ router = APIRouter()
 @router.get("/")
 async def home(rapport: CurrentRapport) -> HTMLResponse:
     """Say what this is and where to open it."""
-    sites = tuple(SiteLink(site.id, site.name) for site in rapport.settings.sites.values())
+    policies = rapport.settings.policies
+    sites = tuple(
+        SiteLink(site.id, site.name, site.id in policies and not policies[site.id].roles.is_empty)
+        for site in rapport.settings.sites.values()
+    )
     return HTMLResponse(render_home(HomePage(sites, __version__)))
 
 

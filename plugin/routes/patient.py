@@ -1,13 +1,16 @@
 """The clinician's pages of one launch: the patient page, one response, and how deliveries stand."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from plugin.access.desks import read_desk
 from plugin.access.invitations import open_invitations
 from plugin.access.launches import Launch
+from plugin.access.sessions import Session
 from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
 from plugin.errors import NotFound
@@ -17,6 +20,7 @@ from plugin.routes.chart import Chart, read_chart
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
+    CurrentSession,
     Rapport,
     actor_of,
     csrf_token,
@@ -29,7 +33,10 @@ router = APIRouter(prefix="/launches/{launch}")
 
 @router.get("")
 async def patient(
-    found: CurrentLaunch, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+    found: CurrentLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far."""
     now, vault = rapport.clock(), rapport.ledger.vault
@@ -49,7 +56,7 @@ async def patient(
     page = patient_page(
         rapport, found, chart, accounts, under_way, csrf_token(rapport, found), norms, language
     )
-    return HTMLResponse(render_patient(page))
+    return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
 
 
 @router.get("/responses.json")
@@ -85,6 +92,15 @@ async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport)
     )
     chart = await _chart(rapport, found)
     return HTMLResponse(render_response(response_page(rapport, found, account, attempts, chart)))
+
+
+async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None:
+    """Give the address of the clinician's desk, if the site gives them a role beyond this patient."""
+    books = {found.site: rapport.settings.policies[found.site].roles}
+    desk = await rapport.ledger.read(
+        lambda connection: read_desk(connection, books, found.id, session.key, rapport.clock())
+    )
+    return f"/desks/{found.id}" if desk else None
 
 
 async def _chart(rapport: Rapport, found: Launch, *, medication: bool = False) -> Chart:

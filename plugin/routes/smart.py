@@ -1,8 +1,10 @@
 """The SMART launch: out to the EHR's authorization server and back."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
@@ -11,7 +13,9 @@ from plugin.access import launches, sessions
 from plugin.access.launches import Launch
 from plugin.audit import Actor, Kind
 from plugin.delivery import outbox
+from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import NotFound
+from plugin.roles import Code, read_role_codes
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport
 from smart_launch import (
     LaunchContext,
@@ -26,6 +30,10 @@ from smart_launch import (
 )
 
 router = APIRouter()
+_log = structlog.get_logger()
+
+_WITHOUT_PATIENT = ("openid", "fhirUser")
+_ROLE_SCOPE = "user/PractitionerRole.rs"
 
 
 @router.get("/launch")
@@ -50,6 +58,19 @@ async def standalone(request: Request, site_id: str, rapport: CurrentRapport) ->
     if site_id not in rapport.settings.sites:
         raise NotFound("There is no such site.", "Choose one on the start page.")
     return await _depart(request, rapport, rapport.settings.sites[site_id], None)
+
+
+@router.get("/staff/{site_id}")
+async def staff(request: Request, site_id: str, rapport: CurrentRapport) -> Response:
+    """Sign in to the EHR without a patient: for those whom the site gives a role of its own."""
+    policy = rapport.settings.policies.get(site_id)
+    if policy is None or policy.roles.is_empty:
+        raise NotFound(
+            "This site gives nobody a role beyond a patient's chart.",
+            "Add [site.roles] to its settings, or open Rapport from a chart.",
+        )
+    scopes = (*_WITHOUT_PATIENT, *((_ROLE_SCOPE,) if policy.roles.codes else ()))
+    return await _depart(request, rapport, rapport.settings.sites[site_id], None, scopes)
 
 
 @router.get("/callback")
@@ -79,13 +100,15 @@ async def callback(
             http=rapport.http,
             now=rapport.clock(),
         )
+        codes = await _role_codes(rapport, site, context)
+        _check_user(rapport, site, context, codes)
     except SmartError as refusal:
         failed = rapport.trail.entry(
             Kind.LAUNCH, Actor(display="Unknown"), site=site.id, failure=refusal.reason
         )
         await rapport.ledger.record(failed)
         raise
-    return await _arrive(rapport, site, context, session_key)
+    return await _arrive(rapport, site, context, session_key, codes)
 
 
 @router.get("/.well-known/jwks.json")
@@ -95,11 +118,17 @@ async def jwks(rapport: CurrentRapport) -> JSONResponse:
     return JSONResponse(keys, headers={"Cache-Control": "public, max-age=300"})
 
 
-async def _depart(request: Request, rapport: Rapport, site: Site, launch_value: str | None) -> Response:
+async def _depart(
+    request: Request,
+    rapport: Rapport,
+    site: Site,
+    launch_value: str | None,
+    scopes: tuple[str, ...] | None = None,
+) -> Response:
     request.state.site = site.id
     configuration = await rapport.directory.discover(site, rapport.http)
     now = rapport.clock()
-    authorization = begin(site, configuration, launch=launch_value, now=now)
+    authorization = begin(site, configuration, launch=launch_value, now=now, scopes=scopes)
     vault = rapport.ledger.vault
     handle = request.cookies.get(COOKIE)
     known = await rapport.ledger.read(
@@ -141,19 +170,16 @@ async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple
     return rapport.settings.sites[pending.site_id], pending, session_key
 
 
-async def _arrive(rapport: Rapport, site: Site, context: LaunchContext, session_key: str) -> Response:
-    if context.patient is None:
-        raise LaunchRefused(
-            "The EHR did not say which patient this is about.",
-            "Choose a patient in the EHR, then open Rapport.",
-        )
+async def _arrive(
+    rapport: Rapport, site: Site, context: LaunchContext, session_key: str, codes: tuple[Code, ...]
+) -> Response:
     now = rapport.clock()
     vault = rapport.ledger.vault
     policy = rapport.settings.policies[site.id]
     new = Launch(
         id=launches.new_id(),
         site=site.id,
-        patient=f"Patient/{context.patient}",
+        patient=f"Patient/{context.patient}" if context.patient else "",
         encounter=f"Encounter/{context.encounter}" if context.encounter else None,
         user=context.user.reference if context.user else None,
         created=now,
@@ -165,17 +191,57 @@ async def _arrive(rapport: Rapport, site: Site, context: LaunchContext, session_
 
     def store(connection: Connection) -> None:
         sessions.renew_handle(connection, session_key, key, now)
-        launches.save_launch(connection, vault, key, new)
-        outbox.release_held(connection, site.id, new.patient, now)
+        launches.save_launch(connection, vault, key, new, codes)
+        if new.patient:
+            outbox.release_held(connection, site.id, new.patient, now)
 
     audit = rapport.trail.entry(
-        Kind.LAUNCH, Actor(new.user), site=site.id, patient=new.patient, server=site.fhir_base
+        Kind.LAUNCH, Actor(new.user), site=site.id, patient=new.patient or None, server=site.fhir_base
     )
     await rapport.ledger.write(store, audit)
     rapport.worker.wake()
-    answer = RedirectResponse(f"/launches/{new.id}", status_code=303)
+    answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}", status_code=303)
     set_session_cookie(answer, handle)
     return answer
+
+
+async def _role_codes(rapport: Rapport, site: Site, context: LaunchContext) -> tuple[Code, ...]:
+    """Read what the EHR says that the user is, where the site goes by it; nothing where it does not let us."""
+    user = context.user
+    if not rapport.settings.policies[site.id].roles.codes or user is None or not user.is_local:
+        return ()
+    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http)
+    try:
+        if user.type == "PractitionerRole":
+            held: Sequence[JsonObject] = (await ehr.read(user.reference),)
+        elif user.type == "Practitioner":
+            held = await ehr.search("PractitionerRole", {"practitioner": user.id, "active": "true"})
+        else:
+            return ()
+    except EhrError as error:
+        _log.warning("roles not read", site=site.id, reason=type(error).__name__)
+        return ()
+    return tuple(code for each in held for code in read_role_codes(each, user.reference))
+
+
+def _check_user(rapport: Rapport, site: Site, context: LaunchContext, codes: tuple[Code, ...]) -> None:
+    """LaunchRefused for those to whom no page of ours belongs; a form is opened by its own link, never by a launch."""
+    user = context.user
+    if user is not None and user.type in {"Patient", "RelatedPerson"}:
+        raise LaunchRefused(
+            "These pages are for the people who treat.",
+            "A form for you is opened by the link or the code that your therapist gives you.",
+            reason="not-staff",
+        )
+    if context.patient is not None:
+        return
+    if not rapport.settings.policies[site.id].roles.roles_of(user.reference if user else None, codes):
+        raise LaunchRefused(
+            "The EHR did not say which patient this is about.",
+            "Choose a patient in the EHR, then open Rapport. Pages beyond one patient are for those whom the site's "
+            "settings name.",
+            reason="no-patient",
+        )
 
 
 def set_session_cookie(answer: Response, handle: str) -> None:

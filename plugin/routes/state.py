@@ -1,7 +1,7 @@
 """What every handler works with, and who is asking: the dependencies of the routes."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import httpx
 from fastapi import Depends, Request
 
 from plugin.access import sessions
+from plugin.access.desks import Desk, read_desk
 from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail
@@ -21,6 +22,7 @@ from plugin.flow import Intake
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import Check
+from plugin.roles import Role
 from plugin.settings import Settings
 from questionnaires import LeftOut
 from smart_launch import SmartDirectory
@@ -109,12 +111,49 @@ async def unlocked_launch(found: OwnLaunch, session: CurrentSession) -> Launch:
 CurrentLaunch = Annotated[Launch, Depends(unlocked_launch)]
 
 
-def csrf_token(rapport: Rapport, launch: Launch) -> str:
+async def own_desk(desk: str, request: Request, session: CurrentSession, rapport: CurrentRapport) -> Desk:
+    """Give a desk of this browser: for people whom the site gives a role, and not while the device is handed over."""
+    now = rapport.clock()
+    books = {site: policy.roles for site, policy in rapport.settings.policies.items()}
+    found = await rapport.ledger.read(lambda connection: read_desk(connection, books, desk, session.key, now))
+    if found is None:
+        raise NotSignedIn(
+            "This page belongs to a sign-in that has ended, to another browser, or to a role that you do not have.",
+            "Sign in again from Rapport's front page.",
+        )
+    request.state.site = found.site
+    if session.locked is not None:
+        raise Locked(
+            "This device is with a respondent.",
+            "The clinician's PIN opens it again.",
+            return_to=found.id if found.patient else None,
+        )
+    return found
+
+
+CurrentDesk = Annotated[Desk, Depends(own_desk)]
+
+
+def desk_for(*roles: Role) -> Callable[[Desk], Desk]:
+    """Make a dependency that gives the desk to people with one of these roles; Forbidden to others."""
+
+    def check(found: CurrentDesk) -> Desk:
+        if not found.roles & set(roles):
+            raise Forbidden(
+                f"This page is for the role {' or '.join(roles)}, which the site's settings do not give you.",
+                "Ask whoever keeps Rapport's settings ([site.roles]).",
+            )
+        return found
+
+    return check
+
+
+def csrf_token(rapport: Rapport, launch: Launch | Desk) -> str:
     """Make the token that every form of a launch carries; it outlives a renewed session handle."""
     return rapport.ledger.vault.digest("csrf", launch.id)
 
 
-def check_csrf(rapport: Rapport, launch: Launch, given: str) -> None:
+def check_csrf(rapport: Rapport, launch: Launch | Desk, given: str) -> None:
     """Forbidden unless a form came from our own page."""
     if not hmac.compare_digest(csrf_token(rapport, launch), given):
         raise Forbidden(
@@ -136,7 +175,7 @@ def check_origin(request: Request, rapport: CurrentRapport) -> None:
         raise Forbidden("This request came from another site's page.", "Use Rapport's own page.")
 
 
-def actor_of(launch: Launch) -> Actor:
+def actor_of(launch: Launch | Desk) -> Actor:
     """Name the person behind a launch for the trail."""
     return Actor(launch.user, None if launch.user else "User of the EHR, not named in the launch")
 

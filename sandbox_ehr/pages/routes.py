@@ -1,7 +1,7 @@
 """The sandbox's own pages over HTTP: clinician, patients, chart, apps; and the sandbox-only launch endpoint."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
@@ -107,13 +107,14 @@ def _add_people(app: FastAPI, directory: Directory, pages: Pages, settings: Sand
             if wanted in f"{each.name} {each.also} {each.number}".casefold()
         ]
         people.sort(key=lambda person: person.visit.start if person.visit else "~")
-        return pages.render("patients.html", clinician=clinician, people=people, q=q)
+        return pages.render("patients.html", clinician=clinician, people=people, q=q, apps=settings.apps)
 
 
 def _add_charts(
     app: FastAPI, settings: SandboxSettings, directory: Directory, launches: Launches, pages: Pages
 ) -> None:
     charts = Charts(directory)
+    frame = _Frame(settings, launches, pages)
 
     def current_clinician(signed_in: _SIGNED_IN = None) -> Clinician:
         clinician = directory.clinician(signed_in or "")
@@ -148,22 +149,39 @@ def _add_charts(
 
     @app.get("/chart/{patient}/app/{client_id}")
     async def embedded(clinician: CurrentClinician, person: CurrentPerson, client_id: str) -> Response:
-        shown = next((each for each in settings.apps if each.client_id == client_id), None)
-        client = settings.client(client_id)
+        return frame.show(clinician, client_id, person)
+
+    @app.get("/apps/{client_id}")
+    async def embedded_without_patient(clinician: CurrentClinician, client_id: str) -> Response:
+        return frame.show(clinician, client_id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Shows an app inside our page, launched."""
+
+    settings: SandboxSettings
+    launches: Launches
+    pages: Pages
+
+    def show(self, clinician: Clinician, client_id: str, person: Person | None) -> Response:
+        """Open a launch in somebody's chart, or (None) without a patient."""
+        shown = next((each for each in self.settings.apps if each.client_id == client_id), None)
+        client = self.settings.client(client_id)
         if shown is None or client is None:
             raise NotThere("There is no such app.")
-        encounter = person.visit.id if person.visit else None
-        launch = launches.open(client_id, clinician.id, person.id, encounter)
+        encounter = person.visit.id if person and person.visit else None
+        launch = self.launches.open(client_id, clinician.id, person.id if person else None, encounter)
         addresses = (client.launch_url or "", *client.redirect_uris)
-        return pages.render(
+        return self.pages.render(
             "app.html",
             frames=sorted({_origin(each) for each in addresses if each}),
             clinician=clinician,
             person=person,
-            apps=settings.apps,
+            apps=self.settings.apps,
             tab=client_id,
             shown=shown,
-            address=launch_address(client, settings, launch),
+            address=launch_address(client, self.settings, launch),
         )
 
 

@@ -77,6 +77,8 @@ COLLEAGUES = (
     Colleague("202", "", "Samuel", "Adeyemi", "male", "Clinical psychologist", CLINIC),
     Colleague("203", "", "Marisol", "Vega Prieto", "female", "School counsellor", SCHOOL_SERVICE),
     Colleague("204", "", "Daniel", "Novák", "male", "Family therapist", CLINIC),
+    Colleague("205", "", "Ingrid", "Solberg", "female", "Information governance officer", CLINIC),
+    Colleague("206", "", "Tomasz", "Zieliński", "male", "Clinical systems administrator", CLINIC),
 )
 
 

@@ -68,7 +68,14 @@ def build_role(colleague: Colleague) -> JsonObject:
         "active": True,
         "practitioner": reference(f"Practitioner/{colleague.id}"),
         "organization": organization_reference(colleague.organization),
-        "code": [{"text": colleague.role}],
+        "code": [
+            {
+                "coding": [
+                    {"system": "urn:x-sandbox:role", "code": colleague.role.lower().replace(" ", "-")}
+                ],
+                "text": colleague.role,
+            }
+        ],
     }
 
 

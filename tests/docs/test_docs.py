@@ -10,8 +10,8 @@ import typer
 from typer.main import get_command
 
 from plugin.__main__ import app
+from plugin.app import PARTS
 from plugin.initial import write_keys
-from plugin.routes import fhir, fill, hand_over, home, kept, operating, patient, remote, scoring, smart
 from plugin.served.searching import PARAMETERS
 from plugin.settings import read_settings
 from plugin.tables import catalogue_markdown
@@ -45,8 +45,7 @@ def test_every_command_is_documented() -> None:
 def test_every_address_is_documented_and_no_other() -> None:
     page = (DOCS / "reference/addresses.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(?:GET|POST|PUT)(?:`, `POST)? (/[^`]*)`", page))
-    routers = (home, operating, smart, patient, hand_over, fill, fhir, kept, scoring, remote)
-    served = {route.path for module in routers for route in module.router.routes}
+    served = {route.path for module in PARTS for route in module.router.routes}
     assert served == documented
 
 

@@ -297,6 +297,7 @@ async def run_world(
     instrument_folders: tuple[Path, ...] = (),
     own_forms: OwnForms | None = None,
     only_elsewhere: tuple[Path, ...] = (),
+    more_scopes: tuple[str, ...] = (),
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -311,7 +312,13 @@ async def run_world(
     if only_elsewhere:
         elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
         settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
-    ehr = create_ehr(sandbox_settings(folder, personality), clock=clock)
+    of_ehr = sandbox_settings(folder, personality)
+    if more_scopes:
+        site = replace(settings.sites["sandbox"], scopes=(*settings.sites["sandbox"].scopes, *more_scopes))
+        settings = replace(settings, sites=Sites([site]))
+        app, *others = of_ehr.clients
+        of_ehr = replace(of_ehr, clients=(replace(app, scopes=(*app.scopes, *more_scopes)), *others))
+    ehr = create_ehr(of_ehr, clock=clock)
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
         rapport = create_app(settings, http=http, clock=clock)

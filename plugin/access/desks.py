@@ -1,0 +1,70 @@
+"""Desks: what somebody who signed in may do beyond one patient, by the roles that the site gives. Functions of one connection.
+
+A desk is a launch looked at without its patient: one that was begun without any, or one from a chart by somebody who
+has such a role as well.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.ledger.tables import launch
+from plugin.roles import STAFF, Code, Role, RoleBook
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who sits there, at which site, with which roles. `patient` if it was opened from a chart."""
+
+    id: str
+    site: str
+    user: str
+    roles: frozenset[Role]
+    patient: str | None
+    expires: datetime
+
+    @property
+    def staff_roles(self) -> tuple[Role, ...]:
+        """The roles in the order in which pages show them."""
+        return tuple(role for role in STAFF if role in self.roles)
+
+
+def write_codes(codes: tuple[Code, ...]) -> str | None:
+    """Write codes for the ledger."""
+    return msgspec.json.encode(codes).decode() if codes else None
+
+
+def read_codes(text: str | None) -> tuple[Code, ...]:
+    """Read them again."""
+    return msgspec.json.decode(text, type=tuple[tuple[str, str], ...]) if text else ()
+
+
+def read_desk(
+    connection: Connection, books: dict[str, RoleBook], desk_id: str, session: str, now: datetime
+) -> Desk | None:
+    """Find a living launch of this browser session whose user has a role; None if there is none.
+
+    Roles are those of the site's list as it is now: what is taken out of it ends at the next start.
+    """
+    row = connection.execute(
+        sa.select(
+            launch.c.id,
+            launch.c.site,
+            launch.c.user,
+            launch.c.patient,
+            launch.c.expires,
+            launch.c.role_codes,
+        ).where(
+            launch.c.id == desk_id,
+            launch.c.handle == session,
+            launch.c.ended.is_(None),
+            launch.c.expires > now,
+        )
+    ).first()
+    if row is None or row.user is None:
+        return None
+    roles = books.get(row.site, RoleBook()).roles_of(row.user, read_codes(row.role_codes))
+    return Desk(row.id, row.site, row.user, roles, row.patient, row.expires) if roles else None

@@ -1,0 +1,115 @@
+"""Pages beyond one patient: the desk, and the administrator's. They name no patient and no answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from plugin.delivery.account import Attempt
+from plugin.delivery.changes import Listed
+from plugin.delivery.choosing import NAMES
+from plugin.delivery.states import DeliveryState
+from plugin.doctor import Examination, Verdict
+from plugin.pages.delivery import delivery_label
+from plugin.pages.engine import render
+
+MOST_LISTED = 100
+
+_VERDICTS = {
+    Verdict.WRITES: "Rapport can be launched from this EHR and write into its records.",
+    Verdict.READS: "Rapport can be launched from this EHR. Nothing can be written there: results stay readable in Rapport.",
+    Verdict.UNUSABLE: "Rapport cannot be used with this EHR as it is.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeskFrame:
+    """What every page of a desk shows around its own: `places` are (address, label, whether it is this page)."""
+
+    id: str
+    site: str
+    csrf: str
+    places: tuple[tuple[str, str, bool], ...]
+    patient: str | None  # the launch of the chart that it was opened from
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesPage:
+    """Deliveries of the site: `counts` by state, those of the states in `chosen`, oldest first."""
+
+    desk: DeskFrame
+    counts: Mapping[DeliveryState, int]
+    chosen: DeliveryState | None
+    listed: tuple[Listed, ...]
+    told: str | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many are not in the record."""
+        return sum(many for state, many in self.counts.items() if state is not DeliveryState.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """One delivery with its attempts; `fixed` if nobody may change it now."""
+
+    desk: DeskFrame
+    delivery: Listed
+    attempts: tuple[Attempt, ...]
+    fixed: bool
+    told: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationPage:
+    """The state of the installation: parts that work or fail, what waits, which forms are left out and why."""
+
+    desk: DeskFrame
+    version: str
+    schema: str
+    database: str
+    parts: Mapping[str, bool]
+    usable: int
+    left_out: tuple[str, ...]
+    oldest: datetime | None
+    waiting: int
+    unlogged: int
+    log_size: int | None
+
+
+def render_desk(desk: DeskFrame, roles: tuple[str, ...]) -> str:
+    """Render the desk's first page."""
+    return render("staff/desk.html", desk=desk, roles=roles)
+
+
+def render_deliveries(page: DeliveriesPage) -> str:
+    """Render the list of deliveries."""
+    return render(
+        "staff/deliveries.html",
+        desk=page.desk,
+        page=page,
+        states=tuple(DeliveryState),
+        label=delivery_label,
+        most=MOST_LISTED,
+    )
+
+
+def render_delivery(page: DeliveryPage) -> str:
+    """Render one delivery."""
+    return render("staff/delivery.html", desk=page.desk, page=page, label=delivery_label)
+
+
+def render_installation(page: InstallationPage) -> str:
+    """Render the state of the installation."""
+    return render("staff/installation.html", desk=page.desk, page=page)
+
+
+def render_examination(desk: DeskFrame, name: str, found: Examination | None) -> str:
+    """Render what the EHR takes, as examined just now; None: not asked yet."""
+    return render(
+        "staff/examination.html",
+        desk=desk,
+        site=name,
+        found=found,
+        names=NAMES,
+        verdict=_VERDICTS[found.verdict] if found else "",
+    )
