@@ -103,13 +103,14 @@ def render_installation(page: InstallationPage) -> str:
     return render("staff/installation.html", desk=page.desk, page=page)
 
 
-def render_examination(desk: DeskFrame, name: str, found: Examination | None) -> str:
-    """Render what the EHR takes, as examined just now; None: not asked yet."""
+def render_examination(desk: DeskFrame, name: str, found: Examination | None, address: str) -> str:
+    """Render what the EHR takes, as examined just now; None: not asked yet. `address` is Rapport's own."""
     return render(
         "staff/examination.html",
         desk=desk,
         site=name,
         found=found,
         names=NAMES,
+        address=address,
         verdict=_VERDICTS[found.verdict] if found else "",
     )

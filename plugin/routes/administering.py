@@ -189,7 +189,9 @@ async def installation(found: AdministratorsDesk, rapport: CurrentRapport) -> HT
 async def ehr(found: AdministratorsDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Offer to examine the EHR of this site."""
     name = rapport.settings.sites[found.site].name
-    return HTMLResponse(render_examination(frame(rapport, found, "ehr"), name, None))
+    return HTMLResponse(
+        render_examination(frame(rapport, found, "ehr"), name, None, rapport.settings.base_url)
+    )
 
 
 @router.post("/ehr")
@@ -208,7 +210,9 @@ async def examine_ehr(found: AdministratorsDesk, rapport: CurrentRapport, csrf: 
     await rapport.ledger.record(
         rapport.trail.entry(Kind.EHR_EXAMINED, actor_of(found), site=found.site, server=site.fhir_base)
     )
-    return HTMLResponse(render_examination(frame(rapport, found, "ehr"), site.name, examination))
+    return HTMLResponse(
+        render_examination(frame(rapport, found, "ehr"), site.name, examination, rapport.settings.base_url)
+    )
 
 
 async def _own(rapport: Rapport, found: Desk, response: str) -> changes.Listed:
