@@ -98,8 +98,10 @@ class Place:
     def rapport(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, command: str = "serve") -> "subprocess.Popen[bytes]":
-        """Start a process: `serve`, or `worker`."""
+    def start(
+        self, command: str = "serve", module: tuple[str, ...] = ("plugin",)
+    ) -> "subprocess.Popen[bytes]":
+        """Start a process: `serve`, or `worker`; `module` is what stands for `rapport`."""
         environment = {
             **os.environ,
             "RAPPORT_SECRET_KEY": SECRET,
@@ -109,7 +111,7 @@ class Place:
         arguments = [command, *port, "--config", str(self.folder / "rapport.toml")]
         with (self.folder / "output.txt").open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "plugin", *arguments],
+                [sys.executable, "-m", *module, *arguments],
                 env=environment,
                 cwd=ROOT,
                 stdout=output,
@@ -232,9 +234,9 @@ def _write_key(folder: Path, key: SigningKey) -> None:
     (folder / "es384.jwk.json").write_text(key.to_jwk(), encoding="utf-8")
 
 
-def _tokens(place: Place) -> list[tuple[str, str]]:
-    """Launch for every patient; gives each one's id with the launch's token, as another app would have it."""
-    patients = [each["id"] for each in _search(place, "Patient")]
+def _tokens(place: Place, most: int = 100) -> list[tuple[str, str]]:
+    """Launch for the patients; gives each one's id with the launch's token, as another app would have it."""
+    patients = [each["id"] for each in _search(place, "Patient")][:most]
     clinician = _search(place, "Practitioner")[0]["id"]
     for patient in patients:
         asked = {"client_id": "rapport", "patient": patient, "practitioner": clinician}
@@ -362,3 +364,41 @@ def _search(place: Place, kind: str) -> list[dict[str, Any]]:
 
 def _key() -> bytes:
     return base64.urlsafe_b64decode(SECRET + "=")
+
+
+def die_at(place: Place, moment: str, fault: dict[str, str] | None) -> Tally:
+    """Send three responses of one patient to a Rapport that dies once at a moment of `tests.product.dying`; start it again.
+
+    `fault` is what the EHR answers the first write with, so that the state which is noted is another than `delivered`.
+    """
+    mark = place.folder / "died"
+    process = place.start("serve", ("tests.product.dying", moment, str(mark)))
+    begun = time.monotonic()
+    try:
+        place.wait(process)
+        (token,) = _tokens(place, 1)
+        if fault is not None:
+            asked = {"method": "POST", "path": "/r4*", "count": 1, **fault}
+            httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
+        saved: dict[str, str] = {}
+        with httpx.Client(timeout=20) as http, ThreadPoolExecutor(1) as sender:
+            first = sender.submit(_send, http, place, token, 0, 0.0)
+            for _ in range(1000):
+                if process.poll() is not None:
+                    break
+                time.sleep(0.02)
+            assert process.poll() == -signal.SIGKILL, "it did not die"
+            process = place.start()
+            place.wait(process)
+            saved.update([first.result(60)])
+            if fault and fault["kind"] == "token-revoked":
+                (token,) = _tokens(place, 1)
+            saved.update(_send(http, place, token, number, 0.0) for number in (1, 2))
+        tally = Tally(saved=len(saved), kills=1)
+        tally.not_delivered = _wait_for_delivery(place, patience=60)
+        _count(place, saved, tally)
+    finally:
+        process.terminate()
+        process.wait(20)
+    tally.seconds = time.monotonic() - begun
+    return tally
