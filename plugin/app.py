@@ -18,6 +18,7 @@ from plugin import __version__, request_id
 from plugin.audit import Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
+from plugin.cds.caller import CdsCallers
 from plugin.delivery import outbox
 from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import DeliveryWorker, Destination
@@ -29,6 +30,7 @@ from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.routes import (
     administering,
+    cds,
     desk,
     fhir,
     fill,
@@ -77,6 +79,7 @@ PARTS = (
     remote,
     desk,
     administering,
+    cds,
 )
 """The modules of routes that are served."""
 
@@ -187,6 +190,11 @@ def wire(
         clock=clock,
         left_out=stock.left_out,
         metrics=metrics,
+        cds={
+            site: CdsCallers(settings.sites[site], policy.cds)
+            for site, policy in settings.policies.items()
+            if policy.cds is not None and site in settings.sites
+        },
         parts={
             "database": can_write(ledger, clock),
             "schema": is_current(ledger),

@@ -55,6 +55,7 @@ def sandbox_settings(port: int, rapport: str, database: str, personality: str = 
         clients=(client,),
         apps=(EmbeddedApp(name="Rapport", client_id=CLIENT_ID),),
         personality=personality,
+        cds_services=(f"{rapport}/sites/{SITE_ID}/cds-services/alliance-patient-view",),
     )
 
 
@@ -100,6 +101,7 @@ supervisor = ["Practitioner/201"]
 def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
     ehr = f"http://localhost:{port - 1}"
+    issuer = sandbox_settings(port - 1, f"http://127.0.0.1:{port}", ":memory:", personality).issuer
     documents = '"patient/DocumentReference.crs", ' if personality in _WRITING else ""
     return f"""\
 [server]
@@ -122,7 +124,12 @@ scopes = [
 ]
 show_medication = true
 backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
-{_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}"""
+{_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}
+[site.cds]
+issuer = "{issuer}"
+jwks_url = "{ehr}/auth/jwks"
+algorithms = ["RS256"]
+"""
 
 
 def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:

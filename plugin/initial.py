@@ -138,6 +138,11 @@ frame_ancestors = ["https://ehr.example.org"]
 # system = "http://snomed.info/sct"
 # code = "..."
 
+# The EHR asks when a chart is opened whether something needs attention (CDS Hooks; docs: how-to/cds-hooks.md).
+# [site.cds]
+# issuer = "https://ehr.example.org/fhir/r4"         # the iss of its tokens
+# jwks_url = "https://ehr.example.org/jwks.json"     # its public keys, on one of the site's hosts
+
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]
 # score = "rapport-checkin-child-total"

@@ -15,6 +15,7 @@ import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field
 
+from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -68,6 +69,7 @@ class SitePolicy:
     show_medication: bool = False
     interpretation: Interpretation | None = None  # None: scores are shown, never interpreted
     roles: RoleBook = field(default_factory=RoleBook)
+    cds: CdsClient | None = None  # None: the EHR calls no CDS service of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class _Site(WritingSection):
     show_medication: bool = False
     interpretation: InterpretationSection | None = None
     roles: RolesSection = RolesSection()
+    cds: CdsSection | None = None
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -187,6 +190,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 show_medication=site.show_medication,
                 interpretation=_interpretation(path, site),
                 roles=build_roles(site.roles),
+                cds=build_cds(site.cds),
             )
             for site in file.site
         },

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from sandbox_ehr.cards import Cards
 from sandbox_ehr.database import Database
 from sandbox_ehr.directory import Directory
 from sandbox_ehr.faults import FaultBook
@@ -97,6 +98,7 @@ def create_app(
         Route("/r4/{path:path}", fhir),
         Route("/auth/{path:path}", auth),
     ]
-    add_pages(app, settings, directory, launches, pages, log)
+    cards = Cards(settings, records, directory, clock, http)
+    add_pages(app, settings, directory, launches, pages, log, cards)
     add_fault_pages(app, settings, pages, faults, personality)
     return app

@@ -59,6 +59,9 @@ class SandboxSettings:
     seed: bool = True
     personality: str = DEFAULT
     faults: tuple[FaultSpec, ...] = ()
+    cds_services: tuple[
+        str, ...
+    ] = ()  # addresses of patient-view services that are asked when a chart is opened
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)

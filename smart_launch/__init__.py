@@ -26,6 +26,7 @@ from smart_launch.errors import (
 )
 from smart_launch.identity import FhirUser
 from smart_launch.introspection import Introspection, introspect
+from smart_launch.issuer_keys import IssuerKeys
 from smart_launch.keys import SigningKey, generate_key, public_jwks
 from smart_launch.launch import finish
 from smart_launch.scopes import Level, ResourceScope, Scopes
@@ -44,6 +45,7 @@ __all__ = [
     "FhirUser",
     "IdTokenInvalid",
     "Introspection",
+    "IssuerKeys",
     "LaunchContext",
     "LaunchExpired",
     "LaunchRefused",

@@ -58,6 +58,8 @@ class Kind(StrEnum):
     RECORD_COMPARED = "record-compared"
     DELIVERIES_VIEWED = "deliveries-viewed"
     EHR_EXAMINED = "ehr-examined"
+    CARDS_GIVEN = "cards-given"
+    CARD_ANSWERED = "card-answered"
 
 
 # kind -> (type, subtype, action)
@@ -84,6 +86,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.RECORD_COMPARED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.DELIVERIES_VIEWED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),
+    Kind.CARDS_GIVEN: (_REST, (_OWN, "cards-given"), "R"),
+    Kind.CARD_ANSWERED: (_REST, (_OWN, "card-answered"), "C"),
 }
 
 

@@ -14,6 +14,7 @@ from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail
 from plugin.audit.trail import Clock
+from plugin.cds.caller import CdsCallers
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import DeliveryWorker
 from plugin.ehr import Ehr
@@ -45,6 +46,7 @@ class Rapport:
     clock: Clock
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
+    cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
     parts: Mapping[str, Check] = field(default_factory=dict)  # what must work for this process to be ready
 
 

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from sandbox_ehr.cards import Cards
 from sandbox_ehr.directory import Clinician, Directory, Person
 from sandbox_ehr.errors import LaunchRefused, SandboxError
 from sandbox_ehr.oauth.launches import Launches
@@ -65,12 +66,14 @@ def add_pages(
     launches: Launches,
     pages: Pages,
     log: RequestLog,
+    cards: Cards,
 ) -> None:
     """Add the pages to the application."""
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     _add_failures(app, pages)
     _add_people(app, directory, pages, settings)
-    _add_charts(app, settings, directory, launches, pages)
+    _add_charts(app, settings, directory, launches, pages, cards)
+    _add_cards(app, directory, cards)
     _add_sandbox(app, settings, launches, log)
 
 
@@ -111,7 +114,12 @@ def _add_people(app: FastAPI, directory: Directory, pages: Pages, settings: Sand
 
 
 def _add_charts(
-    app: FastAPI, settings: SandboxSettings, directory: Directory, launches: Launches, pages: Pages
+    app: FastAPI,
+    settings: SandboxSettings,
+    directory: Directory,
+    launches: Launches,
+    pages: Pages,
+    cards: Cards,
 ) -> None:
     charts = Charts(directory)
     frame = _Frame(settings, launches, pages)
@@ -141,6 +149,7 @@ def _add_charts(
             tab="summary",
             chart=charts.chart(person),
             rows=charts.observations(person.id),
+            cards=await cards.of(clinician, person),
         )
 
     @app.get("/chart/{patient}/observations")
@@ -154,6 +163,22 @@ def _add_charts(
     @app.get("/apps/{client_id}")
     async def embedded_without_patient(clinician: CurrentClinician, client_id: str) -> Response:
         return frame.show(clinician, client_id, None)
+
+
+def _add_cards(app: FastAPI, directory: Directory, cards: Cards) -> None:
+    @app.post("/chart/{patient}/cards")
+    async def answer_card(
+        patient: str,
+        service: Annotated[str, Form()],
+        card: Annotated[str, Form()],
+        signed_in: _SIGNED_IN = None,
+    ) -> Response:
+        if directory.clinician(signed_in or "") is None:
+            raise NotSignedIn
+        if directory.person(patient) is None:
+            raise NotThere("There is no such patient.")
+        await cards.answer(service, card, "overridden")
+        return RedirectResponse(f"/chart/{patient}", 303)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ from plugin.ledger import schema
 from plugin.ledger.store import open_database
 from tests.operating.test_storage import _make_database, _post
 from tests.postgres import PostgresMissing, postgres_server
-from tests.product.crashing import SECRET, Place, _search, _tokens, _wait_for_delivery, free_port, open_place
+from tests.product.crashing import (
+    SECRET,
+    Place,
+    _search,
+    _wait_for_delivery,
+    free_port,
+    launched_tokens,
+    open_place,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +61,7 @@ def test_an_sqlite_ledger_comes_back_from_its_backup(tmp_path: Path) -> None:
     with open_place(tmp_path, free_port()) as place:
         process = start(place)
         try:
-            launched = _tokens(place)[0]
+            launched = launched_tokens(place)[0]
             assert [_post(place, launched, number).status_code for number in (1, 2)] == [201, 201]
             # What is being sent when a backup is made waits for its lease (90 seconds) after it is restored.
             assert _wait_for_delivery(place, patience=60) == {}
@@ -140,7 +148,7 @@ def _lose_and_restore(folder: Path, url: str, binaries: Path) -> None:
     with open_place(folder, free_port(), url) as place:
         process = start(place)
         try:
-            launched = _tokens(place)[0]
+            launched = launched_tokens(place)[0]
             assert _post(place, launched, 1).status_code == 201
             assert _wait_for_delivery(place, patience=60) == {}
             shutil.copytree(folder / "log", folder / "backup")

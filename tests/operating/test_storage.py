@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.postgres import PostgresMissing, postgres_server
-from tests.product.crashing import Place, _search, _tokens, _wait_for_delivery, free_port, open_place
+from tests.product.crashing import Place, _search, _wait_for_delivery, free_port, launched_tokens, open_place
 from tests.product.forms import response_of
 
 
@@ -40,7 +40,7 @@ def _check(
     storage_works: Callable[[], object],
 ) -> None:
     """Send before, while and after storage fails; then look at what the EHR has."""
-    launched = _tokens(place)[0]
+    launched = launched_tokens(place)[0]
     assert _post(place, launched, 1).status_code == 201
     storage_fails()
     refused = _post(place, launched, 2)

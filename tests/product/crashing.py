@@ -191,7 +191,7 @@ def crash(
     try:
         place.wait(processes[0])
         processes += [place.start(each) for each in commands[1:]]
-        tokens = _tokens(place)
+        tokens = launched_tokens(place)
         for fault in FAULTS:
             asked = {"method": "POST", "path": "/r4*", **fault}
             httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
@@ -203,7 +203,7 @@ def crash(
             told = threading.Thread(
                 target=lambda: saved.update(
                     senders.map(
-                        lambda n: _send(http, place, tokens[n % len(tokens)], n, pause), range(submissions)
+                        lambda n: send(http, place, tokens[n % len(tokens)], n, pause), range(submissions)
                     )
                 )
             )
@@ -234,7 +234,7 @@ def _write_key(folder: Path, key: SigningKey) -> None:
     (folder / "es384.jwk.json").write_text(key.to_jwk(), encoding="utf-8")
 
 
-def _tokens(place: Place, most: int = 100) -> list[tuple[str, str]]:
+def launched_tokens(place: Place, most: int = 100) -> list[tuple[str, str]]:
     """Launch for the patients; gives each one's id with the launch's token, as another app would have it."""
     patients = [each["id"] for each in _search(place, "Patient")][:most]
     clinician = _search(place, "Practitioner")[0]["id"]
@@ -267,7 +267,7 @@ def _follow(browser: httpx.Client, place: Place, address: str) -> None:
     raise AssertionError("the launch did not arrive")
 
 
-def _send(
+def send(
     http: httpx.Client, place: Place, launched: tuple[str, str], number: int, pause: float
 ) -> tuple[str, str]:
     """Send one response until it is told to be saved; gives Rapport's id of it and the patient."""
@@ -376,13 +376,13 @@ def die_at(place: Place, moment: str, fault: dict[str, str] | None) -> Tally:
     begun = time.monotonic()
     try:
         place.wait(process)
-        (token,) = _tokens(place, 1)
+        (token,) = launched_tokens(place, 1)
         if fault is not None:
             asked = {"method": "POST", "path": "/r4*", "count": 1, **fault}
             httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
         saved: dict[str, str] = {}
         with httpx.Client(timeout=20) as http, ThreadPoolExecutor(1) as sender:
-            first = sender.submit(_send, http, place, token, 0, 0.0)
+            first = sender.submit(send, http, place, token, 0, 0.0)
             for _ in range(1000):
                 if process.poll() is not None:
                     break
@@ -392,8 +392,8 @@ def die_at(place: Place, moment: str, fault: dict[str, str] | None) -> Tally:
             place.wait(process)
             saved.update([first.result(60)])
             if fault and fault["kind"] == "token-revoked":
-                (token,) = _tokens(place, 1)
-            saved.update(_send(http, place, token, number, 0.0) for number in (1, 2))
+                (token,) = launched_tokens(place, 1)
+            saved.update(send(http, place, token, number, 0.0) for number in (1, 2))
         tally = Tally(saved=len(saved), kills=1)
         tally.not_delivered = _wait_for_delivery(place, patience=60)
         _count(place, saved, tally)

@@ -29,6 +29,7 @@ from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
 EHR = "https://ehr.invalid"
 RAPPORT = "https://rapport.invalid"
 PIN = "4711"
+CDS = f"{RAPPORT}/sites/sandbox/cds-services/alliance-patient-view"
 SCOPES = [
     "launch",
     "openid",
@@ -283,6 +284,7 @@ def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings
         clients=(rapport, reader),
         apps=(EmbeddedApp(name="Rapport", client_id="rapport"),),
         personality=personality,
+        cds_services=(CDS,),
     )
 
 
@@ -318,7 +320,7 @@ async def run_world(
         settings = replace(settings, sites=Sites([site]))
         app, *others = of_ehr.clients
         of_ehr = replace(of_ehr, clients=(replace(app, scopes=(*app.scopes, *more_scopes)), *others))
-    ehr = create_ehr(of_ehr, clock=clock)
+    ehr = create_ehr(of_ehr, clock=clock, http=lambda: httpx.AsyncClient(transport=hosts))
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
         rapport = create_app(settings, http=http, clock=clock)

@@ -1,0 +1,87 @@
+"""How long a CDS Hooks call takes: a patient with 20 responses, interpretation on, over HTTP on loopback, one after the other.
+
+Run: python -m benchmarks.cards [calls]. Starts a sandbox EHR and a Rapport; prints median, p99 and the slowest.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from joserfc import jwt
+
+from plugin.app import utc_now
+from sandbox_ehr.database import Database
+from sandbox_ehr.oauth.records import Records
+from tests.product.crashing import Place, free_port, launched_tokens, open_place, send
+
+_RESPONSES = 20
+_SECTIONS = """
+[site.cds]
+issuer = "{ehr}/r4"
+jwks_url = "{ehr}/auth/jwks"
+algorithms = ["RS256"]
+
+[site.interpretation]
+accepted_by = "The benchmark"
+accepted_on = 2026-01-01
+instruments = ["rapport-checkin-child"]
+rupture = "gumz-1sd"
+"""
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[Place]:
+    with open_place(folder, free_port()) as place:
+        with (folder / "rapport.toml").open("a", encoding="utf-8") as file:
+            file.write(_SECTIONS.format(ehr=place.ehr))
+        process = place.start()
+        try:
+            place.wait(process)
+            yield place
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def main(calls: int) -> None:
+    """Call as often; print the times in milliseconds."""
+    taken = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _serving(Path(folder)) as place,
+        httpx.Client(timeout=20) as http,
+    ):
+        ((patient, token),) = launched_tokens(place, 1)
+        for number in range(_RESPONSES):
+            send(http, place, (patient, token), number, 0.0)
+        records = Records(Database(str(Path(folder) / "ehr.sqlite3")), utc_now)  # for its signing key alone
+        address = f"{place.rapport}/sites/sandbox/cds-services/alliance-patient-view"
+        context = {"userId": "Practitioner/201", "patientId": patient, "encounterId": "next"}
+        for _ in range(calls):
+            body = {"hook": "patient-view", "hookInstance": str(uuid.uuid4()), "context": context}
+            headers = {"Authorization": f"Bearer {_sign(records, f'{place.ehr}/r4', address)}"}
+            begun = time.perf_counter()
+            answer = http.post(address, json=body, headers=headers)
+            taken.append((time.perf_counter() - begun) * 1000)
+            assert answer.status_code == 200, answer.text
+    ordered = sorted(taken)
+    p99 = ordered[int(len(ordered) * 0.99)]
+    print(
+        f"{calls} calls: median {statistics.median(taken):.1f} ms, p99 {p99:.1f} ms, slowest {ordered[-1]:.1f} ms"
+    )
+
+
+def _sign(records: Records, issuer: str, address: str) -> str:
+    key, now = records.signing_key(), int(time.time())
+    claims = {"iss": issuer, "aud": address, "iat": now, "exp": now + 120, "jti": str(uuid.uuid4())}
+    return jwt.encode({"alg": "RS256", "kid": key.kid or ""}, claims, key, algorithms=["RS256"])
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)

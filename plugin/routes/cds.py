@@ -1,0 +1,318 @@
+"""CDS Hooks 2.0: cards for a chart that is opened (patient-view) or a session that begins (encounter-start).
+
+Everything is answered from Rapport's own ledger and from what the EHR sent along; nothing is asked of the EHR meanwhile.
+"""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import partial
+from typing import Annotated, TypeVar
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse, Response
+
+from plugin.access.throttle import count_try
+from plugin.audit import Actor, Kind
+from plugin.cds.caller import CdsCallers, NotTrusted
+from plugin.cds.cards import Attention, cards_of
+from plugin.delivery.account import Account, read_accounts
+from plugin.delivery.states import DeliveryState
+from plugin.errors import Invalid, NotFound, TooManyAttempts
+from plugin.norming import in_use
+from plugin.routes.chart import Chart
+from plugin.routes.state import CurrentRapport, Rapport
+from plugin.routes.trend_views import read_trend
+from plugin.schedule import EVERY_SESSION
+from plugin.settings import SitePolicy
+from plugin.trends.contacts import Contacts, read_contacts
+from questionnaires import Rater
+
+router = APIRouter(prefix="/sites/{site_id}/cds-services")
+_log = structlog.get_logger()
+
+_HOOKS = {
+    "alliance-patient-view": ("patient-view", "When a chart is opened"),
+    "alliance-encounter-start": ("encounter-start", "When a session begins"),
+}
+_PREFETCH = {
+    "patient": "Patient/{{context.patientId}}",
+    "encounters": "Encounter?patient={{context.patientId}}&_sort=-date&_count=200",
+}
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
+_WORKED_ON = (DeliveryState.REFUSED, DeliveryState.SET_ASIDE)
+_ORDER = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)
+Body = TypeVar("Body", bound=msgspec.Struct)
+_OUTCOMES = frozenset({"accepted", "overridden"})
+
+
+class _Context(msgspec.Struct):
+    userId: str = ""  # noqa: N815 -- CDS Hooks' name
+    patientId: str = ""  # noqa: N815 -- CDS Hooks' name
+    encounterId: str | None = None  # noqa: N815 -- CDS Hooks' name
+
+
+class _Call(msgspec.Struct):
+    hook: str = ""
+    hookInstance: str = ""  # noqa: N815 -- CDS Hooks' name
+    context: _Context = msgspec.field(default_factory=_Context)
+    fhirServer: str | None = None  # noqa: N815 -- CDS Hooks' name
+    prefetch: dict[str, object] = msgspec.field(default_factory=dict)
+
+
+class _Reason(msgspec.Struct):
+    reason: dict[str, object] | None = None
+
+
+class _One(msgspec.Struct):
+    card: str = ""
+    outcome: str = ""
+    overrideReason: _Reason | None = None  # noqa: N815 -- CDS Hooks' name
+
+
+class _Feedback(msgspec.Struct):
+    feedback: tuple[_One, ...] = ()
+
+
+@router.get("")
+async def services(site_id: str, rapport: CurrentRapport) -> JSONResponse:
+    """Say which services there are."""
+    _client(rapport, site_id)
+    return JSONResponse(
+        {
+            "services": [
+                {
+                    "id": name,
+                    "hook": hook,
+                    "title": f"Therapeutic alliance: {title[0].lower()}{title[1:]}",
+                    "description": "Says when a form is due, a rating has fallen, or a response did not reach the record.",
+                    "prefetch": _PREFETCH,
+                }
+                for name, (hook, title) in _HOOKS.items()
+            ]
+        }
+    )
+
+
+@router.post("/{service}")
+async def call(
+    site_id: str,
+    service: str,
+    request: Request,
+    rapport: CurrentRapport,
+    authorization: Annotated[str, Header()] = "",
+) -> Response:
+    """Give the cards for a chart; an empty list if nothing needs attention."""
+    if (refused := await _refuse(rapport, site_id, service, "", authorization)) is not None:
+        return refused
+    asked = _read(await request.body(), _Call)
+    _check(rapport, site_id, service, asked)
+    patient = f"Patient/{asked.context.patientId}"
+    policy = rapport.settings.policies[site_id]
+    vault = rapport.ledger.vault
+    accounts = await rapport.ledger.read(
+        lambda connection: read_accounts(connection, vault, site_id, patient)
+    )
+    cards = cards_of(await _attention(rapport, site_id, policy, asked, accounts), _ids()) if accounts else ()
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.CARDS_GIVEN,
+            Actor(asked.context.userId),
+            site=site_id,
+            patient=patient,
+            about=tuple(f"urn:uuid:{card.uuid}" for card in cards),
+        )
+    )
+    launch_url = rapport.settings.sites[site_id].launch_url
+    return JSONResponse({"cards": [card.to_json(launch_url) for card in cards]})
+
+
+@router.post("/{service}/feedback")
+async def feedback(
+    site_id: str,
+    service: str,
+    request: Request,
+    rapport: CurrentRapport,
+    authorization: Annotated[str, Header()] = "",
+) -> Response:
+    """Keep in the trail what somebody did with a card; what they wrote about it is not kept."""
+    if (refused := await _refuse(rapport, site_id, service, "/feedback", authorization)) is not None:
+        return refused
+    for each in _read(await request.body(), _Feedback).feedback:
+        if each.outcome not in _OUTCOMES or not _is_uuid(each.card):
+            raise Invalid(
+                "A feedback names no card of ours, or an outcome that there is not.",
+                "card is the card's uuid; outcome is accepted or overridden.",
+            )
+        await rapport.ledger.record(
+            rapport.trail.entry(
+                Kind.CARD_ANSWERED,
+                Actor(None, "Somebody at the EHR"),
+                site=site_id,
+                about=(f"urn:uuid:{each.card}",),
+                reason=_said(each),
+            )
+        )
+    return Response(status_code=200)
+
+
+async def _refuse(
+    rapport: Rapport, site_id: str, service: str, under: str, authorization: str
+) -> Response | None:
+    """Give a bare 401 for a call that is not the EHR's, or was made before; NotFound for a service that there is not."""
+    callers = _client(rapport, site_id)
+    if service not in _HOOKS:
+        raise NotFound("There is no such service.", "GET the list above this address.")
+    address = f"{rapport.settings.base_url}/sites/{site_id}/cds-services/{service}{under}"
+    now, vault = rapport.clock(), rapport.ledger.vault
+    try:
+        jti = await callers.check(authorization, address, rapport.http, now)
+        await rapport.ledger.bookkeep(
+            partial(count_try, vault=vault, what=f"cds {site_id}", source=jti, now=now, most=1)
+        )
+    except NotTrusted as error:
+        _log.info("cds.refused", site=site_id, reason=error.reason)
+    except TooManyAttempts:
+        _log.info("cds.refused", site=site_id, reason="replayed")
+    else:
+        return None
+    failed = rapport.trail.entry(
+        Kind.CARDS_GIVEN, Actor(None, "Unknown"), site=site_id, failure="not the EHR's call"
+    )
+    await rapport.ledger.record(failed)
+    return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _client(rapport: Rapport, site_id: str) -> CdsCallers:
+    found = rapport.cds.get(site_id)
+    if found is None:
+        raise NotFound("This site has no CDS service.", "Add [site.cds] to its settings.")
+    return found
+
+
+def _read(body: bytes, kind: type[Body]) -> Body:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The body cannot be read: {error}", "Send what CDS Hooks 2.0 describes.") from None
+
+
+def _check(rapport: Rapport, site_id: str, service: str, asked: _Call) -> None:
+    """Invalid unless the call is one of this hook, about this site's EHR, and names patient and user."""
+    hook, _ = _HOOKS[service]
+    site = rapport.settings.sites[site_id]
+    wrong = [
+        name
+        for name, right in (
+            ("hook", asked.hook == hook),
+            ("context.patientId", bool(_ID.fullmatch(asked.context.patientId))),
+            ("context.userId", bool(_USER.fullmatch(asked.context.userId))),
+            ("context.encounterId", _ID.fullmatch(asked.context.encounterId or "none") is not None),
+            ("fhirServer", asked.fhirServer is None or asked.fhirServer.rstrip("/") == site.base),
+        )
+        if not right
+    ]
+    if hook == "encounter-start" and asked.context.encounterId is None:
+        wrong.append("context.encounterId")
+    if wrong:
+        raise Invalid(
+            f"The call is not understood: {', '.join(wrong)}.",
+            f"Send the hook {hook} of {site.base} with patientId and userId as FHIR ids.",
+        )
+
+
+async def _attention(
+    rapport: Rapport, site_id: str, policy: SitePolicy, asked: _Call, accounts: tuple[Account, ...]
+) -> Attention:
+    contacts = read_contacts(_resources(asked.prefetch.get("encounters"), "Encounter"))
+    norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
+    chart = Chart(
+        name="",
+        birth_date=_birth_date(asked.prefetch.get("patient")),
+        respondents=(),
+        contact=None,
+        virtual=None,
+        session=None,
+        points=(),
+        unread=("the record's own scores",),  # so that the ledger's are taken
+        contacts=contacts,
+    )
+    fell: set[str] = set()
+    if policy.interpretation is not None:
+        trend = read_trend(rapport.intake.catalogue, chart, accounts, {}, norms, policy.interpretation)
+        falls = trend.findings.falls if trend.findings else ()
+        fell = {fall.rated.rater for fall in falls if fall.is_current}
+    return Attention(
+        not_delivered=sum(account.state in _WORKED_ON for account in accounts),
+        fell=tuple(each.value for each in _ORDER if each in fell),
+        due_from=_due(policy, contacts, asked.context.encounterId, accounts, rapport.clock().date()),
+    )
+
+
+def _due(
+    policy: SitePolicy,
+    contacts: Contacts,
+    encounter_id: str | None,
+    accounts: tuple[Account, ...],
+    today: date,
+) -> tuple[str, ...]:
+    """Name the raters who answered before and have not in this session, if a form is due in it.
+
+    Nobody if that cannot be known: by a schedule of certain sessions it takes the EHR's own count of them.
+    """
+    if encounter_id is None:
+        return ()
+    encounter = f"Encounter/{encounter_id}"
+    session = contacts.number_of(encounter)
+    if session is None and policy.schedule != EVERY_SESSION:
+        return ()
+    if session is not None and not policy.schedule.is_due(session):
+        return ()
+    now = {
+        account.record.rater
+        for account in accounts
+        if account.record.encounter == encounter or account.record.authored.date() == today
+    }
+    before = {account.record.rater for account in accounts} - now
+    return tuple(each.value for each in _ORDER if each in before)
+
+
+def _resources(given: object, kind: str) -> Iterator[dict[str, object]]:
+    """Read the resources of a prefetched search; nothing of what is odd."""
+    entries = given.get("entry") if isinstance(given, Mapping) else None
+    for each in entries if isinstance(entries, list) else ():
+        resource = each.get("resource") if isinstance(each, dict) else None
+        if isinstance(resource, dict) and resource.get("resourceType") == kind:
+            yield resource
+
+
+def _birth_date(given: object) -> date | None:
+    written = given.get("birthDate") if isinstance(given, Mapping) else None
+    try:
+        return date.fromisoformat(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
+
+
+def _said(each: _One) -> str:
+    """Word an answer: the outcome and the code of a reason, never its free text."""
+    reason = each.overrideReason.reason if each.overrideReason else None
+    code = reason.get("code") if reason else None
+    known = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9._\-]{1,64}", code)
+    return f"{each.outcome}: {code}" if known else each.outcome
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _ids() -> Iterator[str]:
+    while True:
+        yield str(uuid.uuid4())

@@ -1,0 +1,294 @@
+"""Cards beside the chart (CDS Hooks 2.0): given to the EHR alone, only when something needs attention, from our own data."""
+
+import base64
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from plugin.cds.settings import CdsClient
+from plugin.interpretation import InterpretationSection, build_interpretation
+from plugin.ledger import tables as t
+from plugin.schedule import Schedule
+from questionnaires import load_catalogue, walk
+from tests.product.forms import ANSWERS
+from tests.product.test_personalities import send_form, settled
+from tests.product.world import CDS, EHR, RAPPORT, World, run_world
+
+CLIENT = CdsClient(f"{EHR}/r4", f"{EHR}/auth/jwks", ("RS256",))
+VISIT = "1001-20260302"
+
+
+def key_of(world: World) -> RSAKey:
+    """Take the sandbox's signing key: these tests make the EHR's tokens as it does, and wrongly."""
+    with world.ehr.state.store.database.transaction() as connection:
+        row = connection.execute("SELECT jwk FROM signing_key").fetchone()
+    return RSAKey.import_key(json.loads(row["jwk"]))
+
+
+def token(world: World, key: Any = None, alg: str = "RS256", **claims: Any) -> str:
+    now = int(world.clock().timestamp())
+    said = {"iss": f"{EHR}/r4", "aud": CDS, "iat": now, "exp": now + 120, "jti": str(uuid.uuid4()), **claims}
+    used = key or key_of(world)
+    header = {"alg": alg, "typ": "JWT", "kid": key_of(world).kid or ""}
+    return jwt.encode(header, {k: v for k, v in said.items() if v is not None}, used, algorithms=[alg])
+
+
+def by_hand(signed: str, secret: bytes) -> str:
+    """Sign a token's claims anew with HMAC, as no library does: the public key as the secret."""
+    header = json.loads(_unpadded(signed.split(".")[0])) | {"alg": "HS256"}
+    first = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    signing = f"{first}.{signed.split('.')[1]}"
+    seal = hmac.new(secret, signing.encode(), hashlib.sha256).digest()
+    return f"{signing}.{base64.urlsafe_b64encode(seal).rstrip(b'=').decode()}"
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def call(patient: str, **more: Any) -> dict[str, Any]:
+    context = {"userId": "Practitioner/201", "patientId": patient, "encounterId": VISIT}
+    return {
+        "hook": "patient-view",
+        "hookInstance": str(uuid.uuid4()),
+        "fhirServer": f"{EHR}/r4",
+        "context": context,
+        **more,
+    }
+
+
+async def post(world: World, body: object, signed: str | None = None, address: str = CDS) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {signed or token(world)}", "Accept": "application/json"}
+    return await world.browser.post(address, json=body, headers=headers)
+
+
+async def cards(world: World, patient: str, **more: Any) -> list[dict[str, Any]]:
+    answer = await post(world, call(patient, **more))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["cards"])
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with run_world(tmp_path, cds=CLIENT) as running:
+        await chart(running)  # the sandbox makes its key when it first signs
+        yield running
+
+
+async def chart(world: World, patient: str = "amara") -> httpx.Response:
+    people = await world.people()
+    await world.browser.post(f"{EHR}/sign-in", data={"practitioner": "201"})
+    return await world.browser.get(f"{EHR}/chart/{people[patient]}")
+
+
+async def test_the_services_are_found(world: World) -> None:
+    found = (await world.browser.get(f"{RAPPORT}/sites/sandbox/cds-services")).json()["services"]
+    assert {each["hook"] for each in found} == {"patient-view", "encounter-start"}
+    assert all(each["id"] and each["description"] and each["prefetch"] for each in found)
+
+
+async def test_a_chart_without_responses_stays_silent(world: World) -> None:
+    people = await world.people()
+    assert await cards(world, people["amara"]) == []
+
+
+async def test_who_answered_before_and_not_in_this_session_is_due(world: World) -> None:
+    response = await send_form(world)
+    await settled(world, response)
+    people = await world.people()
+    assert await cards(world, people["amara"]) == []  # answered in this session
+    world.clock.pass_time(days=7)
+    later = call(people["amara"])
+    later["context"]["encounterId"] = "another"
+    (card,) = (await post(world, later)).json()["cards"]
+    assert card["summary"] == "Alliance: a form is due in this session from the young person"
+    assert card["indicator"] == "info"
+    assert card["links"][0]["url"] == f"{RAPPORT}/launch"
+    assert card["links"][0]["type"] == "smart"
+    assert json.loads(card["links"][0]["appContext"]) == {"rapport": "due"}
+
+
+async def test_by_a_schedule_of_certain_sessions_the_ehr_s_own_count_decides(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT, schedule=Schedule.parse("1,3")) as world:
+        await chart(world)
+        await settled(world, await send_form(world))
+        world.clock.pass_time(days=7)
+        people = await world.people()
+        asked = call(people["amara"])
+        asked["context"]["encounterId"] = "e3"
+        assert (await post(world, asked)).json()["cards"] == []  # nobody counted the sessions
+        for many, due in ((3, True), (2, False)):
+            held = [
+                {
+                    "resourceType": "Encounter",
+                    "id": f"e{3 - each}",
+                    "class": {"code": "AMB"},
+                    "status": "finished",
+                    "period": {"start": f"2026-03-0{3 - each}T09:00:00Z"},
+                }
+                for each in range(many)
+            ]
+            asked["prefetch"] = {"encounters": {"entry": [{"resource": each} for each in held]}}
+            assert bool((await post(world, asked)).json()["cards"]) is due
+
+
+async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT, personality="read-only") as world:
+        await chart(world)
+        await settled(world, await send_form(world))
+        people = await world.people()
+        (card,) = await cards(world, people["amara"])
+        assert card["summary"] == "Alliance: 1 response was not taken into this record"
+        assert card["indicator"] == "warning"
+
+
+async def test_a_fall_is_told_only_where_the_site_accepts_interpretation(tmp_path: Path) -> None:
+    section = InterpretationSection(
+        accepted_by="A test",
+        accepted_on=date(2026, 1, 1),
+        instruments=("rapport-checkin-child",),
+        rupture="any",
+        sessions_before=3,
+    )
+    for place, interpretation in (("with", build_interpretation(section, tmp_path)), ("without", None)):
+        folder = tmp_path / place
+        folder.mkdir()
+        async with run_world(folder, cds=CLIENT, interpretation=interpretation) as world:
+            await chart(world)
+            people = await world.people()
+            best, worst = _extremes()
+            for answers in (best, best, best, worst):
+                page = await world.launch("amara", encounter=VISIT)
+                secret = await world.hand_over(page, f"Patient/{people['amara']}")
+                assert (await world.fill(secret, answers)).status_code == 200
+                world.browser = world.new_browser()
+                world.clock.pass_time(minutes=1)
+            found = [each["summary"] for each in await cards(world, people["amara"])]
+            told = (
+                "Alliance: the last rating of the young person fell, by the criterion your service has chosen"
+            )
+            assert found == ([told] if interpretation else [])
+
+
+def _extremes() -> tuple[dict[str, str], dict[str, str]]:
+    """Give the answers that make the highest and the lowest total of the child's form."""
+    form = load_catalogue().by_id("rapport-checkin-child")
+    best, worst = {}, {}
+    for item in walk(form.items):
+        if item.link_id in ANSWERS:
+            ranked = sorted(item.options, key=lambda option: option.weight or 0)
+            worst[item.link_id], best[item.link_id] = ranked[0].code, ranked[-1].code
+    return best, worst
+
+
+async def test_the_chart_of_the_ehr_shows_the_card_and_sends_what_was_done_with_it(world: World) -> None:
+    await settled(world, await send_form(world))
+    world.clock.pass_time(days=7)
+    from sandbox_ehr.directory import Directory
+
+    store = world.ehr.state.store
+    people = await world.people()
+    visit = store.read("Encounter", VISIT).read()
+    day = world.clock().date().isoformat()
+    store.create(
+        {**visit, "id": "later", "status": "in-progress", "period": {"start": f"{day}T09:00:00+00:00"}}
+    )
+    assert Directory(store, world.clock).visit_today(people["amara"])
+    page = await chart(world)
+    assert "a form is due in this session from the young person" in page.text
+    card = page.text.split('name="card" value="')[1].split('"')[0]
+    sent = {"service": CDS, "card": card}
+    assert (await world.browser.post(f"{EHR}/chart/{people['amara']}/cards", data=sent)).status_code == 303
+    kept = await world.rapport.state.rapport.ledger.read(
+        lambda c: c.execute(sa.select(t.audit.c.kind).where(t.audit.c.kind == "card-answered")).all()
+    )
+    assert len(kept) == 1
+
+
+async def test_only_the_ehr_s_own_token_for_this_address_and_time_is_taken(world: World) -> None:
+    people = await world.people()
+    now = int(world.clock().timestamp())
+    own = key_of(world)
+    public = own.as_pem(private=False)
+    stranger = RSAKey.generate_key(2048, {"kid": own.kid or ""})
+    forged = {
+        "none at all": "",
+        "not a token": "abc.def",
+        "another's key": token(world, stranger),
+        "the public key as a secret": by_hand(token(world), public),
+        "another issuer": token(world, iss="https://elsewhere.invalid"),
+        "another service": token(world, aud=f"{RAPPORT}/sites/sandbox/cds-services"),
+        "over": token(world, iat=now - 500, exp=now - 300),
+        "not yet": token(world, iat=now + 400, exp=now + 500),
+        "for a day": token(world, exp=now + 86_400),
+        "no time": token(world, exp=None),
+        "no jti": token(world, jti=None),
+        "unknown algorithm": token(world, RSAKey.generate_key(2048), "RS384"),
+    }
+    for what, signed in forged.items():
+        headers = {"Authorization": f"Bearer {signed}"}
+        answer = await world.browser.post(CDS, json=call(people["amara"]), headers=headers)
+        assert answer.status_code == 401, what
+        assert answer.content == b"", what
+
+
+async def test_a_token_is_taken_once(world: World) -> None:
+    people = await world.people()
+    signed = token(world)
+    assert (await post(world, call(people["amara"]), signed)).status_code == 200
+    assert (await post(world, call(people["amara"]), signed)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"hook": "order-select"}, "hook"),
+        ({"fhirServer": "https://elsewhere.invalid/r4"}, "fhirServer"),
+        ({"context": {"userId": "Practitioner/201"}}, "context.patientId"),
+        ({"context": {"userId": "201", "patientId": "1"}}, "context.userId"),
+        ({"context": {"userId": "Practitioner/1", "patientId": "../1"}}, "context.patientId"),
+    ],
+)
+async def test_a_call_that_is_not_understood_says_where(
+    wrong: dict[str, Any], place: str, world: World
+) -> None:
+    answer = await post(world, {**call("1"), **wrong})
+    assert answer.status_code == 422
+    assert place in answer.text
+
+
+async def test_a_site_without_the_setting_has_no_such_service(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        for answer in (
+            await world.browser.get(f"{RAPPORT}/sites/sandbox/cds-services"),
+            await world.browser.post(CDS, json={}),
+        ):
+            assert answer.status_code == 404
+
+
+async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
+    reason = {"reason": {"code": "not-relevant"}, "userComment": "Amara was ill"}
+    one = {"card": str(uuid.uuid4()), "outcome": "overridden", "overrideReason": reason}
+    address = f"{CDS}/feedback"
+    answer = await post(world, {"feedback": [one]}, token(world, aud=address), address)
+    assert answer.status_code == 200
+    ledger = world.rapport.state.rapport.ledger
+    rows = await ledger.read(
+        lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "card-answered")).all()
+    )
+    opened = [ledger.vault.open("audit", row.event, row.sealed_resource).decode() for row in rows]
+    assert "overridden: not-relevant" in opened[0]
+    assert "ill" not in opened[0]
+    bad = await post(world, {"feedback": [{**one, "card": "x"}]}, token(world, aud=address), address)
+    assert bad.status_code == 422
