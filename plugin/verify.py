@@ -53,6 +53,11 @@ class Flaw(StrEnum):
     STATE = "state"  # a delivery's state does not follow from its attempts
     TRAIL = "trail"  # an audit entry's columns or digest differ from the entry
     LOG = "log"  # tiles, leaves or checkpoint do not fit
+    MISSING = "missing"  # what was delivered does not stand in the EHR
+    STALE = "stale"  # the response in the EHR is newer, or another, than what was scored
+    WRONG_SUBJECT = "wrong-subject"
+    WRONG_DATE = "wrong-date"
+    WRONG_CODE = "wrong-code"
     FILE = "file"  # a file of an export is not what was signed, is missing, or does not belong there
 
 

@@ -1,6 +1,7 @@
 """How findings are told: a bar while they are looked for, a table, a verdict, JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
@@ -14,13 +15,21 @@ from plugin.verify import Finding, Progress
 _out = Console()
 
 
+@contextmanager
+def counting(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal that work goes on; gives what tells how far."""
+    text = "{task.description}  {task.fields[counts]}"
+    columns = (SpinnerColumn(), TextColumn(text), TimeElapsedColumn())
+    with Bar(*columns, disable=quiet, transient=True) as bar:
+        task = bar.add_task(what, counts="", total=None)
+        yield lambda counts: bar.update(task, counts=counts)
+
+
 def shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
     """Show a bar while verifying, on a terminal."""
-    text = "{task.description}  {task.fields[counts]}"
-    with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), disable=quiet, transient=True) as bar:
-        task = bar.add_task("verifying", counts="", total=None)
+    with counting("verifying", quiet=quiet) as tell:
         for each in findings:
-            bar.update(task, counts=f"{progress.responses} responses, {progress.leaves} leaves")
+            tell(f"{progress.responses} responses, {progress.leaves} leaves")
             yield each
 
 

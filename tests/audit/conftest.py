@@ -69,7 +69,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for answers in (ANSWERS, {**ANSWERS, "goal-2": None}):
                 _, response = await send_child_form(world, answers)
                 await world.delivered(
-                    identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total"
+                    tries=2000,  # a machine under load
+                    identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total",
                 )
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
