@@ -65,7 +65,9 @@ def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
             "verifier": verifier.verifier_key,
             "from": "the caller" if verifier_key else "the export itself",
         }
-        print_json({"progress": progress, "findings": findings, "waiting": verifier.waiting, "key": key})
+        print_json(
+            {"progress": progress.counts(), "findings": findings, "waiting": verifier.waiting, "key": key}
+        )
     else:
         print_findings(findings)
         for note in notes:

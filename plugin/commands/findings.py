@@ -7,7 +7,14 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from plugin.verify import Finding, Progress
@@ -25,12 +32,26 @@ def counting(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None
         yield lambda counts: bar.update(task, counts=counts)
 
 
-def shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
-    """Show a bar while verifying, on a terminal."""
-    with counting("verifying", quiet=quiet) as tell:
-        for each in findings:
-            tell(f"{progress.responses} responses, {progress.leaves} leaves")
-            yield each
+def shown(
+    findings: Iterator[Finding], progress: Progress, *, quiet: bool, console: Console | None = None
+) -> Iterator[Finding]:
+    """Show a bar while verifying, on a terminal: how far of how much, and how much longer."""
+    text = "{task.description}  {task.fields[counts]}"
+    columns = (
+        TextColumn(text),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Bar(*columns, disable=quiet, transient=True, console=console) as bar:
+        task = bar.add_task("verifying", counts="", total=None)
+
+        def tell() -> None:
+            counts = f"{progress.responses:,} responses, {progress.leaves:,} leaves"
+            bar.update(task, completed=progress.done, total=progress.total or None, counts=counts)
+
+        progress.told = tell
+        yield from findings
 
 
 def print_findings(findings: list[Finding]) -> None:

@@ -41,7 +41,7 @@ def verify(config: Path, against: Path | None, ehr: str | None, told: Told) -> b
     everything = [*findings, *(compared.findings if compared else ())]
     if told.as_json:
         record = {"ehr": {"site": compared.site, **_plain(compared.tally)}} if compared else {}
-        print_json({"progress": progress, "findings": everything, **record})
+        print_json({"progress": progress.counts(), "findings": everything, **record})
     else:
         print_findings(everything)
         if compared:

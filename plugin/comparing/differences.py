@@ -13,6 +13,7 @@ import msgspec
 
 from plugin.ehr import JsonObject
 from plugin.verify import Flaw
+from plugin.verify.recomputing import is_outside
 
 Difference = tuple[Flaw, str]
 """What kind of flaw, and a sentence about it."""
@@ -48,10 +49,13 @@ def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference
         yield Flaw.STALE, "The response was withdrawn in the EHR, and its scores stand."
     if _answers(found.get("item")) != _answers(delivered.get("item")):
         yield Flaw.STALE, "The answers in the EHR are others than those that were scored."
-    if moment(found.get("authored")) != moment(delivered.get("authored")):
-        yield Flaw.STALE, "The response in the EHR has another date than the one that was scored."
+    then, now = moment(delivered.get("authored")), moment(found.get("authored"))
+    if then is not None and now is not None and now > then:
+        yield Flaw.STALE, "The response in the EHR is newer than the one that was scored."
+    elif then != now:
+        yield Flaw.WRONG_DATE, "The response in the EHR has another date than the one that was scored."
     if found.get("questionnaire") != delivered.get("questionnaire"):
-        yield Flaw.STALE, "The response in the EHR names another form."
+        yield Flaw.WRONG_VERSION, "The response in the EHR names another form, or another version of it."
     if reference(found.get("subject")) != reference(delivered.get("subject")):
         yield Flaw.WRONG_SUBJECT, "The response stands in the record of somebody else."
     if reference(found.get("source")) != reference(delivered.get("source")):
@@ -100,10 +104,14 @@ def codes(resource: JsonObject, name: str) -> set[tuple[object, object]]:
 def _values(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
     before, now = _quantity(delivered.get("valueQuantity")), _quantity(found.get("valueQuantity"))
     others = {name for name in found if name.startswith("value") and name != "valueQuantity"}
-    if before[0] != now[0] or others:
-        yield Flaw.MISMATCH, "Its value is another one." if now[0] is not None else "Its value is gone."
+    if now[0] is None and before[0] is not None and not others:
+        yield Flaw.MISSING_VALUE, "Its value is gone."
+    elif before[0] != now[0] or others:
+        yield Flaw.MISMATCH, "Its value is another one."
     elif before[1] != now[1]:
         yield Flaw.MISMATCH, "Its unit is another one."
+    if before[0] != now[0] and any(is_outside(now[0], *possible) for possible in _ranges(delivered)):
+        yield Flaw.OUT_OF_RANGE, "No answers give such a value."
     if ("dataAbsentReason" in delivered) != ("dataAbsentReason" in found):
         yield Flaw.MISMATCH, "Whether it has a value is told differently."
     if "referenceRange" in found and _ranges(found) != _ranges(delivered):

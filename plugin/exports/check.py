@@ -100,6 +100,7 @@ class ExportVerifier:
         before: tuple[str, str] | None = None
         for line in lines["administrations"]:
             progress.responses += 1
+            progress.told()
             response = str(line.get("id"))
             where = f"response {response} ({lines['administrations'].where})"
             place = (str(line.get("received")), response)
@@ -131,7 +132,8 @@ class ExportVerifier:
             record = record_of(line)
             expected = score_lines(record, self._scoring)
             if record.key_hash in self._scoring:
-                self._found += recompute(record, *self._scoring[record.key_hash], where)
+                key, software = self._scoring[record.key_hash], str(line.get("software"))
+                self._found += recompute(record, *key, where, software=software)
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError):
             self._tell(Flaw.ALTERED, where, "It is no administration any more.")
             return
@@ -172,6 +174,7 @@ class ExportVerifier:
         before = 0
         for line in lines:
             progress.audit_entries += 1
+            progress.told()
             where = f"audit entry {line.get('event')} ({lines.where})"
             number = line.get("id")
             if not isinstance(number, int) or number <= before:

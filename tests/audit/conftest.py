@@ -4,22 +4,32 @@ import asyncio
 import base64
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from plugin.audit import Actor, Kind, Trail
 from plugin.ledger import Vault
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
-from plugin.scores import compile_key
+from plugin.scores import Key, compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
-from questionnaires import load_catalogue
+from questionnaires import Catalogue, load_catalogue
 from tests.product.forms import ANSWERS
 from tests.product.test_path import send_child_form
 from tests.product.world import rapport_settings, run_world
+
+
+@cache
+def stock() -> tuple[Catalogue, Mapping[str, Key]]:
+    """Load and compile the forms once for all tests."""
+    catalogue = load_catalogue()
+    return catalogue, {each.canonical: compile_key(each) for each in catalogue.all()}
 
 
 @dataclass
@@ -40,10 +50,8 @@ class Kept:
 
     def verify(self, older: bytes | None = None) -> list[Finding]:
         settings = rapport_settings(self.folder)
-        catalogue = load_catalogue()
         verifier = Verifier(
-            catalogue,
-            {each.canonical: compile_key(each) for each in catalogue.all()},
+            *stock(),
             Vault(settings.vault_keys),
             Tiles(settings.log_folder),
             LogSigner(settings.log_name, settings.log_key).verifier,
@@ -74,8 +82,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
-            await world.rapport.state.rapport.ledger.bookkeep(
-                lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC))
+            entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
+                Kind.NORM_ADOPTED, Actor(display="somebody"), site="sandbox", reason="because"
+            )
+            await world.rapport.state.rapport.ledger.write(
+                lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
             await world.rapport.state.log.advance()
 
