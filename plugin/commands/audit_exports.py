@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.commands.audit_report import Report, write_report
-from plugin.commands.auditing import opening
+from plugin.commands.auditing import hold_still, opening
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.commands.verifying import Told
 from plugin.errors import Conflict
@@ -132,7 +131,7 @@ def _write(config: Path, period: Period, folder: Path, event: str) -> Manifest:
             opened.settings.own_forms.manner.base,
         )
         progress = Progress()
-        _hold_still(opened.connection)
+        hold_still(opened.connection)
         with counting("exporting") as tell:
             return exporter.write(
                 opened.connection,
@@ -143,12 +142,6 @@ def _write(config: Path, period: Period, folder: Path, event: str) -> Manifest:
                 progress=progress,
                 tell=lambda: tell(f"{progress.responses} administrations, {progress.audit_entries} entries"),
             )
-
-
-def _hold_still(connection: Connection) -> None:
-    """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
-    if connection.dialect.name == "postgresql":
-        connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _tell(out: Path, manifest: Manifest) -> None:

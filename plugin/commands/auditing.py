@@ -51,6 +51,12 @@ def opening(config: Path) -> Iterator[Opened]:
         engine.dispose()
 
 
+def hold_still(connection: Connection) -> None:
+    """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
+
+
 def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """Follow a stored number back to answers, key, people, times, software and deliveries, and print it."""
     with opening(config) as opened:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress as Bar
 from rich.progress import (
     BarColumn,
     SpinnerColumn,
@@ -15,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from plugin.verify import Finding, Progress

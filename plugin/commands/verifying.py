@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.commands.audit_report import Report, check_pdf, write_report
-from plugin.commands.auditing import Opened, opening
+from plugin.commands.auditing import Opened, hold_still, opening
 from plugin.commands.comparing_record import Compared, check_site, compare, print_compared
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.comparing import Tally
@@ -31,6 +31,7 @@ def verify(config: Path, against: Path | None, ehr: str | None, told: Told) -> b
     with opening(config) as opened:
         if ehr is not None:
             check_site(opened.settings, ehr)
+        hold_still(opened.connection)
         progress = Progress()
         findings = list(
             shown(

@@ -51,9 +51,11 @@ class Comparison:
     vault: Vault
     reader: SystemReader
     tally: Tally = field(default_factory=Tally)
-    _told: set[str] = field(default_factory=set, init=False)
+    _told: set[str] = field(default_factory=set, init=False)  # addresses with a flaw
+    _seen: set[str] = field(default_factory=set, init=False)  # addresses of the patient at hand
     _by_identifier: bool = field(default=False, init=False)
     _reads_responses: bool = field(default=True, init=False)
+    _reads_provenance: bool = field(default=True, init=False)
 
     async def run(self, connection: Connection) -> AsyncIterator[Finding]:
         """Give every difference as it is found; RecordUnreadable if the record cannot be read."""
@@ -61,6 +63,7 @@ class Comparison:
         self._by_identifier = capability.searches_by(OBSERVATION, "identifier")
         for patient in _patients(connection, self.site):
             self.tally.patients += 1
+            self._seen.clear()
             try:
                 accounts = read_all_of(connection, self.vault, self.site, patient)
             except (SealBroken, msgspec.MsgspecError) as broken:
@@ -129,6 +132,8 @@ class Comparison:
             yield finding
         async for finding in self._response(expected, chart.responses):
             yield finding
+        async for finding in self._provenance(expected):
+            yield finding
 
     def _compare(self, expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[Finding]:
         for identifier, found in copies.items():
@@ -143,9 +148,10 @@ class Comparison:
 
     def _differences(self, expected: Expected, identifier: str, found: JsonObject) -> Iterator[Finding]:
         address = _address(found)
-        self._told.add(address)
+        self._seen.add(address)
         where = f"{expected.where}, {expected.name(identifier)} ({address})"
         for flaw, what in d.of_observation(expected.observations[identifier], found):
+            self._told.add(address)
             yield Finding(flaw, where, what)
 
     async def _missing(
@@ -224,6 +230,23 @@ class Comparison:
         for flaw, what in d.of_response(expected.response, found):
             yield Finding(flaw, where, what)
 
+    async def _provenance(self, expected: Expected) -> AsyncIterator[Finding]:
+        address = expected.provenance_address
+        if address is None or not self._reads_provenance:
+            return
+        where = f"{expected.where} ({address})"
+        try:
+            found = await self.reader.read(address)
+        except NotFound:
+            yield Finding(Flaw.MISSING, where, "The Provenance was delivered, and does not stand in the EHR.")
+            return
+        except EhrError as error:
+            self._reads_provenance = False
+            self.tally.not_looked_at.append(f"Whether Provenance is as it was delivered. {error}")
+            return
+        for flaw, what in d.of_provenance(set(expected.observation_addresses), found):
+            yield Finding(flaw, where, what)
+
     async def _look_at(self, address: str) -> JsonObject | None:
         try:
             return await self.reader.read(address)
@@ -241,7 +264,7 @@ class Comparison:
             patient = _patient_of(connection, self.site, response)
             for each in found:
                 address = _address(each)
-                if address in self._told:
+                if address in self._told or address in self._seen:
                     continue
                 self._told.add(address)
                 if patient is None:
@@ -298,9 +321,13 @@ def _links(expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[
                 yield Finding(Flaw.MISMATCH, where, "It says that it was computed from another response.")
 
 
-def _patients(connection: Connection, site: str) -> list[str]:
-    query = sa.select(t.response.c.patient).where(t.response.c.site == site).distinct()
-    return list(connection.execute(query.order_by(t.response.c.patient)).scalars())
+def _patients(connection: Connection, site: str) -> Iterator[str]:
+    """Give every patient of a site once, in order: one look into the index each."""
+    known, last = t.response.c.patient, ""
+    query = sa.select(sa.func.min(known)).where(t.response.c.site == site, known > sa.bindparam("last"))
+    while (found := connection.execute(query, {"last": last}).scalar()) is not None:
+        last = str(found)
+        yield last
 
 
 def _patient_of(connection: Connection, site: str, response: str) -> str | None:

@@ -50,7 +50,7 @@ def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference
     if _answers(found.get("item")) != _answers(delivered.get("item")):
         yield Flaw.STALE, "The answers in the EHR are others than those that were scored."
     then, now = moment(delivered.get("authored")), moment(found.get("authored"))
-    if then is not None and now is not None and now > then:
+    if isinstance(then, datetime) and isinstance(now, datetime) and now > then:
         yield Flaw.STALE, "The response in the EHR is newer than the one that was scored."
     elif then != now:
         yield Flaw.WRONG_DATE, "The response in the EHR has another date than the one that was scored."
@@ -60,6 +60,16 @@ def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference
         yield Flaw.WRONG_SUBJECT, "The response stands in the record of somebody else."
     if reference(found.get("source")) != reference(delivered.get("source")):
         yield Flaw.WRONG_RATER, "The response names another person as having answered."
+
+
+def of_provenance(delivered: set[str], found: JsonObject) -> Iterator[Difference]:
+    """Compare a Provenance in the EHR with what was delivered: what it is about, and that the software made it."""
+    if references(found.get("target")) != delivered:
+        yield Flaw.PROVENANCE, "It is about other resources than those that were delivered."
+    agents = found.get("agent")
+    roles = [code for each in (agents if isinstance(agents, list) else ()) for code in codes(each, "type")]
+    if "assembler" not in {code for _, code in roles}:
+        yield Flaw.PROVENANCE, "It does not name the software that computed the scores."
 
 
 def reference(value: object) -> str | None:

@@ -7,7 +7,7 @@ import msgspec
 from plugin.delivery.account import Account
 from plugin.delivery.flowsheet import readings
 from plugin.delivery.states import DeliveryState
-from plugin.delivery.writers import OBSERVATION, RESPONSE, forwarded
+from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
 from plugin.ehr import JsonObject
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.writing import Writing
@@ -50,6 +50,11 @@ class Expected:
     def response_address(self) -> str | None:
         """Where its response was put; None if the EHR did not take it."""
         return next((each for each in self.addresses if each.startswith(f"{RESPONSE}/")), None)
+
+    @property
+    def provenance_address(self) -> str | None:
+        """Where its Provenance was put; None if the EHR did not take it."""
+        return next((each for each in self.addresses if each.startswith(f"{PROVENANCE}/")), None)
 
     @property
     def all_were_taken(self) -> bool:

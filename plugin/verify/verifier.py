@@ -42,6 +42,7 @@ class Verifier:
         signed = tree.signed()
         size = 0 if isinstance(signed, Finding) else signed.size
         progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
+        progress.told()
         yield from self._responses(connection, progress)
         yield from _doubled(connection)
         with open_mentions() as mentions:

@@ -24,6 +24,7 @@ from tests.sandbox_ehr.serving import serving
 
 SYSTEM = "https://w3id.org/rapport-fhir/identifier"
 JsonObject = dict[str, Any]
+EDITING = tuple(f"system/{each}.crus" for each in ("Observation", "QuestionnaireResponse", "Provenance"))
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Chart:
             f"{self.address}/auth/token",
             data={
                 "grant_type": "client_credentials",
-                "scope": "system/Observation.crus system/QuestionnaireResponse.crus",
+                "scope": " ".join(EDITING),
             },
             auth=("editor", READER_SECRET),
         )
@@ -119,7 +120,7 @@ def chart(kept: Kept) -> Iterator[Chart]:
 def opened(
     kept: Kept,
     *,
-    scopes: str = "system/Observation.rs system/QuestionnaireResponse.rs",
+    scopes: str = "system/Observation.rs system/QuestionnaireResponse.rs system/Provenance.rs",
     personality: str = "full",
     section: str = "",
 ) -> Iterator[Chart]:
@@ -132,7 +133,7 @@ def opened(
         secret=READER_SECRET,
         redirect_uris=(),
         launch_url="",
-        scopes=("system/Observation.crus", "system/QuestionnaireResponse.crus"),
+        scopes=EDITING,
     )
     settings = replace(settings, clients=(*settings.clients, editor))
     with serving(settings, lambda: datetime.now(UTC)) as address:
@@ -183,7 +184,8 @@ def in_words(observation: JsonObject) -> None:
 
 OBSERVATION = [
     ("value", change("valueQuantity.value", 13), "mismatch"),
-    ("value gone", change("valueQuantity", None), "mismatch"),
+    ("value beyond the range", change("valueQuantity.value", 130), "out-of-range"),
+    ("value gone", change("valueQuantity", None), "missing-value"),
     ("value by another kind", in_words, "mismatch"),
     ("unit", change("valueQuantity.code", "%"), "mismatch"),
     ("status", change("status", "amended"), "mismatch"),
@@ -227,7 +229,8 @@ def test_scores_that_were_exchanged_are_named(chart: Chart) -> None:
     total["valueQuantity"], bond["valueQuantity"] = bond["valueQuantity"], total["valueQuantity"]
     chart.put(total)
     chart.put(bond)
-    assert [each["flaw"] for each in chart.findings()] == ["mismatch", "mismatch"]
+    # The total is more than a bond can be.
+    assert [each["flaw"] for each in chart.findings()] == ["mismatch", "mismatch", "out-of-range"]
 
 
 def test_links_that_were_bent_are_named(chart: Chart) -> None:
@@ -245,6 +248,50 @@ def test_links_that_were_bent_are_named(chart: Chart) -> None:
     told = {(each["flaw"], each["what"]) for each in chart.findings()}
     assert ("mismatch", "It groups other scores than its own.") in told
     assert ("mismatch", "It says that it was computed from another response.") in told
+
+
+def test_dates_that_two_administrations_exchanged_are_named(chart: Chart) -> None:
+    ours = chart.search("Observation", f"identifier={SYSTEM}|&code=rapport-checkin-child-total")
+    one, other = ours
+    one["effectiveDateTime"], other["effectiveDateTime"] = "2026-03-02T08:00:00Z", "2026-03-02T07:00:00Z"
+    chart.put(one)
+    chart.put(other)
+    assert [each["flaw"] for each in chart.findings()] == ["wrong-date", "wrong-date"]
+
+
+def test_the_order_of_members_says_nothing(chart: Chart) -> None:
+    panel = chart.panel()
+    panel["hasMember"].reverse()
+    chart.put(panel)
+    assert chart.findings() == []
+
+
+def provenance_of(chart: Chart) -> JsonObject:
+    total = chart.total()
+    (found,) = chart.search("Provenance", f"target=Observation/{total['id']}")
+    return found
+
+
+def test_provenance_that_was_bent_or_deleted_is_named(chart: Chart) -> None:
+    found = provenance_of(chart)
+    where = f"response {response_of(chart.total())} (Provenance/{found['id']})"
+    bent = deepcopy(found)
+    bent["target"] = bent["target"][:1]
+    chart.put(bent)
+    assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("provenance", where)]
+    chart.put(
+        {**found, "agent": [each for each in found["agent"] if each["type"]["coding"][0]["code"] == "author"]}
+    )
+    assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("provenance", where)]
+    chart.delete(found)
+    assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("missing", where)]
+
+
+def test_provenance_that_may_not_be_read_is_told_as_not_looked_at(kept: Kept) -> None:
+    with opened(kept, scopes="system/Observation.rs system/QuestionnaireResponse.rs") as chart:
+        said = json.loads(chart.verify("--json").stdout)
+    assert said["findings"] == []
+    assert "Provenance" in said["ehr"]["not_looked_at"][0]
 
 
 def test_a_deleted_observation_is_missing(chart: Chart) -> None:
@@ -296,9 +343,10 @@ def test_a_copy_in_another_patients_record_is_named(chart: Chart) -> None:
 RESPONSE = [
     ("answer", change("item.0.answer.0.valueCoding.code", "not-at-all"), "stale"),
     ("answers gone", change("item", None), "stale"),
-    ("later", change("authored", "2026-03-04T09:00:00+00:00"), "stale"),
+    ("date, later", change("authored", "2126-03-04T09:00:00+00:00"), "stale"),
+    ("date, earlier", change("authored", "2026-03-01T09:00:00+00:00"), "wrong-date"),
     ("withdrawn", change("status", "entered-in-error"), "stale"),
-    ("form", change("questionnaire", "https://a.invalid/q|1"), "stale"),
+    ("version of the form", change("questionnaire", "https://a.invalid/q|1"), "wrong-version"),
     ("person", change("source.reference", "Patient/1002"), "wrong-rater"),
     ("subject", change("subject.reference", "Patient/1002"), "wrong-subject"),
 ]
