@@ -36,8 +36,8 @@ class Compared:
         tally = self.tally
         return (
             f"{_many(tally.observations, 'Observation')} of {_many(tally.administrations, 'administration')} of "
-            f"{_many(tally.patients, 'patient')} compared with the EHR of {self.site}. Administrations not delivered: "
-            f"{tally.not_delivered}; of which the EHR took no Observation: {tally.nothing_taken}."
+            f"{_many(tally.patients, 'patient')} compared with the EHR of {self.site}. Not delivered: "
+            f"{tally.not_delivered}; delivered without an Observation: {tally.nothing_taken}."
         )
 
 

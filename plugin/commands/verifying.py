@@ -1,5 +1,6 @@
 """What `rapport audit verify` does with a ledger: verifies it, then the EHR's record if asked; prints and reports."""
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from plugin.commands.comparing_record import Compared, check_site, compare, prin
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.comparing import Tally
 from plugin.stock import open_stock_of
+from plugin.transparency import CheckpointInvalid, open_checkpoint
 from plugin.verify import Finding, Progress, Verifier
 
 
@@ -48,7 +50,7 @@ def verify(config: Path, against: Path | None, ehr: str | None, told: Told) -> b
         if compared:
             print_compared(compared)
         print_verdict(everything, progress)
-    write_report(_report(progress, everything, compared), told.html, told.pdf)
+    write_report(_report(opened, progress, everything, compared), told.html, told.pdf)
     return not everything
 
 
@@ -73,17 +75,30 @@ def _compare(opened: Opened, site: str, *, quiet: bool) -> Compared:
         return compare(opened, site, said)
 
 
-def _report(progress: Progress, findings: list[Finding], compared: Compared | None) -> Report:
+def _report(opened: Opened, progress: Progress, findings: list[Finding], compared: Compared | None) -> Report:
     facts = [
         ("Responses recomputed", str(progress.responses)),
         ("Audit entries read", str(progress.audit_entries)),
-        ("Leaves of the log checked", f"{progress.leaves}, {progress.erased} of them erased"),
+        ("Leaves of the log checked", str(progress.leaves)),
+        ("Published entries checked", str(progress.published)),
+        ("The log's key", opened.signer.verifier),
+        *_checkpoint(opened),
     ]
     if compared is None:
         return Report("the ledger", facts, findings)
     facts.append(("EHR", compared.said))
     notes = [f"Not looked at: {each}" for each in compared.tally.not_looked_at]
     return Report(f"the ledger and the EHR of {compared.site}", facts, findings, notes)
+
+
+def _checkpoint(opened: Opened) -> list[tuple[str, str]]:
+    note = opened.tiles.read_checkpoint()
+    try:
+        signed = None if note is None else open_checkpoint(note, opened.signer.verifier)
+    except CheckpointInvalid:
+        return []  # a finding tells
+    root = "" if signed is None else base64.b64encode(signed.root).decode()
+    return [] if signed is None else [("Its checkpoint", f"{signed.size} entries, root {root}")]
 
 
 def _plain(tally: Tally) -> dict[str, object]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner, Tiles
-from plugin.verify import Finding, Flaw, Progress, Verifier
+from plugin.verify import MEANING, Finding, Flaw, Progress, Verifier
 from tests.audit.conftest import Json, Kept, stock
+from tests.audit.test_exports import run
 from tests.product.world import rapport_settings
 
 CHILD = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child"
@@ -225,3 +227,22 @@ def test_a_delivery_names_the_addresses_in_its_entry_of_the_trail(kept: Kept) ->
     engine.dispose()
     named = [each["what"]["reference"] for each in entry["entity"][1:-1]]
     assert named == stored.split()
+
+
+def test_every_kind_of_flaw_says_what_it_means_and_stands_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "audit.md").read_text(encoding="utf-8")
+    assert set(MEANING) == set(Flaw)
+    assert [each for each in Flaw if f"`{each}`" not in page] == []
+
+
+def test_the_report_names_the_checkpoint_and_survives_one_that_was_emptied(
+    kept: Kept, environment: dict[str, str], tmp_path: Path
+) -> None:
+    page, config = tmp_path / "report.html", ("--config", str(kept.folder / "rapport.toml"))
+    assert run("verify", *config, "--html", str(page), environment=environment).returncode == 0
+    assert "entries, root" in page.read_text(encoding="utf-8")
+    (kept.tiles / "checkpoint").write_bytes(b"")
+    assert run("verify", *config, "--html", str(page), environment=environment).returncode == 1
+    assert "Rows, tiles and signed checkpoint of the transparency log do not fit." in page.read_text(
+        encoding="utf-8"
+    )
