@@ -9,37 +9,16 @@ from sqlalchemy.engine import Connection
 
 from plugin.comparing import differences as d
 from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.comparing.chart import Chart, ChartReader, Tally, address_of
 from plugin.comparing.expected import Expected, expected_of, own_identifiers
 from plugin.delivery.account import read_all_of
-from plugin.delivery.writers import OBSERVATION, RESPONSE
-from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
+from plugin.delivery.writers import OBSERVATION
+from plugin.ehr import EhrError, JsonObject, NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.verify import Finding, Flaw
 from plugin.writing import Writing
-
-_REFUSALS = (EhrRefused, NotPermitted, NotFound)
-
-
-@dataclass(slots=True)
-class Tally:
-    """How much was compared, and what could not be looked at, in words."""
-
-    patients: int = 0
-    administrations: int = 0
-    observations: int = 0
-    not_delivered: int = 0
-    nothing_taken: int = 0
-    not_looked_at: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Chart:
-    """What the EHR holds of one patient: Observations with our identifiers, and responses by address."""
-
-    by_identifier: dict[str, list[JsonObject]]
-    responses: dict[str, JsonObject]
 
 
 @dataclass
@@ -54,8 +33,10 @@ class Comparison:
     _told: set[str] = field(default_factory=set, init=False)  # addresses with a flaw
     _seen: set[str] = field(default_factory=set, init=False)  # addresses of the patient at hand
     _by_identifier: bool = field(default=False, init=False)
-    _reads_responses: bool = field(default=True, init=False)
     _reads_provenance: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        self._charts = ChartReader(self.reader, self.writing, self.tally)
 
     async def run(self, connection: Connection) -> AsyncIterator[Finding]:
         """Give every difference as it is found; RecordUnreadable if the record cannot be read."""
@@ -66,12 +47,12 @@ class Comparison:
             self._seen.clear()
             try:
                 accounts = read_all_of(connection, self.vault, self.site, patient)
-            except (SealBroken, msgspec.MsgspecError) as broken:
+            except (SealBroken, msgspec.MsgspecError, ValueError) as broken:
                 what = f"The patient's record was not compared: {broken}."
                 yield Finding(Flaw.ALTERED, "a row of the ledger", what)
                 continue
             administrations = [expected_of(account, self.writing) for account in accounts]
-            chart = await self._read(patient)
+            chart = await self._charts.read(patient)
             for expected in administrations:
                 async for finding in self._administration(expected, chart):
                     yield finding
@@ -80,37 +61,7 @@ class Comparison:
         async for finding in self._strangers(connection):
             yield finding
 
-    async def _read(self, patient: str) -> _Chart:
-        own_id = patient.rpartition("/")[2]
-        categories = {"survey", *(row.category for row in self.writing.rows)}
-        by_identifier: dict[str, list[JsonObject]] = {}
-        seen: set[str] = set()
-        for category in sorted(categories):
-            try:
-                found = await self.reader.search(OBSERVATION, {"patient": own_id, "category": category})
-            except EhrError as error:
-                raise explain_refusal(OBSERVATION, error) from None
-            for resource in found:
-                address = _address(resource)
-                if resource.get("resourceType") != OBSERVATION or address in seen:
-                    continue
-                seen.add(address)
-                for value in own_identifiers(resource):
-                    by_identifier.setdefault(value, []).append(resource)
-        return _Chart(by_identifier, await self._responses(own_id))
-
-    async def _responses(self, patient: str) -> dict[str, JsonObject]:
-        if not self._reads_responses:
-            return {}
-        try:
-            found = await self.reader.search(RESPONSE, {"patient": patient})
-        except _REFUSALS as error:
-            self._reads_responses = False
-            self.tally.not_looked_at.append(f"Whether responses are newer than their scores. {error}")
-            return {}
-        return {_address(each): each for each in found if each.get("resourceType") == RESPONSE}
-
-    async def _administration(self, expected: Expected, chart: _Chart) -> AsyncIterator[Finding]:
+    async def _administration(self, expected: Expected, chart: Chart) -> AsyncIterator[Finding]:
         self.tally.administrations += 1
         copies = {
             value: chart.by_identifier.pop(value)
@@ -140,14 +91,14 @@ class Comparison:
             where = f"{expected.where}, {expected.name(identifier)}"
             standing = [each for each in found if each.get("status") != "entered-in-error"] or found
             if len(standing) > 1:
-                places = ", ".join(sorted(map(_address, standing)))
+                places = ", ".join(sorted(map(address_of, standing)))
                 yield Finding(Flaw.DUPLICATE, where, f"It stands {len(standing)} times: {places}.")
             for each in standing:
                 yield from self._differences(expected, identifier, each)
         yield from _links(expected, copies)
 
     def _differences(self, expected: Expected, identifier: str, found: JsonObject) -> Iterator[Finding]:
-        address = _address(found)
+        address = address_of(found)
         self._seen.add(address)
         where = f"{expected.where}, {expected.name(identifier)} ({address})"
         for flaw, what in d.of_observation(expected.observations[identifier], found):
@@ -158,7 +109,7 @@ class Comparison:
         self, expected: Expected, copies: dict[str, list[JsonObject]]
     ) -> AsyncIterator[Finding]:
         """Look for what the patient's record did not show: where it was put, then by its identifier."""
-        seen = {_address(each) for found in copies.values() for each in found}
+        seen = {address_of(each) for found in copies.values() for each in found}
         missing = [each for each in expected.observations if each not in copies]
         gone = []
         for address in expected.observation_addresses:
@@ -188,7 +139,7 @@ class Comparison:
                 if d.codes(expected.observations[each], "code") & d.codes(found, "code")
             )
             fitting = next(alike, None)
-        address = _address(found)
+        address = address_of(found)
         if fitting is None:
             self._told.add(address)
             what = "What stands there is not what was delivered."
@@ -220,7 +171,7 @@ class Comparison:
 
     async def _response(self, expected: Expected, responses: dict[str, JsonObject]) -> AsyncIterator[Finding]:
         address = expected.response_address
-        if address is None or not self._reads_responses:
+        if address is None or not self._charts.reads_responses:
             return
         found = responses.get(address) or await self._look_at(address)
         where = f"{expected.where} ({address})"
@@ -263,7 +214,7 @@ class Comparison:
             response, _, name = identifier.partition("/")
             patient = _patient_of(connection, self.site, response)
             for each in found:
-                address = _address(each)
+                address = address_of(each)
                 if address in self._told or address in self._seen:
                     continue
                 self._told.add(address)
@@ -306,18 +257,18 @@ class Comparison:
 def _links(expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[Finding]:
     """Hold the panel's members and every score's source against the addresses that were given."""
     panel, *scores = expected.account.record.results.identifiers
-    addresses = {_address(each) for score in scores for each in copies.get(score, ())}
+    addresses = {address_of(each) for score in scores for each in copies.get(score, ())}
     for each in copies.get(panel, ()):
         members = d.references(each.get("hasMember"))
         if expected.all_were_taken and all(score in copies for score in scores) and not members <= addresses:
-            where = f"{expected.where}, panel ({_address(each)})"
+            where = f"{expected.where}, panel ({address_of(each)})"
             yield Finding(Flaw.MISMATCH, where, "It groups other scores than its own.")
     source = expected.response_address
     for identifier in (panel, *scores):
         for each in copies.get(identifier, ()):
             origins = d.references(each.get("derivedFrom"))
             if source is not None and origins and source not in origins:
-                where = f"{expected.where}, {expected.name(identifier)} ({_address(each)})"
+                where = f"{expected.where}, {expected.name(identifier)} ({address_of(each)})"
                 yield Finding(Flaw.MISMATCH, where, "It says that it was computed from another response.")
 
 
@@ -334,7 +285,3 @@ def _patient_of(connection: Connection, site: str, response: str) -> str | None:
     return connection.execute(
         sa.select(t.response.c.patient).where(t.response.c.site == site, t.response.c.id == response)
     ).scalar()
-
-
-def _address(resource: JsonObject) -> str:
-    return f"{resource.get('resourceType')}/{resource.get('id')}"

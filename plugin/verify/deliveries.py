@@ -68,7 +68,7 @@ def _told(story: _Story) -> Iterator[tuple[Flaw, str]]:
         yield Flaw.TRAIL, "The trail does not tell that it was received."
     tries, told = len(story.attempts), len(story.told(Kind.DELIVERY))
     if tries != told:
-        yield Flaw.TRAIL, f"{tries} attempts to deliver it are stored, and the trail tells of {told}."
+        yield Flaw.TRAIL, f"Attempts to deliver it: {tries} stored, {told} in the trail."
 
 
 def _states(story: _Story) -> Iterator[tuple[Flaw, str]]:
