@@ -164,7 +164,7 @@ class ExportVerifier:
         if len(delivery) != 1:
             self._tell(Flaw.ORPHAN, where, f"It has {len(delivery)} deliveries.")
             return
-        last = tries[-1].get("state") if tries else None
+        last = max(tries, key=_begun).get("state") if tries else None
         state = delivery[0].get("state")
         if (state == DeliveryState.DELIVERED) != (last == DeliveryState.DELIVERED):
             self._tell(Flaw.STATE, where, f"Its delivery is {state}, and its last attempt led to {last}.")
@@ -257,3 +257,9 @@ class ExportVerifier:
     def _told(self) -> Iterator[Finding]:
         yield from self._found
         self._found.clear()
+
+
+def _begun(attempt: Line) -> tuple[int, int]:
+    """Order attempts as they were begun: one that lost its lease is noted late."""
+    number, own = attempt.get("number"), attempt.get("id")
+    return (number if isinstance(number, int) else 0, own if isinstance(own, int) else 0)
