@@ -15,7 +15,8 @@ Messages hold no token, no body and no value of one: of an OperationOutcome only
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -221,26 +222,45 @@ class Ehr:
         POST keeps the parameters out of addresses and so out of other people's logs, where the EHR offers it.
         BadAnswer rather than a part of the result if a page is elsewhere, repeats, or there is no end to them.
         """
-        form = urlencode({"_count": str(min(limit, _PAGE_SIZE)), **params}, doseq=True)
+        found: list[JsonObject] = []
+        async with aclosing(
+            self.pages(resource_type, params, size=min(limit, _PAGE_SIZE), method=method)
+        ) as pages:
+            async for page in pages:
+                found += page
+                if len(found) >= limit:
+                    break
+        return tuple(found[:limit])
+
+    async def pages(
+        self,
+        resource_type: str,
+        params: Mapping[str, str | Sequence[str]],
+        *,
+        size: int = _PAGE_SIZE,
+        most: int = _MOST_PAGES,
+        method: Literal["GET", "POST"] = "GET",
+    ) -> AsyncGenerator[tuple[JsonObject, ...], None]:
+        """Search as `search` does, page by page: memory does not grow with what is found. BadAnswer after `most` pages."""
+        form = urlencode({"_count": str(size), **params}, doseq=True)
         address = f"{self._base}/{resource_type}"
         if method == "GET":
             answer = await self._send("GET", f"{address}?{form}")
         else:
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
             answer = await self._send("POST", f"{address}/_search", form.encode(), headers, writes=False)
-        found: list[JsonObject] = []
         visited: set[str] = set()
         while True:
             bundle = _decode_bundle(answer)
-            found += [
+            yield tuple(
                 each.resource
                 for each in bundle.entry
                 if each.resource is not None and each.search.mode != "outcome"
-            ]
+            )
             following = self._next_page(bundle)
-            if following is None or len(found) >= limit:
-                return tuple(found[:limit])
-            if following in visited or len(visited) >= _MOST_PAGES:
+            if following is None:
+                return
+            if following in visited or len(visited) >= most:
                 raise BadAnswer("The EHR's pages of search results have no end.")
             visited.add(following)
             answer = await self._send("GET", following)

@@ -128,7 +128,7 @@ class Trail:
         resource: JsonObject = {
             "resourceType": "AuditEvent",
             "id": event,
-            **_classify(kind),
+            **classify(kind),
             "recorded": recorded.isoformat(timespec="milliseconds"),
             "outcome": outcome,
             **({"outcomeDesc": failure} if failure else {}),
@@ -170,7 +170,8 @@ class Trail:
         return agents
 
 
-def _classify(kind: Kind) -> JsonObject:
+def classify(kind: Kind) -> JsonObject:
+    """Give the type, subtype and action that entries of a kind have."""
     (type_system, type_code, type_display), (system, code), action = _CODING[kind]
     return {
         "type": {"system": type_system, "code": type_code, "display": type_display},

@@ -34,19 +34,30 @@ def verify(
     against: Annotated[
         Path | None, typer.Option(help="A checkpoint that was kept outside: the log must continue it.")
     ] = None,
+    ehr: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare the EHR's record of this site too, read with the app's own access (backend_scopes)."
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report for people into this file.")] = None,
+    pdf: Annotated[Path | None, typer.Option(help="The same as PDF (extra `pdf`).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every score, and hold every row against the log and its signature. Exit status 1 if anything is wrong."""
-    from plugin.commands import audit_exports, auditing
+    from plugin.commands import audit_exports, verifying
 
+    told = verifying.Told(as_json, html, pdf)
     if export is not None:
-        if against is not None:
-            raise typer.BadParameter("An export has no log to continue a checkpoint.", param_hint="--against")
-        good = audit_exports.verify_export(export, key, as_json=as_json)
-        raise typer.Exit(0 if good else 1)
-    if key is not None:
+        for name, given in (("--against", against), ("--ehr", ehr)):
+            if given is not None:
+                raise typer.BadParameter("It is for a ledger, not for an export.", param_hint=name)
+        good = audit_exports.verify_export(export, key, told)
+    elif key is not None:
         raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")
-    if not auditing.verify(config, against, as_json=as_json):
+    else:
+        good = verifying.verify(config, against, ehr, told)
+    if not good:
         raise typer.Exit(1)
 
 

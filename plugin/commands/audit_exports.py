@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
-from sqlalchemy.engine import Connection
+from rich.markup import escape
 
 from plugin.audit import Actor, Kind, Trail
-from plugin.commands.auditing import opening
-from plugin.commands.findings import print_findings, print_json, print_verdict, shown
+from plugin.commands.audit_report import Report, write_report
+from plugin.commands.auditing import hold_still, opening
+from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
+from plugin.commands.verifying import Told
 from plugin.errors import Conflict
 from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_manifest
 from plugin.ledger import AuditRow, Ledger, Vault
@@ -51,41 +51,53 @@ def export(config: Path, first: str, last: str, out: Path, why: str | None) -> N
     _tell(out, manifest)
 
 
-def verify_export(folder: Path, verifier_key: str | None, *, as_json: bool) -> bool:
-    """Verify an export and print; True if nothing was altered. Without a key the export's own counts, which is told."""
+def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
+    """Verify an export and tell; True if nothing was altered. Without a key the export's own counts, which is told."""
+    told.check()
     manifest = read_manifest(folder)
     verifier = ExportVerifier(folder, manifest, verifier_key or manifest.log.verifier_key)
     progress = Progress()
-    findings = list(shown(verifier.verify(progress), progress, quiet=as_json))
-    pinned = verifier_key is None
-    if as_json:
+    findings = list(shown(verifier.verify(progress), progress, quiet=told.as_json))
+    notes = _notes(verifier, pinned=verifier_key is None)
+    if told.as_json:
+        key = {
+            "verifier": verifier.verifier_key,
+            "from": "the caller" if verifier_key else "the export itself",
+        }
         print_json(
-            {
-                "progress": progress,
-                "findings": findings,
-                "waiting": verifier.waiting,
-                "key": {
-                    "verifier": verifier.verifier_key,
-                    "from": "the export itself" if pinned else "the caller",
-                },
-            }
+            {"progress": progress.counts(), "findings": findings, "waiting": verifier.waiting, "key": key}
         )
-        return not findings
-    print_findings(findings)
+    else:
+        print_findings(findings)
+        for note in notes:
+            _out.print(f"[bold yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+        print_verdict(findings, progress, "proofs of the log")
+    facts = [
+        ("Days received, UTC", f"{manifest.first_day} to {manifest.last_day}"),
+        ("Written", f"{manifest.made} by {manifest.software}"),
+        ("Its entry in the trail", manifest.audit_entry),
+        ("Responses recomputed", str(progress.responses)),
+        ("Audit entries read", str(progress.audit_entries)),
+        ("Proofs of the log checked", str(progress.leaves)),
+        ("The log's key", verifier.verifier_key),
+    ]
+    write_report(Report(f"the export {folder.name}", facts, findings, notes), told.html, told.pdf)
+    return not findings
+
+
+def _notes(verifier: ExportVerifier, *, pinned: bool) -> list[str]:
+    notes = []
     if verifier.waiting:
-        _out.print(
-            f"{verifier.waiting} rows waited for their place in the log when the export was made: "
+        notes.append(
+            f"{verifier.waiting} rows waited for their place in the log when the export was made (its own entry is one): "
             "nothing but the export's signature vouches for them."
         )
     if pinned:
-        _out.print(
-            f"[bold yellow]The log's key was taken from the export itself[/] ({verifier.verifier_key}): that shows "
-            "that the export is whole, not who made it. Compare it with the key that you have from elsewhere, or give "
-            "that with --key.",
-            highlight=False,
+        notes.append(
+            f"The log's key was taken from the export itself ({verifier.verifier_key}): that shows that the export is "
+            "whole, not who made it. Compare it with the key that you have from elsewhere, or give that with --key."
         )
-    print_verdict(findings, progress, "proofs of the log")
-    return not findings
+    return notes
 
 
 class _Account:
@@ -119,10 +131,8 @@ def _write(config: Path, period: Period, folder: Path, event: str) -> Manifest:
             opened.settings.own_forms.manner.base,
         )
         progress = Progress()
-        text = "exporting  {task.fields[counts]}"
-        _hold_still(opened.connection)
-        with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), transient=True) as bar:
-            task = bar.add_task("exporting", counts="", total=None)
+        hold_still(opened.connection)
+        with counting("exporting") as tell:
             return exporter.write(
                 opened.connection,
                 period,
@@ -130,16 +140,8 @@ def _write(config: Path, period: Period, folder: Path, event: str) -> Manifest:
                 audit_entry=event,
                 made=datetime.now(UTC),
                 progress=progress,
-                tell=lambda: bar.update(
-                    task, counts=f"{progress.responses} administrations, {progress.audit_entries} entries"
-                ),
+                tell=lambda: tell(f"{progress.responses} administrations, {progress.audit_entries} entries"),
             )
-
-
-def _hold_still(connection: Connection) -> None:
-    """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
-    if connection.dialect.name == "postgresql":
-        connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _tell(out: Path, manifest: Manifest) -> None:
@@ -151,7 +153,7 @@ def _tell(out: Path, manifest: Manifest) -> None:
         soft_wrap=True,
     )
     for each in manifest.unreadable:
-        _out.print(f"[bold red]Not exported:[/] {each}", highlight=False)
+        _out.print(f"[bold red]Not exported:[/] {escape(each)}", highlight=False)
     _out.print(
         "It holds health data: only your user may read the folder. Give its reader the log's key on another way:\n"
         f"  rapport audit verify {out} --key '{manifest.log.verifier_key}'",

@@ -1,4 +1,4 @@
-"""What `rapport audit` does: verify, trace, and the transparency log. Reads the ledger; writes nothing."""
+"""What `rapport audit trace` and `log` do, and what opens the ledger for the other commands of an auditor. Reads the ledger; writes nothing."""
 
 import base64
 import json
@@ -13,7 +13,6 @@ from rich.console import Console
 from sqlalchemy.engine import Connection
 
 from plugin.audit.leaves import LOGGED
-from plugin.commands.findings import print_findings, print_json, print_verdict, shown
 from plugin.delivery.account import attempts_of, read_account
 from plugin.errors import NotFound
 from plugin.ledger import Vault
@@ -24,7 +23,6 @@ from plugin.scores import Score, compute
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
-from plugin.verify import Progress, Verifier
 
 _out = Console()
 
@@ -53,26 +51,10 @@ def opening(config: Path) -> Iterator[Opened]:
         engine.dispose()
 
 
-def verify(config: Path, against: Path | None, *, as_json: bool) -> bool:
-    """Verify and print; True if nothing was altered."""
-    with opening(config) as opened:
-        stock = open_stock_of(opened.settings)
-        verifier = Verifier(
-            stock.catalogue,
-            stock.keys,
-            opened.vault,
-            opened.tiles,
-            opened.signer.verifier,
-            against.read_bytes() if against else None,
-        )
-        progress = Progress()
-        findings = list(shown(verifier.verify(opened.connection, progress), progress, quiet=as_json))
-    if as_json:
-        print_json({"progress": progress, "findings": findings})
-    else:
-        print_findings(findings)
-        print_verdict(findings, progress)
-    return not findings
+def hold_still(connection: Connection) -> None:
+    """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 def trace(observation: str, config: Path, *, as_json: bool) -> None:

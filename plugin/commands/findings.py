@@ -1,12 +1,20 @@
 """How findings are told: a bar while they are looked for, a table, a verdict, JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from plugin.verify import Finding, Progress
@@ -14,14 +22,36 @@ from plugin.verify import Finding, Progress
 _out = Console()
 
 
-def shown(findings: Iterator[Finding], progress: Progress, *, quiet: bool) -> Iterator[Finding]:
-    """Show a bar while verifying, on a terminal."""
+@contextmanager
+def counting(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal that work goes on; gives what tells how far."""
     text = "{task.description}  {task.fields[counts]}"
-    with Bar(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), disable=quiet, transient=True) as bar:
+    columns = (SpinnerColumn(), TextColumn(text), TimeElapsedColumn())
+    with Bar(*columns, disable=quiet, transient=True) as bar:
+        task = bar.add_task(what, counts="", total=None)
+        yield lambda counts: bar.update(task, counts=counts)
+
+
+def shown(
+    findings: Iterator[Finding], progress: Progress, *, quiet: bool, console: Console | None = None
+) -> Iterator[Finding]:
+    """Show a bar while verifying, on a terminal: how far of how much, and how much longer."""
+    text = "{task.description}  {task.fields[counts]}"
+    columns = (
+        TextColumn(text),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Bar(*columns, disable=quiet, transient=True, console=console) as bar:
         task = bar.add_task("verifying", counts="", total=None)
-        for each in findings:
-            bar.update(task, counts=f"{progress.responses} responses, {progress.leaves} leaves")
-            yield each
+
+        def tell() -> None:
+            counts = f"{progress.responses:,} responses, {progress.leaves:,} leaves"
+            bar.update(task, completed=progress.done, total=progress.total or None, counts=counts)
+
+        progress.told = tell
+        yield from findings
 
 
 def print_findings(findings: list[Finding]) -> None:

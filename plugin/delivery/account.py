@@ -53,6 +53,16 @@ def read_accounts(connection: Connection, vault: Vault, site: str, patient: str)
     return tuple(_open(row, vault) for row in rows)
 
 
+def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
+    """List all responses of a patient, oldest first. SealBroken if one was altered."""
+    rows = connection.execute(
+        _joined()
+        .where(t.response.c.site == site, t.response.c.patient == patient)
+        .order_by(t.response.c.received, t.response.c.id)
+    )
+    return tuple(_open(row, vault) for row in rows)
+
+
 def read_account(connection: Connection, vault: Vault, response_id: str) -> Account:
     """Read one; NotFound if there is none."""
     row = connection.execute(_joined().where(t.response.c.id == response_id)).first()

@@ -47,11 +47,11 @@ class FlowsheetWriter:
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the readings that are not there yet; NotPermitted if the form has none to write."""
         lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
-        readings = self._readings(record)
-        if not readings:
+        bodies = readings(record, self.rows, practitioner_performs=self.practitioner_performs)
+        if not bodies:
             raise NotPermitted("No score of this form has a row at this site, or none has a value.")
         locations: list[str] = []
-        for body in readings:
+        for body in bodies:
             found = await lookup.reading(body) if look_first else None
             location = found or await self._create(ehr, lookup, body)
             if location is not None:
@@ -66,34 +66,39 @@ class FlowsheetWriter:
                 raise
             return await lookup.reading(body)
 
-    def _readings(self, record: Record) -> list[JsonObject]:
-        rows = {row.score: row for row in self.rows}
-        found = []
-        values = record.results.identifiers[1:]
-        for identifier, each in zip(values, record.results.scores, strict=True):
-            score = msgspec.json.decode(each, type=_Score)
-            row = next((rows[coding.code] for coding in score.code.coding if coding.code in rows), None)
-            if row is not None and score.valueQuantity is not None:
-                found.append(self._reading(record, identifier, row, score.valueQuantity.value))
-        return found
 
-    def _reading(self, record: Record, identifier: str, row: FlowsheetRow, value: Decimal) -> JsonObject:
-        quantity: JsonObject = {"value": value}
-        if row.unit is not None:
-            quantity |= {"unit": row.unit, "system": _UCUM, "code": row.unit}
-        coding = {"system": row.system, "code": row.code}
-        body: JsonObject = {
-            "resourceType": OBSERVATION,
-            "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{identifier}/flowsheet"}],
-            "status": "final",
-            "category": [{"coding": [{"system": CATEGORY_SYSTEM, "code": row.category}]}],
-            "code": {"coding": [coding if row.display is None else {**coding, "display": row.display}]},
-            "subject": {"reference": record.patient},
-            "effectiveDateTime": record.authored.isoformat(timespec="seconds"),
-            "issued": record.received.isoformat(timespec="milliseconds"),
-            "valueQuantity": quantity,
-        }
-        if record.encounter is not None:
-            body["encounter"] = {"reference": record.encounter}
-        practitioner = practitioner_of(record) if self.practitioner_performs else None
-        return body if practitioner is None else {**body, "performer": [{"reference": practitioner}]}
+def readings(
+    record: Record, rows: tuple[FlowsheetRow, ...], *, practitioner_performs: bool
+) -> list[JsonObject]:
+    """Build the readings of a record: one for each score that has a row and a value."""
+    by_score = {row.score: row for row in rows}
+    practitioner = practitioner_of(record) if practitioner_performs else None
+    found = []
+    for identifier, each in zip(record.results.identifiers[1:], record.results.scores, strict=True):
+        score = msgspec.json.decode(each, type=_Score)
+        row = next((by_score[coding.code] for coding in score.code.coding if coding.code in by_score), None)
+        if row is not None and score.valueQuantity is not None:
+            body = _reading(record, identifier, row, score.valueQuantity.value)
+            found.append(
+                body if practitioner is None else {**body, "performer": [{"reference": practitioner}]}
+            )
+    return found
+
+
+def _reading(record: Record, identifier: str, row: FlowsheetRow, value: Decimal) -> JsonObject:
+    quantity: JsonObject = {"value": value}
+    if row.unit is not None:
+        quantity |= {"unit": row.unit, "system": _UCUM, "code": row.unit}
+    coding = {"system": row.system, "code": row.code}
+    body: JsonObject = {
+        "resourceType": OBSERVATION,
+        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{identifier}/flowsheet"}],
+        "status": "final",
+        "category": [{"coding": [{"system": CATEGORY_SYSTEM, "code": row.category}]}],
+        "code": {"coding": [coding if row.display is None else {**coding, "display": row.display}]},
+        "subject": {"reference": record.patient},
+        "effectiveDateTime": record.authored.isoformat(timespec="seconds"),
+        "issued": record.received.isoformat(timespec="milliseconds"),
+        "valueQuantity": quantity,
+    }
+    return body if record.encounter is None else {**body, "encounter": {"reference": record.encounter}}

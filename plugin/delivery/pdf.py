@@ -13,10 +13,11 @@ def can_render() -> bool:
 
 async def render_pdf(summary: Summary) -> bytes:
     """Give the PDF of a summary (one page of A4, tagged for screen readers)."""
-    return await asyncio.to_thread(_render, as_html(summary))
+    return await asyncio.to_thread(pdf_of, as_html(summary))
 
 
-def _render(html: str) -> bytes:
+def pdf_of(html: str) -> bytes:
+    """Give a page as PDF, tagged for screen readers; it may fetch nothing."""
     import weasyprint
 
     document: bytes = weasyprint.HTML(string=html, url_fetcher=_fetch_nothing).write_pdf(
@@ -26,4 +27,4 @@ def _render(html: str) -> bytes:
 
 
 def _fetch_nothing(url: str, *_: object, **__: object) -> dict[str, object]:
-    raise ValueError(f"a summary fetches nothing, and asked for {url}")
+    raise ValueError(f"it fetches nothing, and asked for {url}")

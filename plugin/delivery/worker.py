@@ -192,7 +192,7 @@ class DeliveryWorker:
             Actor(display="Delivery worker"),
             site=claimed.site,
             patient=claimed.patient,
-            about=(f"QuestionnaireResponse/{claimed.response}",),
+            about=(f"QuestionnaireResponse/{claimed.response}", *outcome.locations),
             server=destination.address,
             failure=failure,
         )

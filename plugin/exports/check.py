@@ -100,6 +100,7 @@ class ExportVerifier:
         before: tuple[str, str] | None = None
         for line in lines["administrations"]:
             progress.responses += 1
+            progress.told()
             response = str(line.get("id"))
             where = f"response {response} ({lines['administrations'].where})"
             place = (str(line.get("received")), response)
@@ -131,7 +132,8 @@ class ExportVerifier:
             record = record_of(line)
             expected = score_lines(record, self._scoring)
             if record.key_hash in self._scoring:
-                self._found += recompute(record, *self._scoring[record.key_hash], where)
+                key, software = self._scoring[record.key_hash], str(line.get("software"))
+                self._found += recompute(record, *key, where, software=software)
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError):
             self._tell(Flaw.ALTERED, where, "It is no administration any more.")
             return
@@ -162,7 +164,7 @@ class ExportVerifier:
         if len(delivery) != 1:
             self._tell(Flaw.ORPHAN, where, f"It has {len(delivery)} deliveries.")
             return
-        last = tries[-1].get("state") if tries else None
+        last = max(tries, key=_begun).get("state") if tries else None
         state = delivery[0].get("state")
         if (state == DeliveryState.DELIVERED) != (last == DeliveryState.DELIVERED):
             self._tell(Flaw.STATE, where, f"Its delivery is {state}, and its last attempt led to {last}.")
@@ -172,6 +174,7 @@ class ExportVerifier:
         before = 0
         for line in lines:
             progress.audit_entries += 1
+            progress.told()
             where = f"audit entry {line.get('event')} ({lines.where})"
             number = line.get("id")
             if not isinstance(number, int) or number <= before:
@@ -254,3 +257,9 @@ class ExportVerifier:
     def _told(self) -> Iterator[Finding]:
         yield from self._found
         self._found.clear()
+
+
+def _begun(attempt: Line) -> tuple[int, int]:
+    """Order attempts as they were begun: one that lost its lease is noted late."""
+    number, own = attempt.get("number"), attempt.get("id")
+    return (number if isinstance(number, int) else 0, own if isinstance(own, int) else 0)

@@ -11,6 +11,7 @@ from sandbox_ehr.people.cast import Child
 from sandbox_ehr.people.resources import reference
 
 BASE = "https://w3id.org/rapport-fhir"
+_IDENTIFIERS = f"{BASE}/sandbox/identifier"  # invented history: no ledger accounts for it
 ITEMS = ("goal-1", "goal-2", "task-1", "task-2", "bond-1", "bond-2")
 _OPTIONS = ("not-at-all", "a-little", "somewhat", "mostly", "completely")
 _HIGHEST_ANSWER = 4
@@ -111,7 +112,7 @@ def build_response(rating: Rating) -> JsonObject:
     ]
     return {
         "resourceType": "QuestionnaireResponse",
-        "identifier": {"system": f"{BASE}/identifier", "value": rating.id},
+        "identifier": {"system": _IDENTIFIERS, "value": rating.id},
         "questionnaire": f"{BASE}/Questionnaire/{rating.instrument}|1.0.0",
         "status": "completed",
         "subject": reference(rating.patient),
@@ -142,7 +143,7 @@ def _head(rating: Rating, code: str, display: str, key: str) -> JsonObject:
     return {
         "resourceType": "Observation",
         "meta": {"profile": [_PROFILE]},
-        "identifier": [{"system": f"{BASE}/identifier", "value": f"{rating.id}/{key}"}],
+        "identifier": [{"system": _IDENTIFIERS, "value": f"{rating.id}/{key}"}],
         "status": "final",
         "category": [_SURVEY],
         "code": {

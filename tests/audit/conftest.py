@@ -2,24 +2,41 @@
 
 import asyncio
 import base64
+import hashlib
+import json
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from plugin.audit import Actor, Kind, Trail
 from plugin.ledger import Vault
+from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
-from plugin.scores import compile_key
+from plugin.scores import Key, compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
-from questionnaires import load_catalogue
+from questionnaires import Catalogue, load_catalogue
 from tests.product.forms import ANSWERS
 from tests.product.test_path import send_child_form
 from tests.product.world import rapport_settings, run_world
+
+Json = dict[str, Any]
+
+
+@cache
+def stock() -> tuple[Catalogue, Mapping[str, Key]]:
+    """Load and compile the forms once for all tests."""
+    catalogue = load_catalogue()
+    return catalogue, {each.canonical: compile_key(each) for each in catalogue.all()}
 
 
 @dataclass
@@ -40,10 +57,8 @@ class Kept:
 
     def verify(self, older: bytes | None = None) -> list[Finding]:
         settings = rapport_settings(self.folder)
-        catalogue = load_catalogue()
         verifier = Verifier(
-            catalogue,
-            {each.canonical: compile_key(each) for each in catalogue.all()},
+            *stock(),
             Vault(settings.vault_keys),
             Tiles(settings.log_folder),
             LogSigner(settings.log_name, settings.log_key).verifier,
@@ -55,9 +70,74 @@ class Kept:
         engine.dispose()
         return found
 
+    def reseal(
+        self,
+        *,
+        body: Callable[[Json], None] | None = None,
+        panel: Callable[[Json], None] | None = None,
+        total: Callable[[Json], None] | None = None,
+        provenance: Callable[[Json], None] | None = None,
+        stored: Callable[[Json], None] | None = None,
+    ) -> str:
+        """Rewrite parts of the response that has a total, as somebody who has the vault's key can; gives its id."""
+        settings = rapport_settings(self.folder)
+        vault, engine = Vault(settings.vault_keys), open_database(settings.database)
+        with engine.connect() as connection:
+            opened = {
+                row.id: (
+                    vault.open("response", row.id, row.sealed_body),
+                    vault.open("results", row.id, row.sealed_results),
+                )
+                for row in connection.execute(sa.select(t.response))
+            }
+            (known,) = (each for each, (_, results) in opened.items() if b'\\"value\\":14' in results)
+            answers, results = (json.loads(each) for each in opened[known])
+            parts = {"panel": panel, "provenance": provenance}
+            for name, change in parts.items():
+                results[name] = _changed(results[name], change)
+            results["scores"] = [
+                _changed(each, total if "/score-total" in each else None) for each in results["scores"]
+            ]
+            for whole, change in ((answers, body), (results, stored)):
+                if change is not None:
+                    change(whole)
+            raw = json.dumps(answers).encode() if body else opened[known][0]
+            connection.execute(
+                t.response.update()
+                .where(t.response.c.id == known)
+                .values(
+                    sealed_body=vault.seal("response", known, raw),
+                    body_digest=hashlib.sha256(raw).hexdigest(),
+                    sealed_results=vault.seal("results", known, json.dumps(results).encode()),
+                )
+            )
+            connection.commit()
+        engine.dispose()
+        return str(known)
+
     @property
     def tiles(self) -> Path:
         return rapport_settings(self.folder).log_folder
+
+
+def _changed(resource: str, change: Callable[[Json], None] | None) -> str:
+    if change is None:
+        return resource
+    decoded: Json = json.loads(resource)
+    change(decoded)
+    return json.dumps(decoded)
+
+
+def back_up(folder: Path) -> None:
+    """Keep the database and the log as they are now in `yesterday`."""
+    settings = rapport_settings(folder)
+    (folder / "yesterday").mkdir()
+    engine = open_database(settings.database)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql(f"VACUUM INTO '{folder / 'yesterday' / 'rapport.sqlite3'}'")
+    engine.dispose()
+    shutil.copytree(settings.log_folder, folder / "yesterday" / "log")
 
 
 @pytest.fixture(scope="session")
@@ -69,12 +149,19 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for answers in (ANSWERS, {**ANSWERS, "goal-2": None}):
                 _, response = await send_child_form(world, answers)
                 await world.delivered(
-                    identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total"
+                    tries=2000,  # a machine under load
+                    identifier=f"https://w3id.org/rapport-fhir/identifier|{response}/score-total",
                 )
+                if answers is ANSWERS:
+                    await world.rapport.state.log.advance()
+                    back_up(folder)
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
-            await world.rapport.state.rapport.ledger.bookkeep(
-                lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC))
+            entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
+                Kind.NORM_ADOPTED, Actor(display="somebody"), site="sandbox", reason="because"
+            )
+            await world.rapport.state.rapport.ledger.write(
+                lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
             await world.rapport.state.log.advance()
 

@@ -1,0 +1,186 @@
+"""How a resource in the EHR differs from the one that was delivered. Pure; says what differs, never the values.
+
+An EHR may add codings, texts, profiles and extensions, write references absolutely or with a version, and round times to
+seconds: none of these is a difference.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from plugin.ehr import JsonObject
+from plugin.verify import Flaw
+from plugin.verify.recomputing import is_outside
+
+Difference = tuple[Flaw, str]
+"""What kind of flaw, and a sentence about it."""
+
+_REFERENCE = re.compile(r"(?:.*/)?([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
+# Words that an EHR may write in its own way in an answer.
+_WORDS = frozenset({"display", "text", "extension", "id", "userSelected", "version", "unit"})
+
+
+def of_observation(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
+    """Compare an Observation with the one that was delivered."""
+    status = found.get("status")
+    if status in _WITHDRAWN:
+        yield Flaw.MISMATCH, "It was withdrawn in the EHR."
+    elif status != delivered.get("status"):
+        yield Flaw.MISMATCH, "Its status is another one."
+    if not codes(delivered, "code") <= codes(found, "code"):
+        yield Flaw.WRONG_CODE, "It stands under another code."
+    if not codes(delivered, "category") <= codes(found, "category"):
+        yield Flaw.WRONG_CODE, "Its category is another one."
+    if reference(found.get("subject")) != reference(delivered.get("subject")):
+        yield Flaw.WRONG_SUBJECT, "It stands in the record of somebody else."
+    if moment(found.get("effectiveDateTime")) != moment(delivered.get("effectiveDateTime")):
+        yield Flaw.WRONG_DATE, "Its date is another one."
+    yield from _values(delivered, found)
+    yield from _people(delivered, found)
+
+
+def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
+    """Compare a QuestionnaireResponse with the one that was scored."""
+    if found.get("status") in _WITHDRAWN:
+        yield Flaw.STALE, "The response was withdrawn in the EHR, and its scores stand."
+    if _answers(found.get("item")) != _answers(delivered.get("item")):
+        yield Flaw.STALE, "The answers in the EHR are others than those that were scored."
+    then, now = moment(delivered.get("authored")), moment(found.get("authored"))
+    if isinstance(then, datetime) and isinstance(now, datetime) and now > then:
+        yield Flaw.STALE, "The response in the EHR is newer than the one that was scored."
+    elif then != now:
+        yield Flaw.WRONG_DATE, "The response in the EHR has another date than the one that was scored."
+    if found.get("questionnaire") != delivered.get("questionnaire"):
+        yield Flaw.WRONG_VERSION, "The response in the EHR names another form, or another version of it."
+    if reference(found.get("subject")) != reference(delivered.get("subject")):
+        yield Flaw.WRONG_SUBJECT, "The response stands in the record of somebody else."
+    if reference(found.get("source")) != reference(delivered.get("source")):
+        yield Flaw.WRONG_RATER, "The response names another person as having answered."
+
+
+def of_provenance(delivered: set[str], found: JsonObject) -> Iterator[Difference]:
+    """Compare a Provenance in the EHR with what was delivered: what it is about, and that the software made it."""
+    if references(found.get("target")) != delivered:
+        yield Flaw.PROVENANCE, "It is about other resources than those that were delivered."
+    agents = found.get("agent")
+    roles = [code for each in (agents if isinstance(agents, list) else ()) for code in codes(each, "type")]
+    if "assembler" not in {code for _, code in roles}:
+        yield Flaw.PROVENANCE, "It does not name the software that computed the scores."
+
+
+def reference(value: object) -> str | None:
+    """Take `Type/id` of a Reference, however it is written."""
+    text = value.get("reference") if isinstance(value, dict) else None
+    found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    return found[1] if found else None
+
+
+def references(value: object) -> set[str]:
+    """Take those of a list of References."""
+    found = map(reference, value) if isinstance(value, list) else ()
+    return {each for each in found if each is not None}
+
+
+def moment(value: object) -> datetime | str | None:
+    """Read a time to the second; as it stands if it is none (a day, a year)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if len(value) <= len("2026-03-02"):
+        return value
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+
+
+def codes(resource: JsonObject, name: str) -> set[tuple[object, object]]:
+    """Take the codings of a CodeableConcept, or of a list of them."""
+    value = resource.get(name)
+    concepts = value if isinstance(value, list) else [value]
+    return {
+        (each.get("system"), each.get("code"))
+        for concept in concepts
+        if isinstance(concept, dict) and isinstance(concept.get("coding"), list)
+        for each in concept["coding"]
+        if isinstance(each, dict)
+    }
+
+
+def _values(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
+    before, now = _quantity(delivered.get("valueQuantity")), _quantity(found.get("valueQuantity"))
+    others = {name for name in found if name.startswith("value") and name != "valueQuantity"}
+    if now[0] is None and before[0] is not None and not others:
+        yield Flaw.MISSING_VALUE, "Its value is gone."
+    elif before[0] != now[0] or others:
+        yield Flaw.MISMATCH, "Its value is another one."
+    elif before[1] != now[1]:
+        yield Flaw.MISMATCH, "Its unit is another one."
+    if before[0] != now[0] and any(is_outside(now[0], *possible) for possible in _ranges(delivered)):
+        yield Flaw.OUT_OF_RANGE, "No answers give such a value."
+    if ("dataAbsentReason" in delivered) != ("dataAbsentReason" in found):
+        yield Flaw.MISMATCH, "Whether it has a value is told differently."
+    if "referenceRange" in found and _ranges(found) != _ranges(delivered):
+        yield Flaw.MISMATCH, "Its range is another one."
+
+
+def _people(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
+    # Scores are delivered without performer; an EHR may put its own user there.
+    wanted = references(delivered.get("performer"))
+    if wanted and references(found.get("performer")) != wanted:
+        yield Flaw.WRONG_RATER, "It names another person as having answered, or nobody."
+    encounter = reference(delivered.get("encounter"))
+    if encounter is not None and reference(found.get("encounter")) != encounter:
+        yield Flaw.MISMATCH, "It belongs to another contact, or to none."
+
+
+def _quantity(value: object) -> tuple[Decimal | None, object]:
+    if not isinstance(value, dict):
+        return None, None
+    return _decimal(value.get("value")), value.get("code")
+
+
+def _ranges(resource: JsonObject) -> list[tuple[Decimal | None, Decimal | None]]:
+    listed = resource.get("referenceRange")
+    return [
+        (_quantity(each.get("low"))[0], _quantity(each.get("high"))[0])
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict)
+    ]
+
+
+def _decimal(value: object) -> Decimal | None:
+    try:
+        return None if value is None or isinstance(value, bool) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _answers(items: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:
+    """List linkIds and answers, without the words of questions and options."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for item in items if isinstance(items, list) else ():
+        if not isinstance(item, dict):
+            continue
+        place = (*path, str(item.get("linkId")))
+        for answer in item.get("answer") or ():
+            if isinstance(answer, dict):
+                own = {name: value for name, value in answer.items() if name != "item"}
+                found.append((place, msgspec.json.encode(_plain(own), order="sorted").decode()))
+                found += _answers(answer.get("item"), place)
+        found += _answers(item.get("item"), place)
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items() if name not in _WORDS}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return str(Decimal(str(value)).normalize())
+    return value

@@ -1,0 +1,97 @@
+"""What must stand in the EHR of one administration, by what the ledger says was delivered."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from plugin.delivery.account import Account
+from plugin.delivery.flowsheet import readings
+from plugin.delivery.states import DeliveryState
+from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
+from plugin.ehr import JsonObject
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.writing import Writing
+
+_FINAL_ELSEWHERE = frozenset(
+    {DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.SET_ASIDE, DeliveryState.DISCARDED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One administration: its Observations by identifier, its response, and the addresses that the EHR gave."""
+
+    account: Account
+    observations: dict[str, JsonObject]
+    response: JsonObject
+    addresses: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """How findings name it."""
+        return f"response {self.account.record.id}"
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it counts as delivered."""
+        return self.account.state is DeliveryState.DELIVERED
+
+    @property
+    def must_be_absent(self) -> bool:
+        """Whether nothing of it should stand in the EHR: neither delivered nor under way."""
+        return self.account.state in _FINAL_ELSEWHERE
+
+    @property
+    def observation_addresses(self) -> tuple[str, ...]:
+        """Where its Observations were put."""
+        return tuple(each for each in self.addresses if each.startswith(f"{OBSERVATION}/"))
+
+    @property
+    def response_address(self) -> str | None:
+        """Where its response was put; None if the EHR did not take it."""
+        return next((each for each in self.addresses if each.startswith(f"{RESPONSE}/")), None)
+
+    @property
+    def provenance_address(self) -> str | None:
+        """Where its Provenance was put; None if the EHR did not take it."""
+        return next((each for each in self.addresses if each.startswith(f"{PROVENANCE}/")), None)
+
+    @property
+    def all_were_taken(self) -> bool:
+        """Whether the EHR took panel and scores, rather than some readings or nothing."""
+        return len(self.observation_addresses) >= len(self.account.record.results.identifiers)
+
+    def name(self, identifier: str) -> str:
+        """Name one of its Observations: `panel`, a score's linkId."""
+        return identifier.partition("/")[2]
+
+
+def expected_of(account: Account, writing: Writing) -> Expected:
+    """Build what is expected; addresses on other servers (a companion) are left out."""
+    record = account.record
+    results = record.results
+    bodies = (results.panel, *results.scores)
+    observations: dict[str, JsonObject] = {
+        identifier: msgspec.json.decode(body, type=JsonObject)
+        for identifier, body in zip(results.identifiers, bodies, strict=False)
+    }
+    for reading in readings(record, writing.rows, practitioner_performs=writing.practitioner_performs):
+        for value in own_identifiers(reading):
+            observations[value] = reading
+    return Expected(
+        account,
+        observations,
+        msgspec.json.decode(forwarded(record), type=JsonObject),
+        tuple(each for each in account.locations if "://" not in each),
+    )
+
+
+def own_identifiers(resource: JsonObject) -> list[str]:
+    """Take the values of identifiers that Rapport gave."""
+    value = resource.get("identifier")
+    listed = value if isinstance(value, list) else [value]
+    return [
+        str(each.get("value"))
+        for each in listed
+        if isinstance(each, dict) and each.get("system") == IDENTIFIER_SYSTEM
+    ]

@@ -1,0 +1,121 @@
+"""Whether every response has its delivery, every delivery follows from its attempts, and the trail tells of them all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Kind
+from plugin.delivery.states import DeliveryState
+from plugin.ledger import tables as t
+from plugin.verify.findings import Finding, Flaw
+from plugin.verify.mentions import Mention, Mentions
+from plugin.verify.reading import Row, pieces, rows
+
+# Only the end of an attempt leads to these.
+_ENDS = (DeliveryState.DELIVERED, DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.SET_ASIDE)
+_COLUMNS = ("response", "site", "state", "attempts", "detail", "delivered", "locations")
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """One response, its delivery, its attempts as they began, and what the trail says of it."""
+
+    row: Row
+    attempts: Sequence[Row]
+    mentions: Sequence[Mention]
+
+    @property
+    def last(self) -> Row | None:
+        """The attempt that was begun last; those of before schema 0003 have no number."""
+        return max(self.attempts, key=lambda each: (each.number or 0, each.id), default=None)
+
+    def told(self, kind: Kind) -> list[Mention]:
+        """Give the entries of a kind."""
+        return [each for each in self.mentions if each.kind == kind]
+
+
+def check_deliveries(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
+    """Give every delivery that does not follow from what was tried and told."""
+    columns = [t.delivery.c[name].label(f"d_{name}") for name in _COLUMNS]
+    query = sa.select(t.response.c.id, t.response.c.site, *columns).select_from(
+        t.response.outerjoin(t.delivery, t.delivery.c.response == t.response.c.id)
+    )
+    for piece in pieces(connection, query):
+        ids = [str(row.id) for row in piece]
+        attempts = _attempts_of(connection, ids)
+        told = mentions.of(ids)
+        for row in piece:
+            story = _Story(row, attempts[row.id], told[row.id])
+            for flaw, what in (*_told(story), *_states(story)):
+                yield Finding(flaw, f"response {row.id}", what)
+    for table, name in ((t.delivery, "delivery"), (t.attempt, "attempt")):
+        known = sa.exists().where(t.response.c.id == table.c.response)
+        for row in rows(connection, sa.select(table.c.response).where(~known)):
+            yield Finding(Flaw.ORPHAN, f"{name} of response {row.response}", "There is no such response.")
+
+
+def _attempts_of(connection: Connection, ids: list[str]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {each: [] for each in ids}
+    for row in connection.execute(sa.select(t.attempt).where(t.attempt.c.response.in_(ids))):
+        found[row.response].append(row)
+    return found
+
+
+def _told(story: _Story) -> Iterator[tuple[Flaw, str]]:
+    if not story.told(Kind.RESPONSE_RECEIVED):
+        yield Flaw.TRAIL, "The trail does not tell that it was received."
+    tries, told = len(story.attempts), len(story.told(Kind.DELIVERY))
+    if tries != told:
+        yield Flaw.TRAIL, f"Attempts to deliver it: {tries} stored, {told} in the trail."
+
+
+def _states(story: _Story) -> Iterator[tuple[Flaw, str]]:
+    row, last = story.row, story.last
+    if row.d_response is None:
+        yield Flaw.ORPHAN, "It has no delivery: it will never reach the record."
+        return
+    if row.d_site != row.site:
+        yield Flaw.STATE, "Its delivery is for another site."
+    try:
+        state = DeliveryState(row.d_state)
+    except ValueError:
+        yield Flaw.STATE, "Its delivery is in a state that there is not."
+        return
+    led_to = None if last is None else DeliveryState._value2member_map_.get(last.state)
+    if state is DeliveryState.DELIVERED:
+        yield from _delivered(story)
+    elif led_to is DeliveryState.DELIVERED and last is not None and row.d_attempts <= (last.number or 0):
+        yield Flaw.STATE, "An attempt delivered it, and it does not count as delivered."
+    elif row.d_delivered is not None:
+        yield Flaw.STATE, "It has a time of delivery, and does not count as delivered."
+    elif state in _ENDS and led_to is not state:
+        yield Flaw.STATE, f"It counts as {state}, and no attempt ended so."
+    if state is DeliveryState.DISCARDED and not story.told(Kind.DELIVERY_DISCARDED):
+        yield Flaw.TRAIL, "It counts as discarded, and the trail does not tell by whom."
+    yield from _counted(story, state)
+
+
+def _counted(story: _Story, state: DeliveryState) -> Iterator[tuple[Flaw, str]]:
+    row, last = story.row, story.last
+    begun = 0 if last is None else last.number
+    if begun is None:  # before schema 0003
+        return
+    if row.d_attempts < begun or (state in _ENDS and row.d_attempts != begun):
+        yield Flaw.STATE, f"It counts {row.d_attempts} attempts, and {begun} are stored."
+    if state in _ENDS and last is not None and row.d_detail != last.detail:
+        yield Flaw.STATE, "It says something else than its last attempt."
+
+
+def _delivered(story: _Story) -> Iterator[tuple[Flaw, str]]:
+    row, last = story.row, story.last
+    if last is None or last.state != DeliveryState.DELIVERED:
+        yield Flaw.STATE, "It counts as delivered, and no attempt delivered it."
+        return
+    if row.d_delivered != last.finished:
+        yield Flaw.STATE, "It has another time of delivery than the attempt that delivered it."
+    told = [each.others for each in story.told(Kind.DELIVERY) if each.succeeded]
+    # Entries of before addresses were told name none.
+    if told and told[-1] and tuple((row.d_locations or "").split()) != told[-1]:
+        yield Flaw.STATE, "It has other addresses in the EHR than the trail tells."

@@ -1,0 +1,178 @@
+"""Scores a stored response again with the key that it names, and holds what is stored against that. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from plugin.delivery.keep import Record
+from plugin.observations import build_results
+from plugin.observations.build import Results, Subject
+from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
+from plugin.scores import Key, Score, compute
+from plugin.verify.findings import Finding, Flaw
+from questionnaires import Instrument
+
+_Essence = dict[str, object]
+
+# What each member of an Observation is about; whatever is not listed is a mismatch.
+_ABOUT = {
+    "codes": (Flaw.WRONG_CODE, "It stands under another code."),
+    "subject": (Flaw.WRONG_SUBJECT, "It is about somebody else than its answers."),
+    "performer": (Flaw.WRONG_RATER, "It names another person as having answered, or nobody."),
+}
+_OTHERWISE = (Flaw.MISMATCH, "The stored Observation is not what the answers give.")
+
+
+def recompute(
+    record: Record, instrument: Instrument, key: Key, where: str, *, software: str | None = None
+) -> Iterator[Finding]:
+    """Give every way in which a stored response, its columns, scores and Provenance do not fit each other.
+
+    `software` is the version that scored, where it is known.
+    """
+    if instrument.rater != record.rater:
+        what = f"Stored as {record.rater}; the form is for the {instrument.rater}."
+        yield Finding(Flaw.WRONG_RATER, where, what)
+    try:
+        response = read_response(record.body)
+    except UnreadableResponse:
+        yield Finding(Flaw.ALTERED, where, "The stored answers are no response.")
+        return
+    yield from _columns(record, response, where)
+    try:
+        answers = check_response(response, instrument, patient=record.patient)
+    except InvalidResponse:
+        what = "The stored answers are no response to their form about this patient."
+        yield Finding(Flaw.ALTERED, where, what)
+        return
+    scores = compute(key, answers)
+    again = build_results(
+        record.id,
+        instrument,
+        scores,
+        Subject(
+            record.patient,
+            response.encounter_reference,
+            response.source_reference,
+            response.author_reference,
+        ),
+        authored=response.authored_at or record.authored,
+        issued=record.received,
+        organization="",
+    )
+    yield from _compare(record.results, again, scores, where)
+    yield from _provenance(record, again, software, where)
+
+
+def _columns(record: Record, response: Response, where: str) -> Iterator[Finding]:
+    if response.questionnaire != record.instrument:
+        what = "The answers name another form, or another version of it, than the row."
+        yield Finding(Flaw.WRONG_VERSION, where, what)
+    if response.subject_reference != record.patient:
+        yield Finding(Flaw.WRONG_SUBJECT, where, "The answers are about somebody else than the row.")
+    if response.source_reference != record.source:
+        yield Finding(Flaw.WRONG_RATER, where, "The answers name another person than the row, or nobody.")
+    if response.encounter_reference != record.encounter:
+        yield Finding(Flaw.MISMATCH, where, "The answers name another contact than the row, or none.")
+    if response.authored_at not in (None, record.authored):
+        yield Finding(Flaw.WRONG_DATE, where, "The answers have another date than the row.")
+
+
+def _compare(stored: Results, again: Results, scores: tuple[Score, ...], where: str) -> Iterator[Finding]:
+    if len(stored.scores) != len(again.scores):
+        what = f"{len(stored.scores)} scores are stored; its key gives {len(again.scores)}."
+        yield Finding(Flaw.MISMATCH, where, what)
+    values = [msgspec.json.decode(each)["identifier"][0]["value"] for each in (stored.panel, *stored.scores)]
+    if len(set(values)) < len(values) or len(set(stored.identifiers)) < len(stored.identifiers):
+        yield Finding(Flaw.DUPLICATE, where, "One of its Observations is stored twice.")
+    names = ("panel", *(name.partition("/")[2] for name in again.identifiers[1:]))
+    bounds = [(None, None), *((score.low, score.high) for score in scores)]
+    pairs = zip((stored.panel, *stored.scores), (again.panel, *again.scores), strict=False)
+    for name, possible, (before, after) in zip(names, bounds, pairs, strict=False):
+        for flaw, what in _differences(_essence(before), _essence(after), possible):
+            yield Finding(flaw, f"{where}, {name}", what)
+
+
+def _differences(
+    before: _Essence, after: _Essence, possible: tuple[Decimal | None, Decimal | None]
+) -> Iterator[tuple[Flaw, str]]:
+    if before["value"] is None and after["value"] is not None:
+        yield Flaw.MISSING_VALUE, "It has no value, and its answers give one."
+    elif before["value"] != after["value"] and is_outside(before["value"], *possible):
+        yield Flaw.OUT_OF_RANGE, "No answers give such a value."
+    then, now = (_moment(each["effectiveDateTime"]) for each in (before, after))
+    if then is None or now is None or then > now:
+        different_date = (Flaw.WRONG_DATE, "It has another date than its answers.")
+    else:
+        different_date = (Flaw.STALE, "Its answers are newer than it.")
+    about = {**_ABOUT, "effectiveDateTime": different_date}
+    told = {about.get(name, _OTHERWISE) for name in after if before[name] != after[name]}
+    yield from sorted(told)
+
+
+def is_outside(value: object, low: Decimal | None, high: Decimal | None) -> bool:
+    """Tell whether a number is beyond what can be reached."""
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        return False
+    exact = Decimal(str(value))
+    return (low is not None and exact < low) or (high is not None and exact > high)
+
+
+def _essence(observation: bytes) -> _Essence:
+    """Take what the number means, not how this version writes it down: unit spelling, profiles and texts may change."""
+    resource = msgspec.json.decode(observation)
+    quantity = resource.get("valueQuantity") or {}
+    return {
+        "identifier": resource["identifier"],
+        "status": resource["status"],
+        "codes": [(each.get("system"), each.get("code")) for each in resource["code"]["coding"]],
+        "value": quantity.get("value"),
+        "unit": quantity.get("code"),
+        "absent": "dataAbsentReason" in resource,
+        **{name: resource.get(name) for name in ("subject", "encounter", "effectiveDateTime", "performer")},
+        **{name: resource.get(name) for name in ("hasMember", "derivedFrom")},
+    }
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _provenance(record: Record, again: Results, software: str | None, where: str) -> Iterator[Finding]:
+    """Compare the Provenance but for the organisation's name, which is the site's to change."""
+    try:
+        before, after = (_origin(each) for each in (record.results.provenance, again.provenance))
+    except (LookupError, TypeError, AttributeError, msgspec.MsgspecError):
+        yield Finding(Flaw.PROVENANCE, where, "Its Provenance cannot be read.")
+        return
+    if before.pop("form") != (record.instrument, f"{record.instrument} ({record.key_hash})"):
+        what = "Its Provenance names another form, version or key than the row."
+        yield Finding(Flaw.WRONG_VERSION, where, what)
+    version = before.pop("software")
+    if software is not None and version != f"software/rapport-fhir/{software}":
+        what = "Its Provenance names another version of this software than the row."
+        yield Finding(Flaw.PROVENANCE, where, what)
+    del after["form"], after["software"]
+    for name in (each for each in after if before[each] != after[each]):
+        yield Finding(Flaw.PROVENANCE, where, f"Its Provenance tells another {name}.")
+
+
+def _origin(provenance: bytes) -> _Essence:
+    resource = msgspec.json.decode(provenance)
+    who = [(each["type"]["coding"][0]["code"], each["who"]) for each in resource["agent"]]
+    response, form = (each["what"] for each in resource["entity"])
+    (device,) = (each for role, each in who if role == "assembler")
+    return {
+        "target": [each["reference"] for each in resource["target"]],
+        "time": resource["recorded"],
+        "author": [each for role, each in who if role != "assembler"],
+        "source": response["reference"],
+        "software": device["identifier"]["value"],
+        "form": (form["identifier"]["value"], form["display"]),
+    }

@@ -1,0 +1,102 @@
+"""Whether the trail's entries are what they were, and whether one stands for everything that happened."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Kind
+from plugin.audit.trail import classify
+from plugin.ledger import SealBroken, Vault
+from plugin.ledger import tables as t
+from plugin.verify.findings import Finding, Flaw, Progress
+from plugin.verify.mentions import Mention, Mentions
+from plugin.verify.reading import CHUNK, Row, rows
+
+_RESPONSE = "QuestionnaireResponse/"
+_NORMS = {"adopted": Kind.NORM_ADOPTED, "withdrawn": Kind.NORM_WITHDRAWN}
+
+
+class _Entity(msgspec.Struct):
+    what: Mapping[str, str]
+    type: Mapping[str, str]
+
+
+class _Entry(msgspec.Struct):
+    """What is read of an AuditEvent."""
+
+    id: str
+    recorded: datetime
+    outcome: str
+    action: str
+    subtype: list[Mapping[str, str]]
+    entity: list[_Entity] = []
+
+
+_decoder = msgspec.json.Decoder(_Entry)
+
+
+def check_entries(
+    connection: Connection, vault: Vault, mentions: Mentions, progress: Progress
+) -> Iterator[Finding]:
+    """Hold every entry's columns and digest against the entry, and note what the entries say."""
+    for row in rows(connection, sa.select(t.audit).order_by(t.audit.c.id)):
+        progress.audit_entries += 1
+        if progress.audit_entries % CHUNK == 0:
+            progress.told()
+        where = f"audit entry {row.event}"
+        try:
+            resource = vault.open("audit", row.event, row.sealed_resource)
+            entry = _decoder.decode(resource)
+        except SealBroken as broken:
+            yield Finding(Flaw.TRAIL, where, f"{broken}.")
+            continue
+        except msgspec.MsgspecError:
+            yield Finding(Flaw.TRAIL, where, "It is no audit entry.")
+            continue
+        if hashlib.sha256(resource).hexdigest() != row.digest:
+            yield Finding(Flaw.TRAIL, where, "The entry does not have the digest that was stored with it.")
+        if not _fits(row, entry):
+            yield Finding(Flaw.TRAIL, where, "Its columns say something else than the entry.")
+        _note(row.kind, entry, mentions)
+    mentions.settle()
+
+
+def check_norms(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
+    """Hold the number of decisions on norms against their entries: a row of these is not sealed, an entry is."""
+    query = sa.select(t.norm.c.action, sa.func.count()).group_by(t.norm.c.action)
+    stored = {str(action): int(many) for action, many in connection.execute(query)}
+    for action in sorted({*_NORMS, *stored}):
+        told = mentions.counts.get(str(_NORMS.get(action)), 0)
+        if stored.get(action, 0) != told:
+            what = f"{stored.get(action, 0)} norms were {action}, and the trail tells of {told}."
+            yield Finding(Flaw.TRAIL, "norms", what)
+
+
+def _fits(row: Row, entry: _Entry) -> bool:
+    people = [each.what.get("reference") for each in entry.entity if each.type.get("code") == "1"]
+    try:
+        coded = classify(Kind(row.kind))
+        recorded = entry.recorded.astimezone(UTC)
+    except (KeyError, ValueError):
+        return False
+    return (
+        (entry.id, entry.outcome) == (row.event, row.outcome)
+        and (entry.action, entry.subtype) == (coded["action"], coded["subtype"])
+        and abs((recorded - row.recorded).total_seconds()) < 0.001  # written to the millisecond
+        and people == ([] if row.patient is None else [row.patient])
+    )
+
+
+def _note(kind: str, entry: _Entry, mentions: Mentions) -> None:
+    mentions.count(kind)
+    about = [each.what.get("reference", "") for each in entry.entity if each.type.get("code") != "1"]
+    named = [each for each in about if each.startswith(_RESPONSE)]
+    # A delivery is of one response; the others that it names are addresses in the EHR, maybe of a response too.
+    own = named[:1] if kind == Kind.DELIVERY else named
+    for each in own:
+        others = about[1:] if kind == Kind.DELIVERY else []
+        mentions.add(each.removeprefix(_RESPONSE), Mention(kind, entry.outcome == "0", tuple(others)))

@@ -1,0 +1,194 @@
+"""Whether the rows are what was logged, and leaves, published files and signed checkpoint one tree."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.audit.leaves import LOGGED, log_entry, row_content
+from plugin.ledger import SealBroken, Vault
+from plugin.ledger import tables as t
+from plugin.transparency import (
+    Checkpoint,
+    CheckpointInvalid,
+    Frontier,
+    ProofInvalid,
+    TileDamaged,
+    Tiles,
+    consistency_proof,
+    leaf_hash,
+    open_checkpoint,
+    verify_consistency,
+)
+from plugin.verify.findings import Finding, Flaw, Progress
+from plugin.verify.reading import CHUNK, Row, pieces, rows
+
+_Found = Mapping[tuple[str, str], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The log of one ledger. `older` is a checkpoint that somebody kept outside."""
+
+    vault: Vault
+    tiles: Tiles
+    verifier_key: str
+    older: bytes | None = None
+
+    def signed(self) -> Checkpoint | Finding:
+        """Read the checkpoint. Before the database: what is logged meanwhile is then newer, and not missing."""
+        note = self.tiles.read_checkpoint()
+        if note is None:
+            return Finding(Flaw.LOG, "checkpoint", "There is no signed checkpoint.")
+        try:
+            return open_checkpoint(note, self.verifier_key)
+        except CheckpointInvalid as invalid:
+            return Finding(Flaw.LOG, "checkpoint", str(invalid))
+
+    def check_leaves(
+        self, connection: Connection, signed: Checkpoint, progress: Progress
+    ) -> Iterator[Finding]:
+        """Hold every row against its leaf, and all leaves against the signed root."""
+        frontier, seen_root = Frontier(), Frontier().root() if signed.size == 0 else b""
+        expected = 0
+        published = self._published(signed)
+        for piece in pieces(connection, sa.select(t.log_leaf).order_by(t.log_leaf.c.place)):
+            found = _rows_of(connection, piece)
+            for leaf in piece:
+                if leaf.place != expected:
+                    gone = f"The leaves from {expected} to {leaf.place - 1} are gone."
+                    yield Finding(Flaw.LOG, f"leaf {expected}", gone)
+                expected = leaf.place + 1
+                yield from self._leaf(leaf, found)
+                if leaf.place < signed.size:
+                    frontier.append(leaf_hash(leaf.entry))
+                    if leaf.entry != next(published, None):
+                        what = "The published entry is another one."
+                        yield Finding(Flaw.LOG, f"leaf {leaf.place}", what)
+                if frontier.size == signed.size:
+                    seen_root = frontier.root()
+            progress.leaves += len(piece)
+            progress.erased += sum(leaf.salt is None for leaf in piece)
+            progress.told()
+        if frontier.size < signed.size:
+            what = (
+                f"The log is signed for {signed.size} entries and the ledger has {frontier.size}: "
+                "it was restored from an older state, or rows are gone."
+            )
+            yield Finding(Flaw.LOG, "ledger", what)
+        elif seen_root != signed.root:
+            yield Finding(Flaw.LOG, "checkpoint", "The ledger's leaves do not give the signed root.")
+
+    def _published(self, signed: Checkpoint) -> Iterator[bytes]:
+        try:
+            yield from self.tiles.entries(signed.size)
+        except TileDamaged:
+            return  # told by check_files
+
+    def _leaf(self, leaf: Row, found: _Found) -> Iterator[Finding]:
+        kind, where = str(leaf.kind), f"{leaf.kind} {leaf.row}"
+        if kind not in LOGGED:
+            yield Finding(Flaw.LOG, where, "The log knows no such kind of row.")
+            return
+        row = found.get((kind, leaf.row))
+        if leaf.salt is None or leaf.erased is not None:
+            yield from _erased(leaf, where, stands=row is not None)
+            return
+        if row is None:
+            yield Finding(Flaw.DELETED, where, "It was logged and is gone.")
+            return
+        try:
+            content = row_content(kind, row, self.vault)
+        except SealBroken:
+            yield Finding(Flaw.ALTERED, where, "A sealed value was altered or moved.")
+            return
+        if log_entry(kind, leaf.salt, content) != leaf.entry:
+            yield Finding(Flaw.ALTERED, where, "It is not what was logged.")
+
+    def check_files(self, signed: Checkpoint, progress: Progress) -> Iterator[Finding]:
+        """Hold every published hash, at every level, against the entries, and these against the signed root."""
+        try:
+            yield from self._entries(signed, progress)
+            if self.tiles.root(signed.size) != signed.root:
+                yield Finding(Flaw.LOG, "tiles", "The published tiles do not give the signed root.")
+            for level in range(8, signed.size.bit_length(), 8):
+                for index in range(signed.size >> level):
+                    if self.tiles.recomputed(level, index) != self.tiles.subtree(level, index):
+                        where = f"tile {level // 8}/{index // 256}"
+                        yield Finding(Flaw.LOG, where, "It is not made of the tiles below.")
+            yield from self._continues(signed)
+        except TileDamaged as damaged:
+            yield Finding(Flaw.LOG, "tiles", str(damaged))
+
+    def _entries(self, signed: Checkpoint, progress: Progress) -> Iterator[Finding]:
+        frontier = Frontier()
+        for place, entry in enumerate(self.tiles.entries(signed.size)):
+            hashed = leaf_hash(entry)
+            frontier.append(hashed)
+            if self.tiles.subtree(0, place) != hashed:
+                what = f"Its hash {place % 256} is not that of the entry."
+                yield Finding(Flaw.LOG, f"tile 0/{place // 256}", what)
+            progress.published += 1
+            if place % CHUNK == 0:
+                progress.told()
+        if frontier.root() != signed.root:
+            yield Finding(Flaw.LOG, "entries", "The published entries do not give the signed root.")
+
+    def _continues(self, signed: Checkpoint) -> Iterator[Finding]:
+        if self.older is None:
+            return
+        try:
+            old = open_checkpoint(self.older, self.verifier_key)
+            proof = (
+                consistency_proof(self.tiles.subtree, old.size, signed.size)
+                if old.size <= signed.size
+                else ()
+            )
+            verify_consistency(old.size, old.root, signed.size, signed.root, proof)
+        except (CheckpointInvalid, ProofInvalid) as invalid:
+            yield Finding(Flaw.LOG, "older checkpoint", str(invalid))
+
+
+def check_logged(connection: Connection) -> Iterator[Finding]:
+    """Give rows that the log has not seen, could not take, or has seen twice."""
+    for kind, (table, key, _) in LOGGED.items():
+        row_key = sa.cast(table.c[key], sa.String(64))
+        logged = sa.exists().where(t.log_leaf.c.kind == kind, t.log_leaf.c.row == row_key)
+        waiting = sa.exists().where(t.log_pending.c.kind == kind, t.log_pending.c.row == row_key)
+        for row in rows(connection, sa.select(table.c[key]).where(~logged, ~waiting)):
+            yield Finding(Flaw.NOT_LOGGED, f"{kind} {row[0]}", "The log has never seen it.")
+    for aside in rows(connection, sa.select(t.log_pending).where(t.log_pending.c.problem.is_not(None))):
+        what = f"The log could not take it: {aside.problem}."
+        yield Finding(Flaw.NOT_LOGGED, f"{aside.kind} {aside.row}", what)
+    columns = (t.log_leaf.c.kind, t.log_leaf.c.row)
+    for row in rows(connection, sa.select(*columns).group_by(*columns).having(sa.func.count() > 1)):
+        yield Finding(Flaw.DUPLICATE, f"{row.kind} {row.row}", "The log has it twice.")
+
+
+def _rows_of(connection: Connection, leaves: Sequence[Row]) -> _Found:
+    """Read the rows that some leaves are about, by kind and key."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for leaf in leaves:
+        wanted[leaf.kind].append(leaf.row)
+    found = {}
+    for kind, names in wanted.items():
+        if kind not in LOGGED:
+            continue
+        table, key, _ = LOGGED[kind]
+        keys = [int(each) for each in names if each.isdecimal()] if kind == "attempt" else names
+        for row in connection.execute(sa.select(table).where(table.c[key].in_(keys))):
+            values = dict(row._mapping)
+            found[kind, str(values[key])] = values
+    return found
+
+
+def _erased(leaf: Row, where: str, *, stands: bool) -> Iterator[Finding]:
+    """Tell of a leaf that counts as erased: nothing in this software erases, so that somebody else did."""
+    if stands:
+        yield Finding(Flaw.LOG, where, "Its leaf counts as erased, and the row stands: it cannot be checked.")
+    else:
+        yield Finding(Flaw.DELETED, where, "It was logged, is gone, and its leaf counts as erased.")
+    if leaf.salt is not None or leaf.erased is None:
+        yield Finding(Flaw.LOG, where, "The salt of its leaf and the time of erasure do not fit.")

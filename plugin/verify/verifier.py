@@ -1,0 +1,102 @@
+"""Verifies a ledger. Reads the database on its own, piece by piece: memory does not grow with the ledger. Writes nothing."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.keep import Record, open_record
+from plugin.ledger import SealBroken, Vault
+from plugin.ledger import tables as t
+from plugin.scores import Key
+from plugin.transparency import Tiles
+from plugin.verify.deliveries import check_deliveries
+from plugin.verify.findings import Finding, Flaw, Progress
+from plugin.verify.mentions import open_mentions
+from plugin.verify.reading import CHUNK, count, rows
+from plugin.verify.recomputing import recompute
+from plugin.verify.trail import check_entries, check_norms
+from plugin.verify.tree import Tree, check_logged
+from questionnaires import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What verification works with. `older` is a checkpoint that somebody kept outside."""
+
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    vault: Vault
+    tiles: Tiles
+    verifier_key: str
+    older: bytes | None = None
+
+    def verify(self, connection: Connection, progress: Progress) -> Iterator[Finding]:
+        """Give every flaw as it is found; `progress` counts along.
+
+        The connection must not have been read from: what is logged from now on is not looked at.
+        """
+        tree = Tree(self.vault, self.tiles, self.verifier_key, self.older)
+        signed = tree.signed()
+        size = 0 if isinstance(signed, Finding) else signed.size
+        progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
+        progress.told()
+        yield from self._responses(connection, progress)
+        yield from _doubled(connection)
+        with open_mentions() as mentions:
+            yield from check_entries(connection, self.vault, mentions, progress)
+            yield from check_norms(connection, mentions)
+            yield from check_deliveries(connection, mentions)
+        yield from check_logged(connection)
+        if isinstance(signed, Finding):
+            yield signed
+        else:
+            yield from tree.check_leaves(connection, signed, progress)
+            yield from tree.check_files(signed, progress)
+        progress.told()
+
+    def _responses(self, connection: Connection, progress: Progress) -> Iterator[Finding]:
+        for row in rows(connection, sa.select(t.response)):
+            progress.responses += 1
+            if progress.responses % CHUNK == 0:
+                progress.told()
+            where = f"response {row.id}"
+            try:
+                record = open_record(row, self.vault)
+            except SealBroken as broken:
+                yield Finding(Flaw.ALTERED, where, f"{broken}.")
+                continue
+            except msgspec.MsgspecError:
+                yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
+                continue
+            if record.digest != row.body_digest:
+                what = "The answers do not have the digest that was stored with them."
+                yield Finding(Flaw.ALTERED, where, what)
+            yield from self._recompute(record, row.software, where)
+
+    def _recompute(self, record: Record, software: str, where: str) -> Iterator[Finding]:
+        nearest = self.catalogue.nearest(record.instrument)
+        if nearest is None or nearest.canonical != record.instrument:
+            what = f"{record.instrument} is not installed in this version."
+            yield Finding(Flaw.NOT_VERIFIABLE, where, what)
+            return
+        if nearest.content_hash != record.key_hash:
+            what = f"The key of {record.instrument} has another hash than the one that scored."
+            yield Finding(Flaw.WRONG_KEY, where, what)
+        yield from recompute(record, nearest, self.keys[nearest.canonical], where, software=software)
+
+
+def _doubled(connection: Connection) -> Iterator[Finding]:
+    """Give responses that share what only one can have."""
+    shared = (
+        ((t.response.c.site, t.response.c.identifier), "identifier"),
+        ((t.response.c.invitation,), "invitation"),
+    )
+    for columns, name in shared:
+        first, many = sa.func.min(t.response.c.id).label("first"), sa.func.count().label("many")
+        query = sa.select(first, many).where(columns[-1].is_not(None)).group_by(*columns)
+        for row in rows(connection, query.having(sa.func.count() > 1)):
+            what = f"{row.many} responses are stored under one {name}."
+            yield Finding(Flaw.DUPLICATE, f"response {row.first}", what)
