@@ -48,7 +48,7 @@ app.command()(doctor)
 app.command()(rescore)
 app.command()(worker)
 _out = Console()
-_err = Console(stderr=True)
+_err = Console(stderr=True, soft_wrap=True)  # a path that is broken over two lines cannot be copied
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")

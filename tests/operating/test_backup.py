@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,14 @@ def test_a_postgresql_ledger_comes_back_as_the_page_says(tmp_path: Path) -> None
         pytest.skip(str(missing))
 
 
+def _wait_for_checkpoint(log: Path) -> None:
+    """The log is signed a moment after its rows are stored."""
+    deadline = time.monotonic() + 30
+    while not (log / "checkpoint").exists():
+        assert time.monotonic() < deadline, "no checkpoint was signed"
+        time.sleep(0.1)
+
+
 def _lose_and_restore(folder: Path, url: str, binaries: Path) -> None:
     place_of = url.partition("host=")[2]
     user = url.partition("//")[2].partition("@")[0]
@@ -151,6 +160,7 @@ def _lose_and_restore(folder: Path, url: str, binaries: Path) -> None:
             launched = launched_tokens(place)[0]
             assert _post(place, launched, 1).status_code == 201
             assert _wait_for_delivery(place, patience=60) == {}
+            _wait_for_checkpoint(folder / "log")
             shutil.copytree(folder / "log", folder / "backup")
             dump = folder / "rapport.dump"
             _tool(binaries / "pg_dump", *at, "--format=custom", f"--file={dump}", "storage")
