@@ -104,6 +104,7 @@ frame_ancestors = ["https://ehr.example.org"]
 
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
+# ehr_patience_seconds = 2.5  # the patient page then opens from Rapport's own ledger
 
 # Show on the patient page from when to when medicines were taken; asks for the scopes to read them.
 # show_medication = false

@@ -64,6 +64,7 @@ class SitePolicy:
     session_hours: int
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
+    ehr_patience: float = 2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
     attested: Mapping[str, Attestation] = field(default_factory=dict)
     instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
     show_medication: bool = False
@@ -140,6 +141,7 @@ class _Site(WritingSection):
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
     schedule: str = "every"
+    ehr_patience_seconds: Annotated[float, Field(ge=0.1, le=20)] = 2.5
     show_medication: bool = False
     interpretation: InterpretationSection | None = None
     roles: RolesSection = RolesSection()
@@ -180,6 +182,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 session_hours=site.session_hours,
                 link_from_age=site.link_from_age,
                 schedule=Schedule.parse(site.schedule),
+                ehr_patience=site.ehr_patience_seconds,
                 attested={
                     each.instrument: Attestation(
                         each.reference, each.attested_by, each.attested_on, each.threshold

@@ -164,3 +164,20 @@ def launch_for_patient(
         .order_by(launch.c.created.desc())
     ).first()
     return None if row is None else _open(vault, row)
+
+
+def newer_launch_of_another(
+    connection: Connection, held: Launch, session: str, now: datetime
+) -> datetime | None:
+    """Tell when this browser session last opened another patient's chart after this one; None if it has not."""
+    found: datetime | None = connection.execute(
+        sa.select(sa.func.max(launch.c.created)).where(
+            launch.c.handle == session,
+            launch.c.created > held.created,
+            launch.c.patient.is_not(None),
+            launch.c.patient != held.patient,
+            launch.c.ended.is_(None),
+            launch.c.expires > now,
+        )
+    ).scalar()
+    return found

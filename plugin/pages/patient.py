@@ -139,6 +139,7 @@ class PatientPage:
     open_forms: tuple[OpenForm, ...] = ()
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of what is said about scores; the rest of the page is English
+    late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
 
     @property

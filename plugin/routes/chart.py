@@ -19,10 +19,12 @@ from plugin.trends.medication import Course, read_courses
 from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
+HISTORY = "earlier scores"
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 _HISTORY_LIMIT = 2000
+LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for while that page is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Respondent:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What could be read; `unread` names what could not, in words for the clinician."""
+    """What could be read; `unread` names what could not, in words for the clinician, `late` what did not come in time."""
 
     name: str
     birth_date: date | None
@@ -49,6 +51,12 @@ class Chart:
     unread: tuple[str, ...]
     contacts: Contacts = field(default_factory=Contacts)
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
+    late: tuple[str, ...] = ()
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the record's own scores were read."""
+        return HISTORY not in self.late and not any(each.startswith(HISTORY) for each in self.unread)
 
 
 class _Name(msgspec.Struct):
@@ -87,23 +95,31 @@ class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     status: str = ""
 
 
-async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue, *, medication: bool = False) -> Chart:
-    """Read the chart's parts side by side; a part that fails is named, and the rest still shown.
+async def read_chart(
+    ehr: Ehr,
+    launch: Launch,
+    catalogue: Catalogue,
+    *,
+    medication: bool = False,
+    patience: float = LONG_PATIENCE,
+) -> Chart:
+    """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
     Medication is asked for only where the site shows it.
     """
-    unread: list[str] = []
+    reading = _Reading(patience)
     patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
-        _or_none(_read(ehr, launch.patient, _Person), "the patient", unread),
-        _or_none(read_respondents(ehr, launch), "the caregivers", unread),
-        _or_none(_read(ehr, launch.encounter, _Encounter), "the contact", unread)
+        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
+        reading.part(read_respondents(ehr, launch), "the caregivers"),
+        reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
-        _or_none(_read_history(ehr, launch, catalogue), "earlier scores", unread),
-        _read_contacts(ehr, launch),
-        _or_none(_read_medication(ehr, launch), "the medication", unread) if medication else _nothing(),
+        reading.part(_read_history(ehr, launch, catalogue), HISTORY),
+        reading.part(_read_contacts(ehr, launch), "the sessions"),
+        reading.part(_read_medication(ehr, launch), "the medication") if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
+    contacts = contacts or Contacts()
     return Chart(
         name=_name(patient.name) if patient else "",
         birth_date=_date(patient.birthDate) if patient else None,
@@ -112,10 +128,16 @@ async def read_chart(ehr: Ehr, launch: Launch, catalogue: Catalogue, *, medicati
         virtual=(contact.code == "VR") if contact and contact.code else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
         points=points or (),
-        unread=tuple(unread),
+        unread=tuple(reading.unread),
         contacts=contacts,
         courses=courses,
+        late=tuple(reading.late),
     )
+
+
+def closed_chart(reason: str) -> Chart:
+    """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
+    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} or anything else ({reason})",))
 
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
@@ -201,11 +223,23 @@ async def _read(ehr: Ehr, reference: str, kind: type[Struct]) -> Struct:
         return kind()
 
 
-async def _or_none(work: Awaitable[T], part: str, unread: list[str]) -> T | None:
-    try:
-        return await work
-    except EhrError as error:
-        unread.append(f"{part} ({error})")
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a chart: how long a part may take, and which parts did not come."""
+
+    patience: float
+    unread: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+
+    async def part(self, work: Awaitable[T], name: str) -> T | None:
+        """Wait for a part; None, and its name is noted, if it fails or is late."""
+        try:
+            async with asyncio.timeout(self.patience):
+                return await work
+        except TimeoutError:
+            self.late.append(name)
+        except EhrError as error:
+            self.unread.append(f"{name} ({error})")
         return None
 
 

@@ -4,19 +4,20 @@ import asyncio
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from plugin.access.desks import read_desk
 from plugin.access.invitations import open_invitations
-from plugin.access.launches import Launch
+from plugin.access.launches import Launch, newer_launch_of_another
 from plugin.access.sessions import Session
 from plugin.audit import Kind
-from plugin.delivery.account import Account, attempts_of, read_account, read_accounts
+from plugin.delivery.account import Account, attempts_of, read_account, read_accounts, read_all_of
+from plugin.ehr import EhrUnavailable
 from plugin.errors import NotFound
 from plugin.norming import in_use
 from plugin.pages import choose_language, delivery_label, render_patient, render_response
-from plugin.routes.chart import Chart, read_chart
+from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -26,7 +27,7 @@ from plugin.routes.state import (
     csrf_token,
     ehr_for,
 )
-from plugin.routes.views import patient_page, response_page
+from plugin.routes.views import Known, patient_page, response_page
 
 router = APIRouter(prefix="/launches/{launch}")
 
@@ -37,12 +38,17 @@ async def patient(
     session: CurrentSession,
     rapport: CurrentRapport,
     accept_language: Annotated[str | None, Header()] = None,
+    wait: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
-    """Show the patient page: who can answer what, what came in, the scores so far."""
+    """Show the patient page: who can answer what, what came in, the scores so far.
+
+    It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer.
+    """
     now, vault = rapport.clock(), rapport.ledger.vault
-    medication = rapport.settings.policies[found.site].show_medication
+    policy = rapport.settings.policies[found.site]
+    patience = LONG_PATIENCE if wait else policy.ehr_patience
     chart, accounts, under_way, norms = await asyncio.gather(
-        _chart(rapport, found, medication=medication),
+        _chart(rapport, found, medication=policy.show_medication, patience=patience),
         _accounts(rapport, found),
         rapport.ledger.read(
             lambda connection: open_invitations(connection, vault, found.site, found.patient, now)
@@ -52,9 +58,16 @@ async def patient(
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    language = choose_language(accept_language)
+    kept = accounts if chart.has_history else await _all_accounts(rapport, found)
+    newer = await rapport.ledger.read(
+        lambda connection: newer_launch_of_another(connection, found, session.key, now)
+    )
     page = patient_page(
-        rapport, found, chart, accounts, under_way, csrf_token(rapport, found), norms, language
+        rapport,
+        found,
+        Known(chart, accounts, kept, under_way, norms, newer, waited=wait),
+        csrf_token(rapport, found),
+        choose_language(accept_language),
     )
     return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
 
@@ -90,7 +103,8 @@ async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport)
             Kind.RESPONSE_VIEWED, actor_of(found), site=found.site, patient=found.patient, about=about
         )
     )
-    chart = await _chart(rapport, found)
+    patience = rapport.settings.policies[found.site].ehr_patience
+    chart = await _chart(rapport, found, patience=patience)
     return HTMLResponse(render_response(response_page(rapport, found, account, attempts, chart)))
 
 
@@ -103,13 +117,27 @@ async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None
     return f"/desks/{found.id}" if desk else None
 
 
-async def _chart(rapport: Rapport, found: Launch, *, medication: bool = False) -> Chart:
-    ehr = await ehr_for(rapport, found)
-    return await read_chart(ehr, found, rapport.intake.catalogue, medication=medication)
+async def _chart(rapport: Rapport, found: Launch, *, patience: float, medication: bool = False) -> Chart:
+    try:
+        async with asyncio.timeout(patience):
+            ehr = await ehr_for(rapport, found)  # may have to ask for a fresh token
+    except EhrUnavailable as error:
+        return closed_chart(str(error))
+    except TimeoutError:
+        return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
+    return await read_chart(ehr, found, rapport.intake.catalogue, medication=medication, patience=patience)
 
 
 async def _accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:
     vault = rapport.ledger.vault
     return await rapport.ledger.read(
         lambda connection: read_accounts(connection, vault, found.site, found.patient)
+    )
+
+
+async def _all_accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:
+    """Read everything that the ledger has of a patient: what is shown while the EHR does not give its own history."""
+    vault = rapport.ledger.vault
+    return await rapport.ledger.read(
+        lambda connection: read_all_of(connection, vault, found.site, found.patient)
     )

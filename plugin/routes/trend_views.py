@@ -40,7 +40,7 @@ def read_trend(
     # The record may have a score already that the ledger, read a moment before, still has on its way.
     known = {(point.instrument, point.score, point.respondent, point.when) for point in chart.points}
     points = list(chart.points)
-    for account in waiting if chart.points or not chart.unread else accounts:
+    for account in waiting if chart.points or not (chart.unread or chart.late) else accounts:
         points += [
             point
             for point in points_of(catalogue, account)

@@ -52,18 +52,26 @@ _NOT_INSTALLED = (
 )
 
 
-def patient_page(
-    rapport: Rapport,
-    launch: Launch,
-    chart: Chart,
-    accounts: tuple[Account, ...],
-    under_way: tuple[tuple[Invitation, int], ...],
-    csrf: str,
-    norms: tuple[Norm, ...],
-    language: str,
-) -> PatientPage:
-    """Fill the patient page; `norms` are those that the site has adopted, `language` is the reader's."""
-    catalogue = rapport.intake.catalogue
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of a patient for their page.
+
+    `recent` are the latest responses, `kept` those that the plot takes; `norms` are those that the site has adopted;
+    `newer` is when another patient's chart was opened in this browser since; `waited` if the EHR was given longer.
+    """
+
+    chart: Chart
+    recent: tuple[Account, ...]
+    kept: tuple[Account, ...]
+    under_way: tuple[tuple[Invitation, int], ...]
+    norms: tuple[Norm, ...]
+    newer: datetime | None = None
+    waited: bool = False
+
+
+def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
+    """Fill the patient page; `language` is the reader's."""
+    catalogue, chart = rapport.intake.catalogue, known.chart
     policy = rapport.settings.policies[launch.site]
     today = rapport.clock().date()
     age = age_in_years(chart.birth_date, today)
@@ -71,10 +79,10 @@ def patient_page(
     clinician = people.get(launch.user or "")
     heard = _Heard(
         chart.session,
-        _answered(launch, chart, accounts, today),
-        {each.source for each, _ in under_way},
+        _answered(launch, chart, known.recent, today),
+        {each.source for each, _ in known.under_way},
     )
-    trend = read_trend(catalogue, chart, accounts, people, norms, policy.interpretation)
+    trend = read_trend(catalogue, chart, known.kept, people, known.norms, policy.interpretation)
     return PatientPage(
         launch=launch.id,
         csrf=csrf,
@@ -83,23 +91,25 @@ def patient_page(
         respondents=tuple(_respondent(rapport, launch, each, heard) for each in chart.respondents),
         instruments=tuple(
             # Drafts behind: the first that fits is chosen beforehand.
-            _choice(each, rapport.settings.policies[launch.site].attested)
+            _choice(each, policy.attested)
             for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
             if is_offered(each, launch.site, rapport.settings)
         ),
         age_years=age,
-        link_from_age=rapport.settings.policies[launch.site].link_from_age,
+        link_from_age=policy.link_from_age,
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
-        responses=tuple(_recent(catalogue, account, people) for account in accounts),
+        responses=tuple(_recent(catalogue, account, people) for account in known.recent),
         trend=trend,
         tips=choose_tips(policy.interpretation, chart, trend, age),
         language=language,
-        notices=tuple(_notices(launch, chart)),
+        notices=tuple(_notices(launch, known)),
         open_forms=tuple(
-            _open_form(catalogue, each, answered, people, rapport.clock()) for each, answered in under_way
+            _open_form(catalogue, each, answered, people, rapport.clock())
+            for each, answered in known.under_way
         ),
+        late=bool(chart.late) and not known.waited,
     )
 
 
@@ -398,9 +408,25 @@ def _result(attempt: Attempt) -> str:
     return f"{label}: {attempt.detail}" if attempt.detail else label
 
 
-def _notices(launch: Launch, chart: Chart) -> Iterable[Notice]:
-    for part in chart.unread:
-        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=f"/launches/{launch.id}")
+def _notices(launch: Launch, known: Known) -> Iterable[Notice]:
+    again = f"/launches/{launch.id}?wait=true"
+    if known.newer is not None:
+        who = known.chart.name or "another patient"
+        yield Notice(
+            NoticeKind.PROBLEM,
+            f"This page is still of {who}. Another patient was opened in this browser since; go on there, or be sure that "
+            f"you mean {who}.",
+        )
+    if known.chart.late and not known.waited:
+        yield Notice(
+            NoticeKind.INFORMATION,
+            "The EHR is slow. This is what Rapport has itself; the rest follows by itself.",
+            retry=again,
+        )
+    for part in known.chart.late if known.waited else ():
+        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part} in time", retry=again)
+    for part in known.chart.unread:
+        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=again)
 
 
 def _moment(text: str | None) -> datetime | date | None:

@@ -124,14 +124,16 @@ function listen(part) {
 }
 
 // A form has come back or another was made: takes the parts of the page that show it anew, and leaves what is being chosen.
-async function refresh() {
-  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+async function refresh(address = location.href) {
+  const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
   if (!answer?.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.querySelectorAll("[data-part]").forEach((part) => {
     const found = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
     if (found) part.replaceChildren(...found.childNodes);
   });
+  const waiting = document.querySelector("[data-late-part]"), start = fresh.querySelector("[data-start-part]");
+  if (waiting && start) { waiting.replaceWith(start); offerStart(); }
   localTimes();
   offerPrint();
   const responses = document.querySelector("[data-poll]");
@@ -160,8 +162,13 @@ const offerPrint = () => document.querySelectorAll("[data-print]").forEach((butt
 
 localTimes();
 offerPrint();
-const start = document.querySelector("[data-start]");
-if (start?.querySelector("[data-pin]")) offer(start);
+function offerStart() {
+  const start = document.querySelector("[data-start]");
+  if (start?.querySelector("[data-pin]")) offer(start);
+}
+offerStart();
+const slow = document.querySelector("[data-late]"); // the EHR was: its parts follow
+if (slow) refresh(slow.dataset.late);
 const moving = document.querySelector("[data-moving]");
 if (moving) follow(moving);
 const told = document.querySelector("[data-events]");

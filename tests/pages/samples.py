@@ -317,6 +317,18 @@ def empty_patient() -> PatientPage:
     )
 
 
+def slow_patient() -> PatientPage:
+    """What stands while the EHR is slow: nothing of its own, and what Rapport has."""
+    notice = Notice(
+        NoticeKind.INFORMATION,
+        "The EHR is slow. This is what Rapport has itself; the rest follows by itself.",
+        retry="/launches/0b8e?wait=true",
+    )
+    return patient(
+        respondents=(), instruments=INSTRUMENTS, trend=Trend(), late=True, notices=(notice,), banner=Banner("")
+    )
+
+
 RESPONSE = ResponsePage(
     launch="0b8e",
     id="response-1",

@@ -118,6 +118,7 @@ def site(desk: Desk) -> Starlette:
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
+        "/slow": lambda: pages.render_patient(samples.slow_patient()),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),

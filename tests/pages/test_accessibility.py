@@ -78,6 +78,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "patient, table open": _opened_table("/patient"),
     "patient, everything marked": _opened_table("/marked"),
     "patient, nothing yet": _go("/empty"),
+    "patient, EHR slow": _go("/slow"),
     "response": _go("/response"),
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),

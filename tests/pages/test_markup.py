@@ -18,6 +18,7 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "failure without link": lambda: pages.render_failure(dataclasses.replace(samples.FAILURE, link=None)),
     "patient": lambda: pages.render_patient(samples.patient()),
     "empty patient": lambda: pages.render_patient(samples.empty_patient()),
+    "patient of a slow EHR": lambda: pages.render_patient(samples.slow_patient()),
     "response": lambda: pages.render_response(samples.RESPONSE),
     "response without answers": lambda: pages.render_response(dataclasses.replace(samples.RESPONSE, answers=None)),
     "lock": lambda: pages.render_lock(samples.LOCK),

@@ -1,0 +1,135 @@
+"""The patient page when the EHR is slow or away, and when more than one patient or clinician is about."""
+
+import re
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.product.forms import ANSWERS
+from tests.product.test_personalities import send_form
+from tests.product.world import EHR, World, run_world
+
+
+async def slow(world: World, path: str, seconds: float = 3.0) -> None:
+    asked = {"kind": "latency", "path": path, "seconds": seconds}
+    answer = await world.browser.post(f"{EHR}/sandbox/faults", json=asked)
+    assert answer.status_code == 201, answer.text
+
+
+async def opened_after_a_form(world: World) -> httpx.AsyncClient:
+    """Send a form, then open the patient in a browser that is not locked; its Referer is the patient page."""
+    await send_form(world)
+    browser = world.new_browser()
+    page = await world.launch("amara", browser=browser)
+    browser.headers["Referer"] = str(page.url)
+    return browser
+
+
+def latest_of_the_ledger(page: httpx.Response) -> str:
+    facts = page.text.partition('class="facts"')[2].partition("</ul>")[0]
+    found = re.search(r"<li><b>The young person</b>:\s*(.+?)\s+today", facts)
+    assert found, facts
+    return found[1]
+
+
+async def test_a_slow_ehr_does_not_keep_the_page_from_opening(tmp_path: Path) -> None:
+    async with run_world(tmp_path, ehr_patience=0.3) as world:
+        browser = await opened_after_a_form(world)
+        await slow(world, "/r4/*")
+        begun = time.monotonic()
+        page = await browser.get(browser.headers["Referer"])
+        assert time.monotonic() - begun < 2.5
+        assert page.status_code == 200
+        assert "The EHR is slow" in page.text
+        assert 'class="skeleton"' in page.text
+        assert latest_of_the_ledger(page) == "14 of 24"
+        assert 'data-late="/launches/' in page.text
+
+
+async def test_the_parts_that_came_late_are_there_when_they_are_waited_for(tmp_path: Path) -> None:
+    async with run_world(tmp_path, ehr_patience=0.2) as world:
+        await slow(world, "/r4/RelatedPerson*", 0.6)
+        page = await world.launch("amara")
+        assert "Who can answer is still being read" in page.text
+        whole = await world.browser.get(f"{page.url}?wait=true")
+        assert "The EHR is slow" not in whole.text
+        assert 'data-rater="caregiver"' in whole.text
+
+
+async def test_only_the_late_part_is_missing(tmp_path: Path) -> None:
+    async with run_world(tmp_path, ehr_patience=0.4) as world:
+        await slow(world, "/r4/Observation*", 1.0)
+        page = await world.launch("amara")
+        assert 'data-rater="caregiver"' in page.text
+        assert "Earlier scores are still being read" in page.text
+
+
+async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> None:
+    browser = await opened_after_a_form(world)
+    world.hosts.cut.add("ehr.invalid")
+    again = await browser.get(browser.headers["Referer"])
+    assert again.status_code == 200
+    assert "The EHR did not give earlier scores (The EHR cannot be reached.)" in again.text
+    assert latest_of_the_ledger(again) == "14 of 24"
+
+
+async def test_an_ended_sign_in_says_where_to_go_on(world: World) -> None:
+    page = await world.launch("amara")
+    world.clock.pass_time(hours=9)
+    ended = await world.browser.get(str(page.url))
+    assert ended.status_code == 401
+    assert "Open Rapport again from the patient" in ended.text
+    assert "Amara" not in ended.text
+
+
+async def test_two_clinicians_see_the_same_form_under_way(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara", practitioner="201")
+    await world.hand_over(page, f"Patient/{people['amara']}")
+    other = world.new_browser()
+    theirs = await world.launch("amara", browser=other, practitioner="202")
+    assert "has a form" in theirs.text
+    assert "Under way" in theirs.text
+
+
+async def test_what_one_clinician_collected_the_other_sees(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara", practitioner="201")
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    other = world.new_browser()
+    theirs = await world.launch("amara", browser=other, practitioner="202")
+    assert "has answered" in theirs.text
+
+
+async def test_a_siblings_page_warns_on_the_first_ones(world: World) -> None:
+    first = await world.launch("amara")
+    world.clock.pass_time(minutes=5)
+    second = await world.launch("mateo")
+    stale = await world.browser.get(str(first.url))
+    assert "This page is still of Amara" in stale.text
+    assert "This page is still of" not in second.text
+
+
+async def test_another_clinicians_patient_raises_no_warning(world: World) -> None:
+    first = await world.launch("amara")
+    await world.launch("mateo", browser=world.new_browser())
+    assert "This page is still of" not in (await world.browser.get(str(first.url))).text
+
+
+async def test_a_siblings_answers_go_to_their_own_record(world: World) -> None:
+    people = await world.people()
+    first = await world.launch("amara")
+    of_first = await world.hand_over(first, f"Patient/{people['amara']}")
+    assert (await world.fill(of_first, ANSWERS)).status_code == 200
+    csrf = re.search(r'name="csrf" value="([^"]+)"', (await world.browser.get(f"{first.url}/return")).text)
+    assert csrf
+    back = await world.browser.post(f"{first.url}/return", data={"csrf": csrf[1], "pin": "4711"})
+    assert back.status_code == 303
+    second = await world.launch("mateo")
+    of_second = await world.hand_over(second, f"Patient/{people['mateo']}")
+    assert (await world.fill(of_second, {**ANSWERS, "goal-1": "not-at-all"})).status_code == 200
+    for name in ("amara", "mateo"):
+        sent = await world.delivered("Observation", patient=people[name], code="rapport-checkin-child-total")
+        assert {each["subject"]["reference"] for each in sent} == {f"Patient/{people[name]}"}
