@@ -64,7 +64,9 @@ class SitePolicy:
     session_hours: int
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
-    ehr_patience: float = 2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
+    ehr_patience: float = (
+        2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
+    )
     attested: Mapping[str, Attestation] = field(default_factory=dict)
     instruments: tuple[Path, ...] = ()  # places of forms that this site alone is offered
     show_medication: bool = False

@@ -325,7 +325,12 @@ def slow_patient() -> PatientPage:
         retry="/launches/0b8e?wait=true",
     )
     return patient(
-        respondents=(), instruments=INSTRUMENTS, trend=Trend(), late=True, notices=(notice,), banner=Banner("")
+        respondents=(),
+        instruments=INSTRUMENTS,
+        trend=Trend(),
+        late=True,
+        notices=(notice,),
+        banner=Banner(""),
     )
 
 
