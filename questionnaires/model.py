@@ -66,6 +66,8 @@ class Item:
     items: tuple["Item", ...]
     low: Decimal | None = None  # the least and the greatest number that may be given
     high: Decimal | None = None
+    control: str | None = None  # how it is best shown: a code of questionnaire-item-control
+    step: int | None = None  # of a slider
     # The first option that is written with a kind, system and code.
     options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
         init=False, repr=False, compare=False

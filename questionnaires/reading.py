@@ -35,6 +35,7 @@ RATER = f"{BASE}/StructureDefinition/rater"
 STANDING = f"{BASE}/StructureDefinition/instrument-standing"
 DIRECTION = f"{BASE}/StructureDefinition/score-direction"
 
+HELP = frozenset({"help", "flyover"})  # of questionnaire-item-control: what a question or its words mean
 _UNIT = "{score}"
 _NUMERIC = {"decimal", "integer", "quantity"}
 _LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
@@ -101,6 +102,8 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             items=read_items(item.item),
             low=_bound(item, "minValue"),
             high=_bound(item, "maxValue"),
+            control=_read_control(item),
+            step=_read_step(item),
         )
         for item in items
     )
@@ -109,6 +112,17 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
 def _is_hidden(item: QuestionnaireItem) -> bool:
     found = find_extension(item.extension, STRUCTURE + "questionnaire-hidden")
     return item.type not in {"group", "display"} and found is not None and bool(found.valueBoolean)
+
+
+def _read_control(item: QuestionnaireItem) -> str | None:
+    found = find_extension(item.extension, STRUCTURE + "questionnaire-itemControl")
+    concept = found.valueCodeableConcept if found else None
+    return next((each.code for each in concept.coding if each.code), None) if concept else None
+
+
+def _read_step(item: QuestionnaireItem) -> int | None:
+    found = find_extension(item.extension, STRUCTURE + "questionnaire-sliderStepValue")
+    return found.valueInteger if found else None
 
 
 def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:
@@ -261,7 +275,10 @@ def read_wordings(questionnaire: Questionnaire) -> dict[str, Wording]:
 
 
 def _must_have_text(item: QuestionnaireItem) -> bool:
-    return item.type == "display" or (item.type != "group" and not item.readOnly)
+    if item.type == "display":
+        # Help may be there in one language and not in another: the manual decides.
+        return _read_control(item) not in HELP
+    return item.type != "group" and not item.readOnly
 
 
 def _framing(questionnaire: Questionnaire) -> tuple[list[str], list[str]]:

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     LINE = "line"
     TEXT = "text"
     LINES = "lines"  # several texts, one a line
+    SLIDER = "slider"  # a place on a line between two ends: a visual analogue scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class Question:
     open: bool = False  # besides the options, an answer in one's own words
     above: tuple[str, ...] = ()  # what the form says before it
     conditions: tuple[ConditionSet, ...] = ()  # asked if all of these sets hold
+    step: Decimal | None = None  # of a slider
+    ends: tuple[str, str] = ("", "")  # what stands at the two ends of a slider
+    help: tuple[str, ...] = ()  # what it or its words mean, in the instrument's own words
 
     @property
     def conditions_json(self) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from plugin.pages.form import Condition, ConditionSet, Kind
 from questionnaires import Condition as FormCondition
 from questionnaires import Instrument, Item
+from questionnaires.reading import HELP
 from questionnaires.resources import ItemType
 
 _KINDS: dict[ItemType, Kind] = {
@@ -19,6 +21,7 @@ _KINDS: dict[ItemType, Kind] = {
     "url": Kind.LINE,
     "text": Kind.TEXT,
 }
+_BESIDE = HELP | {"lower", "upper"}  # texts of one question, not of what follows
 _REPEATING = {Kind.CHOICE: Kind.CHOICES, Kind.LINE: Kind.LINES, Kind.TEXT: Kind.LINES}
 
 
@@ -30,14 +33,32 @@ class Asked:
     kind: Kind
     above: tuple[str, ...]
     conditions: tuple[ConditionSet, ...]
+    help: tuple[str, ...] = ()  # the items that say what it means
+    ends: tuple[str | None, str | None] = (None, None)  # of a slider: the items that name them
 
 
 def kind_of(item: Item) -> Kind | None:
     """Say how a question is shown; None if the page has no way."""
     kind = Kind.CHOICE if item.options else _KINDS.get(item.type)
+    if kind is Kind.NUMBER and _is_scale(item):
+        kind = Kind.SLIDER
     if item.conditional_expression or kind is None:
         return None
     return _REPEATING.get(kind) if item.repeats else kind
+
+
+def _is_scale(item: Item) -> bool:
+    """Tell a visual analogue scale: without both ends there is no line."""
+    return item.control == "slider" and not item.repeats and item.low is not None and item.high is not None
+
+
+def step_of(item: Item) -> Decimal:
+    """Give the step of a slider: the form's own, else one, and of decimals a hundredth of the line."""
+    if item.step is not None:
+        return Decimal(item.step)
+    if item.type == "integer" or item.low is None or item.high is None:
+        return Decimal(1)
+    return (item.high - item.low) / 100
 
 
 def why_not_shown(instrument: Instrument) -> str | None:
@@ -60,7 +81,14 @@ def asked_of(instrument: Instrument) -> tuple[Asked, ...]:
     """Give what a respondent is asked, in order, with the texts of groups and displays that stand before it."""
     told: set[str] = set()
     return tuple(
-        Asked(item, kind, _texts_above(instrument, item, parents, told), (*_when(parents, item),))
+        Asked(
+            item,
+            kind,
+            _texts_above(instrument, item, parents, told),
+            (*_when(parents, item),),
+            _texts_for(item, HELP),
+            (_end(item, "lower"), _end(item, "upper")),
+        )
         for item, parents in _questions(instrument.items, ())
         if (kind := kind_of(item)) is not None
     )
@@ -85,10 +113,19 @@ def _texts_above(
     before = level[: level.index(item)]
     opened = bool(parents) or any(each.type != "display" for each in before)
     for each in before if opened else ():
-        if each.type == "display" and each.link_id not in told and each.link_id != "notes":
+        is_text = each.type == "display" and each.control not in _BESIDE and each.link_id != "notes"
+        if is_text and each.link_id not in told:
             found.append(each.link_id)
             told.add(each.link_id)
     return tuple(found)
+
+
+def _texts_for(item: Item, controls: frozenset[str]) -> tuple[str, ...]:
+    return tuple(each.link_id for each in item.items if each.type == "display" and each.control in controls)
+
+
+def _end(item: Item, control: str) -> str | None:
+    return next(iter(_texts_for(item, frozenset({control}))), None)
 
 
 def _when(parents: tuple[Item, ...], item: Item) -> Iterator[ConditionSet]:

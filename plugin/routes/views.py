@@ -20,6 +20,7 @@ from plugin.pages import (
     FormMode,
     FormView,
     InstrumentChoice,
+    Kind,
     LockPage,
     Notice,
     NoticeKind,
@@ -35,7 +36,7 @@ from plugin.pages import (
     delivery_label,
     interface_language,
 )
-from plugin.pages.kinds import Asked, asked_of, why_not_shown
+from plugin.pages.kinds import Asked, asked_of, step_of, why_not_shown
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
@@ -226,7 +227,14 @@ def _question(asked: Asked, wording: Wording) -> Question:
         open=bool(item.options) and item.type == "open-choice",
         above=tuple(wording.items[each] for each in asked.above if each in wording.items),
         conditions=asked.conditions,
+        step=step_of(item) if asked.kind is Kind.SLIDER else None,
+        ends=(_text(wording, asked.ends[0]), _text(wording, asked.ends[1])),
+        help=tuple(wording.items[each] for each in asked.help if each in wording.items),
     )
+
+
+def _text(wording: Wording, link_id: str | None) -> str:
+    return wording.items.get(link_id, "") if link_id else ""
 
 
 def lock_page(launch: str, csrf: str, attempts_left: int, *, language: str | None, wrong: bool) -> LockPage:

@@ -33,8 +33,11 @@ async function open() {
   try {
     const answer = await call("form", "GET");
     if (answer.ok) {
-      main.innerHTML = await answer.text();
-      return begin(main.querySelector("[data-form]"));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+      const form = page.querySelector("[data-form]");
+      const parts = await Promise.all(form.dataset.parts.split(" ").filter(Boolean).map((part) => import(part)));
+      main.replaceChildren(...page.childNodes);
+      return begin(form, parts);
     }
     if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
     // A page loaded again after sending: the server repeats what it said then, and changes nothing.
@@ -45,7 +48,7 @@ async function open() {
   }
 }
 
-function begin(form) {
+function begin(form, parts) {
   const words = JSON.parse(form.dataset.words);
   const find = (name, within = form) => within.querySelector(`[data-${name}]`);
   const steps = [...form.querySelectorAll("[data-step]")];
@@ -63,6 +66,7 @@ function begin(form) {
   const linesOf = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
   const valuesOf = (question) => {
     const field = question.querySelector("[data-field]");
+    if (field && "untouched" in field.dataset) return []; // a line without a mark
     if (field) return "lines" in field.dataset ? linesOf(field.value) : [field.value.trim()].filter(Boolean);
     const chosen = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.value);
     const other = question.querySelector("[data-other]")?.value.trim();
@@ -75,28 +79,10 @@ function begin(form) {
     return find("decline", question)?.checked ? null : undefined;
   };
 
-  // Which questions are asked, as the form's conditions say (enableWhen of FHIR); an answer that is not asked for is none
-
-  const compare = {
-    "=": (a, b) => a === b, ">": (a, b) => a > b, "<": (a, b) => a < b, ">=": (a, b) => a >= b, "<=": (a, b) => a <= b,
-  };
-  const isNumber = (text) => text !== "" && !Number.isNaN(Number(text));
-  function holds({ question, operator, answer }, seen) {
-    const other = questions.find((each) => each.dataset.question === question);
-    const values = other && isAsked(other, seen) ? valuesOf(other) : [];
-    if (operator === "exists") return String(values.length > 0) === answer;
-    if (operator === "!=") return !values.some((value) => same(value, answer));
-    return values.some((value) => (isNumber(value) && isNumber(answer)
-      ? compare[operator](Number(value), Number(answer)) : compare[operator](value, answer)));
-  }
-  const same = (value, answer) => value === answer || (isNumber(value) && isNumber(answer) && Number(value) === Number(answer));
-  function isAsked(question, seen = []) {
-    if (!question.dataset.when || seen.includes(question)) return true;
-    return JSON.parse(question.dataset.when).every((set) => {
-      const met = set.conditions.map((condition) => holds(condition, [...seen, question]));
-      return set.any ? met.some(Boolean) : met.every(Boolean);
-    });
-  }
+  // What only some forms need comes in files of their own: the conditions under which a question is asked, lines to mark.
+  const tools = { questions, valuesOf, isAsked: () => true };
+  parts.forEach((part) => part.begin(form, tools));
+  const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
   const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
   const answers = () => Object.fromEntries(asked()
@@ -130,6 +116,7 @@ function begin(form) {
     heading.focus({ preventScroll: true });
     if (target) heading.scrollIntoView({ block: "center" });
     else scrollTo(0, 0);
+    form.dispatchEvent(new CustomEvent("step-shown", { detail: step }));
   }
 
   function nextWord(step) {
@@ -150,8 +137,14 @@ function begin(form) {
       const said = document.createElement("span");
       const asked = find("text", question).cloneNode(true);
       const given = document.createElement("b");
+      given.dir = "auto";
       given.textContent = answer === null ? words.declined : answer === undefined ? words.unanswered
         : saidOf(question, answer);
+      const line = question.querySelector("[type=range]")?.cloneNode();
+      if (line && answer) {
+        line.disabled = true;
+        given.replaceChildren(line);
+      }
       const change = document.createElement("button");
       change.type = "button";
       change.className = "button";
@@ -249,6 +242,7 @@ function begin(form) {
     const question = target.closest("[data-question]");
     if (!question) return;
     const declines = "decline" in target.dataset;
+    delete target.dataset.untouched;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
     const chosen = [...question.querySelectorAll("[data-option]")];
     const written = [...question.querySelectorAll("[data-field], [data-other]")];
@@ -273,6 +267,10 @@ function begin(form) {
   }));
   addEventListener("online", save);
   document.addEventListener("visibilitychange", save);
+
+  form.querySelectorAll("[data-load]").forEach((button) => button.addEventListener("click", async () => {
+    (await import(button.dataset.load)).begin(form, button);
+  }, { once: true }));
 
   refresh();
   const given = answers();

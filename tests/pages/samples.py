@@ -91,6 +91,21 @@ KEPT = {
 }
 
 
+LINE = Question(
+    "line",
+    "How was it today?",
+    (),
+    kind=Kind.SLIDER,
+    whole=True,
+    low=Decimal(0),
+    high=Decimal(100),
+    step=Decimal(1),
+    ends=("Not good at all", "Very good"),
+    help=("“Today” is the time that we have just spent together.",),
+)
+LINES = (LINE, replace(LINE, link_id="line-2", text="How much did we talk about what you wanted?", help=()))
+
+
 def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
     values: dict[str, object] = {
         "title": "How are we doing together?",
@@ -401,6 +416,18 @@ ARABIC: dict[str, object] = {
             "a-1",
             "هل يستمع إليك المعالج؟",
             (Option("no", "لا"), Option("some", "أحيانًا"), Option("yes", "نعم")),
+        ),
+        Question(
+            "a-2",
+            "كيف كان اليوم؟",
+            (),
+            kind=Kind.SLIDER,
+            whole=True,
+            low=Decimal(0),
+            high=Decimal(100),
+            step=Decimal(1),
+            ends=("سيئ جدًا", "جيد جدًا"),
+            help=("«اليوم» هو الوقت الذي قضيناه معًا.",),
         ),
     ),
 }

@@ -230,3 +230,48 @@ async def test_a_form_of_another_site_is_not_offered_here(tmp_path: Path) -> Non
         refused = await make_link(world, page, f"Patient/{people[TEENAGER]}", "gad-7")
         assert refused.status_code == 422
         assert "belongs to another site" in refused.text
+
+
+def _control(code: str) -> Json:
+    system = "http://hl7.org/fhir/questionnaire-item-control"
+    concept = {"coding": [{"system": system, "code": code}]}
+    return {
+        "url": "http://hl7.org/fhir/StructureDefinition/questionnaire-itemControl",
+        "valueCodeableConcept": concept,
+    }
+
+
+def _line(link_id: str) -> Json:
+    texts = {"lower": "Not at all", "upper": "Very much", "help": "Today: this hour."}
+    bounds = [
+        {"url": f"http://hl7.org/fhir/StructureDefinition/{name}", "valueInteger": value}
+        for name, value in (("minValue", 0), ("maxValue", 100), ("questionnaire-sliderStepValue", 5))
+    ]
+    return {
+        "linkId": link_id,
+        "text": "How was it today?",
+        "type": "integer",
+        "extension": [_control("slider"), *bounds],
+        "item": [
+            {"linkId": f"{link_id}-{code}", "type": "display", "text": text, "extension": [_control(code)]}
+            for code, text in texts.items()
+        ],
+    }
+
+
+async def test_a_visual_analogue_scale_is_asked_as_a_line_and_scored(tmp_path: Path) -> None:
+    scored = forms.score("sum", "%resource.item.where(linkId != 'sum').answer.value.sum()")
+    drop(tmp_path / "own", "line.json", forms.form(_line("a"), _line("b"), scored))
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "line")
+        asked = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+        first = asked.text.partition('type="range"')[2].partition("</fieldset>")[0]
+        assert 'min="0" max="100" step="5"' in first
+        assert "<span>Not at all</span><span>Very much</span>" in first
+        assert "Today: this hour." in first
+        sent = await world.fill(secret, {"a": "35", "b": "60"})
+        assert sent.status_code == 200, sent.text
+        (found,) = await world.delivered(code=f"{scored['code'][0]['system']}|{scored['code'][0]['code']}")
+        assert found["valueQuantity"]["value"] == 95

@@ -1,0 +1,28 @@
+// A visual analogue scale: no mark stands on the line before it is touched, and the middle can be chosen too.
+
+export function begin(form) {
+  form.querySelectorAll("[type=range]").forEach((line) => {
+    const question = line.closest("[data-question]");
+    const unmarked = line.getAttribute("aria-valuetext");
+    // A browser tells no change where the place stays the same: in the middle, where an unmarked line stands.
+    const mark = () => {
+      if ("untouched" in line.dataset) line.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    const tell = () => {
+      if ("untouched" in line.dataset) line.setAttribute("aria-valuetext", unmarked);
+      else line.removeAttribute("aria-valuetext");
+    };
+    line.addEventListener("click", mark);
+    line.addEventListener("keydown", (event) => {
+      if (event.key !== " " && event.key !== "Enter") return;
+      event.preventDefault();
+      mark();
+    });
+    line.addEventListener("input", () => { delete line.dataset.untouched; tell(); });
+    question.addEventListener("change", ({ target }) => {
+      if ("decline" in target.dataset) line.dataset.untouched = "";
+      queueMicrotask(tell);
+    });
+    tell();
+  });
+}

@@ -1,0 +1,131 @@
+"""The visual analogue scale in a real browser: unmarked until touched, by keyboard, declined, from right to left."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+
+def open_line(page: Page, address: str, secret: str = "lines") -> Locator:
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+    expect(page.get_by_role("slider", include_hidden=True).first).to_have_css("appearance", "none")
+    page.locator("[data-forward]").click()
+    return page.get_by_role("slider").first
+
+
+def saved(page: Page) -> None:
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+
+
+def test_a_line_that_nobody_touched_is_no_answer_and_shows_none(page: Page, address: str, desk: Desk) -> None:
+    line = open_line(page, address)
+    expect(line).to_have_attribute("aria-valuetext", "No answer yet")
+    unmarked = line.screenshot()
+    line.evaluate("line => { line.value = line.max; }")
+    assert line.screenshot() == unmarked
+    page.locator("[data-forward]").click()
+    page.locator("[data-forward]").click()
+    expect(page.get_by_role("listitem").first).to_contain_text("No answer")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{}]
+
+
+def test_a_place_on_the_line_is_the_answer(page: Page, address: str, desk: Desk) -> None:
+    line = open_line(page, address)
+    box = line.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    saved(page)
+    answer = desk.drafts[-1]["line"]
+    assert isinstance(answer, str)
+    assert 78 <= int(answer) <= 84
+    marked = line.screenshot()
+    line.evaluate("line => { line.value = line.min; }")
+    assert line.screenshot() != marked
+    assert line.get_attribute("aria-valuetext") is None
+
+
+def test_the_middle_can_be_chosen_by_a_press_and_by_a_key(page: Page, address: str, desk: Desk) -> None:
+    line = open_line(page, address)
+    line.click()
+    saved(page)
+    assert desk.drafts[-1] == {"line": "50"}
+    page.locator("[data-forward]").click()
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    saved(page)
+    assert desk.drafts[-1] == {"line": "50", "line-2": "50"}
+
+
+def test_a_line_is_answered_by_keyboard_alone(page: Page, address: str, desk: Desk) -> None:
+    open_line(page, address)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("slider")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    saved(page)
+    assert desk.drafts[-1] == {"line": "99"}
+
+
+def test_declining_takes_the_mark_away_and_a_mark_takes_declining_back(
+    page: Page, address: str, desk: Desk
+) -> None:
+    line = open_line(page, address)
+    line.press("Home")
+    page.get_by_role("checkbox", name="I do not want to answer").check()
+    expect(line).to_have_attribute("aria-valuetext", "No answer yet")
+    saved(page)
+    assert desk.drafts[-1] == {"line": None}
+    line.press("Home")
+    expect(page.get_by_role("checkbox")).not_to_be_checked()
+
+
+def test_what_was_marked_is_there_again_and_is_looked_over_on_the_line(
+    page: Page, address: str, desk: Desk
+) -> None:
+    line = open_line(page, address, "lines-kept")
+    expect(page.get_by_role("listitem").first.get_by_role("slider")).to_have_value("62")
+    expect(page.get_by_role("listitem").first.get_by_role("slider")).to_be_disabled()
+    page.locator("[data-back]").click()
+    expect(line).to_have_value("62")
+    page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{"line": "62"}]
+
+
+def test_no_number_and_no_scale_mark_is_shown_with_the_line(page: Page, address: str) -> None:
+    line = open_line(page, address)
+    line.press("End")
+    shown = page.locator("fieldset:visible").inner_text()
+    assert not any(each.isdigit() for each in shown)
+    assert page.locator("datalist, output").count() == 0
+
+
+def test_what_a_word_means_is_said_in_the_instruments_words(page: Page, address: str) -> None:
+    open_line(page, address)
+    meaning = page.get_by_text("“Today” is the time that we have just spent together.")
+    expect(meaning).to_be_hidden()
+    page.get_by_text("What does this mean?").click()
+    expect(meaning).to_be_visible()
+
+
+def test_from_right_to_left_the_line_begins_at_the_right(page: Page, address: str, desk: Desk) -> None:
+    line = open_line(page, address, "arabic-all")
+    page.locator("[data-back]").click()
+    box = line.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)
+    saved(page)
+    answer = desk.drafts[-1]["a-2"]
+    assert isinstance(answer, str)
+    assert 76 <= int(answer) <= 84
+    low, high = (page.locator(".ends span").nth(place).bounding_box() for place in (0, 1))
+    assert low is not None
+    assert high is not None
+    assert low["x"] > high["x"]
