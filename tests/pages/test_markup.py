@@ -219,6 +219,7 @@ def test_the_address_of_a_file_changes_with_its_content() -> None:
 def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("rapport.css")) < 14_000
     assert len(_static("chart.css")) < 12_000
+    assert len(_static("rapport.css")) + len(_static("respondent.css")) < 14_000  # what a child loads
     assert len(_static("fill.js")) + len(_static("cover.js")) < 18_000
     assert len(_static("patient.js")) < 8_000
 
