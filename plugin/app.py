@@ -30,6 +30,7 @@ from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.routes import (
     administering,
+    caseload,
     cds,
     desk,
     fhir,
@@ -79,6 +80,7 @@ PARTS = (
     remote,
     desk,
     administering,
+    caseload,
     cds,
 )
 """The modules of routes that are served."""

@@ -95,6 +95,10 @@ _ROLES = """
 administrator = ["Practitioner/206"]
 auditor = ["Practitioner/205"]
 supervisor = ["Practitioner/201"]
+
+[[site.roles.team]]
+supervisor = ["Practitioner/201"]
+clinicians = ["*"]
 """
 
 

@@ -138,6 +138,9 @@ frame_ancestors = ["https://ehr.example.org"]
 # role = "supervisor"
 # system = "http://snomed.info/sct"
 # code = "..."
+# [[site.roles.team]]                     # whose patients a supervisor sees; without a team nobody's
+# supervisor = ["Practitioner/789"]
+# clinicians = ["Practitioner/123"]       # or ["*"], every clinician of the site
 
 # The EHR asks when a chart is opened whether something needs attention (CDS Hooks; docs: how-to/cds-hooks.md).
 # [site.cds]

@@ -35,6 +35,7 @@ class RoleBook:
 
     people: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     codes: Mapping[Code, frozenset[Role]] = field(default_factory=dict)
+    teams: tuple["Team", ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -49,6 +50,24 @@ class RoleBook:
         for code in codes:
             found |= self.codes.get(code, frozenset())
         return frozenset(found)
+
+    def team_of(self, user: str) -> tuple[str, ...] | None:
+        """Give the clinicians that somebody supervises; None: every clinician of the site."""
+        own = [each for each in self.teams if user in each.supervisors]
+        if any(EVERYBODY in each.clinicians for each in own):
+            return None
+        return tuple(dict.fromkeys(clinician for each in own for clinician in each.clinicians))
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who supervises whom: references of people, or `*` for every clinician of the site."""
+
+    supervisors: tuple[str, ...]
+    clinicians: tuple[str, ...]
+
+
+EVERYBODY = "*"
 
 
 class _Strict(BaseModel):
@@ -65,6 +84,11 @@ class _CodeRow(_Strict):
     code: Annotated[str, Field(min_length=1)]
 
 
+class _TeamRow(_Strict):
+    supervisor: Annotated[tuple[_Reference, ...], Field(min_length=1)]
+    clinicians: Annotated[tuple[_Reference | Literal["*"], ...], Field(min_length=1)]
+
+
 class RolesSection(_Strict):
     """`[site.roles]` of the TOML file."""
 
@@ -72,6 +96,7 @@ class RolesSection(_Strict):
     auditor: tuple[_Reference, ...] = ()
     supervisor: tuple[_Reference, ...] = ()
     code: tuple[_CodeRow, ...] = ()
+    team: tuple[_TeamRow, ...] = ()
 
 
 def build_roles(section: RolesSection) -> RoleBook:
@@ -86,6 +111,7 @@ def build_roles(section: RolesSection) -> RoleBook:
     return RoleBook(
         {each: frozenset(roles) for each, roles in people.items()},
         {each: frozenset(roles) for each, roles in codes.items()},
+        tuple(Team(each.supervisor, each.clinicians) for each in section.team),
     )
 
 

@@ -107,7 +107,7 @@ def read_launch(
             launch.c.expires > now,
         )
     ).first()
-    return None if row is None else _open(vault, row)
+    return None if row is None else open_launch(vault, row)
 
 
 def launches_with_token(
@@ -120,7 +120,7 @@ def launches_with_token(
         .order_by((launch.c.id == preferred).desc(), launch.c.created.desc())
         .limit(5)
     )
-    return tuple(_open(vault, row) for row in rows)
+    return tuple(open_launch(vault, row) for row in rows)
 
 
 def save_tokens(connection: Connection, vault: Vault, held: Launch, tokens: TokenSet) -> Launch:
@@ -136,13 +136,14 @@ def _seal(vault: Vault, launch_id: str, context: LaunchContext) -> bytes:
     return vault.seal("launch", launch_id, msgspec.json.encode(context))
 
 
-def _open(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
+def open_launch(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
+    """Decrypt one row of the launch table."""
     found = row._mapping
     opened = vault.open("launch", found["id"], found["sealed_context"])
     return Launch(
         id=found["id"],
         site=found["site"],
-        patient=found["patient"],
+        patient=found["patient"] or "",
         encounter=found["encounter"],
         user=found["user"],
         created=found["created"],
@@ -163,7 +164,7 @@ def launch_for_patient(
         .where(*wanted, launch.c.ended.is_(None), launch.c.expires > now)
         .order_by(launch.c.created.desc())
     ).first()
-    return None if row is None else _open(vault, row)
+    return None if row is None else open_launch(vault, row)
 
 
 def newer_launch_of_another(

@@ -60,6 +60,7 @@ class Kind(StrEnum):
     EHR_EXAMINED = "ehr-examined"
     CARDS_GIVEN = "cards-given"
     CARD_ANSWERED = "card-answered"
+    CASELOAD_VIEWED = "caseload-viewed"
 
 
 # kind -> (type, subtype, action)
@@ -88,6 +89,7 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),
     Kind.CARDS_GIVEN: (_REST, (_OWN, "cards-given"), "R"),
     Kind.CARD_ANSWERED: (_REST, (_OWN, "card-answered"), "C"),
+    Kind.CASELOAD_VIEWED: (_REST, (_OWN, "caseload-viewed"), "R"),
 }
 
 

@@ -28,6 +28,12 @@ _KNOWN = sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invit
 )
 
 
+_PLAIN = (
+    "id", "site", "identifier", "patient", "encounter", "rater", "source", "instrument", "language", "authored",
+    "received", "launch", "invitation", "key_hash",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the ledger knows of one response."""
@@ -125,6 +131,14 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
         body=vault.open("response", found["id"], found["sealed_body"]),
         results=stored.results(),
     )
+
+
+def open_scores(row: Row[Any], vault: Vault) -> Record:
+    """Decrypt the results of a row and nothing else: its answers stay sealed, and the record's body is empty."""
+    found = row._mapping
+    opened = vault.open("results", found["id"], found["sealed_results"])
+    known = {name: found[name] for name in _PLAIN}
+    return Record(**known, body=b"", results=msgspec.json.decode(opened, type=StoredResults).results())
 
 
 class StoredResults(msgspec.Struct, frozen=True):

@@ -85,6 +85,7 @@ launch = Table(
     Column("ended", Instant),
     Column("role_codes", Text),  # codes of the user's PractitionerRole; patient is null where none was chosen
     Column("sealed_context", LargeBinary, nullable=False),
+    Index("ix_launch_site_user", "site", "user"),
 )
 
 invitation = Table(

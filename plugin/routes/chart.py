@@ -171,6 +171,19 @@ async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
     return tuple(people)
 
 
+OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(HISTORY,))
+"""The chart of somebody whose scores are taken from the ledger alone."""
+
+
+async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, str]:
+    """Ask for the names of patients or practitioners by their ids; who is not found is not named."""
+    ids = [each.removeprefix(f"{kind}/") for each in references if each.startswith(f"{kind}/")]
+    if not ids:
+        return {}
+    found = await ehr.search(kind, {"_id": ",".join(ids)}, limit=len(ids))
+    return {f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in ids}
+
+
 async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
     if launch.user is None or not launch.user.startswith("Practitioner/"):
         return None

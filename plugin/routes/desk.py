@@ -20,6 +20,7 @@ _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
         ("installation", "Installation"),
         ("ehr", "What the EHR takes"),
     ),
+    Role.SUPERVISOR: (("caseload", "Caseload"),),
 }
 """Which pages each role has, by the last part of their addresses."""
 

@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 
 _WITHOUT_PATIENT = ("openid", "fhirUser")
 _ROLE_SCOPE = "user/PractitionerRole.rs"
+_NAME_SCOPES = ("user/Patient.rs", "user/Practitioner.rs")  # the caseload shows names and keeps none
 
 
 @router.get("/launch")
@@ -69,7 +70,11 @@ async def staff(request: Request, site_id: str, rapport: CurrentRapport) -> Resp
             "This site gives nobody a role beyond a patient's chart.",
             "Add [site.roles] to its settings, or open Rapport from a chart.",
         )
-    scopes = (*_WITHOUT_PATIENT, *((_ROLE_SCOPE,) if policy.roles.codes else ()))
+    scopes = (
+        *_WITHOUT_PATIENT,
+        *((_ROLE_SCOPE,) if policy.roles.codes else ()),
+        *(_NAME_SCOPES if policy.roles.teams else ()),
+    )
     return await _depart(request, rapport, rapport.settings.sites[site_id], None, scopes)
 
 

@@ -36,7 +36,9 @@ from plugin.pages import (
     TrendPoint,
     TrendSeries,
 )
-from plugin.pages.trend import Event, MeasurementError
+from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
+from plugin.pages.staff import DeskFrame
+from plugin.pages.trend import Event, MeasurementError, group
 from plugin.tips import Occasion, Tip
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
@@ -347,6 +349,43 @@ def slow_patient() -> PatientPage:
         notices=(notice,),
         banner=Banner(""),
     )
+
+
+def caseload(**chosen: object) -> CaseloadPage:
+    """A supervisor's list: every need, somebody without a name, somebody without an answer."""
+    frame = DeskFrame(
+        "0b8e",
+        "Lakeside",
+        "token",
+        (("/desks/0b8e", "Your desk", False), ("/desks/0b8e/caseload", "Caseload", True)),
+        None,
+    )
+    (total,) = (scale for scale in group(marked_trend()) if scale.key == "total")
+    needs = (("rupture", "drop", "divergence"), ("undelivered", "overdue"), ("overdue",), ())
+    names = ("Mia Kowalski", "Jonas van den Bergh-Hernández", "", "Noor Haddad")
+    lines = (
+        RaterLine("child", "Rapport Check-in", 10, 19, 0, 24, NOW),
+        RaterLine("therapist", "Rapport Check-in", 21, 20, 0, 24, NOW),
+    )
+    rows = tuple(
+        CaseRow(
+            patient=f"10{place}",
+            name=name,
+            clinicians=("Dr Amara Osei",) if place != 1 else ("Dr Amara Osei", "Ben Adeyemi"),
+            needs=needs[place],
+            lines=lines if place != 2 else (),
+            panel=total.panels[0] if place != 2 else None,
+            answered=NOW - timedelta(days=place) if place != 2 else None,
+            sessions=7 - place,
+        )
+        for place, name in enumerate(names)
+    )
+    counts = {"rupture": 1, "drop": 1, "divergence": 1, "undelivered": 1, "overdue": 2}
+    return CaseloadPage(
+        desk=frame, chosen=Chosen(**chosen), rows=rows, found=4, all=4, pages=2, counts=counts,
+        clinicians=(("Practitioner/1", "Dr Amara Osei"),), instruments=(("Rapport Check-in", "Rapport Check-in"),),
+        has_team=True, reads_scores=True,
+    )  # fmt: skip
 
 
 RESPONSE = ResponsePage(

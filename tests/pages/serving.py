@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin import pages
 from plugin.pages import FormMode, FormView
+from plugin.pages.caseload import render_caseload
 from tests.pages import samples
 
 POLICY = (
@@ -119,6 +120,8 @@ def site(desk: Desk) -> Starlette:
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
         "/slow": lambda: pages.render_patient(samples.slow_patient()),
+        "/caseload": lambda: render_caseload(samples.caseload(), "en"),
+        "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),

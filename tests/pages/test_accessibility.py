@@ -79,6 +79,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "patient, everything marked": _opened_table("/marked"),
     "patient, nothing yet": _go("/empty"),
     "patient, EHR slow": _go("/slow"),
+    "caseload": _go("/caseload"),
+    "caseload, plots": _go("/caseload-plots"),
     "response": _go("/response"),
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),
@@ -101,7 +103,9 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
 }
 
 
-@pytest.mark.parametrize("path", ["/", "/failure", "/patient", "/marked", "/response", "/wrong-pin"])
+@pytest.mark.parametrize(
+    "path", ["/", "/failure", "/patient", "/marked", "/caseload", "/response", "/wrong-pin"]
+)
 def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, path: str) -> None:
     # WCAG 2.2 criterion 1.4.10: 1280 px at 400 % zoom are 320 px.
     page.set_viewport_size({"width": 320, "height": 256})

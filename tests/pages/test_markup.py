@@ -9,6 +9,7 @@ import pytest
 
 from plugin import pages
 from plugin.pages import Banner, DeliveryMark, FormMode, Notice, NoticeKind, Option, Question
+from plugin.pages.caseload import render_caseload
 from tests.pages import samples
 
 EVERY_PAGE: dict[str, Callable[[], str]] = {
@@ -19,6 +20,8 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "patient": lambda: pages.render_patient(samples.patient()),
     "empty patient": lambda: pages.render_patient(samples.empty_patient()),
     "patient of a slow EHR": lambda: pages.render_patient(samples.slow_patient()),
+    "caseload": lambda: render_caseload(samples.caseload(), "en"),
+    "caseload as plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
     "response": lambda: pages.render_response(samples.RESPONSE),
     "response without answers": lambda: pages.render_response(dataclasses.replace(samples.RESPONSE, answers=None)),
     "lock": lambda: pages.render_lock(samples.LOCK),
@@ -218,6 +221,7 @@ def test_the_address_of_a_file_changes_with_its_content() -> None:
 
 def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("rapport.css")) < 14_000
+    assert len(_static("caseload.css")) < 4_000
     assert len(_static("chart.css")) < 12_000
     assert len(_static("rapport.css")) + len(_static("respondent.css")) < 14_000  # what a child loads
     assert len(_static("fill.js")) + len(_static("cover.js")) < 18_000

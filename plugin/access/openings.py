@@ -1,0 +1,54 @@
+"""Whose charts were opened by whom, as the ledger's launches tell: what a team's caseload is made of. One connection each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.access.desks import Desk
+from plugin.access.launches import Launch, open_launch
+from plugin.ledger import Vault
+from plugin.ledger.tables import launch
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A session in which a clinician opened Rapport in a patient's chart: its encounter, or else its day."""
+
+    patient: str
+    clinician: str
+    encounter: str | None
+    first: datetime
+
+    @property
+    def session(self) -> tuple[str | None, date]:
+        """What tells sessions apart."""
+        return self.encounter, date.min if self.encounter else self.first.date()
+
+
+def read_openings(connection: Connection, site: str, clinicians: Sequence[str] | None) -> tuple[Opening, ...]:
+    """List the sessions of these clinicians' patients, oldest first; None: of every clinician of the site.
+
+    One query, by `ix_launch_site_user`.
+    """
+    wanted = [launch.c.site == site, launch.c.patient.is_not(None), launch.c.user.is_not(None)]
+    if clinicians is not None:
+        wanted.append(launch.c.user.in_(clinicians))
+    rows = connection.execute(
+        sa.select(launch.c.patient, launch.c.user, launch.c.encounter, launch.c.created)
+        .where(*wanted)
+        .order_by(launch.c.created)
+    )
+    found: dict[tuple[str, str, str | None, date], Opening] = {}
+    for row in rows:
+        opening = Opening(row.patient, row.user, row.encounter, row.created)
+        found.setdefault((row.patient, row.user, *opening.session), opening)
+    return tuple(found.values())
+
+
+def read_desk_launch(connection: Connection, vault: Vault, desk: Desk) -> Launch | None:
+    """Give the launch that a desk was opened by, with its tokens; without a patient if it had none."""
+    row = connection.execute(sa.select(launch).where(launch.c.id == desk.id)).first()
+    return None if row is None else open_launch(vault, row)

@@ -1,0 +1,44 @@
+"""Scores and deliveries of many patients at once, without a single answer: the answers stay sealed."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.delivery.account import Account
+from plugin.delivery.keep import open_scores
+from plugin.delivery.states import DeliveryState
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+
+_AT_ONCE = 400  # patients a query
+_COLUMNS = tuple(column for column in t.response.columns if column.name != "sealed_body")
+
+
+def read_scored(
+    connection: Connection, vault: Vault, site: str, patients: Sequence[str]
+) -> Mapping[str, tuple[Account, ...]]:
+    """Read all responses of some patients, oldest first, by patient; their bodies are empty.
+
+    One query for 400 patients, by `ix_response_site_patient`; then one seal a response.
+    """
+    found: dict[str, list[Account]] = defaultdict(list)
+    for start in range(0, len(patients), _AT_ONCE):
+        rows = connection.execute(
+            sa.select(*_COLUMNS, t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
+            .join(t.delivery, t.delivery.c.response == t.response.c.id)
+            .where(t.response.c.site == site, t.response.c.patient.in_(patients[start : start + _AT_ONCE]))
+            .order_by(t.response.c.received, t.response.c.id)
+        )
+        for row in rows:
+            found[row.patient].append(
+                Account(
+                    record=open_scores(row, vault),
+                    state=DeliveryState(row.state),
+                    detail=row.detail,
+                    locations=tuple((row.locations or "").split()),
+                    software=row.software,
+                )
+            )
+    return {patient: tuple(accounts) for patient, accounts in found.items()}

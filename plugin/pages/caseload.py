@@ -1,0 +1,99 @@
+"""The supervisor's caseload: the team's patients, sorted by need, as a table and as small multiples. No answer, no advice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from plugin.pages.engine import render
+from plugin.pages.plot import Frame, Plot, draw
+from plugin.pages.staff import DeskFrame
+from plugin.pages.trend import Panel
+
+SMALL = Frame(width=340, height=140, left=26, right=104, top=14, bottom=14, label_characters=14)
+PERIODS = (30, 90, 180, 365)
+"""Days that can be looked back on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaterLine:
+    """One rater's last total beside the one before."""
+
+    rater: str
+    measure: str
+    last: float | None
+    before: float | None
+    low: float
+    high: float
+    when: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One patient. `name` is empty where the EHR did not give it; `needs` are codes of `plugin.routes.needs.Need`."""
+
+    patient: str
+    name: str
+    clinicians: tuple[str, ...]
+    needs: tuple[str, ...]
+    lines: tuple[RaterLine, ...]
+    panel: Panel | None
+    answered: datetime | None
+    sessions: int
+
+    @property
+    def plot(self) -> Plot | None:
+        """The small plot of the first measure's totals."""
+        return draw(self.panel, SMALL) if self.panel is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is looked at: empty values choose everything."""
+
+    clinician: str = ""
+    instrument: str = ""
+    need: str = ""
+    days: int = 180
+    plots: bool = False
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CaseloadPage:
+    """One page of the caseload. `clinicians` and `instruments` are (value, words) to choose from."""
+
+    desk: DeskFrame
+    chosen: Chosen
+    rows: tuple[CaseRow, ...]
+    found: int
+    all: int
+    pages: int
+    counts: dict[str, int]
+    clinicians: tuple[tuple[str, str], ...]
+    instruments: tuple[tuple[str, str], ...]
+    has_team: bool
+    reads_scores: bool  # whether the site accepts interpretation
+    names_missing: str = ""  # why names are not shown, in words
+
+    @property
+    def numbers(self) -> range:
+        """The pages there are."""
+        return range(1, self.pages + 1)
+
+    def address(self, **changes: object) -> str:
+        """Give the address of the same view with something changed."""
+        values = {
+            "clinician": self.chosen.clinician,
+            "instrument": self.chosen.instrument,
+            "need": self.chosen.need,
+            "days": self.chosen.days,
+            "view": "plots" if self.chosen.plots else "",
+            "page": self.chosen.page if self.chosen.page > 1 else "",
+            **changes,
+        }
+        return f"/desks/{self.desk.id}/caseload?{urlencode({name: value for name, value in values.items() if value})}"
+
+
+def render_caseload(page: CaseloadPage, language: str) -> str:
+    """Render the caseload in an interface language."""
+    return render("staff/caseload.html", language=language, desk=page.desk, page=page, periods=PERIODS)

@@ -1,0 +1,215 @@
+"""The supervisor's caseload: every patient of their team, sorted by need, from the ledger; names from the EHR, if it gives them.
+
+Who is in a team stands in the settings, whose patients they are in the ledger's launches (docs/adr/0010). No answer is opened,
+and each patient shown is one entry in the trail.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from math import ceil
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import HTMLResponse
+from sqlalchemy.engine import Connection
+
+from plugin.access.desks import Desk
+from plugin.access.openings import Opening, read_desk_launch, read_openings
+from plugin.audit import Kind
+from plugin.delivery.account import Account
+from plugin.delivery.scored import read_scored
+from plugin.ehr import Ehr, EhrError
+from plugin.norming import Norm, in_use
+from plugin.pages import Trend, choose_language
+from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, render_caseload
+from plugin.pages.trend import Panel, TrendSeries, group
+from plugin.roles import Role
+from plugin.routes.chart import OWN_HISTORY, names_of
+from plugin.routes.desk import frame
+from plugin.routes.marks import TOTAL
+from plugin.routes.needs import Known, Need, by_need, last_two, needs_of
+from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for
+from plugin.routes.trend_views import read_trend
+
+router = APIRouter(prefix="/desks/{desk}")
+
+SupervisorsDesk = Annotated[Desk, Depends(desk_for(Role.SUPERVISOR))]
+
+MOST_ON_A_PAGE = 50
+
+
+@router.get("/caseload")
+async def caseload(
+    found: SupervisorsDesk,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+    clinician: Annotated[str, Query(max_length=128)] = "",
+    instrument: Annotated[str, Query(max_length=80)] = "",
+    need: Annotated[Need | None, Query()] = None,
+    days: Annotated[int, Query(ge=1, le=3660)] = 180,
+    view: Annotated[str, Query(max_length=10)] = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> HTMLResponse:
+    """Show the team's patients, who needs a look first."""
+    chosen = Chosen(clinician, instrument, need or "", days, view == "plots", page)
+    team = _team(rapport, found)
+    read = await _read(rapport, found, team)
+    shown = await _page(rapport, found, chosen, read, has_team=team != ())
+    entries = [
+        rapport.trail.entry(
+            Kind.CASELOAD_VIEWED, actor_of(found), site=found.site, patient=f"Patient/{row.patient}"
+        )
+        for row in shown.rows
+    ] or [rapport.trail.entry(Kind.CASELOAD_VIEWED, actor_of(found), site=found.site)]
+    await asyncio.gather(*(rapport.ledger.record(each) for each in entries))
+    return HTMLResponse(render_caseload(shown, choose_language(accept_language)))
+
+
+def _team(rapport: Rapport, found: Desk) -> tuple[str, ...] | None:
+    """Give the clinicians of a supervisor's team; None: every clinician of the site."""
+    return rapport.settings.policies[found.site].roles.team_of(found.user)
+
+
+async def _read(rapport: Rapport, found: Desk, team: tuple[str, ...] | None) -> list[Known]:
+    """Read what the ledger has of the team's patients: three queries, whatever their number."""
+    vault = rapport.ledger.vault
+
+    def look(
+        connection: Connection,
+    ) -> tuple[tuple[Opening, ...], Mapping[str, tuple[Account, ...]], tuple[Norm, ...]]:
+        openings = read_openings(connection, found.site, team) if team != () else ()
+        patients = sorted({each.patient for each in openings})
+        return openings, read_scored(connection, vault, found.site, patients), in_use(connection, found.site)
+
+    openings, accounts, norms = await rapport.ledger.read(look)
+    return await asyncio.to_thread(_know, rapport, found.site, openings, accounts, norms)
+
+
+def _know(
+    rapport: Rapport,
+    site: str,
+    openings: Sequence[Opening],
+    accounts: Mapping[str, tuple[Account, ...]],
+    norms: tuple[Norm, ...],
+) -> list[Known]:
+    interpretation = rapport.settings.policies[site].interpretation
+    by_patient: dict[str, list[Opening]] = defaultdict(list)
+    for each in openings:
+        by_patient[each.patient].append(each)
+    known = []
+    for patient, sessions in by_patient.items():
+        kept = accounts.get(patient, ())
+        trend = read_trend(rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, interpretation)
+        known.append(Known(patient, trend, kept, tuple(sessions)))
+    return known
+
+
+async def _page(
+    rapport: Rapport, found: Desk, chosen: Chosen, read: list[Known], *, has_team: bool
+) -> CaseloadPage:
+    policy = rapport.settings.policies[found.site]
+    now = rapport.clock()
+    since = now - timedelta(days=chosen.days)
+    within = [
+        (each, needs_of(each, policy.schedule, policy.interpretation, now.date()))
+        for each in read
+        if each.seen >= since
+    ]
+    wanted = [each for each in within if _is_wanted(*each, chosen)]
+    pages = max(1, ceil(len(wanted) / MOST_ON_A_PAGE))
+    page = min(chosen.page, pages)
+    on_page = by_need(wanted)[(page - 1) * MOST_ON_A_PAGE : page * MOST_ON_A_PAGE]
+    people = [each.patient for each, _ in on_page]
+    clinicians = sorted({opening.clinician for each in read for opening in each.openings})
+    names, missing = await _names(rapport, found, (*people, *clinicians))
+    return CaseloadPage(
+        desk=frame(rapport, found, "caseload"),
+        chosen=replace(chosen, page=page),
+        rows=tuple(_row(each, needs, names, chosen) for each, needs in on_page),
+        found=len(wanted),
+        all=len(within),
+        pages=pages,
+        counts={str(need): sum(need in needs for _, needs in within) for need in Need},
+        clinicians=tuple((each, names.get(each) or each) for each in clinicians),
+        instruments=tuple(
+            sorted({(line.measure, line.measure) for each in read for line in each.trend.series})
+        ),
+        has_team=has_team,
+        reads_scores=policy.interpretation is not None,
+        names_missing=missing if people else "",
+    )
+
+
+def _is_wanted(known: Known, needs: tuple[Need, ...], chosen: Chosen) -> bool:
+    return (
+        (not chosen.clinician or any(each.clinician == chosen.clinician for each in known.openings))
+        and (not chosen.instrument or any(each.measure == chosen.instrument for each in known.trend.series))
+        and (not chosen.need or chosen.need in needs)
+    )
+
+
+def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen: Chosen) -> CaseRow:
+    totals = tuple(
+        each
+        for each in known.trend.series
+        if each.scale == TOTAL and (not chosen.instrument or each.measure == chosen.instrument)
+    )
+    clinicians = dict.fromkeys(each.clinician for each in reversed(known.openings))
+    return CaseRow(
+        patient=known.patient.removeprefix("Patient/"),
+        name=names.get(known.patient, ""),
+        clinicians=tuple(names.get(each) or each for each in clinicians),
+        needs=tuple(map(str, needs)),
+        lines=tuple(_line(each) for each in totals),
+        panel=_panel(totals),
+        answered=known.answered,
+        sessions=len({each.session for each in known.openings}),
+    )
+
+
+def _line(series: TrendSeries) -> RaterLine:
+    last, before = last_two(series)
+    return RaterLine(
+        rater=series.rater,
+        measure=series.measure,
+        last=last.value if last else None,
+        before=before.value if before else None,
+        low=series.low,
+        high=series.high,
+        when=last.when if last else None,
+    )
+
+
+def _panel(totals: tuple[TrendSeries, ...]) -> Panel | None:
+    """Give what is drawn small: the totals of the measure that was answered last."""
+    scales = group(Trend(totals))
+    panels = [panel for scale in scales for panel in scale.panels]
+    return max(panels, key=lambda panel: max(each.points[-1].when for each in panel.series), default=None)
+
+
+async def _names(rapport: Rapport, found: Desk, references: Sequence[str]) -> tuple[Mapping[str, str], str]:
+    """Ask the EHR for names, with the supervisor's own token and for a short while; why none came, else."""
+    vault = rapport.ledger.vault
+    patience = rapport.settings.policies[found.site].ehr_patience
+    held = await rapport.ledger.read(lambda connection: read_desk_launch(connection, vault, found))
+    try:
+        async with asyncio.timeout(patience):
+            tokens = await rapport.sender.tokens_of(held) if held else None
+            if tokens is None:
+                return {}, "the sign-in to the EHR has ended"
+            ehr = Ehr(rapport.settings.sites[found.site].fhir_base, tokens.access_token, rapport.http)
+            patients = await names_of(ehr, "Patient", references)
+            try:
+                return patients | await names_of(ehr, "Practitioner", references), ""
+            except EhrError:
+                return (
+                    patients,
+                    "",
+                )  # not every EHR lets practitioners be searched; their references stand there
+    except TimeoutError:
+        return {}, "the EHR is slow"
+    except EhrError as error:
+        return {}, str(error)

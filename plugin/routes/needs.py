@@ -1,0 +1,120 @@
+"""What a supervisor should look at: read out of a patient's scores, deliveries and sessions. Pure, and without an answer.
+
+What is read out of scores is read only where the site accepts interpretation, by the same rules as on the patient page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from plugin.access.openings import Opening
+from plugin.delivery.account import Account
+from plugin.delivery.states import DeliveryState
+from plugin.interpretation import Interpretation
+from plugin.pages import Trend, TrendPoint, TrendSeries
+from plugin.routes.marks import TOTAL
+from plugin.schedule import Schedule
+
+
+class Need(StrEnum):
+    """Why a patient stands where they do; the most urgent first."""
+
+    RUPTURE = "rupture"
+    DROP = "drop"
+    DIVERGENCE = "divergence"
+    UNDELIVERED = "undelivered"
+    OVERDUE = "overdue"
+
+
+_ORDER = tuple(Need)
+_NOT_IN_RECORD = (DeliveryState.REFUSED, DeliveryState.SET_ASIDE, DeliveryState.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger tells of one patient; `openings` are the team's sessions, oldest first."""
+
+    patient: str
+    trend: Trend
+    accounts: tuple[Account, ...]
+    openings: tuple[Opening, ...]
+
+    @property
+    def answered(self) -> datetime | None:
+        """When somebody last answered."""
+        return max((each.record.authored for each in self.accounts), default=None)
+
+    @property
+    def seen(self) -> datetime:
+        """When something last happened."""
+        moments = [each.first for each in self.openings]
+        return max([*moments, *([self.answered] if self.answered else [])])
+
+
+def needs_of(
+    known: Known, schedule: Schedule, interpretation: Interpretation | None, today: date
+) -> tuple[Need, ...]:
+    """Give everything that calls for a look, the most urgent first."""
+    found = set()
+    findings = known.trend.findings
+    if findings is not None:
+        if any(each.is_current for each in findings.falls):
+            found.add(Need.RUPTURE)
+        if any(pair.is_divergent for pair in findings.pairs):
+            found.add(Need.DIVERGENCE)
+    if interpretation is not None and any(_has_dropped(each) for each in known.trend.series):
+        found.add(Need.DROP)
+    if any(each.state in _NOT_IN_RECORD for each in known.accounts):
+        found.add(Need.UNDELIVERED)
+    if is_overdue(known, schedule, today):
+        found.add(Need.OVERDUE)
+    return tuple(each for each in _ORDER if each in found)
+
+
+def _has_dropped(series: TrendSeries) -> bool:
+    """Tell whether the last total lies below the one before by more than error explains."""
+    if not series.is_read or series.scale != TOTAL or series.error is None:
+        return False
+    values = [point.value for point in series.points if point.value is not None]
+    return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
+
+
+def is_overdue(known: Known, schedule: Schedule, today: date) -> bool:
+    """Tell whether a form was due in the last session that is over and had one due, and nobody has answered since.
+
+    Sessions are those in which Rapport was opened, counted by the ledger: the EHR is not asked.
+    """
+    sessions: dict[tuple[str | None, date], Opening] = {}
+    for each in known.openings:
+        sessions.setdefault(each.session, each)
+    due = [
+        opening
+        for number, opening in enumerate(sessions.values(), 1)
+        if schedule.is_due(number) and opening.first.date() < today
+    ]
+    if not due:
+        return False
+    last = due[-1]
+    return not any(
+        each.record.authored.date() >= last.first.date()
+        or (last.encounter is not None and each.record.encounter == last.encounter)
+        for each in known.accounts
+    )
+
+
+def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known, tuple[Need, ...]]]:
+    """Sort: the most urgent need first, then who has more of them, then who has not answered for longest."""
+
+    def key(each: tuple[Known, tuple[Need, ...]]) -> tuple[int, int, float, str]:
+        one, needs = each
+        urgency = _ORDER.index(needs[0]) if needs else len(_ORDER)
+        return urgency, -len(needs), one.seen.timestamp(), one.patient
+
+    return sorted(known, key=key)
+
+
+def last_two(series: TrendSeries) -> tuple[TrendPoint | None, TrendPoint | None]:
+    """Give the last score that was computed and the one before it."""
+    computed = [point for point in series.points if point.value is not None]
+    return (computed[-1] if computed else None), (computed[-2] if len(computed) > 1 else None)

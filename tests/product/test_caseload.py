@@ -1,0 +1,198 @@
+"""The supervisor's caseload: their team's patients, sorted by need, without an answer, each view in the trail."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from plugin.ledger import tables as t
+from plugin.roles import EVERYBODY, Role, RoleBook, Team
+from tests.product.forms import ANSWERS
+from tests.product.test_administering import sign_in
+from tests.product.test_personalities import newest, settled
+from tests.product.test_tips import NAMED
+from tests.product.world import World, run_world
+
+SUPERVISOR, FIRST, SECOND = "201", "202", "203"
+NAMES = ("user/Patient.rs", "user/Practitioner.rs")
+
+
+def book(*clinicians: str) -> RoleBook:
+    team = Team((f"Practitioner/{SUPERVISOR}",), clinicians)
+    role = frozenset({Role.SUPERVISOR})
+    return RoleBook({f"Practitioner/{SUPERVISOR}": role}, teams=(team,) if clinicians else ())
+
+
+OF_BOTH = book(f"Practitioner/{FIRST}", f"Practitioner/{SECOND}")
+
+
+async def answer(world: World, patient: str, practitioner: str = FIRST, **changed: str | None) -> str:
+    """Have the young person answer the child form in a session of its own; gives the response."""
+    people = await world.people()
+    world.browser = world.new_browser()
+    page = await world.launch(patient, practitioner=practitioner)
+    secret = await world.hand_over(page, f"Patient/{people[patient]}")
+    sent = await world.fill(
+        secret, {**ANSWERS, **{name.replace("_", "-"): value for name, value in changed.items()}}
+    )
+    assert sent.status_code == 200, sent.text
+    ledger = world.rapport.state.rapport.ledger
+    response = str(await ledger.read(lambda connection: connection.execute(newest()).scalar_one()))
+    await settled(world, response)
+    world.clock.pass_time(days=7)
+    return response
+
+
+async def caseload(world: World, query: str = "") -> httpx.Response:
+    browser, desk = await sign_in(world, SUPERVISOR)
+    page = await browser.get(f"{desk.url}/caseload{query}")
+    assert page.status_code == 200, page.text
+    return page
+
+
+def patients(page: httpx.Response) -> list[str]:
+    return re.findall(r'data-patient="([^"]+)"', page.text)
+
+
+def needs(page: httpx.Response, patient: str) -> list[str]:
+    row = page.text.partition(f'data-patient="{patient}"')[2].partition("</tr>")[0]
+    return re.findall(r'data-need="([^"]+)"', row)
+
+
+async def test_a_supervisor_sees_the_patients_of_their_team_by_name(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", SECOND)
+        page = await caseload(world)
+        people = await world.people()
+        assert patients(page) == [people["amara"]]
+        assert "<b>Amara Okafor</b>" in page.text
+        assert "Mateo" not in page.text
+
+
+async def test_every_clinician_of_the_site_where_it_says_so(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=book(EVERYBODY), more_scopes=NAMES) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", SECOND)
+        assert len(patients(await caseload(world))) == 2
+
+
+async def test_without_a_team_nobody_is_shown(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=book()) as world:
+        await answer(world, "amara")
+        page = await caseload(world)
+        assert patients(page) == []
+        assert "You have no team yet" in page.text
+
+
+async def test_a_fall_stands_first_and_only_where_interpretation_is_accepted(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        low = dict.fromkeys(("goal_1", "goal_2", "task_1", "task_2", "bond_1", "bond_2"), "not-at-all")
+        for _ in range(4):
+            await answer(world, "mateo")
+        await answer(world, "mateo", **low)
+        await answer(world, "amara")
+        people = await world.people()
+        page = await caseload(world)
+        assert patients(page) == [people["mateo"], people["amara"]]
+        assert "rupture" in needs(page, people["mateo"])
+        assert needs(page, people["amara"]) == []
+
+
+async def test_scores_are_not_read_where_nobody_accepted_it(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        low = dict.fromkeys(("goal_1", "goal_2", "task_1", "task_2", "bond_1", "bond_2"), "not-at-all")
+        for _ in range(4):
+            await answer(world, "mateo")
+        await answer(world, "mateo", **low)
+        page = await caseload(world)
+        assert needs(page, (await world.people())["mateo"]) == []
+        assert "reads nothing out of scores" in page.text
+
+
+async def test_what_did_not_reach_the_record_is_a_need(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only", roles=OF_BOTH) as world:
+        await answer(world, "amara")
+        assert needs(await caseload(world), (await world.people())["amara"]) == ["undelivered"]
+
+
+async def test_a_session_without_an_answer_is_overdue_the_day_after(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await world.launch("amara", practitioner=FIRST)
+        amara = (await world.people())["amara"]
+        assert needs(await caseload(world), amara) == []
+        world.clock.pass_time(days=1)
+        assert needs(await caseload(world), amara) == ["overdue"]
+        await answer(world, "amara")
+        assert needs(await caseload(world), amara) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", {"amara", "mateo"}),
+        (f"?clinician=Practitioner/{FIRST}", {"amara"}),
+        ("?need=overdue", set()),
+        ("?instrument=Rapport+Check-in", {"amara", "mateo"}),
+        ("?instrument=SRS", set()),
+        ("?days=8", {"mateo"}),
+    ],
+)
+async def test_filters_narrow_the_list(tmp_path: Path, query: str, shown: set[str]) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", SECOND)
+        people = await world.people()
+        assert set(patients(await caseload(world, query))) == {people[each] for each in shown}
+
+
+async def test_each_patient_shown_is_an_entry_of_the_trail(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", SECOND)
+        await caseload(world)
+        people = await world.people()
+        query = sa.select(t.audit.c.patient).where(t.audit.c.kind == "caseload-viewed")
+        seen = await world.rapport.state.rapport.ledger.read(lambda c: c.execute(query).scalars().all())
+        assert set(seen) == {f"Patient/{people['amara']}", f"Patient/{people['mateo']}"}
+
+
+async def test_no_answer_is_shown_or_opened(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        response = await answer(world, "amara")
+        ledger = world.rapport.state.rapport.ledger
+        spoilt = t.response.update().where(t.response.c.id == response).values(sealed_body=b"unreadable")
+        await ledger.bookkeep(lambda connection: connection.execute(spoilt))
+        page = await caseload(world)
+        assert "14" in page.text
+        assert "Completely" not in page.text
+
+
+async def test_it_opens_while_the_ehr_is_away(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await answer(world, "amara")
+        amara = (await world.people())["amara"]
+        browser, desk = await sign_in(world, SUPERVISOR)
+        world.hosts.cut.add("ehr.invalid")
+        page = await browser.get(f"{desk.url}/caseload")
+        assert f"Patient {amara}" in page.text
+        assert "Names are not shown" in page.text
+
+
+async def test_the_plots_have_words(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara")
+        page = await caseload(world, "?view=plots")
+        assert re.search(r"<title id=\"small-1\">Rapport Check-in\. Young person: 14 of 24", page.text)
+
+
+async def test_a_clinician_without_the_role_is_refused(tmp_path: Path) -> None:
+    roles = RoleBook({f"Practitioner/{FIRST}": frozenset({Role.ADMINISTRATOR})})
+    async with run_world(tmp_path, roles=roles) as world:
+        browser, desk = await sign_in(world, FIRST)
+        refused = await browser.get(f"{desk.url}/caseload")
+        assert refused.status_code == 403
