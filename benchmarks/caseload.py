@@ -50,11 +50,11 @@ async def _fill(world: World, first: int, last: int, responses: int) -> None:
             }
             sealed = row.sealed_context
             await rapport.ledger.bookkeep(
-                lambda c, values=values, sealed=sealed: c.execute(  # type: ignore[misc]
+                lambda c, values=values, sealed=sealed: c.execute(
                     t.launch.insert().values(**values, handle="bench", sealed_context=sealed)
                 )
             )
-            answers = {name: codes[(number + place) % 5] for name in ANSWERS}
+            answers = dict.fromkeys(ANSWERS, codes[(number + place) % 5])
             items = [question(link_id, code) for link_id, code in answers.items()]
             identifier = {"system": "urn:bench", "value": f"{number}-{place}"}
             response = response_of(

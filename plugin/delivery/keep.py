@@ -133,7 +133,7 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
     )
 
 
-def open_scores(row: Row[Any], vault: Vault) -> Record:
+def open_scores(row: Row[*tuple[Any, ...]], vault: Vault) -> Record:
     """Decrypt the results of a row and nothing else: its answers stay sealed, and the record's body is empty."""
     found = row._mapping
     opened = vault.open("results", found["id"], found["sealed_results"])

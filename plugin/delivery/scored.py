@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -29,7 +30,6 @@ def read_scored(
             sa.select(*_COLUMNS, t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
             .join(t.delivery, t.delivery.c.response == t.response.c.id)
             .where(t.response.c.site == site, t.response.c.patient.in_(patients[start : start + _AT_ONCE]))
-            .order_by(t.response.c.received, t.response.c.id)
         )
         for row in rows:
             found[row.patient].append(
@@ -41,4 +41,9 @@ def read_scored(
                     software=row.software,
                 )
             )
-    return {patient: tuple(accounts) for patient, accounts in found.items()}
+    # Sorted here: a database would carry the sealed results through its sorting.
+    return {patient: tuple(sorted(accounts, key=_arrival)) for patient, accounts in found.items()}
+
+
+def _arrival(account: Account) -> tuple[datetime, str]:
+    return account.record.received, account.record.id

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -78,13 +79,20 @@ def read_points(
     observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue
 ) -> tuple[Point, ...]:
     """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out."""
+    known = _codes_of(catalogue)
+    points = [point for raw in observations if (point := _read_point(raw, known, sources)) is not None]
+    return tuple(sorted(points, key=lambda point: point.when))
+
+
+@lru_cache(maxsize=8)
+def _codes_of(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[str, str]]:
+    """Map each score's code to instrument and score; a catalogue does not change once it is loaded."""
     known: dict[tuple[str, str], tuple[str, str]] = {}
     for instrument in catalogue.all():
         for score in instrument.scores:
             # Forms of a site's own may share a code of LOINC: then their scores are one line.
             known.setdefault((score.code.system, score.code.code), (instrument.id, score.link_id))
-    points = [point for raw in observations if (point := _read_point(raw, known, sources)) is not None]
-    return tuple(sorted(points, key=lambda point: point.when))
+    return known
 
 
 def _read_point(

@@ -351,7 +351,7 @@ def slow_patient() -> PatientPage:
     )
 
 
-def caseload(**chosen: object) -> CaseloadPage:
+def caseload(*, plots: bool = False) -> CaseloadPage:
     """A supervisor's list: every need, somebody without a name, somebody without an answer."""
     frame = DeskFrame(
         "0b8e",
@@ -382,7 +382,7 @@ def caseload(**chosen: object) -> CaseloadPage:
     )
     counts = {"rupture": 1, "drop": 1, "divergence": 1, "undelivered": 1, "overdue": 2}
     return CaseloadPage(
-        desk=frame, chosen=Chosen(**chosen), rows=rows, found=4, all=4, pages=2, counts=counts,
+        desk=frame, chosen=Chosen(plots=plots), rows=rows, found=4, all=4, pages=2, counts=counts,
         clinicians=(("Practitioner/1", "Dr Amara Osei"),), instruments=(("Rapport Check-in", "Rapport Check-in"),),
         has_team=True, reads_scores=True,
     )  # fmt: skip
