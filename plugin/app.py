@@ -41,6 +41,7 @@ from plugin.routes import (
     operating,
     patient,
     remote,
+    research,
     scoring,
     smart,
 )
@@ -79,6 +80,7 @@ PARTS = (
     scoring,
     remote,
     desk,
+    research,
     administering,
     caseload,
     cds,

@@ -19,6 +19,7 @@ from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
 from plugin.ledger.schema import upgrade
 from plugin.ledger.store import open_database
+from plugin.research_settings import Research
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr.personalities import load_personality
 
@@ -95,11 +96,25 @@ _ROLES = """
 administrator = ["Practitioner/206"]
 auditor = ["Practitioner/205"]
 supervisor = ["Practitioner/201"]
+researcher = ["Practitioner/205"]
 
 [[site.roles.team]]
 supervisor = ["Practitioner/201"]
 clinicians = ["*"]
 """
+
+_RESEARCH = """
+[site.research]
+salt = "research.salt"
+smallest_cell = 5
+"""
+_BACKEND = (
+    *("system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"),
+    *(
+        f"system/{kind}.rs"
+        for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")
+    ),
+)
 
 
 def configuration(port: int, personality: str = "full") -> str:
@@ -127,8 +142,8 @@ scopes = [
   "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r",
 ]
 show_medication = true
-backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
-{_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}
+backend_scopes = {json.dumps(_BACKEND)}
+{_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}{_RESEARCH}
 [site.cds]
 issuer = "{issuer}"
 jwks_url = "{ehr}/auth/jwks"
@@ -192,6 +207,9 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
     if not secret.exists():
         secret.touch(mode=0o600)
         secret.write_text(json.dumps(secrets.token_urlsafe(32)), encoding="utf-8")
+    salt = Research(folder / "research.salt")
+    if not salt.salt_file.exists():
+        salt.make_salt()
     (folder / "rapport.toml").write_text(
         configuration(port, personality).replace("{folder}", str(folder)), encoding="utf-8"
     )

@@ -134,6 +134,7 @@ frame_ancestors = ["https://ehr.example.org"]
 # administrator = ["Practitioner/123"]    # deliveries, the state of this installation, what the EHR takes
 # auditor = ["Practitioner/456"]          # the trail, every number's origin
 # supervisor = ["Practitioner/789"]       # the caseload
+# researcher = ["Practitioner/987"]       # de-identified administrations
 # [[site.roles.code]]
 # role = "supervisor"
 # system = "http://snomed.info/sct"
@@ -141,6 +142,12 @@ frame_ancestors = ["https://ehr.example.org"]
 # [[site.roles.team]]                     # whose patients a supervisor sees; without a team nobody's
 # supervisor = ["Practitioner/789"]
 # clinicians = ["Practitioner/123"]       # or ["*"], every clinician of the site
+
+# Administrations for research, without names, of people whose consent stands in the EHR (docs: how-to/export-for-research.md).
+# [site.research]
+# salt = "research.salt"    # made by `rapport research salt`
+# consent = "agreed"        # or not-refused
+# smallest_cell = 11
 
 # The EHR asks when a chart is opened whether something needs attention (CDS Hooks; docs: how-to/cds-hooks.md).
 # [site.cds]

@@ -22,10 +22,11 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
+    RESEARCHER = "researcher"
     RESPONDENT = "respondent"
 
 
-STAFF = (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR)
+STAFF = (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR, Role.RESEARCHER)
 """The roles that a site gives by name; in the order in which pages show them."""
 
 
@@ -74,7 +75,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Named = Literal["administrator", "auditor", "supervisor"]
+_Named = Literal["administrator", "auditor", "supervisor", "researcher"]
 _Reference = Annotated[str, Field(pattern=r"^(Practitioner|PractitionerRole|Person)/[A-Za-z0-9\-.]{1,64}$")]
 
 
@@ -95,6 +96,7 @@ class RolesSection(_Strict):
     administrator: tuple[_Reference, ...] = ()
     auditor: tuple[_Reference, ...] = ()
     supervisor: tuple[_Reference, ...] = ()
+    researcher: tuple[_Reference, ...] = ()
     code: tuple[_CodeRow, ...] = ()
     team: tuple[_TeamRow, ...] = ()
 

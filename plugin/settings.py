@@ -19,6 +19,7 @@ from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
+from plugin.research_settings import Research, ResearchSection, build_research
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_vault_keys
@@ -73,6 +74,7 @@ class SitePolicy:
     interpretation: Interpretation | None = None  # None: scores are shown, never interpreted
     roles: RoleBook = field(default_factory=RoleBook)
     cds: CdsClient | None = None  # None: the EHR calls no CDS service of ours
+    research: Research | None = None  # None: nothing is given to research
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class _Site(WritingSection):
     interpretation: InterpretationSection | None = None
     roles: RolesSection = RolesSection()
     cds: CdsSection | None = None
+    research: ResearchSection | None = None
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -196,6 +199,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 interpretation=_interpretation(path, site),
                 roles=build_roles(site.roles),
                 cds=build_cds(site.cds),
+                research=build_research(site.research, base),
             )
             for site in file.site
         },

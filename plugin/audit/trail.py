@@ -55,6 +55,7 @@ class Kind(StrEnum):
     NORM_ADOPTED = "norm-adopted"
     NORM_WITHDRAWN = "norm-withdrawn"
     EXPORTED = "exported"
+    RESEARCH_EXPORTED = "research-exported"
     RECORD_COMPARED = "record-compared"
     DELIVERIES_VIEWED = "deliveries-viewed"
     EHR_EXAMINED = "ehr-examined"
@@ -84,6 +85,7 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.NORM_ADOPTED: (_REST, (_OWN, "norm-adopted"), "C"),
     Kind.NORM_WITHDRAWN: (_REST, (_OWN, "norm-withdrawn"), "D"),
     Kind.EXPORTED: (_EXPORT, (_OWN, "exported"), "R"),
+    Kind.RESEARCH_EXPORTED: (_EXPORT, (_OWN, "research-exported"), "R"),
     Kind.RECORD_COMPARED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.DELIVERIES_VIEWED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from plugin.delivery.account import Attempt
 from plugin.delivery.changes import Listed
@@ -11,6 +11,7 @@ from plugin.delivery.states import DeliveryState
 from plugin.doctor import Examination, Verdict
 from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
+from plugin.research_settings import Research
 
 MOST_LISTED = 100
 
@@ -74,6 +75,25 @@ class InstallationPage:
     waiting: int
     unlogged: int
     log_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchPage:
+    """What a site gives to research; None: nothing."""
+
+    desk: DeskFrame
+    research: Research | None
+    today: date
+
+    @property
+    def first(self) -> date:
+        """The first day that is proposed: a year ago."""
+        return self.today - timedelta(days=365)
+
+
+def render_research(page: ResearchPage) -> str:
+    """Render the researcher's page."""
+    return render("staff/research.html", desk=page.desk, page=page)
 
 
 def render_desk(desk: DeskFrame, roles: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ router = APIRouter(prefix="/desks/{desk}")
 AnyDesk = Annotated[Desk, Depends(desk_for(*STAFF))]
 
 _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
+    Role.RESEARCHER: (("research", "Research export"),),
     Role.ADMINISTRATOR: (
         ("deliveries", "Deliveries"),
         ("installation", "Installation"),

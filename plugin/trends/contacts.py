@@ -1,4 +1,4 @@
-"""Reads a patient's contacts out of the record's Encounters: which number a session has, and whether it was by video. Pure."""
+"""Reads a patient's contacts out of the record's Encounters: a session's number, whether by video, who was there. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,12 +15,17 @@ _VIRTUAL = "VR"  # v3-ActCode: virtual
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One session that takes or took place. `start` as the EHR writes it, `day` None where that cannot be read."""
+    """One session that takes or took place. `start` as the EHR writes it, `day` None where that cannot be read.
+
+    `carers` are the RelatedPersons that the record names as taking part; `names_people` tells whether it names anybody.
+    """
 
     reference: str
     start: str
     day: date | None
     virtual: bool
+    carers: tuple[str, ...] = ()
+    names_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,18 @@ class Contacts:
 
         By its encounter; without one by the day, if all sessions of that day were of one kind.
         """
-        named = next((each for each in self.held if each.reference == reference), None)
-        if named is not None:
-            return named.virtual
-        kinds = {each.virtual for each in self.held if each.day == day}
+        kinds = {each.virtual for each in self.of(reference, day)}
         return kinds.pop() if len(kinds) == 1 else None
+
+    def had_carer(self, reference: str | None, day: date) -> bool | None:
+        """Tell whether somebody who looks after the child took part in a form's session; None where the record does not say."""
+        told = {bool(each.carers) for each in self.of(reference, day) if each.names_people}
+        return told.pop() if len(told) == 1 else None
+
+    def of(self, reference: str | None, day: date) -> tuple[Contact, ...]:
+        """Give the session that a form names; without one that is known, those of its day."""
+        named = tuple(each for each in self.held if each.reference == reference)
+        return named or tuple(each for each in self.held if each.day == day)
 
 
 class _Coding(msgspec.Struct):
@@ -53,11 +65,20 @@ class _Period(msgspec.Struct):
     start: str | None = None
 
 
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+
+class _Participant(msgspec.Struct):
+    individual: _Reference = msgspec.field(default_factory=_Reference)
+
+
 class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     contact_class: _Coding = msgspec.field(default_factory=_Coding)
     period: _Period = msgspec.field(default_factory=_Period)
     id: str = ""
     status: str = ""
+    participant: tuple[_Participant, ...] = ()
 
 
 def read_contacts(encounters: Iterable[JsonObject]) -> Contacts:
@@ -70,7 +91,12 @@ def read_contacts(encounters: Iterable[JsonObject]) -> Contacts:
             continue
         code, start = found.contact_class.code, found.period.start
         if found.status in _HELD and start and (code in _IN_PERSON or code == _VIRTUAL):
-            held.append(Contact(f"Encounter/{found.id}", start, _day(start), code == _VIRTUAL))
+            people = tuple(
+                each.individual.reference for each in found.participant if each.individual.reference
+            )
+            carers = tuple(each for each in people if each.startswith("RelatedPerson/"))
+            reference = f"Encounter/{found.id}"
+            held.append(Contact(reference, start, _day(start), code == _VIRTUAL, carers, bool(people)))
     return Contacts(tuple(sorted(held, key=lambda each: each.start)))
 
 

@@ -21,12 +21,23 @@ _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A medicine from a day to a day. `start` or `end` is None where the record does not say; `ongoing` has no end."""
+    """A medicine from a day to a day. `start` or `end` is None where the record does not say; `ongoing` has no end.
+
+    `codes` are its codings, (system, code).
+    """
 
     name: str
     start: date | None
     end: date | None
     ongoing: bool
+    codes: tuple[tuple[str, str], ...] = ()
+
+    def covers(self, day: date) -> bool | None:
+        """Tell whether it was taken on a day; None where the record does not say when it began or ended."""
+        if (self.start is not None and self.start > day) or (self.end is not None and self.end < day):
+            return False
+        known = self.start is not None and (self.ongoing or self.end is not None)
+        return True if known else None
 
 
 class _Coding(msgspec.Struct):
@@ -112,7 +123,9 @@ def _read(raw: JsonObject) -> _Told | None:
         return None
     last = _date(end)
     ongoing = found.status == "active" and last is None
-    return _Told(key, found.resource_type == "MedicationStatement", Course(name, _date(start), last, ongoing))
+    coded = tuple((each.system, each.code) for each in found.medication_codeable_concept.coding if each.code)
+    course = Course(name, _date(start), last, ongoing, coded)
+    return _Told(key, found.resource_type == "MedicationStatement", course)
 
 
 def _name(found: _Medication) -> tuple[str, str]:
@@ -134,7 +147,8 @@ def _join(courses: list[Course]) -> list[Course]:
         ongoing = before.ongoing or each.ongoing
         ends = [one.end for one in (before, each) if one.end is not None]
         end = None if ongoing or len(ends) < 2 else max(ends)
-        joined[-1] = Course(before.name, before.start, end, ongoing)
+        codes = tuple(dict.fromkeys((*before.codes, *each.codes)))
+        joined[-1] = Course(before.name, before.start, end, ongoing, codes)
     return joined
 
 

@@ -97,6 +97,13 @@ _BY_TYPE: dict[str, dict[str, Parameter]] = {
         "authoredon": _define("date", "authoredOn"),
         "requester": _define("reference", "requester"),
     },
+    "Consent": {
+        **_PATIENT,
+        **_STATUS,
+        "scope": _define("token", "scope"),
+        "category": _define("token", "category"),
+        "date": _define("date", "dateTime"),
+    },
     "EpisodeOfCare": {
         **_PATIENT,
         **_STATUS,
@@ -192,6 +199,7 @@ PATIENT_LINK: dict[str, tuple[str, ...]] = {
     "Encounter": ("subject",),
     "MedicationStatement": ("subject",),
     "MedicationRequest": ("subject",),
+    "Consent": ("patient",),
     "EpisodeOfCare": ("patient",),
     "QuestionnaireResponse": ("subject",),
     "Observation": ("subject",),

@@ -34,6 +34,7 @@ REQUIRED_CODES: dict[str, dict[str, frozenset[str]]] = {
             "status": "active on-hold cancelled completed entered-in-error stopped draft unknown",
             "intent": "proposal plan order original-order reflex-order filler-order instance-order option",
         },
+        "Consent": {"status": "draft proposed active rejected inactive entered-in-error"},
         "EpisodeOfCare": {"status": "planned waitlist active onhold finished cancelled entered-in-error"},
         "Device": {"status": "active inactive entered-in-error unknown"},
         "Patient": {"gender": "male female other unknown"},

@@ -49,6 +49,7 @@ class Child:
     medication: str | None = None
     also: str | None = None  # the name in Latin letters
     sessions: int = 3
+    research: str | None = None  # permit or deny, where the family was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +93,21 @@ def _father(given: str, family: str) -> Carer:
 
 CHILDREN = (
     Child("1001", "Amara", "Okafor", "female", 9, 120, ("en", "English"), CLINIC, "202", "09:00", "AMB",
-          (_mother("Ngozi", "Okafor"), _father("Chidi", "Okafor")), "Worry and school refusal", sessions=8),
+          (_mother("Ngozi", "Okafor"), _father("Chidi", "Okafor")), "Worry and school refusal", sessions=8, research="permit"),
     Child("1002", "Mateo", "Ríos Delgado", "male", 8, 33, ("es", "Spanish"), CLINIC, "204", "09:30", "AMB",
-          (_mother("Lucía", "Delgado Fuentes"),), "Restlessness and conflict at home", "methylphenidate", sessions=6),
+          (_mother("Lucía", "Delgado Fuentes"),), "Restlessness and conflict at home", "methylphenidate", sessions=6, research="permit"),
     Child("1003", "نور", "الحداد", "female", 13, 201, ("ar", "Arabic"), CLINIC, "201", "10:00", "AMB",
           (_father("Samir", "Al-Haddad"), _mother("Rania", "Al-Haddad")), "Low mood after a move",
-          "fluoxetine", also="Nour Al-Haddad", sessions=9),
+          "fluoxetine", also="Nour Al-Haddad", sessions=9, research="permit"),
     Child("1004", "Wei-Ling", "Chen", "female", 15, 77, ("zh", "Chinese"), SCHOOL_SERVICE, "203", "10:30", "VR",
-          (_mother("Mei", "Chen"),), "Exam stress and sleep", "melatonin", sessions=7),
+          (_mother("Mei", "Chen"),), "Exam stress and sleep", "melatonin", sessions=7, research="permit"),
     Child("1005", "Oliver", "Bennett", "male", 11, 300, ("en", "English"), SCHOOL_SERVICE, "203", "11:00", "VR",
           (Carer("Margaret", "Bennett", "GRMTH", "grandmother"),), "Bereavement"),
     Child("1006", "Aisha", "Rahmani", "female", 12, 14, ("fa-AF", "Dari"), CLINIC, "202", "11:30", "AMB",
           (_mother("Parwin", "Rahmani"),), "Nightmares after flight"),
     Child("1007", "Tomasz", "Kowalczyk", "male", 16, 150, ("pl", "Polish"), CLINIC, "201", "12:00", "VR",
           (_mother("Agnieszka", "Kowalczyk"), _father("Piotr", "Kowalczyk")), "Obsessive thoughts",
-          "sertraline", sessions=5),
+          "sertraline", sessions=5, research="permit"),
     Child("1008", "Freya", "Lindqvist", "female", 7, 250, ("sv", "Swedish"), CLINIC, "204", "13:00", "AMB",
           (_mother("Karin", "Lindqvist"),), "Separation anxiety"),
     Child("1009", "Kofi", "Mensah", "male", 14, 9, ("en", "English"), SCHOOL_SERVICE, "203", "13:30", "VR",
@@ -115,7 +116,7 @@ CHILDREN = (
           (_mother("Lakshmi", "Raghunathan"),), "Selective mutism"),
     Child("1011", "Jayden", "Whitehorse-Cole", "male", 17, 60, ("en", "English"), CLINIC, "201", "14:30", "AMB",
           (Carer("Denise", "Marlowe", "PRNFOST", "foster carer"),), "Self-harm, placement change",
-          "atomoxetine", sessions=10),
+          "atomoxetine", sessions=10, research="deny"),
     Child("1012", "Zsófia", "Szabó", "female", 13, 320, ("hu", "Hungarian"), SCHOOL_SERVICE, "203", "15:00", "VR",
           (_mother("Ildikó", "Szabó"),), "Panic attacks at school"),
     Child("1013", "Elif", "Yıldırım", "female", 6, 210, ("tr", "Turkish"), CLINIC, "204", "15:30", "AMB",

@@ -9,6 +9,7 @@ from sandbox_ehr.people.cast import CHILDREN, COLLEAGUES, Child
 from sandbox_ehr.people.resources import (
     ORGANIZATIONS,
     build_carer,
+    build_consent,
     build_encounter,
     build_episode,
     build_group,
@@ -57,18 +58,27 @@ def _add_child(store: Store, child: Child, today: datetime) -> None:
         store.create(build_carer(child, carer), resource_id=f"{child.id}-{number}")
     store.create(build_episode(child, first.date()), resource_id=f"{child.id}-e")
     store.create(build_letter(child, first - _WEEK * 2), resource_id=f"{child.id}-l")
+    if child.research:
+        store.create(build_consent(child, first.date()), resource_id=f"{child.id}-r")
     if child.medication:
         since = (first + _WEEK * 2).date()
         store.create(build_medication_request(child, since), resource_id=f"{child.id}-p")
         store.create(build_medication_statement(child, since), resource_id=f"{child.id}-m")
     for encounter, start in sessions.items():
         virtual = child.mode == "VR" or start.isocalendar().week % 4 == 0
-        store.create(build_encounter(child, start, virtual=virtual, finished=True), resource_id=encounter)
+        came = 1 if _comes_along(child, int(encounter.rpartition("-")[2])) else None
+        visit = build_encounter(child, start, virtual=virtual, finished=True, carer=came)
+        store.create(visit, resource_id=encounter)
     if child.id in COURSES:
         for rating in ratings(child, sessions):
             store.create(build_response(rating), resource_id=rating.id)
             for observation_id, observation in build_observations(rating):
                 store.create(observation, resource_id=observation_id)
+
+
+def _comes_along(child: Child, session: int) -> bool:
+    """Tell whether a carer takes part: in the first session and then every third, with the young every second."""
+    return session == 1 or session % (2 if child.age < 10 else 3) == 0
 
 
 def _see_today(store: Store, child: Child, today: datetime) -> None:

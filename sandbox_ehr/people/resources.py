@@ -149,8 +149,11 @@ def build_episode(child: Child, since: date) -> JsonObject:
     }
 
 
-def build_encounter(child: Child, start: datetime, *, virtual: bool, finished: bool) -> JsonObject:
-    """Build an Encounter of 50 minutes, or one that is going on."""
+def build_encounter(
+    child: Child, start: datetime, *, virtual: bool, finished: bool, carer: int | None = None
+) -> JsonObject:
+    """Build an Encounter of 50 minutes, or one that is going on; `carer` is the number of the one who takes part."""
+    people = [f"Practitioner/{child.clinician}", *([f"RelatedPerson/{child.id}-{carer}"] if carer else [])]
     code, display = ("VR", "virtual") if virtual else ("AMB", "ambulatory")
     period = {"start": start.isoformat(timespec="seconds")}
     if finished:
@@ -162,7 +165,7 @@ def build_encounter(child: Child, start: datetime, *, virtual: bool, finished: b
         "type": [{"text": "Video session" if virtual else "Therapy session"}],
         "subject": reference(f"Patient/{child.id}"),
         "episodeOfCare": [reference(f"EpisodeOfCare/{child.id}-e")],
-        "participant": [{"individual": reference(f"Practitioner/{child.clinician}")}],
+        "participant": [{"individual": reference(each)} for each in people],
         "period": period,
         "serviceProvider": organization_reference(child.organization),
     }
@@ -191,6 +194,20 @@ def build_medication_statement(child: Child, since: date) -> JsonObject:
         "effectivePeriod": {"start": since.isoformat()},
         "dosage": [{"text": MEDICINES[child.medication or ""].dose}],
     }
+
+
+def build_consent(child: Child, given: date) -> JsonObject:
+    """Build what the family has said about research with the child's record."""
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}]}],
+        "patient": reference(f"Patient/{child.id}"),
+        "dateTime": given.isoformat(),
+        "policyRule": {"text": "Use of the record for research by the clinic"},
+        "provision": {"type": child.research, "period": {"start": given.isoformat()}},
+    }  # fmt: skip
 
 
 def build_letter(child: Child, written: datetime) -> JsonObject:

@@ -300,6 +300,7 @@ async def run_world(
     own_forms: OwnForms | None = None,
     only_elsewhere: tuple[Path, ...] = (),
     more_scopes: tuple[str, ...] = (),
+    backend_scopes: tuple[str, ...] = (),
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -315,6 +316,9 @@ async def run_world(
         elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
         settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
     of_ehr = sandbox_settings(folder, personality)
+    if backend_scopes:
+        site = replace(settings.sites["sandbox"], backend_scopes=backend_scopes)
+        settings = replace(settings, sites=Sites([site]))
     if more_scopes:
         site = replace(settings.sites["sandbox"], scopes=(*settings.sites["sandbox"].scopes, *more_scopes))
         settings = replace(settings, sites=Sites([site]))

@@ -47,3 +47,17 @@ def test_without_encounter_the_day_tells_if_it_is_clear() -> None:
     mixed = read_contacts([encounter(1, "VR"), encounter(2, "HH")])
     assert mixed.was_virtual(None, DAY) is None
     assert mixed.was_virtual(None, date(2026, 3, 3)) is None
+
+
+def test_a_carer_who_took_part_is_told_where_the_record_names_people() -> None:
+    therapist = {"individual": {"reference": "Practitioner/1"}}
+    mother = {"individual": {"reference": "RelatedPerson/7"}}
+    found = read_contacts(
+        [
+            encounter(1, participant=[therapist, mother]),
+            encounter(2, start="2026-03-09T09:00:00Z", participant=[therapist]),
+            encounter(3, start="2026-03-16T09:00:00Z"),
+        ]
+    )
+    told = [found.had_carer(f"Encounter/{each}", DAY) for each in (1, 2, 3)]
+    assert told == [True, False, None]

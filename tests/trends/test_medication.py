@@ -7,6 +7,7 @@ import pytest
 from plugin.trends.medication import Course, read_courses
 
 ATC = "http://www.whocc.no/atc"
+CODES = ((ATC, "N06AB03"),)
 
 
 def medicine(kind: str, **more: object) -> dict[str, object]:
@@ -25,10 +26,12 @@ def order(authored: str, **more: object) -> dict[str, object]:
 
 def test_a_statement_tells_when_a_medicine_is_taken() -> None:
     assert read_courses([statement("2026-01-05")]) == (
-        Course("Fluoxetine", date(2026, 1, 5), None, ongoing=True),
+        Course("Fluoxetine", date(2026, 1, 5), None, ongoing=True, codes=CODES),
     )
     ended = statement("2026-01-05", "2026-02-01", status="completed")
-    assert read_courses([ended]) == (Course("Fluoxetine", date(2026, 1, 5), date(2026, 2, 1), ongoing=False),)
+    assert read_courses([ended]) == (
+        Course("Fluoxetine", date(2026, 1, 5), date(2026, 2, 1), ongoing=False, codes=CODES),
+    )
 
 
 def test_what_is_taken_goes_before_what_was_ordered() -> None:
@@ -55,7 +58,7 @@ def test_a_stop_without_a_day_stays_unknown() -> None:
 
 def test_refills_are_one_course_and_a_break_makes_two() -> None:
     refills = [order("2026-01-01", status="completed"), order("2026-02-01")]
-    assert read_courses(refills) == (Course("Fluoxetine", date(2026, 1, 1), None, ongoing=True),)
+    assert read_courses(refills) == (Course("Fluoxetine", date(2026, 1, 1), None, ongoing=True, codes=CODES),)
     broken = [statement("2026-01-01", "2026-02-01"), statement("2026-03-01")]
     assert [each.start for each in read_courses(broken)] == [date(2026, 1, 1), date(2026, 3, 1)]
 
@@ -88,3 +91,19 @@ def test_a_medicine_may_be_named_by_reference() -> None:
     )
     del named["medicationCodeableConcept"]
     assert read_courses([named])[0].name == "Sertraline"
+
+
+def test_whether_a_medicine_was_taken_on_a_day_is_told_as_far_as_the_record_goes() -> None:
+    first, last = date(2026, 1, 5), date(2026, 2, 1)
+    between, before, after = date(2026, 1, 20), date(2026, 1, 4), date(2026, 2, 2)
+    ended = Course("A", first, last, ongoing=False)
+    assert [ended.covers(day) for day in (before, first, between, last, after)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert Course("B", first, None, ongoing=True).covers(after) is True
+    assert Course("C", first, None, ongoing=False).covers(after) is None
+    assert Course("D", None, last, ongoing=False).covers(between) is None

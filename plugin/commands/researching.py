@@ -1,0 +1,110 @@
+"""What `rapport research` does. An export is in the trail before a byte of it is written, and for each patient in it."""
+
+import asyncio
+import getpass
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from plugin.audit import Actor, Trail
+from plugin.commands.comparing_record import check_site
+from plugin.comparing import SystemReader
+from plugin.errors import Conflict, SettingsInvalid
+from plugin.exports import Period
+from plugin.ledger import Ledger, Vault
+from plugin.research_settings import Research
+from plugin.researching import Gathered, Gatherer, gather_accounted, write_export
+from plugin.settings import Settings, read_settings
+from plugin.stock import open_stock_of
+
+_out = Console()
+_progress = Console(stderr=True)
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) -> None:
+    """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose."""
+    period = Period.parse(*days)
+    if out.exists():
+        raise Conflict(f"{out} exists already.", "Name a folder that does not exist yet with --out.")
+    settings, research = _open(config, site)
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700, parents=True)
+    try:
+        gathered = asyncio.run(_gather(settings, site, research, period, why))
+        files = write_export(part, gathered, research, period)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _tell(out, gathered, [file.name for file in files])
+
+
+def make_salt(config: Path, site: str) -> None:
+    """Make a site's salt; Conflict if it has one."""
+    _, research = _open(config, site)
+    research.make_salt()
+    _out.print(
+        f"{research.salt_file}: keep it as you keep the keys, and never with an export.", soft_wrap=True
+    )
+
+
+def _open(config: Path, site: str) -> tuple[Settings, Research]:
+    settings = read_settings(config)
+    check_site(settings, site)
+    research = settings.policies[site].research
+    if research is None:
+        raise SettingsInvalid(
+            f"{site} gives nothing to research.",
+            "Add a [site.research] section: docs/how-to/export-for-research.md shows one.",
+        )
+    return settings, research
+
+
+async def _gather(settings: Settings, site: str, research: Research, period: Period, why: str) -> Gathered:
+    trail = Trail(settings.base_url, _now)
+    actor = Actor(display=f"{getpass.getuser()} at the command line")
+    vault = Vault(settings.vault_keys)
+    stock = open_stock_of(settings)
+    ledger = Ledger(settings.database, vault)
+    try:
+        async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
+            reader = SystemReader(settings.sites[site], http, _now)
+            gatherer = Gatherer(site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now)
+            with _progress.status("reading") as status:
+                return await gather_accounted(
+                    gatherer,
+                    period,
+                    ledger,
+                    trail,
+                    actor,
+                    why,
+                    lambda done, whole: status.update(f"reading: {done} of {whole} patients"),
+                )
+    finally:
+        ledger.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tell(out: Path, gathered: Gathered, files: list[str]) -> None:
+    people = len({row.person for row in gathered.rows})
+    _out.print(
+        f"{out}: {len(gathered.rows)} administrations of {people} people ({', '.join(files)}). "
+        f"Left out: {gathered.without_consent} people without consent, {gathered.too_rare} forms that too few people share, "
+        f"{gathered.unusable} forms that cannot be scored.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for kind in gathered.not_read:
+        _out.print(
+            f"The EHR lets no {kind} be read: ask for system/{kind}.rs and name it in backend_scopes.",
+            highlight=False,
+            soft_wrap=True,
+        )

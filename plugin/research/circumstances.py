@@ -1,0 +1,58 @@
+"""What the record says about the session in which a form was filled: number, kind, carer present, medicines, age. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from plugin.research.medicines import MedicineClasses
+from plugin.trends.contacts import Contacts, read_contacts
+from plugin.trends.medication import Course, read_courses
+
+JsonObject = dict[str, object]
+
+
+class _Patient(msgspec.Struct, rename="camel"):
+    birth_date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """One patient's record as research needs it. `medication` is None where the EHR does not let it be read."""
+
+    born: date | None
+    contacts: Contacts
+    medication: tuple[Course, ...] | None
+
+    def session_of(self, encounter: str | None, day: date) -> int | None:
+        """Give the number of the session of a form, counted from 1; None where the record does not tell one."""
+        of_day = self.contacts.of(encounter, day)
+        return self.contacts.number_of(of_day[0].reference) if len(of_day) == 1 else None
+
+    def modality_of(self, encounter: str | None, day: date) -> str | None:
+        """Give `virtual` or `in-person`."""
+        virtual = self.contacts.was_virtual(encounter, day)
+        return None if virtual is None else "virtual" if virtual else "in-person"
+
+    def medicines_on(self, day: date, classes: MedicineClasses) -> str | None:
+        """Give the classes of medicines taken on a day."""
+        return None if self.medication is None else classes.on(self.medication, day)
+
+
+def read_circumstances(
+    patient: JsonObject, encounters: Iterable[JsonObject], medication: Iterable[JsonObject] | None
+) -> Circumstances:
+    """Read a patient's record, leniently: it is others' data."""
+    return Circumstances(
+        _born(patient),
+        read_contacts(encounters),
+        None if medication is None else read_courses(medication),
+    )
+
+
+def _born(patient: JsonObject) -> date | None:
+    try:
+        return date.fromisoformat(msgspec.convert(patient, _Patient).birth_date)
+    except (msgspec.ValidationError, ValueError):
+        return None

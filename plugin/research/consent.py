@@ -1,0 +1,98 @@
+"""Reads what a patient, or who decides for them, has said about research out of FHIR R4 Consent resources. Pure."""
+
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+
+import msgspec
+
+JsonObject = dict[str, object]
+
+RESEARCH = ("http://terminology.hl7.org/CodeSystem/consentscope", "research")
+_V3 = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+_POLICIES = {(_V3, "OPTIN"): "permit", (_V3, "OPTOUT"): "deny"}
+
+
+class Rule(StrEnum):
+    """Whose administrations a site gives to research: of those who agreed, or of all who did not refuse."""
+
+    AGREED = "agreed"
+    NOT_REFUSED = "not-refused"
+
+
+class Consents(msgspec.Struct, frozen=True):
+    """What stands in the record today; a refusal outweighs an agreement, and what cannot be read counts as a refusal."""
+
+    agreed: bool = False
+    refused: bool = False
+
+    def allow(self, rule: Rule) -> bool:
+        """Tell whether the patient's administrations may be given."""
+        return not self.refused and (self.agreed or rule is Rule.NOT_REFUSED)
+
+
+class _Coding(msgspec.Struct):
+    system: str = ""
+    code: str = ""
+
+
+class _Concept(msgspec.Struct):
+    coding: tuple[_Coding, ...] = ()
+
+    def names(self) -> set[tuple[str, str]]:
+        return {(each.system, each.code) for each in self.coding}
+
+
+class _Period(msgspec.Struct):
+    start: str | None = None
+    end: str | None = None
+
+
+class _Provision(msgspec.Struct, rename={"inner": "provision"}):
+    type: str | None = None
+    period: _Period = msgspec.field(default_factory=_Period)
+    inner: tuple[JsonObject, ...] = ()
+
+
+class _Consent(msgspec.Struct, rename="camel"):
+    status: str = ""
+    scope: _Concept = msgspec.field(default_factory=_Concept)
+    policy_rule: _Concept = msgspec.field(default_factory=_Concept)
+    provision: _Provision | None = None
+
+
+def read_consents(resources: Iterable[JsonObject], today: date) -> Consents:
+    """Read the active Consents of scope `research` that are in force on a day.
+
+    An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal.
+    """
+    agreed = refused = False
+    for raw in resources:
+        says = _says(raw, today)
+        agreed |= says == "permit"
+        refused |= says == "deny"
+    return Consents(agreed, refused)
+
+
+def _says(raw: JsonObject, today: date) -> str | None:
+    try:
+        found = msgspec.convert(raw, _Consent)
+    except msgspec.ValidationError:
+        return "deny"
+    if found.status != "active" or RESEARCH not in found.scope.names():
+        return None
+    provision = found.provision or _Provision()
+    if not _in_force(provision.period, today):
+        return None
+    policy = next((says for code, says in _POLICIES.items() if code in found.policy_rule.names()), None)
+    said = {each for each in (provision.type, policy) if each is not None}
+    if provision.inner or "deny" in said:
+        return "deny"
+    return "permit" if said == {"permit"} else None
+
+
+def _in_force(period: _Period, today: date) -> bool:
+    """Compare as texts, to the precision that is given: 2026-05 ends with May."""
+    day = today.isoformat()
+    begun = period.start is None or period.start[: len(day)] <= day[: len(period.start)]
+    return begun and (period.end is None or period.end[: len(day)] >= day[: len(period.end)])

@@ -1,0 +1,88 @@
+"""`[site.research]`: whose administrations may be given to research, and how people are taken out of them."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plugin.errors import Conflict, SettingsInvalid
+
+_SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Research:
+    """What a site has decided about research. `consent` is `agreed` or `not-refused`."""
+
+    salt_file: Path
+    consent: str = "agreed"
+    smallest_cell: int = 11
+    shift_days: int = 182
+    medicines: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def read_salt(self) -> bytes:
+        """Read the salt; SettingsInvalid if there is none, or one that others could read."""
+        try:
+            salt = self.salt_file.read_bytes()
+        except FileNotFoundError:
+            raise SettingsInvalid(
+                f"There is no salt for research at {self.salt_file}.",
+                "Make one with `rapport research salt`, and keep it: it makes the pseudonyms of this project.",
+            ) from None
+        if len(salt) != _SALT_BYTES:
+            raise SettingsInvalid(
+                f"{self.salt_file} is no salt of {_SALT_BYTES} bytes.",
+                "Make one with `rapport research salt`.",
+            )
+        if self.salt_file.stat().st_mode & 0o077:
+            raise SettingsInvalid(
+                f"{self.salt_file} can be read by others on this machine.", "Run: chmod 600 on it."
+            )
+        return salt
+
+    def make_salt(self) -> None:
+        """Write a new salt that only its owner can read; Conflict if there is one: another makes other pseudonyms."""
+        try:
+            self.salt_file.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            raise Conflict(
+                f"There is a salt at {self.salt_file} already.",
+                "Keep it as long as the project lasts; for another project name another file.",
+            ) from None
+        self.salt_file.write_bytes(secrets.token_bytes(_SALT_BYTES))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Medicine(_Strict):
+    system: Annotated[str, Field(min_length=1)]
+    code: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,()/-]{0,60}$")]
+
+
+class ResearchSection(_Strict):
+    """`[site.research]` of the TOML file."""
+
+    salt: Annotated[str, Field(min_length=1)]
+    consent: Literal["agreed", "not-refused"] = "agreed"
+    smallest_cell: Annotated[int, Field(ge=5, le=1000)] = 11
+    shift_days: Annotated[int, Field(ge=30, le=365)] = 182
+    medicine: tuple[_Medicine, ...] = ()
+
+
+def build_research(section: ResearchSection | None, base: Path) -> Research | None:
+    """Turn the section into values; None where the site gives nothing to research."""
+    if section is None:
+        return None
+    return Research(
+        salt_file=base / section.salt,
+        consent=section.consent,
+        smallest_cell=section.smallest_cell,
+        shift_days=section.shift_days,
+        medicines={(each.system, each.code): each.name for each in section.medicine},
+    )

@@ -1,0 +1,250 @@
+"""Gathers administrations of one site for research: scores computed anew, the session as the EHR tells it, consent first.
+
+Nothing of a patient is read beyond Consent before consent is known.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.delivery.keep import Record, open_record
+from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
+from plugin.exports import Period
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.norms.administrations import band_of
+from plugin.research import (
+    Administration,
+    Circumstances,
+    Disguise,
+    MedicineClasses,
+    Rule,
+    ScoreColumn,
+    read_circumstances,
+    read_consents,
+    suppress,
+)
+from plugin.research_settings import Research
+from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.scores import Key, Score, compute
+from questionnaires import Catalogue, CatalogueError, Instrument
+
+T = TypeVar("T")
+_REFUSALS = (EhrRefused, NotPermitted, NotFound)
+_COUNTED = {"completed", "amended"}  # QuestionnaireResponse.status of a form that stands
+
+
+class Reading(Protocol):
+    """What reads the ledger."""
+
+    def __call__(self, look: Callable[[Connection], T]) -> Awaitable[T]:
+        """Run a query."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What may be given, and how much may not: people without consent, forms that cannot be scored, rows too rare."""
+
+    rows: list[Administration] = field(default_factory=list)
+    columns: list[ScoreColumn] = field(default_factory=list)
+    included: list[str] = field(
+        default_factory=list
+    )  # references of patients; for the trail, never for the export
+    without_consent: int = 0
+    unusable: int = 0
+    too_rare: int = 0
+    not_read: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Gatherer:
+    """One site's ledger, record and decisions."""
+
+    site: str
+    research: Research
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    vault: Vault
+    read: Reading
+    ehr: SystemReader
+    clock: Callable[[], datetime]
+    _refused: set[str] = field(default_factory=set, init=False)
+
+    async def gather(
+        self, period: Period, tell: Callable[[int, int], None] = lambda _done, _all: None
+    ) -> Gathered:
+        """Gather a period; RecordUnreadable where consent cannot be read. `tell` hears patients done and all."""
+        disguise = Disguise(self.research.read_salt(), self.research.shift_days)
+        found = Gathered()
+        patients = await self.read(lambda connection: _patients(connection, self.site, period))
+        used: dict[str, Instrument] = {}
+        for place, patient in enumerate(patients):
+            tell(place, len(patients))
+            if not await self._may(patient):
+                found.without_consent += 1
+                continue
+            rows = await self._rows(patient, period, disguise, found, used)
+            if rows:
+                found.included.append(patient)
+                found.rows += rows
+        tell(len(patients), len(patients))
+        found.columns = [column for each in used.values() for column in _columns(each)]
+        found.rows, found.too_rare = suppress(found.rows, self.research.smallest_cell)
+        return found
+
+    async def _may(self, patient: str) -> bool:
+        try:
+            consents = await self.ehr.search("Consent", {"patient": _id_of(patient), "status": "active"})
+        except EhrError as error:
+            raise explain_refusal("Consent", error) from None
+        held = (each for each in consents if each.get("resourceType") == "Consent")
+        return read_consents(held, self.clock().date()).allow(Rule(self.research.consent))
+
+    async def _rows(
+        self,
+        patient: str,
+        period: Period,
+        disguise: Disguise,
+        found: Gathered,
+        used: dict[str, Instrument],
+    ) -> list[Administration]:
+        records = await self.read(
+            lambda connection: _records(connection, self.vault, self.site, patient, period)
+        )
+        scored = []
+        for record in records:
+            result = self._score(record)
+            if result is None:
+                found.unusable += 1
+            else:
+                scored.append((record, *result))
+        if not scored:
+            return []
+        around = await self._circumstances(patient, found)
+        rows = []
+        for record, instrument, scores in scored:
+            used.setdefault(instrument.canonical, instrument)
+            rows.append(self._row(record, instrument, scores, around, disguise))
+        return rows
+
+    def _score(self, record: Record) -> tuple[Instrument, tuple[Score, ...]] | None:
+        try:
+            instrument = self.catalogue.by_canonical(record.instrument)
+            response = read_response(record.body)
+            if response.status not in _COUNTED:
+                return None
+            answers = check_response(response, instrument, patient=None)
+        except (CatalogueError, UnreadableResponse, InvalidResponse):
+            return None
+        return instrument, compute(self.keys[instrument.canonical], answers)
+
+    def _row(
+        self,
+        record: Record,
+        instrument: Instrument,
+        scores: tuple[Score, ...],
+        around: Circumstances,
+        disguise: Disguise,
+    ) -> Administration:
+        day = record.authored.date()
+        classes = MedicineClasses(self.research.medicines)
+        return Administration(
+            administration=disguise.pseudonym("administration", record.site, record.id),
+            person=disguise.pseudonym("person", record.site, record.patient),
+            rater_person=disguise.pseudonym("rater", record.site, record.patient, record.source or ""),
+            site=record.site,
+            instrument=instrument.id,
+            instrument_version=instrument.version,
+            key_hash=instrument.content_hash,
+            rater=record.rater,
+            language=record.language,
+            date=disguise.shifted(f"{record.site} {record.patient}", day),
+            session=around.session_of(record.encounter, day),
+            age_band=band_of(around.born, record.authored),
+            modality=around.modality_of(record.encounter, day),
+            carer_present=around.contacts.had_carer(record.encounter, day),
+            medication_class=around.medicines_on(day, classes),
+            complete=all(score.value is not None for score in scores),
+            scores={
+                column_name(score.link_id): None if score.value is None else float(score.value)
+                for score in scores
+            },
+        )
+
+    async def _circumstances(self, patient: str, found: Gathered) -> Circumstances:
+        own_id = _id_of(patient)
+        person, encounters, *medication = await asyncio.gather(
+            self._ask("Patient", lambda: self._person(patient), found),
+            *(
+                self._ask(kind, lambda kind=kind: self.ehr.search(kind, {"patient": own_id}), found)  # type: ignore[misc] # a lambda's default has no declared type
+                for kind in ("Encounter", "MedicationStatement", "MedicationRequest")
+            ),
+        )
+        told = [each for each in medication if each is not None]
+        return read_circumstances(
+            next(iter(person or ()), {}),
+            encounters or (),
+            [resource for each in told for resource in each] if told else None,
+        )
+
+    async def _person(self, patient: str) -> tuple[JsonObject, ...]:
+        return (await self.ehr.read(patient),)
+
+    async def _ask(
+        self, kind: str, ask: Callable[[], Awaitable[tuple[JsonObject, ...]]], found: Gathered
+    ) -> tuple[JsonObject, ...] | None:
+        """Ask the EHR; None, noted once, for a kind that it does not let us read."""
+        if kind in self._refused:
+            return None
+        try:
+            return await ask()
+        except _REFUSALS:
+            self._refused.add(kind)
+            found.not_read.append(kind)  # what the EHR says may name the patient
+            return None
+
+
+def column_name(link_id: str) -> str:
+    """Name the column of a score by its linkId: `score-total` is `score_total`."""
+    name = "".join(each if each.isascii() and each.isalnum() else "_" for each in link_id).strip("_").lower()
+    return name if name.startswith("score_") else f"score_{name}"
+
+
+def _columns(instrument: Instrument) -> list[ScoreColumn]:
+    return [
+        ScoreColumn(
+            column_name(score.link_id),
+            instrument.canonical,
+            score.code.display,
+            None if score.low is None else float(score.low),
+            None if score.high is None else float(score.high),
+            str(score.direction or "not said"),
+        )
+        for score in instrument.scores
+    ]
+
+
+def _within(site: str, period: Period) -> sa.ColumnElement[bool]:
+    authored = t.response.c.authored
+    return sa.and_(t.response.c.site == site, authored >= period.begin, authored < period.end)
+
+
+def _patients(connection: Connection, site: str, period: Period) -> list[str]:
+    query = sa.select(t.response.c.patient).where(_within(site, period)).distinct()
+    return sorted(connection.execute(query).scalars())
+
+
+def _records(connection: Connection, vault: Vault, site: str, patient: str, period: Period) -> list[Record]:
+    query = sa.select(t.response).where(_within(site, period), t.response.c.patient == patient)
+    rows = connection.execute(query.order_by(t.response.c.authored, t.response.c.id))
+    return [open_record(row, vault) for row in rows]
+
+
+def _id_of(patient: str) -> str:
+    return patient.rpartition("/")[2]

@@ -1,0 +1,207 @@
+"""The research export through the front door: consent, what is in it, what is not, and its entries in the trail."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from plugin.ledger import tables as t
+from plugin.research_settings import Research
+from plugin.roles import Role, RoleBook
+from tests.product.test_administering import csrf_of, sign_in
+from tests.product.test_personalities import ANSWERS
+from tests.product.world import World, run_world
+
+RESEARCHER, OTHER = "205", "206"
+BOOK = RoleBook(
+    {
+        f"Practitioner/{RESEARCHER}": frozenset({Role.RESEARCHER}),
+        f"Practitioner/{OTHER}": frozenset({Role.ADMINISTRATOR}),
+    }
+)
+READS = tuple(
+    f"system/{kind}.rs"
+    for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")
+)
+AGREED, REFUSED, NOT_ASKED = ("amara", "mateo", "نور"), "jayden", "kofi"
+
+
+def policy(folder: Path, **more: Any) -> dict[str, Any]:
+    research = Research(folder / "research.salt", smallest_cell=1, **more)
+    if not research.salt_file.exists():
+        research.make_salt()
+    return {"research": research, "roles": BOOK}
+
+
+async def fill_forms(world: World, names: tuple[str, ...]) -> None:
+    people = await world.people()
+    for name in names:
+        world.browser = world.new_browser()  # the last one is handed over
+        page = await world.launch(name, encounter=f"{people[name]}-20260302")
+        secret = await world.hand_over(page, f"Patient/{people[name]}")
+        sent = await world.fill(secret, ANSWERS)
+        assert sent.status_code == 200, sent.text
+
+
+async def export(world: World, **more: str) -> httpx.Response:
+    browser, desk = await sign_in(world, RESEARCHER)
+    page = await browser.get(f"{desk.url}/research")
+    asked = {
+        "csrf": csrf_of(page),
+        "first": "2026-01-01",
+        "last": "2026-12-31",
+        "why": "Alliance and medicines",
+    }
+    return await browser.post(f"{desk.url}/research", data=asked | more)
+
+
+def table_of(answer: httpx.Response) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return list(csv.DictReader(io.StringIO(archive.read("administrations.csv").decode())))
+
+
+async def events(world: World) -> list[tuple[str, str | None, str]]:
+    query = sa.select(t.audit.c.kind, t.audit.c.patient, t.audit.c.outcome).order_by(t.audit.c.id)
+    rows = await world.rapport.state.rapport.ledger.read(lambda c: c.execute(query).all())
+    return [tuple(row) for row in rows if row.kind == "research-exported"]
+
+
+async def test_forms_of_those_who_agreed_are_given_with_their_session(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, (*AGREED[:2], REFUSED, NOT_ASKED))
+        rows = table_of(await export(world))
+        assert len(rows) == 2
+        assert {row["score_total"] for row in rows} == {"14"}
+        assert {row["modality"] for row in rows} == {"in-person"}
+        assert {row["medication_class"] for row in rows} == {"none", "N06B"}
+        assert {row["age_band"] for row in rows} == {"7–11"}
+        assert {row["session"] for row in rows} == {"9", "7"}
+        assert {row["rater"] for row in rows} == {"child"}
+        assert len({row["person"] for row in rows}) == 2
+
+
+async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path, consent="not-refused")) as world:
+        await fill_forms(world, (AGREED[0], REFUSED, NOT_ASKED))
+        assert len(table_of(await export(world))) == 2
+
+
+async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        answer = await export(world)
+        people = await world.people()
+        ledger = world.rapport.state.rapport.ledger
+        responses = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().all())
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert sorted(archive.namelist()) == [
+                "administrations.csv",
+                "administrations.parquet",
+                "codebook.json",
+                "codebook.md",
+            ]
+            whole = b"\n".join(archive.read(name) for name in archive.namelist()).decode("utf-8", "replace")
+            frame = pq.read_table(io.BytesIO(archive.read("administrations.parquet")))
+        for told in ("Okafor", "Ríos", "Patient/", "Practitioner/", "2026-03-02", *responses):
+            assert told not in whole, told
+        assert not re.search(rf"\b({people['amara']}|{people['mateo']})\b", whole)
+        assert frame.num_rows == 2
+        assert frame.column("score_total").to_pylist() == [14.0, 14.0]
+
+
+async def test_the_codebook_names_every_column_and_its_range(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        answer = await export(world)
+        header = list(table_of(answer)[0])
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            book = json.loads(archive.read("codebook.json"))
+            text = archive.read("codebook.md").decode()
+        assert header == [*book["columns"], *book["scores"]]
+        assert all(f"`{name}`" in text for name in header)
+        assert (book["scores"]["score_total"][0]["low"], book["scores"]["score_total"][0]["high"]) == (0, 24)
+
+
+async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -> None:
+    few = policy(tmp_path)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
+    async with run_world(tmp_path, backend_scopes=READS, **few) as world:
+        await fill_forms(world, AGREED[:2])
+        answer = await export(world)
+        assert table_of(answer) == []
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            left_out = json.loads(archive.read("codebook.json"))["left_out"]
+        assert left_out["forms_of_too_few_people"] == "fewer than 11"
+
+
+async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, (AGREED[0], REFUSED))
+        people = await world.people()
+        table_of(await export(world))
+        assert await events(world) == [
+            ("research-exported", None, "0"),
+            ("research-exported", f"Patient/{people['amara']}", "0"),
+        ]
+
+
+async def test_without_leave_to_read_consent_nothing_is_given(tmp_path: Path) -> None:
+    scopes = tuple(each for each in READS if "Consent" not in each)
+    async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        answer = await export(world)
+        assert answer.status_code >= 400
+        assert "system/Consent.rs" in answer.text
+        assert [each[2] for each in await events(world)] == ["0", "4"]
+
+
+async def test_what_the_ehr_does_not_let_be_read_is_empty_and_said(tmp_path: Path) -> None:
+    async with run_world(
+        tmp_path, backend_scopes=("system/Consent.rs", "system/Patient.rs"), **policy(tmp_path)
+    ) as world:
+        await fill_forms(world, AGREED[:1])
+        answer = await export(world)
+        (row,) = table_of(answer)
+        assert (row["modality"], row["session"], row["medication_class"]) == ("", "", "")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert "The EHR lets no Encounter" in archive.read("codebook.md").decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"why": " "}, "There is no purpose"),
+        ({"first": "yesterday"}, "is no date"),
+        ({"first": "2026-12-31", "last": "2026-01-01"}, "is after"),
+        ({"csrf": "guessed"}, "did not come from"),
+    ],
+)
+async def test_a_request_that_is_not_whole_is_refused(
+    tmp_path: Path, wrong: dict[str, str], told: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        answer = await export(world, **wrong)
+        assert 400 <= answer.status_code < 500
+        assert told in answer.text
+        assert await events(world) == []
+
+
+async def test_only_researchers_are_let_in(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        browser, desk = await sign_in(world, OTHER)
+        assert (await browser.get(f"{desk.url}/research")).status_code == 403
+
+
+async def test_a_site_that_has_not_decided_says_so(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        browser, desk = await sign_in(world, RESEARCHER)
+        assert "Nothing is given to research" in (await browser.get(f"{desk.url}/research")).text

@@ -1,0 +1,121 @@
+"""Pseudonyms, shifted days, and combinations that few people share."""
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plugin.research import Administration, Disguise, MedicineClasses, suppress
+from plugin.trends.medication import Course
+
+SALT, OTHER = bytes(range(32)), bytes(range(1, 33))
+DAY = date(2026, 3, 2)
+ROW = Administration(
+    administration="a",
+    person="p",
+    rater_person="r",
+    site="s",
+    instrument="rapport-checkin-child",
+    instrument_version="1.0.0",
+    key_hash="k",
+    rater="child",
+    language="en",
+    date=DAY,
+    session=1,
+    age_band="7–11",
+    modality="virtual",
+    carer_present=True,
+    medication_class="N06B",
+    complete=True,
+    scores={},
+)
+
+
+def rows(many: int, **more: Any) -> list[Administration]:
+    return [replace(ROW, person=f"{more}{place}", **more) for place in range(many)]
+
+
+def test_a_pseudonym_is_the_same_in_one_project_and_another_in_the_next() -> None:
+    ours, theirs = Disguise(SALT), Disguise(OTHER)
+    assert ours.pseudonym("person", "s", "Patient/1") == Disguise(SALT).pseudonym("person", "s", "Patient/1")
+    assert ours.pseudonym("person", "s", "Patient/1") != theirs.pseudonym("person", "s", "Patient/1")
+    assert ours.pseudonym("person", "s", "Patient/1") != ours.pseudonym("rater", "s", "Patient/1")
+
+
+def test_days_of_one_person_keep_their_distance_and_none_stays_where_it_was() -> None:
+    disguise = Disguise(SALT)
+    moved = {f"p{each}": disguise.shifted(f"p{each}", DAY) - DAY for each in range(400)}
+    assert all(1 <= abs(each.days) <= 182 for each in moved.values())
+    assert len(set(moved.values())) > 200
+    later = disguise.shifted("p1", DAY + timedelta(days=7))
+    assert later - disguise.shifted("p1", DAY) == timedelta(days=7)
+
+
+def test_a_short_salt_is_refused() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        Disguise(b"short")
+
+
+def test_the_salt_is_never_shown() -> None:
+    assert "SALT" not in repr(Disguise(SALT))
+    assert repr(SALT) not in repr(Disguise(SALT))
+
+
+def test_a_rare_medicine_is_emptied_and_the_column_is_named() -> None:
+    told, lost = suppress(
+        [*rows(11), *rows(3, medication_class="N05A"), *rows(12, medication_class="none")], 11
+    )
+    rare = [row for row in told if "N05A" in row.person]
+    assert lost == 3  # three alone share even the combination without language and medicine
+    assert rare == []
+    told, lost = suppress(
+        [*rows(11), *rows(6, medication_class="N05A"), *rows(5, medication_class="N05B")], 11
+    )
+    assert lost == 0
+    assert {(row.medication_class, row.suppressed) for row in told if "N05" in row.person} == {
+        (None, "language medication_class")
+    }
+
+
+def test_forms_of_one_person_count_once() -> None:
+    told, lost = suppress([replace(ROW, administration=str(each)) for each in range(40)], 11)
+    assert (told, lost) == ([], 40)
+
+
+VALUES = st.builds(
+    replace,
+    st.just(ROW),
+    person=st.sampled_from([f"p{each}" for each in range(30)]),
+    age_band=st.sampled_from(["7–11", "12–17", "unknown"]),
+    modality=st.sampled_from(["virtual", "in-person", None]),
+    carer_present=st.sampled_from([True, False, None]),
+    medication_class=st.sampled_from(["N06B", "none", None]),
+    language=st.sampled_from(["en", "es"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VALUES, max_size=120), st.integers(2, 11))
+def test_no_combination_is_ever_told_of_fewer_people(found: list[Administration], smallest: int) -> None:
+    told, lost = suppress(found, smallest)
+    assert len(told) + lost == len(found)
+    sharing = defaultdict(set)
+    for row in told:
+        sharing[row.age_band, row.modality, row.carer_present, row.medication_class, row.language].add(
+            row.person
+        )
+    assert all(len(people) >= smallest for people in sharing.values())
+
+
+def test_classes_of_medicines_are_atc_or_the_site_s_own() -> None:
+    atc = Course("A", DAY, None, ongoing=True, codes=(("http://www.whocc.no/atc", "N06BA04"),))
+    own = Course("B", DAY, None, ongoing=True, codes=(("urn:own", "7"),))
+    unknown = Course("C", DAY, None, ongoing=True)
+    classes = MedicineClasses({("urn:own", "7"): "sleep aids"})
+    assert classes.on([atc, own, unknown], DAY) == "N06B+sleep aids+unclassified"
+    assert classes.on([atc], DAY - timedelta(days=1)) == "none"
+    assert classes.on([Course("D", DAY, None, ongoing=False)], DAY) is None
