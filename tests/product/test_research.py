@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
 from plugin.roles import Role, RoleBook
+from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, sign_in
-from tests.product.test_personalities import ANSWERS
 from tests.product.world import World, run_world
 
 RESEARCHER, OTHER = "205", "206"
