@@ -12,6 +12,7 @@ import httpx
 import structlog
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from plugin import __version__, request_id
@@ -148,7 +149,9 @@ def create_app(
     )
     for part in PARTS:
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=Path(str(files("plugin") / "static"))), name="static")
+    # Compressed: what is public only. Pages hold secrets beside what others can put into them (BREACH).
+    static = StaticFiles(directory=Path(str(files("plugin") / "static")))
+    app.mount("/static", GZipMiddleware(static), name="static")
     app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")
     install_error_answers(app)
     return app
