@@ -7,6 +7,7 @@ RapportError
 ├── Forbidden            403  somebody else must act, or act differently
 ├── NotFound             404
 ├── Conflict             409  the same identifier with other content
+├── AnsweredElsewhere    409  load the form again, look over the answers, send
 ├── InvitationUnusable   410  ask for a new form
 ├── TooLarge             413
 ├── WrongMediaType       415
@@ -83,6 +84,14 @@ class Conflict(RapportError):
 
     status = 409
     title = "Already recorded differently"
+    code = "conflict"
+
+
+class AnsweredElsewhere(RapportError):
+    """A form is sent without answers that another page of it has given."""
+
+    status = 409
+    title = "There are more answers"
     code = "conflict"
 
 

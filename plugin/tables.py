@@ -119,7 +119,8 @@ def print_instrument(out: Console, instrument: Instrument, language: str) -> Non
         text = wording.items.get(item.link_id, "") if wording else ""
         questions.add_row(item.link_id, text, options)
     out.print(questions)
-    scores = Table("score", "code", "range", "expression")
+    scores = Table("score", "code", "range")
+    scores.add_column("expression", overflow="fold")
     for each in instrument.scores:
         scores.add_row(each.display, each.code.code, f"{each.low} to {each.high}", each.expression)
     out.print(scores)

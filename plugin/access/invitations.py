@@ -5,6 +5,7 @@ the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encry
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -224,8 +225,24 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
     return changed.rowcount == 1
 
 
-def save_draft(connection: Connection, vault: Vault, invitation_id: str, draft: Draft, now: datetime) -> None:
-    """Keep answers as they are given; InvitationUnusable if the form was sent or withdrawn meanwhile."""
+def save_draft(
+    connection: Connection,
+    vault: Vault,
+    invitation_id: str,
+    answers: Draft,
+    removed: Collection[str],
+    now: datetime,
+) -> Draft:
+    """Keep answers as they are given, beside those that were given on another page; gives all that are kept.
+
+    InvitationUnusable if the form was sent or withdrawn meanwhile.
+    """
+    stored = connection.execute(
+        sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id).with_for_update()
+    ).scalar()
+    draft = {**_draft(vault, invitation_id, stored), **answers}
+    for each in removed:
+        draft.pop(each, None)
     sealed = vault.seal("draft", invitation_id, msgspec.json.encode(draft))
     changed = connection.execute(
         invitation.update()
@@ -237,6 +254,7 @@ def save_draft(connection: Connection, vault: Vault, invitation_id: str, draft: 
     )
     if changed.rowcount != 1:
         raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
+    return draft
 
 
 def language_of_latest(connection: Connection, launch: str) -> str | None:

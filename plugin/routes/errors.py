@@ -210,7 +210,11 @@ def _tell_http(error: HTTPException) -> Told:
             "not-supported",
         )
     return _plain(
-        error.status_code, "Not possible", f"{error.detail}.", "Go back and try again.", "not-supported"
+        error.status_code,
+        "Not possible",
+        f"{error.detail.rstrip('.')}.",
+        "Go back and try again.",
+        "not-supported",
     )
 
 

@@ -20,7 +20,7 @@ from plugin.access.invitations import (
     save_draft,
 )
 from plugin.audit import Actor, Kind
-from plugin.errors import Invalid
+from plugin.errors import AnsweredElsewhere, Invalid
 from plugin.flow import Arrival, submit
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form
@@ -34,6 +34,7 @@ router = APIRouter(prefix="/fill")
 
 class _Answers(msgspec.Struct, forbid_unknown_fields=True):
     answers: Draft
+    removed: tuple[str, ...] = ()  # what this page had answered, and took back
 
 
 async def invitation(
@@ -82,13 +83,15 @@ async def form(found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
 async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
-    """Keep the answers given so far; durable when this answers."""
+    """Keep the answers given so far, and say of which questions answers are kept; durable when this answers."""
     now = rapport.clock()
     check_usable(found, now)
-    answers = _read_answers(body, _instrument(rapport, found))
+    sent = _read_answers(body, _instrument(rapport, found))
     vault = rapport.ledger.vault
-    await rapport.ledger.bookkeep(lambda connection: save_draft(connection, vault, found.id, answers, now))
-    return JSONResponse({"state": "kept"})
+    kept = await rapport.ledger.bookkeep(
+        lambda connection: save_draft(connection, vault, found.id, sent.answers, sent.removed, now)
+    )
+    return JSONResponse({"state": "kept", "answered": sorted(kept)})
 
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
@@ -97,10 +100,24 @@ async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> 
     if found.state is not InvitationState.SUBMITTED:
         check_usable(found, rapport.clock())
         instrument = _instrument(rapport, found)
-        await _submit(rapport, found, instrument, _read_answers(body, instrument))
+        sent = _read_answers(body, instrument)
+        await _check_complete(rapport, found, sent)
+        await _submit(rapport, found, instrument, sent.answers)
         rapport.worker.wake()
     back = None if found.remote else f"/launches/{found.launch}/return"
     return JSONResponse({"state": "saved", "return_url": back})
+
+
+async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
+    """AnsweredElsewhere if answers are kept of which the page that sends knows nothing: nothing given is lost unseen."""
+    vault = rapport.ledger.vault
+    draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
+    unseen = sorted(draft.keys() - sent.answers.keys() - set(sent.removed))
+    if unseen:
+        raise AnsweredElsewhere(
+            f"Answers to {', '.join(unseen)} were given on another page, and are not among those sent.",
+            "Load the form again, look over the answers, and send.",
+        )
 
 
 async def _submit(rapport: Rapport, found: Invitation, instrument: Instrument, answers: Draft) -> None:
@@ -131,14 +148,14 @@ def _instrument(rapport: Rapport, found: Invitation) -> Instrument:
     return rapport.intake.catalogue.by_canonical(found.instrument)
 
 
-def _read_answers(body: bytes, instrument: Instrument) -> Draft:
+def _read_answers(body: bytes, instrument: Instrument) -> _Answers:
     try:
-        answers = msgspec.json.decode(body, type=_Answers).answers
+        sent = msgspec.json.decode(body, type=_Answers)
     except msgspec.MsgspecError as error:
         raise Invalid(
             f"The answers could not be read: {error}.", 'Send {"answers": {linkId: option code or null}}.'
         ) from None
-    unknown = sorted(answers.keys() - instrument.question_ids)
+    unknown = sorted({*sent.answers, *sent.removed} - instrument.question_ids)
     if unknown:
         raise Invalid(f"The form has no question {', '.join(unknown)}.", "Reload the form.")
-    return answers
+    return sent

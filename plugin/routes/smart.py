@@ -45,6 +45,11 @@ async def launch(
     launch: Annotated[str, Query()] = "",
 ) -> Response:
     """EHR launch: the chart opens this address with its issuer and a launch value."""
+    if not iss:
+        raise LaunchRefused(
+            "This address is for EHRs to open, and no EHR is named in it.",
+            "Open Rapport from the patient's chart.",
+        )
     site = rapport.settings.sites.find(iss)
     if not launch:
         raise LaunchRefused(

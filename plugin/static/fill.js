@@ -14,7 +14,7 @@ const call = (path, method, body) => fetch(`/fill/${path}`, {
 function show(template) {
   main.replaceChildren(template.content.cloneNode(true));
   main.querySelector("h1")?.focus();
-  main.querySelector("[data-reload]")?.addEventListener("click", open);
+  main.querySelector("[data-reload]")?.addEventListener("click", () => open());
 }
 
 const screen = (name) => document.querySelector(`template[data-screen=${name}]`);
@@ -27,7 +27,7 @@ function showSaved(template, answer) {
   if (back) main.querySelector("[data-return]").href = back;
 }
 
-async function open() {
+async function open(note = "") {
   show(screen("loading"));
   if (!secret) return show(screen("unusable"));
   try {
@@ -37,7 +37,7 @@ async function open() {
       const form = page.querySelector("[data-form]");
       const parts = await Promise.all(form.dataset.parts.split(" ").filter(Boolean).map((part) => import(part)));
       main.replaceChildren(...page.childNodes);
-      return begin(form, parts);
+      return begin(form, parts, note);
     }
     if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
     // A page loaded again after sending: the server repeats what it said then, and changes nothing.
@@ -48,7 +48,7 @@ async function open() {
   }
 }
 
-function begin(form, parts) {
+function begin(form, parts, note) {
   const words = JSON.parse(form.dataset.words);
   const find = (name, within = form) => within.querySelector(`[data-${name}]`);
   const steps = [...form.querySelectorAll("[data-step]")];
@@ -84,6 +84,15 @@ function begin(form, parts) {
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
+  // What this page knows to be answered, or answers itself: the form may be open on a second page, and neither undoes the other.
+  const known = new Set(JSON.parse(form.dataset.kept)), changed = new Set();
+  const sent = (all) => {
+    const now = answers();
+    return {
+      answers: all ? now : Object.fromEntries(Object.entries(now).filter(([id]) => changed.has(id))),
+      removed: [...known].filter((id) => !(id in now)),
+    };
+  };
   const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
   const answers = () => Object.fromEntries(asked()
     .map((question) => [question.dataset.question, answerOf(question)])
@@ -174,7 +183,7 @@ function begin(form, parts) {
     unsaved = false;
     saving = true;
     let answer;
-    try { answer = await call("answers", "PUT", { answers: answers() }); } catch { answer = null; }
+    try { answer = await call("answers", "PUT", sent(false)); } catch { answer = null; }
     saving = false;
     if (closed) return;
     if (answer?.status === 410) { closed = true; show(screen("unusable")); return; }
@@ -186,8 +195,10 @@ function begin(form, parts) {
       return;
     }
     wait = FIRST_RETRY;
-    if (unsaved) save();
-    else status.textContent = words.saved;
+    const { answered } = await answer.json();
+    if (unsaved) return save();
+    if (answered.some((id) => !known.has(id))) { closed = true; return open(); }
+    status.textContent = words.saved;
   }
 
   // Sending: never twice at once; what comes back is shown where it belongs
@@ -223,7 +234,7 @@ function begin(form, parts) {
     forward.disabled = true;
     forward.textContent = words.sending;
     let answer;
-    try { answer = await call("submit", "POST", { answers: answers() }); } catch { answer = null; }
+    try { answer = await call("submit", "POST", sent(true)); } catch { answer = null; }
     forward.disabled = false;
     if (answer?.ok) {
       closed = true;
@@ -231,6 +242,7 @@ function begin(form, parts) {
     }
     forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return show(screen("unusable")); }
+    if (answer?.status === 409) { closed = true; return open(words.more); }
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);
     alert.textContent = words.failed;
@@ -252,6 +264,8 @@ function begin(form, parts) {
     if ("other" in target.dataset && target.value.trim()) chosen.forEach((option) => { if (option.type === "radio") option.checked = false; });
     if (target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
+    known.add(question.dataset.question);
+    changed.add(question.dataset.question);
     mark(question, "");
     alert.textContent = "";
     keep();
@@ -278,6 +292,7 @@ function begin(form, parts) {
   if (!Object.keys(given).length) go(0);
   else if (open) go(stepOf(open), form.dataset.mode === "all" ? open : undefined);
   else go(review);
+  alert.textContent = note;
   form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
 }
 

@@ -7,10 +7,12 @@ from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
 from sandbox_ehr.cards import Cards
@@ -23,6 +25,10 @@ from sandbox_ehr.request_log import RequestLog
 from sandbox_ehr.settings import RegisteredClient, SandboxSettings
 
 _CLINICIAN_COOKIE = "sandbox_clinician"
+_WORDS = {
+    404: ("Not found", "There is nothing at this address."),
+    405: ("Not possible", "This address is not opened like that."),
+}
 _SIGNED_IN = Annotated[str | None, Cookie(alias=_CLINICIAN_COOKIE)]
 
 
@@ -236,11 +242,25 @@ def _add_failures(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(NotThere)
     async def say_so(_: Request, missing: NotThere) -> Response:
-        return pages.render("not_found.html", status=404, message=str(missing))
+        return pages.render("not_found.html", status=404, title="Not found", message=str(missing))
+
+    @app.exception_handler(StarletteHTTPException)
+    async def say_where(request: Request, refused: StarletteHTTPException) -> Response:
+        if "text/html" not in request.headers.get("accept", ""):
+            return await http_exception_handler(request, refused)
+        title, message = _WORDS.get(refused.status_code, ("Not possible", f"{refused.detail}"))
+        return pages.render("not_found.html", status=refused.status_code, title=title, message=message)
 
     @app.exception_handler(RequestValidationError)
-    async def name_places(_: Request, invalid: RequestValidationError) -> Response:
+    async def name_places(request: Request, invalid: RequestValidationError) -> Response:
         # Without what was sent: FastAPI's own answer repeats it, and fails where it is no text.
+        if "text/html" in request.headers.get("accept", ""):
+            return pages.render(
+                "not_found.html",
+                status=422,
+                title="Not possible",
+                message=f"Missing or wrong: {', '.join(str(each['loc'][-1]) for each in invalid.errors())}.",
+            )
         problems = [
             {"loc": [str(part) for part in each["loc"]], "msg": each["msg"]} for each in invalid.errors()
         ]

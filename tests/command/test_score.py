@@ -80,3 +80,13 @@ def test_help_teaches() -> None:
     done = run("--help")
     assert b"rapport demo" in done.stdout
     assert b"rapport score response.json" in done.stdout
+
+
+def test_an_expression_is_shown_whole_in_a_narrow_terminal() -> None:
+    command = [sys.executable, "-m", "plugin", "instruments", "show", "rapport-checkin-child"]
+    done = subprocess.run(command, capture_output=True, check=True, env={"COLUMNS": "80"})
+    shown = done.stdout.decode()
+    assert "…" not in shown
+    column = "".join(line.split("│")[4] for line in shown.splitlines() if line.count("│") == 5)
+    last = "iif(%bond.answer.value.weight().count() = 2, %bond.answer.value.weight().sum(), {})"
+    assert last.replace(" ", "") in column.replace(" ", "")

@@ -77,8 +77,10 @@ class _Fill:
         return HTMLResponse(pages.render_form(self.desk.forms[secret]))
 
     async def answers(self, request: Request) -> Response:
-        self.desk.drafts.append((await request.json())["answers"])
-        return JSONResponse({"state": "kept"})
+        sent = await request.json()
+        kept = {**(self.desk.drafts[-1] if self.desk.drafts else {}), **sent["answers"]}
+        self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})
+        return JSONResponse({"state": "kept", "answered": list(self.desk.drafts[-1])})
 
     async def submit(self, request: Request) -> Response:
         secret = _secret(request)

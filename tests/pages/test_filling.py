@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from starlette.responses import JSONResponse
 
+from plugin.pages import FormMode
 from tests.pages import samples
 from tests.pages.serving import Desk
 
@@ -331,3 +332,30 @@ def test_every_chosen_option_looks_alike(page: Page, address: str) -> None:
             chosen.evaluate("e => getComputedStyle(e).backgroundColor + getComputedStyle(e).borderTopColor")
         )
     assert len(looks) == 1
+
+
+def test_answers_from_a_second_page_of_the_form_are_shown_not_undone(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    desk.drafts.append({"goal-2": "somewhat"})
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-1": "a-little", "goal-2": "somewhat"})
+    page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_text("Question 3 of 6")).to_be_visible()
+    assert desk.drafts[-1] == {"goal-2": "somewhat", "goal-1": "a-little"}
+
+
+def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    desk.forms["one"] = samples.form(FormMode.ONE, answers=ALL_ANSWERED)
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "There are more answers, from another page. Look them over, then send."
+    )
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()

@@ -169,6 +169,12 @@ async def test_an_issuer_that_is_not_configured_is_never_contacted(world: World)
     assert not [each for each in world.hosts.seen if each.url.host == "evil.invalid"]
 
 
+async def test_a_launch_that_names_no_ehr_says_so(world: World) -> None:
+    answer = await world.browser.get("/launch")
+    assert answer.status_code == 403
+    assert "no EHR is named" in answer.text
+
+
 async def test_an_expired_launch_says_what_to_do(world: World) -> None:
     address = await world.new_launch()
     out = await world.browser.get(address)

@@ -52,6 +52,21 @@ async def test_without_a_clinician_one_is_asked_for_first(ehr: Ehr, path: str) -
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/sign-in", 405), ("POST", "/sign-in", 422)]
+)
+async def test_a_wrong_address_is_told_to_people_on_a_page_and_to_programs_as_json(
+    ehr: Ehr, method: str, path: str, status: int
+) -> None:
+    page = await ehr.http.request(method, path, headers={"Accept": "text/html"})
+    assert page.status_code == status
+    assert NOTICE in page.text
+    assert "To the list of patients" in page.text
+    answer = await ehr.http.request(method, path, headers={"Accept": "application/json"})
+    assert answer.status_code == status
+    assert answer.json()["detail"]
+
+
 async def test_the_list_shows_everybody_by_time_of_today_with_age_and_service(ehr: Ehr) -> None:
     page = (await (await signed_in(ehr)).http.get("/patients")).text
     assert page.count('href="/chart/') == 14

@@ -1,0 +1,67 @@
+"""One form open on two pages, a tablet and a phone: what either of them was told is kept, and sent."""
+
+from typing import Any
+
+import httpx
+
+from tests.product.world import World
+
+
+async def open_form(world: World) -> dict[str, str]:
+    """Launch and hand over; gives the header that opens the form, on as many pages as one likes."""
+    people = await world.people()
+    page = await world.launch()
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    headers = {"X-Rapport-Invitation": secret}
+    await world.browser.get("/fill/form", headers=headers)
+    return headers
+
+
+async def keep(world: World, headers: dict[str, str], **body: Any) -> list[str]:
+    answer = await world.browser.put("/fill/answers", headers=headers, json=body)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["answered"])
+
+
+async def send(world: World, headers: dict[str, str], **body: Any) -> httpx.Response:
+    return await world.browser.post("/fill/submit", headers=headers, json=body)
+
+
+async def test_answers_of_one_page_do_not_undo_those_of_another(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "goal-2": "mostly"})
+    assert await keep(world, headers, answers={"goal-1": "a-little"}) == ["goal-1", "goal-2"]
+
+
+async def test_an_answer_that_is_taken_back_is_kept_no_longer(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "goal-2": "mostly"})
+    assert await keep(world, headers, answers={}, removed=["goal-1"]) == ["goal-2"]
+
+
+async def test_a_page_that_does_not_know_of_an_answer_cannot_send_without_it(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "bond-2": "mostly"})
+    refused = await send(world, headers, answers={"goal-1": "mostly"})
+    assert refused.status_code == 409
+    said = refused.json()["issue"][0]["diagnostics"]
+    assert "bond-2" in said
+    assert "look over the answers" in said
+    form = await world.browser.get("/fill/form", headers=headers)
+    assert form.text.count(" checked") == 2
+
+
+async def test_a_page_that_took_an_answer_back_can_send_without_it(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "bond-2": "mostly"})
+    taken = await send(world, headers, answers={"goal-1": "mostly"}, removed=["bond-2"])
+    assert taken.status_code == 200
+
+
+async def test_an_answer_to_no_question_cannot_be_taken_back(world: World) -> None:
+    headers = await open_form(world)
+    answer = await world.browser.put(
+        "/fill/answers", headers=headers, json={"answers": {}, "removed": ["goal-9"]}
+    )
+    assert answer.status_code == 422
+    assert "goal-9" in answer.text
