@@ -288,9 +288,9 @@ function begin(form, parts, note) {
 
   refresh();
   const given = answers();
-  const open = asked().find((question) => !(question.dataset.question in given));
+  const first = asked().find((question) => !(question.dataset.question in given));
   if (!Object.keys(given).length) go(0);
-  else if (open) go(stepOf(open), form.dataset.mode === "all" ? open : undefined);
+  else if (first) go(stepOf(first), form.dataset.mode === "all" ? first : undefined);
   else go(review);
   alert.textContent = note;
   form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
