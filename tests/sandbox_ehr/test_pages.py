@@ -53,7 +53,8 @@ async def test_without_a_clinician_one_is_asked_for_first(ehr: Ehr, path: str) -
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/sign-in", 405), ("POST", "/sign-in", 422)]
+    ("method", "path", "status"),
+    [("GET", "/nowhere", 404), ("GET", "/sign-in", 405), ("POST", "/sign-in", 422)],
 )
 async def test_a_wrong_address_is_told_to_people_on_a_page_and_to_programs_as_json(
     ehr: Ehr, method: str, path: str, status: int
