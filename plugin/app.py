@@ -21,6 +21,7 @@ from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.cds.caller import CdsCallers
 from plugin.delivery import outbox
+from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
@@ -39,6 +40,7 @@ from plugin.routes import (
     hand_over,
     home,
     kept,
+    notes,
     operating,
     patient,
     remote,
@@ -74,6 +76,7 @@ PARTS = (
     operating,
     smart,
     patient,
+    notes,
     hand_over,
     fill,
     fhir,
@@ -121,11 +124,13 @@ def create_app(
             port.open()
         worker = asyncio.create_task(rapport.worker.run())
         logging = asyncio.create_task(log.run())
+        delivering_notes = asyncio.create_task(rapport.courier.run())
         try:
             yield
         finally:
             logging.cancel()
-            await asyncio.wait({logging})
+            delivering_notes.cancel()
+            await asyncio.wait({logging, delivering_notes})
             rapport.worker.stop()
             await asyncio.wait({worker})
             if port:
@@ -194,6 +199,7 @@ def wire(
         http=http,
         sender=sender,
         worker=worker,
+        courier=NoteCourier(ledger, trail, sender.note, clock, destinations),
         clock=clock,
         left_out=stock.left_out,
         metrics=metrics,

@@ -106,6 +106,9 @@ frame_ancestors = ["https://ehr.example.org"]
 # schedule = "every"
 # ehr_patience_seconds = 2.5  # the patient page then opens from Rapport's own ledger
 
+# Let clinicians write a note, drafted from the scores, into the record; asks for the scope to create documents.
+# notes = false
+
 # Show on the patient page from when to when medicines were taken; asks for the scopes to read them.
 # show_medication = false
 

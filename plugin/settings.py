@@ -147,6 +147,7 @@ class _Site(WritingSection):
     schedule: str = "every"
     ehr_patience_seconds: Annotated[float, Field(ge=0.1, le=20)] = 2.5
     show_medication: bool = False
+    notes: bool = False
     interpretation: InterpretationSection | None = None
     roles: RolesSection = RolesSection()
     cds: CdsSection | None = None
@@ -356,7 +357,7 @@ def _needs_keys(site: _Site) -> bool:
 def _scopes(site: _Site) -> tuple[str, ...]:
     if site.scopes is not None:
         return site.scopes
-    documents = (DOCUMENT_SCOPE,) if site.wants_document else ()
+    documents = (DOCUMENT_SCOPE,) if site.wants_document or site.notes else ()
     return (*DEFAULT_SCOPES, *documents, *(MEDICATION_SCOPES if site.show_medication else ()))
 
 

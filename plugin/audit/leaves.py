@@ -30,6 +30,7 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "response": (t.response, "id", {"sealed_body": "response", "sealed_results": "results"}),
     "attempt": (t.attempt, "id", {}),
     "norm": (t.norm, "id", {}),
+    "note": (t.note, "id", {"sealed_text": "note"}),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.

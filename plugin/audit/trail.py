@@ -62,6 +62,9 @@ class Kind(StrEnum):
     CARDS_GIVEN = "cards-given"
     CARD_ANSWERED = "card-answered"
     CASELOAD_VIEWED = "caseload-viewed"
+    NOTE_WRITTEN = "note-written"
+    NOTE_VIEWED = "note-viewed"
+    NOTE_DELIVERY = "note-delivery"
 
 
 # kind -> (type, subtype, action)
@@ -91,6 +94,9 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),
     Kind.CARDS_GIVEN: (_REST, (_OWN, "cards-given"), "R"),
     Kind.CARD_ANSWERED: (_REST, (_OWN, "card-answered"), "C"),
+    Kind.NOTE_WRITTEN: (_REST, (_OWN, "note-written"), "C"),
+    Kind.NOTE_VIEWED: (_REST, (_OWN, "note-viewed"), "R"),
+    Kind.NOTE_DELIVERY: (_REST, (_RESTFUL, "create"), "C"),
     Kind.CASELOAD_VIEWED: (_REST, (_OWN, "caseload-viewed"), "R"),
 }
 
@@ -149,7 +155,7 @@ class Trail:
 
     def _agents(self, kind: Kind, actor: Actor, server: str | None) -> list[JsonObject]:
         # BALP: the client of a create and the server of a read are where the data come from.
-        gives = kind is Kind.DELIVERY or _CODING[kind][2] == "R"
+        gives = kind in {Kind.DELIVERY, Kind.NOTE_DELIVERY} or _CODING[kind][2] == "R"
         own: JsonObject = {
             "type": {"coding": [_SOURCE_ROLE if gives else _DESTINATION_ROLE]},
             "who": {"display": f"Rapport {__version__}"},

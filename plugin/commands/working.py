@@ -34,7 +34,10 @@ async def deliver(settings: Settings, for_operators: Listen | None = None) -> No
             if port:
                 port.open()
             log.info("worker.started")
+            notes = asyncio.create_task(rapport.courier.run())
             await rapport.worker.run()
+            notes.cancel()
+            await asyncio.wait({notes})
             log.info("worker.stopped")
         finally:
             if port:

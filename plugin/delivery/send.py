@@ -14,12 +14,16 @@ from plugin.audit.trail import Clock
 from plugin.delivery.capability import Capability, read_capability
 from plugin.delivery.choosing import Origin, build_writer, can_write_some, needs_ehr
 from plugin.delivery.companion import Companion
+from plugin.delivery.document import DOCUMENT
 from plugin.delivery.keep import Record
+from plugin.delivery.lookup import Lookup
+from plugin.delivery.notes import Note, build_note, note_identifier
 from plugin.delivery.outbox import Claimed
 from plugin.delivery.worker import NoToken, NoWriter
-from plugin.delivery.writers import Writer, Written
+from plugin.delivery.writers import Writer, Written, can_create
 from plugin.ehr import Ehr, EhrRefused, EhrUnavailable, NotFound, NotPermitted, TokenRefused
 from plugin.ledger import Ledger
+from plugin.observations.build import identifier_query
 from plugin.writing import DEFAULT_WRITING, WriterKind, Writing
 from questionnaires import Catalogue
 from smart_launch import (
@@ -156,6 +160,39 @@ class EhrSender:
         lock = self._refreshing.setdefault(held.id, asyncio.Lock())
         async with lock, self._ledger.alone(f"refresh {held.id}"):
             return await self._refresh(held)
+
+    async def note(self, note: Note, look_first: bool) -> str:  # noqa: FBT001 -- the courier's signature
+        """Write a note into its record; NoToken or NoWriter besides the EHR's errors. Gives its reference there."""
+        site = self._sites[note.site]
+        token = await self._note_token(site, note)
+        ehr = Ehr(site.fhir_base, token.value, self._http)
+        capability = await self._capability(site, ehr)
+        if DOCUMENT not in capability.creates:
+            raise NoWriter("The EHR takes no documents from apps")
+        identifier = note_identifier(note.id)
+        if look_first:
+            lookup = Lookup(ehr, capability.searches, note.patient, note.written)
+            if (found := await lookup.by_identifier(DOCUMENT, identifier)) is not None:
+                return found
+        condition = identifier_query(identifier) if DOCUMENT in capability.conditional else None
+        return (await ehr.create(build_note(note), DOCUMENT, if_none_exist=condition)).location
+
+    async def _note_token(self, site: Site, note: Note) -> _Token:
+        """Find a token that may create documents: the launch's it was written in, another's, the site's own."""
+        vault = self._ledger.vault
+        launches = await self._ledger.read(
+            lambda connection: launches_with_token(connection, vault, site.id, note.patient, note.launch)
+        )
+        able = [each for each in launches if can_create(DOCUMENT, each.context.granted)]
+        for each in able:
+            tokens = await self.tokens_of(each)
+            if tokens is not None:
+                return _Token(tokens.access_token, Scopes.parse(tokens.scope))
+        if site.backend_scopes:
+            return await self._system_token(site)
+        if not able:
+            raise NoWriter("The EHR did not grant Rapport to write documents")
+        raise NoToken("The sign-in to the EHR has ended: opening Rapport for this patient again sends it")
 
     async def _find_token(self, site: Site, claimed: Claimed) -> _Token | None:
         """Find a token that may write; None if none may and the companion server still can."""

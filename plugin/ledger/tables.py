@@ -177,6 +177,34 @@ attempt = Table(
     Column("detail", Text, nullable=False),
 )
 
+# What a clinician wrote for the record, as it was sent; how far it is stands beside it.
+note = Table(
+    "note",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("patient", String(128), nullable=False),
+    Column("encounter", String(128)),
+    Column("launch", String(36), nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("written", Instant, nullable=False),
+    Column("sealed_text", LargeBinary, nullable=False),
+    Index("ix_note_site_patient", "site", "patient"),
+)
+
+note_delivery = Table(
+    "note_delivery",
+    metadata,
+    Column("note", ForeignKey("note.id"), primary_key=True),
+    Column("state", String(16), nullable=False),  # DeliveryState
+    Column("due", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("location", String(200)),
+    Index("ix_note_delivery_state_due", "state", "due"),
+)
+
 audit = Table(
     "audit",
     metadata,

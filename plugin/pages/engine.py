@@ -9,6 +9,7 @@ from importlib.resources import files
 from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from plugin.pages.delivery import delivery_label
 from plugin.pages.trend import kinds_on, on_day, sessions
 from plugin.pages.words import direction, interface_language, translations
 
@@ -51,6 +52,7 @@ def _environment(language: str) -> Environment:
     environment.filters["kinds_on"] = kinds_on
     environment.filters["moment"] = lambda moment: _moment(moment, language)
     environment.filters["number"] = number
+    environment.filters["label"] = delivery_label
     environment.filters["decimal"] = lambda value: number(round(value, 1))
     return environment
 

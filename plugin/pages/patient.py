@@ -51,6 +51,7 @@ class RespondentChoice:
     relationship: str = ""
     standing: str = ""
     is_due: bool = False
+    has_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,16 @@ class RecentResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteLine:
+    """A note for the record, and how far it is."""
+
+    id: str
+    when: datetime
+    state: DeliveryMark
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenForm:
     """A form that has been handed over or sent out and not come back; `state` in words, `remote` if by link."""
 
@@ -137,6 +148,7 @@ class PatientPage:
     trend: Trend = field(default_factory=Trend)
     notices: tuple[Notice, ...] = ()
     open_forms: tuple[OpenForm, ...] = ()
+    notes: tuple[NoteLine, ...] = ()
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of what is said about scores; the rest of the page is English
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
@@ -158,7 +170,8 @@ class PatientPage:
     @property
     def in_motion(self) -> bool:
         """True if a delivery may still change by itself."""
-        return any(response.state not in FINAL for response in self.responses)
+        states = [*(each.state for each in self.responses), *(each.state for each in self.notes)]
+        return any(state not in FINAL for state in states)
 
 
 @dataclass(frozen=True, slots=True)

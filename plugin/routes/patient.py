@@ -13,6 +13,7 @@ from plugin.access.launches import Launch, newer_launch_of_another
 from plugin.access.sessions import Session
 from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts, read_all_of
+from plugin.delivery.notes import notes_of
 from plugin.ehr import EhrUnavailable
 from plugin.errors import NotFound
 from plugin.norming import in_use
@@ -44,38 +45,42 @@ async def patient(
 
     It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer.
     """
-    now, vault = rapport.clock(), rapport.ledger.vault
-    policy = rapport.settings.policies[found.site]
-    patience = LONG_PATIENCE if wait else policy.ehr_patience
-    chart, accounts, under_way, norms = await asyncio.gather(
-        _chart(rapport, found, medication=policy.show_medication, patience=patience),
-        _accounts(rapport, found),
-        rapport.ledger.read(
-            lambda connection: open_invitations(connection, vault, found.site, found.patient, now)
-        ),
-        rapport.ledger.read(lambda connection: in_use(connection, found.site)),
-    )
+    known = await read_known(rapport, found, session, wait=wait)
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    kept = accounts if chart.has_history else await _all_accounts(rapport, found)
-    newer = await rapport.ledger.read(
-        lambda connection: newer_launch_of_another(connection, found, session.key, now)
-    )
-    page = patient_page(
-        rapport,
-        found,
-        Known(chart, accounts, kept, under_way, norms, newer, waited=wait),
-        csrf_token(rapport, found),
-        choose_language(accept_language),
-    )
+    page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
     return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
+
+
+async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait: bool = False) -> Known:
+    """Read what the patient page shows, from the EHR and the ledger side by side."""
+    policy, now, vault = rapport.settings.policies[found.site], rapport.clock(), rapport.ledger.vault
+    patience = LONG_PATIENCE if wait else policy.ehr_patience
+    chart, accounts, own = await asyncio.gather(
+        _chart(rapport, found, medication=policy.show_medication, patience=patience),
+        _accounts(rapport, found),
+        rapport.ledger.read(
+            lambda connection: (
+                open_invitations(connection, vault, found.site, found.patient, now),
+                in_use(connection, found.site),
+                notes_of(connection, found.site, found.patient),
+                newer_launch_of_another(connection, found, session.key, now),
+            )
+        ),
+    )
+    under_way, norms, notes, newer = own
+    kept = accounts if chart.has_history else await _all_accounts(rapport, found)
+    return Known(chart, accounts, kept, under_way, norms, notes, newer, waited=wait)
 
 
 @router.get("/responses.json")
 async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONResponse:
     """Tell how far the responses are on their way into the record."""
-    accounts = await _accounts(rapport, found)
+    accounts, notes = await asyncio.gather(
+        _accounts(rapport, found),
+        rapport.ledger.read(lambda connection: notes_of(connection, found.site, found.patient)),
+    )
     return JSONResponse(
         [
             {
@@ -85,6 +90,15 @@ async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONRespon
                 "detail": account.detail,
             }
             for account in accounts
+        ]
+        + [
+            {
+                "id": each.note.id,
+                "state": each.state,
+                "state_label": delivery_label(each.state),
+                "detail": each.detail,
+            }
+            for each in notes
         ]
     )
 

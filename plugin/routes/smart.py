@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from plugin.access import launches, sessions
 from plugin.access.launches import Launch
 from plugin.audit import Actor, Kind
-from plugin.delivery import outbox
+from plugin.delivery import notes, outbox
 from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import NotFound
 from plugin.roles import Code, read_role_codes
@@ -204,12 +204,14 @@ async def _arrive(
         launches.save_launch(connection, vault, key, new, codes)
         if new.patient:
             outbox.release_held(connection, site.id, new.patient, now)
+            notes.release_held_notes(connection, site.id, new.patient, now)
 
     audit = rapport.trail.entry(
         Kind.LAUNCH, Actor(new.user), site=site.id, patient=new.patient or None, server=site.fhir_base
     )
     await rapport.ledger.write(store, audit)
     rapport.worker.wake()
+    rapport.courier.wake()
     answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}", status_code=303)
     set_session_cookie(answer, handle)
     return answer

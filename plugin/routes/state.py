@@ -15,6 +15,7 @@ from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail
 from plugin.audit.trail import Clock
 from plugin.cds.caller import CdsCallers
+from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import DeliveryWorker
 from plugin.ehr import Ehr
@@ -43,6 +44,7 @@ class Rapport:
     http: httpx.AsyncClient
     sender: EhrSender
     worker: DeliveryWorker
+    courier: NoteCourier
     clock: Clock
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)

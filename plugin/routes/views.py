@@ -9,6 +9,7 @@ from typing import Any
 from plugin.access.invitations import Draft, Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
+from plugin.delivery.notes import SentNote
 from plugin.norming import Norm
 from plugin.pages import (
     AnswerLine,
@@ -22,6 +23,7 @@ from plugin.pages import (
     InstrumentChoice,
     Kind,
     LockPage,
+    NoteLine,
     Notice,
     NoticeKind,
     OpenForm,
@@ -66,6 +68,7 @@ class Known:
     kept: tuple[Account, ...]
     under_way: tuple[tuple[Invitation, int], ...]
     norms: tuple[Norm, ...]
+    notes: tuple[SentNote, ...] = ()
     newer: datetime | None = None
     waited: bool = False
 
@@ -110,6 +113,10 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             _open_form(catalogue, each, answered, people, rapport.clock())
             for each, answered in known.under_way
         ),
+        notes=tuple(
+            NoteLine(each.note.id, each.note.written, DeliveryMark(each.state), each.detail)
+            for each in known.notes
+        ),
         late=bool(chart.late) and not known.waited,
     )
 
@@ -126,7 +133,8 @@ class _Heard:
 def _respondent(rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard) -> RespondentChoice:
     standing, is_due = _standing(rapport.settings.policies[launch.site].schedule, who.reference, heard)
     name = name_of(who, who.rater)
-    return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due)
+    answered = who.reference in heard.answered
+    return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due, answered)
 
 
 def _standing(schedule: Schedule, reference: str, heard: _Heard) -> tuple[str, bool]:

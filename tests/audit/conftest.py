@@ -17,10 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.audit import Actor, Kind, Trail
+from plugin.delivery.notes import Note, keep_note
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
+from plugin.routes.state import Rapport
 from plugin.scores import Key, compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
@@ -140,6 +142,18 @@ def back_up(folder: Path) -> None:
     shutil.copytree(settings.log_folder, folder / "yesterday" / "log")
 
 
+async def _write_a_note(rapport: Rapport) -> None:
+    """Keep a note as the clinician's page does; nobody's token can send it."""
+    note = Note(
+        "n1", "sandbox", "Patient/1001", None, "l1", "Practitioner/202", "en", datetime.now(UTC), "School.\n"
+    )
+    about = (f"DocumentReference/{note.id}",)
+    entry = rapport.trail.entry(
+        Kind.NOTE_WRITTEN, Actor(note.author), site=note.site, patient=note.patient, about=about
+    )
+    await rapport.ledger.write(lambda c: keep_note(c, rapport.ledger.vault, note), entry)
+
+
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
@@ -163,6 +177,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await world.rapport.state.rapport.ledger.write(
                 lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
+            await _write_a_note(world.rapport.state.rapport)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())

@@ -81,6 +81,7 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
         "attempt": lambda: {f"attempt {row['id']}"},
         "audit": lambda: {f"audit {row['event']}", f"audit entry {row['event']}"},
         "norm": lambda: {f"norm {row['id']}", "norms"},
+        "note": lambda: {f"note {row['id']}"},
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()

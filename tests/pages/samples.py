@@ -12,6 +12,7 @@ from plugin.pages import (
     Contact,
     DeliveryAttempt,
     DeliveryMark,
+    DraftPage,
     FailurePage,
     FormMode,
     FormView,
@@ -20,6 +21,8 @@ from plugin.pages import (
     Kind,
     Link,
     LockPage,
+    NoteLine,
+    NotePage,
     Notice,
     NoticeKind,
     OpenForm,
@@ -35,6 +38,7 @@ from plugin.pages import (
     Trend,
     TrendPoint,
     TrendSeries,
+    draft_text,
 )
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
 from plugin.pages.staff import DeskFrame
@@ -386,6 +390,24 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
         clinicians=(("Practitioner/1", "Dr Amara Osei"),), instruments=(("Rapport Check-in", "Rapport Check-in"),),
         has_team=True, reads_scores=True,
     )  # fmt: skip
+
+
+NOTES = (
+    NoteLine("n2", NOW, DeliveryMark.SENDING),
+    NoteLine("n1", NOW - timedelta(days=7), DeliveryMark.REFUSED, "The EHR takes no documents from apps"),
+)
+
+
+def draft() -> DraftPage:
+    return DraftPage("0b8e", "token", "n3", "Mia Kowalski", draft_text(patient()), True, "en", 20_000)
+
+
+def note(**changes: object) -> NotePage:
+    values: dict[str, object] = {
+        "launch": "0b8e", "csrf": "token", "note": "n1", "who": "", "text": draft_text(patient()), "when": NOW,
+        "state": DeliveryMark.REFUSED, "detail": "The EHR takes no documents from apps", "location": None, "language": "en",
+    }  # fmt: skip
+    return NotePage(**{**values, **changes})  # type: ignore[arg-type] # checked by the tests
 
 
 RESPONSE = ResponsePage(

@@ -1,0 +1,163 @@
+"""Notes for the record: a draft from the scores that the clinician edits, then one document, exactly once, in the clinician's name."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Header
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from plugin.audit import Kind
+from plugin.delivery.document import DOCUMENT
+from plugin.delivery.notes import MOST_CHARACTERS, Note, SentNote, keep_note, read_note, retry_note
+from plugin.delivery.writers import can_create
+from plugin.errors import Invalid, NotFound
+from plugin.pages import (
+    DeliveryMark,
+    DraftPage,
+    NotePage,
+    choose_language,
+    draft_text,
+    render_draft,
+    render_note,
+)
+from plugin.routes.patient import read_known
+from plugin.routes.state import (
+    CurrentLaunch,
+    CurrentRapport,
+    CurrentSession,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    csrf_token,
+)
+from plugin.routes.views import patient_page
+
+router = APIRouter(prefix="/launches/{launch}/notes", dependencies=[Depends(check_origin)])
+
+Csrf = Annotated[str, Form(max_length=200)]
+Language = Annotated[str | None, Header(alias="accept-language")]
+
+
+@router.get("/new")
+async def draft(
+    found: CurrentLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    accept_language: Language = None,
+) -> HTMLResponse:
+    """Draft a note from what the patient page shows."""
+    language = choose_language(accept_language)
+    known = await read_known(rapport, found, session)
+    csrf = csrf_token(rapport, found)
+    page = patient_page(rapport, found, known, csrf, language)
+    await rapport.ledger.record(
+        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+    )
+    return HTMLResponse(
+        render_draft(
+            DraftPage(
+                launch=found.id,
+                csrf=csrf,
+                note=str(uuid.uuid4()),
+                who=known.chart.name,
+                text=draft_text(page),
+                can_write=can_create(DOCUMENT, found.context.granted),
+                language=language,
+                most=MOST_CHARACTERS,
+            )
+        )
+    )
+
+
+@router.post("")
+async def write(
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    csrf: Csrf,
+    note: Annotated[uuid.UUID, Form()],
+    text: Annotated[str, Form(max_length=2 * MOST_CHARACTERS)] = "",
+    accept_language: Language = None,
+) -> RedirectResponse:
+    """Keep a note, durably, and have it written; the same form again changes nothing."""
+    check_csrf(rapport, found, csrf)
+    written = "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    if not written or len(written) > MOST_CHARACTERS:
+        raise Invalid(
+            "The note is empty." if not written else "The note is too long.",
+            f"Write up to {MOST_CHARACTERS} characters.",
+        )
+    new = Note(
+        id=str(note),
+        site=found.site,
+        patient=found.patient,
+        encounter=found.encounter,
+        launch=found.id,
+        author=found.author,
+        language=choose_language(accept_language),
+        written=rapport.clock(),
+        text=f"{written}\n",
+    )
+    about = (f"DocumentReference/{new.id}",)
+    audit = rapport.trail.entry(
+        Kind.NOTE_WRITTEN, actor_of(found), site=found.site, patient=found.patient, about=about
+    )
+    await rapport.ledger.write(lambda connection: keep_note(connection, rapport.ledger.vault, new), audit)
+    rapport.courier.wake()
+    return RedirectResponse(f"/launches/{found.id}/notes/{new.id}", status_code=303)
+
+
+@router.get("/{note}")
+async def show(
+    note: str, found: CurrentLaunch, rapport: CurrentRapport, accept_language: Language = None
+) -> HTMLResponse:
+    """Show a note and how far it is."""
+    kept = await _own(rapport, found.site, found.patient, note)
+    about = (f"DocumentReference/{note}",)
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.NOTE_VIEWED, actor_of(found), site=found.site, patient=found.patient, about=about
+        )
+    )
+    return HTMLResponse(
+        render_note(
+            NotePage(
+                launch=found.id,
+                csrf=csrf_token(rapport, found),
+                note=kept.note.id,
+                who=kept.note.author if kept.note.author != found.author else "",
+                text=kept.note.text,
+                when=kept.note.written,
+                state=DeliveryMark(kept.state),
+                detail=kept.detail,
+                location=kept.location,
+                language=choose_language(accept_language),
+            )
+        )
+    )
+
+
+@router.post("/{note}/retry")
+async def retry(note: str, found: CurrentLaunch, rapport: CurrentRapport, csrf: Csrf) -> RedirectResponse:
+    """Have a note tried again now; the record is searched for it first."""
+    check_csrf(rapport, found, csrf)
+    await _own(rapport, found.site, found.patient, note)
+    now = rapport.clock()
+    audit = rapport.trail.entry(
+        Kind.DELIVERY_RETRIED,
+        actor_of(found),
+        site=found.site,
+        patient=found.patient,
+        about=(f"DocumentReference/{note}",),
+    )
+    await rapport.ledger.write(lambda connection: retry_note(connection, note, now), audit)
+    rapport.courier.wake()
+    return RedirectResponse(f"/launches/{found.id}/notes/{note}", status_code=303)
+
+
+async def _own(rapport: Rapport, site: str, patient: str, note: str) -> SentNote:
+    vault = rapport.ledger.vault
+    kept = await rapport.ledger.read(lambda connection: read_note(connection, vault, note))
+    if (kept.note.site, kept.note.patient) != (site, patient):
+        raise NotFound("There is no such note of this patient.", "Go back to the patient page.")
+    return kept

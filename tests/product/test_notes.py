@@ -1,0 +1,161 @@
+"""Notes for the record: drafted from the scores, edited, written exactly once, kept, and copied where the EHR refuses."""
+
+import base64
+import html
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from plugin.ledger import tables as t
+from tests.product.test_personalities import send_form
+from tests.product.test_plot import ACCEPTED
+from tests.product.world import EHR, World, run_world
+
+DOCUMENTS = ("patient/DocumentReference.crs",)
+
+
+async def draft(world: World, patient: str = "amara") -> tuple[httpx.AsyncClient, str, dict[str, str]]:
+    """Open a draft; gives the browser, the address to send to, and the form as the page filled it."""
+    browser = world.new_browser()
+    page = await world.launch(patient, browser=browser)
+    shown = await browser.get(f"{page.url}/notes/new")
+    assert shown.status_code == 200, shown.text
+    values = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    text = shown.text.partition("<textarea")[2].partition(">\n")[2].partition("</textarea>")[0]
+    return browser, f"{page.url}/notes", {**values, "text": html.unescape(text)}
+
+
+async def send(
+    world: World, browser: httpx.AsyncClient, address: str, form: dict[str, str]
+) -> httpx.Response:
+    """Press "Write to the record"; gives the note's page once the courier is done."""
+    answer = await browser.post(address, data=form)
+    assert answer.status_code == 303, answer.text
+    while await world.rapport.state.rapport.courier.deliver_one():
+        pass
+    for _ in range(100):
+        page = await browser.get(f"https://rapport.invalid{answer.headers['location']}")
+        if 'data-state="scored"' not in page.text and 'data-state="sending"' not in page.text:
+            return page
+    raise AssertionError(page.text)
+
+
+async def texts(world: World, patient: str = "amara") -> list[str]:
+    people = await world.people()
+    found = await world.search("DocumentReference", patient=people[patient])
+    found = [each for each in found if "/note" in str(each.get("identifier", ""))]
+    return [base64.b64decode(each["content"][0]["attachment"]["data"]).decode() for each in found]
+
+
+async def test_the_draft_names_each_raters_scores_and_no_answer(world: World) -> None:
+    await send_form(world)
+    _, _, form = await draft(world)
+    assert re.search(
+        r"^- Amara Okafor, Rapport Check-in, Total: 14 of 24 today; \d+ last time", form["text"], re.M
+    )
+    assert "Answered in this session: Amara Okafor" in form["text"]
+    assert "rupture" not in form["text"].lower()
+    assert "Completely" not in form["text"]
+
+
+async def test_what_was_edited_is_what_stands_in_the_record(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        page = await send(
+            world, browser, address, {**form, "text": "We spoke about school.\n<b>Ärger & Ruhe</b>"}
+        )
+        assert "In the record" in page.text
+        assert await texts(world) == ["We spoke about school.\n<b>Ärger & Ruhe</b>\n"]
+
+
+async def test_the_same_form_twice_is_one_note(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        await send(world, browser, address, form)
+        await send(world, browser, address, form)
+        assert len(await texts(world)) == 1
+
+
+@pytest.mark.parametrize("kind", ["failed-after-commit", "reset-after-commit"])
+async def test_an_attempt_whose_end_is_not_known_is_looked_up(tmp_path: Path, kind: str) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        asked = {"kind": kind, "method": "POST", "path": "/r4/DocumentReference*", "count": 1}
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=asked)).status_code == 201
+        page = await send(world, browser, address, form)
+        assert "Outcome unknown" in page.text
+        world.clock.pass_time(minutes=20)
+        while await world.rapport.state.rapport.courier.deliver_one():
+            pass
+        assert "In the record" in (await browser.get(str(page.url))).text
+        assert len(await texts(world)) == 1
+
+
+async def test_without_the_scope_the_text_is_kept_and_can_be_copied(world: World) -> None:
+    browser, address, form = await draft(world)
+    page = await send(world, browser, address, form)
+    assert "Refused by the EHR" in page.text
+    assert "did not grant Rapport to write documents" in page.text
+    assert 'data-copy="text"' in page.text
+    assert await texts(world) == []
+
+
+async def test_an_ehr_that_refuses_says_why_and_can_be_tried_again(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        asked = {"kind": "forbidden", "method": "POST", "path": "/r4/DocumentReference*", "count": 1}
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=asked)).status_code == 201
+        page = await send(world, browser, address, form)
+        assert "Refused by the EHR" in page.text
+        again = await browser.post(f"{page.url}/retry", data={"csrf": form["csrf"]})
+        assert again.status_code == 303
+        while await world.rapport.state.rapport.courier.deliver_one():
+            pass
+        assert "In the record" in (await browser.get(str(page.url))).text
+
+
+async def test_each_step_is_in_the_trail_and_the_text_is_not(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        await send(world, browser, address, {**form, "text": "We spoke about school."})
+        ledger = world.rapport.state.rapport.ledger
+        rows = await ledger.read(lambda c: c.execute(sa.select(t.audit).order_by(t.audit.c.id)).all())
+        kinds = [row.kind for row in rows]
+        assert {"note-written", "note-delivery", "note-viewed"} <= set(kinds)
+        bodies = [ledger.vault.open("audit", row.event, row.sealed_resource) for row in rows]
+        assert not any(b"school" in body for body in bodies)
+
+
+async def test_another_patients_note_is_not_there(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        await send(world, browser, address, form)
+        other, elsewhere, _ = await draft(world, "mateo")
+        assert (await other.get(f"{elsewhere}/{form['note']}")).status_code == 404
+
+
+async def test_an_empty_note_is_refused(world: World) -> None:
+    browser, address, form = await draft(world)
+    refused = await browser.post(address, data={**form, "text": "  \n "})
+    assert refused.status_code == 422
+    assert "The note is empty" in refused.text
+
+
+async def test_the_patient_page_lists_notes_with_their_states(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        await send(world, browser, address, form)
+        page = await browser.get(address.removesuffix("/notes"))
+        part = page.text.partition("Notes for the record")[2]
+        assert f'data-response="{form["note"]}"' in part
+        assert "In the record" in part
+
+
+async def test_ruptures_are_in_the_draft_only_where_the_site_accepts_them(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        _, _, form = await draft(world, "نور")
+        assert "a rupture by the rule below" in form["text"]
+        assert "Gumz 2012" in form["text"]
