@@ -75,6 +75,17 @@ def test_an_upgraded_database_has_the_tables_of_a_new_one(old: str) -> None:
     engine.dispose()
 
 
+def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/made-with-it.sqlite3")
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        later = {"note", "note_delivery"}
+        made = [each for each in tables.metadata.sorted_tables if each.name not in later]
+        tables.metadata.create_all(connection, tables=made)
+        connection.execute(tables.alembic_version.insert().values(version_num="0006"))
+    assert upgrade(engine) == ("0006", HEAD)
+    engine.dispose()
+
+
 def test_the_newest_step_is_the_one_that_the_software_needs() -> None:
     assert ScriptDirectory(str(SCRIPTS)).get_current_head() == HEAD
 

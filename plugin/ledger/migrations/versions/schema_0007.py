@@ -7,5 +7,5 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the index."""
-    op.create_index("ix_launch_site_user", "launch", ["site", "user"])
+    """Add the index, unless the database was made with it while the schema was still called 0006."""
+    op.create_index("ix_launch_site_user", "launch", ["site", "user"], if_not_exists=True)
