@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from plugin import __version__
-from plugin.commands import audit, conformance, database, deliveries, norms, packages, research
+from plugin.commands import audit, conformance, database, deliveries, keys, norms, packages, research
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
@@ -43,6 +43,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(conformance.app, name="conformance")
 app.add_typer(database.app, name="database")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(keys.app, name="keys")
 app.add_typer(norms.app, name="norms")
 app.add_typer(research.app, name="research")
 app.command()(doctor)

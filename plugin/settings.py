@@ -22,7 +22,7 @@ from plugin.interpretation import Interpretation, InterpretationSection, build_i
 from plugin.research_settings import Research, ResearchSection, build_research
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
-from plugin.secret_keys import read_log_key, read_metrics_token, read_vault_keys
+from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
@@ -367,7 +367,7 @@ def _authenticate(
     if how == "private_key_jwt":
         return PrivateKeyJwt(keys)
     variable = secret_variable(name)
-    secret = environment.get(variable, "")
+    secret = read_secret(environment, variable)
     if secret.lower() in _DEFAULT_SECRETS:
         raise SettingsInvalid(
             f"{variable} is a default that everybody knows.", "Set it to the secret that the EHR issued."

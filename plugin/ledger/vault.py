@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-_KEY_ID_BYTES = 4
+KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 
 
@@ -28,9 +28,19 @@ class Vault:
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) < 32 for key in keys):
             raise ValueError("A vault needs at least one key, each of 32 bytes or more")
-        self._keys = {hashlib.sha256(key).digest()[:_KEY_ID_BYTES]: key for key in keys}
+        self._keys = {hashlib.sha256(key).digest()[:KEY_ID_BYTES]: key for key in keys}
         self._first = next(iter(self._keys))
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
+
+    @property
+    def first_key(self) -> bytes:
+        """The id of the key that seals: four bytes, which every value sealed by it begins with."""
+        return self._first
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys, in hex, the one that seals first."""
+        return tuple(each.hex() for each in self._keys)
 
     def seal(self, purpose: str, row: str, value: bytes) -> bytes:
         """Encrypt `value` so that it opens only for this purpose and row."""
@@ -40,11 +50,11 @@ class Vault:
 
     def open(self, purpose: str, row: str, sealed: bytes) -> bytes:
         """Decrypt; SealBroken if the key is unknown or the value, purpose or row differs."""
-        key_id, nonce = sealed[:_KEY_ID_BYTES], sealed[_KEY_ID_BYTES : _KEY_ID_BYTES + _NONCE_BYTES]
+        key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
         if key_id not in self._keys:
             raise SealBroken(f"No key with id {key_id.hex()} is configured")
         try:
-            body = sealed[_KEY_ID_BYTES + _NONCE_BYTES :]
+            body = sealed[KEY_ID_BYTES + _NONCE_BYTES :]
             return self._cipher(key_id, purpose).decrypt(nonce, body, row.encode())
         except InvalidTag:
             raise SealBroken(f"The sealed {purpose} of row {row} was altered or moved") from None

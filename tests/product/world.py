@@ -301,6 +301,7 @@ async def run_world(
     only_elsewhere: tuple[Path, ...] = (),
     more_scopes: tuple[str, ...] = (),
     backend_scopes: tuple[str, ...] = (),
+    vault_keys: tuple[bytes, ...] = (),
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -315,6 +316,8 @@ async def run_world(
     if only_elsewhere:
         elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
         settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
+    if vault_keys:
+        settings = replace(settings, vault_keys=vault_keys)
     of_ehr = sandbox_settings(folder, personality)
     if backend_scopes:
         site = replace(settings.sites["sandbox"], backend_scopes=backend_scopes)

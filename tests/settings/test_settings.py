@@ -86,7 +86,8 @@ def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
 
 def test_two_keys_rotate(tmp_path: Path) -> None:
     other = "dn89f8O20gBHHd2CudJ5FJ2A2JvljTPBY9OJAPtIMpo"
-    assert len(read(tmp_path, MINIMAL, RAPPORT_SECRET_KEY=f"{other},{SECRET}").vault_keys) == 2
+    both = {"RAPPORT_SECRET_KEY": f"{other},{SECRET}", "RAPPORT_LOG_KEY": SECRET}
+    assert len(read(tmp_path, MINIMAL, **both).vault_keys) == 2
 
 
 def test_init_writes_what_serve_reads(tmp_path: Path) -> None:
