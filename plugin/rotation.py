@@ -18,6 +18,7 @@ SEALED: Mapping[str, Mapping[str, str]] = {
     "launch": {"sealed_context": "launch"},
     "invitation": {"sealed_draft": "draft"},
     "response": {"sealed_body": "response", "sealed_results": "results"},
+    "note": {"sealed_text": "note"},
     "audit": {"sealed_resource": "audit"},
 }
 """What is sealed, by table and column, with the purpose it is sealed for."""
