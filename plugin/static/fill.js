@@ -282,8 +282,9 @@ function begin(form, parts, note) {
   addEventListener("online", save);
   document.addEventListener("visibilitychange", save);
 
+  // Once: what it loads has its own ways from then on.
   form.querySelectorAll("[data-load]").forEach((button) => button.addEventListener("click", async () => {
-    (await import(button.dataset.load)).begin(form, button);
+    try { (await import(button.dataset.load)).begin(form, button); } catch { /* no connection: the form works without */ }
   }, { once: true }));
 
   refresh();

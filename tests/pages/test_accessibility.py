@@ -60,6 +60,13 @@ def _opened_table(path: str) -> Callable[[Page, str, Desk], None]:
     return go
 
 
+def _aided(page: Page, address: str, desk: Desk) -> None:
+    _form("lines", 1)(page, address, desk)
+    page.get_by_role("button", name="Help with reading").click()
+    page.get_by_role("button", name="One key").click()
+    page.get_by_text("What does this mean?").click()
+
+
 def _uncovered(page: Page, address: str, _: Desk) -> None:
     """Show the panel of the form in an EHR's frame, both of its parts."""
     page.goto(f"{address}/fill#one")
@@ -96,6 +103,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form, question answered": _form("one", 1, "somewhat"),
     "form, all questions": _form("all", 0),
     "form, long options": _form("long", 1),
+    "form, with aids": _aided,
     "form, a line": _form("lines", 1),
     "form, lines looked over": _form("lines-kept", 0),
     "form, right to left, whole": _form("arabic-all", 0),

@@ -1,0 +1,99 @@
+// Aids that somebody asks for by a press: reading aloud by a voice of this device, and a stop at every answer for switches.
+// Only voices that speak without the network (localService) are used: what is read is about a patient.
+
+const WAIT_FOR_VOICES = 1000; // ms; browsers load them after the page
+const speech = globalThis.speechSynthesis;
+
+async function voices() {
+  if (!speech) return [];
+  if (!speech.getVoices().length) {
+    await new Promise((done) => {
+      speech.addEventListener("voiceschanged", done, { once: true });
+      setTimeout(done, WAIT_FOR_VOICES);
+    });
+  }
+  return speech.getVoices().filter((voice) => voice.localService);
+}
+
+export async function begin(form, opener) {
+  const words = JSON.parse(opener.dataset.words);
+  const panel = document.createElement("div");
+  panel.className = "aids";
+  panel.id = opener.getAttribute("aria-controls");
+  opener.after(panel);
+  const toggle = () => {
+    panel.hidden = opener.getAttribute("aria-expanded") === "true";
+    opener.setAttribute("aria-expanded", String(!panel.hidden));
+  };
+  opener.addEventListener("click", toggle);
+  toggle();
+
+  const known = await voices();
+  const voiceFor = (element) => {
+    const language = element.closest("[lang]").lang.toLowerCase();
+    return known.find((voice) => voice.lang.toLowerCase() === language)
+      ?? known.find((voice) => voice.lang.toLowerCase().split(/[-_]/)[0] === language.split("-")[0]);
+  };
+  if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press(words.read, (on) => readAloud(form, words, voiceFor, on)));
+  else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent }));
+  panel.append(press(words.stops, (on) => { form.dataset.stops = on ? "all" : ""; }));
+  form.addEventListener("keydown", stop);
+}
+
+function press(label, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button";
+  button.textContent = label;
+  button.setAttribute("aria-pressed", "false");
+  button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    act(on);
+  });
+  return button;
+}
+
+// Reading aloud
+
+const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span";
+
+function readAloud(form, words, voiceFor, on) {
+  const speak = (part) => {
+    speech.cancel();
+    [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility()).forEach((each) => {
+      const voice = voiceFor(each);
+      // The number before a question is a place in the list, not a word of the instrument.
+      const text = (each.querySelector("[data-text]") ?? each).textContent.trim();
+      if (voice && text) speech.speak(Object.assign(new SpeechSynthesisUtterance(text), { voice, lang: voice.lang }));
+    });
+  };
+  form.querySelectorAll("[data-read]").forEach((button) => button.remove());
+  form.removeEventListener("step-shown", form.readsStep);
+  speech.cancel();
+  if (!on) return;
+  form.querySelectorAll("[data-question]").forEach((question) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: words.again });
+    button.dataset.read = "";
+    button.lang = form.lang;
+    button.addEventListener("click", () => speak(question));
+    question.querySelector("legend").after(button);
+  });
+  form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else speech.cancel(); };
+  form.addEventListener("step-shown", form.readsStep);
+  if (form.dataset.mode === "one") speak(form.querySelector("[data-step]:not([hidden])"));
+  addEventListener("pagehide", () => speech.cancel());
+}
+
+// For switches that know two keys, Tab and Space: every answer is a stop of its own, not every group of answers.
+
+function stop(event) {
+  const form = event.currentTarget;
+  if (event.key !== "Tab" || form.dataset.stops !== "all" || event.target.type !== "radio") return;
+  const group = [...event.target.closest("[data-question]").querySelectorAll("[type=radio]")];
+  const next = group[group.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
+  if (!next) return; // the browser leaves the group
+  event.preventDefault();
+  event.stopPropagation();
+  next.focus();
+}

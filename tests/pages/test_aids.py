@@ -1,0 +1,185 @@
+"""Reading aloud by a voice of the device, switches with two keys, reduced motion, 200 % zoom, dark mode."""
+
+import json
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.pages import samples
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+# Headless Chromium has no voices: these stand for those of a device, behind the browser's own interface.
+VOICES = """
+const voices = VOICES.map(([lang, localService]) => ({ lang, localService, name: lang, voiceURI: lang, default: false }));
+class Utterance { constructor(text) { this.text = text; } }
+window.spoken = [];
+Object.defineProperty(window, "SpeechSynthesisUtterance", { value: Utterance });
+Object.defineProperty(window, "speechSynthesis", { value: Object.assign(new EventTarget(), {
+  getVoices: () => voices,
+  speak: ({ text, lang, voice }) => window.spoken.push([text, lang, voice.localService]),
+  cancel: () => { window.spoken.length = 0; },
+}) });
+"""
+AIDS = "Help with reading and answering"
+
+
+def give_voices(page: Page, *voices: tuple[str, bool]) -> None:
+    page.add_init_script(VOICES.replace("VOICES", json.dumps(voices)))
+
+
+def open_aids(page: Page, address: str, secret: str = "one") -> None:
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.get_by_role("button", name=AIDS).click()
+    expect(page.get_by_role("button", name="One key")).to_be_visible()
+
+
+def spoken(page: Page) -> list[list[object]]:
+    said: list[list[object]] = page.evaluate("window.spoken")
+    return said
+
+
+def test_nothing_is_read_before_somebody_asks_for_it(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", True))
+    page.goto(f"{address}/fill#one")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.locator("[data-forward]").click()
+    assert spoken(page) == []
+    assert not [
+        each
+        for each in page.evaluate("performance.getEntriesByType('resource').map((e) => e.name)")
+        if "aids" in each
+    ]
+
+
+def test_a_question_and_its_answers_are_read_when_it_is_shown(page: Page, address: str) -> None:
+    give_voices(page, ("de-DE", True), ("en-GB", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    page.locator("[data-forward]").click()
+    question = samples.QUESTIONS[0]
+    texts = [question.text, *(option.text for option in question.options), "I do not want to answer"]
+    assert spoken(page) == [[text, "en-GB", True] for text in texts]
+
+
+def test_the_instruments_words_are_read_in_its_language(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", True), ("ar-EG", True))
+    open_aids(page, address, "arabic")
+    page.get_by_role("button", name="Read aloud").click()
+    page.locator("[data-forward]").click()
+    assert [lang for _, lang, _ in spoken(page)] == ["ar-EG"] * 4 + ["en-GB"]
+
+
+def test_a_voice_that_needs_the_network_is_not_used(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", False))
+    open_aids(page, address)
+    expect(page.get_by_text("no voice of its own for this language")).to_be_visible()
+    expect(page.get_by_role("button", name="Read aloud")).to_have_count(0)
+
+
+def test_without_any_voice_the_form_says_so_and_works(page: Page, address: str) -> None:
+    open_aids(page, address)
+    expect(page.get_by_text("no voice of its own for this language")).to_be_visible()
+    page.locator("[data-forward]").click()
+    expect(page.get_by_text("Question 1 of 6")).to_be_visible()
+
+
+def test_reading_stops_when_it_is_turned_off(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    read = page.get_by_role("button", name="Read aloud")
+    read.click()
+    expect(page.get_by_role("button", name="Read aloud", pressed=True)).to_be_visible()
+    read.click()
+    page.locator("[data-forward]").click()
+    assert spoken(page) == []
+    expect(page.get_by_role("button", name="Read this aloud")).to_have_count(0)
+
+
+def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Read aloud").click()
+    assert spoken(page) == []
+    page.get_by_role("button", name="Read this aloud").nth(1).click()
+    assert spoken(page)[0][0] == samples.QUESTIONS[1].text
+
+
+def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) -> None:
+    """Tab and Space alone, as a switch gives them: the fourth answer to each question."""
+    page.goto(f"{address}/fill#one")
+    expect(page.locator("[data-form]")).to_be_visible()
+
+    def tab_to(name: str) -> None:
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if (
+                page.evaluate(
+                    "(document.activeElement.closest('label') ?? document.activeElement).textContent.trim()"
+                )
+                == name
+            ):
+                return
+        raise AssertionError(f"Tab does not reach {name}")
+
+    for name in (AIDS, "One key: stop at every answer", "Start"):
+        tab_to(name)
+        page.keyboard.press("Space")
+        page.wait_for_timeout(100)
+    for question in samples.QUESTIONS:
+        expect(page.get_by_role("heading", name=question.text)).to_be_focused()
+        tab_to("Mostly")
+        page.keyboard.press("Space")
+        tab_to("Look over" if question is samples.QUESTIONS[-1] else "Next")
+        page.keyboard.press("Space")
+    tab_to("Send")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{question.link_id: "mostly" for question in samples.QUESTIONS}]
+
+
+@pytest.mark.parametrize("secret", ["one", "all", "lines", "arabic-all", "long"])
+def test_at_200_percent_nothing_is_cut_off_or_covered(page: Page, address: str, secret: str) -> None:
+    # 200 % zoom of a 1180 x 820 tablet: 590 x 410 CSS pixels (WCAG 2.2 criteria 1.4.4 and 1.4.10).
+    page.set_viewport_size({"width": 590, "height": 410})
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.locator("[data-forward]").click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for each in page.locator("label:visible, button:visible").all():
+        each.scroll_into_view_if_needed()
+        box = each.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 590
+
+
+@pytest.mark.parametrize("path", ["/fill#one", "/launches/0b8e/return"])
+def test_who_wants_less_motion_gets_none(browser: Browser, address: str, path: str) -> None:
+    moving = """[...document.querySelectorAll("*")].filter((each) => each.getAnimations({ subtree: true })
+        .some((one) => (one.effect.getComputedTiming().activeDuration ?? 0) > 0)
+        || getComputedStyle(each).transitionDuration.split(", ").some((one) => parseFloat(one) > 0)).length"""
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{address}{path}")
+    page.wait_for_load_state("networkidle")
+    if "fill" in path:
+        page.locator("[data-forward]").click()
+    assert page.evaluate(moving) == 0
+    context.close()
+
+
+@pytest.mark.parametrize("secret", ["one", "lines"])
+def test_a_dark_device_gets_dark_pages(browser: Browser, address: str, secret: str) -> None:
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+    paper, ink = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    brightness = [sum(int(part) for part in each.strip("rgb()").split(",")) for each in (paper, ink)]
+    assert brightness[0] < 150 < 600 < brightness[1]
+    context.close()
