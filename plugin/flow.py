@@ -21,6 +21,7 @@ from plugin.observations import build_results
 from plugin.observations.build import Subject
 from plugin.observations.identity import identify
 from plugin.responses import Response, check_response, read_response
+from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument
 
@@ -109,6 +110,7 @@ def _describe(
         authored=authored,
         issued=received,
         organization=arrival.organization,
+        labels=labels_of(response.meta),
     )
     return Record(
         id=response_id,

@@ -157,6 +157,15 @@ frame_ancestors = ["https://ehr.example.org"]
 # issuer = "https://ehr.example.org/fhir/r4"         # the iss of its tokens
 # jwks_url = "https://ehr.example.org/jwks.json"     # its public keys, on one of the site's hosts
 
+# What the people who answer are asked, and what they see (docs: reference/respondents.md).
+# [site.respondents]
+# consent_below_age = 16         # a caregiver agrees before a younger person's form opens; 0: never asked
+# consent_days = 365             # how long that counts
+# link_with_caregiver = false    # true: a link may go to a child under link_from_age, for a caregiver to open
+# ask_before_sharing = false     # true: the young person decides whether single answers may be read
+# show_score_to = []             # who sees the result after sending: child, caregiver, observer
+# ask_why_skipped = false        # true: whoever does not answer a question is asked why
+
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]
 # score = "rapport-checkin-child-total"

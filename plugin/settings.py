@@ -20,6 +20,7 @@ from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.research_settings import Research, ResearchSection, build_research
+from plugin.respondents import RespondentPolicy, RespondentsSection, build_respondents
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
@@ -73,6 +74,7 @@ class SitePolicy:
     show_medication: bool = False
     interpretation: Interpretation | None = None  # None: scores are shown, never interpreted
     roles: RoleBook = field(default_factory=RoleBook)
+    respondents: RespondentPolicy = field(default_factory=RespondentPolicy)
     cds: CdsClient | None = None  # None: the EHR calls no CDS service of ours
     research: Research | None = None  # None: nothing is given to research
 
@@ -150,6 +152,7 @@ class _Site(WritingSection):
     notes: bool = False
     interpretation: InterpretationSection | None = None
     roles: RolesSection = RolesSection()
+    respondents: RespondentsSection = RespondentsSection()
     cds: CdsSection | None = None
     research: ResearchSection | None = None
 
@@ -199,6 +202,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 show_medication=site.show_medication,
                 interpretation=_interpretation(path, site),
                 roles=build_roles(site.roles),
+                respondents=build_respondents(site.respondents),
                 cds=build_cds(site.cds),
                 research=build_research(site.research, base),
             )

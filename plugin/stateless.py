@@ -11,6 +11,7 @@ from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
 from plugin.observations.identity import identify
 from plugin.responses import Response, check_response, read_response
+from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compile_key, compute
 from questionnaires import Catalogue, Instrument
 
@@ -64,6 +65,7 @@ def score_response(
         authored=response.authored_at or now,
         issued=now,
         organization=organization,
+        labels=labels_of(response.meta),
     )
     return Scored(response_id, response, instrument, scores, results)
 

@@ -52,10 +52,13 @@ class Invitation:
     expires: datetime
     state: InvitationState
     remote: bool = False
+    gate: str | None = None  # plugin.access.gates
+    gate_answer: str | None = None
 
 
-# linkId -> option code or text, several as a list; None: did not want to answer
-Draft = dict[str, str | list[str] | None]
+# linkId -> option code or text, several as a list; None: did not want to answer;
+# {"absent": reason}: no answer for another reason
+Draft = dict[str, str | list[str] | dict[str, str] | None]
 
 
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
@@ -78,6 +81,7 @@ def create_invitation(connection: Connection, vault: Vault, planned: Invitation)
             expires=planned.expires,
             state=planned.state,
             remote=planned.remote,
+            gate=planned.gate,
         )
     )
     return secret
@@ -296,4 +300,6 @@ def _invitation(row: Row[Any]) -> Invitation:
         expires=row.expires,
         state=InvitationState(row.state),
         remote=row.remote,
+        gate=row.gate,
+        gate_answer=row.gate_answer,
     )

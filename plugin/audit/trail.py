@@ -46,6 +46,8 @@ class Kind(StrEnum):
     INVITATION_WITHDRAWN = "invitation-withdrawn"
     HAND_OVER = "hand-over"
     HAND_OVER_ENDED = "hand-over-ended"
+    CONSENT_GIVEN = "consent-given"
+    CONSENT_REFUSED = "consent-refused"
     RESPONSE_RECEIVED = "response-received"
     RESPONSE_SCORED = "response-scored"
     DELIVERY = "delivery"
@@ -79,6 +81,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.INVITATION_WITHDRAWN: (_LOGIN, (_OWN, "invitation-withdrawn"), "D"),
     Kind.HAND_OVER: (_LOGIN, (_OWN, "hand-over"), "E"),
     Kind.HAND_OVER_ENDED: (_LOGIN, (_OWN, "hand-over-ended"), "E"),
+    Kind.CONSENT_GIVEN: (_REST, (_OWN, "consent-given"), "C"),
+    Kind.CONSENT_REFUSED: (_REST, (_OWN, "consent-refused"), "C"),
     Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
     Kind.RESPONSE_SCORED: (_REST, (_RESTFUL, "operation"), "E"),
     Kind.DELIVERY: (_REST, (_RESTFUL, "create"), "C"),

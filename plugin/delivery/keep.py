@@ -17,6 +17,7 @@ from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
+from plugin.responses.labels import Label, read_labels
 
 # Built once: building a statement takes longer than SQLite takes to run it.
 _INSERT: dict[str, sa.Insert] = {
@@ -54,6 +55,11 @@ class Record:
     key_hash: str
     body: bytes
     results: Results
+
+    @property
+    def answers_withheld(self) -> bool:
+        """Whether the respondent did not agree that single answers be read: they stay here."""
+        return Label.ANSWERS_NOT_SHARED in read_labels(self.body)
 
     @property
     def digest(self) -> str:

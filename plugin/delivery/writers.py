@@ -31,6 +31,7 @@ RESPONSE, OBSERVATION, PROVENANCE = "QuestionnaireResponse", "Observation", "Pro
 STANDARD = frozenset({RESPONSE, OBSERVATION, PROVENANCE})
 CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 
+_KEPT_BACK = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _Searches = Mapping[str, frozenset[str]]
@@ -97,6 +98,8 @@ class TransactionWriter:
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Write the Bundle, unless an earlier one is found in the record; complete what stands there in part."""
+        if record.answers_withheld and self.sequence is not None:
+            return await self.sequence.write(ehr, record, look_first=look_first)
         found = await self._find(ehr, record) if look_first else ()
         missing = len(record.results.identifiers) + 1 - len(found)
         if found and (not missing or self.sequence is None):
@@ -173,13 +176,14 @@ class SequenceWriter:
         lookup = Lookup(ehr, self.searches, record.patient, record.authored)
         progress = _Progress(lookup, look_first)
         for kind, value, identifier, body in _steps(record):
-            if kind in self.creates and kind not in progress.refused:
+            if kind in self.creates and kind not in progress.refused and _may_leave(kind, record):
                 await self._step(ehr, progress, kind, (value, identifier), body)
         if progress.refused and not progress.addresses:
             raise next(iter(progress.refused.values()))
         if PROVENANCE in self.creates and not look_first and progress.addresses:
             await self._add_provenance(ehr, progress, record)
-        return Written(tuple(progress.addresses.values()), self._left_out(progress))
+        kept_back = (_KEPT_BACK,) if RESPONSE in self.creates and record.answers_withheld else ()
+        return Written(tuple(progress.addresses.values()), (*kept_back, *self._left_out(progress)))
 
     async def _step(
         self, ehr: Ehr, progress: _Progress, kind: str, names: tuple[str, str], body: bytes
@@ -249,6 +253,10 @@ def _steps(record: Record) -> tuple[tuple[str, str, str, bytes], ...]:
         # Members before the panel: its references must exist when it is created.
         (OBSERVATION, panel, f"{IDENTIFIER_SYSTEM}|{panel}", results.panel),
     )
+
+
+def _may_leave(kind: str, record: Record) -> bool:
+    return kind != RESPONSE or not record.answers_withheld
 
 
 def _not_accepted(kind: str) -> str:

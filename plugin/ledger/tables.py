@@ -108,6 +108,9 @@ invitation = Table(
     Column(
         "remote", Boolean, nullable=False, server_default=false()
     ),  # by link, not on the clinician's device
+    Column("gate", String(16)),  # what a caregiver says before the form opens: plugin.access.gates
+    Column("gate_answer", String(16)),
+    Column("gate_answered", Instant),
     Column("opened", Instant),
     Column("draft_saved", Instant),
     Column("sealed_draft", LargeBinary),

@@ -5,6 +5,7 @@ respondent is its performer; each score is a member, derived from the response b
 performer (the profile's comment) and the scoring engine stands in Provenance instead.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from plugin import __version__
+from plugin.responses.labels import OF_SCORES, Label, write_labels
 from plugin.scores import Score
 from questionnaires import Code, Instrument
 
@@ -68,13 +70,16 @@ def build_results(
     authored: datetime,
     issued: datetime,
     organization: str,
+    labels: Collection[Label] = (),
 ) -> Results:
     """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
 
     References between them are `urn:uuid:` addresses of one transaction; a writer that creates them one by one
-    replaces these by the addresses that the EHR gives.
+    replaces these by the addresses that the EHR gives. `labels` are those of the response; what holds for scores is passed on.
     """
     shared = _shared(response_id, subject, authored=authored, issued=issued)
+    if kept := OF_SCORES & frozenset(labels):
+        shared["meta"] = {"profile": [_PROFILE], "security": write_labels(kept)}
     panel_identifier = f"{response_id}/panel"
     score_identifiers = tuple(f"{response_id}/{score.link_id}" for score in scores)
     panel: JsonObject = {

@@ -6,6 +6,7 @@ import msgspec
 
 from plugin.observations.build import Subject, build_results, full_url
 from plugin.observations.identity import identify
+from plugin.responses.labels import labels_of
 from plugin.scores.bulk import Scored
 
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +37,7 @@ def observations_of(scored: Scored) -> tuple[bytes, ...]:
         authored=moment,
         issued=moment,
         organization="",
+        labels=labels_of(response.meta),
     )
     bodies = (results.panel, *results.scores)
     if response.authored_at is None:

@@ -10,6 +10,7 @@ from plugin.pages.form import (
     ConditionSet,
     FormMode,
     FormView,
+    GatePage,
     Kind,
     LockPage,
     Option,
@@ -17,6 +18,7 @@ from plugin.pages.form import (
     render_code,
     render_fill,
     render_form,
+    render_gate,
     render_lock,
 )
 from plugin.pages.note import DraftPage, NotePage, draft_text, render_draft, render_note
@@ -67,6 +69,7 @@ __all__ = [
     "FailurePage",
     "FormMode",
     "FormView",
+    "GatePage",
     "HomePage",
     "InstrumentChoice",
     "Kind",
@@ -100,6 +103,7 @@ __all__ = [
     "render_failure",
     "render_fill",
     "render_form",
+    "render_gate",
     "render_home",
     "render_link",
     "render_lock",

@@ -28,7 +28,7 @@ class Audience(StrEnum):
     """Who can read the single answers afterwards; the form says it before the first question."""
 
     RECORD = "record"  # the response goes into the health record, where the care team reads it
-    THERAPIST = "therapist"  # only the treating therapist
+    CARE_TEAM = "care-team"  # whoever treats the patient, in Rapport; not in the record
     SCORES = "scores"  # nobody reads single answers; scores only
 
 
@@ -113,9 +113,21 @@ class FormView:
     rater: str  # child | caregiver | therapist | observer
     questions: tuple[Question, ...]
     answers: Mapping[str, str | list[str] | None] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)  # linkId -> why there is no answer
+    asks_why: bool = False  # no answer is asked for its reason
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
+    asks_sharing: bool = False  # the respondent decides whether single answers may be read
+    shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
+
+
+@dataclass(frozen=True, slots=True)
+class GatePage:
+    """What a caregiver is asked before a young person's form opens; names nobody."""
+
+    asks: str  # consent | together | both
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,11 @@ def render_fill(language: str = "en") -> str:
 def render_form(view: FormView) -> str:
     """Give the form as a fragment for the shell."""
     return render("respondent/form.html", language=view.language, view=view)
+
+
+def render_gate(page: GatePage) -> str:
+    """Give the gate as a fragment for the shell."""
+    return render("respondent/gate.html", language=page.language, page=page)
 
 
 def render_lock(page: LockPage) -> str:

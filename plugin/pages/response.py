@@ -28,6 +28,9 @@ class AnswerLine:
 
     question: str
     answer: str | None
+    absent: str = (
+        ""  # why there is none, if it is not that somebody did not want to: a code of data-absent-reason
+    )
 
 
 @dataclass(frozen=True, slots=True)

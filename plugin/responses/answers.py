@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
 from plugin.responses.errors import Issue
+
+
+class Reason(StrEnum):
+    """Why there is no answer, beyond not wanting to give one: codes of HL7's data-absent-reason."""
+
+    NOT_APPLICABLE = "not-applicable"
+    UNKNOWN = "asked-unknown"
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """No answer, with a reason other than not wanting to give one (that is None)."""
+
+    absent: Reason
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -20,9 +34,12 @@ class Given(msgspec.Struct, frozen=True):
 class Answers(msgspec.Struct, frozen=True):
     """What was answered: linkId -> answers, in the order of the form; computed items are never among them.
 
-    `declined` are the questions that somebody chose not to answer. `warnings` did not stop the response.
+    `declined` are the questions that somebody chose not to answer, `absent` those with another reason: linkId -> code of
+    HL7's data-absent-reason. Neither is a missing answer to whoever reads it; no score counts them. `warnings` did not
+    stop the response.
     """
 
     given: Mapping[str, tuple[Given, ...]]
     declined: frozenset[str] = frozenset()
     warnings: tuple[Issue, ...] = ()
+    absent: Mapping[str, str] = msgspec.field(default_factory=dict)

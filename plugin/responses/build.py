@@ -1,20 +1,22 @@
 """Builds the QuestionnaireResponse of a form that was filled here."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
 
+from plugin.responses.answers import Absent
 from plugin.responses.check import DATA_ABSENT_REASON, DECLINED
 from plugin.responses.errors import InvalidResponse, Issue
+from plugin.responses.labels import Label, write_labels
 from questionnaires import Instrument, Item, Option, Wording
 from questionnaires.datatypes import JsonObject
 from questionnaires.resources import STRUCTURE
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-Choice = str | Sequence[str] | None
+Choice = str | Sequence[str] | Absent | None
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
@@ -31,13 +33,15 @@ def build_response(
     authored: datetime,
     identifier: tuple[str, str],
     language: str,
+    labels: Collection[Label] = (),
 ) -> bytes:
     """Build a completed response from what was chosen: linkId -> option code, or None for "does not want to answer".
 
-    Several answers to one question come as a list.
+    Several answers to one question come as a list; Absent is no answer for another reason than None.
     Questions that are not in `choices` are left out; declined ones stand there without an answer, with the reason
     asked-declined. Answers without options (numbers, texts, dates) come as they are written in FHIR. InvalidResponse
-    names every choice that the form does not have. `authored` needs a time zone; texts are in `language`.
+    names every choice that the form does not have. `labels` go into meta.security.
+    `authored` needs a time zone; texts are in `language`.
     """
     if authored.tzinfo is None:
         raise ValueError("`authored` has no time zone: pass an aware datetime")
@@ -47,6 +51,7 @@ def build_response(
     wording = instrument.wordings.get(language)
     response: JsonObject = {
         "resourceType": "QuestionnaireResponse",
+        **({"meta": {"security": write_labels(labels)}} if labels else {}),
         "language": language,
         "identifier": {"system": identifier[0], "value": identifier[1]},
         "questionnaire": instrument.canonical,
@@ -72,7 +77,7 @@ def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iter
         path = f"QuestionnaireResponse.item.where(linkId='{link_id}')"
         if item is None:
             yield Issue("not-found", link_id, path, "The form has no such question.", "Reload the form.")
-        elif not item.repeats and not isinstance(choice, str | None):
+        elif not item.repeats and not isinstance(choice, str | Absent | None):
             message = f"It has {len(choice)} answers and may have one."
             yield Issue("structure", link_id, path, message, "Keep one.")
         elif any(_value(item, each) is None for each in _chosen(choice)):
@@ -82,14 +87,20 @@ def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iter
             )
             yield Issue("code-invalid", link_id, path, message, f"Use {codes}.")
     for below, above in _nested(instrument.items):
-        if choices.get(below) is not None and not _chosen(choices.get(above)):
+        if _chosen(choices.get(below)) and not _chosen(choices.get(above)):
             path = f"QuestionnaireResponse.item.where(linkId='{below}')"
             message = f"It is asked with the answer to “{above}”, which has none."
             yield Issue("structure", below, path, message, "Answer that one, or leave this one out.")
 
 
 def _chosen(choice: Choice) -> tuple[str, ...]:
-    return () if choice is None else (choice,) if isinstance(choice, str) else tuple(choice)
+    return (
+        ()
+        if choice is None or isinstance(choice, Absent)
+        else (choice,)
+        if isinstance(choice, str)
+        else tuple(choice)
+    )
 
 
 def _nested(items: tuple[Item, ...], above: str | None = None) -> Iterator[tuple[str, str]]:
@@ -122,14 +133,14 @@ def _build_items(
             answers = [_answer(item, each, wording) for each in _chosen(chosen)]
             if below and answers:
                 answers[0]["item"] = below
-            if chosen is None:
-                yield built | _declined()
+            if chosen is None or isinstance(chosen, Absent):
+                yield built | _no_answer(DECLINED if chosen is None else chosen.absent)
             elif answers:
                 yield built | {"answer": answers}
 
 
-def _declined() -> JsonObject:
-    return {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": DECLINED}]}
+def _no_answer(reason: str) -> JsonObject:
+    return {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": reason}]}
 
 
 def _answer(item: Item, choice: str, wording: Wording | None) -> JsonObject:

@@ -29,6 +29,7 @@ class _Sheet:
     issues: list[Issue] = field(default_factory=list)
     given: dict[str, tuple[Given, ...]] = field(default_factory=dict)
     declined: set[str] = field(default_factory=set)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def add(self, code: str, link_id: str, path: str, message: str, remedy: str) -> None:
         """Note an error."""
@@ -61,6 +62,7 @@ def check_at_length(response: Response, instrument: Instrument, patient: str | N
         given={link_id: sheet.given[link_id] for link_id in order},
         declined=frozenset(sheet.declined),
         warnings=tuple(sheet.issues),
+        absent=sheet.absent,
     )
 
 
@@ -157,8 +159,10 @@ def _check_question(each: ResponseItem, item: Item, place: str, sheet: _Sheet) -
     )
     if given:
         sheet.given[item.link_id] = (*sheet.given.get(item.link_id, ()), *given)
-    elif _says_declined(each):
+    elif (reason := _absent_reason(each)) == DECLINED:
         sheet.declined.add(item.link_id)
+    elif reason is not None:
+        sheet.absent[item.link_id] = reason
 
 
 def _check_answer(answer: Answer, item: Item, where: str, sheet: _Sheet) -> Given | None:
@@ -185,10 +189,11 @@ def _has_answer(each: ResponseItem) -> bool:
     return any(answer.kind for answer in each.answer) or any(_has_answer(below) for below in each.item)
 
 
-def _says_declined(each: ResponseItem) -> bool:
+def _absent_reason(each: ResponseItem) -> str | None:
     extensions = (each.extension, *(answer.extension for answer in each.answer))
     reasons = (find_extension(found, DATA_ABSENT_REASON) for found in extensions)
-    return any(reason is not None and reason.valueCode == DECLINED for reason in reasons)
+    codes = [reason.valueCode for reason in reasons if reason is not None and reason.valueCode]
+    return DECLINED if DECLINED in codes else next(iter(codes), None)
 
 
 def _collect(items: tuple[ResponseItem, ...]) -> Iterator[tuple[str, tuple[Answer, ...]]]:

@@ -3,12 +3,14 @@
 The invitation's secret travels in a header, out of the address's fragment: never in a URL that a server sees.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from plugin.access.gates import GateAnswer, answer_gate, check_passed, is_waiting
 from plugin.access.invitations import (
     Draft,
     Invitation,
@@ -21,20 +23,32 @@ from plugin.access.invitations import (
 )
 from plugin.audit import Actor, Kind
 from plugin.errors import AnsweredElsewhere, Invalid
-from plugin.flow import Arrival, submit
+from plugin.flow import Arrival, Saved, submit
 from plugin.observations.build import IDENTIFIER_SYSTEM
-from plugin.pages import choose_language, render_fill, render_form
+from plugin.pages import choose_language, render_fill, render_form, render_gate
 from plugin.responses import build_response
+from plugin.responses.answers import Absent, Reason
+from plugin.responses.build import Choice
+from plugin.responses.labels import Label
+from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
 from plugin.routes.state import CurrentRapport, Rapport, check_origin
-from plugin.routes.views import form_view
-from questionnaires import Instrument
+from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
+Read = TypeVar("Read", bound="_Answers")
 
 
 class _Answers(msgspec.Struct, forbid_unknown_fields=True):
     answers: Draft
     removed: tuple[str, ...] = ()  # what this page had answered, and took back
+
+
+class _Sent(_Answers, forbid_unknown_fields=True):
+    share: bool | None = None  # may single answers be read? where the site has this asked
+
+
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
+    agreed: bool
 
 
 async def invitation(
@@ -77,8 +91,29 @@ async def form(found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
             Kind.INVITATION_OPENED, Actor(found.source), site=found.site, patient=found.patient
         )
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
+    if is_waiting(found):
+        return HTMLResponse(render_gate(gate_page(found)))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     return HTMLResponse(render_form(form_view(rapport, found, draft)))
+
+
+@router.post("/consent", dependencies=[Depends(check_origin)])
+async def consent(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+    """Note what a caregiver says before the young person answers; a refusal closes the form."""
+    now = rapport.clock()
+    check_usable(found, now)
+    try:
+        agreed = msgspec.json.decode(body, type=_Said).agreed
+    except msgspec.MsgspecError as error:
+        raise Invalid(f"The answer could not be read: {error}.", 'Send {"agreed": true or false}.') from None
+    answer = GateAnswer.AGREED if agreed else GateAnswer.REFUSED
+    kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
+    # Who holds the device says so of themselves; nobody else is there to name them.
+    actor = Actor(None, f"Caregiver, as said on the form ({found.gate})")
+    audit = rapport.trail.entry(kind, actor, site=found.site, patient=found.patient)
+    if is_waiting(found):
+        await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
+    return JSONResponse({"state": answer, "return_url": _way_back(found)})
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
@@ -86,7 +121,8 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
     """Keep the answers given so far, and say of which questions answers are kept; durable when this answers."""
     now = rapport.clock()
     check_usable(found, now)
-    sent = _read_answers(body, _instrument(rapport, found))
+    check_passed(found)
+    sent = _read(body, _Answers, _instrument(rapport, found))
     vault = rapport.ledger.vault
     kept = await rapport.ledger.bookkeep(
         lambda connection: save_draft(connection, vault, found.id, sent.answers, sent.removed, now)
@@ -97,15 +133,20 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
 @router.post("/submit", dependencies=[Depends(check_origin)])
 async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
     """Send the form. Sending it again gives the same answer, and changes nothing."""
+    scores: list[str] = []
     if found.state is not InvitationState.SUBMITTED:
         check_usable(found, rapport.clock())
+        check_passed(found)
         instrument = _instrument(rapport, found)
-        sent = _read_answers(body, instrument)
+        sent = _read(body, _Sent, instrument)
         await _check_complete(rapport, found, sent)
-        await _submit(rapport, found, instrument, sent.answers)
+        choices = {link_id: _choice(each) for link_id, each in sent.answers.items()}
+        labels = _labels(rapport, found, instrument, sent.share)
+        saved = await _submit(rapport, found, instrument, choices, labels)
         rapport.worker.wake()
-    back = None if found.remote else f"/launches/{found.launch}/return"
-    return JSONResponse({"state": "saved", "return_url": back})
+        if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
+            scores = score_lines(instrument, saved.scores)
+    return JSONResponse({"state": "saved", "return_url": _way_back(found), "scores": scores})
 
 
 async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
@@ -120,10 +161,38 @@ async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -
         )
 
 
-async def _submit(rapport: Rapport, found: Invitation, instrument: Instrument, answers: Draft) -> None:
+def _way_back(found: Invitation) -> str | None:
+    return None if found.remote else f"/launches/{found.launch}/return"
+
+
+def _labels(
+    rapport: Rapport, found: Invitation, instrument: Instrument, share: bool | None
+) -> frozenset[Label]:
+    """Write down the site's policy, and what the respondent wants; Invalid if that was not said and must be."""
+    policy = rapport.settings.policies[found.site].respondents
+    labels = {Label.RATERS_APART}
+    if found.rater != Rater.THERAPIST and found.rater not in policy.show_score_to:
+        labels.add(Label.SCORE_NOT_FOR_RESPONDENT)
+    if asks_before_sharing(policy, found.rater, instrument):
+        if share is None:
+            raise Invalid(
+                "It is not said whether single answers may be read.", "Answer that question, then send."
+            )
+        if not share:
+            labels.add(Label.ANSWERS_NOT_SHARED)
+    return frozenset(labels)
+
+
+async def _submit(
+    rapport: Rapport,
+    found: Invitation,
+    instrument: Instrument,
+    choices: Mapping[str, Choice],
+    labels: frozenset[Label],
+) -> Saved:
     response = build_response(
         instrument,
-        answers,
+        choices,
         patient=found.patient,
         encounter=found.encounter,
         author=found.author,
@@ -131,6 +200,7 @@ async def _submit(rapport: Rapport, found: Invitation, instrument: Instrument, a
         authored=rapport.clock(),
         identifier=(IDENTIFIER_SYSTEM, found.id),
         language=found.language,
+        labels=labels,
     )
     arrival = Arrival(
         body=response,
@@ -141,16 +211,16 @@ async def _submit(rapport: Rapport, found: Invitation, instrument: Instrument, a
         launch=found.launch,
         invitation=found.id,
     )
-    await submit(rapport.intake, arrival)
+    return await submit(rapport.intake, arrival)
 
 
 def _instrument(rapport: Rapport, found: Invitation) -> Instrument:
     return rapport.intake.catalogue.by_canonical(found.instrument)
 
 
-def _read_answers(body: bytes, instrument: Instrument) -> _Answers:
+def _read(body: bytes, kind: type[Read], instrument: Instrument) -> Read:
     try:
-        sent = msgspec.json.decode(body, type=_Answers)
+        sent = msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:
         raise Invalid(
             f"The answers could not be read: {error}.", 'Send {"answers": {linkId: option code or null}}.'
@@ -158,4 +228,15 @@ def _read_answers(body: bytes, instrument: Instrument) -> _Answers:
     unknown = sorted({*sent.answers, *sent.removed} - instrument.question_ids)
     if unknown:
         raise Invalid(f"The form has no question {', '.join(unknown)}.", "Reload the form.")
+    try:
+        for each in sent.answers.values():
+            _choice(each)
+    except msgspec.ValidationError:
+        raise Invalid(
+            "A reason for not answering is not known.", f"Use one of {', '.join(Reason)}."
+        ) from None
     return sent
+
+
+def _choice(given: str | list[str] | dict[str, str] | None) -> Choice:
+    return msgspec.convert(given, Absent) if isinstance(given, dict) else given

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
+from plugin.access.gates import Gate, choose_gate, days_before, has_consent
 from plugin.access.invitations import (
     Invitation,
     InvitationState,
@@ -170,8 +171,9 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
             f"{chosen.title} is for the {chosen.rater}, and {who.name} is the {who.rater}.",
             "Choose the form that fits who answers.",
         )
-    if wish.remote:
-        await _check_link_allowed(rapport, found, who.rater)
+    gate = None
+    if who.rater == Rater.CHILD and chosen.licence_kind != "score-entry":
+        gate = await _choose_gate(rapport, found, remote=wish.remote)
     now = rapport.clock()
     hours = rapport.settings.policies[found.site].invitation_hours
     return Invitation(
@@ -189,20 +191,35 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         expires=now + timedelta(hours=hours),
         state=InvitationState.CREATED,
         remote=wish.remote,
+        gate=gate,
     )
 
 
-async def _check_link_allowed(rapport: Rapport, found: Launch, rater: Rater) -> None:
-    """Refuse a link to a child who is too young for one, or whose age the EHR does not tell: the site's policy."""
-    from_age = rapport.settings.policies[found.site].link_from_age
-    if rater != Rater.CHILD or from_age == 0:
-        return
+async def _choose_gate(rapport: Rapport, found: Launch, *, remote: bool) -> Gate | None:
+    """Say what a caregiver is asked before a young person answers: the site's policy.
+
+    Invalid for a link to a child who is too young for one, or whose age the EHR does not tell.
+    """
+    policy = rapport.settings.policies[found.site]
+    from_age = policy.link_from_age if remote else 0
+    consent_age = policy.respondents.consent_below_age
+    if not (from_age or consent_age):
+        return None
     age = await read_age(await ehr_for(rapport, found), found, rapport.clock().date())
-    if age is None or age < from_age:
+    too_young = from_age > 0 and (age is None or age < from_age)
+    if too_young and not policy.respondents.link_with_caregiver:
         raise Invalid(
             f"No link is made for a child under {from_age} years, or of unknown age.",
             "Hand over this device in the session, or have the caregiver answer.",
         )
+    consent = consent_age > 0 and (age is None or age < consent_age)
+    if consent:
+        since = days_before(rapport.clock(), policy.respondents.consent_days)
+        given = await rapport.ledger.read(
+            lambda connection: has_consent(connection, found.site, found.patient, since)
+        )
+        consent = not given
+    return choose_gate(consent=consent, together=too_young)
 
 
 def _choose_instrument(rapport: Rapport, found: Launch, wish: _Wish) -> Instrument:

@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from plugin.access.launches import launch_for_patient
 from plugin.audit import Actor, Kind
 from plugin.delivery.keep import read_kept
-from plugin.delivery.writers import RESPONSE
+from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
+from plugin.responses.labels import Label, labels_of
 from plugin.routes.bearer import actor_of_token, ask_about, bearer_of, check_site
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session
@@ -34,14 +35,21 @@ class Reader:
     actor: Actor
     own: str | None = None
     answers: bool = True
+    scores_for: frozenset[str] = frozenset()  # raters who may see their own score
 
     def may_see(self, kept: Kept) -> bool:
         """Whether this person may see a resource at all."""
-        return self.own is None or (kept.source == self.own and kept.kind != AUDIT)
+        if self.own is None:
+            return True
+        shown = kept.kind != OBSERVATION or kept.rater in self.scores_for
+        return kept.source == self.own and kept.kind != AUDIT and shown
 
     def is_held_back(self, kept: Kept) -> bool:
-        """Whether the site's policy keeps these answers from clinicians."""
-        return kept.kind == RESPONSE and not self.answers and kept.rater != "therapist"
+        """Whether the site's policy, or whoever answered, keeps these answers from others."""
+        if kept.kind != RESPONSE or self.own is not None:
+            return False
+        withheld = Label.ANSWERS_NOT_SHARED in labels_of(kept.resource.get("meta"))
+        return withheld or (not self.answers and kept.rater != "therapist")
 
 
 async def reader(
@@ -93,7 +101,7 @@ async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: Curr
         )
     if asking.is_held_back(found):
         raise Forbidden(
-            "This site's clinicians see scores, not single answers.",
+            "These single answers are not shown: by this site's policy, or because whoever gave them did not agree.",
             "Read the Observations derived from it; an administrator may set show_item_answers.",
         )
     await _note(rapport, asking, [found])
@@ -109,7 +117,8 @@ async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, inter
     user = found.fhir_user
     is_respondent = user is not None and user.startswith(("Patient/", "RelatedPerson/"))
     own = user if is_respondent else None
-    return Reader(site_id, f"Patient/{found.patient}", actor_of_token(found), own=own)
+    seen = rapport.settings.policies[site_id].respondents.show_score_to
+    return Reader(site_id, f"Patient/{found.patient}", actor_of_token(found), own=own, scores_for=seen)
 
 
 async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reader:

@@ -6,30 +6,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from plugin.access.invitations import Draft, Invitation, InvitationState
+from plugin.access.gates import GateAnswer, is_waiting
+from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.norming import Norm
 from plugin.pages import (
     AnswerLine,
-    Audience,
     Banner,
     Contact,
     DeliveryAttempt,
     DeliveryMark,
-    FormMode,
-    FormView,
     InstrumentChoice,
-    Kind,
     LockPage,
     NoteLine,
     Notice,
     NoticeKind,
     OpenForm,
-    Option,
     PatientPage,
-    Question,
     RecentResponse,
     RespondentChoice,
     ResponsePage,
@@ -38,8 +33,9 @@ from plugin.pages import (
     delivery_label,
     interface_language,
 )
-from plugin.pages.kinds import Asked, asked_of, step_of, why_not_shown
+from plugin.pages.kinds import why_not_shown
 from plugin.responses import Answers, check_response, read_response
+from plugin.responses.labels import Label, read_labels
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport
@@ -100,7 +96,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             if is_offered(each, launch.site, rapport.settings)
         ),
         age_years=age,
-        link_from_age=policy.link_from_age,
+        link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
@@ -197,52 +193,8 @@ def response_page(
         questionnaire=record.instrument,
         key_hash=record.key_hash,
         software=f"Rapport {account.software}",
-        answers=lines if shown else None,
+        answers=lines if shown and Label.ANSWERS_NOT_SHARED not in read_labels(record.body) else None,
     )
-
-
-def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormView:
-    """Fill the respondent's form. It holds no weight and no score."""
-    instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
-    wording = instrument.wording(invitation.language)
-    # What is entered from paper is in the clinician's hands, whoever filled the paper.
-    rater = Rater.THERAPIST if instrument.licence_kind == "score-entry" else invitation.rater
-    questions = tuple(_question(each, wording) for each in asked_of(instrument))
-    return FormView(
-        title=wording.title,
-        intro=wording.intro,
-        language=invitation.language,
-        rater=rater,
-        questions=questions,
-        answers=draft,
-        mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
-        audience=Audience.RECORD,
-        attribution=instrument.questionnaire.copyright or "",
-    )
-
-
-def _question(asked: Asked, wording: Wording) -> Question:
-    item = asked.item
-    return Question(
-        link_id=item.link_id,
-        text=wording.items[item.link_id],
-        options=tuple(Option(each.code, wording.options[item.link_id, each.code]) for each in item.options),
-        required=item.required,
-        low=item.low if not item.options else None,
-        high=item.high if not item.options else None,
-        kind=asked.kind,
-        whole=item.type == "integer",
-        open=bool(item.options) and item.type == "open-choice",
-        above=tuple(wording.items[each] for each in asked.above if each in wording.items),
-        conditions=asked.conditions,
-        step=step_of(item) if asked.kind is Kind.SLIDER else None,
-        ends=(_text(wording, asked.ends[0]), _text(wording, asked.ends[1])),
-        help=tuple(wording.items[each] for each in asked.help if each in wording.items),
-    )
-
-
-def _text(wording: Wording, link_id: str | None) -> str:
-    return wording.items.get(link_id, "") if link_id else ""
 
 
 def lock_page(launch: str, csrf: str, attempts_left: int, *, language: str | None, wrong: bool) -> LockPage:
@@ -315,11 +267,16 @@ def form_state(catalogue: Catalogue, invitation: Invitation, answered: int, now:
         return FormState(
             instrument.title if instrument else invitation.instrument, "its time has passed", is_open=False
         )
+    if is_open and is_waiting(invitation):
+        title = instrument.title if instrument else invitation.instrument
+        return FormState(title, "waits for a caregiver", is_open)
     label = {
         InvitationState.CREATED: "not opened yet",
         InvitationState.OPENED: f"{answered} of {asked} answered" if answered else "opened",
         InvitationState.SUBMITTED: "sent",
-        InvitationState.WITHDRAWN: "withdrawn",
+        InvitationState.WITHDRAWN: "the caregiver did not agree"
+        if invitation.gate_answer == GateAnswer.REFUSED
+        else "withdrawn",
     }[invitation.state]
     return FormState(instrument.title if instrument else invitation.instrument, label, is_open)
 
@@ -408,14 +365,14 @@ def _answer_lines(instrument: Instrument, language: str | None, answers: Answers
     lines = []
     for item in questions_of(instrument):
         given = answers.given.get(item.link_id, ())
-        if not given and item.link_id not in answers.declined:
+        if not given and item.link_id not in answers.declined and item.link_id not in answers.absent:
             continue
         words = [
             (wording.options.get((item.link_id, each.code)) if wording else None) or each.code
             for each in given
         ]
         text = wording.items.get(item.link_id, item.link_id) if wording else item.link_id
-        lines.append(AnswerLine(text, ", ".join(words) or None))
+        lines.append(AnswerLine(text, ", ".join(words) or None, answers.absent.get(item.link_id, "")))
     return tuple(lines)
 
 

@@ -86,6 +86,6 @@ def _link(relation: str, base: str, kind: str, search: Search, page: int) -> Jso
 
 
 def _held_back(count: int) -> JsonObject:
-    text = f"{count} responses are not shown: this site's clinicians see scores, not single answers."
+    text = f"{count} responses are not shown: here clinicians see scores, not single answers, or whoever answered did not agree."
     issue = {"severity": "information", "code": "suppressed", "diagnostics": text}
     return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -25,15 +25,28 @@ function showSaved(template, answer) {
   const back = /^\/(?![/\\])/.test(answer.return_url ?? "") ? answer.return_url : null;
   main.querySelectorAll(back ? "[data-here]" : "[data-away]").forEach((part) => { part.hidden = false; });
   if (back) main.querySelector("[data-return]").href = back;
+  (answer.scores ?? []).forEach((score) => {
+    main.querySelector("[data-scores]")?.append(Object.assign(document.createElement("li"), { textContent: score }));
+  });
 }
+
+// Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
+const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
 
 async function open(note = "") {
   show(screen("loading"));
   if (!secret) return show(screen("unusable"));
   try {
+    await cover();
     const answer = await call("form", "GET");
     if (answer.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+      const gate = page.querySelector("[data-gate]");
+      if (gate) {
+        const part = await import(gate.dataset.gate);
+        main.replaceChildren(...page.childNodes);
+        return part.begin(gate, { call, open, showEnd: showSaved });
+      }
       const form = page.querySelector("[data-form]");
       const parts = await Promise.all(form.dataset.parts.split(" ").filter(Boolean).map((part) => import(part)));
       main.replaceChildren(...page.childNodes);
@@ -57,7 +70,7 @@ function begin(form, parts, note) {
   const [back, forward, alert, status] = ["back", "forward", "alert", "status"].map((name) => find(name));
   const stepOf = (question) => steps.indexOf(question.closest("[data-step]"));
   const say = (text, number) => text.replace("{n}", number).replace("{total}", asked().length);
-  let at = 0, fromReview = false, closed = false;
+  let at = 0, fromReview = false, closed = false, sendLater = 0;
 
   document.documentElement.lang = form.lang;
   document.documentElement.dir = form.dir;
@@ -76,11 +89,14 @@ function begin(form, parts, note) {
   const answerOf = (question) => {
     const values = valuesOf(question);
     if (values.length) return hasSeveral(question) ? values : values[0];
-    return find("decline", question)?.checked ? null : undefined;
+    return find("decline", question)?.checked ? tools.declined(question) : undefined;
   };
 
-  // What only some forms need comes in files of their own: the conditions under which a question is asked, lines to mark.
-  const tools = { questions, valuesOf, isAsked: () => true };
+  // What only some forms need comes in files of their own, which put other ways in the place of these.
+  const tools = {
+    words, questions, valuesOf, isAsked: () => true, beforeSending: () => ({}), picture() {},
+    declined: () => null, declinedWords: () => words.declined,
+  };
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
@@ -110,6 +126,8 @@ function begin(form, parts, note) {
 
   function go(to, target) {
     at = to;
+    clearTimeout(sendLater); // nothing is sent by itself while somebody looks at a question
+    sendLater = 0;
     steps.forEach((step, place) => { step.hidden = place !== at; });
     if (at === review) list();
     const step = steps[at];
@@ -134,6 +152,7 @@ function begin(form, parts, note) {
   }
 
   function saidOf(question, answer) {
+    if (answer === null || answer.absent) return tools.declinedWords(question);
     const texts = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.parentElement.textContent);
     const own = valuesOf(question).slice(texts.length);
     return [...texts, ...own].join(", ") || answer;
@@ -147,13 +166,8 @@ function begin(form, parts, note) {
       const asked = find("text", question).cloneNode(true);
       const given = document.createElement("b");
       given.dir = "auto";
-      given.textContent = answer === null ? words.declined : answer === undefined ? words.unanswered
-        : saidOf(question, answer);
-      const line = question.querySelector("[type=range]")?.cloneNode();
-      if (line && answer) {
-        line.disabled = true;
-        given.replaceChildren(line);
-      }
+      given.textContent = answer === undefined ? words.unanswered : saidOf(question, answer);
+      tools.picture(question, answer, given);
       const change = document.createElement("button");
       change.type = "button";
       change.className = "button";
@@ -228,13 +242,17 @@ function begin(form, parts, note) {
 
   async function send() {
     if (closed || forward.disabled) return;
+    clearTimeout(sendLater);
+    sendLater = 0;
     const missing = asked().filter((each) => "required" in each.dataset && answerOf(each) === undefined);
     if (missing.length) return point(missing.map((question) => [question, words.needed]));
+    const more = tools.beforeSending();
+    if (!more) return undefined;
     alert.textContent = "";
     forward.disabled = true;
     forward.textContent = words.sending;
     let answer;
-    try { answer = await call("submit", "POST", sent(true)); } catch { answer = null; }
+    try { answer = await call("submit", "POST", { ...sent(true), ...more }); } catch { answer = null; }
     forward.disabled = false;
     if (answer?.ok) {
       closed = true;
@@ -245,7 +263,8 @@ function begin(form, parts, note) {
     if (answer?.status === 409) { closed = true; return open(words.more); }
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);
-    alert.textContent = words.failed;
+    alert.textContent = answer ? words.failed : words.later;
+    if (!answer) sendLater = setTimeout(send, LAST_RETRY);
     forward.focus();
   }
 
@@ -253,7 +272,7 @@ function begin(form, parts, note) {
   form.addEventListener("change", ({ target }) => {
     const question = target.closest("[data-question]");
     if (!question) return;
-    const declines = "decline" in target.dataset;
+    const declines = "decline" in target.dataset || "why" in target.dataset;
     delete target.dataset.untouched;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
     const chosen = [...question.querySelectorAll("[data-option]")];
@@ -279,7 +298,9 @@ function begin(form, parts, note) {
     fromReview = false;
     return go(to);
   }));
-  addEventListener("online", save);
+  addEventListener("online", () => (sendLater ? send() : save()));
+  // Answers that are not saved yet are in this page only: docs/adr/0011-answers-without-connection.md.
+  addEventListener("beforeunload", (event) => { if (unsaved && !closed) event.preventDefault(); });
   document.addEventListener("visibilitychange", save);
 
   // Once: what it loads has its own ways from then on.

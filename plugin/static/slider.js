@@ -1,6 +1,14 @@
 // A visual analogue scale: no mark stands on the line before it is touched, and the middle can be chosen too.
 
-export function begin(form) {
+export function begin(form, tools) {
+  // Looked over as a place on the line, not as a number that the instrument does not show.
+  tools.picture = (question, answer, place) => {
+    const line = question.querySelector("[type=range]")?.cloneNode();
+    if (!line || typeof answer !== "string") return;
+    line.disabled = true;
+    place.replaceChildren(line);
+  };
+
   form.querySelectorAll("[type=range]").forEach((line) => {
     const question = line.closest("[data-question]");
     const unmarked = line.getAttribute("aria-valuetext");

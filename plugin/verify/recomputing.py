@@ -10,6 +10,7 @@ from plugin.delivery.keep import Record
 from plugin.observations import build_results
 from plugin.observations.build import Results, Subject
 from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
+from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from plugin.verify.findings import Finding, Flaw
 from questionnaires import Instrument
@@ -61,6 +62,7 @@ def recompute(
         authored=response.authored_at or record.authored,
         issued=record.received,
         organization="",
+        labels=labels_of(response.meta),
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)

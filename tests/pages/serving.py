@@ -38,11 +38,14 @@ class Desk:
     """What the server is told to do, and what it was sent. Forms by their secrets."""
 
     forms: dict[str, FormView]
-    drafts: list[dict[str, str | list[str] | None]] = field(default_factory=list)
-    submissions: list[dict[str, str | list[str] | None]] = field(default_factory=list)
+    drafts: list[dict[str, str | list[str] | dict[str, str] | None]] = field(default_factory=list)
+    submissions: list[dict[str, str | list[str] | dict[str, str] | None]] = field(default_factory=list)
     refusals: list[Response] = field(
         default_factory=list
     )  # given to the next submissions, first in first out
+    gates: dict[str, str] = field(default_factory=lambda: {"gated": "consent", "together": "both"})
+    said: list[tuple[str, bool]] = field(default_factory=list)
+    shared: list[bool | None] = field(default_factory=list)  # of each submission
     sent: set[str] = field(default_factory=set)
     delay: float = 0.0  # seconds before a submission is answered
     return_url: str | None = "/launches/0b8e/return"
@@ -74,7 +77,15 @@ class _Fill:
         secret = _secret(request)
         if secret in self.desk.sent or secret not in self.desk.forms:
             return _gone()
+        if secret in self.desk.gates:
+            return HTMLResponse(pages.render_gate(pages.GatePage(self.desk.gates[secret])))
         return HTMLResponse(pages.render_form(self.desk.forms[secret]))
+
+    async def consent(self, request: Request) -> Response:
+        agreed = (await request.json())["agreed"]
+        asked = self.desk.gates.pop(_secret(request))
+        self.desk.said.append((asked, agreed))
+        return JSONResponse({"state": "agreed" if agreed else "refused", "return_url": self.desk.return_url})
 
     async def answers(self, request: Request) -> Response:
         sent = await request.json()
@@ -87,12 +98,15 @@ class _Fill:
         if secret not in self.desk.sent:
             if secret not in self.desk.forms:
                 return _gone()
-            self.desk.submissions.append((await request.json())["answers"])
+            body = await request.json()
+            self.desk.submissions.append(body["answers"])
+            self.desk.shared.append(body.get("share"))
             await asyncio.sleep(self.desk.delay)
             if self.desk.refusals:
                 return self.desk.refusals.pop(0)
             self.desk.sent.add(secret)
-        return JSONResponse({"state": "saved", "return_url": self.desk.return_url})
+        scores = ["Total: 16 (0–24)"] if secret == "told" else []
+        return JSONResponse({"state": "saved", "return_url": self.desk.return_url, "scores": scores})
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,7 @@ def site(desk: Desk) -> Starlette:
         Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
         Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
         Route("/fill/form", fill.form),
+        Route("/fill/consent", fill.consent, methods=["POST"]),
         Route("/fill/answers", fill.answers, methods=["PUT"]),
         Route("/fill/submit", fill.submit, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
@@ -173,6 +188,13 @@ def new_desk() -> Desk:
             "kinds": samples.form(FormMode.ALL, questions=samples.KINDS),
             "kinds-one": samples.form(FormMode.ONE, questions=samples.KINDS),
             "kinds-kept": samples.form(FormMode.ALL, questions=samples.KINDS, answers=samples.KEPT),
+            "gated": samples.form(FormMode.ONE),
+            "together": samples.form(FormMode.ONE),
+            "asked": samples.form(FormMode.ONE, asks_sharing=True),
+            "told": samples.form(FormMode.ONE, shows_score=True, questions=samples.QUESTIONS[:1]),
+            "why": samples.form(
+                FormMode.ONE, asks_why=True, answers={"goal-1": None}, reasons={"goal-1": "not-applicable"}
+            ),
             "needed": samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS),
         }
     )

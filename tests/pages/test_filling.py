@@ -198,14 +198,15 @@ def test_answers_given_without_connection_are_kept_later(page: Page, address: st
     assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "somewhat"}
 
 
-def test_sending_without_connection_can_be_tried_again(page: Page, address: str, desk: Desk) -> None:
+def test_what_was_sent_without_connection_is_sent_by_itself_when_there_is_one(
+    page: Page, address: str, desk: Desk
+) -> None:
     open_form(page, address)
     answer_all(page)
     page.context.set_offline(True)
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("could not be sent just now")
+    expect(page.get_by_role("alert")).to_contain_text("No connection: the answers are not sent yet.")
     page.context.set_offline(False)
-    page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [ALL_ANSWERED]
 
@@ -359,3 +360,148 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     )
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+
+
+def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/fill#gated")
+    expect(page.get_by_role("heading", name="First, something for a caregiver")).to_be_focused()
+    expect(page.get_by_text("How are we doing together?")).to_have_count(0)
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("alert")).to_have_text("Please confirm first that you are a caregiver.")
+    expect(page.get_by_role("checkbox")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
+    assert desk.said == [("consent", True)]
+
+
+def test_a_caregiver_who_does_not_agree_closes_the_form(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/fill#together")
+    page.get_by_role("button", name="I do not agree").click()
+    expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert desk.said == [("both", False)]
+
+
+def test_the_young_person_decides_about_single_answers_before_sending(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "asked")
+    expect(page.get_by_text("Before you send, you decide")).to_be_visible()
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "Please say first whether your single answers may be read."
+    )
+    assert desk.submissions == []
+    page.get_by_role("radio", name="No, only the result").check()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.shared == [False]
+
+
+def test_a_result_is_shown_only_where_it_came_with_the_answer(page: Page, address: str) -> None:
+    open_form(page, address, "told")
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    forward(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("listitem")).to_have_text("Total: 16 (0–24)")
+
+
+def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "why")
+    page.get_by_role("button", name="Back").click()
+    expect(page.get_by_role("radio", name="It does not fit me")).to_be_checked()
+    forward(page)
+    expect(page.get_by_role("radio", name="I do not know")).to_be_hidden()
+    page.get_by_role("checkbox", name="No answer").check()
+    expect(page.get_by_role("radio", name="I do not want to answer")).to_be_checked()
+    forward(page)
+    page.get_by_role("checkbox", name="No answer").check()
+    page.get_by_role("radio", name="I do not know").check()
+    expect(page.get_by_role("checkbox", name="No answer")).to_be_checked()
+    for _ in range(4):
+        forward(page)
+    said = page.get_by_role("listitem")
+    expect(said.nth(0)).to_contain_text("It does not fit me")
+    expect(said.nth(1)).to_contain_text("I do not want to answer")
+    expect(said.nth(2)).to_contain_text("I do not know")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [
+        {"goal-1": {"absent": "not-applicable"}, "goal-2": None, "task-1": {"absent": "asked-unknown"}}
+    ]
+
+
+def test_what_waits_to_be_sent_can_be_tried_again_and_goes_once(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.route("**/fill/submit", lambda route: route.abort())
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(300)
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_nothing_is_sent_by_itself_while_an_answer_is_being_changed(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    page.context.set_offline(False)
+    page.wait_for_timeout(500)
+    assert desk.submissions == []
+    page.get_by_role("button", name="Back to all answers").click()
+    page.get_by_role("button", name=re.compile("Send|Try again")).click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_leaving_with_answers_that_are_not_saved_is_asked_about(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address)
+    forward(page)
+    page.context.set_offline(True)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"]
+    page.context.set_offline(False)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "mostly"}
+
+
+def test_the_browsers_storage_holds_nothing_of_a_form(page: Page, address: str) -> None:
+    open_form(page, address)
+    page.context.set_offline(True)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    page.wait_for_timeout(500)
+    kept = page.evaluate(
+        "async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,"
+        " (await caches?.keys())?.length ?? 0]"
+    )
+    assert kept == [0, 0, 0, 0]
+    page.context.set_offline(False)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+
+
+def test_a_form_that_fills_its_own_window_loads_no_cover(page: Page, address: str) -> None:
+    open_form(page, address)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map((each) => each.name)")
+    assert not [each for each in loaded if "cover" in each]

@@ -249,7 +249,13 @@ def kept(kind: str, source: str | None, rater: str = "child") -> Kept:
 
 
 def test_a_respondents_token_sees_what_that_person_answered_and_no_more() -> None:
-    caregiver = Reader("sandbox", "Patient/1", Actor("RelatedPerson/2"), own="RelatedPerson/2")
+    caregiver = Reader(
+        "sandbox",
+        "Patient/1",
+        Actor("RelatedPerson/2"),
+        own="RelatedPerson/2",
+        scores_for=frozenset({"caregiver", "child"}),
+    )
     assert caregiver.may_see(kept("Observation", "RelatedPerson/2"))
     assert not caregiver.may_see(kept("Observation", "Patient/1"))
     assert not caregiver.may_see(kept(AUDIT, None))

@@ -1,0 +1,83 @@
+"""The gate before a form: a caregiver agrees, or is there, before the young person answers. Functions of one connection."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.access.invitations import Invitation, InvitationState
+from plugin.errors import InvitationUnusable
+from plugin.ledger.tables import invitation
+
+
+class Gate(StrEnum):
+    """What a caregiver is asked for."""
+
+    CONSENT = "consent"
+    TOGETHER = "together"  # to be there while the young person answers a link
+    BOTH = "both"
+
+
+class GateAnswer(StrEnum):
+    """What the caregiver said."""
+
+    AGREED = "agreed"
+    REFUSED = "refused"
+
+
+def choose_gate(*, consent: bool, together: bool) -> Gate | None:
+    """Name the gate for what is to be asked."""
+    if consent and together:
+        return Gate.BOTH
+    return Gate.CONSENT if consent else Gate.TOGETHER if together else None
+
+
+def has_consent(connection: Connection, site: str, patient: str, since: datetime) -> bool:
+    """Tell whether a caregiver's last word about this patient's forms is a consent, given after `since`."""
+    last = connection.execute(
+        sa.select(invitation.c.gate_answer, invitation.c.gate_answered)
+        .where(
+            invitation.c.site == site,
+            invitation.c.patient == patient,
+            invitation.c.gate.in_((Gate.CONSENT, Gate.BOTH)),
+            invitation.c.gate_answer.is_not(None),
+        )
+        .order_by(invitation.c.gate_answered.desc(), invitation.c.id)
+        .limit(1)
+    ).first()
+    return last is not None and last.gate_answer == GateAnswer.AGREED and last.gate_answered > since
+
+
+def days_before(now: datetime, days: int) -> datetime:
+    """Give the moment since which a consent counts."""
+    return now - timedelta(days=days)
+
+
+def is_waiting(found: Invitation) -> bool:
+    """Tell whether a form waits for a caregiver."""
+    return found.gate is not None and found.gate_answer is None
+
+
+def check_passed(found: Invitation) -> None:
+    """InvitationUnusable while a form waits for a caregiver."""
+    if is_waiting(found):
+        raise InvitationUnusable(
+            "A caregiver has not agreed yet.", "Load the page again: it asks the caregiver first."
+        )
+
+
+def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, now: datetime) -> bool:
+    """Note what the caregiver said, once; a form that is refused is withdrawn. False if it had been said before."""
+    closed = {"state": InvitationState.WITHDRAWN} if answer is GateAnswer.REFUSED else {}
+    changed = connection.execute(
+        invitation.update()
+        .where(
+            invitation.c.id == invitation_id,
+            invitation.c.gate.is_not(None),
+            invitation.c.gate_answer.is_(None),
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        )
+        .values(gate_answer=answer, gate_answered=now, **closed)
+    )
+    return changed.rowcount == 1

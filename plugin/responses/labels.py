@@ -1,0 +1,59 @@
+"""Security labels of a response and its scores: what site and respondent decided about who may read them.
+
+They stand in the resource itself (meta.security), so that they go wherever it goes; Rapport obeys them there, too.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from questionnaires.datatypes import JsonObject
+
+SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+_RESTRICTED: JsonObject = {"system": _CONFIDENTIALITY, "code": "R", "display": "restricted"}
+
+
+class Label(StrEnum):
+    """A rule about who may read; the words are in the code system of the package."""
+
+    RATERS_APART = "raters-apart"
+    SCORE_NOT_FOR_RESPONDENT = "score-not-for-respondent"
+    ANSWERS_NOT_SHARED = "answers-not-shared"
+
+
+DISPLAYS = {
+    Label.RATERS_APART: "Not for the other raters of this patient",
+    Label.SCORE_NOT_FOR_RESPONDENT: "Score not for the respondent",
+    Label.ANSWERS_NOT_SHARED: "Single answers not shared",
+}
+OF_SCORES = frozenset({Label.RATERS_APART, Label.SCORE_NOT_FOR_RESPONDENT})
+"""Those that hold for scores, too: that single answers are not shared says nothing about what they amount to."""
+
+
+class _Labelled(msgspec.Struct):
+    meta: JsonObject | None = None
+
+
+def write_labels(labels: Iterable[Label]) -> list[JsonObject]:
+    """Write labels as meta.security, in a fixed order; what is not shared is also marked as restricted."""
+    wanted = frozenset(labels)
+    codings: list[JsonObject] = [_RESTRICTED] if Label.ANSWERS_NOT_SHARED in wanted else []
+    codings += [
+        {"system": SYSTEM, "code": each.value, "display": DISPLAYS[each]} for each in Label if each in wanted
+    ]
+    return codings
+
+
+def labels_of(meta: JsonObject | None) -> frozenset[Label]:
+    """Read the labels out of a resource's meta."""
+    security = meta.get("security") if meta else None
+    codings = [each for each in security if isinstance(each, dict)] if isinstance(security, list) else []
+    codes = {each.get("code") for each in codings if each.get("system") == SYSTEM}
+    return frozenset(each for each in Label if each.value in codes)
+
+
+def read_labels(body: bytes) -> frozenset[Label]:
+    """Read the labels of a resource."""
+    return labels_of(msgspec.json.decode(body, type=_Labelled).meta)

@@ -1,0 +1,102 @@
+"""Fills the view models of the respondent's pages from invitations, instruments and the site's policy."""
+
+from plugin.access.invitations import Draft, Invitation
+from plugin.pages import (
+    Audience,
+    FormMode,
+    FormView,
+    GatePage,
+    Kind,
+    Option,
+    Question,
+    interface_language,
+)
+from plugin.pages.engine import number
+from plugin.pages.kinds import Asked, asked_of, step_of
+from plugin.respondents import RespondentPolicy
+from plugin.routes.state import Rapport
+from plugin.scores import Score
+from plugin.writing import DEFAULT_WRITING, WriterKind
+from questionnaires import Instrument, Rater, Wording
+
+
+def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormView:
+    """Fill the respondent's form. It holds no weight and no score."""
+    instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
+    wording = instrument.wording(invitation.language)
+    policy = rapport.settings.policies[invitation.site].respondents
+    # What is entered from paper is in the clinician's hands, whoever filled the paper.
+    rater = Rater.THERAPIST if instrument.licence_kind == "score-entry" else invitation.rater
+    return FormView(
+        title=wording.title,
+        intro=wording.intro,
+        language=invitation.language,
+        rater=rater,
+        questions=tuple(_question(each, wording) for each in asked_of(instrument)),
+        answers={link_id: None if isinstance(each, dict) else each for link_id, each in draft.items()},
+        reasons={link_id: each["absent"] for link_id, each in draft.items() if isinstance(each, dict)},
+        asks_why=policy.ask_why_skipped,
+        mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
+        audience=audience_of(rapport, invitation.site),
+        asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
+        shows_score=rater in policy.show_score_to,
+        attribution=instrument.questionnaire.copyright or "",
+    )
+
+
+def asks_before_sharing(policy: RespondentPolicy, rater: str, instrument: Instrument) -> bool:
+    """Tell whether a respondent decides about single answers: the young person, where the site has it so."""
+    return policy.ask_before_sharing and rater == Rater.CHILD and instrument.licence_kind != "score-entry"
+
+
+def audience_of(rapport: Rapport, site: str) -> Audience:
+    """Say who can read single answers afterwards, by what the site writes and shows."""
+    writers = rapport.settings.writing.get(site, DEFAULT_WRITING).writers
+    # Where the site does not choose, the EHR is given what it takes: the answers, too.
+    if writers is None or {WriterKind.RESPONSE, WriterKind.COMPANION} & set(writers):
+        return Audience.RECORD
+    return Audience.CARE_TEAM if rapport.settings.policies[site].show_item_answers else Audience.SCORES
+
+
+def gate_page(invitation: Invitation) -> GatePage:
+    """Fill the page that asks a caregiver first."""
+    return GatePage(invitation.gate or "", interface_language(invitation.language))
+
+
+def score_lines(instrument: Instrument, scores: tuple[Score, ...]) -> list[str]:
+    """Write what a respondent may see of the result, where the site lets them."""
+    names = {each.link_id: each.display for each in instrument.scores}
+    return [_score_line(names[each.link_id], each) for each in scores if each.value is not None]
+
+
+def _score_line(name: str, score: Score) -> str:
+    bounds = (
+        ""
+        if score.low is None or score.high is None
+        else f" ({number(score.low)}\N{EN DASH}{number(score.high)})"
+    )
+    return f"{name}: {number(score.value or 0)}{bounds}"
+
+
+def _question(asked: Asked, wording: Wording) -> Question:
+    item = asked.item
+    return Question(
+        link_id=item.link_id,
+        text=wording.items[item.link_id],
+        options=tuple(Option(each.code, wording.options[item.link_id, each.code]) for each in item.options),
+        required=item.required,
+        low=item.low if not item.options else None,
+        high=item.high if not item.options else None,
+        kind=asked.kind,
+        whole=item.type == "integer",
+        open=bool(item.options) and item.type == "open-choice",
+        above=tuple(wording.items[each] for each in asked.above if each in wording.items),
+        conditions=asked.conditions,
+        step=step_of(item) if asked.kind is Kind.SLIDER else None,
+        ends=(_text(wording, asked.ends[0]), _text(wording, asked.ends[1])),
+        help=tuple(wording.items[each] for each in asked.help if each in wording.items),
+    )
+
+
+def _text(wording: Wording, link_id: str | None) -> str:
+    return wording.items.get(link_id, "") if link_id else ""

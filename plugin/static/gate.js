@@ -1,0 +1,25 @@
+// What a caregiver is asked before a young person's form opens.
+
+export function begin(gate, { call, open, showEnd }) {
+  const alert = gate.querySelector("[data-alert]");
+  const confirmed = gate.querySelector("[data-is-caregiver]");
+  const agree = gate.querySelector("[data-agree]");
+
+  async function say(agreed) {
+    let answer;
+    try { answer = await call("consent", "POST", { agreed }); } catch { answer = null; }
+    if (answer?.status === 410) return open(); // decided elsewhere meanwhile: shows what is now
+    if (!answer?.ok) { alert.textContent = gate.dataset.failed; return undefined; }
+    return agreed ? open() : showEnd(gate.querySelector("[data-refused]"), await answer.json());
+  }
+
+  agree.addEventListener("click", () => {
+    if (confirmed.checked) return say(true);
+    alert.textContent = agree.dataset.needs;
+    return confirmed.focus();
+  });
+  gate.querySelector("[data-refuse]").addEventListener("click", () => say(false));
+  gate.addEventListener("submit", (event) => event.preventDefault());
+  gate.querySelector("h1").focus();
+  gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
+}

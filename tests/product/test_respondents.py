@@ -1,0 +1,274 @@
+"""What the site decides about the people who answer: consent first, what is shared, who sees a score; in the record, too."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from plugin.audit import Actor
+from plugin.delivery.keep import read_kept
+from plugin.ledger import tables as t
+from plugin.respondents import RespondentPolicy
+from plugin.responses.labels import Label, read_labels
+from plugin.routes.form_views import audience_of
+from plugin.routes.kept import Reader
+from plugin.served.shelf import Kept
+from plugin.writing import WriterKind, Writing
+from tests.product.forms import ANSWERS
+from tests.product.test_kept import get, unlock
+from tests.product.test_personalities import settled
+from tests.product.test_remote import make_link
+from tests.product.world import PIN, Clock, World, run_world
+
+CHILD = "amara"
+LABELS = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
+ASKING = RespondentPolicy(ask_before_sharing=True)
+CONSENT = RespondentPolicy(consent_below_age=16, consent_days=30)
+
+
+async def hand_to_child(world: World) -> dict[str, str]:
+    """Hand the device to the child; gives the header that opens the form."""
+    people = await world.people()
+    page = await world.launch(CHILD)
+    secret = await world.hand_over(page, f"Patient/{people[CHILD]}")
+    return {"X-Rapport-Invitation": secret}
+
+
+async def send(world: World, headers: dict[str, str], **more: object) -> httpx.Response:
+    return await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS, **more})
+
+
+async def audited(world: World) -> list[str]:
+    ledger = world.rapport.state.rapport.ledger
+    kinds = await ledger.read(
+        lambda c: c.execute(sa.select(t.audit.c.kind).order_by(t.audit.c.id)).scalars().all()
+    )
+    return list(kinds)
+
+
+async def only_response(world: World) -> str:
+    ledger = world.rapport.state.rapport.ledger
+    (found,) = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().all())
+    return str(found)
+
+
+def codes_of(resource: dict[str, Any]) -> set[str]:
+    return {each["code"] for each in resource.get("meta", {}).get("security", []) if each["system"] == LABELS}
+
+
+async def test_answers_that_are_not_shared_stay_here_and_the_scores_go(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING, show_item_answers=True) as world:
+        sent = await send(world, await hand_to_child(world), share=False)
+        assert sent.status_code == 200, sent.text
+        response = await only_response(world)
+        await settled(world, response)
+        patient = (await world.people())[CHILD]
+        found = await world.delivered(
+            patient=patient,
+            code="https://w3id.org/rapport-fhir/CodeSystem/score|rapport-checkin-child-total",
+        )
+        mine = [each for each in found if "meta" in each and codes_of(each)]
+        assert [codes_of(each) for each in mine] == [{"raters-apart", "score-not-for-respondent"}]
+        responses = await world.search("QuestionnaireResponse", patient=patient)
+        assert response not in str(responses)
+        ledger = world.rapport.state.rapport.ledger
+        record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
+        assert Label.ANSWERS_NOT_SHARED in read_labels(record.body)
+        assert b'"code":"R"' in record.body
+        await unlock(world)
+        launch = await world.launch(CHILD)
+        page = await world.browser.get(f"{launch.url}/responses/{response}")
+        assert "did not agree" in page.text
+        assert "Completely" not in page.text
+        assert (await get(world, f"QuestionnaireResponse/{response}")).status_code == 403
+
+
+async def test_answers_that_are_shared_go_with_their_labels(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        await send(world, await hand_to_child(world), share=True)
+        response = await only_response(world)
+        await settled(world, response)
+        patient = (await world.people())[CHILD]
+        found = [
+            each
+            for each in await world.search("QuestionnaireResponse", patient=patient)
+            if response in str(each)
+        ]
+        assert [codes_of(each) for each in found] == [{"raters-apart", "score-not-for-respondent"}]
+
+
+async def test_where_the_site_asks_it_must_be_said_before_sending(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        headers = await hand_to_child(world)
+        assert "you decide whether" in (await world.browser.get("/fill/form", headers=headers)).text
+        refused = await send(world, headers)
+        assert refused.status_code == 422
+        assert "may be read" in refused.text
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_respondent_sees_the_score_only_where_the_site_says_so(
+    tmp_path: Path, *, shown: bool
+) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}) if shown else frozenset())
+    async with run_world(tmp_path, respondents=policy) as world:
+        sent = await send(world, await hand_to_child(world))
+        scores = sent.json()["scores"]
+        assert scores == ([] if not shown else scores)
+        assert any("14" in each for each in scores) is shown
+        ledger = world.rapport.state.rapport.ledger
+        response = await only_response(world)
+        record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
+        assert (Label.SCORE_NOT_FOR_RESPONDENT in read_labels(record.body)) is not shown
+        assert read_labels(record.results.scores[0]) == read_labels(record.body)
+
+
+def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
+    score = Kept("Observation", "1", Clock().now, {}, "Patient/1", "child")
+    child = Reader("sandbox", "Patient/1", Actor("Patient/1"), own="Patient/1")
+    assert not child.may_see(score)
+    told = Reader(
+        "sandbox", "Patient/1", Actor("Patient/1"), own="Patient/1", scores_for=frozenset({"child"})
+    )
+    assert told.may_see(score)
+
+
+async def test_nothing_is_asked_before_a_caregiver_has_agreed(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        shown = await world.browser.get("/fill/form", headers=headers)
+        assert "something for a caregiver" in shown.text
+        assert "data-question" not in shown.text
+        kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": ANSWERS})
+        assert kept.status_code == 410
+        assert (await send(world, headers)).status_code == 410
+        agreed = await world.browser.post("/fill/consent", headers=headers, json={"agreed": True})
+        assert agreed.json()["state"] == "agreed"
+        assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
+        assert (await send(world, headers)).status_code == 200
+        assert "consent-given" in await audited(world)
+
+
+async def test_a_consent_counts_for_the_days_that_the_site_sets(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json={"agreed": True})
+        await unlock(world)
+        world.clock.pass_time(days=29)
+        again = await hand_to_child(world)
+        assert "data-question" in (await world.browser.get("/fill/form", headers=again)).text
+        await unlock(world)
+        world.clock.pass_time(days=2)
+        later = await hand_to_child(world)
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
+
+
+async def test_a_refusal_closes_the_form_and_the_next_one_asks_again(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json={"agreed": True})
+        await unlock(world)
+        world.clock.pass_time(days=31)
+        headers = await hand_to_child(world)
+        refused = await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
+        assert refused.json()["state"] == "refused"
+        assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
+        assert (await audited(world)).count("consent-refused") == 1
+        await unlock(world)
+        again = await hand_to_child(world)
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=again)).text
+
+
+async def test_a_consent_cannot_be_read_out_of_nonsense(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        answer = await world.browser.post("/fill/consent", headers=headers, json={"agreed": "perhaps"})
+        assert answer.status_code == 422
+        assert "consent-given" not in await audited(world)
+
+
+async def test_a_young_child_gets_a_link_only_with_a_caregiver_where_the_site_allows_it(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=RespondentPolicy(link_with_caregiver=True)) as world:
+        people = await world.people()
+        page = await world.launch(CHILD)
+        made = await make_link(world, page, f"Patient/{people[CHILD]}", "rapport-checkin-child")
+        assert made.status_code == 200, made.text
+        secret = made.text.partition("/fill#")[2][:40]
+        phone = world.new_browser()
+        shown = await phone.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+        assert "Please be there while the child answers" in shown.text
+        assert "waits for a caregiver" in (await world.browser.get(str(made.url))).text
+        await phone.aclose()
+
+
+async def test_an_older_patient_needs_no_caregiver(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=RespondentPolicy(consent_below_age=8)) as world:
+        headers = await hand_to_child(world)
+        assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
+
+
+@pytest.mark.parametrize(
+    ("writers", "show_answers", "audience"),
+    [
+        (None, False, "record"),
+        ((WriterKind.OBSERVATIONS, WriterKind.RESPONSE), False, "record"),
+        ((WriterKind.OBSERVATIONS,), True, "care-team"),
+        ((WriterKind.FLOWSHEET,), False, "scores"),
+    ],
+)
+async def test_who_can_read_the_answers_is_told_as_it_is(
+    tmp_path: Path, writers: tuple[WriterKind, ...] | None, *, show_answers: bool, audience: str
+) -> None:
+    writing = Writing(writers=writers)
+    async with run_world(tmp_path, writing=writing, show_item_answers=show_answers) as world:
+        assert audience_of(world.rapport.state.rapport, "sandbox") == audience
+
+
+async def test_the_pin_is_still_needed_after_a_refusal(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        page = await world.launch(CHILD)
+        people = await world.people()
+        secret = await world.hand_over(page, f"Patient/{people[CHILD]}", pin=PIN)
+        said = await world.browser.post(
+            "/fill/consent", headers={"X-Rapport-Invitation": secret}, json={"agreed": False}
+        )
+        assert said.json()["return_url"].endswith("/return")
+        assert (await world.browser.get(str(page.url))).status_code == 303
+
+
+async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp_path: Path) -> None:
+    policy = RespondentPolicy(ask_why_skipped=True)
+    async with run_world(tmp_path, respondents=policy, show_item_answers=True) as world:
+        headers = await hand_to_child(world)
+        assert "It does not fit me" in (await world.browser.get("/fill/form", headers=headers)).text
+        answers = {**ANSWERS, "goal-1": {"absent": "not-applicable"}, "goal-2": None}
+        sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": answers})
+        assert sent.status_code == 200, sent.text
+        response = await only_response(world)
+        ledger = world.rapport.state.rapport.ledger
+        record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
+        assert b'"valueCode":"not-applicable"' in record.body
+        assert b'"valueCode":"asked-declined"' in record.body
+        total = next(each for each in record.results.scores if b"total" in each)
+        assert b"dataAbsentReason" in total
+        await unlock(world)
+        launch = await world.launch(CHILD)
+        page = await world.browser.get(f"{launch.url}/responses/{response}")
+        assert "Said that it does not apply" in page.text
+        assert "Did not want to answer" in page.text
+
+
+async def test_a_reason_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        headers = await hand_to_child(world)
+        bodies: tuple[dict[str, Any], ...] = (
+            {"answers": {"goal-1": {"absent": "bored"}}},
+            {"answers": {"goal-1": {}}},
+        )
+        for body in bodies:
+            for method, path in (("PUT", "/fill/answers"), ("POST", "/fill/submit")):
+                refused = await world.browser.request(method, path, headers=headers, json=body)
+                assert refused.status_code == 422
