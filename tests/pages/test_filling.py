@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -477,7 +477,12 @@ def test_leaving_with_answers_that_are_not_saved_is_asked_about(page: Page, addr
     page.get_by_role("radio", name="Mostly").check()
     expect(page.get_by_role("status")).to_contain_text("Not saved yet")
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
     page.close(run_before_unload=True)
     page.wait_for_timeout(300)
     assert asked == ["beforeunload"]
