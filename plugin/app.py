@@ -19,6 +19,7 @@ from plugin import __version__, request_id
 from plugin.audit import Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
+from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.delivery import outbox
 from plugin.delivery.courier import NoteCourier
@@ -27,11 +28,13 @@ from plugin.delivery.worker import DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
+from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.routes import (
     administering,
+    auditing,
     caseload,
     cds,
     desk,
@@ -39,12 +42,14 @@ from plugin.routes import (
     fill,
     hand_over,
     home,
+    inspecting,
     kept,
     notes,
     operating,
     patient,
     remote,
     research,
+    reviewing,
     scoring,
     smart,
 )
@@ -54,7 +59,8 @@ from plugin.routes.observing import Observed
 from plugin.routes.state import Rapport
 from plugin.settings import Settings
 from plugin.stock import Stock, describe_left_out, open_stock_of
-from plugin.transparency import LogSigner
+from plugin.transparency import LogSigner, Tiles
+from plugin.verify import Verifier
 from smart_launch import SmartDirectory
 
 _log = structlog.get_logger()
@@ -87,6 +93,9 @@ PARTS = (
     research,
     administering,
     caseload,
+    auditing,
+    inspecting,
+    reviewing,
     cds,
 )
 """The modules of routes that are served."""
@@ -128,6 +137,7 @@ def create_app(
         try:
             yield
         finally:
+            await rapport.verification.stop()
             logging.cancel()
             delivering_notes.cancel()
             await asyncio.wait({logging, delivering_notes})
@@ -137,7 +147,7 @@ def create_app(
                 await port.close()
             if http is None:
                 await client.aclose()
-            rapport.ledger.close()
+            rapport.close()
 
     app = FastAPI(
         title="Rapport",
@@ -177,7 +187,9 @@ def wire(
     metrics = metrics or Metrics()
     request_id.pass_on_from(http)
     catalogue = stock.catalogue
-    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    vault = Vault(settings.vault_keys)
+    ledger = Ledger(settings.database, vault)
+    reading = _open_for_reading(settings, vault, ledger)
     trail = Trail(settings.base_url, clock)
     directory = SmartDirectory(clock=clock)
     organizations = {site: policy.organization for site, policy in settings.policies.items()}
@@ -201,6 +213,8 @@ def wire(
         worker=worker,
         courier=NoteCourier(ledger, trail, sender.note, clock, destinations),
         clock=clock,
+        reading=reading,
+        verification=LedgerVerification(reading, ledger, trail, lambda: _verifier(settings, stock, vault)),
         left_out=stock.left_out,
         metrics=metrics,
         cds={
@@ -215,3 +229,18 @@ def wire(
             "worker": told_by(lambda: worker.lives),
         },
     )
+
+
+def _open_for_reading(settings: Settings, vault: Vault, ledger: Ledger) -> ReadingLedger:
+    """Open the auditors' way into the ledger; SettingsInvalid if its role may write."""
+    url = settings.audit_database
+    try:
+        return ReadingLedger(url or settings.database, vault, has_own_role=url is not None)
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _verifier(settings: Settings, stock: Stock, vault: Vault) -> Verifier:
+    key = LogSigner(settings.log_name, settings.log_key).verifier
+    return Verifier(stock.catalogue, stock.keys, vault, Tiles(settings.log_folder), key)

@@ -21,6 +21,8 @@ base_url = "https://rapport.example.org"
 #   sqlite:///rapport.sqlite3                          one serving process; the folder must be backed up
 #   postgresql+psycopg://rapport@db.example.org/rapport   many processes
 database = "sqlite:///rapport.sqlite3"
+# The same database by a PostgreSQL role that may only read, for auditors' pages (rapport database auditor-role).
+# audit_database = "postgresql+psycopg://rapport_auditor@db.example.org/rapport"
 
 # Folder of wording packs for licensed instruments (one JSON file a language), beside this file.
 # wording = "wording"
@@ -94,6 +96,8 @@ frame_ancestors = ["https://ehr.example.org"]
 
 # May clinicians see single answers? By default they see scores only.
 # show_item_answers = false
+# May auditors, who are named in [site.roles]? And export periods, which hold answers?
+# auditors_see_answers = false
 
 # How long an invitation to fill a form lives, and a launch.
 # invitation_hours = 24

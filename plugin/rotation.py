@@ -19,6 +19,7 @@ SEALED: Mapping[str, Mapping[str, str]] = {
     "invitation": {"sealed_draft": "draft"},
     "response": {"sealed_body": "response", "sealed_results": "results"},
     "note": {"sealed_text": "note"},
+    "sign_off": {"sealed_comment": "sign-off"},
     "audit": {"sealed_resource": "audit"},
 }
 """What is sealed, by table and column, with the purpose it is sealed for."""

@@ -77,6 +77,7 @@ class SitePolicy:
     respondents: RespondentPolicy = field(default_factory=RespondentPolicy)
     cds: CdsClient | None = None  # None: the EHR calls no CDS service of ours
     research: Research | None = None  # None: nothing is given to research
+    auditors_see_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Settings:
     writing: Mapping[str, Writing] = field(default_factory=dict)
     own_forms: OwnForms = field(default_factory=OwnForms)
     metrics_token: str | None = None
+    audit_database: str | None = None  # by which auditors' pages read; None: the database, read-only
 
     @property
     def log_name(self) -> str:
@@ -114,6 +116,7 @@ class _Strict(BaseModel):
 class _Server(_Strict):
     base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
     database: str
+    audit_database: str | None = None
     wording: str | None = None
     instruments: tuple[str, ...] = ()
     log: str = "log"
@@ -143,6 +146,7 @@ class _Site(WritingSection):
     frame_ancestors: tuple[str, ...] = ()
     allow_private_addresses: bool = False
     show_item_answers: bool = False
+    auditors_see_answers: bool = False
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
@@ -179,6 +183,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     return Settings(
         base_url=file.server.base_url,
         database=file.server.database,
+        audit_database=file.server.audit_database,
         vault_keys=read_vault_keys(environment),
         signing_keys=keys,
         sites=_build_sites(path, file, keys, environment),
@@ -205,6 +210,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 respondents=build_respondents(site.respondents),
                 cds=build_cds(site.cds),
                 research=build_research(site.research, base),
+                auditors_see_answers=site.auditors_see_answers,
             )
             for site in file.site
         },

@@ -31,6 +31,8 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "attempt": (t.attempt, "id", {}),
     "norm": (t.norm, "id", {}),
     "note": (t.note, "id", {"sealed_text": "note"}),
+    "review": (t.review, "id", {}),
+    "sign_off": (t.sign_off, "id", {"sealed_comment": "sign-off"}),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.

@@ -61,6 +61,13 @@ class Kind(StrEnum):
     RECORD_COMPARED = "record-compared"
     DELIVERIES_VIEWED = "deliveries-viewed"
     EHR_EXAMINED = "ehr-examined"
+    AUDIT_SEARCHED = "audit-searched"
+    CHAIN_VIEWED = "chain-viewed"
+    LOG_VIEWED = "log-viewed"
+    LEDGER_VERIFIED = "ledger-verified"
+    REVIEW_DRAWN = "review-drawn"
+    REVIEW_VIEWED = "review-viewed"
+    REVIEW_SIGNED = "review-signed"
     CARDS_GIVEN = "cards-given"
     CARD_ANSWERED = "card-answered"
     CASELOAD_VIEWED = "caseload-viewed"
@@ -96,6 +103,13 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.RECORD_COMPARED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.DELIVERIES_VIEWED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.EHR_EXAMINED: (_REST, (_OWN, "ehr-examined"), "E"),
+    Kind.AUDIT_SEARCHED: (_REST, (_RESTFUL, "search"), "E"),
+    Kind.CHAIN_VIEWED: (_REST, (_RESTFUL, "read"), "R"),
+    Kind.LOG_VIEWED: (_REST, (_OWN, "log-viewed"), "R"),
+    Kind.LEDGER_VERIFIED: (_REST, (_OWN, "ledger-verified"), "E"),
+    Kind.REVIEW_DRAWN: (_REST, (_OWN, "review-drawn"), "C"),
+    Kind.REVIEW_VIEWED: (_REST, (_OWN, "review-viewed"), "R"),
+    Kind.REVIEW_SIGNED: (_REST, (_OWN, "review-signed"), "C"),
     Kind.CARDS_GIVEN: (_REST, (_OWN, "cards-given"), "R"),
     Kind.CARD_ANSWERED: (_REST, (_OWN, "card-answered"), "C"),
     Kind.NOTE_WRITTEN: (_REST, (_OWN, "note-written"), "C"),
@@ -131,10 +145,11 @@ class Trail:
         server: str | None = None,
         failure: str | None = None,
         reason: str | None = None,
+        details: tuple[tuple[str, str], ...] = (),
     ) -> AuditRow:
         """Build an entry: `about` names resources, `server` the other side, `failure` why it did not succeed.
 
-        `reason` is what the actor gave as the purpose.
+        `reason` is what the actor gave as the purpose, `details` pairs of what was found, without health data.
         """
         event = str(uuid.uuid4())
         recorded = self._clock()
@@ -149,7 +164,7 @@ class Trail:
             **({"purposeOfEvent": [{"text": reason}]} if reason else {}),
             "agent": self._agents(kind, actor, server),
             "source": {"observer": {"display": f"Rapport {__version__}"}, "site": self._address},
-            "entity": _entities(patient, about),
+            "entity": [*_entities(patient, about), *_detailed(details)],
         }
         if not resource["entity"]:
             del resource["entity"]
@@ -182,6 +197,22 @@ class Trail:
         if who:
             agents.append({"type": {"coding": [_RECEIVER]}, "who": who, "requestor": True})
         return agents
+
+
+def _detailed(details: tuple[tuple[str, str], ...]) -> list[JsonObject]:
+    if not details:
+        return []
+    return [
+        {
+            "what": {"display": "Rapport's ledger"},
+            "type": {
+                "system": "http://terminology.hl7.org/CodeSystem/audit-entity-type",
+                "code": "2",
+                "display": "System Object",
+            },
+            "detail": [{"type": name, "valueString": text} for name, text in details],
+        }
+    ]
 
 
 def classify(kind: Kind) -> JsonObject:

@@ -41,6 +41,22 @@ def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
     typer.echo(f"Schema {before or 'none'} before, {after} now.")
 
 
+@app.command("auditor-role")
+def auditor_role(
+    name: Annotated[str, typer.Argument(help="The role's name: lower-case letters, digits, underscores.")],
+    grants: Annotated[
+        bool,
+        typer.Option(
+            "--grants", help="Of a role that exists already, after an upgrade: without CREATE ROLE."
+        ),
+    ] = False,
+) -> None:
+    """Print the SQL that makes a PostgreSQL role which may only read, for server.audit_database. It changes nothing itself."""
+    from plugin.ledger.reading import write_grants
+
+    typer.echo(write_grants(name, exists=grants), nl=False)
+
+
 @app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(help="A new folder for this backup.", metavar="FOLDER")],

@@ -42,4 +42,4 @@ async def deliver(settings: Settings, for_operators: Listen | None = None) -> No
         finally:
             if port:
                 await port.close()
-            rapport.ledger.close()
+            rapport.close()

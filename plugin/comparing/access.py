@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 
@@ -26,6 +26,46 @@ class RecordUnreadable(RapportError):
     """The EHR gives no token, does not answer, or does not let its record be read: what it said and what to do."""
 
     title = "The EHR's record"
+
+
+class RecordReader(Protocol):
+    """Reads one EHR's record: as the app itself, or with somebody's token."""
+
+    async def capability(self) -> Capability:
+        """Read what the EHR declares."""
+
+    async def search(self, kind: str, params: Mapping[str, str]) -> tuple[JsonObject, ...]:
+        """Search; an EhrError that waiting does not mend is raised as it is."""
+
+    async def read(self, reference: str) -> JsonObject:
+        """Read one resource; an EhrError that waiting does not mend is raised as it is."""
+
+    def pages(self, kind: str, params: Mapping[str, str]) -> AsyncIterator[tuple[JsonObject, ...]]:
+        """Search page by page, without an end to their number."""
+
+
+class TokenReader:
+    """One patient's record, read with the token of somebody who signed in. It waits for nothing: somebody looks on."""
+
+    def __init__(self, ehr: Ehr) -> None:
+        self._ehr = ehr
+
+    async def capability(self) -> Capability:
+        """Read what the EHR declares."""
+        return read_capability(await self._ehr.capability())
+
+    async def search(self, kind: str, params: Mapping[str, str]) -> tuple[JsonObject, ...]:
+        """Search; an EhrError is raised as it is."""
+        return await self._ehr.search(kind, params, limit=_MOST_OF_A_PATIENT)
+
+    async def read(self, reference: str) -> JsonObject:
+        """Read one resource; an EhrError is raised as it is."""
+        return await self._ehr.read(reference)
+
+    async def pages(self, kind: str, params: Mapping[str, str]) -> AsyncIterator[tuple[JsonObject, ...]]:
+        """Search page by page."""
+        async for page in self._ehr.pages(kind, params, most=_MOST_PAGES):
+            yield page
 
 
 class SystemReader:

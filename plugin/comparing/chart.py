@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.comparing.access import RecordReader, explain_refusal
 from plugin.comparing.expected import own_identifiers
 from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
@@ -35,7 +35,7 @@ class Chart:
 class ChartReader:
     """Reads charts; what it may not read is noted in the tally, once."""
 
-    ehr: SystemReader
+    ehr: RecordReader
     writing: Writing
     tally: Tally
     reads_responses: bool = field(default=True, init=False)

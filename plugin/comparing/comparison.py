@@ -1,6 +1,6 @@
 """Compares the EHR's record with the ledger, patient by patient: memory does not grow with either. Writes nothing."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.comparing import differences as d
-from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.comparing.access import RecordReader, explain_refusal
 from plugin.comparing.chart import Chart, ChartReader, Tally, address_of
 from plugin.comparing.expected import Expected, expected_of, own_identifiers
-from plugin.delivery.account import read_all_of
+from plugin.delivery.account import Account, read_all_of
 from plugin.delivery.writers import OBSERVATION
 from plugin.ehr import EhrError, JsonObject, NotFound
 from plugin.ledger import SealBroken, Vault
@@ -21,6 +21,10 @@ from plugin.verify import Finding, Flaw
 from plugin.writing import Writing
 
 
+def _nobody(_identifier: str, _delivered: JsonObject, _found: JsonObject) -> None:
+    """Tell nobody."""
+
+
 @dataclass
 class Comparison:
     """One site's record, and what the ledger knows to have put there."""
@@ -28,8 +32,11 @@ class Comparison:
     site: str
     writing: Writing
     vault: Vault
-    reader: SystemReader
+    reader: RecordReader
     tally: Tally = field(default_factory=Tally)
+    on_copy: Callable[[str, JsonObject, JsonObject], None] = (
+        _nobody  # identifier, delivered, found in the EHR
+    )
     _told: set[str] = field(default_factory=set, init=False)  # addresses with a flaw
     _seen: set[str] = field(default_factory=set, init=False)  # addresses of the patient at hand
     _by_identifier: bool = field(default=False, init=False)
@@ -59,6 +66,14 @@ class Comparison:
             for finding in self._others(connection, chart.by_identifier):
                 yield finding
         async for finding in self._strangers(connection):
+            yield finding
+
+    async def of(self, account: Account) -> AsyncIterator[Finding]:
+        """Give every difference of one administration; RecordUnreadable if the record cannot be read."""
+        capability = await self.reader.capability()
+        self._by_identifier = capability.searches_by(OBSERVATION, "identifier")
+        chart = await self._charts.read(account.record.patient)
+        async for finding in self._administration(expected_of(account, self.writing), chart):
             yield finding
 
     async def _administration(self, expected: Expected, chart: Chart) -> AsyncIterator[Finding]:
@@ -100,6 +115,7 @@ class Comparison:
     def _differences(self, expected: Expected, identifier: str, found: JsonObject) -> Iterator[Finding]:
         address = address_of(found)
         self._seen.add(address)
+        self.on_copy(identifier, expected.observations[identifier], found)
         where = f"{expected.where}, {expected.name(identifier)} ({address})"
         for flaw, what in d.of_observation(expected.observations[identifier], found):
             self._told.add(address)

@@ -91,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True):
     forms: tuple[Form, ...]
     form_base: str
     unreadable: tuple[str, ...] = ()
+    site: str | None = None  # the only one of which it tells; None: all
 
     @property
     def period(self) -> Period:

@@ -73,6 +73,7 @@ class Exporter:
     tiles: Tiles
     signer: LogSigner
     form_base: str
+    site: str | None = None  # of one site alone; None: of all
     _size: int = field(default=0, init=False)
     _unreadable: list[str] = field(default_factory=list, init=False)
 
@@ -88,7 +89,7 @@ class Exporter:
         tell: Callable[[], None] = lambda: None,
     ) -> m.Manifest:
         """Write the export into an empty folder; NotFound before the log has a checkpoint. `audit_entry` accounts for it."""
-        responses = _within(t.response, t.response.c.received, period)
+        responses = self._within(t.response, t.response.c.received, period)
         named = connection.execute(
             responses.with_only_columns(t.response.c.instrument, t.response.c.key_hash).distinct()
         ).all()
@@ -115,6 +116,7 @@ class Exporter:
             forms=forms,
             form_base=self.form_base,
             unreadable=tuple(self._unreadable),
+            site=self.site,
         )
         m.write_manifest(folder, manifest, self.signer)
         return manifest
@@ -133,20 +135,36 @@ class Exporter:
         progress, tell = told
         with ExitStack() as stack:
             pairs = {sheet: stack.enter_context(_Pair(folder, sheet)) for sheet in sheets.SHEETS}
-            responses = _within(t.response, t.response.c.received, period)
+            responses = self._within(t.response, t.response.c.received, period)
             query = responses.order_by(t.response.c.received, t.response.c.id)
             for chunk in _chunks(connection, query):
                 self._add(connection, chunk, pairs, scoring)
                 progress.responses += len(chunk)
                 tell()
-            for chunk in _chunks(connection, _other_attempts(period)):
+            for chunk in _chunks(connection, self._other_attempts(period)):
                 pairs["attempts"].add_all(self._logged(connection, "attempt", chunk))
-            entries = _within(t.audit, t.audit.c.recorded, period).order_by(t.audit.c.id)
+            entries = self._within(t.audit, t.audit.c.recorded, period).order_by(t.audit.c.id)
             for chunk in _chunks(connection, entries):
                 pairs["audit"].add_all(self._logged(connection, "audit", chunk))
                 progress.audit_entries += len(chunk)
                 tell()
             return {sheet: pair.lines for sheet, pair in pairs.items()}
+
+    def _within(
+        self, table: sa.Table, column: sa.Column[datetime], period: m.Period
+    ) -> sa.Select[tuple[object, ...]]:
+        query = sa.select(table).where(column >= period.begin, column < period.end)
+        return query if self.site is None else query.where(table.c.site == self.site)
+
+    def _other_attempts(self, period: m.Period) -> sa.Select[tuple[object, ...]]:
+        """Select what was tried in the period for administrations of another one."""
+        c = t.response.c
+        others = sa.select(c.id).where(c.received >= period.begin, c.received < period.end)
+        tried = t.attempt.c
+        query = sa.select(t.attempt).where(tried.finished >= period.begin, tried.finished < period.end)
+        if self.site is not None:
+            query = query.where(tried.response.in_(sa.select(c.id).where(c.site == self.site)))
+        return query.where(tried.response.not_in(others)).order_by(tried.id)
 
     def _add(
         self,
@@ -201,19 +219,6 @@ class Exporter:
             "entry": entry.decode("utf-8", "replace") if isinstance(entry, bytes) else None,
             "proof": [base64.b64encode(each).decode() for each in proof],
         }
-
-
-def _within(table: sa.Table, column: sa.Column[datetime], period: m.Period) -> sa.Select[tuple[object, ...]]:
-    return sa.select(table).where(column >= period.begin, column < period.end)
-
-
-def _other_attempts(period: m.Period) -> sa.Select[tuple[object, ...]]:
-    """Select what was tried in the period for administrations of another one."""
-    others = sa.select(t.response.c.id).where(
-        t.response.c.received >= period.begin, t.response.c.received < period.end
-    )
-    query = _within(t.attempt, t.attempt.c.finished, period)
-    return query.where(t.attempt.c.response.not_in(others)).order_by(t.attempt.c.id)
 
 
 def _chunks(connection: Connection, query: sa.Select[tuple[object, ...]]) -> Iterator[list[_Row]]:

@@ -224,7 +224,7 @@ def _open_engine(url: str) -> Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(
-            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=_patience_of(parsed)
+            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=patience_of(parsed)
         )
     memory = parsed.database in (None, "", ":memory:")
     if memory:
@@ -248,7 +248,7 @@ def _open_engine(url: str) -> Engine:
     return engine
 
 
-def _patience_of(url: sa.URL) -> dict[str, str]:
+def patience_of(url: sa.URL) -> dict[str, str]:
     """Give up on a PostgreSQL that has gone silent, unless the address sets its own times (libpq's names)."""
     own = {"connect_timeout": "5", "tcp_user_timeout": "15000", "keepalives_idle": "10"}
     return {name: value for name, value in own.items() if name not in url.query}

@@ -146,7 +146,10 @@ response = Table(
     Column("key_hash", String(80), nullable=False),
     Column("software", String(32), nullable=False),
     UniqueConstraint("site", "identifier", name="uq_response_site_identifier"),
-    Index("ix_response_site_patient", "site", "patient"),
+    Index("ix_response_site_patient_received", "site", "patient", "received", "id"),
+    Index("ix_response_site_received", "site", "received", "id"),
+    Index("ix_response_site_instrument", "site", "instrument", "received", "id"),
+    Index("ix_response_launch", "launch"),
 )
 
 delivery = Table(
@@ -238,6 +241,39 @@ norm = Table(
     Column("why", Text, nullable=False),
     Column("figures", Text, nullable=False),  # JSON of Figures
     Index("ix_norm_site", "site", "instrument"),
+)
+
+# Periodic reviews by auditors: which administrations were drawn, and what was said of each and of the whole.
+review = Table(
+    "review",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("first_day", String(10), nullable=False),  # ISO 8601, UTC, of when they were received
+    Column("last_day", String(10), nullable=False),
+    Column("seed", String(64), nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("population", Integer, nullable=False),  # how many there were to draw from
+    Column("population_digest", String(64), nullable=False),  # SHA-256 of their ids, sorted, one a line
+    Column(
+        "sample", Text, nullable=False
+    ),  # ids of responses in the order in which they were drawn, one a line
+    Column("why", Text, nullable=False),
+    Column("drawn", Instant, nullable=False),
+    Column("drawn_by", String(200), nullable=False),
+    Index("ix_review_site_drawn", "site", "drawn"),
+)
+
+sign_off = Table(
+    "sign_off",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("review", ForeignKey("review.id"), nullable=False, index=True),
+    Column("response", String(36)),  # NULL: the review as a whole
+    Column("verdict", String(16), nullable=False),  # Verdict of plugin.auditing.reviews
+    Column("sealed_comment", LargeBinary, nullable=False),
+    Column("signed", Instant, nullable=False),
+    Column("signed_by", String(200), nullable=False),
 )
 
 # The transparency log: what is to be logged, and the leaves in their order. A leaf's salt goes when its row is erased.

@@ -22,6 +22,12 @@ _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
         ("ehr", "What the EHR takes"),
     ),
     Role.SUPERVISOR: (("caseload", "Caseload"),),
+    Role.AUDITOR: (
+        ("audit", "Search"),
+        ("reviews", "Reviews"),
+        ("exports", "Exports"),
+        ("log", "Transparency log"),
+    ),
 }
 """Which pages each role has, by the last part of their addresses."""
 

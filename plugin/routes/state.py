@@ -14,6 +14,7 @@ from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail
 from plugin.audit.trail import Clock
+from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender
@@ -22,6 +23,7 @@ from plugin.ehr import Ehr
 from plugin.errors import Forbidden, Locked, NotSignedIn
 from plugin.flow import Intake
 from plugin.ledger import Ledger
+from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import Check
 from plugin.roles import Role
@@ -46,10 +48,17 @@ class Rapport:
     worker: DeliveryWorker
     courier: NoteCourier
     clock: Clock
+    reading: ReadingLedger  # by which auditors' pages read
+    verification: LedgerVerification
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
     parts: Mapping[str, Check] = field(default_factory=dict)  # what must work for this process to be ready
+
+    def close(self) -> None:
+        """Commit what is queued and close the ledger."""
+        self.reading.close()
+        self.ledger.close()
 
 
 def installation(request: Request) -> Rapport:

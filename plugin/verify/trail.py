@@ -76,6 +76,19 @@ def check_norms(connection: Connection, mentions: Mentions) -> Iterator[Finding]
             yield Finding(Flaw.TRAIL, "norms", what)
 
 
+def check_reviews(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
+    """Hold the number of reviews and of what was signed in them against their entries, as of norms."""
+    told_by = ((t.review, Kind.REVIEW_DRAWN, "drawn"), (t.sign_off, Kind.REVIEW_SIGNED, "signed"))
+    for table, kind, word in told_by:
+        stored = int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        told = mentions.counts.get(str(kind), 0)
+        if stored != told:
+            what = (
+                f"{stored} rows of {table.name} are stored, and the trail tells of {told} that were {word}."
+            )
+            yield Finding(Flaw.TRAIL, "reviews", what)
+
+
 def _fits(row: Row, entry: _Entry) -> bool:
     people = [each.what.get("reference") for each in entry.entity if each.type.get("code") == "1"]
     try:

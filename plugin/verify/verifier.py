@@ -17,7 +17,7 @@ from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import recompute
-from plugin.verify.trail import check_entries, check_norms
+from plugin.verify.trail import check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
 from questionnaires import Catalogue
 
@@ -48,6 +48,7 @@ class Verifier:
         with open_mentions() as mentions:
             yield from check_entries(connection, self.vault, mentions, progress)
             yield from check_norms(connection, mentions)
+            yield from check_reviews(connection, mentions)
             yield from check_deliveries(connection, mentions)
         yield from check_logged(connection)
         if isinstance(signed, Finding):

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,14 +22,16 @@ from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
+from plugin.roles import Role, RoleBook
 from plugin.routes.state import Rapport
 from plugin.scores import Key, compile_key
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Progress, Verifier
 from questionnaires import Catalogue, load_catalogue
 from tests.product.forms import ANSWERS
+from tests.product.test_administering import csrf_of, sign_in
 from tests.product.test_path import send_child_form
-from tests.product.world import rapport_settings, run_world
+from tests.product.world import World, rapport_settings, run_world
 
 Json = dict[str, Any]
 
@@ -154,6 +156,25 @@ async def _write_a_note(rapport: Rapport) -> None:
     await rapport.ledger.write(lambda c: keep_note(c, rapport.ledger.vault, note), entry)
 
 
+async def review(world: World) -> None:
+    """Draw a sample and sign one of it, as an auditor does."""
+    roles = RoleBook({"Practitioner/205": frozenset({Role.AUDITOR})})
+    rapport = world.rapport.state.rapport
+    policy = replace(rapport.settings.policies["sandbox"], roles=roles)
+    settings = replace(rapport.settings, policies={"sandbox": policy})
+    world.rapport.state.rapport = replace(rapport, settings=settings)
+    browser, desk = await sign_in(world, "205")
+    page = await browser.get(f"{desk.url}/reviews")
+    csrf = {"csrf": csrf_of(page)}
+    asked = {"asked": "1", "first": "2026-01-01", "last": "2026-03-31", "seed": "s", "why": "because"}
+    answer = await browser.post(f"{desk.url}/reviews", data={**csrf, **asked})
+    assert answer.status_code == 303, answer.text
+    drawn = answer.headers["location"].partition("?")[0]
+    said = {"verdict": "question", "comment": "because"}
+    answer = await browser.post(f"{drawn}/sign-off", data={**csrf, **said})
+    assert answer.status_code == 303, answer.text
+
+
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
@@ -178,6 +199,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
             await _write_a_note(world.rapport.state.rapport)
+            await review(world)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())

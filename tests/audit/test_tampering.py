@@ -82,6 +82,8 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
         "audit": lambda: {f"audit {row['event']}", f"audit entry {row['event']}"},
         "norm": lambda: {f"norm {row['id']}", "norms"},
         "note": lambda: {f"note {row['id']}"},
+        "review": lambda: {f"review {row['id']}"},
+        "sign_off": lambda: {f"sign_off {row['id']}"},
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()
@@ -134,6 +136,12 @@ ROWS = {
     "a norm is added, to be logged": (
         "INSERT INTO norm SELECT 'forged', site, instrument, score, rater, age_band, action, decided, decided_by, "
         "why, figures FROM norm; INSERT INTO log_pending (kind, \"row\") VALUES ('norm', 'forged')"
+    ),
+    "a review is removed with what was signed in it": "DELETE FROM sign_off; DELETE FROM review",
+    "a sign-off is removed": "DELETE FROM sign_off",
+    "a sign-off is added, to be logged": (
+        "INSERT INTO sign_off SELECT 'forged', review, response, verdict, sealed_comment, signed, signed_by FROM sign_off; "
+        "INSERT INTO log_pending (kind, \"row\") VALUES ('sign_off', 'forged')"
     ),
     "two responses exchange their answers": (
         "CREATE TEMP TABLE swap AS SELECT id, sealed_body FROM response; "

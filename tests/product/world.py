@@ -302,6 +302,7 @@ async def run_world(
     more_scopes: tuple[str, ...] = (),
     backend_scopes: tuple[str, ...] = (),
     vault_keys: tuple[bytes, ...] = (),
+    stored: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -318,6 +319,7 @@ async def run_world(
         settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})
     if vault_keys:
         settings = replace(settings, vault_keys=vault_keys)
+    settings = replace(settings, **(stored or {}))
     of_ehr = sandbox_settings(folder, personality)
     if backend_scopes:
         site = replace(settings.sites["sandbox"], backend_scopes=backend_scopes)

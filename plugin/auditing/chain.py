@@ -1,0 +1,134 @@
+"""The chain behind one number: launch, invitation, response, key, score, Observation, delivery, and what came after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.access.desks import read_codes
+from plugin.auditing.entries import Account as Told
+from plugin.auditing.entries import read_entries
+from plugin.auditing.proving import Proof, Prover
+from plugin.auditing.unfolding import Unfolding, unfold
+from plugin.delivery.account import Account, Attempt, attempts_of, read_account
+from plugin.errors import NotFound
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+from plugin.scores import Key
+from questionnaires import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The launch through which it came: who, in whose chart, when. Its tokens are never read."""
+
+    id: str
+    user: str | None
+    patient: str | None
+    encounter: str | None
+    created: datetime
+    expires: datetime
+    ended: datetime | None
+    codes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """The invitation that was answered: for whom, as whom, and by link or on the clinician's device."""
+
+    id: str
+    rater: str
+    source: str
+    author: str
+    language: str
+    created: datetime
+    expires: datetime
+    opened: datetime | None
+    state: str
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """All that is known of one administration."""
+
+    account: Account
+    digest_fits: bool
+    launch: Opened | None
+    invitation: Invited | None
+    attempts: tuple[Attempt, ...]
+    unfolding: Unfolding
+    told: Told
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReader:
+    """What chains are read with."""
+
+    vault: Vault
+    catalogue: Catalogue
+    keys: Mapping[str, Key]
+    prover: Prover
+
+    def read(self, connection: Connection, site: str, response: str) -> Chain:
+        """Read the chain of a response of this site; NotFound for another's, SealBroken if a row was altered."""
+        row = connection.execute(
+            sa.select(t.response.c.site, t.response.c.body_digest).where(t.response.c.id == response)
+        ).first()
+        if row is None or row.site != site:
+            raise NotFound("There is no such administration at this site.", "Go back to the search.")
+        account = read_account(connection, self.vault, response)
+        record = account.record
+        attempts = connection.execute(
+            sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
+        ).scalars()
+        logged = [("response", response), *(("attempt", str(each)) for each in attempts)]
+        return Chain(
+            account,
+            record.digest == row.body_digest,
+            _read_launch(connection, record.launch),
+            _read_invitation(connection, record.invitation),
+            attempts_of(connection, response),
+            unfold(record, self.catalogue, self.keys),
+            read_entries(connection, self.vault, site, record.patient, response, record.received),
+            tuple(self.prover.prove(connection, self.vault, kind, key) for kind, key in logged),
+        )
+
+
+def _read_launch(connection: Connection, launch: str | None) -> Opened | None:
+    c = t.launch.c
+    query = sa.select(c.id, c.user, c.patient, c.encounter, c.created, c.expires, c.ended, c.role_codes)
+    row = connection.execute(query.where(c.id == launch)).first() if launch else None
+    if row is None:
+        return None
+    return Opened(
+        row.id,
+        row.user,
+        row.patient,
+        row.encounter,
+        row.created,
+        row.expires,
+        row.ended,
+        read_codes(row.role_codes),
+    )
+
+
+def _read_invitation(connection: Connection, invitation: str | None) -> Invited | None:
+    c = t.invitation.c
+    query = sa.select(
+        c.id,
+        c.rater,
+        c.source,
+        c.author,
+        c.language,
+        c.created,
+        c.expires,
+        c.opened,
+        c.state,
+        c.remote,
+    )
+    row = connection.execute(query.where(c.id == invitation)).first() if invitation else None
+    return None if row is None else Invited(**row._mapping)

@@ -1,0 +1,130 @@
+"""What the trail says about one administration: how it came about, what was decided since, and who has looked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Kind
+from plugin.ledger import Vault
+from plugin.ledger import tables as t
+
+MOST = 5_000
+
+VIEWS = frozenset(
+    {
+        Kind.PATIENT_VIEWED,
+        Kind.RESPONSE_VIEWED,
+        Kind.CARDS_GIVEN,
+        Kind.RECORD_COMPARED,
+        Kind.DELIVERIES_VIEWED,
+        Kind.AUDIT_SEARCHED,
+        Kind.CHAIN_VIEWED,
+        Kind.EXPORTED,
+    }
+)
+DECISIONS = frozenset({Kind.DELIVERY_RETRIED, Kind.DELIVERY_RELEASED, Kind.DELIVERY_DISCARDED})
+# Kinds whose entries name no patient, so that they are not found by one.
+_ELSEWHERE = (*DECISIONS, Kind.DELIVERIES_VIEWED, Kind.RECORD_COMPARED, Kind.EXPORTED)
+# What is about everything there was at the time, this administration included.
+_OF_ALL = frozenset({Kind.EXPORTED, Kind.RECORD_COMPARED})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the trail. `named`: it names the very response, not only the patient."""
+
+    event: str
+    when: datetime
+    kind: str
+    who: str
+    succeeded: bool
+    failure: str | None
+    reason: str | None
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Entries about one administration, oldest first; `whole` if none was left out for their number."""
+
+    entries: tuple[Entry, ...]
+    whole: bool
+
+    def of(self, *kinds: str) -> tuple[Entry, ...]:
+        """Give those of some kinds."""
+        return tuple(each for each in self.entries if each.kind in kinds)
+
+
+class _Event(msgspec.Struct, rename="camel"):
+    agent: list[dict[str, Any]] = []
+    entity: list[dict[str, Any]] = []
+    outcome_desc: str | None = None
+    purpose_of_event: list[dict[str, Any]] = []
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+def read_entries(
+    connection: Connection, vault: Vault, site: str, patient: str, response: str, received: datetime
+) -> Account:
+    """Read what the trail says about a response, and about its patient. SealBroken if an entry was altered."""
+    of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
+    kinds = [str(each) for each in _ELSEWHERE]
+    others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
+    found: list[Entry] = []
+    whole = True
+    for conditions in (of_patient, others):
+        query = sa.select(t.audit).where(*conditions).order_by(t.audit.c.id.desc()).limit(MOST + 1)
+        rows = connection.execute(query).all()
+        whole = whole and len(rows) <= MOST
+        found += _entries(vault, rows[:MOST][::-1], site, response, received)
+    return Account(tuple(sorted(found, key=lambda each: each.when)), whole)
+
+
+def _entries(
+    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime
+) -> Iterator[Entry]:
+    for row in rows:
+        event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
+        named = _names(event, response)
+        if row.patient is None and not named and (row.kind not in _OF_ALL or row.site not in (None, site)):
+            continue
+        if row.kind in DECISIONS and not named:
+            continue
+        if row.kind in VIEWS and row.recorded < received:
+            continue  # nobody can have seen it then
+        yield Entry(
+            row.event,
+            row.recorded,
+            row.kind,
+            _who(event),
+            row.outcome == "0",
+            event.outcome_desc,
+            next((each.get("text") for each in event.purpose_of_event), None),
+            named,
+        )
+
+
+def _names(event: _Event, response: str) -> bool:
+    wanted = f"QuestionnaireResponse/{response}"
+    for each in event.entity:
+        what = each.get("what")
+        reference = what.get("reference", "") if isinstance(what, Mapping) else ""
+        # An Observation that was read here has an id derived from the response's.
+        if reference == wanted or f"/{response}" in reference:
+            return True
+    return False
+
+
+def _who(event: _Event) -> str:
+    for each in event.agent:
+        who = each.get("who")
+        if each.get("requestor") and isinstance(who, Mapping):
+            return str(who.get("reference") or who.get("display") or "not known")
+    return "Rapport"

@@ -1,0 +1,158 @@
+"""A total unfolded: which items counted with which weight, which are reversed, which were skipped, by which rule. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from plugin.delivery.keep import Record
+from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.scores import Key, Score, compute
+from questionnaires import Catalogue, Instrument, Item, walk
+
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One item of a score. `answer` and `weight` are None where nothing was answered."""
+
+    link_id: str
+    text: str
+    answer: str | None
+    weight: Decimal | None
+    is_reversed: bool
+    is_skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """One score as it is stored, beside what its answers give now; `recomputed` is None if that cannot be said."""
+
+    link_id: str
+    identifier: str
+    label: str
+    code: str
+    unit: str
+    stored: Decimal | None
+    absent: str | None
+    low: Decimal | None
+    high: Decimal | None
+    rule: str
+    items: tuple[Counted, ...]
+    recomputed: Score | None
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the stored value is what the answers give; None if it was not computed again."""
+        return None if self.recomputed is None else self.recomputed.value == self.stored
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolding:
+    """All scores of an administration. `instrument` is None, and `problem` says why, where they cannot be unfolded."""
+
+    scores: tuple[Unfolded, ...]
+    instrument: Instrument | None
+    problem: str | None = None
+    same_key: bool = True
+
+
+def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unfolding:
+    """Unfold every stored score with the key that the response names."""
+    nearest = catalogue.nearest(record.instrument)
+    if nearest is None or nearest.canonical != record.instrument:
+        problem = f"{record.instrument} is not installed in this version: its scores are shown as stored."
+        return Unfolding(tuple(_stored(record)), None, problem)
+    key, same = keys[nearest.canonical], nearest.content_hash == record.key_hash
+    try:
+        answers = check_response(read_response(record.body), nearest, patient=record.patient)
+    except (UnreadableResponse, InvalidResponse):
+        problem = "The stored answers are no response to their form: its scores are shown as stored."
+        return Unfolding(tuple(_stored(record)), nearest, problem, same)
+    computed = {each.link_id: each for each in compute(key, answers)}
+    used = {step.score.link_id: step.used for step in key.steps}
+    items = {each.link_id: each for each in walk(nearest.items)}
+    texts = _texts(nearest, record.language)
+    known = {each.link_id: each for each in nearest.scores}
+    turned = _reversed(items)
+    unfolded = []
+    for stored in _stored(record):
+        score = computed.get(stored.link_id)
+        item = known.get(stored.link_id)
+        if score is None or item is None:
+            unfolded.append(stored)
+            continue
+        given: dict[str, list[tuple[str, Decimal | None]]] = {}
+        for link_id, answer, weight in score.explanation:
+            given.setdefault(link_id, []).append((answer, weight))
+        named = [*given, *(each for each in (*used[stored.link_id], *score.missing) if each not in given)]
+        lines = []
+        for link_id in sorted(set(named), key=list(items).index):
+            text, is_turned = texts.get(link_id, link_id), link_id in turned
+            if link_id not in given:
+                lines.append(Counted(link_id, text, None, None, is_turned, is_skipped=True))
+            for answer, weight in given.get(link_id, ()):
+                lines.append(Counted(link_id, text, answer, weight, is_turned, is_skipped=False))
+        unfolded.append(
+            Unfolded(
+                stored.link_id,
+                stored.identifier,
+                item.display,
+                stored.code,
+                stored.unit,
+                stored.stored,
+                stored.absent,
+                score.low,
+                score.high,
+                item.expression,
+                tuple(lines),
+                score,
+            )
+        )
+    return Unfolding(tuple(unfolded), nearest, None, same)
+
+
+def _stored(record: Record) -> list[Unfolded]:
+    """Read the scores as they were stored."""
+    found = []
+    for identifier, body in zip(record.results.identifiers[1:], record.results.scores, strict=False):
+        observation = _decoder.decode(body)
+        quantity = observation.get("valueQuantity") or {}
+        coding = observation["code"]["coding"][0]
+        value = quantity.get("value")
+        found.append(
+            Unfolded(
+                link_id=identifier.partition("/")[2],
+                identifier=identifier,
+                label=str(observation["code"].get("text") or coding.get("display") or identifier),
+                code=f"{coding.get('system')}|{coding.get('code')}",
+                unit=str(quantity.get("unit") or quantity.get("code") or ""),
+                stored=None if value is None else Decimal(str(value)),
+                absent=(observation.get("dataAbsentReason") or {}).get("text"),
+                low=None,
+                high=None,
+                rule="",
+                items=(),
+                recomputed=None,
+            )
+        )
+    return found
+
+
+def _texts(instrument: Instrument, language: str | None) -> Mapping[str, str]:
+    chosen = language if language in instrument.wordings else next(iter(instrument.wordings), None)
+    return {} if chosen is None else instrument.wordings[chosen].items
+
+
+def _reversed(items: Mapping[str, Item]) -> frozenset[str]:
+    """Tell which items run against the others: their weights fall along their options where most items' rise, or the reverse."""
+    slopes = {}
+    for link_id, item in items.items():
+        weights = [each.weight for each in item.options if each.weight is not None]
+        if len(weights) > 1 and weights[0] != weights[-1]:
+            slopes[link_id] = weights[0] < weights[-1]
+    rising = sum(slopes.values()) * 2 >= len(slopes)
+    return frozenset(link_id for link_id, rises in slopes.items() if rises != rising)

@@ -1,0 +1,202 @@
+"""Verification of the whole ledger beside the serving: one at a time, half of the time resting, with an end."""
+
+import asyncio
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Actor, Kind, Trail
+from plugin.audit.leaves import LOGGED
+from plugin.ledger import AuditRow, Ledger, Vault
+from plugin.ledger import tables as t
+from plugin.ledger.reading import ReadingLedger
+from plugin.verify import Progress, Verifier
+
+_log = structlog.get_logger()
+
+MOST_KEPT = 100
+LONGEST = 3600.0  # seconds
+_LONGEST_REST = 0.5
+_WHERE = re.compile(rf"^(audit entry|{'|'.join(LOGGED)}) ([A-Za-z0-9\-]+)")
+_BEGUN, _LOOKED_AT, _FOUND = "begun", "looked at", "found"
+
+
+class _Stopped(Exception):
+    """The process ends, or it has taken too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a verification found. `ended` is False while it goes on, or where it was cut off. `elsewhere`: of other sites."""
+
+    when: datetime
+    who: str
+    ended: bool
+    problem: str | None
+    looked_at: str
+    many: int
+    kept: tuple[tuple[str, str], ...]  # flaw, where and what
+    elsewhere: int
+
+
+@dataclass
+class LedgerVerification:
+    """Verifies the ledger of one process when somebody asks. `open_verifier` gives a fresh verifier of a vault."""
+
+    reading: ReadingLedger
+    ledger: Ledger
+    trail: Trail
+    open_verifier: Callable[[], Verifier]
+    longest: float = LONGEST
+    _task: "asyncio.Task[None] | None" = field(default=None, init=False)
+    _progress: Progress = field(default_factory=Progress, init=False)
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+
+    @property
+    def under_way(self) -> tuple[int, int] | None:
+        """How many of how many rows have been looked at; None if none is under way in this process."""
+        if self._task is None or self._task.done():
+            return None
+        return self._progress.done, self._progress.total
+
+    async def start(self, actor: Actor, site: str) -> bool:
+        """Begin one, with its entry in the trail; False if one is under way."""
+        if self.under_way is not None:
+            return False
+        self._stop.clear()
+        self._progress = Progress()
+        begun = self.trail.entry(
+            Kind.LEDGER_VERIFIED, actor, site=site, details=((_BEGUN, "the whole ledger"),)
+        )
+        # Taken before anything is awaited: a second request finds it.
+        self._task = asyncio.get_running_loop().create_task(self._run(actor, site, begun))
+        return True
+
+    async def stop(self) -> None:
+        """End the one that is under way, if any."""
+        self._stop.set()
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def finished(self) -> None:
+        """Wait until none is under way."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _run(self, actor: Actor, site: str, begun: AuditRow) -> None:
+        await self.ledger.record(begun)
+        failure = None
+        found: list[tuple[str, str]] = []
+        many = 0
+        try:
+            many, found = await self.reading.read(self._verify)
+        except _Stopped:
+            failure = "It was stopped before its end: the process ended, or it took too long"
+        except Exception as error:  # noqa: BLE001 -- last rim of a task: the trail must tell that it failed
+            _log.error("verification failed", problem=type(error).__name__)
+            failure = f"It failed ({type(error).__name__})"
+        counts = ", ".join(f"{many} {name}" for name, many in self._progress.counts().items())
+        details = ((_LOOKED_AT, counts.replace("_", " ")), (_FOUND, str(many)), *found)
+        await self.ledger.record(
+            self.trail.entry(Kind.LEDGER_VERIFIED, actor, site=site, failure=failure, details=details)
+        )
+
+    def _verify(self, connection: Connection) -> tuple[int, list[tuple[str, str]]]:
+        begun = last = time.monotonic()
+
+        def rest() -> None:
+            nonlocal last
+            now = time.monotonic()
+            if self._stop.is_set() or now - begun > self.longest:
+                raise _Stopped
+            if self._stop.wait(min(now - last, _LONGEST_REST)):
+                raise _Stopped
+            last = time.monotonic()
+
+        self._progress.told = rest
+        many = 0
+        kept: list[tuple[str, str]] = []
+        for finding in self.open_verifier().verify(connection, self._progress):
+            many += 1
+            if len(kept) < MOST_KEPT:
+                kept.append((str(finding.flaw), f"{finding.where}: {finding.what}"))
+        return many, kept
+
+
+class _Detail(msgspec.Struct, rename="camel"):
+    type: str
+    value_string: str = ""
+
+
+class _Entity(msgspec.Struct):
+    detail: list[_Detail] = []
+
+
+class _Event(msgspec.Struct, rename="camel"):
+    agent: list[dict[str, Any]] = []
+    entity: list[_Entity] = []
+    outcome_desc: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+def read_last_run(connection: Connection, vault: Vault, site: str) -> Run | None:
+    """Read what the last verification found, as the trail tells it, but for rows of other sites; None if there was none."""
+    row = connection.execute(
+        sa.select(t.audit)
+        .where(t.audit.c.kind == str(Kind.LEDGER_VERIFIED))
+        .order_by(t.audit.c.id.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
+    details = [(each.type, each.value_string) for entity in event.entity for each in entity.detail]
+    named = dict(details)
+    found = [each for each in details if each[0] not in {_BEGUN, _LOOKED_AT, _FOUND}]
+    own = [each for each in found if _is_of(connection, site, each[1])]
+    return Run(
+        when=row.recorded,
+        who=next((_name(each) for each in event.agent if each.get("requestor")), "not known"),
+        ended=_BEGUN not in named,
+        problem=event.outcome_desc,
+        looked_at=named.get(_LOOKED_AT, ""),
+        many=int(named.get(_FOUND, "0")),
+        kept=tuple(own),
+        elsewhere=len(found) - len(own),
+    )
+
+
+def _name(agent: dict[str, Any]) -> str:
+    who = agent.get("who") or {}
+    return str(who.get("reference") or who.get("display") or "not known")
+
+
+def _is_of(connection: Connection, site: str, text: str) -> bool:
+    """Tell whether a finding is of this site, or of none."""
+    found = _WHERE.match(text)
+    if found is None:
+        return True
+    kind, row = found[1].replace("audit entry", "audit"), found[2]
+    if kind == "attempt":
+        query = sa.select(t.response.c.site).join(t.attempt, t.attempt.c.response == t.response.c.id)
+        known = row.isdecimal() and connection.execute(query.where(t.attempt.c.id == int(row))).scalar()
+    elif kind == "sign_off":
+        query = sa.select(t.review.c.site).join(t.sign_off, t.sign_off.c.review == t.review.c.id)
+        known = connection.execute(query.where(t.sign_off.c.id == row)).scalar()
+    else:
+        table, key, _ = LOGGED[kind]
+        known = connection.execute(sa.select(table.c.site).where(table.c[key] == row)).scalar()
+    return not known or known == site

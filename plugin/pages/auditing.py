@@ -1,0 +1,169 @@
+"""Pages of auditors beside the chain: search, the log's state, reviews, exports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from plugin.auditing.proving import Standing
+from plugin.auditing.reviews import Review, SignOff, Verdict
+from plugin.auditing.searching import MOST_COUNTED, Found, Page
+from plugin.auditing.verifying import Run
+from plugin.delivery.states import DeliveryState
+from plugin.pages.delivery import delivery_label
+from plugin.pages.engine import render
+from plugin.pages.staff import DeskFrame
+from plugin.verify.findings import MEANING
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What stands in the form: as it was typed."""
+
+    number: str = ""
+    patient: str = ""
+    clinician: str = ""
+    first: str = ""
+    last: str = ""
+    instrument: str = ""
+    outcome: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing was asked for."""
+        return self == Sought()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """The form, and what was found by it. `problem`: the form could not be understood, or the number is not known."""
+
+    desk: DeskFrame
+    sought: Sought
+    instruments: tuple[tuple[str, str], ...]  # canonical, name
+    page: Page | None
+    is_first: bool = True
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """The state of the transparency log and the last verification."""
+
+    desk: DeskFrame
+    size: int | None
+    root: str
+    key: str
+    problem: str | None
+    written: datetime | None
+    waiting: int
+    set_aside: tuple[tuple[str, str, str], ...]  # kind, row, why
+    run: Run | None
+    under_way: tuple[int, int] | None  # how many of how many
+    reads_by: str
+    told: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One review in the list."""
+
+    review: Review
+    signed: int
+    whole: SignOff | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewsPage:
+    """The reviews of the site, and the form that draws another."""
+
+    desk: DeskFrame
+    listed: tuple[Listed, ...]
+    first: date
+    last: date
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One administration of a sample; `found` is None if it is gone."""
+
+    response: str
+    found: Found | None
+    signed: SignOff | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """One review with its sample."""
+
+    desk: DeskFrame
+    review: Review
+    items: tuple[ReviewItem, ...]
+    whole: tuple[SignOff, ...]
+    standing: Standing
+    draws_the_same: bool | None  # None: not asked
+    told: str | None = None
+
+    @property
+    def open_items(self) -> int:
+        """How many have no sign-off yet."""
+        return sum(each.signed is None for each in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportsPage:
+    """The form that exports a period."""
+
+    desk: DeskFrame
+    first: date
+    last: date
+    most: int
+    key: str
+    is_allowed: bool  # whether the site lets auditors see single answers, which an export holds
+
+
+def instrument_name(canonical: str, titles: Mapping[str, str]) -> str:
+    """Name a form by its title and version, or its address."""
+    address, _, version = canonical.partition("|")
+    return f"{titles.get(canonical) or address.rpartition('/')[2]} {version}".strip()
+
+
+def render_search(page: SearchPage, titles: Mapping[str, str]) -> str:
+    """Render the search."""
+    return render(
+        "staff/audit/search.html",
+        desk=page.desk,
+        page=page,
+        states=tuple(DeliveryState),
+        label=delivery_label,
+        named=lambda canonical: instrument_name(canonical, titles),
+        most=MOST_COUNTED,
+    )
+
+
+def render_log(page: LogPage) -> str:
+    """Render the state of the log."""
+    return render("staff/audit/log.html", desk=page.desk, page=page, meaning=MEANING)
+
+
+def render_reviews(page: ReviewsPage) -> str:
+    """Render the list of reviews."""
+    return render("staff/audit/reviews.html", desk=page.desk, page=page, verdicts=Verdict)
+
+
+def render_review(page: ReviewPage, titles: Mapping[str, str]) -> str:
+    """Render one review."""
+    return render(
+        "staff/audit/review.html",
+        desk=page.desk,
+        page=page,
+        review=page.review,
+        verdicts=Verdict,
+        label=delivery_label,
+        named=lambda canonical: instrument_name(canonical, titles),
+    )
+
+
+def render_exports(page: ExportsPage) -> str:
+    """Render the form that exports a period."""
+    return render("staff/audit/exports.html", desk=page.desk, page=page)

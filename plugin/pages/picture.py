@@ -1,0 +1,85 @@
+"""Lays out the picture of a chain: boxes one below the other, the key beside the way from answers to score. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 360
+_LEFT, _BOX, _HEIGHT, _GAP = 8, 344, 48, 28
+_BRANCH = 112  # how far a box that joins from the side is set in
+_LONGEST = 47  # characters of a line that fit into a box
+_LONGEST_IN = 33  # into one that is set in
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One station: `link` is the id of its details, `verb` says how it came of the one before, `joins` from the side.
+
+    `mark` is "" where all is well, "alert" where somebody should look, "quiet" where nothing was done.
+    """
+
+    link: str
+    title: str
+    detail: str
+    verb: str = ""
+    mark: str = ""
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node with its place; `detail` is cut to what fits."""
+
+    node: Node
+    x: int
+    y: int
+    width: int
+    height: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A line downwards with an arrow's head at its end, and the word beside it."""
+
+    x: int
+    top: int
+    bottom: int
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All of it, with the size of the drawing."""
+
+    nodes: tuple[Node, ...]
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    width: int
+    height: int
+
+
+def draw(nodes: Sequence[Node]) -> Picture:
+    """Place the nodes in their order. What joins from the side passes the way of the others by, and ends in the next."""
+    boxes: list[Box] = []
+    arrows: list[Arrow] = []
+    y = 4
+    passed_from: Box | None = None
+    for node in nodes:
+        x = _LEFT + (_BRANCH if node.joins else 0)
+        longest = _LONGEST_IN if node.joins else _LONGEST
+        detail = node.detail if len(node.detail) <= longest else f"{node.detail[: longest - 1]}…"
+        box = Box(node, x, y, _LEFT + _BOX - x, _HEIGHT, detail)
+        before = boxes[-1] if boxes else None
+        if node.joins:
+            passed_from = before
+        elif before is not None and node.verb:
+            if passed_from is not None:
+                side = before.x + 24
+                arrows.append(Arrow(side, before.y + _HEIGHT, y, node.verb))
+                arrows.append(Arrow(_LEFT + 24, passed_from.y + _HEIGHT, y, ""))
+                passed_from = None
+            else:
+                arrows.append(Arrow(_LEFT + 24, before.y + _HEIGHT, y, node.verb))
+        boxes.append(box)
+        y += _HEIGHT + _GAP
+    return Picture(tuple(nodes), tuple(boxes), tuple(arrows), WIDTH, y - _GAP + 4)

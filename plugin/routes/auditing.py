@@ -1,0 +1,305 @@
+"""The auditor's search and the chain behind one number. Everything is read by a way that cannot write; every view is in the trail."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from plugin.access.desks import Desk
+from plugin.access.launches import Launch, read_launch
+from plugin.audit import Kind
+from plugin.auditing.chain import Chain, ChainReader
+from plugin.auditing.proving import Prover
+from plugin.auditing.reviews import latest, read_review, sign_offs_of
+from plugin.auditing.searching import (
+    Found,
+    Wanted,
+    find_response,
+    instruments_of,
+    read_reference,
+    search,
+)
+from plugin.comparing import Comparison, RecordReader, RecordUnreadable, SystemReader, TokenReader
+from plugin.comparing.side_by_side import Pair, pair
+from plugin.delivery.states import DeliveryState
+from plugin.ehr import Ehr, EhrError, JsonObject
+from plugin.errors import Forbidden, Invalid, NotFound
+from plugin.ledger import SealBroken
+from plugin.pages.auditing import SearchPage, Sought, instrument_name, render_search
+from plugin.pages.chain import ChainPage, Compared, Reviewed, render_chain
+from plugin.roles import Role
+from plugin.routes.desk import frame
+from plugin.routes.state import (
+    CurrentRapport,
+    CurrentSession,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    desk_for,
+)
+from plugin.transparency import LogSigner, Tiles
+from plugin.writing import DEFAULT_WRITING
+
+router = APIRouter(prefix="/desks/{desk}/audit", dependencies=[Depends(check_origin)])
+
+AuditorsDesk = Annotated[Desk, Depends(desk_for(Role.AUDITOR))]
+Csrf = Annotated[str, Form(max_length=200)]
+Typed = Annotated[str, Form(max_length=400)]
+
+LONGEST_COMPARISON = 25.0  # seconds that somebody waits for an EHR
+
+
+@router.get("")
+async def search_form(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
+    """Show the form, with what came last."""
+    return await _search(rapport, found, Sought(), None)
+
+
+@router.post("")
+async def search_for(
+    found: AuditorsDesk,
+    rapport: CurrentRapport,
+    csrf: Csrf = "",
+    number: Typed = "",
+    patient: Typed = "",
+    clinician: Typed = "",
+    first: Typed = "",
+    last: Typed = "",
+    instrument: Typed = "",
+    outcome: Typed = "",
+    after: Typed = "",
+) -> Response:
+    """Search. By POST, so that no address holds a patient's id; a number leads to its chain at once."""
+    check_csrf(rapport, found, csrf)
+    sought = Sought(number, patient, clinician, first, last, instrument, outcome)
+    if not number.strip():
+        return await _search(rapport, found, sought, after or None)
+    try:
+        response = await rapport.reading.read(lambda c: find_response(c, found.site, number))
+    except NotFound as unknown:
+        entry = rapport.trail.entry(
+            Kind.AUDIT_SEARCHED, actor_of(found), site=found.site, failure="No such Observation"
+        )
+        await rapport.ledger.record(entry)
+        page = SearchPage(frame(rapport, found, "audit"), sought, (), None, problem=str(unknown))
+        return HTMLResponse(render_search(page, titles_of(rapport)), status_code=404)
+    return RedirectResponse(f"/desks/{found.id}/audit/responses/{response}", status_code=303)
+
+
+@router.get("/responses/{response}")
+async def chain(
+    response: str,
+    found: AuditorsDesk,
+    rapport: CurrentRapport,
+    review: Annotated[str, Query(max_length=36)] = "",
+) -> HTMLResponse:
+    """Show the chain of one administration."""
+    read = await _read_chain(rapport, found, response)
+    await _note_view(rapport, found, read)
+    return await show_chain(rapport, found, read, review=review or None)
+
+
+@router.post("/responses/{response}/compare")
+async def compare(
+    response: str,
+    found: AuditorsDesk,
+    rapport: CurrentRapport,
+    session: CurrentSession,
+    csrf: Csrf = "",
+    review: Annotated[str, Form(max_length=36)] = "",
+) -> HTMLResponse:
+    """Read what the EHR holds of it now, and show where it differs."""
+    check_csrf(rapport, found, csrf)
+    read = await _read_chain(rapport, found, response)
+    reader = await _reader(rapport, found, session.key, read)
+    if reader is None:
+        raise Forbidden(
+            "Rapport has no way to read this patient's record for you.",
+            "Name backend_scopes in the site's settings (system/Observation.rs), or open Rapport from the patient's chart.",
+        )
+    await _note_view(rapport, found, read)
+    site = rapport.settings.sites[found.site]
+    entry = rapport.trail.entry(
+        Kind.RECORD_COMPARED,
+        actor_of(found),
+        site=found.site,
+        patient=read.account.record.patient,
+        about=(f"QuestionnaireResponse/{response}",),
+        server=site.fhir_base,
+        reason="Audit",
+    )
+    await rapport.ledger.record(entry)
+    compared = await _compare(rapport, found, read, reader)
+    return await show_chain(rapport, found, read, review=review or None, compared=compared)
+
+
+async def show_chain(
+    rapport: Rapport,
+    found: Desk,
+    read: Chain,
+    *,
+    review: str | None = None,
+    compared: Compared | None = None,
+) -> HTMLResponse:
+    """Render the chain; with the review from which it was opened."""
+    policy = rapport.settings.policies[found.site]
+    record = read.account.record
+    page = ChainPage(
+        desk=frame(rapport, found, "reviews" if review else "audit"),
+        chain=read,
+        shows_answers=policy.auditors_see_answers or record.rater == "therapist",
+        can_compare=_may_read(rapport, found, read),
+        compared=compared,
+        review=await _reviewed(rapport, found, review, record.id) if review else None,
+    )
+    return HTMLResponse(render_chain(page))
+
+
+def titles_of(rapport: Rapport) -> Mapping[str, str]:
+    """Give the titles of installed forms, by canonical."""
+    return {each.canonical: each.title for each in rapport.intake.catalogue.all()}
+
+
+def prover_of(rapport: Rapport) -> Prover:
+    """Give what proves rows against the installation's own log."""
+    settings = rapport.settings
+    key = LogSigner(settings.log_name, settings.log_key).verifier
+    return Prover(Tiles(settings.log_folder), key)
+
+
+def _wanted(site: str, sought: Sought) -> Wanted:
+    try:
+        first, last = (date.fromisoformat(each) if each else None for each in (sought.first, sought.last))
+        outcome = DeliveryState(sought.outcome) if sought.outcome else None
+    except ValueError:
+        raise Invalid("A date or an outcome cannot be read.", "Write dates as 2026-10-01.") from None
+    return Wanted(
+        site,
+        read_reference(sought.patient, "Patient"),
+        read_reference(sought.clinician, "Practitioner"),
+        first,
+        last,
+        sought.instrument or None,
+        outcome,
+    )
+
+
+async def _search(rapport: Rapport, found: Desk, sought: Sought, after: str | None) -> HTMLResponse:
+    titles = titles_of(rapport)
+    names = await rapport.reading.read(lambda c: instruments_of(c, found.site))
+    instruments = tuple((each, instrument_name(each, titles)) for each in names)
+    desk = frame(rapport, found, "audit")
+    try:
+        wanted = _wanted(found.site, sought)
+        page = await rapport.reading.read(lambda c: search(c, wanted, after))
+    except Invalid as problem:
+        shown = SearchPage(desk, sought, instruments, None, problem=str(problem))
+        return HTMLResponse(render_search(shown, titles), status_code=422)
+    await _note_search(rapport, found, page.found, wanted.patient)
+    shown = SearchPage(desk, sought, instruments, page, is_first=after is None)
+    return HTMLResponse(render_search(shown, titles))
+
+
+async def _note_search(rapport: Rapport, found: Desk, listed: tuple[Found, ...], patient: str | None) -> None:
+    """Account for a list: an entry for each patient in it, so that each patient's account names who has looked."""
+    of: dict[str | None, list[str]] = {}
+    for each in listed:
+        of.setdefault(each.patient, []).append(f"QuestionnaireResponse/{each.response}")
+    actor = actor_of(found)
+    entries = [
+        rapport.trail.entry(
+            Kind.AUDIT_SEARCHED, actor, site=found.site, patient=person, about=tuple(responses)
+        )
+        for person, responses in (of or {patient: []}).items()
+    ]
+    await asyncio.gather(*(rapport.ledger.record(each) for each in entries))
+
+
+async def _read_chain(rapport: Rapport, found: Desk, response: str) -> Chain:
+    intake = rapport.intake
+    reader = ChainReader(rapport.reading.vault, intake.catalogue, intake.keys, prover_of(rapport))
+    try:
+        return await rapport.reading.read(lambda c: reader.read(c, found.site, response))
+    except SealBroken:
+        raise Invalid(
+            "A row of this administration was altered: it does not open.",
+            "Run rapport audit verify: it names the row.",
+        ) from None
+
+
+async def _note_view(rapport: Rapport, found: Desk, read: Chain) -> None:
+    record = read.account.record
+    entry = rapport.trail.entry(
+        Kind.CHAIN_VIEWED,
+        actor_of(found),
+        site=found.site,
+        patient=record.patient,
+        about=(f"QuestionnaireResponse/{record.id}",),
+    )
+    await rapport.ledger.record(entry)
+
+
+async def _reviewed(rapport: Rapport, found: Desk, review: str, response: str) -> Reviewed:
+    vault = rapport.reading.vault
+    drawn = await rapport.reading.read(lambda c: read_review(c, found.site, review))
+    sample = drawn.drawn_from.sample
+    if response not in sample:
+        raise NotFound("This administration is not in the review's sample.", "Go back to the review.")
+    signed = await rapport.reading.read(lambda c: sign_offs_of(c, vault, review))
+    place = sample.index(response)
+    unsigned = [each for each in (*sample[place + 1 :], *sample[:place]) if latest(signed, each) is None]
+    return Reviewed(
+        review,
+        place + 1,
+        len(sample),
+        unsigned[0] if unsigned else None,
+        tuple(each for each in signed if each.response == response),
+    )
+
+
+def _may_read(rapport: Rapport, found: Desk, read: Chain) -> bool:
+    backend = bool(rapport.settings.sites[found.site].backend_scopes)
+    return backend or found.patient == read.account.record.patient
+
+
+async def _reader(rapport: Rapport, found: Desk, session: str, read: Chain) -> RecordReader | None:
+    """Choose how the record is read: as the app itself, or with the token of the chart's launch; None if neither can be."""
+    site = rapport.settings.sites[found.site]
+    if site.backend_scopes:
+        return SystemReader(site, rapport.http, rapport.clock)
+    if found.patient != read.account.record.patient:
+        return None
+    launch = await _launch_of(rapport, found, session)
+    tokens = None if launch is None else await rapport.sender.tokens_of(launch)
+    if tokens is None:
+        return None
+    return TokenReader(Ehr(site.fhir_base, tokens.access_token, rapport.http))
+
+
+async def _launch_of(rapport: Rapport, found: Desk, session: str) -> Launch | None:
+    vault, now = rapport.ledger.vault, rapport.clock()
+    return await rapport.ledger.read(lambda c: read_launch(c, vault, found.id, session, now))
+
+
+async def _compare(rapport: Rapport, found: Desk, read: Chain, reader: RecordReader) -> Compared:
+    pairs: list[Pair] = []
+
+    def see(identifier: str, delivered: JsonObject, held: JsonObject) -> None:
+        pairs.append(pair(identifier, delivered, held))
+
+    writing = rapport.settings.writing.get(found.site, DEFAULT_WRITING)
+    comparison = Comparison(found.site, writing, rapport.reading.vault, reader, on_copy=see)
+    try:
+        async with asyncio.timeout(LONGEST_COMPARISON):
+            findings = [each async for each in comparison.of(read.account)]
+    except TimeoutError:
+        return Compared(
+            problem=f"The EHR has not answered within {LONGEST_COMPARISON:.0f} seconds. Nothing was compared: try again later."
+        )
+    except (RecordUnreadable, EhrError) as error:
+        return Compared(problem=str(error).replace("Run the same command later.", "Try again later."))
+    return Compared(tuple(pairs), tuple(findings), tuple(comparison.tally.not_looked_at))

@@ -1,0 +1,502 @@
+"""The auditor's pages: from any number back to its origin, with nothing written but the trail of having looked."""
+
+import asyncio
+import io
+import json
+import re
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from plugin.app import PARTS
+from plugin.audit.leaves import count_pending
+from plugin.ledger import tables as t
+from plugin.roles import Role, RoleBook
+from plugin.routes.auditing import prover_of
+from smart_launch import SmartDirectory, system_token
+from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
+from tests.product.test_personalities import send_form, settled
+from tests.product.world import EHR, World, run_world
+
+AUDITOR = "205"
+SYSTEM = "https://w3id.org/rapport-fhir/identifier"
+BOOK = RoleBook({f"Practitioner/{AUDITOR}": frozenset({Role.AUDITOR})})
+
+
+JsonObject = dict[str, Any]
+
+
+class Audit:
+    """An auditor at their desk, in a browser of their own, and one administration that reached the record."""
+
+    def __init__(self, world: World, browser: httpx.AsyncClient, base: str, response: str) -> None:
+        self.world, self.browser, self.base, self.response = world, browser, base, response
+
+    @property
+    def chain(self) -> str:
+        return f"{self.base}/audit/responses/{self.response}"
+
+    async def get(self, path: str, status: int = 200) -> httpx.Response:
+        page = await self.browser.get(path if path.startswith("http") else f"{self.base}{path}")
+        assert page.status_code == status, page.text
+        return page
+
+    async def post(self, path: str, **data: str) -> httpx.Response:
+        csrf = csrf_of(await self.get("/reviews"))
+        return await self.browser.post(
+            path if path.startswith("http") else f"{self.base}{path}", data={"csrf": csrf, **data}
+        )
+
+    async def search(self, **data: str) -> httpx.Response:
+        return await self.post("/audit", **data)
+
+
+@pytest.fixture
+async def audit(tmp_path: Path) -> AsyncIterator[Audit]:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        yield await start(world)
+
+
+async def start(world: World) -> Audit:
+    response = await send_form(world)
+    await settled(world, response)
+    browser, desk = await sign_in(world, AUDITOR)
+    return Audit(world, browser, str(desk.url), response)
+
+
+def folder_in(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
+
+
+async def logged(world: World) -> None:
+    """Wait until everything is in the log and signed for; the log's own task does it every two seconds."""
+    rapport = world.rapport.state.rapport
+
+    def behind(connection: sa.Connection) -> bool:
+        signed = prover_of(rapport).signed()
+        leaves = connection.execute(sa.select(sa.func.count()).select_from(t.log_leaf)).scalar_one()
+        return bool(count_pending(connection).waiting) or signed is None or signed.size < leaves
+
+    for _ in range(1200):
+        if not await rapport.ledger.read(behind):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the log did not keep up")
+
+
+async def another(world: World) -> str:
+    """Have another form answered, on a device of its own."""
+    world.browser = world.new_browser()
+    response = await send_form(world)
+    await settled(world, response)
+    return response
+
+
+async def from_the_chart(world: World, response: str) -> Audit:
+    """Sit down at a desk that was opened from the patient's chart: with a token that reads it."""
+    browser = world.new_browser()
+    page = await world.launch("amara", browser, practitioner=AUDITOR)
+    return Audit(world, browser, str(page.url).replace("/launches/", "/desks/"), response)
+
+
+async def test_the_newest_are_listed_before_anything_is_asked(audit: Audit) -> None:
+    page = await audit.get("/audit")
+    assert f"/audit/responses/{audit.response}" in page.text
+    assert "1 administration" in page.text
+
+
+async def test_it_is_found_by_patient_clinician_date_instrument_and_outcome(audit: Audit) -> None:
+    people = await audit.world.people()
+    fitting = {
+        "patient": people["amara"],
+        "clinician": f"Practitioner/{people['practitioner']}",
+        "first": "2026-03-01",
+        "last": "2026-03-31",
+        "instrument": "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child",
+        "outcome": "delivered",
+    }
+    assert audit.response in (await audit.search(**fitting)).text
+    for name, other in {
+        "patient": "Patient/nobody",
+        "clinician": "Practitioner/nobody",
+        "first": "2026-03-03",
+        "last": "2026-03-01",
+        "instrument": "https://w3id.org/rapport-fhir/Questionnaire/tasc-r-child",
+        "outcome": "refused",
+    }.items():
+        found = await audit.search(**{**fitting, name: other})
+        assert audit.response not in found.text, name
+        assert "Nothing at this site is like this" in found.text
+
+
+async def test_an_address_in_the_ehr_leads_to_its_chain(audit: Audit) -> None:
+    (observation,) = await audit.world.search(
+        "Observation", identifier=f"{SYSTEM}|{audit.response}/score-total"
+    )
+    led = await audit.search(number=f"Observation/{observation['id']}")
+    assert led.status_code == 303
+    assert led.headers["location"].endswith(f"/audit/responses/{audit.response}")
+
+
+async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> None:
+    unknown = await audit.search(number="Observation/nothing")
+    assert unknown.status_code == 404
+    assert "Rapport delivered nothing under this address" in unknown.text
+
+
+async def test_the_chain_names_every_station(audit: Audit) -> None:
+    page = await audit.get(audit.chain)
+    people = await audit.world.people()
+    for words in (
+        f"Practitioner/{people['practitioner']}",
+        f"Patient/{people['amara']}",
+        "on the clinician’s device, behind a PIN",
+        "rapport-checkin-child",
+        "the installed one has the same",
+        "Computed again just now from the stored answers: the same.",
+        "In the record",
+        "Observation/",
+    ):
+        assert words in page.text, words
+    stations = re.findall(r'<a href="#(\w+)" class="node', page.text)
+    assert stations == [
+        "launch", "invitation", "response", "key", "score", "observation", "delivery", "changes", "views", "proof",
+    ]  # fmt: skip
+    assert re.findall(r'<li>(?:[\w ]+ → )?<a href="#(\w+)"', page.text) == stations
+    for each in stations:
+        assert f'<h2 id="{each}">' in page.text
+
+
+async def test_single_answers_are_held_back_unless_the_site_lets_auditors_see_them(tmp_path: Path) -> None:
+    async with run_world(folder_in(tmp_path, "held"), roles=BOOK) as world:
+        audit = await start(world)
+        page = await audit.get(audit.chain)
+        assert "held back" in page.text
+        assert '"valueCoding"' not in page.text.replace("&#34;", '"')
+    async with run_world(folder_in(tmp_path, "shown"), roles=BOOK, auditors_see_answers=True) as world:
+        audit = await start(world)
+        page = await audit.get(audit.chain)
+        assert "held back" not in page.text
+        assert '"valueCoding"' in page.text.replace("&#34;", '"')
+
+
+async def test_the_key_and_the_log_prove_every_row_of_it(audit: Audit) -> None:
+    waiting = await audit.get(audit.chain)
+    assert "waits for the next checkpoint" in waiting.text or "as it was logged" in waiting.text
+    await logged(audit.world)
+    page = await audit.get(audit.chain)
+    assert page.text.count("in the log, as it was logged") == 2  # the response and its attempt
+    ledger = audit.world.rapport.state.rapport.ledger
+    await ledger.bookkeep(lambda c: c.execute(t.attempt.update().values(detail="another")))
+    altered = await audit.get(audit.chain)
+    assert "not what was logged" in altered.text
+    assert "1 row not as logged" in altered.text
+
+
+async def test_what_the_ehr_altered_stands_beside_what_was_delivered(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        response = await send_form(world)
+        await settled(world, response)
+        audit = await from_the_chart(world, response)
+        same = await audit.post(f"{audit.chain}/compare")
+        assert "The EHR holds what was delivered, member by member." in same.text
+        (total,) = await world.search("Observation", identifier=f"{SYSTEM}|{response}/score-total")
+        await alter(world, total)
+        other = await audit.post(f"{audit.chain}/compare")
+        assert "1 difference" in other.text
+        assert re.search(r"<mark>3\b", other.text), other.text
+        assert "record-compared" in await kinds(world)
+
+
+async def test_with_backend_scopes_the_record_is_read_from_any_desk(tmp_path: Path) -> None:
+    scopes = ("system/Observation.rs", "system/QuestionnaireResponse.rs", "system/Provenance.rs")
+    async with run_world(tmp_path, roles=BOOK, backend_scopes=scopes) as world:
+        audit = await start(world)
+        same = await audit.post(f"{audit.chain}/compare")
+        assert "The EHR holds what was delivered, member by member." in same.text
+        assert "Not looked at" not in same.text
+
+
+async def alter(world: World, observation: JsonObject) -> None:
+    """Change a value in the EHR, as somebody there can."""
+    site = replace(world.settings.sites["sandbox"], backend_scopes=("system/Observation.crus",))
+    async with httpx.AsyncClient(transport=world.hosts) as http:
+        found = await SmartDirectory(clock=world.clock).discover(site, http)
+        token = await system_token(site, found, http=http, now=world.clock())
+        observation["valueQuantity"]["value"] = 3
+        headers = {"Authorization": f"Bearer {token.access_token}", "Content-Type": "application/fhir+json"}
+        address = f"{EHR}/r4/Observation/{observation['id']}"
+        answer = await http.put(address, headers=headers, content=json.dumps(observation))
+        assert answer.status_code == 200, answer.text
+
+
+async def test_without_a_way_to_read_the_record_the_page_says_what_to_set(audit: Audit) -> None:
+    page = await audit.get(audit.chain)
+    assert "the site needs backend_scopes" in page.text
+    refused = await audit.post(f"{audit.chain}/compare")
+    assert refused.status_code == 403
+
+
+async def test_an_ehr_that_does_not_answer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        response = await send_form(world)
+        await settled(world, response)
+        audit = await from_the_chart(world, response)
+        world.hosts.cut.add("ehr.invalid")
+        told = await audit.post(f"{audit.chain}/compare")
+        assert told.status_code == 200
+        assert "cannot be reached" in told.text
+        assert "Computed again just now" in told.text
+
+
+async def test_a_verification_runs_beside_the_serving_and_its_result_is_kept(audit: Audit) -> None:
+    await logged(audit.world)
+    assert "Nobody has verified" in (await audit.get("/log")).text
+    begun = await audit.post("/log/verify")
+    assert begun.status_code == 303
+    await audit.world.rapport.state.rapport.verification.finished()
+    page = await audit.get("/log")
+    assert "Nothing is wrong." in page.text
+    ledger = audit.world.rapport.state.rapport.ledger
+    await ledger.bookkeep(lambda c: c.execute(t.attempt.update().values(detail="another")))
+    await audit.post("/log/verify")
+    await audit.world.rapport.state.rapport.verification.finished()
+    again = await audit.get("/log")
+    assert "2 flaws were found." in again.text
+    assert "It is not what was logged." in again.text
+
+
+async def test_one_verification_at_a_time(audit: Audit) -> None:
+    first = await audit.post("/log/verify")
+    verification = audit.world.rapport.state.rapport.verification
+    began = await verification.start(None, "sandbox") if verification.under_way else False
+    assert first.headers["location"].endswith("done=begun")
+    assert not began
+    await verification.finished()
+
+
+async def test_a_row_that_was_set_aside_is_named_on_the_page_of_the_log(audit: Audit) -> None:
+    ledger = audit.world.rapport.state.rapport.ledger
+    row = {"kind": "response", "row": "r1", "problem": "The seal was altered"}
+    await ledger.bookkeep(lambda c: c.execute(t.log_pending.insert().values(**row)))
+    page = await audit.get("/log")
+    assert "The seal was altered" in page.text
+
+
+async def drawn(audit: Audit, **asked: str) -> str:
+    data = {
+        "asked": "30",
+        "first": "2026-01-01",
+        "last": "2026-03-31",
+        "seed": "spring",
+        "why": "Quarter",
+        **asked,
+    }
+    answer = await audit.post("/reviews", **data)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"]).partition("?")[0].rpartition("/")[2]
+
+
+async def test_the_same_seed_draws_the_same_sample_and_says_of_how_many(audit: Audit) -> None:
+    for _ in range(3):
+        await another(audit.world)
+    first, second, other = [await drawn(audit, asked="2", seed=each) for each in ("a", "a", "b")]
+    samples = []
+    for review in (first, second, other):
+        page = await audit.get(f"/reviews/{review}")
+        assert "2 of 4 that were received" in page.text
+        samples.append(re.findall(r"/audit/responses/([0-9a-f-]{36})\?review", page.text))
+    assert samples[0] == samples[1]
+    assert len(samples[0]) == 2
+    again = await audit.get(f"/reviews/{first}?again=true")
+    assert "the same sample of the same administrations" in again.text
+    await another(audit.world)
+    later = await audit.get(f"/reviews/{first}?again=true")
+    assert "came or went since" in later.text
+
+
+async def test_each_administration_and_the_whole_are_signed_off_for_good(audit: Audit) -> None:
+    review = await drawn(audit)
+    opened = await audit.get(f"{audit.chain}?review={review}")
+    assert "Sign off this administration" in opened.text
+    asked = {"response": audit.response, "verdict": "question", "comment": "The date is a holiday"}
+    signed = await audit.post(f"/reviews/{review}/sign-off", **asked)
+    assert signed.status_code == 303
+    whole = await audit.post(f"/reviews/{review}/sign-off", verdict="in-order", comment="")
+    assert whole.status_code == 303
+    page = await audit.get(f"/reviews/{review}")
+    assert "The date is a holiday" in page.text
+    assert "Administrations: 1 of 1 signed" in page.text
+    await logged(audit.world)
+    ledger = audit.world.rapport.state.rapport.ledger
+    stored = await ledger.read(lambda c: set(c.execute(sa.select(t.log_leaf.c.kind)).scalars()))
+    assert {"review", "sign_off"} <= stored
+    assert (await kinds(audit.world)).count("review-signed") == 2
+
+
+async def test_a_question_needs_a_comment_and_a_stranger_s_administration_cannot_be_signed(
+    audit: Audit,
+) -> None:
+    review = await drawn(audit)
+    bare = await audit.post(f"/reviews/{review}/sign-off", response=audit.response, verdict="question")
+    assert bare.status_code == 422
+    strange = await audit.post(f"/reviews/{review}/sign-off", response="x", verdict="in-order")
+    assert strange.status_code == 404
+
+
+async def test_a_review_is_exported_as_json_and_as_csv(audit: Audit) -> None:
+    review = await drawn(audit)
+    await audit.post(
+        f"/reviews/{review}/sign-off", response=audit.response, verdict="question", comment="=1+1"
+    )
+    whole = (await audit.get(f"/reviews/{review}/export?form=json")).json()
+    assert whole["sample"][0]["response"] == audit.response
+    assert whole["sample"][0]["sign_offs"][0]["comment"] == "=1+1"
+    sheet = (await audit.get(f"/reviews/{review}/export?form=csv")).text
+    assert "'=1+1" in sheet
+    assert (await kinds(audit.world)).count("exported") == 2
+
+
+async def test_nothing_to_draw_from_is_told(audit: Audit) -> None:
+    empty = await audit.post("/reviews", asked="5", first="2020-01-01", last="2020-03-31", seed="s", why="")
+    assert empty.status_code == 422
+    assert "nothing to draw from" in empty.text
+
+
+async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: Path) -> None:
+    from plugin.exports import ExportVerifier, read_manifest
+    from plugin.verify import Progress
+
+    async with run_world(tmp_path, roles=BOOK, auditors_see_answers=True) as world:
+        audit = await start(world)
+        await logged(world)
+        given = await audit.post("/exports", first="2026-01-01", last="2026-03-31", why="The inspector")
+        assert given.status_code == 200, given.text
+        zipfile.ZipFile(io.BytesIO(given.content)).extractall(tmp_path / "out")
+        (folder,) = (tmp_path / "out").iterdir()
+        manifest = read_manifest(folder)
+        verifier = ExportVerifier(folder, manifest, manifest.log.verifier_key)
+        assert list(await asyncio.to_thread(lambda: list(verifier.verify(Progress())))) == []
+        assert manifest.counts["administrations"] == 1
+        assert manifest.site == "sandbox"
+        assert "exported" in await kinds(world)
+
+
+async def test_a_period_is_not_exported_where_auditors_may_not_see_answers(audit: Audit) -> None:
+    assert "does not let auditors see" in (await audit.get("/exports")).text
+    refused = await audit.post("/exports", first="2026-01-01", last="2026-03-31", why="The inspector")
+    assert refused.status_code == 403
+
+
+PAGES = {
+    "": None,  # the desk names nothing and nobody
+    "/audit": "audit-searched",
+    "/audit/responses/{response}": "chain-viewed",
+    "/reviews": "review-viewed",
+    "/reviews/{review}": "review-viewed",
+    "/reviews/{review}/export": "exported",
+    "/exports": "log-viewed",
+    "/log": "log-viewed",
+}
+
+
+def auditors_routes(method: str) -> set[str]:
+    own = [
+        part for part in PARTS if part.__name__.rpartition(".")[2] in {"auditing", "reviewing", "inspecting"}
+    ]
+    return {
+        route.path.removeprefix("/desks/{desk}")
+        for part in own
+        for route in part.router.routes
+        if method in route.methods
+    }
+
+
+def test_every_page_of_auditors_is_walked() -> None:
+    assert set(PAGES) - {""} == auditors_routes("GET")
+
+
+async def test_every_view_is_itself_in_the_trail(audit: Audit) -> None:
+    review = await drawn(audit)
+    for path, kind in PAGES.items():
+        before = await kinds(audit.world)
+        await audit.get(path.format(response=audit.response, review=review))
+        fresh = (await kinds(audit.world))[len(before) :]
+        assert fresh == ([kind] if kind else []), path
+    people = await audit.world.people()
+    ledger = audit.world.rapport.state.rapport.ledger
+    query = sa.select(t.audit.c.kind).where(t.audit.c.patient == f"Patient/{people['amara']}")
+    about = set(await ledger.read(lambda c: c.execute(query).scalars().all()))
+    assert {"audit-searched", "chain-viewed"} <= about  # her own account names who has looked
+    seen = await audit.get(audit.chain)
+    assert "an auditor looked at this page" in seen.text
+
+
+WRITTEN_BY_LOOKING = {"audit", "log_pending", "log_leaf", "browser_session", "delivery"}
+
+
+async def test_looking_writes_nothing_but_the_trail(audit: Audit) -> None:
+    review = await drawn(audit)
+    ledger = audit.world.rapport.state.rapport.ledger
+
+    def everything(connection: sa.Connection) -> dict[str, list[object]]:
+        tables = [each for each in t.metadata.sorted_tables if each.name not in WRITTEN_BY_LOOKING]
+        return {each.name: [tuple(row) for row in connection.execute(sa.select(each))] for each in tables}
+
+    before = await ledger.read(everything)
+    for path in PAGES:
+        await audit.get(path.format(response=audit.response, review=review))
+    assert await ledger.read(everything) == before
+
+
+async def test_what_auditors_pages_read_by_cannot_write_any_table(audit: Audit) -> None:
+    reading = audit.world.rapport.state.rapport.reading
+    for table in t.metadata.sorted_tables:
+        for statement in (table.delete(), table.update().values({table.c[0].name: "x"})):
+            with pytest.raises(sa.exc.OperationalError, match="readonly"):
+                await reading.read(lambda c, statement=statement: c.execute(statement))
+
+
+async def test_even_with_its_pragma_taken_back_the_file_is_read_only(audit: Audit) -> None:
+    reading = audit.world.rapport.state.rapport.reading
+
+    def write(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA query_only=OFF")
+        connection.execute(t.attempt.update().values(detail="x"))
+
+    with pytest.raises(sa.exc.OperationalError, match="readonly"):
+        await reading.read(write)
+
+
+async def test_nobody_else_opens_a_page_of_auditors(tmp_path: Path) -> None:
+    both = RoleBook({**BOOK.people, f"Practitioner/{ADMINISTRATOR}": frozenset({Role.ADMINISTRATOR})})
+    async with run_world(tmp_path, roles=both) as world:
+        audit = await start(world)
+        review = await drawn(audit)
+        browser, desk = await sign_in(world, ADMINISTRATOR)
+        for path in PAGES.keys() - {""}:
+            page = await browser.get(f"{desk.url}{path.format(response=audit.response, review=review)}")
+            assert page.status_code == 403, path
+
+
+async def test_a_form_of_auditors_needs_our_own_page_s_token(audit: Audit) -> None:
+    data = {"asked": "3", "verdict": "in-order", "why": "because"}
+    for path in sorted(auditors_routes("POST")):
+        address = f"{audit.base}{path.format(response=audit.response, review='r')}"
+        assert (await audit.browser.post(address, data=data)).status_code == 403, path
+
+
+async def test_another_site_s_administrations_are_not_there(audit: Audit) -> None:
+    ledger = audit.world.rapport.state.rapport.ledger
+    for table in (t.delivery, t.response):
+        await ledger.bookkeep(lambda c, table=table: c.execute(table.update().values(site="elsewhere")))
+    assert audit.response not in (await audit.get("/audit")).text
+    await audit.get(f"/audit/responses/{audit.response}", 404)
+    assert (await audit.search(number=audit.response)).status_code == 404

@@ -1,0 +1,159 @@
+"""The auditor's pages in a real browser: without a mouse, for axe-core, at every width, printed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
+
+from tests.browser import find_chromium, sandbox_arguments
+from tests.product.test_auditing import (
+    BOOK,
+    SYSTEM,
+    Audit,
+    alter,
+    drawn,
+    from_the_chart,
+    start,
+)
+from tests.product.world import run_world
+
+pytestmark = pytest.mark.browser
+
+SCREENS = {
+    "phone, light": (390, 844, "light"),
+    "tablet, dark": (820, 1180, "dark"),
+    "desktop, light": (1280, 900, "light"),
+}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(
+            executable_path=find_chromium(playwright), args=sandbox_arguments()
+        )
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+async def audit(tmp_path: Path) -> AsyncIterator[Audit]:
+    """An auditor at a desk from the chart, with a review that is half signed, and a number altered in the EHR."""
+    async with run_world(tmp_path, roles=BOOK) as world:
+        first = await start(world)
+        audit = await from_the_chart(world, first.response)
+        (total,) = await world.search("Observation", identifier=f"{SYSTEM}|{audit.response}/score-total")
+        await alter(world, total)
+        yield audit
+
+
+@asynccontextmanager
+async def opened(browser: Browser, audit: Audit, **screen: Any) -> AsyncIterator[Page]:
+    """Open a page that reaches Rapport in this process; what it complains of fails the test."""
+    context = await browser.new_context(reduced_motion="reduce", locale="en-GB", timezone_id="UTC", **screen)
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)
+
+    async def answer(route: Route) -> None:
+        asked = route.request
+        kept = {k: v for k, v in asked.headers.items() if k in {"accept", "content-type", "origin"}}
+        found: httpx.Response = await audit.browser.request(
+            asked.method, asked.url, headers=kept, content=asked.post_data_buffer, follow_redirects=True
+        )
+        headers = {k: v for k, v in found.headers.items() if k != "content-length"}
+        await route.fulfill(status=found.status_code, headers=headers, body=found.content)
+
+    await page.route("**/*", answer)
+    yield page
+    await context.close()
+    assert complaints == []
+
+
+async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
+    """Go through every page and state."""
+    for path in (
+        "",
+        "/audit",
+        "/log",
+        "/reviews",
+        f"/reviews/{review}",
+        f"/reviews/{review}?again=true",
+        "/exports",
+    ):
+        await page.goto(f"{audit.base}{path}")
+        yield path
+    await page.goto(f"{audit.base}/audit")
+    await page.get_by_label("Patient").fill("nobody")
+    await page.get_by_role("button", name="Search", exact=True).click()
+    await expect(page.get_by_text("Nothing at this site is like this")).to_be_visible()
+    yield "nothing found"
+    await page.get_by_label("Observation or response").fill("Observation/none")
+    await page.get_by_role("button", name="Show its chain").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    yield "not known"
+    await page.goto(f"{audit.chain}?review={review}")
+    yield "chain"
+    for summary in await page.locator("summary").all():
+        if await summary.is_visible():
+            await summary.click()
+    yield "chain, everything turned"
+    await page.goto(f"{audit.chain}#observation")
+    await page.get_by_role("button", name="Compare with the EHR now").click()
+    await expect(page.get_by_text("1 difference")).to_be_visible()
+    yield "compared"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, audit: Audit, screen: str) -> None:
+    width, height, scheme = SCREENS[screen]
+    review = await drawn(audit)
+    size = {"width": width, "height": height}
+    async with opened(browser, audit, viewport=size, color_scheme=scheme) as page:
+        async for state in states(page, audit, review):
+            await page.wait_for_load_state("networkidle")
+            results = await Axe().run(page)
+            assert results.violations_count == 0, (state, results.generate_report())
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+
+async def test_a_search_needs_no_mouse(browser: Browser, audit: Audit) -> None:
+    people = await audit.world.people()
+    async with opened(browser, audit) as page:
+        await page.goto(f"{audit.base}/audit")
+        await page.get_by_label("Patient").focus()
+        await page.keyboard.type(people["amara"])
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Found: 1 administration")).to_be_visible()
+        await page.get_by_role("rowheader").get_by_role("link").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Where this number comes from")).to_be_visible()
+
+
+async def test_a_station_of_the_picture_opens_its_details_without_a_mouse(
+    browser: Browser, audit: Audit
+) -> None:
+    async with opened(browser, audit, viewport={"width": 1280, "height": 900}) as page:
+        await page.goto(audit.chain)
+        views = page.locator("details", has=page.locator("#views"))
+        await expect(views).not_to_have_attribute("open", "")
+        station = page.locator(".stations a[href='#views']")
+        await station.focus()
+        await page.keyboard.press("Enter")
+        await expect(views).to_have_attribute("open", "")
+        await expect(page.locator("#views")).to_be_in_viewport()
+
+
+async def test_printed_every_station_is_open(browser: Browser, audit: Audit) -> None:
+    async with opened(browser, audit) as page:
+        await page.goto(audit.chain)
+        await page.emulate_media(media="print")
+        await expect(page.get_by_text("Hash of the key that scored")).to_be_visible()
+        await expect(page.get_by_role("button", name="Compare with the EHR now")).to_be_hidden()
