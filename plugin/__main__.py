@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from plugin import __version__
-from plugin.commands import audit, conformance, database, deliveries, keys, norms, packages, research
+from plugin.commands import (
+    audit,
+    conformance,
+    database,
+    deliveries,
+    keys,
+    norms,
+    packages,
+    research,
+    signing_keys,
+)
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain
 from plugin.commands.rescore import rescore
@@ -46,6 +56,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
 app.add_typer(norms.app, name="norms")
 app.add_typer(research.app, name="research")
+app.add_typer(signing_keys.app, name="signing-keys")
 app.command()(doctor)
 app.command()(rescore)
 app.command()(worker)

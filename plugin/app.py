@@ -35,6 +35,7 @@ from plugin.operating_port import Listen, OperatorsPort
 from plugin.routes import (
     administering,
     auditing,
+    carried,
     caseload,
     cds,
     desk,
@@ -44,6 +45,7 @@ from plugin.routes import (
     home,
     inspecting,
     kept,
+    look,
     notes,
     operating,
     patient,
@@ -53,6 +55,7 @@ from plugin.routes import (
     scoring,
     smart,
 )
+from plugin.routes.carried import CarriedHeader
 from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.observing import Observed
@@ -81,6 +84,8 @@ PARTS = (
     home,
     operating,
     smart,
+    carried,
+    look,
     patient,
     notes,
     hand_over,
@@ -160,6 +165,7 @@ def create_app(
             Middleware(Observed, metrics=metrics),
             Middleware(SecurityHeaders, settings=settings),
             Middleware(SizeLimit),
+            Middleware(CarriedHeader),
         ],
     )
     for part in PARTS:

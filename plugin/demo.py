@@ -25,7 +25,7 @@ from sandbox_ehr.personalities import load_personality
 
 CLIENT_ID = "rapport"
 SITE_ID = "sandbox"
-_START_SECONDS = 30
+_START_SECONDS = 120  # a busy machine takes its time
 _out = Console()
 
 
@@ -45,6 +45,7 @@ def sandbox_settings(port: int, rapport: str, database: str, personality: str = 
             "fhirUser",
             "offline_access",
             "online_access",
+            "messaging/ui",
             "patient/*.crus",
             "user/*.crus",
             "system/*.crus",
@@ -139,7 +140,7 @@ scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
-  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r",
+  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r", "messaging/ui",
 ]
 show_medication = true
 backend_scopes = {json.dumps(_BACKEND)}

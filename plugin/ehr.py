@@ -25,6 +25,8 @@ from urllib.parse import urlencode, urljoin
 import httpx
 import msgspec
 
+from smart_launch import Scopes
+
 JsonObject = dict[str, object]
 
 _FHIR_JSON = "application/fhir+json"
@@ -176,12 +178,19 @@ class _Outcome(msgspec.Struct):
 class Ehr:
     """One FHIR R4 server, seen with one token. The token goes to `base` and nowhere else.
 
-    Every method raises an EhrError. Time-outs of single steps are those of `http`.
+    With `granted`, what no scope allows is NotPermitted without asking. Every method raises an EhrError. Time-outs of single steps are those of `http`.
     """
 
     def __init__(
-        self, base: str, access_token: str | None, http: httpx.AsyncClient, *, user_agent: str = "rapport"
+        self,
+        base: str,
+        access_token: str | None,
+        http: httpx.AsyncClient,
+        *,
+        user_agent: str = "rapport",
+        granted: Scopes | None = None,
     ) -> None:
+        self._granted = granted
         self._base = base.removesuffix("/")
         self._http = http
         self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
@@ -202,6 +211,7 @@ class Ehr:
         found = _REFERENCE.fullmatch(relative)
         if found is None:
             raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        self._check_granted(found[1], "r", "read")
         answer = await self._send("GET", f"{self._base}/{relative}")
         return _decode(answer, found[1])
 
@@ -242,6 +252,7 @@ class Ehr:
         method: Literal["GET", "POST"] = "GET",
     ) -> AsyncGenerator[tuple[JsonObject, ...], None]:
         """Search as `search` does, page by page: memory does not grow with what is found. BadAnswer after `most` pages."""
+        self._check_granted(resource_type, "s", "search")
         form = urlencode({"_count": str(size), **params}, doseq=True)
         address = f"{self._base}/{resource_type}"
         if method == "GET":
@@ -289,6 +300,12 @@ class Ehr:
             if entry is not None and result.status >= httpx.codes.BAD_REQUEST:
                 raise EhrRefused(result.status, _read_issues(bytes(entry.outcome)))
         return results
+
+    def _check_granted(self, resource_type: str, letter: str, word: str) -> None:
+        """NotPermitted for what no granted scope speaks of; a grant that names no resource at all is left to the EHR."""
+        granted = self._granted
+        if granted is not None and granted.resources and not granted.may(resource_type, letter):
+            raise NotPermitted(f"The EHR has not granted the right to {word} {resource_type}.")
 
     async def _send(
         self,

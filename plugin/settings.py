@@ -24,6 +24,7 @@ from plugin.respondents import RespondentPolicy, RespondentsSection, build_respo
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
+from plugin.signing_folder import read_folder
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
@@ -315,17 +316,7 @@ def _signing_keys(environment: Mapping[str, str], *, needed: bool) -> tuple[Sign
                 "Set it to the folder of private keys that `rapport init` made (one JWK file a key).",
             )
         return ()
-    files = sorted(Path(folder).glob("*.jwk.json"))
-    if not files:
-        raise SettingsInvalid(
-            f"There is no *.jwk.json file in {folder}.", "Run `rapport init`, or copy the keys there."
-        )
-    try:
-        return tuple(SigningKey.from_jwk(file.read_text(encoding="utf-8")) for file in files)
-    except ValueError as error:
-        raise SettingsInvalid(
-            f"A signing key in {folder} cannot be used: {error}.", "Make new ones with `rapport init`."
-        ) from None
+    return tuple(each.key for each in read_folder(Path(folder)))
 
 
 def _build_sites(

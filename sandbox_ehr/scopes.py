@@ -20,6 +20,7 @@ CONTEXT_SCOPES = (
     "profile",
     "online_access",
     "offline_access",
+    "messaging/ui",
 )
 
 

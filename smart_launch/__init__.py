@@ -7,7 +7,7 @@ context = await finish(site, configuration, pending, code=..., state=..., http=h
 """
 
 from smart_launch.authorization import PENDING_LIFE, Authorization, PendingLaunch, begin
-from smart_launch.context import ContextIdentifier, ContextItem, LaunchContext
+from smart_launch.context import ContextIdentifier, ContextItem, LaunchContext, Messaging
 from smart_launch.discovery import SmartConfiguration, SmartDirectory, discover
 from smart_launch.errors import (
     AddressRefused,
@@ -31,6 +31,7 @@ from smart_launch.keys import SigningKey, generate_key, public_jwks
 from smart_launch.launch import finish
 from smart_launch.scopes import Level, ResourceScope, Scopes
 from smart_launch.site import ClientSecret, PrivateKeyJwt, PublicClient, Site, Sites
+from smart_launch.style import Style, Styles
 from smart_launch.tokens import TokenSet, refresh, system_token
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "LaunchExpired",
     "LaunchRefused",
     "Level",
+    "Messaging",
     "NotOffered",
     "PendingLaunch",
     "PrivateKeyJwt",
@@ -64,6 +66,8 @@ __all__ = [
     "SmartDirectory",
     "SmartError",
     "StateMismatch",
+    "Style",
+    "Styles",
     "TokenExpired",
     "TokenRefused",
     "TokenSet",

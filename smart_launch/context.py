@@ -12,6 +12,7 @@ import msgspec
 from smart_launch.identity import FhirUser, Identity
 from smart_launch.scopes import Scopes
 from smart_launch.site import Site
+from smart_launch.style import Style
 from smart_launch.token_answer import Hint, TokenAnswer
 from smart_launch.tokens import TokenSet
 
@@ -36,6 +37,14 @@ class ContextItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Messaging:
+    """How to talk to the EHR's window (SMART Web Messaging 1.0): whom to name ourselves, and to which origin alone."""
+
+    handle: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchContext:
     """One completed launch. Holds tokens: stored, it must be encrypted.
 
@@ -56,6 +65,8 @@ class LaunchContext:
     tokens: TokenSet
     launched_at: datetime
     notes: tuple[str, ...] = ()
+    messaging: Messaging | None = None
+    style: Style | None = None  # what stands at `style_url`, where it could be had
 
 
 def build_context(
@@ -82,6 +93,7 @@ def build_context(
         tokens=tokens,
         launched_at=now,
         notes=tuple(notes),
+        messaging=_messaging(answer, tokens.scope),
     )
 
 
@@ -90,6 +102,19 @@ _BANNER = {"true": True, "false": False}  # a boolean by the standard, a string 
 
 def _text(value: Hint) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _messaging(answer: TokenAnswer, scope: str) -> Messaging | None:
+    """Read handle and origin where a messaging scope was granted; an origin is scheme and host, nothing more."""
+    handle, origin = _text(answer.smart_web_messaging_handle), _text(answer.smart_web_messaging_origin)
+    if handle is None or origin is None or "messaging/ui" not in scope.split():
+        return None
+    try:
+        url = httpx.URL(origin)
+    except httpx.InvalidURL:
+        return None
+    whole = f"{url.scheme}://{url.netloc.decode()}"
+    return Messaging(handle, whole) if url.scheme in {"https", "http"} and origin == whole else None
 
 
 def _style_url(site: Site, value: Hint) -> str | None:

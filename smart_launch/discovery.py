@@ -34,6 +34,7 @@ class SmartConfiguration:
     jwks_uri: str | None
     capabilities: frozenset[str]
     names_itself_on_callback: bool  # RFC 9207: `iss` must come back
+    assertion_algorithms: frozenset[str]  # which signatures of ours it checks; empty: it does not say
     keys: IssuerKeys = field(repr=False, compare=False)  # the issuer's keys, fetched when first needed
 
     @property
@@ -51,6 +52,7 @@ class _Document(msgspec.Struct):
     capabilities: frozenset[str] = frozenset()
     code_challenge_methods_supported: frozenset[str] = frozenset()
     authorization_response_iss_parameter_supported: bool = False
+    token_endpoint_auth_signing_alg_values_supported: frozenset[str] = frozenset()
 
 
 async def discover(site: Site, http: httpx.AsyncClient) -> SmartConfiguration:
@@ -105,6 +107,7 @@ def _check(site: Site, document: _Document) -> SmartConfiguration:
         jwks_uri=jwks_uri,
         capabilities=document.capabilities,
         names_itself_on_callback=document.authorization_response_iss_parameter_supported,
+        assertion_algorithms=document.token_endpoint_auth_signing_alg_values_supported,
         # Servers without an issuer in their configuration sign as their FHIR base (Inferno's reference server).
         keys=IssuerKeys(site, issuer=issuer or site.base, jwks_uri=jwks_uri),
     )

@@ -22,6 +22,7 @@ class SigningKey:
     kid: str
     alg: Algorithm
     jwk: str = field(repr=False)  # private JWK, JSON
+    signs: bool = True  # False: only published, before its time or after it
 
     @classmethod
     def from_jwk(cls, text: str) -> "SigningKey":

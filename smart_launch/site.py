@@ -29,13 +29,18 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeyJwt:
-    """Signed assertions (client-confidential-asymmetric): the first key signs, all are published."""
+    """Signed assertions (client-confidential-asymmetric): the first that may signs, all are published."""
 
     keys: tuple[SigningKey, ...]
 
     def __post_init__(self) -> None:
-        if not self.keys:
+        if not any(key.signs for key in self.keys):
             raise ValueError("private_key_jwt needs at least one signing key.")
+
+    def signing_key(self, algorithms: frozenset[str]) -> SigningKey:
+        """Choose the first key that the server says it can check; the first of all where it names none of ours."""
+        signing = [key for key in self.keys if key.signs]
+        return next((key for key in signing if key.alg in algorithms), signing[0])
 
 
 @dataclass(frozen=True, slots=True)

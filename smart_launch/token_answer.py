@@ -35,6 +35,8 @@ class TokenAnswer(msgspec.Struct, frozen=True):
     smart_style_url: Hint = None
     tenant: Hint = None
     fhir_context: Hint = msgspec.field(default=None, name="fhirContext")
+    smart_web_messaging_handle: Hint = None
+    smart_web_messaging_origin: Hint = None
 
     @property
     def life(self) -> timedelta | None:

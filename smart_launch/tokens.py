@@ -19,6 +19,7 @@ from authlib.oauth2.rfc7523.assertion import sign_jwt_bearer_assertion
 
 from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import NotOffered, TokenExpired, TokenRefused
+from smart_launch.keys import SigningKey
 from smart_launch.site import ClientSecret, PrivateKeyJwt, PublicClient, Site
 from smart_launch.token_answer import TokenAnswer, read_token_answer
 from smart_launch.wire import GuardedTransport
@@ -52,9 +53,9 @@ class _Assertion(PrivateKeyJWT):  # type: ignore[misc]  # authlib has no types
     Authlib's own lives an hour, and repeats the id if claims are given.
     """
 
-    def __init__(self, authentication: PrivateKeyJwt, token_endpoint: str, now: datetime) -> None:
+    def __init__(self, key: SigningKey, token_endpoint: str, now: datetime) -> None:
         super().__init__(token_endpoint=token_endpoint)
-        self._key = authentication.keys[0]
+        self._key = key
         self._now = now
 
     def sign(self, auth: Any, token_endpoint: str) -> str:
@@ -172,7 +173,8 @@ async def oauth_client(
         case ClientSecret(secret=value):
             method, secret = "client_secret_basic", value
         case PrivateKeyJwt() as authentication:
-            assertion = _Assertion(authentication, configuration.token_endpoint, now)
+            key = authentication.signing_key(configuration.assertion_algorithms)
+            assertion = _Assertion(key, configuration.token_endpoint, now)
             method = assertion.name
         case PublicClient():
             pass

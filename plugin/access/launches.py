@@ -57,6 +57,17 @@ def save_pending(connection: Connection, vault: Vault, session: str, pending: Pe
     )
 
 
+def pending_session(connection: Connection, vault: Vault, state: str, now: datetime) -> str | None:
+    """Tell which browser session began a pending authorization (its key); None if there is none such."""
+    found = connection.execute(
+        sa.select(pending_launch.c.handle).where(
+            pending_launch.c.state.in_(vault.digests("state", state)),
+            pending_launch.c.created >= now - PENDING_LIFE,
+        )
+    ).scalar()
+    return None if found is None else str(found)
+
+
 def take_pending(
     connection: Connection, vault: Vault, state: str, now: datetime
 ) -> tuple[str, PendingLaunch] | None:
@@ -165,6 +176,12 @@ def launch_for_patient(
         .order_by(launch.c.created.desc())
     ).first()
     return None if row is None else open_launch(vault, row)
+
+
+def session_of(connection: Connection, launch_id: str) -> str:
+    """Name the browser session that a launch belongs to now: every further sign-in renews its key."""
+    found = connection.execute(sa.select(launch.c.handle).where(launch.c.id == launch_id)).scalar()
+    return str(found or "")
 
 
 def newer_launch_of_another(

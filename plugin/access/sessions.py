@@ -18,6 +18,7 @@ from plugin.ledger.tables import browser_session, launch, pending_launch
 
 PIN_ATTEMPTS = 5
 INACTIVITY = timedelta(minutes=60)
+LONGEST = timedelta(hours=12)  # from the last sign-in, however busy
 TOUCH_EVERY = timedelta(minutes=1)
 _HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
 
@@ -46,13 +47,13 @@ def start_session(connection: Connection, key: str, now: datetime) -> None:
 
 
 def read_session(connection: Connection, vault: Vault, handle: str | None, now: datetime) -> Session | None:
-    """Find the session of a cookie; None if it is unknown or has been idle too long."""
+    """Find the session of a cookie; None if it is unknown, has been idle too long, or is too old."""
     if not handle:
         return None
     row = connection.execute(
         sa.select(browser_session).where(browser_session.c.handle.in_(vault.digests("session", handle)))
     ).first()
-    if row is None or row.last_seen < now - INACTIVITY:
+    if row is None or row.last_seen < now - INACTIVITY or row.created < now - LONGEST:
         return None
     return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen)
 
@@ -68,7 +69,7 @@ def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> N
     connection.execute(
         browser_session.insert().values(
             handle=new,
-            created=row.created,
+            created=now,  # somebody has signed in again
             last_seen=now,
             locked=row.locked,
             pin=row.pin,

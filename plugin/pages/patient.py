@@ -152,6 +152,12 @@ class PatientPage:
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of what is said about scores; the rest of the page is English
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
+    look: str | None = None  # the address of the EHR's look, if it has one
+    messaging: tuple[str, str] | None = (
+        None  # handle and origin of the EHR's window, where it may be told that we are done
+    )
+    asked_for: str | None = None  # the form that the EHR asks for
+    continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
 
     @property
@@ -190,6 +196,7 @@ class LinkPage:
     code: str | None
     code_address: str
     code_ends: datetime
+    look: str | None = None
 
 
 def render_link(page: LinkPage) -> str:

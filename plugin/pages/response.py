@@ -65,6 +65,7 @@ class ResponsePage:
     key_hash: str
     software: str
     answers: tuple[AnswerLine, ...] | None = None
+    look: str | None = None  # the address of the EHR's look, if it has one
 
     @property
     def state_label(self) -> str:

@@ -88,6 +88,14 @@ class _Person(msgspec.Struct):
     active: bool = True
 
 
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+
+class _Role(msgspec.Struct):
+    practitioner: _Reference = msgspec.field(default_factory=_Reference)
+
+
 class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     contact_class: _Coding = msgspec.field(default_factory=_Coding)
     period: _Period = msgspec.field(default_factory=_Period)
@@ -185,14 +193,26 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
 
 
 async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
-    if launch.user is None or not launch.user.startswith("Practitioner/"):
+    user = launch.user or ""
+    if user.startswith("PractitionerRole/"):
+        user = await _in_role(ehr, user)
+    if not user.startswith(("Practitioner/", "PractitionerRole/")):
         return None
     try:
-        name = _name((await _read(ehr, launch.user, _Person)).name)
+        name = _name((await _read(ehr, user, _Person)).name)
     except EhrError:
         # Reading Practitioner is not among the scopes that every EHR grants; the role is enough.
         name = ""
-    return Respondent(launch.user, name, Rater.THERAPIST, "")
+    return Respondent(user, name, Rater.THERAPIST, "")
+
+
+async def _in_role(ehr: Ehr, role: str) -> str:
+    """Name who has a role: the practitioner, or the role itself where it cannot be read."""
+    try:
+        held = await _read(ehr, role, _Role)
+    except EhrError:
+        return role
+    return held.practitioner.reference.removeprefix(f"{ehr.base}/") or role
 
 
 async def _read_contacts(ehr: Ehr, launch: Launch) -> Contacts:

@@ -57,15 +57,20 @@ async def _answer(request: Request, error: Exception) -> Response:
         log.error("failed", path=_route(request), error=type(error).__name__)
     headers = _headers(error, told)
     if _wants_page(request):
-        page = FailurePage(
-            title=told.title,
-            what_happened=told.what_happened,
-            what_to_do=told.what_to_do,
-            reason=told.reason,
-            status=told.status,
-        )
-        return HTMLResponse(render_failure(page), told.status, headers=headers)
+        return HTMLResponse(render_failure(failure_page(error)), told.status, headers=headers)
     return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
+
+
+def failure_page(error: Exception) -> FailurePage:
+    """Say an error on a page."""
+    told = tell(error)
+    return FailurePage(
+        title=told.title,
+        what_happened=told.what_happened,
+        what_to_do=told.what_to_do,
+        reason=told.reason,
+        status=told.status,
+    )
 
 
 def tell(error: Exception) -> Told:

@@ -7,7 +7,7 @@ from plugin.errors import Issue, TooLarge
 from plugin.routes.errors import Told, outcome
 from plugin.settings import Settings
 
-_CODES = frozenset({"/launch", "/callback"})  # addresses that hold codes
+_CODES = frozenset({"/launch", "/callback", "/carried"})  # addresses that hold codes
 LARGEST_BODY = 1_000_000  # bytes; the largest form known here has 36 items and makes 20 kB
 
 
@@ -62,6 +62,8 @@ class SecurityHeaders:
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
                 headers.setdefault("Cache-Control", _caching(scope))
+                if scope["path"].startswith("/static/"):
+                    headers["Access-Control-Allow-Origin"] = "*"  # modules, for frames without an origin
                 if self._https:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
@@ -76,9 +78,10 @@ class SecurityHeaders:
         else:
             ancestors = tuple(dict.fromkeys(each for known in self._ancestors.values() for each in known))
         framing = " ".join(("'self'", *ancestors))
+        actions = " ".join(("'self'", *scope.get("state", {}).get("form_action", ())))
         return (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-            "form-action 'self'; base-uri 'none'; object-src 'none'; "
+            f"form-action {actions}; base-uri 'none'; object-src 'none'; "
             f"frame-ancestors {framing}"
         )
 

@@ -12,17 +12,20 @@ from sqlalchemy.engine import Connection
 from plugin.access import sessions
 from plugin.access.gates import Gate, choose_gate, days_before, has_consent
 from plugin.access.invitations import (
+    Draft,
     Invitation,
     InvitationState,
     create_invitation,
     language_of_latest,
     new_id,
+    save_draft,
     withdraw,
 )
 from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid, NotSignedIn
 from plugin.pages import render_lock
+from plugin.routes.asked import read_begun
 from plugin.routes.chart import read_age, read_respondents
 from plugin.routes.state import (
     CurrentLaunch,
@@ -64,6 +67,7 @@ async def invite(
     language: Annotated[str, Form()],
     pin: Annotated[str, Form()] = "",
     way: Annotated[Literal["device", "link"], Form()] = "device",
+    continues: Annotated[str, Form()] = "",
 ) -> Response:
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist."""
     check_csrf(rapport, found, csrf)
@@ -74,12 +78,16 @@ async def invite(
     if handed_over:
         sessions.check_pin_form(pin)
         hashed = await asyncio.to_thread(sessions.hash_pin, pin)
+    begun = await _begun(rapport, found, continues, instrument)
     vault = rapport.ledger.vault
 
     def store(connection: Connection) -> str:
         if hashed is not None:
             sessions.lock(connection, session.key, hashed, planned.created)
-        return create_invitation(connection, vault, planned)
+        made = create_invitation(connection, vault, planned)
+        if begun:
+            save_draft(connection, vault, planned.id, begun, (), planned.created)
+        return made
 
     kind = Kind.HAND_OVER if handed_over else Kind.INVITATION_CREATED
     audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient)
@@ -156,6 +164,15 @@ async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) ->
     audit = rapport.trail.entry(Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient)
     await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _begun(rapport: Rapport, found: Launch, response: str, instrument: str) -> Draft:
+    """Take over what was answered in the EHR of the same form, where the launch names that response."""
+    if not response:
+        return {}
+    catalogue = rapport.intake.catalogue
+    begun = await read_begun(await ehr_for(rapport, found), found, response, catalogue)
+    return begun.answers if begun is not None and begun.instrument == instrument else {}
 
 
 async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:

@@ -14,10 +14,11 @@ from plugin.access.sessions import Session
 from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts, read_all_of
 from plugin.delivery.notes import notes_of
-from plugin.ehr import EhrUnavailable
+from plugin.ehr import EhrError, EhrUnavailable
 from plugin.errors import NotFound
 from plugin.norming import in_use
 from plugin.pages import choose_language, delivery_label, render_patient, render_response
+from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
 from plugin.routes.state import (
     CurrentLaunch,
@@ -28,7 +29,7 @@ from plugin.routes.state import (
     csrf_token,
     ehr_for,
 )
-from plugin.routes.views import Known, patient_page, response_page
+from plugin.routes.views import Known, ask_for, patient_page, response_page
 
 router = APIRouter(prefix="/launches/{launch}")
 
@@ -50,6 +51,8 @@ async def patient(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
     page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
+    patience = LONG_PATIENCE if wait else rapport.settings.policies[found.site].ehr_patience
+    page = ask_for(page, await _asked_for(rapport, found, patience))
     return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
 
 
@@ -140,6 +143,16 @@ async def _chart(rapport: Rapport, found: Launch, *, patience: float, medication
     except TimeoutError:
         return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
     return await read_chart(ehr, found, rapport.intake.catalogue, medication=medication, patience=patience)
+
+
+async def _asked_for(rapport: Rapport, found: Launch, patience: float) -> AskedFor | None:
+    if not found.context.fhir_context:
+        return None
+    try:
+        async with asyncio.timeout(patience):
+            return await read_asked_for(await ehr_for(rapport, found), found, rapport.intake.catalogue)
+    except (EhrError, TimeoutError):
+        return None  # the page opens without the EHR, too
 
 
 async def _accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:

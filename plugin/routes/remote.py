@@ -19,12 +19,20 @@ from plugin.access.invitations import (
     read_secret,
     spoken_code,
 )
-from plugin.access.launches import Launch
+from plugin.access.launches import Launch, newer_launch_of_another, session_of
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.errors import NotFound
 from plugin.pages import LinkPage, choose_language, render_code, render_link
-from plugin.routes.state import CurrentLaunch, CurrentRapport, Rapport, actor_of, check_origin, csrf_token
+from plugin.pages.look import look_address
+from plugin.routes.state import (
+    CurrentLaunch,
+    CurrentRapport,
+    Rapport,
+    actor_of,
+    check_origin,
+    csrf_token,
+)
 from plugin.routes.views import form_state
 
 router = APIRouter()
@@ -74,6 +82,7 @@ def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str
         code=f"{code[:half]} {code[half:]}" if code_ends > rapport.clock() else None,
         code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
         code_ends=code_ends,
+        look=look_address(found.context.style),
     )
 
 
@@ -85,11 +94,14 @@ async def events(request: Request, found: CurrentLaunch, rapport: CurrentRapport
 
 
 async def _tell(request: Request, found: Launch, rapport: Rapport) -> AsyncIterator[bytes]:
-    told = b""
+    told, moved_on = b"", False
     yield b"retry: 2000\n\n"
     for number in range(_LONGEST):
         if await request.is_disconnected():
             return
+        if not moved_on and await _has_moved_on(found, rapport):
+            moved_on = True
+            yield b"event: moved-on\ndata: 1\n\n"
         now = await _states(found, rapport)
         if now != told:
             told = now
@@ -97,6 +109,14 @@ async def _tell(request: Request, found: Launch, rapport: Rapport) -> AsyncItera
         elif number % _BEAT_EVERY == 0:
             yield b": still here\n\n"
         await asyncio.sleep(_ASK_EVERY)
+
+
+async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:
+    now = rapport.clock()
+    newer = await rapport.ledger.read(
+        lambda connection: newer_launch_of_another(connection, found, session_of(connection, found.id), now)
+    )
+    return newer is not None
 
 
 async def _states(found: Launch, rapport: Rapport) -> bytes:

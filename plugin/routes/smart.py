@@ -1,12 +1,14 @@
 """The SMART launch: out to the EHR's authorization server and back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
+import msgspec
 import structlog
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import launches, sessions
@@ -15,7 +17,10 @@ from plugin.audit import Actor, Kind
 from plugin.delivery import notes, outbox
 from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import NotFound
+from plugin.pages import DeparturePage, ProbePage, render_arrival, render_departure, render_probe
 from plugin.roles import Code, read_role_codes
+from plugin.routes.carried import is_carried, is_framed
+from plugin.routes.errors import failure_page
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport
 from smart_launch import (
     LaunchContext,
@@ -30,7 +35,22 @@ from smart_launch import (
 )
 
 router = APIRouter()
+
+
+class ElsewhereBegun(LaunchExpired):
+    """A launch comes back to another browser than the one that began it, or to one that keeps no cookies for us."""
+
+
 _log = structlog.get_logger()
+
+_ASKED = ("asked", "none")
+"""What `cookies` says in a launch's address once a browser has been asked: look whether one came back, or none can be used."""
+
+INTENTS = {"start-form": "#start", "show-scores": "#scores", "show-responses": "#responses"}
+"""Where on the patient page a launch's intent leads; any other opens it from the top."""
+
+LONGEST_ADDRESS = 2000
+"""Characters of an address that every browser and gateway takes; a longer request is posted where the EHR takes that."""
 
 _WITHOUT_PATIENT = ("openid", "fhirUser")
 _ROLE_SCOPE = "user/PractitionerRole.rs"
@@ -94,7 +114,13 @@ async def callback(
     iss: Annotated[str | None, Query()] = None,
 ) -> Response:
     """Back from the authorization server: exchange the code, keep the launch, open the patient page."""
-    site, pending, session_key = await _take_pending(request, rapport, state)
+    try:
+        site, pending, session_key = await _take_pending(request, rapport, state)
+    except ElsewhereBegun as elsewhere:
+        if is_carried(request):
+            raise
+        # Perhaps this frame remembers it by its name: its script carries the session, and comes here once more.
+        return HTMLResponse(render_arrival(failure_page(elsewhere)), status_code=elsewhere.status)
     request.state.site = site.id
     try:
         configuration = await rapport.directory.discover(site, rapport.http)
@@ -112,13 +138,15 @@ async def callback(
         )
         codes = await _role_codes(rapport, site, context)
         _check_user(rapport, site, context, codes)
+        acting = await _who_acts(rapport, site, context)
     except SmartError as refusal:
         failed = rapport.trail.entry(
             Kind.LAUNCH, Actor(display="Unknown"), site=site.id, failure=refusal.reason
         )
         await rapport.ledger.record(failed)
         raise
-    return await _arrive(rapport, site, context, session_key, codes)
+    style = await rapport.styles.find(site, context.style_url, rapport.http)
+    return await _arrive(rapport, site, replace(context, style=style), session_key, acting, codes)
 
 
 @router.get("/.well-known/jwks.json")
@@ -135,15 +163,53 @@ async def _depart(
     launch_value: str | None,
     scopes: tuple[str, ...] | None = None,
 ) -> Response:
+    """Leave for the EHR's sign-in, once it is known whether this browser keeps cookies for us here."""
     request.state.site = site.id
+    asked = request.query_params.get("cookies")
+    held = request.cookies.get(COOKIE)
+    if asked not in _ASKED:
+        return _ask_for_cookies(request, held)
+    if asked == "asked" and held is not None:
+        return await _leave(request, rapport, site, launch_value, scopes, held=held)
+    if not is_framed(request):
+        raise LaunchRefused(
+            "This browser keeps no cookies for Rapport.",
+            "Allow cookies for Rapport's address, then open Rapport again.",
+            reason="no-cookies",
+        )
+    return await _leave(request, rapport, site, launch_value, scopes, held=None)
+
+
+def _ask_for_cookies(request: Request, held: str | None) -> Response:
+    """Give a cookie and see whether it comes back; a frame says itself whether it is sandboxed."""
+    kept, none = (
+        str(request.url.include_query_params(cookies=each).replace(scheme="", netloc="")) for each in _ASKED
+    )
+    answer: Response
+    if request.headers.get("sec-fetch-dest") in {"iframe", "frame"}:
+        answer = HTMLResponse(render_probe(ProbePage(kept=kept, none=none)))
+    else:
+        answer = RedirectResponse(kept, status_code=303)
+    if held is None:
+        set_session_cookie(answer, sessions.new_handle())
+    return answer
+
+
+async def _leave(
+    request: Request,
+    rapport: Rapport,
+    site: Site,
+    launch_value: str | None,
+    scopes: tuple[str, ...] | None,
+    *,
+    held: str | None,
+) -> Response:
+    """Begin the authorization, bound to the browser: to its cookie, or without one (held None) to the frame's name."""
     configuration = await rapport.directory.discover(site, rapport.http)
     now = rapport.clock()
     authorization = begin(site, configuration, launch=launch_value, now=now, scopes=scopes)
     vault = rapport.ledger.vault
-    handle = request.cookies.get(COOKIE)
-    known = await rapport.ledger.read(
-        lambda connection: sessions.read_session(connection, vault, handle, now)
-    )
+    known = await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, held, now))
     fresh = None if known else sessions.new_handle()
     key = known.key if known else vault.digest("session", fresh or "")
 
@@ -153,8 +219,20 @@ async def _depart(
         launches.save_pending(connection, vault, key, authorization.pending)
 
     await rapport.ledger.bookkeep(store)
-    answer = RedirectResponse(authorization.url, status_code=303)
-    if fresh is not None:
+    posted = authorization.by_post and len(authorization.url) > LONGEST_ADDRESS
+    answer: Response
+    if held is not None and not posted:
+        answer = RedirectResponse(authorization.url, status_code=303)
+    else:
+        page = DeparturePage(
+            address=authorization.endpoint if posted else authorization.url,
+            fields=authorization.form if posted else (),
+            binding=fresh if held is None else None,
+        )
+        answer = HTMLResponse(render_departure(page))
+        # Browsers hold every redirect that follows a form to form-action, and a sign-in may lead over several hosts.
+        request.state.form_action = ("https:", "http://localhost:*", "http://127.0.0.1:*") if posted else ()
+    if fresh is not None and held is not None:
         set_session_cookie(answer, fresh)
     return answer
 
@@ -162,6 +240,16 @@ async def _depart(
 async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple[Site, PendingLaunch, str]:
     now = rapport.clock()
     vault = rapport.ledger.vault
+    handle = request.cookies.get(COOKIE, "")
+    begun_by = await rapport.ledger.read(
+        lambda connection: launches.pending_session(connection, vault, state, now)
+    )
+    if begun_by is not None and begun_by not in vault.digests("session", handle):
+        raise ElsewhereBegun(
+            "This launch was begun in another browser, or this browser keeps no cookies for Rapport inside the EHR's page.",
+            "Open Rapport again from the patient's chart; if it happens again, allow cookies for Rapport's address, "
+            "or ask your administrator to have the EHR open Rapport in a window of its own.",
+        )
     taken = await rapport.ledger.bookkeep(
         lambda connection: launches.take_pending(connection, vault, state, now)
     )
@@ -171,17 +259,16 @@ async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple
             "Open Rapport again from the patient's chart.",
         )
     session_key, pending = taken
-    if session_key not in vault.digests("session", request.cookies.get(COOKIE, "")):
-        raise LaunchExpired(
-            "This launch was begun in another browser, or this browser keeps no cookies for Rapport inside the EHR's page.",
-            "Open Rapport again from the patient's chart; if it happens again, allow cookies for Rapport's address, "
-            "or ask your administrator to have the EHR open Rapport in a window of its own.",
-        )
     return rapport.settings.sites[pending.site_id], pending, session_key
 
 
 async def _arrive(
-    rapport: Rapport, site: Site, context: LaunchContext, session_key: str, codes: tuple[Code, ...]
+    rapport: Rapport,
+    site: Site,
+    context: LaunchContext,
+    session_key: str,
+    acting: str | None,
+    codes: tuple[Code, ...],
 ) -> Response:
     now = rapport.clock()
     vault = rapport.ledger.vault
@@ -191,7 +278,7 @@ async def _arrive(
         site=site.id,
         patient=f"Patient/{context.patient}" if context.patient else "",
         encounter=f"Encounter/{context.encounter}" if context.encounter else None,
-        user=context.user.reference if context.user else None,
+        user=acting,
         created=now,
         expires=now + timedelta(hours=policy.session_hours),
         context=context,
@@ -212,7 +299,8 @@ async def _arrive(
     await rapport.ledger.write(store, audit)
     rapport.worker.wake()
     rapport.courier.wake()
-    answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}", status_code=303)
+    place = INTENTS.get(context.intent or "", "") if new.patient else ""
+    answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}{place}", status_code=303)
     set_session_cookie(answer, handle)
     return answer
 
@@ -236,15 +324,55 @@ async def _role_codes(rapport: Rapport, site: Site, context: LaunchContext) -> t
     return tuple(code for each in held for code in read_role_codes(each, user.reference))
 
 
+class _Target(msgspec.Struct):
+    reference: str = ""
+
+
+class _PersonLink(msgspec.Struct):
+    target: _Target = msgspec.field(default_factory=_Target)
+
+
+class _Person(msgspec.Struct):
+    link: tuple[_PersonLink, ...] = ()
+
+
+async def _who_acts(rapport: Rapport, site: Site, context: LaunchContext) -> str | None:
+    """Name the user for record and trail; of a Person, whom the EHR says it is as somebody who treats.
+
+    LaunchRefused where it says so of nobody: a Person may as well be a patient or a parent.
+    """
+    user = context.user
+    if user is None or user.type != "Person":
+        return user.reference if user else None
+    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http)
+    try:
+        person = msgspec.convert(await ehr.read(user.reference), _Person)
+    except (EhrError, msgspec.ValidationError):
+        raise LaunchRefused(
+            "The EHR named a Person and did not let Rapport read who that is.",
+            "Ask the administrator to have user/Person.r granted, or to open Rapport as a Practitioner.",
+            reason="person-unread",
+        ) from None
+    known = (each.target.reference.removeprefix(f"{ehr.base}/") for each in person.link)
+    acting = next((each for each in known if each.startswith(("Practitioner/", "PractitionerRole/"))), None)
+    if acting is None:
+        raise _not_staff()
+    return acting
+
+
+def _not_staff() -> LaunchRefused:
+    return LaunchRefused(
+        "These pages are for the people who treat.",
+        "A form for you is opened by the link or the code that your therapist gives you.",
+        reason="not-staff",
+    )
+
+
 def _check_user(rapport: Rapport, site: Site, context: LaunchContext, codes: tuple[Code, ...]) -> None:
     """LaunchRefused for those to whom no page of ours belongs; a form is opened by its own link, never by a launch."""
     user = context.user
     if user is not None and user.type in {"Patient", "RelatedPerson"}:
-        raise LaunchRefused(
-            "These pages are for the people who treat.",
-            "A form for you is opened by the link or the code that your therapist gives you.",
-            reason="not-staff",
-        )
+        raise _not_staff()
     if context.patient is not None:
         return
     if not rapport.settings.policies[site.id].roles.roles_of(user.reference if user else None, codes):

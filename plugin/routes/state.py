@@ -29,7 +29,7 @@ from plugin.operating.readiness import Check
 from plugin.roles import Role
 from plugin.settings import Settings
 from questionnaires import LeftOut
-from smart_launch import SmartDirectory
+from smart_launch import Scopes, SmartDirectory, Styles
 
 COOKIE = "__Host-rapport"
 
@@ -50,6 +50,7 @@ class Rapport:
     clock: Clock
     reading: ReadingLedger  # by which auditors' pages read
     verification: LedgerVerification
+    styles: Styles = field(default_factory=Styles)
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
@@ -80,7 +81,7 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
     )
     if found is None:
         raise NotSignedIn(
-            "Rapport does not know this browser, or it has not been used for an hour.",
+            "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago.",
             "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
         )
     if found.last_seen < now - sessions.TOUCH_EVERY:
@@ -201,4 +202,9 @@ async def ehr_for(rapport: Rapport, launch: Launch) -> Ehr:
         raise NotSignedIn(
             "The sign-in to the EHR has ended.", "Open Rapport again from the patient's chart in the EHR."
         )
-    return Ehr(rapport.settings.sites[launch.site].fhir_base, tokens.access_token, rapport.http)
+    return Ehr(
+        rapport.settings.sites[launch.site].fhir_base,
+        tokens.access_token,
+        rapport.http,
+        granted=Scopes.parse(tokens.scope),
+    )

@@ -1,7 +1,7 @@
 """Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -34,8 +34,10 @@ from plugin.pages import (
     interface_language,
 )
 from plugin.pages.kinds import why_not_shown
+from plugin.pages.look import look_address
 from plugin.responses import Answers, check_response, read_response
 from plugin.responses.labels import Label, read_labels
+from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport
@@ -104,6 +106,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         trend=trend,
         tips=choose_tips(policy.interpretation, chart, trend, age),
         language=language,
+        look=look_address(launch.context.style),
+        messaging=_messaging(launch, policy.frame_ancestors),
         notices=tuple(_notices(launch, known)),
         open_forms=tuple(
             _open_form(catalogue, each, answered, people, rapport.clock())
@@ -115,6 +119,38 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         ),
         late=bool(chart.late) and not known.waited,
     )
+
+
+def ask_for(page: PatientPage, asked: AskedFor | None) -> PatientPage:
+    """Put the form that the EHR asks for first, with whom it is for; say so where it is not to be had here."""
+    if asked is None:
+        return page
+    chosen = next(
+        (each for each in page.instruments if each.id == asked.instrument and each.unavailable is None), None
+    )
+    if chosen is None:
+        text = f"The EHR asks for a form that cannot be filled here: {asked.canonical}."
+        return replace(page, notices=(Notice(NoticeKind.PROBLEM, text), *page.notices))
+    fitting = [each for each in page.respondents if each.rater == chosen.rater]
+    first = next((each for each in fitting if each.reference == asked.respondent), None) or next(
+        iter(fitting), None
+    )
+    begun = " It was begun there; what can be taken over stands in it already." if asked.answers else ""
+    notice = Notice(NoticeKind.INFORMATION, f"The EHR asks for this form: {chosen.title}.{begun}")
+    return replace(
+        page,
+        asked_for=chosen.id,
+        continues=asked.response,
+        instruments=(chosen, *(each for each in page.instruments if each is not chosen)),
+        respondents=(*([first] if first else []), *(each for each in page.respondents if each is not first)),
+        notices=(notice, *page.notices),
+    )
+
+
+def _messaging(launch: Launch, ancestors: tuple[str, ...]) -> tuple[str, str] | None:
+    """Give handle and origin of the EHR's window; only an origin that may frame us is spoken to."""
+    told = launch.context.messaging
+    return (told.handle, told.origin) if told is not None and told.origin in ancestors else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +230,7 @@ def response_page(
         key_hash=record.key_hash,
         software=f"Rapport {account.software}",
         answers=lines if shown and Label.ANSWERS_NOT_SHARED not in read_labels(record.body) else None,
+        look=look_address(launch.context.style),
     )
 
 

@@ -4,6 +4,7 @@
 const framed = parent !== window;
 const root = document.documentElement;
 const main = document.querySelector("main");
+const goTo = (path) => (globalThis.openPage ?? ((to) => location.assign(to)))(path); // carried.js has a way of its own
 let panel = null; // what asks for the press, while the screen is not filled
 let covered = null; // the form that may not be left standing beside the chart
 
@@ -65,12 +66,12 @@ document.addEventListener("click", async (event) => {
   if (!way || !document.fullscreenElement) return;
   event.preventDefault();
   const path = new URL(way.href).pathname;
-  try { put(await fetch(path, { cache: "no-store", redirect: "manual" }), path); } catch { location.assign(path); }
+  try { put(await fetch(path, { cache: "no-store", redirect: "manual" }), path); } catch { goTo(path); }
 });
 
 async function put(answer, path) {
   // A redirection: nothing is locked any more, and the clinician has the device.
-  if (answer.type === "opaqueredirect") { covered = null; return location.assign(path); }
+  if (answer.type === "opaqueredirect") { covered = null; return goTo(path); }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   root.lang = page.documentElement.lang;
   root.dir = page.documentElement.dir;
@@ -85,6 +86,6 @@ async function unlock(event, path) {
   try {
     put(await fetch(path, { method: "POST", body, cache: "no-store", redirect: "manual" }), path);
   } catch {
-    event.target.submit();
+    goTo(path);
   }
 }

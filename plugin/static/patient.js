@@ -106,6 +106,7 @@ function listen(part) {
     if (source) return;
     source = new EventSource(part.dataset.events);
     source.addEventListener("message", hear);
+    source.addEventListener("moved-on", () => refresh());
   }
 
   function hear({ data }) {

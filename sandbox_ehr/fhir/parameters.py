@@ -53,6 +53,12 @@ _BY_TYPE: dict[str, dict[str, Parameter]] = {
         "active": _define("token", "active"),
     },
     "Practitioner": {**_NAME, "active": _define("token", "active")},
+    "Person": {
+        **_NAME,
+        "practitioner": _define("reference", "link.target", target="Practitioner"),
+        "patient": _define("reference", "link.target", target="Patient"),
+        "relatedperson": _define("reference", "link.target", target="RelatedPerson"),
+    },
     "PractitionerRole": {
         "practitioner": _define("reference", "practitioner", target="Practitioner"),
         "organization": _define("reference", "organization", target="Organization"),

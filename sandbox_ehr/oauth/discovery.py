@@ -35,6 +35,7 @@ SCOPES = (
     "fhirUser",
     "online_access",
     "offline_access",
+    "messaging/ui",
     "patient/*.cruds",
     "user/*.cruds",
     "system/*.cruds",

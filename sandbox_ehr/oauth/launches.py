@@ -26,7 +26,7 @@ class Launch:
     @property
     def user(self) -> str:
         """Who opened the chart, as a reference."""
-        return f"Practitioner/{self.practitioner}"
+        return self.practitioner if "/" in self.practitioner else f"Practitioner/{self.practitioner}"
 
 
 class Launches:
@@ -48,11 +48,13 @@ class Launches:
     ) -> str:
         """Open a launch for five minutes; LaunchRefused if client, practitioner, patient or encounter is unknown.
 
-        `extra` is further launch context: intent, fhirContext, need_patient_banner.
+        `practitioner` may be a reference to another kind of person (`Person/1`). `extra` is further launch context:
+        intent, fhirContext, need_patient_banner.
         """
         if self._settings.client(client_id) is None:
             raise LaunchRefused(f"There is no client {client_id!r}.")
-        named = (("Practitioner", practitioner), ("Patient", patient), ("Encounter", encounter))
+        kind, _, person = practitioner.rpartition("/")
+        named = ((kind or "Practitioner", person), ("Patient", patient), ("Encounter", encounter))
         for resource_type, resource_id in named:
             if resource_id is not None and self._store.read(resource_type, resource_id) is None:
                 raise LaunchRefused(f"There is no {resource_type}/{resource_id}.")

@@ -36,6 +36,7 @@ _CONTEXT = (
     "smart_style_url",
     "tenant",
 )
+_MESSAGING = ("smart_web_messaging_handle", "smart_web_messaging_origin")
 
 Reply = tuple[int, object, list[tuple[str, str]]]
 """Status, body (JSON, or empty with a Location) and headers, as authlib gives them."""
@@ -142,9 +143,8 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # au
                 refresh_token, "refresh_token", authorization, scope=authorization.scope, seconds=life
             )
             token["refresh_token"] = refresh_token
-        token.update(
-            {name: authorization.context[name] for name in _CONTEXT if name in authorization.context}
-        )
+        told = (*_CONTEXT, *(_MESSAGING if "messaging/ui" in scope.split() else ()))
+        token.update({name: authorization.context[name] for name in told if name in authorization.context})
 
     def describe(self, token: Token) -> dict[str, object]:
         """Say of a token what introspection tells (RFC 7662, SMART 2.2)."""

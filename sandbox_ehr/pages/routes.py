@@ -3,10 +3,10 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Request
+from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Query, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -19,6 +19,7 @@ from sandbox_ehr.cards import Cards
 from sandbox_ehr.directory import Clinician, Directory, Person
 from sandbox_ehr.errors import LaunchRefused, SandboxError
 from sandbox_ehr.oauth.launches import Launches
+from sandbox_ehr.oauth.records import new_secret
 from sandbox_ehr.pages.charts import Charts
 from sandbox_ehr.pages.engine import Pages
 from sandbox_ehr.request_log import RequestLog
@@ -38,6 +39,26 @@ class NotSignedIn(SandboxError):
 
 class NotThere(SandboxError):
     """The address names a patient or an app that does not exist; the message says which."""
+
+
+class Wish(BaseModel):
+    """What the chart's address may ask for beside the app: how it is framed, and further launch context."""
+
+    frame: Literal["usual", "sandboxed"] = "usual"
+    intent: str | None = None
+    questionnaire: str | None = None
+    response: str | None = None
+
+    def context(self) -> dict[str, object]:
+        """Give the launch context: intent, and fhirContext with the form or the response that is to be opened."""
+        items = [
+            *([{"canonical": self.questionnaire, "type": "Questionnaire"}] if self.questionnaire else []),
+            *([{"reference": self.response}] if self.response else []),
+        ]
+        return {
+            **({"intent": self.intent} if self.intent else {}),
+            **({"fhirContext": items} if items else {}),
+        }
 
 
 class LaunchRequest(BaseModel):
@@ -163,12 +184,14 @@ def _add_charts(
         return pages.render("observations.html", rows=charts.observations(person.id))
 
     @app.get("/chart/{patient}/app/{client_id}")
-    async def embedded(clinician: CurrentClinician, person: CurrentPerson, client_id: str) -> Response:
-        return frame.show(clinician, client_id, person)
+    async def embedded(
+        clinician: CurrentClinician, person: CurrentPerson, client_id: str, wish: Annotated[Wish, Query()]
+    ) -> Response:
+        return frame.show(clinician, client_id, person, wish)
 
     @app.get("/apps/{client_id}")
     async def embedded_without_patient(clinician: CurrentClinician, client_id: str) -> Response:
-        return frame.show(clinician, client_id, None)
+        return frame.show(clinician, client_id, None, Wish())
 
 
 def _add_cards(app: FastAPI, directory: Directory, cards: Cards) -> None:
@@ -195,14 +218,16 @@ class _Frame:
     launches: Launches
     pages: Pages
 
-    def show(self, clinician: Clinician, client_id: str, person: Person | None) -> Response:
+    def show(self, clinician: Clinician, client_id: str, person: Person | None, wish: Wish) -> Response:
         """Open a launch in somebody's chart, or (None) without a patient."""
         shown = next((each for each in self.settings.apps if each.client_id == client_id), None)
         client = self.settings.client(client_id)
         if shown is None or client is None:
             raise NotThere("There is no such app.")
         encounter = person.visit.id if person and person.visit else None
-        launch = self.launches.open(client_id, clinician.id, person.id if person else None, encounter)
+        handle = new_secret()
+        extra = {**wish.context(), **self._messaging(handle)}
+        launch = self.launches.open(client_id, clinician.id, person.id if person else None, encounter, extra)
         addresses = (client.launch_url or "", *client.redirect_uris)
         return self.pages.render(
             "app.html",
@@ -213,7 +238,25 @@ class _Frame:
             tab=client_id,
             shown=shown,
             address=launch_address(client, self.settings, launch),
+            sandbox=_SANDBOXES[wish.frame],
+            messaging=handle,
+            messaging_origin=_origin(client.launch_url or ""),
         )
+
+    def _messaging(self, handle: str) -> dict[str, object]:
+        """Give what an app needs to talk to this page (SMART Web Messaging 1.0)."""
+        return {
+            "smart_web_messaging_handle": handle,
+            "smart_web_messaging_origin": _origin(self.settings.base_url),
+        }
+
+
+_SANDBOXES = {
+    "usual": "allow-scripts allow-same-origin allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox "
+    "allow-downloads allow-storage-access-by-user-activation",
+    "sandboxed": "allow-scripts allow-forms",
+}
+"""What the frame lets an app do, by the name that the chart's address gives it; `sandboxed` has an origin of its own."""
 
 
 def _add_sandbox(app: FastAPI, settings: SandboxSettings, launches: Launches, log: RequestLog) -> None:

@@ -41,6 +41,7 @@ from plugin.pages import (
     draft_text,
 )
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
+from plugin.pages.look import look_address
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Event, MeasurementError, group
 from plugin.tips import Occasion, Tip
@@ -48,6 +49,7 @@ from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
 from plugin.trends.medication import Course
 from plugin.trends.sequences import Fall
+from smart_launch import Style
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -335,6 +337,23 @@ def empty_patient() -> PatientPage:
         open_forms=(),
         respondents=(),
         instruments=(),
+    )
+
+
+def dressed_patient() -> PatientPage:
+    """A dark EHR that asks for a form and can be told that we are done."""
+    style = Style(
+        color_background="#101820",
+        color_text="#eeeeee",
+        color_highlight="#77ccff",
+        dim_border_radius=2,
+        dim_font_size=14,
+        dim_spacing_size=12,
+    )
+    return patient(
+        look=look_address(style),
+        messaging=("handle", "https://ehr.invalid"),
+        notices=(Notice(NoticeKind.INFORMATION, "The EHR asks for this form: Rapport Check-in (child)."),),
     )
 
 

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plugin import pages
 from plugin.pages import FormMode, FormView
 from plugin.pages.caseload import render_caseload
+from plugin.pages.look import write_look
 from tests.pages import samples
 
 POLICY = (
@@ -135,6 +136,7 @@ def site(desk: Desk) -> Starlette:
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
+        "/dressed": lambda: pages.render_patient(samples.dressed_patient()),
         "/slow": lambda: pages.render_patient(samples.slow_patient()),
         "/caseload": lambda: render_caseload(samples.caseload(), "en"),
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
@@ -155,6 +157,9 @@ def site(desk: Desk) -> Starlette:
         Route("/fill/consent", fill.consent, methods=["POST"]),
         Route("/fill/answers", fill.answers, methods=["PUT"]),
         Route("/fill/submit", fill.submit, methods=["POST"]),
+        Route(
+            "/look.css", lambda asked: Response(write_look(dict(asked.query_params)), media_type="text/css")
+        ),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Policy)])

@@ -85,6 +85,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "patient, table open": _opened_table("/patient"),
     "patient, everything marked": _opened_table("/marked"),
     "patient, nothing yet": _go("/empty"),
+    "patient, in the EHR's look": _go("/dressed"),
     "patient, EHR slow": _go("/slow"),
     "draft of a note": _go("/draft"),
     "note, refused": _go("/note"),

@@ -18,7 +18,7 @@ import httpx
 from smart_launch import PrivateKeyJwt, SigningKey, Site, discover, system_token
 
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
+_START_SECONDS = 240
 
 
 @dataclass(frozen=True)

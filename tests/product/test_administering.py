@@ -183,7 +183,7 @@ async def test_a_role_can_be_given_by_the_ehr_s_own_code(tmp_path: Path) -> None
 async def test_the_front_page_offers_the_way_in_only_where_somebody_has_a_role(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=BOOK) as world:
         assert "/staff/sandbox" in (await world.browser.get("/")).text
-        away = await world.browser.get("/staff/sandbox")
+        away = await world.depart("/staff/sandbox")
         assert away.status_code == 303
         asked = httpx.URL(away.headers["location"]).params["scope"].split()
         assert asked == ["openid", "fhirUser"]

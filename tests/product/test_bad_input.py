@@ -176,8 +176,7 @@ async def test_a_launch_that_names_no_ehr_says_so(world: World) -> None:
 
 
 async def test_an_expired_launch_says_what_to_do(world: World) -> None:
-    address = await world.new_launch()
-    out = await world.browser.get(address)
+    out = await world.depart()
     world.clock.pass_time(minutes=11)
     back = await world.follow(out)
     assert back.status_code == 400
@@ -185,7 +184,7 @@ async def test_an_expired_launch_says_what_to_do(world: World) -> None:
 
 
 async def test_a_callback_in_another_browser_is_refused(world: World) -> None:
-    out = await world.browser.get(await world.new_launch())
+    out = await world.depart()
     async with world.new_browser() as other:
         back = await world.follow(await other.get(out.headers["location"]), other)
     assert back.status_code == 400

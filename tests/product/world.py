@@ -137,6 +137,11 @@ class World:
         address = await self.new_launch(patient, **more)
         return await self.follow(await (browser or self.browser).get(address), browser)
 
+    async def depart(self, address: str | None = None) -> httpx.Response:
+        """Launch as far as the redirect to the EHR's sign-in: from a chart, or from this address of ours."""
+        asked = await self.browser.get(address or await self.new_launch())
+        return await self.browser.get(urljoin(RAPPORT, asked.headers["location"]))
+
     async def hand_over(
         self,
         page: httpx.Response,

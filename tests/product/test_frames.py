@@ -1,0 +1,201 @@
+"""Rapport in the EHR's frame, in every kind of frame and with every kind of cookies that a browser has."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
+
+from tests.browser import find_chromium, sandbox_arguments
+from tests.product.demonstration import Demonstration, running_demonstration
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+
+PIN = "4711"
+BLOCKS_THIRD_PARTY = ("--test-third-party-cookie-phaseout",)
+AMARA, MATEO = "1001", "1002"
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with running_demonstration(tmp_path_factory.mktemp("demonstration")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: a folder that RAPPORT_PICTURES names, if any."""
+    named = os.environ.get("RAPPORT_PICTURES")
+    return Path(named) if named else tmp_path_factory.mktemp("pictures")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a browser keeps cookies: arguments of Chromium, and what its profile says."""
+
+    arguments: tuple[str, ...] = ()
+    none: bool = False
+    preferences: dict[str, object] = field(default_factory=dict)
+
+    def beside(self, demonstration: Demonstration) -> "Kept":
+        """The EHR has its own cookie where Rapport has none."""
+        if not self.none:
+            return self
+        profile = {
+            "default_content_setting_values": {"cookies": 2},
+            "content_settings": {"exceptions": {"cookies": {f"{demonstration.ehr},*": {"setting": 1}}}},
+        }
+        return replace(self, preferences={"profile": profile})
+
+
+EVERYTHING, NO_THIRD_PARTY, NOTHING = Kept(), Kept(BLOCKS_THIRD_PARTY), Kept(none=True)
+
+
+@contextmanager
+def browsing(folder: Path, kept: Kept) -> Iterator[BrowserContext]:
+    """A browser with a profile of its own; everything that its console complains of fails the test."""
+    profile = folder / "profile"
+    (profile / "Default").mkdir(parents=True)
+    if kept.preferences:
+        (profile / "Default" / "Preferences").write_text(json.dumps(kept.preferences), encoding="utf-8")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(profile),
+            executable_path=find_chromium(playwright),
+            args=[*sandbox_arguments(), *kept.arguments],
+            viewport={"width": 1280, "height": 860},
+            locale="en-GB",
+        )
+        context.set_default_timeout(60_000)
+        yield context
+        context.close()
+
+
+def launch_address(demonstration: Demonstration, patient: str, **more: object) -> str:
+    """Have the EHR open a launch."""
+    asked = {"client_id": "rapport", "patient": patient, "practitioner": "201", **more}
+    answer = httpx.post(f"{demonstration.ehr}/sandbox/launch", json=asked)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["launch_url"])
+
+
+def embed(page: Page, origin: str, address: str) -> FrameLocator:
+    """Show an address in a frame of a page of this origin, as an EHR does."""
+    html = f'<!doctype html><title>Chart</title><iframe src="{address}" width=1200 height=800></iframe>'
+    page.route(f"{origin}/embedding", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(f"{origin}/embedding")
+    return page.frame_locator("iframe")
+
+
+def answer_as_child(frame: FrameLocator) -> None:
+    """Hand over to Amara, answer everything, send, give back."""
+    frame.get_by_role("radio", name="Amara Okafor").check()
+    frame.get_by_label("PIN for this hand-over").fill(PIN)
+    frame.get_by_role("button", name="Hand over").click()
+    on = frame.get_by_role("button", name=re.compile("Go on like this|Start|Fill the screen"))
+    on.first.click()
+    if not frame.get_by_role("radio", name="Mostly yes").locator("visible=true").count():
+        start = frame.get_by_role("button", name="Start")
+        if start.count():
+            start.click()
+    for _ in range(6):
+        frame.get_by_role("radio", name="Mostly yes").locator("visible=true").check()
+        frame.get_by_role("button", name=re.compile("Next|Look over")).click()
+    frame.get_by_role("button", name="Send").click()
+    frame.get_by_role("link", name="Give the tablet back").click()
+    frame.get_by_label("PIN").fill(PIN)
+    frame.get_by_role("button", name="Unlock").click()
+    expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
+    expect(frame.locator("[data-response]").first).to_contain_text("18 of 24")
+    expect(frame.locator("[data-response]").first).to_contain_text("In the record")
+
+
+def open_rapport(page: Page, demonstration: Demonstration, patient: str = AMARA, **wish: str) -> FrameLocator:
+    """Sign in to the EHR and press Rapport in a chart; `wish` is what the chart's address may ask for."""
+    page.goto(demonstration.ehr)
+    page.get_by_role("button", name="Samuel Adeyemi").click()
+    page.goto(f"{demonstration.ehr}/chart/{patient}/app/rapport?{urlencode(wish)}")
+    frame = page.frame_locator("iframe.app")
+    expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
+    return frame
+
+
+FRAMES = {
+    "another site": ("usual", EVERYTHING),
+    "another site, third-party cookies blocked": ("usual", NO_THIRD_PARTY),
+    "sandboxed": ("sandboxed", EVERYTHING),
+    "sandboxed, third-party cookies blocked": ("sandboxed", NO_THIRD_PARTY),
+    "no cookies at all": ("usual", NOTHING),
+    "sandboxed, no cookies at all": ("sandboxed", NOTHING),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_form_is_filled_and_stands_in_the_record_in_every_kind_of_frame(
+    kind: str, demonstration: Demonstration, tmp_path: Path, pictures: Path
+) -> None:
+    how, kept = FRAMES[kind]
+    with browsing(tmp_path, kept.beside(demonstration)) as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        frame = open_rapport(page, demonstration, frame=how)
+        page.screenshot(path=pictures / f"{kind}.png".replace(" ", "-").replace(",", ""))
+        answer_as_child(frame)
+        page.screenshot(path=pictures / f"{kind} after.png".replace(" ", "-").replace(",", ""))
+        cookies = {each["name"] for each in context.cookies()}
+        frame.get_by_role("button", name="Back to the chart").click()
+        expect(page).to_have_url(f"{demonstration.ehr}/chart/{AMARA}")
+    # The first page of a sandboxed frame's way back says what is wrong until its script has taken over.
+    assert [each for each in errors if how == "usual" and not kept.none] == []
+    assert not [each for each in errors if "Content Security" in each or "Error:" in each]
+    assert ("__Host-rapport" in cookies) is (how == "usual" and not kept.none) or how == "sandboxed"
+    if kept.none:
+        assert cookies == {"sandbox_clinician"}
+    ours = (demonstration.rapport, demonstration.ehr)
+    assert [each for each in asked if not each.startswith((*ours, "data:"))] == []
+
+
+def test_a_frame_of_the_same_origin_works(demonstration: Demonstration, tmp_path: Path) -> None:
+    with browsing(tmp_path, EVERYTHING) as context:
+        frame = embed(context.new_page(), demonstration.rapport, launch_address(demonstration, AMARA))
+        answer_as_child(frame)
+
+
+def test_two_patients_in_two_tabs_never_mix_and_the_old_tab_says_whose_it_is(
+    demonstration: Demonstration, tmp_path: Path, pictures: Path
+) -> None:
+    with browsing(tmp_path, NO_THIRD_PARTY) as context:
+        first, second = context.new_page(), context.new_page()
+        amara = open_rapport(first, demonstration, AMARA)
+        mateo = open_rapport(second, demonstration, MATEO)
+        expect(mateo.get_by_role("radio", name="Mateo Ríos Delgado")).to_be_visible()
+        first.bring_to_front()
+        expect(amara.get_by_text("This page is still of Amara Okafor")).to_be_visible()
+        first.screenshot(path=pictures / "old-tab.png")
+        answer_as_child(amara)
+        second.reload()
+        expect(mateo.get_by_text("No responses yet.")).to_be_visible()
+
+
+def test_what_a_sandboxed_frame_holds_ends_with_its_page(
+    demonstration: Demonstration, tmp_path: Path
+) -> None:
+    with browsing(tmp_path, NOTHING.beside(demonstration)) as context:
+        page = context.new_page()
+        open_rapport(page, demonstration, frame="sandboxed")
+        inside = next(each for each in page.frames if each != page.main_frame)
+        assert inside.evaluate("window.name") == ""
+        inside.evaluate("location.reload()")
+        expect(page.frame_locator("iframe.app").get_by_text("Open Rapport again")).to_be_visible()

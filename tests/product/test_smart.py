@@ -1,0 +1,227 @@
+"""What SMART App Launch asks of an app, at Rapport's front door."""
+
+import asyncio
+import ssl
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from plugin.app import open_client
+from plugin.errors import SettingsInvalid
+from plugin.initial import write_keys
+from plugin.routes.smart import LONGEST_ADDRESS
+from plugin.settings import DEFAULT_SCOPES, read_settings
+from smart_launch import Scopes
+from tests.product.world import EHR, RAPPORT, World, run_world
+
+
+def files_of(folder: Path) -> bytes:
+    """Everything that the database has put on the disk."""
+    return b"".join(each.read_bytes() for each in folder.glob("rapport.sqlite3*"))
+
+
+async def issued_tokens(world: World) -> list[str]:
+    """Launch, and read the tokens where Rapport holds them."""
+    from plugin.access.launches import launches_with_token
+
+    people = await world.people()
+    await world.launch("amara")
+    rapport = world.rapport.state.rapport
+    held = await rapport.ledger.read(
+        lambda connection: launches_with_token(
+            connection, rapport.ledger.vault, "sandbox", f"Patient/{people['amara']}", None
+        )
+    )
+    tokens = held[0].context.tokens
+    return [each for each in (tokens.access_token, tokens.refresh_token, tokens.id_token) if each]
+
+
+async def test_tokens_rest_sealed(world: World, tmp_path: Path) -> None:
+    tokens = await issued_tokens(world)
+    assert len(tokens) == 3
+    stored = files_of(tmp_path)
+    assert [each for each in tokens if each.encode() in stored] == []
+
+
+async def test_no_token_reaches_the_browser(world: World) -> None:
+    tokens = await issued_tokens(world)
+    page = await world.launch("amara")
+    seen = page.text + str(page.headers) + str(dict(world.browser.cookies))
+    assert [each for each in tokens if each in seen] == []
+    assert set(world.browser.cookies) - {"sandbox_clinician"} == {"__Host-rapport"}
+
+
+async def test_the_cookie_is_of_this_host_alone_and_of_one_frame(world: World) -> None:
+    answer = await world.browser.get(await world.new_launch("amara"))
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-rapport=")
+    assert [each.strip() for each in cookie.split(";")[1:]] == [
+        "Path=/",
+        "Secure",
+        "HttpOnly",
+        "SameSite=None",
+        "Partitioned",
+    ]
+
+
+async def test_the_public_keys_are_there_for_anybody_and_may_be_kept_a_while(world: World) -> None:
+    async with world.new_browser() as anybody:
+        answer = await anybody.get("/.well-known/jwks.json")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    parts = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}}
+    for key in answer.json()["keys"]:
+        assert {"kty", "kid", *parts[key["kty"]]} <= key.keys()
+        assert not {"d", "p", "q", "x5c"} & key.keys()
+
+
+async def test_the_way_back_leads_nowhere_but_to_rapport(world: World) -> None:
+    for name in ("state", "code", "iss", "error", "error_description", "redirect", "next"):
+        answer = await world.browser.get("/callback", params={name: "https://attacker.invalid/"})
+        assert "location" not in answer.headers
+        assert "attacker.invalid" not in answer.text
+    page = await world.launch("amara")
+    assert str(page.url).startswith(f"{RAPPORT}/launches/")
+
+
+async def test_a_launch_without_its_value_is_refused(world: World) -> None:
+    answer = await world.browser.get("/launch", params={"iss": f"{EHR}/r4"})
+    assert answer.status_code == 403
+    assert "which launch this is" in answer.text
+
+
+async def test_standing_alone_the_ehr_asks_for_the_patient(world: World) -> None:
+    page = await world.follow(await world.browser.get("/standalone/sandbox"))
+    assert str(page.url).startswith(f"{EHR}/auth/authorize")
+    asked = parse_qs(urlsplit(str(page.url)).query)
+    assert "launch" not in asked
+    assert "launch/patient" in asked["scope"][0].split()
+    people = await world.people()
+    for choice in (
+        {"practitioner": people["practitioner"]},
+        {"patient": people["amara"]},
+        {"decision": "allow"},
+    ):
+        key = page.text.split('name="key" value="')[1].split('"')[0]
+        page = await world.browser.post(f"{EHR}/auth/sign-in", data={"key": key, **choice})
+    page = await world.follow(page)
+    assert "Start a form" in page.text
+    # The EHR shows nobody around us now: we say whose chart it is.
+    assert "<h1>Amara" in page.text
+
+
+async def test_a_long_request_is_posted_where_the_ehr_takes_that(tmp_path: Path) -> None:
+    many = tuple(f"user/Practitioner.r?identifier={number:090d}" for number in range(20))
+    async with run_world(tmp_path, more_scopes=many) as world:
+        page = await world.follow(await world.browser.get(await world.new_launch("amara")))
+        assert 'method="post"' in page.text
+        fields = dict(
+            part.split('" value="')
+            for part in (each.split('">')[0] for each in page.text.split('<input type="hidden" name="')[1:])
+        )
+        assert len(fields["scope"]) > LONGEST_ADDRESS
+        back = await world.browser.post(f"{EHR}/auth/authorize", data=fields)
+        assert "Start a form" in (await world.follow(back)).text
+
+
+async def test_what_was_not_granted_is_not_asked_for(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        rapport = world.rapport.state.rapport
+        site = rapport.settings.sites["sandbox"]
+        fewer = replace(site, scopes=("launch", "openid", "fhirUser", "patient/Patient.r"))
+        rapport.settings.sites._by_id["sandbox"] = fewer
+        rapport.settings.sites._by_base[site.base] = fewer
+        page = await world.launch("amara")
+        assert page.status_code == 200
+        asked = {each.url.path for each in world.hosts.seen if each.url.path.startswith("/r4/")}
+        asked_by_rapport = {
+            each.url.path
+            for each in world.hosts.seen
+            if each.headers.get("user-agent") == "rapport" and each.url.path.startswith("/r4/")
+        }
+        assert asked
+        assert all("/Patient/" in each or each.endswith("/metadata") for each in asked_by_rapport)
+
+
+async def test_many_at_once_refresh_once(world: World) -> None:
+    page = await world.launch("amara")
+    world.clock.pass_time(hours=0, minutes=59, seconds=50)
+    await world.browser.get(f"{page.url}/responses.json")
+    before = len([each for each in world.hosts.seen if each.url.path == "/auth/token"])
+    pages = await asyncio.gather(*(world.browser.get(str(page.url)) for _ in range(6)))
+    refreshed = [each for each in world.hosts.seen if each.url.path == "/auth/token"][before:]
+    assert [each.status_code for each in pages] == [200] * 6
+    assert len(refreshed) == 1
+
+
+async def test_a_backend_token_is_asked_for_anew_when_it_is_over(world: World) -> None:
+    rapport = world.rapport.state.rapport
+    site = replace(rapport.settings.sites["sandbox"], backend_scopes=("system/Observation.crs",))
+    first = await rapport.sender._system_token(site)
+    assert (await rapport.sender._system_token(site)).value == first.value
+    world.clock.pass_time(minutes=6)
+    assert (await rapport.sender._system_token(site)).value != first.value
+
+
+async def test_a_launch_without_a_patient_says_so(world: World) -> None:
+    people = await world.people()
+    asked = {"client_id": "rapport", "practitioner": people["practitioner"]}
+    opened = await world.browser.post(f"{EHR}/sandbox/launch", json=asked)
+    page = await world.follow(await world.browser.get(opened.json()["launch_url"]))
+    assert page.status_code == 403
+    assert "which patient" in page.text
+
+
+def test_the_default_scopes_are_few_and_of_one_version() -> None:
+    scopes = Scopes.parse(" ".join(DEFAULT_SCOPES))
+    assert {"launch", "openid", "fhirUser"} == set(scopes.other)
+    types = [each.type for each in scopes.resources]
+    assert len(set(types)) == len(types)
+    assert "*" not in types
+    assert not [each for each in DEFAULT_SCOPES if each.endswith((".read", ".write", ".*"))]
+    assert len(" ".join(DEFAULT_SCOPES)) < 1000
+
+
+async def test_no_connection_is_older_than_tls_1_2() -> None:
+    async with open_client() as client:
+        # httpx tells nobody what it was made with: the context is looked up where it lies.
+        context = client._transport._pool._ssl_context  # type: ignore[attr-defined]
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+
+def test_rapport_itself_is_served_by_tls(tmp_path: Path) -> None:
+    write_keys(tmp_path / "keys")
+    file = tmp_path / "rapport.toml"
+    file.write_text(
+        '[server]\nbase_url = "http://rapport.example.org"\ndatabase = "sqlite:///r.sqlite3"\n\n[[site]]\nid = "clinic"\n'
+        'name = "C"\norganization = "C"\nfhir_base = "https://ehr.invalid/r4"\nclient_id = "r"\nauthentication = "public"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(SettingsInvalid, match="plain http"):
+        read_settings(file, {"RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"})
+
+
+def test_nothing_is_kept_in_the_browsers_storage() -> None:
+    scripts = list((Path(__file__).parents[2] / "plugin/static").glob("*.js"))
+    assert len(scripts) > 5
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert not [
+            each
+            for each in ("localStorage", "sessionStorage", "indexedDB", "document.cookie")
+            if each in text
+        ]
+
+
+async def test_no_page_asks_for_anything_elsewhere(world: World) -> None:
+    page = await world.launch("amara")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert policy.endswith(f"frame-ancestors 'self' {EHR}")
+    assert isinstance(page, httpx.Response)
