@@ -87,7 +87,8 @@ class Scopes:
     def may(self, resource_type: str, interaction: str) -> bool:
         """Tell whether asking can succeed: some resource of this type may be reached, whatever it must be like."""
         return any(
-            interaction in scope.interactions and scope.type in {"*", resource_type} for scope in self.resources
+            interaction in scope.interactions and scope.type in {"*", resource_type}
+            for scope in self.resources
         )
 
     def __contains__(self, word: str) -> bool:
