@@ -12,6 +12,7 @@ from rich.markup import escape
 from plugin import __version__
 from plugin.commands import (
     audit,
+    collected,
     conformance,
     database,
     deliveries,
@@ -50,6 +51,7 @@ instruments_app.command("fetch")(packages.fetch)
 instruments_app.command("build")(packages.build)
 instruments_app.command("publish")(packages.publish)
 app.add_typer(audit.app, name="audit")
+app.add_typer(collected.app, name="collected")
 app.add_typer(conformance.app, name="conformance")
 app.add_typer(database.app, name="database")
 app.add_typer(deliveries.app, name="deliveries")

@@ -21,10 +21,11 @@ from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
+from plugin.collecting import Collector, book
 from plugin.delivery import outbox
 from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender, Manner
-from plugin.delivery.worker import DeliveryWorker, Destination
+from plugin.delivery.worker import GRACE, DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
 from plugin.flow import Intake
 from plugin.ledger import Ledger, Vault
@@ -38,6 +39,7 @@ from plugin.routes import (
     carried,
     caseload,
     cds,
+    collected,
     desk,
     fhir,
     fill,
@@ -102,6 +104,7 @@ PARTS = (
     inspecting,
     reviewing,
     cds,
+    collected,
 )
 """The modules of routes that are served."""
 
@@ -127,6 +130,7 @@ def create_app(
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
+            await rapport.ledger.bookkeep(lambda connection: book.release_leases(connection, clock()))
         log = TransparencyLog(
             settings.log_folder, LogSigner(settings.log_name, settings.log_key), rapport.ledger
         )
@@ -137,6 +141,7 @@ def create_app(
         if port:
             port.open()
         worker = asyncio.create_task(rapport.worker.run())
+        collecting = asyncio.create_task(rapport.collector.run())
         logging = asyncio.create_task(log.run())
         delivering_notes = asyncio.create_task(rapport.courier.run())
         try:
@@ -147,6 +152,7 @@ def create_app(
             delivering_notes.cancel()
             await asyncio.wait({logging, delivering_notes})
             rapport.worker.stop()
+            await stop_collecting(rapport.collector, collecting)
             await asyncio.wait({worker})
             if port:
                 await port.close()
@@ -176,6 +182,14 @@ def create_app(
     app.mount("/log", StaticFiles(directory=settings.log_folder, check_dir=False), name="log")
     install_error_answers(app)
     return app
+
+
+async def stop_collecting(collector: Collector, task: asyncio.Task[None]) -> None:
+    """Let a look that is under way end if that is quick; what it did not come to is found by the next one."""
+    collector.stop()
+    await asyncio.wait({task}, timeout=GRACE.total_seconds())
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
@@ -208,16 +222,20 @@ def wire(
         for site in settings.sites
     }
     worker = DeliveryWorker(ledger, trail, sender, clock, destinations, metrics)
+    intake = Intake(catalogue, stock.keys, ledger, trail, clock, metrics)
+    searched = {site: each.collecting for site, each in settings.policies.items() if each.collecting}
+    collector = Collector(intake, sender, searched, organizations, settings.base_url, metrics)
     return Rapport(
         settings=settings,
         ledger=ledger,
         trail=trail,
-        intake=Intake(catalogue, stock.keys, ledger, trail, clock, metrics),
+        intake=intake,
         directory=directory,
         http=http,
         sender=sender,
         worker=worker,
         courier=NoteCourier(ledger, trail, sender.note, clock, destinations),
+        collector=collector,
         clock=clock,
         reading=reading,
         verification=LedgerVerification(reading, ledger, trail, lambda: _verifier(settings, stock, vault)),
@@ -233,6 +251,7 @@ def wire(
             "schema": is_current(ledger),
             "instruments": told_by(lambda: bool(catalogue.all())),
             "worker": told_by(lambda: worker.lives),
+            **({"collector": told_by(lambda: collector.lives)} if searched else {}),
         },
     )
 

@@ -215,6 +215,30 @@ class Ehr:
         answer = await self._send("GET", f"{self._base}/{relative}")
         return _decode(answer, found[1])
 
+    async def read_original(self, reference: str) -> bytes:
+        """Read `Type/id` and give the very bytes that came; as `read` otherwise."""
+        found = _REFERENCE.fullmatch(reference.removeprefix(f"{self._base}/"))
+        if found is None:
+            raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        answer = await self._send("GET", f"{self._base}/{found[0]}")
+        _decode(answer, found[1])
+        return answer.body
+
+    async def ask(
+        self, reference: str, operation: str, params: Mapping[str, str] | None = None
+    ) -> JsonObject:
+        """Call an operation that changes nothing on `Type/id` (`$status`, `$events`); gives the Bundle it answers."""
+        if _REFERENCE.fullmatch(reference) is None:
+            raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        query = f"?{urlencode(params)}" if params else ""
+        return _decode(await self._send("GET", f"{self._base}/{reference}/{operation}{query}"), "Bundle")
+
+    async def delete(self, reference: str) -> None:
+        """Delete `Type/id`; NotFound if it is gone already."""
+        if _REFERENCE.fullmatch(reference) is None:
+            raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        await self._send("DELETE", f"{self._base}/{reference}", writes=True)
+
     async def capability(self) -> JsonObject:
         """Read the CapabilityStatement."""
         return _decode(await self._send("GET", f"{self._base}/metadata"), "CapabilityStatement")

@@ -19,7 +19,7 @@ from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject
-from plugin.observations.identity import identify
+from plugin.observations.identity import identify, identify_collected
 from plugin.responses import Response, check_response, read_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
@@ -51,6 +51,8 @@ class Arrival:
     actor: Actor
     launch: str | None = None
     invitation: str | None = None
+    collected: str | None = None  # where it stands in the EHR that collected it itself
+    server: str | None = None  # and which server that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
         site=arrival.site,
         patient=arrival.patient,
         about=(f"QuestionnaireResponse/{record.id}",),
+        server=arrival.server,
     )
     fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
     intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
@@ -93,9 +96,12 @@ def _describe(
     received = intake.clock()
     authored = response.authored_at or received
     given = response.identifier
-    response_id, identifier = identify(
-        arrival.site, given.system if given else None, given.value if given else None, arrival.body
-    )
+    if arrival.collected is not None and (given is None or given.value is None):
+        response_id, identifier = identify_collected(arrival.site, arrival.collected)
+    else:
+        response_id, identifier = identify(
+            arrival.site, given.system if given else None, given.value if given else None, arrival.body
+        )
     subject = Subject(
         patient=arrival.patient,
         encounter=response.encounter_reference,
@@ -129,4 +135,5 @@ def _describe(
         key_hash=instrument.content_hash,
         body=arrival.body,
         results=results,
+        collected=arrival.collected,
     )

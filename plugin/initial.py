@@ -156,6 +156,11 @@ frame_ancestors = ["https://ehr.example.org"]
 # consent = "agreed"        # or not-refused
 # smallest_cell = 11
 
+# Score what the EHR's own forms or portal collect, without a launch; needs backend_scopes (docs: how-to/collected.md).
+# [site.collected]
+# way = "auto"            # a Subscription where the EHR offers one, else polling
+# poll_seconds = 60
+
 # The EHR asks when a chart is opened whether something needs attention (CDS Hooks; docs: how-to/cds-hooks.md).
 # [site.cds]
 # issuer = "https://ehr.example.org/fhir/r4"         # the iss of its tokens

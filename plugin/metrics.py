@@ -40,6 +40,18 @@ class Metrics:
             ("site", "outcome"),
             registry=self.registry,
         )
+        self.collected = Counter(
+            "rapport_collected_responses_total",
+            "Responses that were found in the EHR, by what became of each.",
+            ("site", "outcome"),
+            registry=self.registry,
+        )
+        self.looks = Counter(
+            "rapport_collecting_looks_total",
+            "Looks for responses that the EHR collected, by the way, or failed.",
+            ("site", "way"),
+            registry=self.registry,
+        )
         self.answers = Counter(
             "rapport_http_answers_total",
             "Answers to HTTP requests, by class of status (2xx, 3xx, 4xx, 5xx).",

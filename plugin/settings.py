@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
+from plugin.collected_section import CollectedSection, Collecting, build_collecting
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -79,6 +80,7 @@ class SitePolicy:
     cds: CdsClient | None = None  # None: the EHR calls no CDS service of ours
     research: Research | None = None  # None: nothing is given to research
     auditors_see_answers: bool = False
+    collecting: Collecting | None = None  # None: nothing is looked for in the EHR
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class _Site(WritingSection):
     respondents: RespondentsSection = RespondentsSection()
     cds: CdsSection | None = None
     research: ResearchSection | None = None
+    collected: CollectedSection | None = None
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -212,6 +215,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 cds=build_cds(site.cds),
                 research=build_research(site.research, base),
                 auditors_see_answers=site.auditors_see_answers,
+                collecting=_collecting(path, site),
             )
             for site in file.site
         },
@@ -232,6 +236,16 @@ def _interpretation(path: Path, site: _Site) -> Interpretation | None:
         raise SettingsInvalid(
             f"[site.interpretation] of {site.id} in {path} cannot be used: {error}",
             "Correct the file of tips, or remove the setting to use those that come with Rapport.",
+        ) from None
+
+
+def _collecting(path: Path, site: _Site) -> Collecting | None:
+    try:
+        return build_collecting(site.collected, site.backend_scopes)
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"Site {site.id} in {path} cannot be used: {error}",
+            "Add the scope, once the EHR has registered it, or take the section out.",
         ) from None
 
 

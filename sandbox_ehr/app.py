@@ -1,6 +1,7 @@
 """Wires the sandbox EHR together: store, authorization server, FHIR API, pages."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -17,6 +18,8 @@ from sandbox_ehr.fhir.export import Exports
 from sandbox_ehr.fhir.http import create_fhir_app
 from sandbox_ehr.fhir.server import FhirServer
 from sandbox_ehr.fhir.store import Store
+from sandbox_ehr.fhir.subscriptions import Subscriptions
+from sandbox_ehr.notifying import Notifier
 from sandbox_ehr.oauth.authorize import AuthorizationEndpoint
 from sandbox_ehr.oauth.clients import ClientKeys
 from sandbox_ehr.oauth.launches import Launches
@@ -81,14 +84,24 @@ def create_app(
         changed = faults.personality()
         return load_personality(changed) if changed else settings.behaviour
 
+    subscriptions = Subscriptions(database, settings.fhir_base, clock, personality)
+    store.on_saved = subscriptions.on_saved
+    notifier = Notifier(subscriptions, faults, clock, http)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with notifier.running():
+            yield
+
     fhir = create_fhir_app(
         FhirServer(store, settings.base_url, clock, personality),
         Exports(store, clock, personality),
+        subscriptions,
         server.find_access,
         log.add,
         *discovery_routes(settings),
     )
-    app = SandboxApp(title="Sandbox EHR", docs_url=None, redoc_url=None, openapi_url=None)
+    app = SandboxApp(title="Sandbox EHR", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.injector = FaultInjector(app.serve, faults, server.end_token)
     app.state.store, app.state.launches = store, launches
     auth = create_auth_app(server, endpoint, keys, pages)

@@ -19,6 +19,13 @@ CREATE INDEX IF NOT EXISTS entry_value ON entry (type, param, value);
 CREATE INDEX IF NOT EXISTS entry_low ON entry (type, param, low);
 CREATE INDEX IF NOT EXISTS entry_owner ON entry (type, id, param);
 
+CREATE TABLE IF NOT EXISTS subscription (
+    id TEXT PRIMARY KEY, client_id TEXT NOT NULL, status TEXT NOT NULL, body BLOB NOT NULL, error TEXT NOT NULL,
+    last_sent INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS subscription_event (
+    subscription TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, focus TEXT NOT NULL,
+    created INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (subscription, number)) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS signing_key (jwk TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS launch (
     digest TEXT PRIMARY KEY, client_id TEXT NOT NULL, practitioner TEXT NOT NULL, patient TEXT, encounter TEXT,

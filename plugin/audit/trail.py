@@ -49,6 +49,9 @@ class Kind(StrEnum):
     CONSENT_GIVEN = "consent-given"
     CONSENT_REFUSED = "consent-refused"
     RESPONSE_RECEIVED = "response-received"
+    RESPONSE_SET_ASIDE = "response-set-aside"
+    RESPONSE_RETRIED = "response-retried"
+    RECORD_SEARCHED = "record-searched"
     RESPONSE_SCORED = "response-scored"
     DELIVERY = "delivery"
     DELIVERY_RETRIED = "delivery-retried"
@@ -91,6 +94,9 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.CONSENT_GIVEN: (_REST, (_OWN, "consent-given"), "C"),
     Kind.CONSENT_REFUSED: (_REST, (_OWN, "consent-refused"), "C"),
     Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
+    Kind.RESPONSE_SET_ASIDE: (_REST, (_OWN, "response-set-aside"), "C"),
+    Kind.RESPONSE_RETRIED: (_REST, (_OWN, "response-retried"), "U"),
+    Kind.RECORD_SEARCHED: (_REST, (_RESTFUL, "search"), "E"),
     Kind.RESPONSE_SCORED: (_REST, (_RESTFUL, "operation"), "E"),
     Kind.DELIVERY: (_REST, (_RESTFUL, "create"), "C"),
     Kind.DELIVERY_RETRIED: (_REST, (_OWN, "delivery-retried"), "U"),

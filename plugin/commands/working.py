@@ -5,7 +5,7 @@ import signal
 
 import structlog
 
-from plugin.app import open_client, open_stock, utc_now, wire
+from plugin.app import open_client, open_stock, stop_collecting, utc_now, wire
 from plugin.errors import SettingsInvalid
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.settings import Settings
@@ -31,6 +31,7 @@ async def deliver(settings: Settings, for_operators: Listen | None = None) -> No
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, rapport.worker.stop)
+            collecting = asyncio.create_task(rapport.collector.run())
             if port:
                 port.open()
             log.info("worker.started")
@@ -38,6 +39,7 @@ async def deliver(settings: Settings, for_operators: Listen | None = None) -> No
             await rapport.worker.run()
             notes.cancel()
             await asyncio.wait({notes})
+            await stop_collecting(rapport.collector, collecting)
             log.info("worker.stopped")
         finally:
             if port:

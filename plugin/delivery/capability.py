@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 JsonObject = dict[str, object]
+_TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+    "capabilitystatement-subscriptiontopic-canonical"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Capability:
     fhir_version: str = ""
     software: str = ""
     publisher: str = ""
+    topics: tuple[str, ...] = ()  # of topic-based Subscriptions (R4 backport)
 
     def searches_by(self, resource_type: str, parameter: str) -> bool:
         """Whether a type is declared to be searchable by a parameter."""
@@ -34,8 +39,14 @@ class _Parameter(msgspec.Struct):
     name: str = ""
 
 
+class _Extension(msgspec.Struct):
+    url: str = ""
+    valueCanonical: str = ""  # noqa: N815 -- FHIR's element name
+
+
 class _Resource(msgspec.Struct):
     type: str = ""
+    extension: tuple[_Extension, ...] = ()
     interaction: tuple[_Interaction, ...] = ()
     conditionalCreate: bool = False  # noqa: N815 -- FHIR's element name
     searchParam: tuple[_Parameter, ...] = ()  # noqa: N815 -- FHIR's element name
@@ -82,4 +93,11 @@ def read_capability(statement: JsonObject) -> Capability:
         fhir_version=read.fhirVersion,
         software=read.software.name,
         publisher=read.publisher,
+        topics=tuple(
+            each.valueCanonical
+            for resource in resources
+            if resource.type == "Subscription" and resource.offers("create")
+            for each in resource.extension
+            if each.url == _TOPIC and each.valueCanonical
+        ),
     )

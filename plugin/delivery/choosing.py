@@ -48,6 +48,7 @@ class Origin:
     instrument: Instrument | None
     organization: str
     fhir_base: str
+    collected: bool = False  # by the EHR itself: the response stands there already
 
 
 def plan(writing: Writing, capability: Capability, granted: Scopes | None) -> tuple[Planned, ...]:
@@ -74,9 +75,11 @@ def build_writer(
 ) -> Writer | None:
     """Build what the plan comes to; None if nothing can be written anywhere."""
     planned = plan(writing, capability, granted)
+    if origin.collected:
+        planned = tuple(each for each in planned if each.kind is not WriterKind.RESPONSE)
     used = [each.kind for each in planned if each.used]
     parts: list[NamedWriter] = []
-    standard = _standard(used, capability, granted)
+    standard = _standard(used, capability, granted, collected=origin.collected)
     if standard is not None:
         parts.append(NamedWriter("Response and Observations", standard))
     if WriterKind.FLOWSHEET in used:
@@ -99,11 +102,13 @@ def build_writer(
     )
 
 
-def _standard(used: list[WriterKind], capability: Capability, granted: Scopes) -> Writer | None:
+def _standard(
+    used: list[WriterKind], capability: Capability, granted: Scopes, *, collected: bool
+) -> Writer | None:
     wanted = {_TYPE[kind] for kind in used if kind in {WriterKind.RESPONSE, WriterKind.OBSERVATIONS}}
     if not wanted:
         return None
-    return choose_writer(capability, granted, frozenset({*wanted, PROVENANCE}))
+    return choose_writer(capability, granted, frozenset({*wanted, PROVENANCE}), collected=collected)
 
 
 def _left_out(planned: tuple[Planned, ...], standard: Writer | None) -> tuple[str, ...]:

@@ -97,7 +97,10 @@ def relocate(record: Record, patient: str, home: str) -> Record:
         provenance=move(results.provenance),
         identifiers=results.identifiers,
     )
-    return replace(record, patient=patient, encounter=None, body=move(record.body), results=moved)
+    # The companion is given the response too, wherever it was collected.
+    return replace(
+        record, patient=patient, encounter=None, body=move(record.body), results=moved, collected=None
+    )
 
 
 def _moved(value: Any, places: tuple[str, str, str]) -> Any:

@@ -55,6 +55,7 @@ class Record:
     key_hash: str
     body: bytes
     results: Results
+    collected: str | None = None  # where it stands in the EHR that collected it itself
 
     @property
     def answers_withheld(self) -> bool:
@@ -93,6 +94,7 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
         ),
         "key_hash": record.key_hash,
         "software": __version__,
+        "collected": record.collected,
     }
     if connection.execute(_INSERT[connection.dialect.name], row).rowcount == 0:
         known = connection.execute(_KNOWN, {"site": record.site, "identifier": record.identifier}).one()
@@ -136,6 +138,7 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
         key_hash=found["key_hash"],
         body=vault.open("response", found["id"], found["sealed_body"]),
         results=stored.results(),
+        collected=found["collected"],
     )
 
 

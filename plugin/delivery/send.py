@@ -133,7 +133,10 @@ class EhrSender:
         catalogue = self._manner.catalogue
         known = {each.canonical: each for each in catalogue.all()} if catalogue else {}
         origin = Origin(
-            known.get(record.instrument), self._manner.organizations.get(site.id, site.name), ehr.base
+            known.get(record.instrument),
+            self._manner.organizations.get(site.id, site.name),
+            ehr.base,
+            collected=record.collected is not None,
         )
         companion = writing.companion
         connect = partial(self._connect, companion) if companion else None
@@ -147,6 +150,17 @@ class EhrSender:
         ehr = Ehr(companion.fhir_base, token.value, self._http)
         lock = self._companions.setdefault(companion.id, asyncio.Lock())
         return Companion(ehr, await self._capability(companion, ehr), token.granted, lock)
+
+    async def as_itself(self, site_id: str) -> tuple[Ehr, Capability, Scopes]:
+        """Open an EHR with Rapport's own token; NoToken if it gives none, EhrUnavailable if it does not answer now."""
+        site = self._sites[site_id]
+        token = await self._system_token(site)
+        ehr = Ehr(site.fhir_base, token.value, self._http)
+        return ehr, await self._capability(site, ehr), token.granted
+
+    def forget_own_token(self, site_id: str) -> None:
+        """Get another token next time: this one was refused before its end."""
+        self._system_tokens.pop(site_id, None)
 
     async def tokens_of(self, held: Launch) -> TokenSet | None:
         """Give a launch's tokens, refreshed if they are over; None if they cannot be had any more.

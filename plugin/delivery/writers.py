@@ -1,7 +1,7 @@
 """The standard ways to put a response and its results into a record: one transaction, or one create after another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from plugin.delivery.capability import Capability, JsonObject, read_capability
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.observations import Results
 from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url, identifier_query
 from smart_launch import Scopes
 
@@ -68,10 +69,16 @@ def can_create(kind: str, granted: Scopes, category: str = "survey") -> bool:
     return granted.allows(kind, "c")
 
 
-def choose_writer(capability: Capability, granted: Scopes, kinds: frozenset[str] = STANDARD) -> Writer | None:
+def choose_writer(
+    capability: Capability,
+    granted: Scopes,
+    kinds: frozenset[str] = STANDARD,
+    *,
+    collected: bool = False,
+) -> Writer | None:
     """Choose by what the EHR declares and the token allows; None if neither answers nor results can be created.
 
-    `kinds` are those that the site wants written.
+    `kinds` are those that the site wants written; `collected` says that the response is the EHR's own.
     """
     creates = frozenset(kind for kind in kinds if kind in capability.creates and can_create(kind, granted))
     if RESPONSE not in creates and OBSERVATION not in creates:
@@ -80,7 +87,7 @@ def choose_writer(capability: Capability, granted: Scopes, kinds: frozenset[str]
     sequence = SequenceWriter(
         creates=creates, conditional=conditional, searches=capability.searches, wanted=kinds
     )
-    if capability.transaction and {RESPONSE, OBSERVATION} <= creates:
+    if capability.transaction and OBSERVATION in creates and (collected or RESPONSE in creates):
         return TransactionWriter(conditional=conditional, provenance=PROVENANCE in creates, sequence=sequence)
     return sequence
 
@@ -101,7 +108,8 @@ class TransactionWriter:
         if record.answers_withheld and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=look_first)
         found = await self._find(ehr, record) if look_first else ()
-        missing = len(record.results.identifiers) + 1 - len(found)
+        wanted = len(record.results.identifiers) + (record.collected is None)
+        missing = wanted - len(found)
         if found and (not missing or self.sequence is None):
             return Written(found, self._left_out())
         if found and self.sequence is not None:
@@ -117,8 +125,8 @@ class TransactionWriter:
         bundle = build_bundle(
             record.id,
             record.identifier,
-            forwarded(record),
-            record.results,
+            None if record.collected else forwarded(record),
+            anchored(record),
             conditional=self.conditional,
             provenance=self.provenance,
         )
@@ -129,8 +137,8 @@ class TransactionWriter:
         searches = self.sequence.searches if self.sequence else {}
         lookup = Lookup(ehr, searches, record.patient, record.authored)
         try:
-            response = await lookup.by_identifier(RESPONSE, record.identifier)
-            if response is None:
+            response = await self._find_response(lookup, record)
+            if response is None and record.collected is None:
                 return ()
             found = [
                 await lookup.by_identifier(OBSERVATION, f"{IDENTIFIER_SYSTEM}|{value}")
@@ -140,7 +148,13 @@ class TransactionWriter:
             if self.conditional:
                 return ()  # the EHR itself looks: the Bundle creates nothing that is there
             raise
-        return (response, *(location for location in found if location))
+        return tuple(location for location in (response, *found) if location)
+
+    async def _find_response(self, lookup: Lookup, record: Record) -> str | None:
+        """Find the response, unless it is the EHR's own and nobody would write it."""
+        if record.collected is not None:
+            return None
+        return await lookup.by_identifier(RESPONSE, record.identifier)
 
     def _left_out(self) -> tuple[str, ...]:
         return () if self.provenance else (_not_accepted(PROVENANCE),)
@@ -216,7 +230,7 @@ class SequenceWriter:
     async def _add_provenance(self, ehr: Ehr, progress: _Progress, record: Record) -> None:
         # R4 Provenance has no identifier to find it by: written on an undisturbed first attempt only, and what
         # else stands in the record does not depend on it.
-        body = _with_addresses(record.results.provenance, progress.addresses)
+        body = _with_addresses(anchored(record).provenance, progress.addresses)
         try:
             created = await ehr.create(body, PROVENANCE, if_none_exist=None)
         except (EhrRefused, NotPermitted, NotFound) as error:
@@ -239,16 +253,31 @@ def forwarded(record: Record) -> bytes:
     return opening + b'{"identifier":' + identifier + b"," + rest
 
 
+def anchored(record: Record) -> Results:
+    """Give the results with the address of the EHR's own response, where it collected it itself."""
+    results = record.results
+    if record.collected is None:
+        return results
+    ours, theirs = f'"{full_url(record.id)}"'.encode(), f'"{record.collected}"'.encode()
+    return replace(
+        results,
+        panel=results.panel.replace(ours, theirs),
+        scores=tuple(each.replace(ours, theirs) for each in results.scores),
+        provenance=results.provenance.replace(ours, theirs),
+    )
+
+
 def _steps(record: Record) -> tuple[tuple[str, str, str, bytes], ...]:
     """List what is created: type, name in the transaction, identifier, body."""
-    results = record.results
+    results = anchored(record)
     panel, *scores = results.identifiers
     members = (
         (OBSERVATION, value, f"{IDENTIFIER_SYSTEM}|{value}", body)
         for value, body in zip(scores, results.scores, strict=True)
     )
+    response = (RESPONSE, record.id, record.identifier, forwarded(record))
     return (
-        (RESPONSE, record.id, record.identifier, forwarded(record)),
+        *(() if record.collected else (response,)),
         *members,
         # Members before the panel: its references must exist when it is created.
         (OBSERVATION, panel, f"{IDENTIFIER_SYSTEM}|{panel}", results.panel),

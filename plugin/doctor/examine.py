@@ -6,8 +6,10 @@ from datetime import datetime
 import httpx
 import msgspec
 
+from plugin.collected_section import Collecting
 from plugin.delivery.capability import Capability, JsonObject, read_capability
 from plugin.delivery.choosing import Planned, plan
+from plugin.delivery.ways import WayKind, choose_way
 from plugin.doctor.asking import SLOW, Answer, NoAnswer, ask, check_issuer
 from plugin.doctor.examination import Examination, Finding, Level
 from plugin.doctor.section import write_section
@@ -26,6 +28,7 @@ class Registration:
 
     site: Site
     writing: Writing
+    collecting: Collecting | None = None
 
 
 async def examine(
@@ -59,7 +62,12 @@ async def examine(
     planned = plan(writing, capability, scopes)
     return Examination(
         issuer=issuer,
-        findings=(*findings, *granted, *findings_of_writing(capability, planned, vendor)),
+        findings=(
+            *findings,
+            *granted,
+            *findings_of_writing(capability, planned, vendor),
+            _collecting(registration, capability, scopes),
+        ),
         planned=planned if sign_in.works else (),
         questions=questions_for(sign_in, capability, vendor),
         section=""
@@ -130,6 +138,22 @@ async def _granted(
     scopes = Scopes.parse(tokens.scope)
     told = "; ".join(scopes.describe()) or "nothing"
     return scopes, (Finding("Signing in", Level.WORKS, f"Rapport's own token may: {told}."),)
+
+
+def _collecting(registration: Registration | None, capability: Capability, scopes: Scopes | None) -> Finding:
+    """Say how responses would be found that the EHR collects itself."""
+    set_up = registration.collecting if registration else None
+    way = choose_way(set_up or Collecting(), capability, scopes)
+    if isinstance(way, str):
+        remedy = "What the EHR's own forms collect is scored where its integrator calls $score."
+        return Finding("Collected by the EHR", Level.LOOK, way, remedy)
+    how = (
+        f"Found by a Subscription (topic {way.topic})."
+        if way.kind is WayKind.SUBSCRIPTION
+        else "Found by asking again and again (_lastUpdated)" + (f": {way.reason}." if way.reason else ".")
+    )
+    remedy = "" if set_up else "Off: [site.collected] turns it on."
+    return Finding("Collected by the EHR", Level.WORKS, how, remedy)
 
 
 def _suggested(vendor: Vendor | None) -> Writing:

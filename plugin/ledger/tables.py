@@ -145,6 +145,9 @@ response = Table(
     Column("sealed_results", LargeBinary, nullable=False),  # the Observations-to-be and their Provenance
     Column("key_hash", String(80), nullable=False),
     Column("software", String(32), nullable=False),
+    Column(
+        "collected", String(150)
+    ),  # where it stands in the EHR that collected it itself; null: Rapport writes it
     UniqueConstraint("site", "identifier", name="uq_response_site_identifier"),
     Index("ix_response_site_patient_received", "site", "patient", "received", "id"),
     Index("ix_response_site_received", "site", "received", "id"),
@@ -209,6 +212,42 @@ note_delivery = Table(
     Column("detail", Text, nullable=False),
     Column("location", String(200)),
     Index("ix_note_delivery_state_due", "state", "due"),
+)
+
+# One row a site that is searched for responses which the EHR collected itself.
+collecting = Table(
+    "collecting",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("due", Instant, nullable=False),  # when to look again; a lease while somebody looks
+    Column("owner", String(64)),
+    Column("since", Instant, nullable=False),  # what stood in the EHR before is left alone
+    Column("cursor", Instant, nullable=False),  # all that the EHR changed until then has been looked at
+    Column("polled", Instant),
+    Column("looked", Instant),  # when looking last ended well
+    Column("failures", Integer, nullable=False, default=0, server_default="0"),
+    Column("trouble", Text),  # why it last did not
+    Column("way", String(16)),
+    Column("subscription", String(150)),  # Subscription/id in the EHR
+    Column("secret", String(64)),  # digest of what its notifications carry
+    Column("ends", Instant),
+    Column("handled", BigInteger, nullable=False, default=0, server_default="0"),  # events dealt with
+    Column("heard", BigInteger, nullable=False, default=0, server_default="0"),  # events that we were told of
+    Column("heard_at", Instant),
+)
+
+# Responses to our forms that were found in an EHR, by their address there.
+collected = Table(
+    "collected",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("reference", String(150), primary_key=True),
+    Column("version", String(100), nullable=False),
+    Column("state", String(16), nullable=False),  # Found
+    Column("reason", Text, nullable=False),
+    Column("response", String(36)),  # ours of it
+    Column("seen", Instant, nullable=False),
+    Index("ix_collected_state", "site", "state"),
 )
 
 audit = Table(

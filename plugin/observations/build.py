@@ -101,19 +101,21 @@ def build_results(
 def build_bundle(
     response_id: str,
     identifier: str,
-    response: bytes,
+    response: bytes | None,
     results: Results,
     *,
     conditional: bool,
     provenance: bool,
 ) -> bytes:
-    """Build the transaction Bundle: the response's own bytes, then Observations, then Provenance if wanted.
+    """Build the transaction Bundle: the response's own bytes (None: it stands there already), then Observations, then Provenance if wanted.
 
     `identifier` is the response's own (`system|value`). With `conditional`, each entry that has one asks the EHR not to
     create what it already has.
     """
     condition = identifier if conditional else None
-    entries = [_entry(full_url(response_id), "QuestionnaireResponse", response, condition)]
+    entries = []
+    if response is not None:
+        entries.append(_entry(full_url(response_id), "QuestionnaireResponse", response, condition))
     observations = (results.panel, *results.scores)
     for value, observation in zip(results.identifiers, observations, strict=True):
         condition = f"{IDENTIFIER_SYSTEM}|{value}" if conditional else None

@@ -24,6 +24,12 @@ def identify(site: str, system: str | None, value: str | None, body: bytes) -> t
     return str(uuid.uuid5(_DERIVED, f"{site}\n{identifier}")), identifier
 
 
+def identify_collected(site: str, reference: str) -> tuple[str, str]:
+    """Give the id and identifier of a response that the EHR collected without one: by where it stands there."""
+    derived = str(uuid.uuid5(_DERIVED, f"{site}\ncollected {reference}"))
+    return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
+
+
 def _is_uuid(value: str) -> bool:
     try:
         return str(uuid.UUID(value)) == value

@@ -22,6 +22,8 @@ class Backlog:
     depth: Mapping[tuple[str, DeliveryState], int] = field(default_factory=dict)
     oldest: Mapping[str, datetime] = field(default_factory=dict)
     unlogged: int = 0
+    looked: Mapping[str, datetime] = field(default_factory=dict)  # when each searched site was last searched
+    set_aside: Mapping[str, int] = field(default_factory=dict)  # found in the EHR, and not to be scored
 
 
 def read_backlog(connection: Connection, sites: tuple[str, ...]) -> Backlog:
@@ -44,7 +46,18 @@ def read_backlog(connection: Connection, sites: tuple[str, ...]) -> Backlog:
         if state in OPEN:
             oldest[site] = min(first, oldest.get(site, first))
     unlogged = connection.execute(sa.select(sa.func.count()).select_from(t.log_pending)).scalar_one()
-    return Backlog(depth, oldest, unlogged)
+    searched = connection.execute(
+        sa.select(t.collecting.c.site, t.collecting.c.looked, t.collecting.c.since).where(
+            t.collecting.c.site.in_(sites)
+        )
+    )
+    looked = {site: last or since for site, last, since in searched}
+    aside = connection.execute(
+        sa.select(t.collected.c.site, sa.func.count())
+        .where(t.collected.c.site.in_(looked), t.collected.c.state == "set-aside")
+        .group_by(t.collected.c.site)
+    )
+    return Backlog(depth, oldest, unlogged, looked, {str(site): int(many) for site, many in aside})
 
 
 def backlog_metrics(backlog: Backlog | None, sites: tuple[str, ...], now: datetime) -> tuple[Metric, ...]:
@@ -74,4 +87,21 @@ def backlog_metrics(backlog: Backlog | None, sites: tuple[str, ...], now: dateti
         "Stored rows that the transparency log has not taken in.",
         float(backlog.unlogged),
     )
-    return answers, depth, age, unlogged
+    return answers, depth, age, unlogged, *_searches(backlog, now)
+
+
+def _searches(backlog: Backlog, now: datetime) -> tuple[Metric, ...]:
+    age = GaugeMetricFamily(
+        "rapport_collecting_age_seconds",
+        "Since the EHR was last looked at for responses that it collected itself.",
+        labels=("site",),
+    )
+    aside = GaugeMetricFamily(
+        "rapport_collected_set_aside",
+        "Responses in the EHR that cannot be scored and wait for a person.",
+        labels=("site",),
+    )
+    for site, last in backlog.looked.items():
+        age.add_metric((site,), max((now - last).total_seconds(), 0.0))
+        aside.add_metric((site,), float(backlog.set_aside.get(site, 0)))
+    return (age, aside) if backlog.looked else ()

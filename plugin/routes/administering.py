@@ -199,7 +199,11 @@ async def examine_ehr(found: AdministratorsDesk, rapport: CurrentRapport, csrf: 
     """Examine the EHR of this site, as `rapport doctor` does; no other address can be named."""
     check_csrf(rapport, found, csrf)
     site = rapport.settings.sites[found.site]
-    registration = Registration(site, rapport.settings.writing.get(found.site, DEFAULT_WRITING))
+    registration = Registration(
+        site,
+        rapport.settings.writing.get(found.site, DEFAULT_WRITING),
+        rapport.settings.policies[found.site].collecting,
+    )
     examination = await examine(
         site.fhir_base,
         rapport.http,

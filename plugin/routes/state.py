@@ -16,6 +16,7 @@ from plugin.audit import Actor, Trail
 from plugin.audit.trail import Clock
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
+from plugin.collecting import Collector
 from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import DeliveryWorker
@@ -47,6 +48,7 @@ class Rapport:
     sender: EhrSender
     worker: DeliveryWorker
     courier: NoteCourier
+    collector: Collector
     clock: Clock
     reading: ReadingLedger  # by which auditors' pages read
     verification: LedgerVerification

@@ -31,12 +31,17 @@ class FaultKind(StrEnum):
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 -- 401; the token of this request is over, a refresh works
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- 401; everything that the user once allowed is taken back
     FORBIDDEN = "forbidden"  # 403 with an empty body
+    NOTIFICATION_LOST = "notification-lost"  # an event of a Subscription happens, and nobody is told
+    SUBSCRIPTION_ENDED = "subscription-ended"  # a Subscription is switched off, and nobody is told
     CAPABILITY = "capability"  # the server becomes another `personality`, until the fault is removed
     CLOCK_SKEW = "clock-skew"  # the server's clock is `seconds` ahead (or behind), until the fault is removed
 
 
 STANDING = frozenset({FaultKind.CAPABILITY, FaultKind.CLOCK_SKEW})
 """Faults that hold for every request while they stand: they have no route, count or probability."""
+
+OF_SUBSCRIPTIONS = frozenset({FaultKind.NOTIFICATION_LOST, FaultKind.SUBSCRIPTION_ENDED})
+"""Faults that befall what the server sends of itself: they have a count or probability, and no route."""
 
 WORDS: dict[FaultKind, str] = {
     FaultKind.LATENCY: "The answer comes late",
@@ -50,6 +55,8 @@ WORDS: dict[FaultKind, str] = {
     FaultKind.TOKEN_EXPIRED: "The access token is over",
     FaultKind.TOKEN_REVOKED: "The user's permission is taken back",
     FaultKind.FORBIDDEN: "403 with an empty body",
+    FaultKind.NOTIFICATION_LOST: "A notification is not sent",
+    FaultKind.SUBSCRIPTION_ENDED: "A Subscription is switched off without a word",
     FaultKind.CAPABILITY: "The server changes what it can do",
     FaultKind.CLOCK_SKEW: "The server's clock is wrong",
 }
@@ -87,7 +94,11 @@ class FaultSpec(BaseModel):
 
     def concerns(self, method: str, path: str) -> bool:
         """Whether a request is one of those that this fault may befall."""
-        return self.kind not in STANDING and self.method in {"*", method} and fnmatchcase(path, self.path)
+        return (
+            self.kind not in STANDING | OF_SUBSCRIPTIONS
+            and self.method in {"*", method}
+            and fnmatchcase(path, self.path)
+        )
 
 
 @dataclass(slots=True)
@@ -158,6 +169,15 @@ class FaultBook:
                 if ends_it:
                     break
         return tuple(taken)
+
+    def take_event(self, kind: FaultKind) -> bool:
+        """Tell whether a fault of this kind befalls what is sent just now, and count it."""
+        with self._lock:
+            for fault in self._faults.values():
+                if fault.spec.kind is kind and not fault.is_spent and self._chance() < fault.spec.probability:
+                    fault.hits += 1
+                    return True
+        return False
 
     def personality(self) -> str | None:
         """Name the personality that the server has turned into, if it has."""

@@ -8,6 +8,7 @@ from sandbox_ehr.personalities import Personality
 from sandbox_ehr.settings import NOTICE
 
 _BULK = "http://hl7.org/fhir/uv/bulkdata"
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport"
 _SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -45,7 +46,10 @@ def build_capability_statement(base_url: str, started: datetime, personality: Pe
             {
                 "mode": "server",
                 "security": security,
-                "resource": [_describe(name, personality) for name in personality.interactions],
+                "resource": [
+                    *(_describe(name, personality) for name in personality.interactions),
+                    *([_describe_subscription(personality.topics)] if personality.topics else []),
+                ],
                 **({"interaction": [{"code": each} for each in system]} if system else {}),
                 **({"operation": [_export("")]} if "system" in personality.bulk else {}),
             }
@@ -55,6 +59,23 @@ def build_capability_statement(base_url: str, started: datetime, personality: Pe
 
 def _export(level: str) -> JsonObject:
     return {"name": "export", "definition": f"{_BULK}/OperationDefinition/{level}export"}
+
+
+def _describe_subscription(topics: tuple[str, ...]) -> JsonObject:
+    extension = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+    return {
+        "extension": [{"url": extension, "valueCanonical": each} for each in topics],
+        "type": "Subscription",
+        "supportedProfile": [f"{_BACKPORT}/StructureDefinition/backport-subscription"],
+        "interaction": [{"code": each} for each in ("create", "read", "update", "delete")],
+        "operation": [
+            {
+                "name": each,
+                "definition": f"{_BACKPORT}/OperationDefinition/backport-subscription-{each}",
+            }
+            for each in ("status", "events")
+        ],
+    }
 
 
 def _describe(name: str, personality: Personality) -> JsonObject:

@@ -17,6 +17,7 @@ from sandbox_ehr.fhir.exchange import FhirAnswer, FhirRequest, answer_refusal
 from sandbox_ehr.fhir.export import Exports, is_export
 from sandbox_ehr.fhir.methods import allowed_methods
 from sandbox_ehr.fhir.server import FhirServer
+from sandbox_ehr.fhir.subscriptions import SUBSCRIPTION, Subscriptions
 
 LARGEST_BODY = 5 * 1024 * 1024  # bytes
 _FHIR_JSON = "application/fhir+json"
@@ -30,20 +31,14 @@ OnRequest = Callable[[str, str, str, str, int], None]
 
 
 def create_fhir_app(
-    server: FhirServer, exports: Exports, authenticate: Authenticate, on_request: OnRequest, *routes: Route
+    server: FhirServer,
+    exports: Exports,
+    subscriptions: Subscriptions,
+    authenticate: Authenticate,
+    on_request: OnRequest,
+    *routes: Route,
 ) -> Starlette:
     """Make the ASGI application of the FHIR API; `routes` (discovery documents) come first and need no token."""
-
-    def answer(request: Request, asked: FhirRequest) -> FhirAnswer:
-        parts = asked.path.split("/")
-        if is_export(asked.path) and request.method == "GET":
-            return exports.begin(asked)
-        if parts[0] == "$export-status" and len(parts) == 2 and request.method in {"GET", "DELETE"}:
-            ask = exports.status if request.method == "GET" else exports.cancel
-            return ask(parts[1], asked.access)
-        if parts[0] == "$export-file" and len(parts) == 3 and request.method == "GET":
-            return exports.file(parts[1], parts[2], asked.access)
-        return server.answer(asked)
 
     async def metadata(_: Request) -> Response:
         return _to_response(server.capability())
@@ -54,7 +49,7 @@ def create_fhir_app(
         except FhirRefused as refused:
             return _to_response(answer_refusal(refused), _challenge(request))
         try:
-            answered = answer(request, await _read_request(request, access))
+            answered = _answer(server, exports, subscriptions, await _read_request(request, access))
         except FhirRefused as refused:
             answered = answer_refusal(refused)
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -76,6 +71,23 @@ def create_fhir_app(
     ]
     failures = {HTTPException: _refuse_method, Exception: _own_up}
     return Starlette(routes=[*routes, *own], middleware=[cors], exception_handlers=failures)
+
+
+def _answer(
+    server: FhirServer, exports: Exports, subscriptions: Subscriptions, asked: FhirRequest
+) -> FhirAnswer:
+    """Have a request carried out by the part of the server that it concerns."""
+    parts = asked.path.split("/")
+    if parts[0] == SUBSCRIPTION:
+        return subscriptions.answer(asked)
+    if is_export(asked.path) and asked.method == "GET":
+        return exports.begin(asked)
+    if parts[0] == "$export-status" and len(parts) == 2 and asked.method in {"GET", "DELETE"}:
+        ask = exports.status if asked.method == "GET" else exports.cancel
+        return ask(parts[1], asked.access)
+    if parts[0] == "$export-file" and len(parts) == 3 and asked.method == "GET":
+        return exports.file(parts[1], parts[2], asked.access)
+    return server.answer(asked)
 
 
 async def _refuse_method(request: Request, error: Exception) -> Response:

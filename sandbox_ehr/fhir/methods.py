@@ -3,8 +3,10 @@
 _READ = ("GET",)
 
 
-def allowed_methods(path: str) -> tuple[str, ...]:
+def allowed_methods(path: str) -> tuple[str, ...]:  # noqa: C901 -- a table
     """Give the methods of an address below the base (RFC 9110: a 405 names them)."""
+    if path.strip("/").startswith("Subscription"):
+        return _of_subscriptions(path)
     match path.strip("/").split("/"):
         case [""]:
             return ("GET", "POST")  # GET: a page of results; POST: transaction or batch
@@ -21,5 +23,18 @@ def allowed_methods(path: str) -> tuple[str, ...]:
         case [_, _]:
             return ("GET", "PUT")
         case [_, _, "_history"] | [_, _, "_history", _]:
+            return _READ
+    return ()
+
+
+def _of_subscriptions(path: str) -> tuple[str, ...]:
+    match path.strip("/").split("/"):
+        case ["Subscription"]:
+            return ("POST",)
+        case ["Subscription", _]:
+            return ("GET", "PUT", "DELETE")
+        case ["Subscription", _, "$status"]:
+            return ("GET", "POST")
+        case ["Subscription", _, "$events"]:
             return _READ
     return ()

@@ -2,7 +2,7 @@
 
 import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox_ehr.database import Database
@@ -47,6 +47,7 @@ class Store:
         self.database = database
         self.base = base
         self._clock = clock
+        self.on_saved: Callable[[Stored], None] | None = None
 
     def create(self, resource: JsonObject, *, resource_id: str | None = None) -> Stored:
         """Add a new resource under an id of ours; what it says of its own id, version and time is replaced."""
@@ -132,6 +133,8 @@ class Store:
             self._write(connection, stored, read_entries(whole, self.base))
             if stored.type in FOLLOWS_TARGETS:
                 self._follow_targets(connection, stored, whole)
+            if self.on_saved is not None:
+                self.on_saved(stored)
         return stored
 
     def _write(self, connection: sqlite3.Connection, stored: Stored, entries: list[Entry]) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from sandbox_ehr.faults import FaultBook, FaultKind, FaultSpec
-from sandbox_ehr.faults.book import STANDING, WORDS
+from sandbox_ehr.faults.book import OF_SUBSCRIPTIONS, STANDING, WORDS
 from sandbox_ehr.pages.engine import Pages
 from sandbox_ehr.pages.routes import check_text
 from sandbox_ehr.personalities import Personality, load_personality, personality_ids
@@ -37,6 +37,7 @@ def add_fault_pages(
             kinds=[(kind, WORDS[kind]) for kind in FaultKind],
             words=WORDS,
             standing=STANDING,
+            unrouted=STANDING | OF_SUBSCRIPTIONS,
             personalities=[load_personality(each) for each in personality_ids()],
             problem=problem,
         )

@@ -79,6 +79,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     conditional_create: bool
     system: tuple[Literal["transaction", "batch"], ...]
     bulk: tuple[Literal["system", "patient", "group"], ...] = ()
+    topics: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     undeclared: Undeclared = Undeclared()
     creation: Creation = Creation()
@@ -99,6 +100,7 @@ class Personality:
     assumptions: tuple[str, ...]
     system: frozenset[str]
     bulk: frozenset[str]
+    topics: tuple[str, ...]
     conditional_create: bool
     undeclared: Undeclared
     creation: Creation
@@ -118,6 +120,8 @@ class Personality:
             parsed = parse_scope(text)
             if parsed is None:
                 kept.append(text)
+            elif parsed.resource == "Subscription":
+                kept += [text] if self.topics else []
             elif parsed.resource != "*":
                 kept += self._declared(text, parsed)
             elif self.oauth.wildcards:
@@ -170,6 +174,7 @@ def load_personality(personality_id: str) -> Personality:
         assumptions=file.assumptions,
         system=frozenset(file.system),
         bulk=frozenset(file.bulk),
+        topics=file.topics,
         conditional_create=file.conditional_create,
         undeclared=file.undeclared,
         creation=file.creation,

@@ -83,6 +83,14 @@ class Tally:
     doubled: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     not_delivered: dict[str, int] = field(default_factory=dict)
+    untold: list[str] = field(default_factory=list)  # what the trail should tell and does not
+    flaws: list[str] = field(default_factory=list)  # what `rapport audit verify` found
+
+    @property
+    def is_sound(self) -> bool:
+        return not any(
+            (self.lost, self.doubled, self.out_of_order, self.not_delivered, self.untold, self.flaws)
+        )
 
 
 @dataclass
@@ -98,21 +106,24 @@ class Place:
     def rapport(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(
-        self, command: str = "serve", module: tuple[str, ...] = ("plugin",)
-    ) -> "subprocess.Popen[bytes]":
-        """Start a process: `serve`, or `worker`; `module` is what stands for `rapport`."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             **os.environ,
             "RAPPORT_SECRET_KEY": SECRET,
             "RAPPORT_SIGNING_KEYS": str(self.folder / "keys"),
         }
+
+    def start(
+        self, command: str = "serve", module: tuple[str, ...] = ("plugin",)
+    ) -> "subprocess.Popen[bytes]":
+        """Start a process: `serve`, or `worker`; `module` is what stands for `rapport`."""
         port = ["--port", str(self.port)] if command == "serve" else []
         arguments = [command, *port, "--config", str(self.folder / "rapport.toml")]
         with (self.folder / "output.txt").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", *module, *arguments],
-                env=environment,
+                env=self.environment,
                 cwd=ROOT,
                 stdout=output,
                 stderr=output,
@@ -178,11 +189,20 @@ def open_place(folder: Path, port: int, database: str | None = None) -> Iterator
 
 
 def crash(
-    place: Place, *, submissions: int, kills: int, life: tuple[float, float], workers: int = 0, seed: int = 1
+    place: Place,
+    *,
+    submissions: int,
+    kills: int,
+    life: tuple[float, float],
+    workers: int = 0,
+    seed: int = 1,
+    verify: bool = False,
+    seconds: float = 24 * 3600,
 ) -> Tally:
     """Send while Rapport is killed `kills` times, `life` seconds after each start; then let it finish, and count.
 
     With `workers` (PostgreSQL) so many `rapport worker` run beside, and each time one of all is killed.
+    With `verify` the ledger is verified at the end. After `seconds` nobody sends or is killed any more.
     """
     chance = random.Random(seed)
     begun = time.monotonic()
@@ -191,7 +211,7 @@ def crash(
     try:
         place.wait(processes[0])
         processes += [place.start(each) for each in commands[1:]]
-        tokens = launched_tokens(place)
+        tokens = launched_tokens(place, 30)
         for fault in FAULTS:
             asked = {"method": "POST", "path": "/r4*", **fault}
             httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
@@ -199,16 +219,21 @@ def crash(
         pause = (
             kills * (sum(life) / 2 + 1.5) * 4 / submissions
         )  # so that sending lasts as long as the killing
+        deadline = time.monotonic() + seconds
         with httpx.Client(timeout=20) as http, ThreadPoolExecutor(4) as senders:
+
+            def send_one(number: int) -> tuple[str, str] | None:
+                if time.monotonic() > deadline:
+                    return None
+                return send(http, place, tokens[number % len(tokens)], number, pause)
+
             told = threading.Thread(
-                target=lambda: saved.update(
-                    senders.map(
-                        lambda n: send(http, place, tokens[n % len(tokens)], n, pause), range(submissions)
-                    )
-                )
+                target=lambda: saved.update(filter(None, senders.map(send_one, range(submissions))))
             )
             told.start()
-            for _ in range(kills):
+            died = 0
+            while died < kills and time.monotonic() < deadline:
+                died += 1
                 time.sleep(chance.uniform(*life))
                 victim = chance.randrange(len(processes))
                 processes[victim].send_signal(signal.SIGKILL)
@@ -217,8 +242,8 @@ def crash(
                 place.wait(processes[0])
             told.join()
         httpx.delete(f"{place.ehr}/sandbox/faults").raise_for_status()
-        tally = Tally(saved=len(saved), kills=kills)
-        tally.not_delivered = _wait_for_delivery(place, patience=180 + submissions / 10)
+        tally = Tally(saved=len(saved), kills=died)
+        tally.not_delivered = _wait_for_delivery(place, patience=300 + submissions / 10)
         _count(place, saved, tally)
     finally:
         for each in processes:
@@ -226,7 +251,43 @@ def crash(
         for each in processes:
             each.wait(20)
     tally.seconds = time.monotonic() - begun
+    if verify:
+        tally.flaws = _verify(place)
     return tally
+
+
+def _verify(place: Place) -> list[str]:
+    """Have `rapport audit verify` recompute and compare everything; gives what it found."""
+    process = place.start()  # what was committed just before the last kill gets its place in the log
+    place.wait(process)
+    engine = open_database(place.database)
+    for _ in range(600):
+        with engine.connect() as connection:
+            if not connection.execute(sa.select(sa.func.count()).select_from(t.log_pending)).scalar_one():
+                break
+        time.sleep(0.1)
+    engine.dispose()
+    time.sleep(2)  # its checkpoint is written after the rows
+    process.terminate()
+    process.wait(20)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "plugin",
+            "audit",
+            "verify",
+            "--json",
+            "--config",
+            str(place.folder / "rapport.toml"),
+        ],
+        env=place.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [] if done.returncode == 0 else [done.stdout[-2000:] + done.stderr[-2000:]]
 
 
 def _write_key(folder: Path, key: SigningKey) -> None:
@@ -328,7 +389,12 @@ def _count(place: Place, saved: dict[str, str], tally: Tally) -> None:
             .order_by(t.response.c.received)
         ).all()
         tally.attempts = connection.execute(sa.select(sa.func.count()).select_from(t.attempt)).scalar_one()
+        kinds = sa.select(t.audit.c.kind, sa.func.count()).group_by(t.audit.c.kind)
+        told = {str(kind): int(many) for kind, many in connection.execute(kinds)}
     engine.dispose()
+    for kind, many in (("response-received", len(rows)), ("delivery", tally.attempts)):
+        if told.get(kind, 0) < many:
+            tally.untold.append(f"{many - told.get(kind, 0)} of {many} {kind}")
     latest: dict[str, datetime] = {}
     known = {row.id for row in rows}
     tally.lost += [each for each in saved if each not in known]

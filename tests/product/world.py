@@ -53,6 +53,14 @@ READ_TYPES = (
 READER_SCOPES = tuple(
     f"system/{each}.rs" for each in READ_TYPES.split()
 )  # wildcards are not granted everywhere
+COLLECTING_SCOPES = (
+    "system/QuestionnaireResponse.crus",
+    "system/Observation.crus",
+    "system/DocumentReference.crus",
+    "system/Provenance.c",
+    "system/Subscription.crd",
+)
+FORMS_SECRET = "forms-secret-of-the-tests"
 READER_SECRET = "reader-secret-of-the-tests"
 
 
@@ -200,6 +208,27 @@ class World:
             address = next((each["url"] for each in page.json()["link"] if each["relation"] == "next"), None)
         return found
 
+    async def collect(self, body: Mapping[str, Any], reference: str | None = None) -> str:
+        """Have a response come into the record without Rapport, or change one that stands there; gives its reference."""
+        asked = {"grant_type": "client_credentials", "scope": "system/QuestionnaireResponse.crus"}
+        answer = await self.browser.post(f"{EHR}/auth/token", data=asked, auth=("forms", FORMS_SECRET))
+        headers = {
+            "Authorization": f"Bearer {answer.json()['access_token']}",
+            "Content-Type": "application/fhir+json",
+            "Accept": "application/fhir+json",
+        }
+        if reference is not None:
+            body = {**body, "id": reference.rpartition("/")[2]}
+            changed = await self.browser.put(
+                f"{EHR}/r4/{reference}", content=json.dumps(body), headers=headers
+            )
+            assert changed.status_code == 200, changed.text
+            return reference
+        address = f"{EHR}/r4/QuestionnaireResponse"
+        created = await self.browser.post(address, content=json.dumps(body), headers=headers)
+        assert created.status_code == 201, created.text
+        return "/".join(created.headers["location"].split("/_history")[0].split("/")[-2:])
+
     async def delivered(
         self, kind: str = "Observation", *, tries: int = 200, **parameters: str
     ) -> list[dict[str, Any]]:
@@ -272,7 +301,15 @@ def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings
             "launch/patient",
             "offline_access",
             "system/*.crus",
+            "system/Subscription.crud",
         ),
+    )
+    forms = RegisteredClient(
+        client_id="forms",
+        name="The EHR's own forms",
+        kind="symmetric",
+        secret=FORMS_SECRET,
+        scopes=("system/QuestionnaireResponse.crus",),
     )
     reader = RegisteredClient(
         client_id="reader",
@@ -286,7 +323,7 @@ def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings
     return SandboxSettings(
         base_url=EHR,
         database=str(folder / "ehr.sqlite3"),
-        clients=(rapport, reader),
+        clients=(rapport, reader, forms),
         apps=(EmbeddedApp(name="Rapport", client_id="rapport"),),
         personality=personality,
         cds_services=(CDS,),
@@ -308,6 +345,7 @@ async def run_world(
     backend_scopes: tuple[str, ...] = (),
     vault_keys: tuple[bytes, ...] = (),
     stored: Mapping[str, Any] | None = None,
+    database: str | None = None,
     **policy: Any,
 ) -> AsyncIterator[World]:
     """Start both servers; stop them at the end. The same folder again is a restart."""
@@ -319,6 +357,8 @@ async def run_world(
         instrument_folders=instrument_folders,
         own_forms=own_forms or OwnForms(),
     )
+    if database is not None:
+        settings = replace(settings, database=database)
     if only_elsewhere:
         elsewhere = replace(settings.policies["sandbox"], instruments=only_elsewhere)
         settings = replace(settings, policies={**settings.policies, "elsewhere": elsewhere})

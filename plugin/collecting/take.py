@@ -1,0 +1,199 @@
+"""Takes one response that stands in an EHR: whose it is, whether it is ours to score, and then what submit() does."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from plugin.audit import Actor, Kind
+from plugin.collecting import book
+from plugin.collecting.book import Candidate, Found
+from plugin.ehr import Ehr, NotFound
+from plugin.errors import Conflict
+from plugin.flow import Arrival, Intake, submit
+from plugin.ledger import Ledger
+from plugin.metrics import Metrics
+from plugin.responses import InvalidResponse, UnreadableResponse
+from questionnaires import Catalogue, UnknownQuestionnaire, UnversionedQuestionnaire
+
+log = structlog.get_logger()
+
+COLLECTOR = Actor(display="Rapport, looking for responses that the EHR collected")
+_FINISHED = frozenset({"completed", "amended"})
+_MOST_PLACES = 5
+_REFUSALS = (
+    UnreadableResponse,
+    InvalidResponse,
+    UnknownQuestionnaire,
+    UnversionedQuestionnaire,
+    Conflict,
+)
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+
+class _Identifier(msgspec.Struct):
+    system: str = ""
+    value: str = ""
+
+
+class _Meta(msgspec.Struct):
+    versionId: str = ""  # noqa: N815 -- FHIR's element name
+    lastUpdated: str = ""  # noqa: N815 -- FHIR's element name
+
+
+class Head(msgspec.Struct):
+    """What is read of a response before it is ours to read in full."""
+
+    id: str = ""
+    meta: _Meta = msgspec.field(default_factory=_Meta)
+    questionnaire: str = ""
+    status: str = ""
+    subject: _Reference = msgspec.field(default_factory=_Reference)
+    identifier: _Identifier | None = None
+
+    @property
+    def updated(self) -> datetime | None:
+        """When the EHR last changed it; None if it does not say."""
+        try:
+            found = datetime.fromisoformat(self.meta.lastUpdated)
+        except ValueError:
+            return None
+        return found if found.tzinfo else None
+
+    @property
+    def candidate(self) -> Candidate:
+        """What is needed to tell whose it is."""
+        own = self.identifier
+        return Candidate(
+            reference=f"QuestionnaireResponse/{self.id}",
+            version=(self.meta.versionId or self.meta.lastUpdated)[:100],
+            patient=self.subject.reference,
+            instrument=self.questionnaire,
+            identifier=f"{own.system}|{own.value}" if own is not None and own.value else None,
+        )
+
+
+def read_head(resource: bytes | dict[str, object]) -> Head | None:
+    """Read the head of a response; None if it is none that could be ours."""
+    try:
+        if isinstance(resource, bytes):
+            return msgspec.json.decode(resource, type=Head)
+        return msgspec.convert(resource, Head)
+    except msgspec.MsgspecError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Takes responses of one site. `home` is the EHR's base, `organization` on whose behalf is scored."""
+
+    intake: Intake
+    site: str
+    home: str
+    organization: str
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self.intake.ledger
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self.intake.catalogue
+
+    async def take(self, ehr: Ehr, reference: str, seen: Head | None = None) -> Found:
+        """Look at one response in the EHR and score it if it is new, finished and to one of our forms.
+
+        `seen` is its head as a search gave it: what that rules out is not read. The EHR's errors are raised.
+        """
+        if seen is not None and (found := await self._rule_out(seen)) is not None:
+            return self._count(found)
+        try:
+            body = await ehr.read_original(reference)
+        except NotFound:
+            return self._count(Found.OTHER)  # gone meanwhile
+        head = read_head(body)
+        if head is None:
+            return self._count(Found.OTHER)
+        if (found := await self._rule_out(head)) is not None:
+            return self._count(found)
+        return self._count(await self._submit(head.candidate, body))
+
+    async def _rule_out(self, head: Head) -> Found | None:
+        """Say why a response is not to be scored now; None if it is."""
+        if not head.id or self._catalogue.nearest(head.questionnaire) is None or head.status not in _FINISHED:
+            return Found.OTHER
+        candidate = head.candidate
+        found = await self._ledger.read(lambda connection: book.tell(connection, self.site, candidate))
+        if found is Found.OWN:
+            now = self.intake.clock()
+            await self._ledger.bookkeep(
+                lambda connection: book.remember(connection, self.site, candidate, Found.OWN, now)
+            )
+        return found
+
+    async def _submit(self, candidate: Candidate, body: bytes) -> Found:
+        arrival = Arrival(
+            body=body,
+            site=self.site,
+            organization=self.organization,
+            patient=candidate.patient,
+            actor=COLLECTOR,
+            collected=candidate.reference,
+            server=self.home,
+        )
+        now = self.intake.clock()
+        try:
+            saved = await submit(self.intake, arrival)
+        except _REFUSALS as error:
+            await self._set_aside(candidate, explain(error), now)
+            return Found.SET_ASIDE
+        await self._ledger.bookkeep(
+            lambda connection: book.remember(
+                connection, self.site, candidate, Found.KEPT, now, response=saved.id
+            )
+        )
+        return Found.SEEN if saved.replayed else Found.KEPT
+
+    async def _set_aside(self, candidate: Candidate, reason: str, now: datetime) -> None:
+        entry = self.intake.trail.entry(
+            Kind.RESPONSE_SET_ASIDE,
+            COLLECTOR,
+            site=self.site,
+            patient=candidate.patient or None,
+            about=(f"{self.home}/{candidate.reference}",),
+            server=self.home,
+            failure=reason,
+        )
+        await self._ledger.write(
+            lambda connection: book.remember(
+                connection, self.site, candidate, Found.SET_ASIDE, now, reason=reason
+            ),
+            entry,
+        )
+        log.warning("collected.set-aside", site=self.site, reason=reason)
+
+    def _count(self, found: Found) -> Found:
+        self.metrics.collected.labels(self.site, str(found)).inc()
+        return found
+
+
+def explain(error: Exception) -> str:
+    """Say why a response cannot be scored, by kinds and places: nothing of what was answered."""
+    if isinstance(error, UnreadableResponse | InvalidResponse):
+        wrong = [each for each in error.issues if each.severity == "error"]
+        places = [f"{each.link_id or each.expression} ({each.code})" for each in wrong[:_MOST_PLACES]]
+        more = f" and {len(wrong) - _MOST_PLACES} more" if len(wrong) > _MOST_PLACES else ""
+        kind = (
+            "It is no readable R4 response"
+            if isinstance(error, UnreadableResponse)
+            else "It does not fit its form"
+        )
+        return f"{kind}: {', '.join(places)}{more}."
+    if isinstance(error, Conflict):
+        return "Another response with the same identifier and other answers is kept already."
+    return str(error)
