@@ -39,6 +39,7 @@ PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="a whole numbe
 
 
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
+_MOST = 10**308  # about what a double holds, which is what others read JSON numbers into
 
 
 class FhirDecimal(Decimal):
@@ -51,6 +52,9 @@ def read_custom(kind: type, value: object) -> object:
         return value
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("Expected a number, got something else")  # noqa: TRY004 -- msgspec adds the place to ValueError
+    if isinstance(value, int) and not -_MOST < value < _MOST:
+        # Written with a point or an exponent it is refused by the JSON reader.
+        raise ValueError("The number is larger than any that is kept")
     return FhirDecimal(value)
 
 

@@ -243,7 +243,9 @@ def _decode(data: bytes, kind: type[Struct], file: Path) -> Struct:
 def _problems(data: bytes, kind: type[Struct] | type[JsonObject]) -> list[Problem]:
     root = "Questionnaire" if kind is JsonObject else kind.__name__
     blemishes = find_blemishes(data, kind, root)
-    return [Problem(f"{each.path}: {each.found}", each.remedy, each.link_id) for each in blemishes]
+    found = [Problem(f"{each.path}: {each.found}", each.remedy, each.link_id) for each in blemishes]
+    # JSON in its form, and still no text: half of a surrogate pair, for instance.
+    return found or [Problem(f"{root}: A text holds a character that is not Unicode", "Write it as UTF-8")]
 
 
 def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition, ...]]:

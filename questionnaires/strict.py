@@ -15,6 +15,7 @@ from questionnaires.datatypes import Date, DateTime, Instant, JsonObject, check_
 # Deeper than any form nests; deeper input is an attempt on the stack.
 _DEEPEST = 100
 _DAYS = (Date, DateTime, Instant)
+_LARGEST = Decimal("1e308")  # about what a double holds, which is what others read JSON numbers into
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 _NOTHINGS = (b"{}", b"[]", b"null")
@@ -181,6 +182,10 @@ def _look_at_primitive(value: object, kind: object, path: str, link_id: str | No
     if isinstance(value, str) and (found := _CONTROL.search(value)):
         message = f"The control character U+{ord(found.group()):04X} stands in a text"
         yield Blemish("value", path, message, "Leave it out", link_id)
+        return
+    if isinstance(value, int | Decimal) and abs(Decimal(value)) > _LARGEST:
+        message = "The number is larger than any that is kept"
+        yield Blemish("value", path, message, "Send a number below 10 to the power of 308", link_id)
         return
     if kind is object:
         return

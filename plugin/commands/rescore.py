@@ -10,12 +10,12 @@ from plugin.commands.packages import ConfigOption
 
 def rescore(
     inputs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(help="NDJSON files of QuestionnaireResponses (.ndjson, .ndjson.gz), or folders."),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for the results; the same one again goes on.")
-    ] = Path("rescored"),
+        str, typer.Option("--out", help="Folder for the results; the same one again goes on.")
+    ] = "rescored",
     export: Annotated[
         str | None,
         typer.Option(
@@ -50,12 +50,16 @@ def rescore(
         raise typer.BadParameter("Name files, or a site with --export: one of the two.")
     if (group or since) and not export:
         raise typer.BadParameter("--group and --since are for --export.")
-    places, folders = tuple(inputs or ()), tuple(instruments or ())
+    places, folders = [*(inputs or ())], tuple(instruments or ())
     if config is not None or export:
         settings = read_for_export(config)
         wording, folders = wording or settings.wording, (*settings.instrument_folders, *folders)
         if export:
-            places = export_responses(settings, export, out / "export", group, since)
-    job = Job(places, out, workers, wording, folders)
-    if (run if engine == "processes" else run_on_spark)(job):
+            fetched = export_responses(settings, export, Path(out) / "export", group, since)
+            places = [str(each) for each in fetched]
+    if engine == "spark":
+        aside = run_on_spark(places, out, wording, folders)
+    else:
+        aside = run(Job(tuple(map(Path, places)), Path(out), workers, wording, folders))
+    if aside:
         raise typer.Exit(1)

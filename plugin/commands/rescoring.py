@@ -5,12 +5,12 @@ import hashlib
 import importlib.util
 import os
 import sys
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -149,21 +149,30 @@ def _rescore_range(job: Job, each: Range) -> Counts:
     counts = Counts()
     with _Results(job.out, each) as results:
         number = _lines_before(each)
-        for lines in _chunks(each):
-            found = list(score_lines(lines, catalogue, keys, first=number + 1))
-            number += len(lines)
-            counts.lines += len(found)
-            scored = [one for one in found if isinstance(one, Scored)]
-            _count(counts, scored)
-            results.write(scored)
-            for one in found:
-                if isinstance(one, SetAside):
-                    counts.set_aside += 1
-                    reason = one.reason.partition(":")[0]
-                    counts.reasons[reason] = counts.reasons.get(reason, 0) + 1
-                    results.set_aside(one)
+        try:
+            for lines in _chunks(each):
+                found = list(score_lines(lines, catalogue, keys, first=number + 1))
+                number += len(lines)
+                counts.lines += len(found)
+                scored = [one for one in found if isinstance(one, Scored)]
+                _count(counts, scored)
+                results.write(scored)
+                _set_aside(found, counts, results)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # What could be decompressed is scored; from here on nothing is known of the file's lines.
+            rest = SetAside(number + 1, b"", f"UnreadableFile: the compressed data are broken here ({error})")
+            _set_aside([rest], counts, results)
         results.finish(counts)
     return counts
+
+
+def _set_aside(found: Iterable[Scored | SetAside], counts: Counts, results: "_Results") -> None:
+    for one in found:
+        if isinstance(one, SetAside):
+            counts.set_aside += 1
+            reason = one.reason.partition(":")[0]
+            counts.reasons[reason] = counts.reasons.get(reason, 0) + 1
+            results.set_aside(one)
 
 
 def _count(counts: Counts, scored: list[Scored]) -> None:
@@ -188,14 +197,28 @@ def _lines_before(each: Range) -> int:
 
 def _chunks(each: Range) -> Iterator[list[bytes]]:
     if each.file.name.endswith(".gz"):
-        with gzip.open(each.file, "rb") as file:
-            while lines := list(islice(file, _LINES_AT_ONCE)):
-                yield lines
+        yield from _decompressed(each.file)
         return
     with each.file.open("rb") as file:
         file.seek(each.begin)
         while file.tell() < each.end:
             yield _lines_until(file, each.end)
+
+
+def _decompressed(path: Path) -> Iterator[list[bytes]]:
+    """Give the lines of a compressed file; of a broken one those before the break, and then its error."""
+    waiting: list[bytes] = []
+    with gzip.open(path, "rb") as file:
+        try:
+            for line in file:
+                waiting.append(line)
+                if len(waiting) >= _LINES_AT_ONCE:
+                    yield waiting
+                    waiting = []
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            yield waiting
+            raise
+    yield waiting
 
 
 def _lines_until(file: BinaryIO, end: int) -> list[bytes]:
@@ -276,15 +299,18 @@ def _tell(job: Job, total: Counts, *, resumed: int, ranges: int) -> None:
     _out.print("\n".join(lines), highlight=False)
 
 
-def run_on_spark(job: Job) -> bool:
-    """Rescore with Apache Spark: the same function in `mapInArrow`; True if lines were set aside."""
+def run_on_spark(
+    inputs: Sequence[str], out: str, wording: Path | None = None, folders: tuple[Path, ...] = ()
+) -> bool:
+    """Rescore with Apache Spark: the same function in `mapInArrow`; True if lines were set aside.
+
+    `inputs` and `out` are addresses as Spark takes them (hdfs://…, s3a://…), or paths.
+    """
     if importlib.util.find_spec("pyspark") is None:
         raise SettingsInvalid("PySpark is not installed.", "Install it: pip install 'rapport-fhir[spark]'")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     from plugin.commands.spark import rescore_on_spark
 
-    scored, aside = rescore_on_spark(
-        [str(each) for each in job.inputs], str(job.out), job.wording, job.folders
-    )
-    _out.print(f"{scored} scores written, {aside} lines set aside. Results: {job.out}", highlight=False)
+    scored, aside = rescore_on_spark(inputs, out, wording, folders)
+    _out.print(f"{scored} scores written, {aside} lines set aside. Results: {out}", highlight=False)
     return aside > 0

@@ -1,21 +1,26 @@
 """Rescoring on Apache Spark: lines of text in, Arrow record batches out, by the function that scores one response."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from plugin.scores.bulk import COLUMNS, Scored, batches, score_lines
+from plugin.scores.bulk import COLUMNS, Scored, SetAside, batches, schema, score_lines
 from plugin.stock import open_stock
 
-_TYPES = {"authored": "timestamp", "value": "double"}
-_SCHEMA = ", ".join(f"{name} {_TYPES.get(name, 'string')}" for name in (*COLUMNS, "set_aside", "content"))
+_ASIDE = ("file", "block", "line", "reason", "content")
+_TYPES = {"authored": "timestamp", "value": "double", "block": "long", "line": "long"}
+_SCHEMA = ", ".join(f"{name} {_TYPES.get(name, 'string')}" for name in (*COLUMNS, *_ASIDE))
+_PLACE = ("_metadata.file_path", "_metadata.file_block_start")
 
 
 def rescore_on_spark(
-    inputs: list[str], out: str, wording: Path | None, folders: tuple[Path, ...]
+    inputs: Sequence[str], out: str, wording: Path | None, folders: tuple[Path, ...]
 ) -> tuple[int, int]:
     """Write `OUT/scores` and `OUT/set-aside` as Parquet; gives how many rows each has.
 
@@ -24,45 +29,77 @@ def rescore_on_spark(
     """
     session = SparkSession.builder.appName("rapport-rescore").getOrCreate()
     try:
-        lines = session.read.text(inputs)
+        lines = session.read.text([*inputs]).selectExpr("value", *_PLACE)
 
         def score(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             stock = open_stock(wording=wording, places=folders)
+            before: Counter[tuple[str, int]] = Counter()
             for part in parts:
-                found = list(
-                    score_lines(
-                        (line.encode() for line in part.column(0).to_pylist()), stock.catalogue, stock.keys
-                    )
-                )
-                for batch in batches(each for each in found if isinstance(each, Scored)):
-                    yield _widened(batch)
-                aside = [each for each in found if not isinstance(each, Scored)]
+                scored: list[Scored] = []
+                aside: list[tuple[tuple[str, int], SetAside]] = []
+                for place, block in _by_block(part):
+                    found = score_lines(block, stock.catalogue, stock.keys, first=before[place] + 1)
+                    for each in found:
+                        if isinstance(each, Scored):
+                            scored.append(each)
+                        else:
+                            aside.append((place, each))
+                    before[place] += len(block)
+                yield from map(_widened, batches(scored))
                 if aside:
-                    yield _set_aside(
-                        [each.reason for each in aside],
-                        [each.line.decode("utf-8", "replace") for each in aside],
-                    )
+                    yield _set_aside(aside)
 
         scored = lines.mapInArrow(score, _SCHEMA).cache()
-        is_score = scored.set_aside.isNull()
-        scores, aside = scored.filter(is_score).drop("set_aside", "content"), scored.filter(~is_score)
+        is_score = scored.reason.isNull()
+        scores = scored.filter(is_score).drop(*_ASIDE)
         scores.write.mode("overwrite").parquet(f"{out}/scores")
-        aside.select("set_aside", "content").write.mode("overwrite").parquet(f"{out}/set-aside")
+        aside = scored.filter(~is_score).select(*_ASIDE)
+        files = [row.file for row in aside.select("file").distinct().collect()]
+        sizes = lines.filter(lines.file_path.isin(files)).groupBy("file_path", "file_block_start").count()
+        starts = session.createDataFrame(
+            _line_before(sizes.collect()), "file string, block long, before long"
+        )
+        numbered = aside.join(starts, ["file", "block"]).selectExpr(
+            "file", "before + line AS line", "reason", "content"
+        )
+        numbered.write.mode("overwrite").parquet(f"{out}/set-aside")
         return scores.count(), aside.count()
     finally:
         session.stop()
 
 
+def _by_block(part: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], list[bytes]]]:
+    """Give the lines of each block of a file, as Spark has cut it, in their order."""
+    lines, files, blocks = (column.to_pylist() for column in part.columns)
+    for place, rows in groupby(zip(files, blocks, lines, strict=True), key=itemgetter(0, 1)):
+        yield place, [line.encode() for _, _, line in rows]
+
+
+def _line_before(sizes: Iterable[Any]) -> list[tuple[str, int, int]]:
+    """Count the lines of a file before each of its blocks: a line is named by its number in the whole file."""
+    found: list[tuple[str, int, int]] = []
+    before: Counter[str] = Counter()
+    for file, block, count in sorted(sizes):
+        found.append((file, block, before[file]))
+        before[file] += count
+    return found
+
+
 def _widened(batch: pa.RecordBatch) -> pa.RecordBatch:
-    nothing = pa.nulls(batch.num_rows, pa.string())
-    return pa.RecordBatch.from_arrays(
-        [*batch.columns, nothing, nothing], names=[*COLUMNS, "set_aside", "content"]
-    )
+    nothing = [pa.nulls(batch.num_rows, _arrow_type(name)) for name in _ASIDE]
+    return pa.RecordBatch.from_arrays([*batch.columns, *nothing], names=[*COLUMNS, *_ASIDE])
 
 
-def _set_aside(reasons: list[str], contents: list[str]) -> pa.RecordBatch:
-    types: dict[str, Any] = {"authored": pa.timestamp("us", tz="UTC"), "value": pa.float64()}
-    empty = [pa.nulls(len(reasons), types.get(name, pa.string())) for name in COLUMNS]
-    return pa.RecordBatch.from_arrays(
-        [*empty, pa.array(reasons), pa.array(contents)], names=[*COLUMNS, "set_aside", "content"]
-    )
+def _set_aside(aside: list[tuple[tuple[str, int], SetAside]]) -> pa.RecordBatch:
+    rows = [
+        (file, block, each.number, each.reason, each.line.decode("utf-8", "replace"))
+        for (file, block), each in aside
+    ]
+    empty = [pa.nulls(len(rows), field.type) for field in schema()]
+    columns = zip(*rows, strict=True)
+    filled = [pa.array(list(column), _arrow_type(name)) for name, column in zip(_ASIDE, columns, strict=True)]
+    return pa.RecordBatch.from_arrays([*empty, *filled], names=[*COLUMNS, *_ASIDE])
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    return pa.int64() if name in {"block", "line"} else pa.string()

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Context, Decimal
 
-_CONTEXT = Context(prec=28)
+from plugin.scores.errors import EvaluationError
+
+TOO_LARGE = "the numbers are too large to compute with"  # said where Decimal raises ArithmeticError
+
+_DIGITS = 28
+_CONTEXT = Context(prec=_DIGITS)
 _HALF = Decimal("0.5")
 _ONE = Decimal(1)
 ZERO = Decimal(0)
@@ -35,7 +40,12 @@ def remainder(left: Decimal, right: Decimal) -> Decimal | None:
 
 
 def round_to(number: Decimal, places: Decimal = ZERO) -> Decimal:
-    """Round to decimal places; a half goes up (towards +infinity), as FHIRPath's and JavaScript's round do."""
+    """Round to decimal places; a half goes up (towards +infinity), as FHIRPath's and JavaScript's round do.
+
+    EvaluationError for places that are no whole number from 0 to 28.
+    """
+    if not 0 <= places <= _DIGITS or places % 1:
+        raise EvaluationError(f"round() takes 0 to {_DIGITS} places, not {places}")
     unit = _ONE.scaleb(-int(places))
     steps = (number / unit + _HALF).to_integral_value(ROUND_FLOOR)
     return steps * unit

@@ -1,7 +1,7 @@
 """Compiles an expression tree into functions over a Sheet; NotNative for what is outside the subset.
 
 The subset, all over sets of items that linkIds choose: `%resource`, `%variable`, `item`, `answer`, `value`,
-`repeat(item)`, `descendants()`, `where(<condition on linkId>)`, `weight()`, `ordinal()`, `sum()`, `avg()`, `min()`, `max()`,
+`repeat(item)`, `descendants()`, `where(<condition on linkId>)`, `answer.where(value = true)`, `weight()`, `ordinal()`, `sum()`, `avg()`, `min()`, `max()`,
 `count()`, `exists()`, `empty()`, `aggregate($this + $total, n)`, `iif()`, `round()`, `abs()`, `ceiling()`, `floor()`,
 `truncate()`, `not()`, + - * / div mod, comparison, and or xor implies, `|` of items, numbers and { }.
 """
@@ -18,14 +18,17 @@ from plugin.scores.functions import (
     SUMMARIES,
     choose,
     count,
+    count_truths,
     guard,
     is_running_sum,
     round_number,
     total_from,
+    truth_of,
 )
-from plugin.scores.selecting import named_link_ids, takes
+from plugin.scores.selecting import chosen_truth, named_link_ids, takes
 from plugin.scores.shapes import (
     AnswersOf,
+    Chosen,
     Items,
     Many,
     Nothing,
@@ -56,6 +59,14 @@ from questionnaires import Item
 _NUMERIC = {"decimal", "integer"}
 
 
+def is_numeric(item: Item) -> bool:
+    """Tell whether every answer to an item is a number by itself."""
+    plain = (
+        item.type == "choice" and bool(item.options) and all(each.kind == "Integer" for each in item.options)
+    )
+    return plain or item.type in _NUMERIC
+
+
 class UnknownLinkId(Exception):
     """A condition names a linkId that the form does not have."""
 
@@ -73,7 +84,7 @@ def compile_expression(node: Node, layout: Layout, variables: Mapping[str, Node]
     compiler = _Compiler(layout, variables)
     shape = compiler.compile(node)
     if isinstance(shape, ValuesOf):
-        shape = compiler.numbers(shape)
+        shape = compiler.values(shape)
     return Compiled(to_one(shape), frozenset(compiler.used))
 
 
@@ -135,7 +146,7 @@ class _Compiler:
 
     def _numeric(self, node: Node) -> Shape:
         shape = self.compile(node)
-        return self.numbers(shape) if isinstance(shape, ValuesOf) else shape
+        return self.values(shape) if isinstance(shape, ValuesOf) else shape
 
     def _member(self, node: Member) -> Shape:
         if node.base is None or isinstance(node.base, Special):
@@ -148,6 +159,8 @@ class _Compiler:
             return AnswersOf(tuple(place for place in base.places if self._is_question(place)))
         if node.name == "value" and isinstance(base, AnswersOf):
             return ValuesOf(base.places)
+        if node.name == "value" and isinstance(base, Chosen):
+            return base
         raise NotNative(f"the element {node.name}")
 
     def _children(self, base: Shape) -> Shape:
@@ -185,7 +198,7 @@ class _Compiler:
             if isinstance(base, Items):
                 self._check_repetitions(base)
             return self._how_many(node.name, base)
-        numbers = self.numbers(base) if isinstance(base, ValuesOf) else base
+        numbers = self.values(base) if isinstance(base, ValuesOf) else base
         if node.name == "round" and len(node.arguments) <= 1:
             places = self._numeric(node.arguments[0]) if node.arguments else One(lambda _: None)
             return round_number(numbers, places, given=bool(node.arguments))
@@ -223,6 +236,8 @@ class _Compiler:
     def _navigate(self, node: Call, base: Shape) -> Shape:
         if node.name == "where" and isinstance(base, Items) and len(node.arguments) == 1:
             return self._select(base, node.arguments[0])
+        if node.name == "where" and isinstance(base, AnswersOf | ValuesOf) and len(node.arguments) == 1:
+            return self._choose_answers(base, node.arguments[0])
         if node.name == "repeat" and node.arguments == (Member(None, "item"),):
             return self._repeat(base)
         if node.name == "descendants" and not node.arguments and isinstance(base, Resource):
@@ -264,9 +279,27 @@ class _Compiler:
             )
         )
 
-    def numbers(self, base: ValuesOf) -> Many:
-        items = self.layout.items
-        if not all(items[place].type in _NUMERIC for place in base.places):
+    def _choose_answers(self, base: AnswersOf | ValuesOf, condition: Node) -> Chosen:
+        truth = chosen_truth(condition, of_answers=isinstance(base, AnswersOf))
+        if truth is None or not self._all_boolean(base.places):
+            raise NotNative("a choice among answers by something else than true or false")
+        return Chosen(base.places, truth)
+
+    def _all_boolean(self, places: tuple[int, ...]) -> bool:
+        return bool(places) and all(self.layout.items[place].type == "boolean" for place in places)
+
+    def values(self, base: ValuesOf) -> Many | Truth:
+        """Compile the values of answers: numbers, or the truth of yes-or-no questions."""
+        if self._all_boolean(base.places):
+            self.used.update(base.places)
+            return truth_of(self._names(base.places))
+        return self._numbers(base)
+
+    def _names(self, places: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(self.layout.items[place].link_id for place in places)
+
+    def _numbers(self, base: ValuesOf) -> Many:
+        if not all(is_numeric(self.layout.items[place]) for place in base.places):
             raise NotNative("the value of an answer that is not a number")
         self.used.update(base.places)
         pick = picker(base.places)
@@ -276,6 +309,9 @@ class _Compiler:
         if isinstance(base, AnswersOf | ValuesOf):
             self.used.update(base.places)
             return CONDITIONS[name](count(base.places))
+        if isinstance(base, Chosen):
+            self.used.update(base.places)
+            return CONDITIONS[name](count_truths(self._names(base.places), truth=base.truth))
         if isinstance(base, Many | One | Nothing):
             numbers = to_many(base)
             return CONDITIONS[name](lambda sheet: len(numbers(sheet)))

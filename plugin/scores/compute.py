@@ -6,6 +6,7 @@ from itertools import chain
 import msgspec
 
 from plugin.responses import Answers
+from plugin.scores.arithmetic import TOO_LARGE
 from plugin.scores.errors import EvaluationError
 from plugin.scores.key import Key, Step
 from plugin.scores.sheet import Sheet
@@ -45,6 +46,8 @@ def compute(key: Key, answers: Answers) -> tuple[Score, ...]:
             value = step.read(sheet)
         except EvaluationError as error:
             value, problem = None, str(error)
+        except ArithmeticError:
+            value, problem = None, TOO_LARGE
         link_id = step.score.link_id
         if value is not None and link_id in key.kept:
             sheet.keep(link_id, value)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from plugin.scores import arithmetic
-from plugin.scores.errors import NotNative
+from plugin.scores.errors import EvaluationError, NotNative
 from plugin.scores.shapes import Many, Nothing, One, ReadMany, Shape, Truth, to_many, to_one, to_truth
 from plugin.scores.sheet import Sheet
 from plugin.scores.syntax import Binary, Node, Special
@@ -73,6 +73,26 @@ CONDITIONS: dict[str, Callable[[Count], Shape]] = {
 def count(places: tuple[int, ...]) -> Count:
     """Compile the number of answers at places of the form."""
     return lambda sheet: sum(sheet.counts[place] for place in places)
+
+
+def count_truths(link_ids: tuple[str, ...], *, truth: bool) -> Count:
+    """Compile the number of yes-or-no questions' answers that are `truth`."""
+    wanted = "true" if truth else "false"
+    return lambda sheet: sum(
+        each.code == wanted for link_id in link_ids for each in sheet.given.get(link_id, ())
+    )
+
+
+def truth_of(link_ids: tuple[str, ...]) -> Truth:
+    """Compile the answer to a yes-or-no question as a condition."""
+
+    def read(sheet: Sheet) -> bool | None:
+        found = [each.code == "true" for link_id in link_ids for each in sheet.given.get(link_id, ())]
+        if len(found) > 1:
+            raise EvaluationError(f"it meets {len(found)} values where one is allowed")
+        return found[0] if found else None
+
+    return Truth(read)
 
 
 def round_number(shape: Shape, places: Shape, *, given: bool) -> Shape:

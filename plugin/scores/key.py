@@ -8,17 +8,19 @@ from decimal import Decimal
 import msgspec
 
 from plugin.responses import Answers, Given
+from plugin.scores.arithmetic import TOO_LARGE
 from plugin.scores.compiling import UnknownLinkId, compile_expression
 from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative, drops_repetitions
 from plugin.scores.shapes import ReadOne
 from plugin.scores.sheet import Layout, Pick, Sheet, picker
-from plugin.scores.syntax import Node, parse
+from plugin.scores.syntax import Node, parse, without_comments
 from questionnaires import Instrument, ScoreItem
 from questionnaires.resources import QuestionnaireItem, read_variables
 
 _QUOTED = re.compile(r"'([^']+)'")
 _LINK_ID = re.compile(r"linkId\s*=\s*'([^']+)'")
 _VARIABLE = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
+_NUMBERS = {"decimal", "integer"}
 _REMEDY = "Correct it; docs/reference/scoring.md lists what is understood"
 
 
@@ -72,7 +74,7 @@ def compile_key(instrument: Instrument) -> Key:
         order,
         frozenset(kept if all(step.native for step in steps) else order),
     )
-    _try_fallbacks(key)
+    _try_out(key)
     return key
 
 
@@ -96,6 +98,9 @@ def _compile_step(
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
     except (EvaluationError, BadSyntax) as error:
         raise BadExpression(instrument.id, score.link_id, score.expression, str(error), _REMEDY) from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+        raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
     except NotNative:
         return _fall_back(instrument, score, layout, variables)
     return _step(score, compiled.read, compiled.used, layout, native=True)
@@ -120,7 +125,9 @@ class _Parsed(Mapping[str, Node]):
 def _fall_back(
     instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
 ) -> Step:
-    texts = _reached(score.expression, variables)
+    expression = without_comments(score.expression)
+    variables = {name: without_comments(text) for name, text in variables.items()}
+    texts = _reached(expression, variables)
     unknown = sorted({name for text in texts for name in _LINK_ID.findall(text)} - layout.places.keys())
     if unknown:
         reason = f"the form has no item {', '.join(unknown)}"
@@ -135,7 +142,7 @@ def _fall_back(
 
     try:
         read = compile_fallback(
-            score.expression,
+            expression,
             variables,
             link_id=score.link_id,
             questionnaire=msgspec.json.decode(instrument.resource),
@@ -195,22 +202,32 @@ def _in_order(instrument: Instrument, steps: list[Step]) -> tuple[Step, ...]:
     return tuple(ordered)
 
 
-def _try_fallbacks(key: Key) -> None:
-    """Evaluate what is left to FHIRPath on empty, lowest and highest answers, so that it fails now or never."""
-    for step in key.steps:
-        for answers in () if step.native else _extremes(key):
-            sheet = Sheet.of(key.layout, answers)
+def _try_out(key: Key) -> None:
+    """Evaluate every score on empty, lowest and highest answers, so that what cannot be evaluated fails now."""
+    for answers in _extremes(key):
+        sheet = Sheet.of(key.layout, answers)
+        for step in key.steps:
+            link_id, expression = step.score.link_id, step.score.expression
             try:
-                step.read(sheet)
-            except EvaluationError as error:
-                link_id, expression = step.score.link_id, step.score.expression
-                raise BadExpression(key.instrument.id, link_id, expression, str(error), _REMEDY) from None
+                value = step.read(sheet)
+            except (EvaluationError, ArithmeticError) as error:
+                reason = str(error) if isinstance(error, EvaluationError) else TOO_LARGE
+                raise BadExpression(key.instrument.id, link_id, expression, reason, _REMEDY) from None
+            if value is not None and link_id in key.kept:
+                sheet.keep(link_id, value)
 
 
 def _extremes(key: Key) -> Iterator[Answers]:
     yield Answers({})
-    yield lowest_answers(key)
-    yield highest_answers(key)
+    for answers in (lowest_answers(key), highest_answers(key)):
+        yield Answers({**_plain_answers(key), **answers.given})
+
+
+def _plain_answers(key: Key) -> Mapping[str, tuple[Given, ...]]:
+    """Answer the questions that have neither options nor bounds: 1, and yes."""
+    asked = [item for item in key.layout.items if item.is_question]
+    numbers = {item.link_id: (Given("1", None, Decimal(1)),) for item in asked if item.type in _NUMBERS}
+    return numbers | {item.link_id: (Given("true"),) for item in asked if item.type == "boolean"}
 
 
 def lowest_answers(key: Key) -> Answers:

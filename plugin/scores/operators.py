@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from plugin.scores import arithmetic
 from plugin.scores.errors import NotNative
-from plugin.scores.shapes import Many, One, ReadOne, Shape, Truth, to_one, to_truth
+from plugin.scores.shapes import Many, One, ReadOne, ReadTruth, Shape, Truth, to_one, to_truth
 from plugin.scores.sheet import Sheet
 
 _ARITHMETIC: dict[str, Callable[[Decimal, Decimal], Decimal | None]] = {
@@ -32,6 +32,8 @@ def combine(name: str, left: Shape, right: Shape) -> Shape:
     """Compile `left name right`; NotNative for operators and operands outside the subset."""
     if name in _ARITHMETIC:
         return One(_calculate(_ARITHMETIC[name], to_one(left), to_one(right)))
+    if name in {"=", "!="} and isinstance(left, Truth) and isinstance(right, Truth):
+        return Truth(_agree(left.read, right.read, wanted=name == "="))
     if name in _COMPARISON:
         # Equality of collections of different length is false rather than an error: leave it to FHIRPath.
         if name in {"=", "!="} and (isinstance(left, Many) or isinstance(right, Many)):
@@ -71,6 +73,14 @@ def _compare(
         return None if first is None or second is None else function(first, second)
 
     return compare
+
+
+def _agree(left: ReadTruth, right: ReadTruth, *, wanted: bool) -> ReadTruth:
+    def agree(sheet: Sheet) -> bool | None:
+        first, second = left(sheet), right(sheet)
+        return None if first is None or second is None else (first is second) is wanted
+
+    return agree
 
 
 def _decide(name: str, left: Shape, right: Shape) -> Callable[[Sheet], bool | None]:

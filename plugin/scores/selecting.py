@@ -17,6 +17,21 @@ def takes(condition: Node, link_id: str) -> bool:
     raise NotNative("a condition on something else than linkId")
 
 
+def chosen_truth(condition: Node, *, of_answers: bool) -> bool | None:
+    """Tell which boolean answers `answer.where(condition)`, or `answer.value.where(condition)`, keeps; None if not by that alone."""
+    subjects = (Member(None, "value"), Member(Special("this"), "value")) if of_answers else (Special("this"),)
+    if condition in subjects:
+        return True
+    match condition:
+        case Call(base, "not", ()) if base in subjects:
+            return False
+        case Binary("=" | "!=", base, Boolean(truth)) if base in subjects:
+            return truth is (condition.operator == "=")
+        case Binary("=" | "!=", Boolean(truth), base) if base in subjects:
+            return truth is (condition.operator == "=")
+    return None
+
+
 def named_link_ids(condition: Node) -> frozenset[str]:
     """Give the linkIds that a condition compares with, so that a misspelt one is noticed."""
     if not isinstance(condition, Binary):

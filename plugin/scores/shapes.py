@@ -44,6 +44,14 @@ class ValuesOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Those boolean answers that are true, or those that are false."""
+
+    places: tuple[int, ...]
+    truth: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """Any number of numbers."""
 
@@ -69,7 +77,7 @@ class Nothing:
     """The empty collection."""
 
 
-Shape = Resource | Items | AnswersOf | ValuesOf | Many | One | Truth | Nothing
+Shape = Resource | Items | AnswersOf | ValuesOf | Chosen | Many | One | Truth | Nothing
 
 
 def to_one(shape: Shape) -> ReadOne:

@@ -103,7 +103,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+# Strings and quoted names are kept: what looks like a comment in them is none.
+_COMMENT = re.compile(r"('(?:[^'\\]|\\.)*'|`[^`]*`)|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
 # Loosest first; each row binds tighter than the one above it.
@@ -119,6 +120,7 @@ _PRECEDENCE: tuple[frozenset[str], ...] = (
     frozenset({"+", "-", "&"}),
     frozenset({"*", "/", "div", "mod"}),
 )
+_BINDING = {operator: level for level, row in enumerate(_PRECEDENCE) for operator in row}
 _WORD_OPERATORS = {"implies", "or", "xor", "and", "in", "contains", "div", "mod", "is", "as"}
 _UNITS = re.compile(r"(year|month|week|day|hour|minute|second|millisecond)s?")
 
@@ -126,6 +128,13 @@ _UNITS = re.compile(r"(year|month|week|day|hour|minute|second|millisecond)s?")
 class _Token(NamedTuple):
     kind: str
     text: str
+
+
+def without_comments(expression: str) -> str:
+    """Give the expression with a blank in place of each comment."""
+    if "//" not in expression and "/*" not in expression:
+        return expression
+    return _COMMENT.sub(lambda found: found.group(1) or " ", expression)
 
 
 def parse(expression: str) -> Node:
@@ -138,8 +147,7 @@ def parse(expression: str) -> Node:
 
 
 def _tokenise(expression: str) -> list[_Token]:
-    text = _COMMENT.sub(" ", expression) if "/" in expression and "'" not in expression else expression
-    text = text.rstrip()
+    text = without_comments(expression).rstrip()
     tokens: list[_Token] = []
     position = 0
     while position < len(text):
@@ -163,12 +171,10 @@ class _Parser:
         return self._tokens[self._position]
 
     def expression(self, level: int) -> Node:
-        if level == len(_PRECEDENCE):
-            return self._signed()
-        left = self.expression(level + 1)
-        while self._operator() in _PRECEDENCE[level]:
+        left = self._signed()
+        while (binding := _BINDING.get(self._operator(), -1)) >= level:
             operator = self._take().text
-            left = Binary(operator, left, self.expression(level + 1))
+            left = Binary(operator, left, self.expression(binding + 1))
         return left
 
     def _operator(self) -> str:

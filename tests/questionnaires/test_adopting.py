@@ -260,3 +260,32 @@ def test_of_a_bad_wording_pack_only_the_pack_is_left_out(tmp_path: Path) -> None
     stock = load_stock(wording=tmp_path / "wording")
     assert "tasc-r-child" in {each.id for each in stock.instruments}
     assert stock.left_out[0].wording
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (
+            "1e999",
+            "Questionnaire.item[0].extension[0].value: The number is larger than any that is kept",
+        ),
+        ("1" + "0" * 400, "The number is larger than any that is kept"),
+        ('"\\ud800"', "A text holds a character that is not Unicode"),
+    ],
+)
+def test_what_no_reader_holds_is_refused_with_its_place(tmp_path: Path, written: str, says: str) -> None:
+    item = {
+        "linkId": "x",
+        "type": "decimal",
+        "text": "X",
+        "extension": [{"url": "http://x.invalid/y", "valueDecimal": 7777}],
+    }
+    file = tmp_path / "form.json"
+    file.write_text(
+        json.dumps({"resourceType": "Questionnaire", "status": "draft", "item": [item]}).replace(
+            "7777", written
+        )
+    )
+    with pytest.raises(BadInstrument) as caught:
+        load_instrument(file, manner=Manner())
+    assert says in str(caught.value)

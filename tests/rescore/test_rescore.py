@@ -87,6 +87,36 @@ def test_every_score_is_the_one_that_a_response_gets_alone(tmp_path: Path, name:
     assert first["derivedFrom"][0]["reference"].startswith("QuestionnaireResponse/r")
 
 
+@pytest.mark.parametrize("broken", ["cut off", "altered", "no gzip"])
+def test_a_broken_compressed_file_is_scored_up_to_the_break_and_the_break_is_told(
+    tmp_path: Path, broken: str
+) -> None:
+    lines = export(tmp_path / "export.ndjson.gz", 3000, bad=False)
+    data = bytearray((tmp_path / "export.ndjson.gz").read_bytes())
+    if broken == "cut off":
+        del data[len(data) // 2 :]
+    elif broken == "altered":
+        data[len(data) // 2 : len(data) // 2 + 40] = b"#" * 40
+    else:
+        data = bytearray(b"\n".join(lines))
+    (tmp_path / "export.ndjson.gz").write_bytes(data)
+    export(tmp_path / "whole.ndjson", 10, bad=False)
+    assert run(job(tmp_path / "out", tmp_path / "export.ndjson.gz", tmp_path / "whole.ndjson"))
+    scored = {
+        row["response"]
+        for row in parquet.read_table(tmp_path / "out" / "scores", columns=["response"]).to_pylist()
+    }
+    (aside,) = [
+        json.loads(line)
+        for file in (tmp_path / "out" / "set-aside").glob("*.ndjson")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if "UnreadableFile: the compressed data are broken here" in line
+    ]
+    assert {f"r{number}" for number in range(10)} <= scored
+    assert aside["file"].endswith("export.ndjson.gz")
+    assert (aside["line"] > 500) == (len(scored) > 500) == (broken != "no gzip")
+
+
 @pytest.mark.usefixtures("small_ranges")
 def test_unreadable_lines_are_set_aside_with_number_and_reason(tmp_path: Path) -> None:
     lines = export(tmp_path / "export.ndjson", 60)
@@ -149,9 +179,11 @@ def test_without_a_file_it_says_what_to_name(tmp_path: Path) -> None:
     shutil.which("java") is None, reason="Spark needs Java 17: apt install openjdk-17-jre-headless"
 )
 def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
-    export(tmp_path / "export.ndjson", 60)
+    lines = export(tmp_path / "export.ndjson", 60)
     run(job(tmp_path / "here", tmp_path / "export.ndjson", workers=1))
-    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"}
+    # Small blocks, so that a line's number is counted over several of them.
+    (tmp_path / "spark-defaults.conf").write_text("spark.sql.files.maxPartitionBytes 30000\n")
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "plugin", "rescore", str(tmp_path / "export.ndjson")]
     command += ["--out", str(tmp_path / "spark"), "--engine", "spark"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -165,3 +197,8 @@ def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
         for each in ("here", "spark")
     )
     assert spark == here
+    aside = parquet.read_table(tmp_path / "spark" / "set-aside").to_pylist()
+    assert {(each["line"], each["content"]) for each in aside} == {
+        (lines.index(bad) + 1, bad.decode()) for bad in BAD
+    }
+    assert all(each["file"].endswith("/export.ndjson") and each["reason"] for each in aside)

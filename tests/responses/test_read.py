@@ -195,6 +195,12 @@ REFUSED: list[tuple[Change, str, str, str]] = [
         "not both",
     ),
     (
+        lambda body: body["item"][1].update(answer=[{"valueDecimal": 10**400}]),
+        "value",
+        "QuestionnaireResponse.item[1].answer[0].value",
+        "larger than any that is kept",
+    ),
+    (
         lambda body: body.update(contained=[{"a": [{"b": None}]}]),
         "structure",
         "QuestionnaireResponse.contained[0].a[0].b",

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from plugin.scores import arithmetic
+from plugin.scores.errors import EvaluationError
 
 
 @pytest.mark.parametrize(
@@ -18,11 +19,17 @@ from plugin.scores import arithmetic
         ("2.675", 2, "2.68"),
         ("0.05", 1, "0.1"),
         ("0", 2, "0"),
-        ("14", -1, "10"),
     ],
 )
 def test_a_half_is_rounded_up(number: str, places: int, rounded: str) -> None:
     assert arithmetic.round_to(Decimal(number), Decimal(places)) == Decimal(rounded)
+
+
+@pytest.mark.parametrize("places", ["-1", "29", "1.5", "99999999"])
+def test_places_that_no_number_has_are_refused(places: str) -> None:
+    """FHIRPath N1, round(): “the number of digits of precision must be >= 0 or the evaluation will end”."""
+    with pytest.raises(EvaluationError, match=f"0 to 28 places, not {places}"):
+        arithmetic.round_to(Decimal(14), Decimal(places))
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from plugin.responses import Answers, Given, build_response, check_response, rea
 from plugin.scores import compile_key, compute
 from plugin.scores.compiling import compile_expression
 from plugin.scores.errors import EvaluationError
-from plugin.scores.fallback import compile_fallback
+from plugin.scores.fallback import compile_fallback, rebuild
 from plugin.scores.sheet import Layout, Sheet
 from plugin.scores.syntax import parse
 from questionnaires import Instrument, load_catalogue, load_instrument, walk
 from questionnaires.resources import read_variables
+from tests.judges.node import score_by_fhirpath_js, why_not
 from tests.questionnaires import forms
 
 INSTRUMENTS = load_catalogue().all()
@@ -90,6 +91,25 @@ SUBSET = [
     "%resource.item.where(linkId = 'many').answer.count()",
     "iif(%resource.item.where(linkId = 'n').answer.value >= 0, %weights.sum(), 0)",
     "/* a note */ %weights.sum() // and another",
+    "/* it's */ %resource.item.where(linkId = 'a').answer.value.weight().sum() // 'a' alone",
+    "iif(%resource.item.where(linkId = 'yes').answer.value, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value = true, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value != true, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value.not(), 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value and %resource.item.where(linkId = 'no').answer.value, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value xor %resource.item.where(linkId = 'no').answer.value, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value = %resource.item.where(linkId = 'no').answer.value, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value implies %weights.sum() > 4, 1, 0)",
+    "iif(%resource.item.where(linkId = 'yes').answer.value.exists(), 1, 0)",
+    "%resource.item.where(linkId in ('yes' | 'no')).answer.where(value = true).count()",
+    "%resource.item.where(linkId in ('yes' | 'no')).answer.where(value = false).count()",
+    "%resource.item.where(linkId in ('yes' | 'no')).answer.where(value != true).count()",
+    "%resource.item.where(linkId in ('yes' | 'no')).answer.where(true = value).count()",
+    "%resource.item.where(linkId in ('yes' | 'no')).answer.where($this.value.not()).value.count()",
+    "iif(%resource.item.where(linkId in ('yes' | 'no')).answer.value.where($this = true).exists(), 1, 0)",
+    "iif(%resource.item.where(linkId in ('yes' | 'no')).answer.where(value = true).empty(), 1, 0)",
+    "%resource.item.where(linkId = 'choose').answer.value.sum()",
+    "%resource.item.where(linkId = 'choose').answer.value + 1",
 ]
 # FHIRPath engines refuse to negate nothing; here nothing stays nothing, as for every other operator.
 NEGATED = {
@@ -101,6 +121,12 @@ NEGATED = {
 UNITED = {
     "(%abc | %groups).answer.value.weight().sum()": "'a' | 'b' | 'c' | 'd'",
     "(%abc | %abc).answer.value.weight().sum()": "'a' | 'b' | 'c'",
+}
+# fhirpathpy takes every answer for true where a condition is the answer alone; fhirpath.js does not.
+YES = "%resource.item.where(linkId in ('yes' | 'no')).answer"
+TRUE_ALONE = {
+    f"{YES}.where(value).count()": f"{YES}.where(value = true).count()",
+    f"{YES}.value.where($this).count()": f"{YES}.where(value = true).count()",
 }
 OUTSIDE = [
     "%abc.where(answer.exists()).count()",
@@ -125,6 +151,14 @@ FORM = forms.form(
     },
     {"linkId": "n", "type": "integer", "text": "N"},
     {"linkId": "x", "type": "decimal", "text": "X"},
+    {"linkId": "yes", "type": "boolean", "text": "Yes?"},
+    {"linkId": "no", "type": "boolean", "text": "No?"},
+    {
+        "linkId": "choose",
+        "type": "choice",
+        "text": "Choose",
+        "answerOption": [{"valueInteger": n} for n in range(4)],
+    },
     forms.question("many", STEPS, repeats=True),
 )
 
@@ -152,6 +186,13 @@ def answers(draw: st.DrawFn) -> Answers:
     decimal = draw(st.none() | st.decimals(-3, 3, places=2))
     if decimal is not None:
         given_answers["x"] = (Given(str(decimal), None, decimal),)
+    for link_id in ("yes", "no"):
+        truth = draw(st.none() | st.booleans())
+        if truth is not None:
+            given_answers[link_id] = (Given("true" if truth else "false"),)
+    chosen = draw(st.none() | st.integers(0, 3))
+    if chosen is not None:
+        given_answers["choose"] = (Given(str(chosen), None, Decimal(chosen)),)
     several = tuple(step(index) for index in draw(st.lists(st.integers(0, 3), max_size=3)))
     if several:
         given_answers["many"] = several
@@ -170,10 +211,35 @@ def test_the_subset_is_compiled_and_says_what_fhirpath_says(
     assert compiled.read(Sheet.of(layout, given_answers)) == oracle(Sheet.of(layout, given_answers))
 
 
+@settings(max_examples=1, deadline=None)
+@given(asked=st.lists(answers(), min_size=40, max_size=40))
+def test_the_subset_says_what_fhirpath_js_says(
+    tmp_path_factory: pytest.TempPathFactory, asked: list[Answers]
+) -> None:
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    scores = [
+        forms.score(f"s{number}", expression) for number, expression in enumerate([*SUBSET, *TRUE_ALONE])
+    ]
+    root = tuple(forms.variable(name, text) for name, text in VARIABLES.items())
+    folder = tmp_path_factory.mktemp("site") / "made-up"
+    site = forms.load(folder, forms.form(*FORM["item"], *scores, variables=root))
+    key = compile_key(site)
+    bodies = [json.dumps(rebuild(Sheet.of(key.layout, each)), default=float).encode() for each in asked]
+    judged = score_by_fhirpath_js([site], [(site.id, body) for body in bodies])
+    for given_answers, found in zip(asked, judged, strict=True):
+        expected = {each.link_id: each.value for each in compute(key, given_answers)}
+        expressions = {each.link_id: each.expression for each in site.scores}
+        for name, value in expected.items():
+            wanted = None if value is None else pytest.approx(float(value))
+            assert found[name] == wanted, (expressions[name], given_answers)
+
+
 @pytest.mark.parametrize(
     ("expression", "same"),
     [
         *NEGATED.items(),
+        *TRUE_ALONE.items(),
         *(
             (united, f"%resource.repeat(item).where(linkId in ({ids})).answer.value.weight().sum()")
             for united, ids in UNITED.items()

@@ -132,9 +132,29 @@ def test_divisions_are_exact_decimals(tmp_path: Path) -> None:
 
 
 def test_several_values_give_no_score_and_the_reason(tmp_path: Path) -> None:
-    (score,) = compute(key_of(tmp_path, forms.score("s", "%abc + 1")), answer(a=1, b=2))
+    many = "%resource.item.where(linkId = 'many').answer.value.weight() + 1"
+    key = key_of(tmp_path, forms.question("many", repeats=True), forms.score("s", many))
+    (score,) = compute(key, Answers({"many": answer(a=1).given["a"] * 2}))
     assert score.value is None
     assert score.absent_reason == "Not computed: it meets 2 values where one is allowed"
+
+
+NUMBER = {"linkId": "x", "type": "decimal", "text": "X"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "number"),
+    [("x * x", "9e600000"), ("x / 0.1 + x", "9e999999"), ("x div 0.001", "1e40"), ("x mod 0.001", "1e40")],
+)
+def test_numbers_too_large_to_compute_with_give_no_score_and_the_reason(
+    tmp_path: Path, expression: str, number: str
+) -> None:
+    key = key_of(tmp_path, NUMBER, forms.score("s", expression.replace("x", stored("x"))))
+    (score,) = compute(key, Answers({"x": (Given(number, None, Decimal(number)),)}))
+    assert (score.value, score.absent_reason) == (
+        None,
+        "Not computed: the numbers are too large to compute with",
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,6 +174,13 @@ def test_several_values_give_no_score_and_the_reason(tmp_path: Path) -> None:
         ("%loop.sum()", "the variable %loop refers to itself"),
         ("(%abc | 9).count()", "a union (|) drops equal values"),
         ("%resource.item.answer.value", "where one is allowed"),
+        ("%abc + 1", "it meets 2 values where one is allowed"),
+        ("%abc.sum().round(29)", "round() takes 0 to 28 places, not 29"),
+        ("%abc.sum().round(0 - 1)", "round() takes 0 to 28 places, not -1"),
+        ("%abc.avg().round(1.5)", "round() takes 0 to 28 places, not 1.5"),
+        (f"%abc.sum() * {'9' * 999_999} * 10", "the numbers are too large to compute with"),
+        ("(" * 900 + "%abc.sum()" + ")" * 900, "it is nested too deeply"),
+        ("%abc.sum()" + " + 1" * 3000, "it is nested too deeply"),
     ],
 )
 def test_an_expression_that_cannot_be_evaluated_is_an_error_when_loading(
@@ -257,6 +284,8 @@ def test_scoring_shipped_instruments_loads_neither_web_nor_database_nor_slow_eng
         ("4 'mg'", Literal("4 'mg'")),
         ("@2026-11-23T10:00:00Z", Literal("@2026-11-23T10:00:00Z")),
         ("`a`.`b`", Member(Member(None, "a"), "b")),
+        ("/* it's */ 'a' // the 'a'", Text("a")),
+        ("'/* no */ comment'", Text("/* no */ comment")),
     ],
 )
 def test_operators_bind_as_fhirpath_says(text: str, tree: object) -> None:
@@ -267,3 +296,12 @@ def test_operators_bind_as_fhirpath_says(text: str, tree: object) -> None:
 def test_what_is_not_in_the_grammar_is_refused(text: str) -> None:
     with pytest.raises(BadSyntax):
         parse(text)
+
+
+def test_choices_within_choices_may_go_as_deep_as_a_table_of_norms(tmp_path: Path) -> None:
+    deep = "0"
+    for number in range(100):
+        deep = f"iif(%abc.sum() = {number}, {number * 10}, {deep})"
+    key = key_of(tmp_path, forms.score("s", deep))
+    assert key.native
+    assert compute(key, answer(a=2, b=3))[0].value == 50
