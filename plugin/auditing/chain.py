@@ -48,6 +48,9 @@ class Invited:
     opened: datetime | None
     state: str
     remote: bool
+    gate: str | None  # what a caregiver had to say first (plugin.access.gates), what was said, and when
+    gate_answer: str | None
+    gate_answered: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,9 @@ def _read_invitation(connection: Connection, invitation: str | None) -> Invited 
         c.opened,
         c.state,
         c.remote,
+        c.gate,
+        c.gate_answer,
+        c.gate_answered,
     )
     row = connection.execute(query.where(c.id == invitation)).first() if invitation else None
     return None if row is None else Invited(**row._mapping)

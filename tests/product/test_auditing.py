@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from plugin.audit.leaves import count_pending
 from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
+from plugin.verify import Verifier
 from smart_launch import SmartDirectory, system_token
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_personalities import send_form, settled
@@ -273,13 +275,44 @@ async def test_a_verification_runs_beside_the_serving_and_its_result_is_kept(aud
     assert "It is not what was logged." in again.text
 
 
-async def test_one_verification_at_a_time(audit: Audit) -> None:
-    first = await audit.post("/log/verify")
+async def test_flaws_of_another_site_are_counted_and_not_shown(audit: Audit) -> None:
+    ledger = audit.world.rapport.state.rapport.ledger
+    await logged(audit.world)
+    await ledger.bookkeep(lambda c: c.execute(t.response.update().values(site="elsewhere")))
+    await audit.post("/log/verify")
+    await audit.world.rapport.state.rapport.verification.finished()
+    page = await audit.get("/log")
+    assert re.search(r"\d+ flaws were found", page.text)
+    assert re.search(r"\d+ more (is|are) about (an)?other sites? of this installation", page.text)
+    assert audit.response not in page.text
+
+
+async def test_a_verification_that_takes_too_long_is_stopped_and_told(audit: Audit) -> None:
     verification = audit.world.rapport.state.rapport.verification
-    began = await verification.start(None, "sandbox") if verification.under_way else False
-    assert first.headers["location"].endswith("done=begun")
-    assert not began
+    verification.longest = 0.0
+    await audit.post("/log/verify")
     await verification.finished()
+    assert "It was stopped before its end" in (await audit.get("/log")).text
+
+
+async def test_one_verification_at_a_time(audit: Audit) -> None:
+    verification = audit.world.rapport.state.rapport.verification
+    go_on, own = threading.Event(), verification.open_verifier
+
+    def held() -> Verifier:
+        go_on.wait(30)
+        return own()
+
+    verification.open_verifier = held
+    first = await audit.post("/log/verify")
+    second = await audit.post("/log/verify")
+    under_way = await audit.get("/log")
+    go_on.set()
+    await verification.finished()
+    assert first.headers["location"].endswith("done=begun")
+    assert second.headers["location"].endswith("done=under-way")
+    assert "Under way" in under_way.text
+    assert (await kinds(audit.world)).count("ledger-verified") == 2  # begun, ended
 
 
 async def test_a_row_that_was_set_aside_is_named_on_the_page_of_the_log(audit: Audit) -> None:
