@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from plugin.app import PARTS
 from plugin.audit.leaves import count_pending
+from plugin.auditing.verifying import LedgerVerification
 from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
@@ -296,7 +297,7 @@ async def test_a_verification_that_takes_too_long_is_stopped_and_told(audit: Aud
 
 
 async def test_one_verification_at_a_time(audit: Audit) -> None:
-    verification = audit.world.rapport.state.rapport.verification
+    verification: LedgerVerification = audit.world.rapport.state.rapport.verification
     go_on, own = threading.Event(), verification.open_verifier
 
     def held() -> Verifier:
