@@ -79,9 +79,10 @@ def _slowly(instrument: Instrument, body: bytes) -> Values:
 
 def _by_hand(instrument: Instrument) -> Iterator[bool]:
     """Tell of each worked example whether its score differs from what was worked by hand."""
+    catalogue = load_catalogue()
     for example in read_examples(instrument.id):
         body = response_to(example, instrument.resource)
-        scores = score_response(body, load_catalogue(), now=datetime.now(UTC)).scores
+        scores = score_response(body, catalogue, now=datetime.now(UTC)).scores
         expected = {name: None if value is None else float(value) for name, value in example.scores.items()}
         yield _differ(
             expected, {each.link_id: None if each.value is None else float(each.value) for each in scores}
