@@ -8,14 +8,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from plugin.app import open_client
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
+from plugin.routes.guard import SecurityHeaders
 from plugin.routes.smart import LONGEST_ADDRESS
 from plugin.settings import DEFAULT_SCOPES, read_settings
 from smart_launch import Scopes
-from tests.product.world import EHR, RAPPORT, World, run_world
+from tests.product.world import EHR, RAPPORT, World, rapport_settings, run_world
 
 
 def files_of(folder: Path) -> bytes:
@@ -225,3 +228,27 @@ async def test_no_page_asks_for_anything_elsewhere(world: World) -> None:
     assert "unsafe" not in policy
     assert policy.endswith(f"frame-ancestors 'self' {EHR}")
     assert isinstance(page, httpx.Response)
+
+
+async def test_only_its_own_ehr_may_frame_a_sites_page(tmp_path: Path) -> None:
+    settings = rapport_settings(tmp_path)
+    other = replace(settings.policies["sandbox"], frame_ancestors=("https://other.invalid",))
+    settings = replace(settings, policies={**settings.policies, "other": other})
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["site"] = scope["path"].strip("/")
+        await Response("")(scope, receive, send)
+
+    transport = httpx.ASGITransport(SecurityHeaders(page, settings))
+    async with httpx.AsyncClient(transport=transport, base_url=RAPPORT) as browser:
+        framed = {
+            site: (await browser.get(f"/{site}"))
+            .headers["content-security-policy"]
+            .split("frame-ancestors ")[1]
+            for site in ("sandbox", "other", "")
+        }
+    assert framed == {
+        "sandbox": f"'self' {EHR}",
+        "other": "'self' https://other.invalid",
+        "": f"'self' {EHR} https://other.invalid",
+    }
