@@ -155,6 +155,8 @@ async def test_a_header_from_a_page_without_origin_counts_and_its_cookies_do_not
     assert "access-control-allow-credentials" not in answer.headers
     # The browser's cookie would open its own launch; the header's session does not.
     assert (await world.browser.get(f"{own.url}/responses.json", headers=asked)).status_code == 401
+    invited = {"X-Rapport-Invitation": "no such one", "Origin": "null"}
+    assert (await world.browser.get(f"{own.url}/responses.json", headers=invited)).status_code == 401
 
 
 async def test_a_browser_asks_first_whether_a_frame_without_origin_may_send_the_header(world: World) -> None:
