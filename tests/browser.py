@@ -42,11 +42,13 @@ def sandbox_arguments() -> list[str]:
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Run headless Chromium until the block ends."""
+def open_browser(*, remembers_pages: bool = False) -> Iterator[Browser]:
+    """Run headless Chromium until the block ends; `remembers_pages`: with its memory of pages that were left (bfcache)."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=find_chromium(playwright), args=sandbox_arguments()
+            executable_path=find_chromium(playwright),
+            args=sandbox_arguments(),
+            ignore_default_args=["--disable-back-forward-cache"] if remembers_pages else None,
         )
         try:
             yield browser

@@ -47,6 +47,7 @@ class Desk:
     gates: dict[str, str] = field(default_factory=lambda: {"gated": "consent", "together": "both"})
     said: list[tuple[str, bool]] = field(default_factory=list)
     shared: list[bool | None] = field(default_factory=list)  # of each submission
+    locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
     delay: float = 0.0  # seconds before a submission is answered
     return_url: str | None = "/launches/0b8e/return"
@@ -149,7 +150,7 @@ def site(desk: Desk) -> Starlette:
         "/launches/0b8e/return": lambda: pages.render_lock(samples.LOCK),
     }
     routes = [
-        *(Route(path, _shows(render)) for path, render in fixed.items()),
+        *(Route(path, _shows(render, desk)) for path, render in fixed.items()),
         Route("/launches/0b8e/responses.json", chart.states),
         Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
         Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
@@ -165,8 +166,13 @@ def site(desk: Desk) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(_Policy)])
 
 
-def _shows(render: Callable[[], str]) -> Callable[[Request], Response]:
-    return lambda _: HTMLResponse(render())
+def _shows(render: Callable[[], str], desk: Desk) -> Callable[[Request], Response]:
+    def show(request: Request) -> Response:
+        if desk.locked and not request.url.path.endswith("/return"):
+            return RedirectResponse("/launches/0b8e/return", 303)
+        return HTMLResponse(render(), headers={"Cache-Control": "no-store"})
+
+    return show
 
 
 def _secret(request: Request) -> str:
