@@ -106,6 +106,25 @@ def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str
     )
 
 
+def find_begun(connection: Connection, planned: Invitation) -> Invitation | None:
+    """Find the form of the same launch, person and kind that was begun on this device and can still be filled."""
+    row = connection.execute(
+        sa.select(invitation)
+        .where(
+            invitation.c.launch == planned.launch,
+            invitation.c.source == planned.source,
+            invitation.c.instrument == planned.instrument,
+            invitation.c.language == planned.language,
+            invitation.c.remote.is_(False),
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.expires > planned.created,
+        )
+        .order_by(invitation.c.created.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _invitation(row)
+
+
 def spoken_code(vault: Vault, invitation_id: str) -> str:
     """Give the digits that can be read out instead of sending the link; they count for CODE_LIFE after creation."""
     return _possible_codes(vault, invitation_id)[0]

@@ -32,6 +32,7 @@ class Session:
     pin: str | None
     pin_attempts: int
     last_seen: datetime
+    locked_for: str | None = None  # the invitation that the device was handed over with
 
 
 def new_handle() -> str:
@@ -55,7 +56,7 @@ def read_session(connection: Connection, vault: Vault, handle: str | None, now: 
     ).first()
     if row is None or row.last_seen < now - INACTIVITY or row.created < now - LONGEST:
         return None
-    return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen)
+    return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for)
 
 
 def touch(connection: Connection, key: str, now: datetime) -> None:
@@ -72,6 +73,7 @@ def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> N
             created=now,  # somebody has signed in again
             last_seen=now,
             locked=row.locked,
+            locked_for=row.locked_for,
             pin=row.pin,
             pin_attempts=row.pin_attempts,
         )
@@ -99,12 +101,12 @@ def is_pin(pin: str, stored: str) -> bool:
     return hmac.compare_digest(_scrypt(pin, bytes.fromhex(salt)), bytes.fromhex(digest))
 
 
-def lock(connection: Connection, key: str, pin: str, now: datetime) -> None:
-    """Lock the session while the device is with a respondent; `pin` is hashed."""
+def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_id: str) -> None:
+    """Lock the session while the device is with a respondent, for one form; `pin` is hashed."""
     connection.execute(
         browser_session.update()
         .where(browser_session.c.handle == key)
-        .values(locked=now, pin=pin, pin_attempts=0)
+        .values(locked=now, locked_for=invitation_id, pin=pin, pin_attempts=0)
     )
 
 
@@ -128,7 +130,7 @@ def unlock(connection: Connection, key: str, now: datetime) -> None:
     connection.execute(
         browser_session.update()
         .where(browser_session.c.handle == key)
-        .values(locked=None, pin=None, pin_attempts=0, last_seen=now)
+        .values(locked=None, locked_for=None, pin=None, pin_attempts=0, last_seen=now)
     )
 
 

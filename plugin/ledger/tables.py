@@ -57,6 +57,7 @@ browser_session = Table(
     Column("created", Instant, nullable=False),
     Column("last_seen", Instant, nullable=False),
     Column("locked", Instant),
+    Column("locked_for", String(36)),  # the invitation that the device was handed over with
     Column("pin", String(200)),  # scrypt
     Column("pin_attempts", Integer, nullable=False, default=0),
 )

@@ -21,8 +21,10 @@ from plugin.access.invitations import (
     read_draft,
     save_draft,
 )
+from plugin.access.launches import read_launch
+from plugin.access.sessions import read_session
 from plugin.audit import Actor, Kind
-from plugin.errors import AnsweredElsewhere, Invalid
+from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable
 from plugin.flow import Arrival, Saved, submit
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form, render_gate
@@ -31,7 +33,7 @@ from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
-from plugin.routes.state import CurrentRapport, Rapport, check_origin
+from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -60,7 +62,31 @@ async def invitation(
     vault = rapport.ledger.vault
     found = await rapport.ledger.read(lambda connection: find_invitation(connection, vault, secret))
     request.state.site = found.site
+    await _check_in_hand(request, rapport, found)
     return found
+
+
+async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) -> None:
+    """InvitationUnusable on the clinician's own device unless it is handed over for this very form.
+
+    Who gets the device next, or takes it back, cannot go back to the answers of whoever had it before.
+    """
+    handle = request.cookies.get(COOKIE)
+    instrument = rapport.intake.catalogue.nearest(found.instrument)
+    on_paper = instrument is not None and instrument.licence_kind == "score-entry"
+    if handle is None or found.remote or found.rater == Rater.THERAPIST or on_paper:
+        return
+    now, vault = rapport.clock(), rapport.ledger.vault
+    session = await rapport.ledger.read(lambda connection: read_session(connection, vault, handle, now))
+    if session is None or session.locked_for == found.id:
+        return
+    own = await rapport.ledger.read(
+        lambda connection: read_launch(connection, vault, found.launch, session.key, now)
+    )
+    if own is not None:
+        raise InvitationUnusable(
+            "This device has been given back since.", "Hand it over again for the form to go on."
+        )
 
 
 AnyInvitation = Annotated[Invitation, Depends(invitation)]

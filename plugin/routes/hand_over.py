@@ -16,8 +16,10 @@ from plugin.access.invitations import (
     Invitation,
     InvitationState,
     create_invitation,
+    find_begun,
     language_of_latest,
     new_id,
+    read_secret,
     save_draft,
     withdraw,
 )
@@ -69,7 +71,10 @@ async def invite(
     way: Annotated[Literal["device", "link"], Form()] = "device",
     continues: Annotated[str, Form()] = "",
 ) -> Response:
-    """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist."""
+    """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist.
+
+    What the same person began in this launch goes on where it was left.
+    """
     check_csrf(rapport, found, csrf)
     planned = await _plan(rapport, found, _Wish(respondent, instrument, language, remote=way == "link"))
     on_paper = rapport.intake.catalogue.by_id(instrument).licence_kind == "score-entry"
@@ -82,8 +87,12 @@ async def invite(
     vault = rapport.ledger.vault
 
     def store(connection: Connection) -> str:
+        left = None if planned.remote or begun else find_begun(connection, planned)
         if hashed is not None:
-            sessions.lock(connection, session.key, hashed, planned.created)
+            form = (left or planned).id
+            sessions.lock(connection, session.key, hashed, planned.created, form)
+        if left:
+            return read_secret(connection, vault, left.id)
         made = create_invitation(connection, vault, planned)
         if begun:
             save_draft(connection, vault, planned.id, begun, (), planned.created)

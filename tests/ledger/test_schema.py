@@ -83,6 +83,7 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
         tables.metadata.create_all(connection, tables=made)
         for column in ("gate", "gate_answer", "gate_answered"):
             connection.exec_driver_sql(f"ALTER TABLE invitation DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN locked_for")
         for name in ("site_patient_received", "site_received", "site_instrument", "launch"):
             connection.exec_driver_sql(f"DROP INDEX ix_response_{name}")
         connection.exec_driver_sql("CREATE INDEX ix_response_site_patient ON response (site, patient)")

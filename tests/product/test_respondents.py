@@ -272,3 +272,42 @@ async def test_a_reason_that_nobody_knows_is_refused(tmp_path: Path) -> None:
             for method, path in (("PUT", "/fill/answers"), ("POST", "/fill/submit")):
                 refused = await world.browser.request(method, path, headers=headers, json=body)
                 assert refused.status_code == 422
+
+
+async def test_on_this_device_only_the_form_in_hand_opens(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        page = await world.launch(CHILD)
+        secret = await world.hand_over(page, f"Patient/{people[CHILD]}")
+        child = {"X-Rapport-Invitation": secret}
+        kept = {"answers": {"goal-1": "mostly"}}
+        assert (await world.browser.put("/fill/answers", headers=child, json=kept)).status_code == 200
+        await unlock(world)
+        assert (await world.browser.get("/fill/form", headers=child)).status_code == 410
+        page = await world.browser.get(str(page.url))
+        mother = next(
+            f"RelatedPerson/{each['id']}"
+            for each in await world.search("RelatedPerson", patient=people[CHILD])
+        )
+        other = await world.hand_over(page, mother, "rapport-checkin-caregiver")
+        assert (
+            await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": other})
+        ).status_code == 200
+        assert (await world.browser.get("/fill/form", headers=child)).status_code == 410
+        phone = world.new_browser()
+        assert "checked" in (await phone.get("/fill/form", headers=child)).text
+        await phone.aclose()
+
+
+async def test_a_form_that_was_begun_goes_on_when_it_is_handed_over_again(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        page = await world.launch(CHILD)
+        first = await world.hand_over(page, f"Patient/{people[CHILD]}")
+        kept = {"answers": {"goal-1": "mostly"}}
+        await world.browser.put("/fill/answers", headers={"X-Rapport-Invitation": first}, json=kept)
+        await unlock(world)
+        again = await world.hand_over(await world.browser.get(str(page.url)), f"Patient/{people[CHILD]}")
+        assert again == first
+        shown = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": again})
+        assert 'value="mostly" checked' in shown.text
