@@ -172,7 +172,8 @@ async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> 
         rapport.worker.wake()
         if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
             scores = score_lines(instrument, saved.scores)
-    return JSONResponse({"state": "saved", "return_url": _way_back(found), "scores": scores})
+    told = {"scores": scores} if scores else {}
+    return JSONResponse({"state": "saved", "return_url": _way_back(found), **told})
 
 
 async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
