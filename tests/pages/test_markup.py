@@ -146,7 +146,7 @@ def test_what_others_wrote_stays_text(name: str) -> None:
     html = _hostile_pages()[name]
     assert "<script>alert" not in html
     assert "<img" not in html
-    assert "49" not in html
+    assert "49" not in re.sub(r"\?v=[0-9a-f]+", "", html)  # what a file's address ends with is a digest
     balance = _Balance()
     balance.feed(html)
     assert balance.faults == []
