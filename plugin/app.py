@@ -41,6 +41,7 @@ from plugin.routes import (
     cds,
     collected,
     desk,
+    errata,
     fhir,
     fill,
     hand_over,
@@ -105,6 +106,7 @@ PARTS = (
     reviewing,
     cds,
     collected,
+    errata,
 )
 """The modules of routes that are served."""
 

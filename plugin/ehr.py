@@ -314,6 +314,13 @@ class Ehr:
             raise BadAnswer("The EHR took the resource and did not say where it stands.")
         return Created(location, answer.status)
 
+    async def update(self, resource: bytes, reference: str) -> None:
+        """Replace `Type/id` by a resource that has this id."""
+        if _REFERENCE.fullmatch(reference) is None:
+            raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
+        await self._send("PUT", f"{self._base}/{reference}", resource, headers)
+
     async def transact(self, bundle: bytes) -> tuple[EntryResult, ...]:
         """Send a transaction Bundle: all of it stands in the record, or nothing (EhrRefused)."""
         headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}

@@ -15,10 +15,12 @@ import structlog
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep
+from plugin.delivery.revising import Revision, RevisionKind, find_current, revise, void
+from plugin.errors import Conflict
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.observations import build_results
-from plugin.observations.build import Subject
+from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
 from plugin.responses import Response, check_response, read_response
 from plugin.responses.labels import labels_of
@@ -84,10 +86,78 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
         about=(f"QuestionnaireResponse/{record.id}",),
         server=arrival.server,
     )
+    if await _has_changed(intake, arrival, response, record):
+        return await _amend(intake, arrival, record, scores)
     fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
     intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
     log.info("response.kept", response=record.id, site=record.site, replayed=not fresh)
     return Saved(record.id, scores, replayed=not fresh)
+
+
+async def _has_changed(intake: Intake, arrival: Arrival, response: Response, record: Record) -> bool:
+    """Whether its author has replaced a response that is kept: it says so, or the EHR holds another version of it now."""
+    if response.status != "amended" and arrival.collected is None:
+        return False
+    vault = intake.ledger.vault
+    known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
+    if known is None or known.digest == record.digest:
+        return False
+    if (known.instrument, known.patient) != (record.instrument, record.patient):
+        raise Conflict(
+            "The response that is kept under this identifier is to another form, or about somebody else.",
+            "Mark that one as entered in error, and send this with an identifier of its own.",
+        )
+    return True
+
+
+async def _amend(intake: Intake, arrival: Arrival, record: Record, scores: tuple[Score, ...]) -> Saved:
+    """Keep a later version: the same Observations, scored anew, say `amended`."""
+    actor = arrival.actor.reference or arrival.actor.display or ""
+    revision = Revision(
+        RevisionKind.AMENDED,
+        record.received,
+        actor,
+        "Amended by its author",
+        record.body,
+        with_status(record.results, RevisionKind.AMENDED),
+        record.key_hash,
+    )
+    audit = intake.trail.entry(
+        Kind.RESPONSE_AMENDED,
+        arrival.actor,
+        site=arrival.site,
+        patient=arrival.patient,
+        about=(f"QuestionnaireResponse/{record.id}",),
+        server=arrival.server,
+    )
+    vault = intake.ledger.vault
+    number = await intake.ledger.write(
+        lambda connection: revise(connection, vault, record.id, revision), audit
+    )
+    log.info("response.amended", response=record.id, site=record.site, revision=number)
+    return Saved(record.id, scores, replayed=False)
+
+
+async def enter_in_error(
+    intake: Intake, record: Record, actor: Actor, why: str, *, server: str | None = None
+) -> int:
+    """Mark a kept response as entered in error, durably; what stands of it in the record follows. Conflict if it is so."""
+    revision = void(record, intake.clock(), actor.reference or actor.display or "", why)
+    audit = intake.trail.entry(
+        Kind.RESPONSE_VOIDED,
+        actor,
+        site=record.site,
+        patient=record.patient,
+        about=(f"QuestionnaireResponse/{record.id}",),
+        reason=why,
+        server=server,
+    )
+    vault = intake.ledger.vault
+    number = await intake.ledger.write(
+        lambda connection: revise(connection, vault, record.id, revision), audit
+    )
+    log.info("response.entered-in-error", response=record.id, site=record.site, revision=number)
+    return number
 
 
 def _describe(

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.keep import open_record
+from plugin.delivery.revising import as_they_stand, revised_ids
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
@@ -115,8 +116,13 @@ def from_ledger(
     query = sa.select(t.response).order_by(t.response.c.authored)
     if site is not None:
         query = query.where(t.response.c.site == site)
+    revised = revised_ids(connection)
     for row in connection.execution_options(stream_results=True, yield_per=_CHUNK).execute(query):
         record = open_record(row, vault)
+        if record.id in revised:
+            (record,) = as_they_stand(connection, vault, (record,))
+            if record.voided:
+                continue
         try:
             instrument = catalogue.by_canonical(record.instrument)
             answers = check_response(read_response(record.body), instrument, patient=None)

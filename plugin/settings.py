@@ -40,8 +40,8 @@ DEFAULT_SCOPES = (
     "patient/Patient.r",
     "patient/RelatedPerson.rs",
     "patient/Encounter.rs",
-    "patient/QuestionnaireResponse.crs",
-    "patient/Observation.crs",
+    "patient/QuestionnaireResponse.crus",
+    "patient/Observation.crus",
     "patient/Provenance.c",
 )
 MEDICATION_SCOPES = ("patient/MedicationStatement.rs", "patient/MedicationRequest.rs")

@@ -18,11 +18,11 @@ Authenticate = Callable[[Authentication, str], ClientSecret | PrivateKeyJwt]
 
 COMPANION_SCOPES = (
     "system/Patient.crs",
-    "system/QuestionnaireResponse.crs",
-    "system/Observation.crs",
+    "system/QuestionnaireResponse.crus",
+    "system/Observation.crus",
     "system/Provenance.c",
 )
-DOCUMENT_SCOPE = "patient/DocumentReference.crs"
+DOCUMENT_SCOPE = "patient/DocumentReference.crus"
 
 
 class _Strict(BaseModel):

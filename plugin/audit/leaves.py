@@ -33,11 +33,12 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "note": (t.note, "id", {"sealed_text": "note"}),
     "review": (t.review, "id", {}),
     "sign_off": (t.sign_off, "id", {"sealed_comment": "sign-off"}),
+    "revision": (t.revision, "id", {"sealed_body": "response", "sealed_results": "results"}),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.
 LATER: Mapping[str, frozenset[str]] = {
-    "attempt": frozenset({"number", "writer", "status"}),
+    "attempt": frozenset({"number", "writer", "status", "revision"}),
     "response": frozenset({"collected"}),
 }
 

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     CONSENT_GIVEN = "consent-given"
     CONSENT_REFUSED = "consent-refused"
     RESPONSE_RECEIVED = "response-received"
+    RESPONSE_AMENDED = "response-amended"
+    RESPONSE_VOIDED = "response-entered-in-error"
     RESPONSE_SET_ASIDE = "response-set-aside"
     RESPONSE_RETRIED = "response-retried"
     RECORD_SEARCHED = "record-searched"
@@ -94,6 +96,8 @@ _CODING: dict[Kind, tuple[tuple[str, str, str], tuple[str, str], str]] = {
     Kind.CONSENT_GIVEN: (_REST, (_OWN, "consent-given"), "C"),
     Kind.CONSENT_REFUSED: (_REST, (_OWN, "consent-refused"), "C"),
     Kind.RESPONSE_RECEIVED: (_REST, (_RESTFUL, "create"), "C"),
+    Kind.RESPONSE_AMENDED: (_REST, (_RESTFUL, "update"), "U"),
+    Kind.RESPONSE_VOIDED: (_REST, (_OWN, "response-entered-in-error"), "U"),
     Kind.RESPONSE_SET_ASIDE: (_REST, (_OWN, "response-set-aside"), "C"),
     Kind.RESPONSE_RETRIED: (_REST, (_OWN, "response-retried"), "U"),
     Kind.RECORD_SEARCHED: (_REST, (_RESTFUL, "search"), "E"),

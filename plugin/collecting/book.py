@@ -194,6 +194,14 @@ def tell(connection: Connection, site: str, candidate: Candidate) -> Found | Non
     return None
 
 
+def kept_as(connection: Connection, site: str, reference: str) -> str | None:
+    """Give our id of a response that we scored from the EHR; None if it is none of those."""
+    found: str | None = connection.execute(
+        sa.select(t.response.c.id).where(t.response.c.site == site, t.response.c.collected == reference)
+    ).scalar()
+    return found
+
+
 def remember(
     connection: Connection,
     site: str,

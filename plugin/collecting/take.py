@@ -9,9 +9,10 @@ import structlog
 from plugin.audit import Actor, Kind
 from plugin.collecting import book
 from plugin.collecting.book import Candidate, Found
+from plugin.delivery.revising import find_current
 from plugin.ehr import Ehr, NotFound
 from plugin.errors import Conflict
-from plugin.flow import Arrival, Intake, submit
+from plugin.flow import Arrival, Intake, enter_in_error, submit
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.responses import InvalidResponse, UnreadableResponse
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 COLLECTOR = Actor(display="Rapport, looking for responses that the EHR collected")
 _FINISHED = frozenset({"completed", "amended"})
+_WITHDRAWN = "entered-in-error"
 _MOST_PLACES = 5
 _REFUSALS = (
     UnreadableResponse,
@@ -125,9 +127,13 @@ class Taker:
 
     async def _rule_out(self, head: Head) -> Found | None:
         """Say why a response is not to be scored now; None if it is."""
-        if not head.id or self._catalogue.nearest(head.questionnaire) is None or head.status not in _FINISHED:
+        if not head.id or self._catalogue.nearest(head.questionnaire) is None:
             return Found.OTHER
         candidate = head.candidate
+        if head.status == _WITHDRAWN:
+            return await self._withdraw(candidate)
+        if head.status not in _FINISHED:
+            return Found.OTHER
         found = await self._ledger.read(lambda connection: book.tell(connection, self.site, candidate))
         if found is Found.OWN:
             now = self.intake.clock()
@@ -135,6 +141,26 @@ class Taker:
                 lambda connection: book.remember(connection, self.site, candidate, Found.OWN, now)
             )
         return found
+
+    async def _withdraw(self, candidate: Candidate) -> Found:
+        """Mark one that we scored as entered in error, since it now is in the EHR."""
+        known = await self._ledger.read(
+            lambda connection: book.kept_as(connection, self.site, candidate.reference)
+        )
+        if known is None:
+            return Found.OTHER
+        vault = self._ledger.vault
+        record = await self._ledger.read(lambda connection: find_current(connection, vault, known))
+        if record is None or record.voided:
+            return Found.SEEN
+        await enter_in_error(self.intake, record, COLLECTOR, "Entered in error in the EHR", server=self.home)
+        now = self.intake.clock()
+        await self._ledger.bookkeep(
+            lambda connection: book.remember(
+                connection, self.site, candidate, Found.KEPT, now, response=known
+            )
+        )
+        return Found.KEPT
 
     async def _submit(self, candidate: Candidate, body: bytes) -> Found:
         arrival = Arrival(

@@ -27,7 +27,7 @@ _WORDS = frozenset({"display", "text", "extension", "id", "userSelected", "versi
 def of_observation(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
     """Compare an Observation with the one that was delivered."""
     status = found.get("status")
-    if status in _WITHDRAWN:
+    if status in _WITHDRAWN and status != delivered.get("status"):
         yield Flaw.MISMATCH, "It was withdrawn in the EHR."
     elif status != delivered.get("status"):
         yield Flaw.MISMATCH, "Its status is another one."
@@ -45,7 +45,7 @@ def of_observation(delivered: JsonObject, found: JsonObject) -> Iterator[Differe
 
 def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
     """Compare a QuestionnaireResponse with the one that was scored."""
-    if found.get("status") in _WITHDRAWN:
+    if found.get("status") in _WITHDRAWN and found.get("status") != delivered.get("status"):
         yield Flaw.STALE, "The response was withdrawn in the EHR, and its scores stand."
     if _answers(found.get("item")) != _answers(delivered.get("item")):
         yield Flaw.STALE, "The answers in the EHR are others than those that were scored."

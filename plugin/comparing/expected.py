@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from plugin.delivery.account import Account
+from plugin.delivery.correcting import with_response_status
 from plugin.delivery.flowsheet import readings
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
@@ -81,7 +82,7 @@ def expected_of(account: Account, writing: Writing) -> Expected:
     return Expected(
         account,
         observations,
-        msgspec.json.decode(forwarded(record), type=JsonObject),
+        msgspec.json.decode(with_response_status(forwarded(record), record), type=JsonObject),
         tuple(each for each in account.locations if "://" not in each),
     )
 

@@ -1,12 +1,14 @@
 """The account of kept responses: what was kept, and how far each is on its way into the record."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.keep import Record, open_record
+from plugin.delivery.revising import as_they_stand
 from plugin.delivery.states import DeliveryState
 from plugin.errors import NotFound
 from plugin.ledger import Vault
@@ -50,7 +52,7 @@ def read_accounts(connection: Connection, vault: Vault, site: str, patient: str)
         .order_by(t.response.c.received.desc())
         .limit(_MOST_RECENT)
     )
-    return tuple(_open(row, vault) for row in rows)
+    return _opened(connection, rows.all(), vault)
 
 
 def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
@@ -60,7 +62,7 @@ def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received, t.response.c.id)
     )
-    return tuple(_open(row, vault) for row in rows)
+    return _opened(connection, rows.all(), vault)
 
 
 def read_account(connection: Connection, vault: Vault, response_id: str) -> Account:
@@ -68,7 +70,8 @@ def read_account(connection: Connection, vault: Vault, response_id: str) -> Acco
     row = connection.execute(_joined().where(t.response.c.id == response_id)).first()
     if row is None:
         raise NotFound("There is no such response.", "Go back to the patient page.")
-    return _open(row, vault)
+    (account,) = _opened(connection, (row,), vault)
+    return account
 
 
 def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]:
@@ -93,6 +96,14 @@ def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]
 def _joined() -> sa.Select[tuple[object, ...]]:
     columns = (t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
     return sa.select(t.response, *columns).join(t.delivery, t.delivery.c.response == t.response.c.id)
+
+
+def _opened(
+    connection: Connection, rows: Sequence[sa.Row[tuple[object, ...]]], vault: Vault
+) -> tuple[Account, ...]:
+    accounts = [_open(row, vault) for row in rows]
+    records = as_they_stand(connection, vault, (each.record for each in accounts))
+    return tuple(replace(account, record=record) for account, record in zip(accounts, records, strict=True))
 
 
 def _open(row: sa.Row[tuple[object, ...]], vault: Vault) -> Account:

@@ -21,6 +21,7 @@ class Capability:
     conditional: frozenset[str]
     searches: Mapping[str, frozenset[str]] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
+    updates: frozenset[str] = frozenset()
     fhir_version: str = ""
     software: str = ""
     publisher: str = ""
@@ -89,6 +90,7 @@ def read_capability(statement: JsonObject) -> Capability:
             for each in resources
             if each.offers("search-type")
         },
+        updates=frozenset(each.type for each in resources if each.offers("update")),
         reads=frozenset(each.type for each in resources if each.offers("read")),
         fhir_version=read.fhirVersion,
         software=read.software.name,

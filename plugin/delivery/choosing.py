@@ -8,7 +8,15 @@ from plugin.delivery.document import DOCUMENT, DocumentWriter
 from plugin.delivery.flowsheet import FlowsheetWriter
 from plugin.delivery.pdf import can_render
 from plugin.delivery.several import NamedWriter, SeveralWriter
-from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, Writer, can_create, choose_writer
+from plugin.delivery.writers import (
+    OBSERVATION,
+    PROVENANCE,
+    RESPONSE,
+    Writer,
+    can_create,
+    can_update,
+    choose_writer,
+)
 from plugin.writing import DocumentForm, DocumentFormat, WriterKind, Writing
 from questionnaires import Instrument
 from smart_launch import Scopes
@@ -83,11 +91,14 @@ def build_writer(
     if standard is not None:
         parts.append(NamedWriter("Response and Observations", standard))
     if WriterKind.FLOWSHEET in used:
-        flowsheet = FlowsheetWriter(writing.rows, writing.practitioner_performs, capability)
+        flowsheet = FlowsheetWriter(
+            writing.rows, writing.practitioner_performs, capability, _updates(writing, capability, granted)
+        )
         parts.append(NamedWriter(NAMES[WriterKind.FLOWSHEET], flowsheet))
     if WriterKind.DOCUMENT in used:
         form = writing.document or DocumentForm()
-        document = DocumentWriter(form, origin.instrument, origin.organization, capability)
+        updates = _updates(writing, capability, granted)
+        document = DocumentWriter(form, origin.instrument, origin.organization, capability, updates)
         parts.append(NamedWriter(NAMES[WriterKind.DOCUMENT], document))
     if WriterKind.COMPANION in used and connect is not None:
         companion = CompanionWriter(connect, origin.fhir_base)
@@ -109,6 +120,15 @@ def _standard(
     if not wanted:
         return None
     return choose_writer(capability, granted, frozenset({*wanted, PROVENANCE}), collected=collected)
+
+
+def _updates(writing: Writing, capability: Capability, granted: Scopes) -> frozenset[str]:
+    """Name the types of which flowsheet rows and documents may be changed."""
+    categories = {row.category for row in writing.rows} or {"vital-signs"}
+    able = {DOCUMENT} if can_update(DOCUMENT, granted) else set()
+    if all(can_update(OBSERVATION, granted, category) for category in categories):
+        able.add(OBSERVATION)
+    return frozenset(able & capability.updates)
 
 
 def _left_out(planned: tuple[Planned, ...], standard: Writer | None) -> tuple[str, ...]:

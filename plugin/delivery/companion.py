@@ -55,9 +55,10 @@ class CompanionWriter:
             writer = self._choose(companion)
             async with companion.one_at_a_time:
                 patient = await self._patient(companion, record.patient)
-            written = await writer.write(
-                companion.ehr, relocate(record, patient, self.home), look_first=look_first
-            )
+            base = f"{companion.ehr.base}/"
+            there = tuple(each.removeprefix(base) for each in record.locations if each.startswith(base))
+            moved = replace(relocate(record, patient, self.home), locations=there)
+            written = await writer.write(companion.ehr, moved, look_first=look_first)
         except EhrError as error:
             raise _of_companion(error) from None
         return Written(tuple(f"{companion.ehr.base}/{each}" for each in written.locations), written.left_out)
@@ -99,7 +100,12 @@ def relocate(record: Record, patient: str, home: str) -> Record:
     )
     # The companion is given the response too, wherever it was collected.
     return replace(
-        record, patient=patient, encounter=None, body=move(record.body), results=moved, collected=None
+        record,
+        patient=patient,
+        encounter=None,
+        body=move(record.body),
+        results=moved,
+        collected=None,
     )
 
 

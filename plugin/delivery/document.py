@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject
+from plugin.delivery.correcting import Correction
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup
 from plugin.delivery.pdf import render_pdf
@@ -46,19 +47,32 @@ class DocumentWriter:
     instrument: Instrument | None
     organization: str
     capability: Capability = field(compare=False)
+    updates: frozenset[str] = frozenset()
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the document, unless an earlier attempt has."""
         identifier = f"{IDENTIFIER_SYSTEM}|{record.id}/document"
+        lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
+        if record.revision:
+            correction = Correction(ehr, record, lookup, self.updates)
+            location = await correction.find(DOCUMENT, identifier)
+            if location is not None:
+                await correction.change(DOCUMENT, location, await self._body(record))
+                correction.finish()
+                return Written((location,))
+            if record.voided:
+                return Written(())
         if look_first:
-            lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
             found = await lookup.by_identifier(DOCUMENT, identifier)
             if found is not None:
                 return Written((found,))
-        summary = summarize(record, self.instrument, self.organization)
-        body = msgspec.json.encode(build_document(record, await self._attach(summary), self.form.type))
+        body = msgspec.json.encode(await self._body(record))
         condition = identifier_query(identifier) if DOCUMENT in self.capability.conditional else None
         return Written(((await ehr.create(body, DOCUMENT, if_none_exist=condition)).location,))
+
+    async def _body(self, record: Record) -> JsonObject:
+        summary = summarize(record, self.instrument, self.organization)
+        return build_document(record, await self._attach(summary), self.form.type)
 
     async def _attach(self, summary: Summary) -> tuple[tuple[DocumentFormat, bytes], ...]:
         return tuple([(each, await _render(each, summary)) for each in self.form.formats])
@@ -79,8 +93,8 @@ def build_document(
     document: JsonObject = {
         "resourceType": DOCUMENT,
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{record.id}/document"}],
-        "status": "current",
-        "docStatus": "final",
+        "status": "entered-in-error" if record.voided else "current",
+        "docStatus": "entered-in-error" if record.voided else "amended" if record.revision else "final",
         "type": type_,
         "category": [{"coding": [_CATEGORY]}],
         "subject": {"reference": record.patient},

@@ -6,9 +6,10 @@ from decimal import Decimal
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject
+from plugin.delivery.correcting import Correction
 from plugin.delivery.document import practitioner_of
 from plugin.delivery.keep import Record
-from plugin.delivery.lookup import Lookup
+from plugin.delivery.lookup import Lookup, same_place
 from plugin.delivery.writers import CATEGORY_SYSTEM, OBSERVATION, Written
 from plugin.ehr import Ehr, EhrRefused, NotPermitted
 from plugin.observations.build import IDENTIFIER_SYSTEM
@@ -43,6 +44,7 @@ class FlowsheetWriter:
     rows: tuple[FlowsheetRow, ...]
     practitioner_performs: bool
     capability: Capability = field(compare=False)
+    updates: frozenset[str] = frozenset()
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the readings that are not there yet; NotPermitted if the form has none to write."""
@@ -51,12 +53,34 @@ class FlowsheetWriter:
         if not bodies:
             raise NotPermitted("No score of this form has a row at this site, or none has a value.")
         locations: list[str] = []
+        if record.revision:
+            return await self._correct(ehr, record, lookup, bodies)
         for body in bodies:
             found = await lookup.reading(body) if look_first else None
             location = found or await self._create(ehr, lookup, body)
             if location is not None:
                 locations.append(location)
         return Written(tuple(locations))
+
+    async def _correct(self, ehr: Ehr, record: Record, lookup: Lookup, bodies: list[JsonObject]) -> Written:
+        """Change the readings that stand there; EHRs drop their identifiers, so they are told by code and time."""
+        correction = Correction(ehr, record, lookup, self.updates)
+        locations: list[str] = []
+        for body in bodies:
+            location = await self._standing(correction, body)
+            if location is not None:
+                await correction.change(OBSERVATION, location, body)
+            elif not record.voided:
+                location = await self._create(ehr, lookup, body)
+            if location is not None:
+                locations.append(location)
+        correction.finish()
+        return Written(tuple(locations))
+
+    async def _standing(self, correction: Correction, body: JsonObject) -> str | None:
+        identifier = f"{IDENTIFIER_SYSTEM}|{_value_of(body)}"
+        found = await correction.find(OBSERVATION, identifier, lambda there: same_place(there, body))
+        return found or await correction.lookup.reading(body)
 
     async def _create(self, ehr: Ehr, lookup: Lookup, body: JsonObject) -> str | None:
         try:
@@ -93,7 +117,7 @@ def _reading(record: Record, identifier: str, row: FlowsheetRow, value: Decimal)
     body: JsonObject = {
         "resourceType": OBSERVATION,
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{identifier}/flowsheet"}],
-        "status": "final",
+        "status": "entered-in-error" if record.voided else "amended" if record.revision else "final",
         "category": [{"coding": [{"system": CATEGORY_SYSTEM, "code": row.category}]}],
         "code": {"coding": [coding if row.display is None else {**coding, "display": row.display}]},
         "subject": {"reference": record.patient},
@@ -102,3 +126,8 @@ def _reading(record: Record, identifier: str, row: FlowsheetRow, value: Decimal)
         "valueQuantity": quantity,
     }
     return body if record.encounter is None else {**body, "encounter": {"reference": record.encounter}}
+
+
+def _value_of(body: JsonObject) -> str:
+    identifiers = body["identifier"]
+    return str(identifiers[0]["value"]) if isinstance(identifiers, list) else ""

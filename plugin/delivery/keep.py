@@ -56,6 +56,11 @@ class Record:
     body: bytes
     results: Results
     collected: str | None = None  # where it stands in the EHR that collected it itself
+    revision: int = 0  # which version this is; 0 the first
+    voided: bool = False  # marked as entered in error
+    revised: datetime | None = None
+    why: str = ""
+    locations: tuple[str, ...] = ()  # of a later version: where the earlier one stands in the EHR
 
     @property
     def answers_withheld(self) -> bool:

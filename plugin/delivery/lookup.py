@@ -96,12 +96,13 @@ def _codes(resource: JsonObject) -> list[tuple[str, str]]:
     ]
 
 
+def same_place(found: JsonObject, wanted: JsonObject) -> bool:
+    """Tell whether two readings have the same code and time, whatever their values."""
+    return bool(set(_codes(found)) & set(_codes(wanted))) and _time(found) == _time(wanted)
+
+
 def _same_reading(found: JsonObject, wanted: JsonObject) -> bool:
-    return (
-        bool(set(_codes(found)) & set(_codes(wanted)))
-        and _time(found) == _time(wanted)
-        and _number(found) == _number(wanted)
-    )
+    return same_place(found, wanted) and _number(found) == _number(wanted)
 
 
 def _time(resource: JsonObject) -> datetime | None:

@@ -60,6 +60,7 @@ class Outcome:
     locations: tuple[str, ...] = ()
     status: int | None = None
     understood: bool = True
+    revision: int = 0  # the version that was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ def finish(
             state=outcome.state,
             status=outcome.status,
             detail=outcome.detail,
+            revision=outcome.revision or None,
         )
         .returning(attempt.c.id)
     ).scalar_one()
@@ -182,10 +184,28 @@ def finish(
             owner=None,
             failures=0 if outcome.understood else claimed.failures,
             delivered=now if outcome.state is DeliveryState.DELIVERED else None,
-            locations="\n".join(outcome.locations) or None,
+            # What an earlier version left there still stands, however this attempt ended.
+            locations="\n".join(outcome.locations) or delivery.c.locations,
         )
     )
+    _go_on_with_what_came_meanwhile(connection, claimed.response, outcome, now)
     return changed.rowcount == 1
+
+
+def _go_on_with_what_came_meanwhile(
+    connection: Connection, response_id: str, outcome: Outcome, now: datetime
+) -> None:
+    """Make a delivery due again whose response was revised while the version before was being sent."""
+    connection.execute(
+        delivery.update()
+        .where(
+            delivery.c.response == response_id,
+            delivery.c.revision > outcome.revision,
+            delivery.c.owner.is_(None),
+            delivery.c.state.in_((DeliveryState.DELIVERED, DeliveryState.REFUSED)),
+        )
+        .values(state=DeliveryState.SCORED, due=now, delivered=None, detail="")
+    )
 
 
 def renew(connection: Connection, owner: str, responses: tuple[str, ...], now: datetime) -> int:

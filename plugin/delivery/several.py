@@ -44,9 +44,14 @@ class SeveralWriter:
         if unfinished:
             raise next((each for each in unfinished if isinstance(each, OutcomeUnknown)), unfinished[0])
         locations = tuple(each for one in written for each in one.locations)
-        if refused and not locations:
-            raise refused[0][1]
+        if refused and (not locations or record.revision):
+            raise _together(refused) if record.revision else refused[0][1]
         told = tuple(f"{name}: {error} Kept in Rapport" for name, error in refused)
         return Written(
             locations, (*(each for one in written for each in one.left_out), *told, *self.left_out)
         )
+
+
+def _together(refused: list[tuple[str, EhrError]]) -> EhrError:
+    """Say of a later version everything that the record does not hold of it: a person must act."""
+    return NotPermitted(" ".join(f"{name}: {error}" for name, error in refused))

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -17,9 +17,10 @@ from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
 from plugin.delivery.gate import Gate
-from plugin.delivery.keep import Record, read_kept
+from plugin.delivery.keep import Record
 from plugin.delivery.outbox import LEASE, Claimed, Outcome, Room
 from plugin.delivery.reacting import exhausted, held, puzzle, react
+from plugin.delivery.revising import read_current
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
 from plugin.ehr import EhrError, EhrUnavailable, OutcomeUnknown
@@ -218,29 +219,36 @@ class DeliveryWorker:
         )
 
     async def _attempt(self, claimed: Claimed) -> Outcome:
-        pace = self._destinations[claimed.site].pace
+        pace, sent = self._destinations[claimed.site].pace, 0
         try:
             record = await self._once_it_answers(
                 lambda: self._ledger.read(
-                    lambda connection: read_kept(connection, self._ledger.vault, claimed.response)
+                    lambda connection: read_current(connection, self._ledger.vault, claimed.response)
                 ),
                 patience=LEASE / 3,
             )
+            sent = record.revision
             written = await self._send(claimed, record)
         except NoToken as error:
             return held(str(error), self._clock())
         except NoWriter as error:
-            return Outcome(DeliveryState.REFUSED, str(error), self._clock())
+            return Outcome(DeliveryState.REFUSED, str(error), self._clock(), revision=sent)
         except EhrError as error:
             now = self._clock()
             self._note_answer(claimed.site, error, now)
-            return react(error, claimed, pace, now)
+            return replace(react(error, claimed, pace, now), revision=sent)
         except sa.exc.SQLAlchemyError:
             raise  # our database is away, not this delivery at fault
         except Exception as error:  # noqa: BLE001 -- last rim of the worker: one delivery must not stop the others
             return puzzle(error, claimed, pace, self._clock())
         self._gate.succeeded(claimed.site)
-        return Outcome(DeliveryState.DELIVERED, "; ".join(written.left_out), self._clock(), written.locations)
+        return Outcome(
+            DeliveryState.DELIVERED,
+            "; ".join(written.left_out),
+            self._clock(),
+            written.locations,
+            revision=sent,
+        )
 
     async def _once_it_answers(self, work: Callable[[], Awaitable[T]], *, patience: timedelta | None) -> T:
         """Do `work` in the database, again and again while that is away, for so long; None: until it answers or this stops."""

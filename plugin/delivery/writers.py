@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject, read_capability
+from plugin.delivery.correcting import Correction, with_response_status
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
@@ -35,6 +36,7 @@ CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 _KEPT_BACK = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_NOTHING_STANDS = "Nothing of it stands in the record"
 _Searches = Mapping[str, frozenset[str]]
 
 
@@ -69,6 +71,13 @@ def can_create(kind: str, granted: Scopes, category: str = "survey") -> bool:
     return granted.allows(kind, "c")
 
 
+def can_update(kind: str, granted: Scopes, category: str = "survey") -> bool:
+    """Tell whether a token may change resources of a kind (Observations: of a category)."""
+    if kind == OBSERVATION:
+        return granted.allows(kind, "u", category=f"{CATEGORY_SYSTEM}|{category}")
+    return granted.allows(kind, "u")
+
+
 def choose_writer(
     capability: Capability,
     granted: Scopes,
@@ -85,7 +94,11 @@ def choose_writer(
         return None
     conditional = capability.conditional >= {RESPONSE, OBSERVATION}
     sequence = SequenceWriter(
-        creates=creates, conditional=conditional, searches=capability.searches, wanted=kinds
+        creates=creates,
+        conditional=conditional,
+        searches=capability.searches,
+        wanted=kinds,
+        updates=frozenset(kind for kind in kinds if kind in capability.updates and can_update(kind, granted)),
     )
     if capability.transaction and OBSERVATION in creates and (collected or RESPONSE in creates):
         return TransactionWriter(conditional=conditional, provenance=PROVENANCE in creates, sequence=sequence)
@@ -105,6 +118,8 @@ class TransactionWriter:
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Write the Bundle, unless an earlier one is found in the record; complete what stands there in part."""
+        if record.revision and self.sequence is not None:
+            return await self.sequence.write(ehr, record, look_first=True)
         if record.answers_withheld and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=look_first)
         found = await self._find(ehr, record) if look_first else ()
@@ -181,13 +196,16 @@ class SequenceWriter:
     conditional: bool
     searches: _Searches = field(default_factory=dict, compare=False)
     wanted: frozenset[str] = field(default=STANDARD, compare=False)
+    updates: frozenset[str] = field(default=frozenset(), compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the response, the scores, the panel and the Provenance, as far as the EHR takes them.
 
-        Raises the first refusal if it takes nothing at all.
+        Of a later version what stands there is changed. Raises the first refusal if it takes nothing at all.
         """
         lookup = Lookup(ehr, self.searches, record.patient, record.authored)
+        if record.revision:
+            return await self._correct(ehr, record, lookup)
         progress = _Progress(lookup, look_first)
         for kind, value, identifier, body in _steps(record):
             if kind in self.creates and kind not in progress.refused and _may_leave(kind, record):
@@ -198,6 +216,29 @@ class SequenceWriter:
             await self._add_provenance(ehr, progress, record)
         kept_back = (_KEPT_BACK,) if RESPONSE in self.creates and record.answers_withheld else ()
         return Written(tuple(progress.addresses.values()), (*kept_back, *self._left_out(progress)))
+
+    async def _correct(self, ehr: Ehr, record: Record, lookup: Lookup) -> Written:
+        """Change what stands there of an earlier version; create what does not, unless it was entered in error."""
+        correction = Correction(ehr, record, lookup, self.updates)
+        progress = _Progress(lookup, look_first=True)
+        for kind, value, identifier, body in _steps(record):
+            if kind not in self.wanted or not _may_leave(kind, record):
+                continue
+            location = await correction.find(kind, identifier)
+            if location is not None:
+                progress.addresses[full_url(value)] = location
+                await correction.change(kind, location, _with_addresses(body, progress.addresses))
+            elif not record.voided and kind in self.creates and kind not in progress.refused:
+                await self._step(ehr, progress, kind, (value, identifier), body)
+        correction.finish()
+        if not progress.addresses and not record.voided and progress.refused:
+            raise next(iter(progress.refused.values()))
+        if PROVENANCE in self.creates and progress.addresses and correction.changed:
+            await self._add_provenance(ehr, progress, record)
+        kept = [each for each in record.locations if each not in progress.addresses.values()]
+        ours = [each for each in kept if each.partition("/")[0] == PROVENANCE]
+        told = self._left_out(progress) if progress.addresses else (_NOTHING_STANDS,)
+        return Written((*progress.addresses.values(), *ours), told)
 
     async def _step(
         self, ehr: Ehr, progress: _Progress, kind: str, names: tuple[str, str], body: bytes
@@ -275,7 +316,12 @@ def _steps(record: Record) -> tuple[tuple[str, str, str, bytes], ...]:
         (OBSERVATION, value, f"{IDENTIFIER_SYSTEM}|{value}", body)
         for value, body in zip(scores, results.scores, strict=True)
     )
-    response = (RESPONSE, record.id, record.identifier, forwarded(record))
+    response = (
+        RESPONSE,
+        record.id,
+        record.identifier,
+        with_response_status(forwarded(record), record),
+    )
     return (
         *(() if record.collected else (response,)),
         *members,

@@ -156,6 +156,25 @@ response = Table(
     Index("ix_response_launch", "launch"),
 )
 
+# Later versions of a response; the first is the response's own row, which never changes.
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("response", ForeignKey("response.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),  # RevisionKind
+    Column("made", Instant, nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("sealed_body", LargeBinary, nullable=False),
+    Column("body_digest", String(64), nullable=False),
+    Column("sealed_results", LargeBinary, nullable=False),
+    Column("key_hash", String(80), nullable=False),
+    Column("software", String(32), nullable=False),
+    UniqueConstraint("response", "number", name="uq_revision_response_number"),
+)
+
 delivery = Table(
     "delivery",
     metadata,
@@ -170,6 +189,8 @@ delivery = Table(
     Column("detail", Text, nullable=False, default=""),
     Column("delivered", Instant),
     Column("locations", Text),
+    # The version that the record is to hold; 0 is the first.
+    Column("revision", Integer, nullable=False, default=0, server_default="0"),
     Index("ix_delivery_site_state_due", "site", "state", "due"),
 )
 
@@ -184,6 +205,7 @@ attempt = Table(
     Column("finished", Instant, nullable=False),
     Column("state", String(16), nullable=False),
     Column("status", Integer),  # the EHR's HTTP status
+    Column("revision", Integer),  # the version that was sent; null: the first
     Column("detail", Text, nullable=False),
 )
 

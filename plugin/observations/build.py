@@ -36,6 +36,7 @@ _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(JsonObject, float_hook=Decimal)  # 1.50 stays 1.50
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def build_results(
     issued: datetime,
     organization: str,
     labels: Collection[Label] = (),
+    status: str = "final",
 ) -> Results:
     """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
 
@@ -95,7 +97,26 @@ def build_results(
     )
     identifiers = (panel_identifier, *score_identifiers)
     provenance = _provenance(response_id, identifiers, instrument, subject, issued, organization)
-    return Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
+    results = Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
+    return results if status == "final" else with_status(results, status)
+
+
+def with_status(results: Results, status: str) -> Results:
+    """Give the results of a later version: its Observations have this status, and its Provenance tells of a change."""
+
+    def marked(body: bytes) -> bytes:
+        return _encoder.encode({**_decoder.decode(body), "status": status})
+
+    provenance = _decoder.decode(results.provenance)
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "UPDATE"}
+    text = "Marked as entered in error" if status == "entered-in-error" else "Scores computed anew"
+    provenance["activity"] = {"coding": [coding], "text": text}
+    return Results(
+        marked(results.panel),
+        tuple(map(marked, results.scores)),
+        _encoder.encode(provenance),
+        results.identifiers,
+    )
 
 
 def build_bundle(

@@ -66,6 +66,12 @@ class ResponsePage:
     software: str
     answers: tuple[AnswerLine, ...] | None = None
     look: str | None = None  # the address of the EHR's look, if it has one
+    csrf: str = ""
+    voided: bool = False  # marked as entered in error
+    amended: bool = False  # by its author
+    revised: datetime | None = None
+    why: str = ""
+    collected: str | None = None  # where it stands in the EHR that collected it itself
 
     @property
     def state_label(self) -> str:

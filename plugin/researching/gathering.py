@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.comparing.access import SystemReader, explain_refusal
 from plugin.delivery.keep import Record, open_record
+from plugin.delivery.revising import as_they_stand
 from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
 from plugin.exports import Period
 from plugin.ledger import Vault
@@ -243,7 +244,8 @@ def _patients(connection: Connection, site: str, period: Period) -> list[str]:
 def _records(connection: Connection, vault: Vault, site: str, patient: str, period: Period) -> list[Record]:
     query = sa.select(t.response).where(_within(site, period), t.response.c.patient == patient)
     rows = connection.execute(query.order_by(t.response.c.authored, t.response.c.id))
-    return [open_record(row, vault) for row in rows]
+    records = as_they_stand(connection, vault, [open_record(row, vault) for row in rows])
+    return [each for each in records if not each.voided]
 
 
 def _id_of(patient: str) -> str:

@@ -10,7 +10,8 @@ from fastapi.responses import Response
 
 from plugin.access.launches import launch_for_patient
 from plugin.audit import Actor, Kind
-from plugin.delivery.keep import read_kept
+from plugin.delivery.correcting import with_response_status
+from plugin.delivery.revising import read_current
 from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
 from plugin.responses.labels import Label, labels_of
@@ -108,8 +109,8 @@ async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: Curr
     if found.kind != RESPONSE:
         return _answer(found.resource)
     vault = rapport.ledger.vault
-    record = await rapport.ledger.read(lambda connection: read_kept(connection, vault, found.id))
-    return Response(record.body, media_type=FHIR_JSON, headers=_NOT_STORED)
+    record = await rapport.ledger.read(lambda connection: read_current(connection, vault, found.id))
+    return Response(with_response_status(record.body, record), media_type=FHIR_JSON, headers=_NOT_STORED)
 
 
 async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, interaction: str) -> Reader:

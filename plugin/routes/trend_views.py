@@ -39,7 +39,11 @@ def read_trend(
     waiting = [account for account in accounts if not in_record & set(account.locations)]
     # The record may have a score already that the ledger, read a moment before, still has on its way.
     known = {(point.instrument, point.score, point.respondent, point.when) for point in chart.points}
-    points = list(chart.points)
+    # An EHR that does not let us mark what stands there still shows it: here it counts no more.
+    voided = {
+        (account.record.source, account.record.authored) for account in accounts if account.record.voided
+    }
+    points = [each for each in chart.points if (each.respondent, each.when) not in voided]
     for account in waiting if chart.points or not (chart.unread or chart.late) else accounts:
         points += [
             point

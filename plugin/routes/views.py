@@ -40,7 +40,7 @@ from plugin.responses.labels import Label, read_labels
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
-from plugin.routes.state import Rapport
+from plugin.routes.state import Rapport, csrf_token
 from plugin.routes.trend_views import name_of, points_of, read_trend, stored_scores
 from plugin.schedule import Schedule
 from plugin.scores import Score, compute
@@ -231,6 +231,12 @@ def response_page(
         software=f"Rapport {account.software}",
         answers=lines if shown and Label.ANSWERS_NOT_SHARED not in read_labels(record.body) else None,
         look=look_address(launch.context.style),
+        csrf=csrf_token(rapport, launch),
+        voided=record.voided,
+        amended=record.revision > 0 and not record.voided,
+        revised=record.revised,
+        why=record.why,
+        collected=record.collected,
     )
 
 
@@ -353,7 +359,7 @@ def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respond
         instrument=nearest.title if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
-        detail=account.detail,
+        detail=f"Entered in error. {account.detail}".strip() if record.voided else account.detail,
     )
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.keep import Record, open_record
+from plugin.delivery.revising import as_they_stand
 from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -48,7 +49,8 @@ def read_shelf(
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received, t.response.c.id)
     )
-    return tuple(each for row in rows for each in served(open_record(row, vault), kind, home))
+    records = as_they_stand(connection, vault, (open_record(row, vault) for row in rows))
+    return tuple(each for record in records for each in served(record, kind, home))
 
 
 def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
@@ -66,8 +68,8 @@ def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
         Kept(
             kind,
             own_id,
-            record.received,
-            _with_id(body, own_id, record.received, addresses, home),
+            record.revised or record.received,
+            _with_id(body, own_id, record.revised or record.received, addresses, home),
             record.source,
             record.rater,
         )

@@ -15,7 +15,7 @@ from plugin.verify.reading import Row, pieces, rows
 
 # Only the end of an attempt leads to these.
 _ENDS = (DeliveryState.DELIVERED, DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.SET_ASIDE)
-_COLUMNS = ("response", "site", "state", "attempts", "detail", "delivered", "locations")
+_COLUMNS = ("response", "site", "state", "attempts", "detail", "delivered", "locations", "revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,14 @@ def check_deliveries(connection: Connection, mentions: Mentions) -> Iterator[Fin
         ids = [str(row.id) for row in piece]
         attempts = _attempts_of(connection, ids)
         told = mentions.of(ids)
+        versions = _versions_of(connection, ids)
         for row in piece:
             story = _Story(row, attempts[row.id], told[row.id])
-            for flaw, what in (*_told(story), *_states(story)):
+            for flaw, what in (
+                *_told(story),
+                *_versions(story, versions.get(row.id, 0)),
+                *_states(story),
+            ):
                 yield Finding(flaw, f"response {row.id}", what)
     for table, name in ((t.delivery, "delivery"), (t.attempt, "attempt")):
         known = sa.exists().where(t.response.c.id == table.c.response)
@@ -63,12 +68,32 @@ def _attempts_of(connection: Connection, ids: list[str]) -> dict[str, list[Row]]
     return found
 
 
+def _versions_of(connection: Connection, ids: list[str]) -> dict[str, int]:
+    query = (
+        sa.select(t.revision.c.response, sa.func.count())
+        .where(t.revision.c.response.in_(ids))
+        .group_by(t.revision.c.response)
+    )
+    return {str(response): int(many) for response, many in connection.execute(query)}
+
+
 def _told(story: _Story) -> Iterator[tuple[Flaw, str]]:
     if not story.told(Kind.RESPONSE_RECEIVED):
         yield Flaw.TRAIL, "The trail does not tell that it was received."
     tries, told = len(story.attempts), len(story.told(Kind.DELIVERY))
     if tries != told:
         yield Flaw.TRAIL, f"Attempts to deliver it: {tries} stored, {told} in the trail."
+
+
+def _versions(story: _Story, stored: int) -> Iterator[tuple[Flaw, str]]:
+    told = len(story.told(Kind.RESPONSE_AMENDED)) + len(story.told(Kind.RESPONSE_VOIDED))
+    if stored != told:
+        yield Flaw.TRAIL, f"Later versions of it: {stored} stored, {told} in the trail."
+    if story.row.d_revision is not None and story.row.d_revision != stored:
+        yield (
+            Flaw.STATE,
+            f"Its delivery counts {story.row.d_revision} later versions, and {stored} are stored.",
+        )
 
 
 def _states(story: _Story) -> Iterator[tuple[Flaw, str]]:
@@ -86,15 +111,31 @@ def _states(story: _Story) -> Iterator[tuple[Flaw, str]]:
     led_to = None if last is None else DeliveryState._value2member_map_.get(last.state)
     if state is DeliveryState.DELIVERED:
         yield from _delivered(story)
-    elif led_to is DeliveryState.DELIVERED and last is not None and row.d_attempts <= (last.number or 0):
+    elif (
+        led_to is DeliveryState.DELIVERED
+        and last is not None
+        and row.d_attempts <= (last.number or 0)
+        and (last.revision or 0) >= row.d_revision
+    ):
         yield Flaw.STATE, "An attempt delivered it, and it does not count as delivered."
     elif row.d_delivered is not None:
         yield Flaw.STATE, "It has a time of delivery, and does not count as delivered."
     elif state in _ENDS and led_to is not state:
         yield Flaw.STATE, f"It counts as {state}, and no attempt ended so."
-    if state is DeliveryState.DISCARDED and not story.told(Kind.DELIVERY_DISCARDED):
+    if state is DeliveryState.DISCARDED and not (
+        story.told(Kind.DELIVERY_DISCARDED) or story.told(Kind.RESPONSE_VOIDED)
+    ):
         yield Flaw.TRAIL, "It counts as discarded, and the trail does not tell by whom."
     yield from _counted(story, state)
+    yield from _places(story)
+
+
+def _places(story: _Story) -> Iterator[tuple[Flaw, str]]:
+    """Compare where it stands with what the trail tells of the last attempt that brought it there."""
+    told = [each.others for each in story.told(Kind.DELIVERY) if each.succeeded]
+    # Entries of before addresses were told name none.
+    if told and told[-1] and tuple((story.row.d_locations or "").split()) != told[-1]:
+        yield Flaw.STATE, "It has other addresses in the EHR than the trail tells."
 
 
 def _counted(story: _Story, state: DeliveryState) -> Iterator[tuple[Flaw, str]]:
@@ -115,7 +156,3 @@ def _delivered(story: _Story) -> Iterator[tuple[Flaw, str]]:
         return
     if row.d_delivered != last.finished:
         yield Flaw.STATE, "It has another time of delivery than the attempt that delivered it."
-    told = [each.others for each in story.told(Kind.DELIVERY) if each.succeeded]
-    # Entries of before addresses were told name none.
-    if told and told[-1] and tuple((row.d_locations or "").split()) != told[-1]:
-        yield Flaw.STATE, "It has other addresses in the EHR than the trail tells."

@@ -27,7 +27,13 @@ _OTHERWISE = (Flaw.MISMATCH, "The stored Observation is not what the answers giv
 
 
 def recompute(
-    record: Record, instrument: Instrument, key: Key, where: str, *, software: str | None = None
+    record: Record,
+    instrument: Instrument,
+    key: Key,
+    where: str,
+    *,
+    software: str | None = None,
+    status: str = "final",
 ) -> Iterator[Finding]:
     """Give every way in which a stored response, its columns, scores and Provenance do not fit each other.
 
@@ -63,6 +69,7 @@ def recompute(
         issued=record.received,
         organization="",
         labels=labels_of(response.meta),
+        status=status,
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)

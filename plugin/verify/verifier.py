@@ -1,15 +1,18 @@
 """Verifies a ledger. Reads the database on its own, piece by piece: memory does not grow with the ledger. Writes nothing."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.keep import Record, open_record
+from plugin.delivery.keep import Record, open_record, read_kept
+from plugin.delivery.revising import open_revision
+from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.observations.build import with_status
 from plugin.scores import Key
 from plugin.transparency import Tiles
 from plugin.verify.deliveries import check_deliveries
@@ -44,6 +47,7 @@ class Verifier:
         progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
         progress.told()
         yield from self._responses(connection, progress)
+        yield from self._revisions(connection)
         yield from _doubled(connection)
         with open_mentions() as mentions:
             yield from check_entries(connection, self.vault, mentions, progress)
@@ -77,7 +81,37 @@ class Verifier:
                 yield Finding(Flaw.ALTERED, where, what)
             yield from self._recompute(record, row.software, where)
 
-    def _recompute(self, record: Record, software: str, where: str) -> Iterator[Finding]:
+    def _revisions(self, connection: Connection) -> Iterator[Finding]:
+        """Hold every later version against its answers, or against the version that it marks as entered in error."""
+        before: Record | None = None
+        query = sa.select(t.revision).order_by(t.revision.c.response, t.revision.c.number)
+        for row in rows(connection, query):
+            where = f"response {row.response}, version {row.number}"
+            try:
+                first = read_kept(connection, self.vault, row.response)
+                record = open_revision(first, dict(row._mapping), self.vault)
+            except (SealBroken, NotFound) as broken:
+                yield Finding(Flaw.ALTERED, where, str(broken))
+                continue
+            except msgspec.MsgspecError:
+                yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
+                continue
+            if record.digest != row.body_digest:
+                what = "The answers do not have the digest that was stored with them."
+                yield Finding(Flaw.ALTERED, where, what)
+            earlier = before if before is not None and before.id == record.id else first
+            before = record
+            if row.number != earlier.revision + 1:
+                yield Finding(Flaw.DELETED, where, "A version before it is missing.")
+            if not record.voided:
+                amended = replace(record, received=row.made)
+                yield from self._recompute(amended, row.software, where, status=row.kind)
+            elif record.results != with_status(earlier.results, row.kind) or record.body != earlier.body:
+                yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
+
+    def _recompute(
+        self, record: Record, software: str, where: str, *, status: str = "final"
+    ) -> Iterator[Finding]:
         nearest = self.catalogue.nearest(record.instrument)
         if nearest is None or nearest.canonical != record.instrument:
             what = f"{record.instrument} is not installed in this version."
@@ -86,7 +120,9 @@ class Verifier:
         if nearest.content_hash != record.key_hash:
             what = f"The key of {record.instrument} has another hash than the one that scored."
             yield Finding(Flaw.WRONG_KEY, where, what)
-        yield from recompute(record, nearest, self.keys[nearest.canonical], where, software=software)
+        yield from recompute(
+            record, nearest, self.keys[nearest.canonical], where, software=software, status=status
+        )
 
 
 def _doubled(connection: Connection) -> Iterator[Finding]:

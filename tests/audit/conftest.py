@@ -18,6 +18,8 @@ import sqlalchemy as sa
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.delivery.notes import Note, keep_note
+from plugin.delivery.revising import read_current
+from plugin.flow import enter_in_error
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
@@ -190,6 +192,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if answers is ANSWERS:
                     await world.rapport.state.log.advance()
                     back_up(folder)
+            await mark_as_error(world)
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
             entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
@@ -204,6 +207,23 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     return folder
+
+
+async def mark_as_error(world: World) -> None:
+    """Have the clinician say that the last response was entered in error, and wait until the record has been told."""
+    rapport = world.rapport.state.rapport
+    vault = rapport.ledger.vault
+    latest = sa.text("SELECT response FROM delivery ORDER BY rowid DESC LIMIT 1")
+    response = await rapport.ledger.read(lambda c: str(c.execute(latest).scalar_one()))
+    record = await rapport.ledger.read(lambda c: read_current(c, vault, response))
+    await enter_in_error(rapport.intake, record, Actor("Practitioner/1"), "wrong child")
+    rapport.worker.wake()
+    ended = sa.select(t.attempt.c.id).where(t.attempt.c.response == response, t.attempt.c.revision == 1)
+    for _ in range(2000):
+        if await rapport.ledger.read(lambda c: c.execute(ended).first()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the record was not told")
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
     row = found._mapping
     names = {
         "response": lambda: {f"response {row['id']}"},
+        "revision": lambda: {f"revision {row['id']}", f"response {row['response']}"},
         "delivery": lambda: {f"response {row['response']}"},
         "attempt": lambda: {f"attempt {row['id']}"},
         "audit": lambda: {f"audit {row['event']}", f"audit entry {row['event']}"},

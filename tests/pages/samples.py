@@ -462,6 +462,7 @@ RESPONSE = ResponsePage(
     ),
     state=DeliveryMark.DELIVERED,
     detail="After 2 attempts",
+    csrf="csrf",
     attempts=(
         DeliveryAttempt(NOW, "No answer within 10 seconds"),
         DeliveryAttempt(NOW + timedelta(seconds=4), "Stored as 5 resources"),
@@ -511,3 +512,16 @@ ARABIC: dict[str, object] = {
         ),
     ),
 }
+
+VOIDED = replace(
+    RESPONSE,
+    csrf="csrf",
+    voided=True,
+    revised=NOW,
+    why="Filled by the sister",
+    state=DeliveryMark.REFUSED,
+    detail=(
+        "The EHR, or the scopes it granted, takes no change of Observation. Correct it by hand in the chart: "
+        "Observation/17, Observation/18. Rapport itself shows it corrected."
+    ),
+)

@@ -146,6 +146,7 @@ def site(desk: Desk) -> Starlette:
         "/noted": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
+        "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
         "/launches/0b8e/return": lambda: pages.render_lock(samples.LOCK),
     }

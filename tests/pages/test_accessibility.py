@@ -93,6 +93,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "caseload": _go("/caseload"),
     "caseload, plots": _go("/caseload-plots"),
     "response": _go("/response"),
+    "response, to be marked": _opened_table("/response"),
+    "response, entered in error": _go("/voided"),
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),
     "form cannot be opened": _go("/fill#unknown"),
@@ -120,7 +122,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/failure", "/patient", "/marked", "/caseload", "/response", "/wrong-pin"]
+    "path", ["/", "/failure", "/patient", "/marked", "/caseload", "/response", "/voided", "/wrong-pin"]
 )
 def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, path: str) -> None:
     # WCAG 2.2 criterion 1.4.10: 1280 px at 400 % zoom are 320 px.

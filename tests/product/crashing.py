@@ -338,17 +338,20 @@ def send(
     body = json.dumps(response_of(patient, identifier=own)).encode()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
     address = f"{place.rapport}/sites/sandbox/fhir/QuestionnaireResponse"
+    last = ""
     for _ in range(3000):
         try:
             answer = http.post(address, content=body, headers=headers)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            last = type(error).__name__
             time.sleep(0.1)
             continue
+        last = f"{answer.status_code} {answer.text[:200]}"
         if answer.status_code in {200, 201}:
             return answer.headers["location"].rpartition("/")[2], patient
         assert answer.status_code >= 500, answer.text
         time.sleep(0.1)
-    raise AssertionError("a response was never saved")
+    raise AssertionError(f"a response was never saved: {last}")
 
 
 def _wait_for_delivery(place: Place, patience: float) -> dict[str, int]:

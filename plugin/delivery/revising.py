@@ -1,0 +1,197 @@
+"""Later versions of a kept response: amended by its author, or marked as entered in error.
+
+Each is a row of its own and the first one never changes; the delivery is due again, and carries the latest to the record.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin import __version__
+from plugin.delivery.keep import Record, StoredResults, read_kept
+from plugin.delivery.states import DeliveryState
+from plugin.errors import Conflict
+from plugin.ledger import Vault, note_for_log
+from plugin.ledger import tables as t
+from plugin.observations import Results
+from plugin.observations.build import with_status
+from plugin.responses import UnreadableResponse, read_response
+
+_NEVER_SENT = "Entered in error before it was sent: it does not stand in the record."
+_NAMESPACE = uuid.UUID("3d3a5fd4-5a2e-5b1c-8d43-51f6d2a4c7b0")
+
+
+class RevisionKind(StrEnum):
+    """What became of a response after it was kept; the values are FHIR's statuses of an Observation."""
+
+    AMENDED = "amended"
+    ENTERED_IN_ERROR = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A later version. `made_by` is a reference or a role, `why` what was given as the reason."""
+
+    kind: RevisionKind
+    made: datetime
+    made_by: str
+    why: str
+    body: bytes
+    results: Results
+    key_hash: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the answers' bytes, hex."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def revise(connection: Connection, vault: Vault, response_id: str, revision: Revision) -> int:
+    """Keep a later version and make its delivery due; gives its number. Conflict after it was entered in error."""
+    waiting = connection.execute(
+        sa.select(t.delivery.c.state, t.delivery.c.attempts, t.delivery.c.revision)
+        .where(t.delivery.c.response == response_id)
+        .with_for_update()
+    ).one()
+    _check_open(connection, response_id)
+    number = int(waiting.revision) + 1
+    own_id = str(uuid.uuid5(_NAMESPACE, f"{response_id}/{number}"))
+    connection.execute(
+        t.revision.insert().values(
+            id=own_id,
+            response=response_id,
+            number=number,
+            kind=revision.kind,
+            made=revision.made,
+            made_by=revision.made_by[:200],
+            why=revision.why,
+            sealed_body=vault.seal("response", own_id, revision.body),
+            body_digest=revision.digest,
+            sealed_results=vault.seal(
+                "results", own_id, msgspec.json.encode(StoredResults.of(revision.results))
+            ),
+            key_hash=revision.key_hash,
+            software=__version__,
+        )
+    )
+    note_for_log(connection, "revision", own_id)
+    connection.execute(
+        t.delivery.update()
+        .where(t.delivery.c.response == response_id)
+        .values(revision=number, **_way(DeliveryState(waiting.state), int(waiting.attempts), revision))
+    )
+    return number
+
+
+def _as_answered(record: Record) -> Record:
+    """Give a record whose time, contact and source are those of its present answers; as it is if these are unreadable."""
+    try:
+        response = read_response(record.body)
+    except UnreadableResponse:
+        return record
+    return replace(
+        record,
+        authored=response.authored_at or record.authored,
+        encounter=response.encounter_reference,
+        source=response.source_reference,
+        language=response.language,
+    )
+
+
+def void(record: Record, made: datetime, made_by: str, why: str) -> Revision:
+    """Make the version that says that a response was entered in error; its answers stay as they were."""
+    kind = RevisionKind.ENTERED_IN_ERROR
+    return Revision(kind, made, made_by, why, record.body, with_status(record.results, kind), record.key_hash)
+
+
+def read_current(connection: Connection, vault: Vault, response_id: str) -> Record:
+    """Read a response as it stands now, with where its earlier versions stand in the EHR; NotFound if there is none."""
+    (record,) = as_they_stand(connection, vault, (read_kept(connection, vault, response_id),))
+    return record
+
+
+def find_current(connection: Connection, vault: Vault, response_id: str) -> Record | None:
+    """Read a response as it stands now; None if there is none."""
+    known = connection.execute(sa.select(t.response.c.id).where(t.response.c.id == response_id)).first()
+    return None if known is None else read_current(connection, vault, response_id)
+
+
+def revised_ids(connection: Connection) -> frozenset[str]:
+    """Name the responses that have later versions."""
+    return frozenset(connection.execute(sa.select(t.revision.c.response).distinct()).scalars())
+
+
+def as_they_stand(connection: Connection, vault: Vault, records: Iterable[Record]) -> tuple[Record, ...]:
+    """Give records in their latest versions."""
+    records = tuple(records)
+    latest = _latest(connection, [each.id for each in records])
+    return tuple(
+        each if (row := latest.get(each.id)) is None else open_revision(each, row, vault) for each in records
+    )
+
+
+def open_revision(record: Record, row: Mapping[str, object], vault: Vault) -> Record:
+    """Give a record as one of its later versions has it. SealBroken if that was altered."""
+    own_id = str(row["id"])
+    stored = msgspec.json.decode(
+        vault.open("results", own_id, row["sealed_results"]),  # type: ignore[arg-type]  # a LargeBinary
+        type=StoredResults,
+    )
+    locations = row.get("locations")
+    opened = replace(
+        record,
+        body=vault.open("response", own_id, row["sealed_body"]),  # type: ignore[arg-type]  # a LargeBinary
+        results=stored.results(),
+        key_hash=str(row["key_hash"]),
+        revision=int(str(row["number"])),
+        voided=row["kind"] == RevisionKind.ENTERED_IN_ERROR,
+        revised=row["made"],  # type: ignore[arg-type]  # an Instant
+        why=str(row["why"]),
+        locations=tuple(str(locations).split()) if locations else (),
+    )
+    return _as_answered(opened)
+
+
+def _latest(connection: Connection, ids: list[str]) -> dict[str, Mapping[str, object]]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        sa.select(t.revision, t.delivery.c.locations)
+        .join(t.delivery, t.delivery.c.response == t.revision.c.response)
+        .where(t.revision.c.response.in_(ids))
+        .order_by(t.revision.c.number)
+    )
+    return {row.response: dict(row._mapping) for row in rows}
+
+
+def _check_open(connection: Connection, response_id: str) -> None:
+    ended = sa.select(t.revision.c.id).where(
+        t.revision.c.response == response_id, t.revision.c.kind == RevisionKind.ENTERED_IN_ERROR
+    )
+    if connection.execute(ended).first() is not None:
+        raise Conflict(
+            "This response is marked as entered in error already.", "Have the form filled in again instead."
+        )
+
+
+def _way(state: DeliveryState, attempts: int, revision: Revision) -> dict[str, object]:
+    """Say how the delivery goes on: to the record, unless nothing of it can stand there or somebody decided otherwise."""
+    if revision.kind is RevisionKind.ENTERED_IN_ERROR and attempts == 0:
+        return {"state": DeliveryState.DISCARDED, "detail": _NEVER_SENT, "owner": None}
+    if state in {DeliveryState.DISCARDED, DeliveryState.SENDING}:
+        return {}  # whoever sends it just now is told by the number that there is more
+    return {
+        "state": DeliveryState.SCORED,
+        "due": revision.made,
+        "failures": 0,
+        "owner": None,
+        "delivered": None,
+        "detail": "",
+    }

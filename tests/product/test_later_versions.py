@@ -1,0 +1,210 @@
+"""A response that is amended, or was entered in error: one set of Observations, changed where it stands."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from plugin.ledger import tables as t
+from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.writing import DocumentForm, FlowsheetRow, WriterKind, Writing
+from tests.product.collecting import (
+    audited,
+    collecting_world,
+    found,
+    look,
+    rows,
+    someones_answers,
+    standing,
+    started,
+)
+from tests.product.forms import ANSWERS, question
+from tests.product.test_path import send_child_form
+from tests.product.world import World, run_world
+
+SCORES = 5
+CORRECTING = ("patient/QuestionnaireResponse.u", "patient/Observation.u", "patient/DocumentReference.u")
+ALL = Writing(
+    writers=(WriterKind.RESPONSE, WriterKind.OBSERVATIONS, WriterKind.FLOWSHEET, WriterKind.DOCUMENT),
+    rows=(FlowsheetRow("rapport-checkin-child-total", "urn:x-sandbox:flowsheet-row", "4711"),),
+    document=DocumentForm(),
+)
+
+
+async def settled(world: World, state: str = "delivered") -> Any:
+    """Wait until the one delivery is in this state, in its latest version."""
+    import asyncio
+
+    for _ in range(600):
+        (row,) = await rows(world, t.delivery)
+        if row.state == state and row.owner is None:
+            return row
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{row.state}: {row.detail}")
+
+
+async def mark(world: World, response: str, why: str = "wrong child", sure: str = "yes") -> httpx.Response:
+    """Press the button on the page of one response."""
+    page = await world.launch()
+    single = await world.browser.get(f"{page.url.path}/responses/{response}")
+    assert "Mark this response as entered in error" in single.text
+    csrf = re.search(r'name="csrf" value="([^"]+)"', single.text)
+    assert csrf
+    address = f"{page.url.path}/responses/{response}/entered-in-error"
+    return await world.browser.post(address, data={"csrf": csrf[1], "why": why, "sure": sure})
+
+
+async def ours(world: World, response: str) -> list[dict[str, Any]]:
+    """What stands in the record under identifiers of this response."""
+    every = [*await world.search("Observation"), *await world.search("DocumentReference")]
+    return [
+        each
+        for each in every
+        if any(str(own.get("value", "")).startswith(response) for own in each.get("identifier", ()))
+    ]
+
+
+async def test_an_amended_response_changes_its_observations_where_they_stand(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        await started(world)
+        reference = await world.collect(await someones_answers(world))
+        await look(world)
+        before = {each["id"] for each in await standing(world, reference, SCORES)}
+        better = [question(name, "completely") for name in ANSWERS]
+        await world.collect(await someones_answers(world, status="amended", item=better), reference)
+        await look(world)
+        await settled(world)
+        after = await standing(world, reference, SCORES)
+        assert {each["id"] for each in after} == before
+        assert {each["status"] for each in after} == {"amended"}
+        total = next(
+            each for each in after if each["code"]["coding"][0]["code"] == "rapport-checkin-child-total"
+        )
+        assert total["valueQuantity"]["value"] == 24
+        assert (await audited(world))["response-amended"] == 1
+
+
+async def test_one_that_is_marked_in_the_ehr_is_marked_in_its_observations(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        await started(world)
+        reference = await world.collect(await someones_answers(world))
+        await look(world)
+        await standing(world, reference, SCORES)
+        await world.collect(await someones_answers(world, status="entered-in-error"), reference)
+        await look(world)
+        await settled(world)
+        after = await standing(world, reference, SCORES)
+        assert {each["status"] for each in after} == {"entered-in-error"}
+        assert len(after) == SCORES
+        assert len(await found(world)) == 1
+
+
+async def test_the_clinician_marks_one_and_all_of_it_is_marked_in_the_record(tmp_path: Path) -> None:
+    async with run_world(tmp_path, writing=ALL, more_scopes=CORRECTING) as world:
+        _, response = await send_child_form(world, ANSWERS)
+        await settled(world)
+        before = len(await ours(world, response))
+        answer = await mark(world, response)
+        assert answer.status_code == 303
+        await settled(world)
+        there = await ours(world, response)
+        assert len(there) == before
+        assert {each["status"] for each in there} == {"entered-in-error"}
+        identifier = f"{IDENTIFIER_SYSTEM}|{response}"
+        (own,) = await world.search("QuestionnaireResponse", identifier=identifier)
+        assert own["status"] == "entered-in-error"
+
+
+async def test_the_reason_stands_on_the_page_and_in_the_trail(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        _, response = await send_child_form(world, ANSWERS)
+        await settled(world)
+        page = await world.follow(await mark(world, response, "filled by the sister"))
+        assert "Entered in error" in page.text
+        assert "filled by the sister" in page.text
+        assert "Mark this response" not in page.text
+        assert (await audited(world))["response-entered-in-error"] == 1
+
+
+@pytest.mark.parametrize(("why", "sure"), [("", "yes"), ("wrong child", "")])
+async def test_without_reason_or_confirmation_nothing_is_marked(tmp_path: Path, why: str, sure: str) -> None:
+    async with run_world(tmp_path) as world:
+        _, response = await send_child_form(world, ANSWERS)
+        assert (await mark(world, response, why, sure)).status_code == 422
+        assert await rows(world, t.revision) == []
+
+
+async def test_one_that_was_never_sent_is_not_sent(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        page = await world.launch()
+        people = await world.people()
+        secret = await world.hand_over(page, f"Patient/{people['amara']}")
+        world.rapport.state.rapport.worker.stop()
+        answer = await world.fill(secret, ANSWERS)
+        assert answer.status_code == 200
+        (kept,) = await rows(world, t.response)
+        await world.browser.post(f"{page.url.path}/unlock", data={"pin": "4711"})
+        vault = world.rapport.state.rapport
+        from plugin.audit import Actor
+        from plugin.delivery.revising import read_current
+        from plugin.flow import enter_in_error
+
+        record = await vault.ledger.read(lambda c: read_current(c, vault.ledger.vault, kept.id))
+        await enter_in_error(vault.intake, record, Actor("Practitioner/1"), "wrong child")
+        (delivery,) = await rows(world, t.delivery)
+        assert delivery.state == "discarded"
+        assert await ours(world, kept.id) == []
+
+
+async def test_an_ehr_that_takes_no_change_is_told_on_the_page_with_the_places(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:  # the scopes that were granted do not allow to change anything
+        _, response = await send_child_form(world, ANSWERS)
+        await settled(world)
+        page = await mark(world, response)
+        row = await settled(world, "refused")
+        page = await world.follow(page)
+        assert "Correct it by hand in the chart" in row.detail
+        assert all(each in row.detail for each in row.locations.split() if "Provenance" not in each)
+        assert "Entered in error" in page.text
+
+
+async def test_an_app_that_sends_an_amended_response_changes_the_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        own = {"system": "urn:x-app", "value": "17"}
+        first = await someones_answers(world, identifier=own)
+        saved = [await submitted(world, first)]
+        await settled(world)
+        better = [question(name, "completely") for name in ANSWERS]
+        saved.append(await submitted(world, {**first, "status": "amended", "item": better}))
+        assert len({each.headers["location"] for each in saved}) == 1
+        await settled(world)
+        response = saved[0].headers["location"].rpartition("/")[2]
+        there = await ours(world, response)
+        assert len(there) == SCORES
+        assert {each["status"] for each in there} == {"amended"}
+
+
+async def submitted(world: World, body: dict[str, Any]) -> httpx.Response:
+    """Send a response to Rapport as another app does, with a token of its launch."""
+    import json
+
+    from plugin.access.launches import launches_with_token
+
+    await world.launch()
+    rapport = world.rapport.state.rapport
+    patient = body["subject"]["reference"]
+    held = await rapport.ledger.read(
+        lambda c: launches_with_token(c, rapport.ledger.vault, "sandbox", patient, None)
+    )
+    headers = {
+        "Authorization": f"Bearer {held[0].context.tokens.access_token}",
+        "Content-Type": "application/fhir+json",
+        "Accept": "application/fhir+json",
+    }
+    answer = await world.browser.post(
+        "/sites/sandbox/fhir/QuestionnaireResponse", content=json.dumps(body), headers=headers
+    )
+    assert answer.status_code in {200, 201}, answer.text
+    return answer
