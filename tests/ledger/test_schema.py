@@ -78,13 +78,15 @@ def test_an_upgraded_database_has_the_tables_of_a_new_one(old: str) -> None:
 def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/made-with-it.sqlite3")
     with engine.connect() as connection, connection.execution_options(writing=True).begin():
-        later = {"note", "note_delivery", "review", "sign_off", "collecting", "collected"}
+        later = {"note", "note_delivery", "review", "sign_off", "collecting", "collected", "revision"}
         made = [each for each in tables.metadata.sorted_tables if each.name not in later]
         tables.metadata.create_all(connection, tables=made)
         for column in ("gate", "gate_answer", "gate_answered"):
             connection.exec_driver_sql(f"ALTER TABLE invitation DROP COLUMN {column}")
         connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN locked_for")
         connection.exec_driver_sql("ALTER TABLE response DROP COLUMN collected")
+        for table in ("delivery", "attempt"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN revision")
         for name in ("site_patient_received", "site_received", "site_instrument", "launch"):
             connection.exec_driver_sql(f"DROP INDEX ix_response_{name}")
         connection.exec_driver_sql("CREATE INDEX ix_response_site_patient ON response (site, patient)")
