@@ -149,7 +149,7 @@ def test_a_site_says_how_it_writes(tmp_path: Path) -> None:
 
 def test_documents_ask_for_their_scope_unless_scopes_are_set(tmp_path: Path) -> None:
     documents = '[site.document]\nformats = ["text"]\n'
-    wanted = "patient/DocumentReference.crs"
+    wanted = "patient/DocumentReference.crus"
     assert wanted in read(tmp_path, MINIMAL + documents).sites["clinic"].scopes
     assert wanted not in read(tmp_path, MINIMAL).sites["clinic"].scopes
     own = 'scopes = ["launch"]\n' + documents
