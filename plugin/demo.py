@@ -122,7 +122,7 @@ def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
     ehr = f"http://localhost:{port - 1}"
     issuer = sandbox_settings(port - 1, f"http://127.0.0.1:{port}", ":memory:", personality).issuer
-    documents = '"patient/DocumentReference.crs", ' if personality in _WRITING else ""
+    documents = '"patient/DocumentReference.crus", ' if personality in _WRITING else ""
     return f"""\
 [server]
 base_url = "http://127.0.0.1:{port}"
@@ -139,7 +139,7 @@ frame_ancestors = ["{ehr}"]
 scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
-  "patient/QuestionnaireResponse.crs", "patient/Observation.crs", "patient/Provenance.c",
+  "patient/QuestionnaireResponse.crus", "patient/Observation.crus", "patient/Provenance.c",
   "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r", "messaging/ui",
 ]
 show_medication = true
