@@ -1,5 +1,6 @@
 """The auditor's pages in a real browser: without a mouse, for axe-core, at every width, printed."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from tests.browser import find_chromium, sandbox_arguments
+from tests.product.demonstration import ROOT
 from tests.product.test_auditing import (
     BOOK,
     SYSTEM,
@@ -50,6 +52,12 @@ async def audit(tmp_path: Path) -> AsyncIterator[Audit]:
         (total,) = await world.search("Observation", identifier=f"{SYSTEM}|{audit.response}/score-total")
         await alter(world, total)
         yield audit
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where screenshots go: the documentation's folder if RAPPORT_SCREENSHOTS asks for new ones."""
+    return ROOT / "docs" / "screenshots" if os.environ.get("RAPPORT_SCREENSHOTS") else tmp_path
 
 
 @asynccontextmanager
@@ -138,10 +146,11 @@ async def test_a_search_needs_no_mouse(browser: Browser, audit: Audit) -> None:
 
 
 async def test_a_station_of_the_picture_opens_its_details_without_a_mouse(
-    browser: Browser, audit: Audit
+    browser: Browser, audit: Audit, pictures: Path
 ) -> None:
     async with opened(browser, audit, viewport={"width": 1280, "height": 900}) as page:
         await page.goto(audit.chain)
+        await page.screenshot(path=pictures / "audit-chain.png")
         views = page.locator("details", has=page.locator("#views"))
         await expect(views).not_to_have_attribute("open", "")
         station = page.locator(".stations a[href='#views']")
