@@ -490,6 +490,31 @@ async def test_looking_writes_nothing_but_the_trail(audit: Audit) -> None:
     assert await ledger.read(everything) == before
 
 
+async def test_no_page_of_auditors_reads_by_the_way_that_can_write(
+    audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Watched where it is called: a page that read by the ordinary way would show the same.
+    review = await drawn(audit)
+    ledger = audit.world.rapport.state.rapport.ledger
+    own, callers = ledger.read, set()
+
+    async def watched(look: Any) -> Any:
+        callers.add(look.__module__)
+        return await own(look)
+
+    monkeypatch.setattr(ledger, "read", watched)
+    for path in PAGES:
+        await audit.get(path.format(response=audit.response, review=review))
+    assert "plugin.routes.state" in callers  # signing in
+    auditors = (
+        "plugin.auditing",
+        "plugin.routes.auditing",
+        "plugin.routes.reviewing",
+        "plugin.routes.inspecting",
+    )
+    assert not [each for each in callers if each.startswith(auditors)]
+
+
 async def test_what_auditors_pages_read_by_cannot_write_any_table(audit: Audit) -> None:
     reading = audit.world.rapport.state.rapport.reading
     for table in t.metadata.sorted_tables:
