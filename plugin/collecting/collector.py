@@ -149,7 +149,9 @@ class Collector:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), _IDLE)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the waking.
+            async with asyncio.timeout(_IDLE):
+                await self._wake.wait()
         except TimeoutError:
             return
 

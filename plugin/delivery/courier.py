@@ -58,7 +58,9 @@ class NoteCourier:
             except sa.exc.SQLAlchemyError as error:
                 _log.error("note.database", error=type(error).__name__)
             try:
-                await asyncio.wait_for(self._wake.wait(), _IDLE)
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the waking.
+                async with asyncio.timeout(_IDLE):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
