@@ -1,0 +1,212 @@
+"""Every address of Rapport, asked by every kind of person: who is let in, who is not. The table in the documentation is made of this.
+
+Write the table again: python -m tests.security.walking
+"""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import sqlalchemy as sa
+
+from plugin.app import PARTS
+from plugin.ledger import tables as t
+from plugin.research_settings import Research
+from plugin.roles import Role, RoleBook
+from tests.product.forms import ANSWERS
+from tests.product.test_administering import sign_in
+from tests.product.test_bad_input import app_token
+from tests.product.world import World, run_world
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "permissions.md"
+START, END = "<!-- every address -->", "<!-- end of every address -->"
+STAFF = {
+    Role.SUPERVISOR: "201",
+    Role.AUDITOR: "205",
+    Role.ADMINISTRATOR: "206",
+    Role.RESEARCHER: "203",
+}
+BOOK = RoleBook({f"Practitioner/{who}": frozenset({role}) for role, who in STAFF.items()})
+ASKING = (
+    "nobody",
+    "respondent",
+    "another patient's respondent",
+    "clinician",
+    "another patient's clinician",
+    *(str(role) for role in STAFF),
+    "app of the patient",
+    "app of another patient",
+)
+_DENIED = {401, 403, 404, 410}
+_LAST = re.compile(r"/(return|end|withdraw|retract|submit)$")  # these end what others need
+
+
+@dataclass
+class Asking:
+    """Somebody who asks: a browser with what it has, and headers of its own."""
+
+    browser: httpx.AsyncClient
+    headers: dict[str, str] = field(default_factory=dict)
+    desk: str | None = None
+
+
+@dataclass
+class Scene:
+    """A world in which Amara has a launch, an invitation, a response; and everybody who may ask about her."""
+
+    world: World
+    asking: dict[str, Asking]
+    launch: str
+    invitation: str
+    response: str
+
+    def address(self, template: str, who: str) -> str:
+        """Fill the template with what is Amara's; a desk is one's own, else the administrator's."""
+        own = self.asking[who].desk or self.asking[str(Role.ADMINISTRATOR)].desk or ""
+        values = {
+            "launch": self.launch,
+            "invitation": self.invitation,
+            "response": self.response,
+            "resource_id": self.response,
+            "desk": own,
+            "site_id": "sandbox",
+            "service": "alliance-patient-view",
+            "kind": "QuestionnaireResponse",
+            "instrument": "rapport-checkin-child",
+        }
+        return re.sub(r"\{(\w+)(:\w+)?\}", lambda m: values.get(m[1], self.response), template)
+
+
+def routes() -> list[tuple[str, str]]:
+    """Give every (method, path) that is served; those that end something last."""
+    found = {
+        (method, route.path)
+        for module in PARTS
+        for route in module.router.routes
+        for method in getattr(route, "methods", ())
+        if method not in {"HEAD", "OPTIONS"}
+    }
+    return sorted(found, key=lambda each: (bool(_LAST.search(each[1])), each[1], each[0]))
+
+
+async def open_scene(world: World) -> Scene:
+    """Sign everybody in."""
+    people = await world.people()
+    asking = {"nobody": Asking(world.new_browser())}
+
+    async def clinician(name: str, patient: str) -> tuple[Asking, str]:
+        browser = world.new_browser()
+        page = await world.launch(patient, browser=browser)
+        assert page.status_code == 200, page.text
+        asking[name] = Asking(browser)
+        return asking[name], str(page.url).rpartition("/")[2].partition("?")[0]
+
+    async def respondent(name: str, patient: str) -> None:
+        world.browser = world.new_browser()
+        page = await world.launch(patient)
+        secret = await world.hand_over(page, f"Patient/{people[patient]}")
+        asking[name] = Asking(world.new_browser(), {"X-Rapport-Invitation": secret})
+
+    world.browser = world.new_browser()
+    page = await world.launch("amara")
+    sent = await world.fill(await world.hand_over(page, f"Patient/{people['amara']}"), ANSWERS)
+    assert sent.status_code == 200, sent.text
+    await respondent("respondent", "amara")
+    await respondent("another patient's respondent", "mateo")
+    _, launch = await clinician("clinician", "amara")
+    await clinician("another patient's clinician", "mateo")
+    for role, who in STAFF.items():
+        browser, desk = await sign_in(world, who)
+        asking[str(role)] = Asking(browser, desk=desk.url.path.rpartition("/")[2])
+    for name, patient in (("app of the patient", "amara"), ("app of another patient", "mateo")):
+        token = await app_token(world, patient)
+        asking[name] = Asking(world.new_browser(), {"Authorization": f"Bearer {token}"})
+    ledger = world.rapport.state.rapport.ledger
+    response = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().first())
+    waiting = sa.select(t.invitation.c.id).where(
+        t.invitation.c.patient == f"Patient/{people['amara']}", t.invitation.c.state != "submitted"
+    )
+    invitation = await ledger.read(lambda c: c.execute(waiting).scalars().first())
+    return Scene(world, asking, launch, str(invitation), str(response))
+
+
+async def ask(scene: Scene, who: str, method: str, template: str) -> int:
+    """Ask one address as one of them, with a CSRF token that fits: gives the status."""
+    one = scene.asking[who]
+    address = scene.address(template, who)
+    vault = scene.world.rapport.state.rapport.ledger.vault
+    owner = address.split("/")[2] if address.startswith(("/launches/", "/desks/")) else ""
+    data = {"csrf": vault.digest("csrf", owner)} if owner else None
+    body = {"json": {"answers": {}}} if template.startswith("/fill") and method != "GET" else {"data": data}
+    if method == "GET":
+        body = {}
+    if template.endswith(("/events", "/stream")):
+        return await _first_status(one, address)
+    answer = await one.browser.request(method, address, headers=one.headers, **body)  # type: ignore[arg-type] # one of data and json
+    return answer.status_code
+
+
+async def _first_status(one: Asking, address: str) -> int:
+    """Ask a stream that does not end, for its status only."""
+
+    async def first() -> int:
+        async with one.browser.stream("GET", address, headers=one.headers) as answer:
+            return answer.status_code
+
+    try:
+        return await asyncio.wait_for(first(), 5)
+    except TimeoutError:
+        return 200  # it began, and goes on
+
+
+async def walk(
+    scene: Scene, tell: Callable[[str], None] = lambda _: None
+) -> dict[tuple[str, str], dict[str, int]]:
+    """Ask everything as everybody; the person whose it is asks last."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for method, template in routes():
+        tell(f"{method} {template}")
+        statuses = {}
+        for who in sorted(ASKING, key=lambda each: each in {"clinician", "respondent"}):
+            statuses[who] = await ask(scene, who, method, template)
+        found[method, template] = statuses
+    return found
+
+
+def lets_in(status: int) -> bool:
+    """Tell whether a status means that somebody was let in; what is wrong with an empty form comes after that."""
+    return status not in _DENIED and status < 500
+
+
+def table(found: dict[tuple[str, str], dict[str, int]]) -> str:
+    """Write what was found as the documentation shows it."""
+    lines = [f"| address | {' | '.join(ASKING)} |", f"|---|{'---|' * len(ASKING)}"]
+    for (method, template), statuses in sorted(found.items(), key=lambda each: (each[0][1], each[0][0])):
+        marks = " | ".join("yes" if lets_in(statuses[who]) else "–" for who in ASKING)
+        lines.append(f"| `{method} {template}` | {marks} |")
+    return "\n".join(lines)
+
+
+async def walk_a_world(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
+    """Start a world, walk it."""
+    research = Research(folder / "research.salt")
+    research.make_salt()
+    async with run_world(folder, roles=BOOK, research=research) as world:
+        return await walk(await open_scene(world))
+
+
+def main() -> None:
+    """Write the table into the documentation."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = table(asyncio.run(walk_a_world(Path(folder))))
+    page = PAGE.read_text(encoding="utf-8")
+    whole = f"{START}\n{text}\n{END}"
+    PAGE.write_text(re.sub(f"{START}.*{END}", lambda _: whole, page, flags=re.S), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
