@@ -30,6 +30,13 @@ STAFF = {
     Role.ADMINISTRATOR: "206",
     Role.RESEARCHER: "203",
 }
+SCOPES = tuple(
+    f"system/{kind}.rs"
+    for kind in (
+        *("Patient", "Encounter", "Observation", "QuestionnaireResponse", "Provenance", "DocumentReference"),
+        *("MedicationStatement", "MedicationRequest", "Consent"),
+    )
+)
 BOOK = RoleBook({f"Practitioner/{who}": frozenset({role}) for role, who in STAFF.items()})
 ASKING = (
     "nobody",
@@ -41,7 +48,25 @@ ASKING = (
     "app of the patient",
     "app of another patient",
 )
+PATIENT, INSTRUMENT = "jayden", "rapport-checkin-adolescent"  # old enough for a link
+NOTE = "6f1d1b5e-0c0a-4b0e-9a51-3f6f3f8c0001"
+STRANGERS = {
+    "nobody",
+    "another patient's respondent",
+    "another patient's clinician",
+    "administrator",
+    "researcher",
+    "app of another patient",
+}
 _DENIED = {401, 403, 404, 410}
+_FORM = {
+    "why": "A review of access",
+    "first": "2026-01-01",
+    "last": "2026-12-31",
+    "text": "A note",
+    "note": NOTE,
+    "asked": "1",
+}
 _LAST = re.compile(r"/(return|end|withdraw|retract|submit)$")  # these end what others need
 
 
@@ -56,19 +81,22 @@ class Asking:
 
 @dataclass
 class Scene:
-    """A world in which Amara has a launch, an invitation, a response; and everybody who may ask about her."""
+    """A world in which Jayden has a launch, an invitation, a response; and everybody who may ask about her."""
 
     world: World
     asking: dict[str, Asking]
     launch: str
     invitation: str
     response: str
+    review: str = "none-yet"
 
     def address(self, template: str, who: str) -> str:
-        """Fill the template with what is Amara's; a desk is one's own, else the administrator's."""
+        """Fill the template with what is Jayden's; a desk is one's own, else the administrator's."""
         own = self.asking[who].desk or self.asking[str(Role.ADMINISTRATOR)].desk or ""
         values = {
             "launch": self.launch,
+            "note": NOTE,
+            "review": self.review,
             "invitation": self.invitation,
             "response": self.response,
             "resource_id": self.response,
@@ -108,45 +136,63 @@ async def open_scene(world: World) -> Scene:
     async def respondent(name: str, patient: str) -> None:
         world.browser = world.new_browser()
         page = await world.launch(patient)
-        secret = await world.hand_over(page, f"Patient/{people[patient]}")
+        form = INSTRUMENT if patient == PATIENT else "rapport-checkin-child"
+        secret = await world.hand_over(page, f"Patient/{people[patient]}", form)
         asking[name] = Asking(world.new_browser(), {"X-Rapport-Invitation": secret})
 
     world.browser = world.new_browser()
-    page = await world.launch("amara")
-    sent = await world.fill(await world.hand_over(page, f"Patient/{people['amara']}"), ANSWERS)
+    page = await world.launch(PATIENT)
+    sent = await world.fill(await world.hand_over(page, f"Patient/{people[PATIENT]}", INSTRUMENT), ANSWERS)
     assert sent.status_code == 200, sent.text
-    await respondent("respondent", "amara")
+    await respondent("respondent", PATIENT)
     await respondent("another patient's respondent", "mateo")
-    _, launch = await clinician("clinician", "amara")
+    one, launch = await clinician("clinician", PATIENT)
+    link = {
+        "csrf": world.rapport.state.rapport.ledger.vault.digest("csrf", launch),
+        "respondent": f"Patient/{people[PATIENT]}",
+        "instrument": INSTRUMENT,
+        "language": "en",
+        "way": "link",
+    }
+    made = await one.browser.post(f"/launches/{launch}/invitations", data=link)
+    assert made.status_code == 303, made.text
+    invitation = made.headers["location"].rpartition("/")[2].partition("?")[0].partition("#")[0]
     await clinician("another patient's clinician", "mateo")
     for role, who in STAFF.items():
         browser, desk = await sign_in(world, who)
         asking[str(role)] = Asking(browser, desk=desk.url.path.rpartition("/")[2])
-    for name, patient in (("app of the patient", "amara"), ("app of another patient", "mateo")):
+    for name, patient in (("app of the patient", PATIENT), ("app of another patient", "mateo")):
         token = await app_token(world, patient)
         asking[name] = Asking(world.new_browser(), {"Authorization": f"Bearer {token}"})
     ledger = world.rapport.state.rapport.ledger
     response = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().first())
-    waiting = sa.select(t.invitation.c.id).where(
-        t.invitation.c.patient == f"Patient/{people['amara']}", t.invitation.c.state != "submitted"
-    )
-    invitation = await ledger.read(lambda c: c.execute(waiting).scalars().first())
     return Scene(world, asking, launch, str(invitation), str(response))
 
 
 async def ask(scene: Scene, who: str, method: str, template: str) -> int:
-    """Ask one address as one of them, with a CSRF token that fits: gives the status."""
+    """Ask one address as one of them, with a CSRF token that fits: gives the status.
+
+    AssertionError if somebody who has nothing to do with Jayden reads the name.
+    """
     one = scene.asking[who]
     address = scene.address(template, who)
     vault = scene.world.rapport.state.rapport.ledger.vault
     owner = address.split("/")[2] if address.startswith(("/launches/", "/desks/")) else ""
-    data = {"csrf": vault.digest("csrf", owner)} if owner else None
-    body = {"json": {"answers": {}}} if template.startswith("/fill") and method != "GET" else {"data": data}
-    if method == "GET":
-        body = {}
+    data = {"csrf": vault.digest("csrf", owner), **_FORM} if owner else None
+    body: dict[str, object] = {}
+    headers = one.headers
+    if method != "GET" and template.startswith("/fill"):
+        body = {"json": {"answers": {}}}
+    elif method != "GET" and "QuestionnaireResponse" in template:
+        headers = {**headers, "Content-Type": "application/fhir+json"}
+        body = {"content": b'{"resourceType":"QuestionnaireResponse"}'}
+    elif method != "GET":
+        body = {"data": data}
     if template.endswith(("/events", "/stream")):
         return await _first_status(one, address)
-    answer = await one.browser.request(method, address, headers=one.headers, **body)  # type: ignore[arg-type] # one of data and json
+    answer = await one.browser.request(method, address, headers=headers, **body)  # type: ignore[arg-type] # one way of giving a body
+    if who in STRANGERS:
+        assert not re.search("Jayden|Whitehorse", answer.text), f"{who} reads the name at {method} {template}"
     return answer.status_code
 
 
@@ -163,6 +209,12 @@ async def _first_status(one: Asking, address: str) -> int:
         return 200  # it began, and goes on
 
 
+async def newest_review(world: World) -> str:
+    """Give the review that was drawn on the way."""
+    drawn = sa.select(t.review.c.id)
+    return str(await world.rapport.state.rapport.ledger.read(lambda c: c.execute(drawn).scalars().first()))
+
+
 async def walk(
     scene: Scene, tell: Callable[[str], None] = lambda _: None
 ) -> dict[tuple[str, str], dict[str, int]]:
@@ -170,6 +222,8 @@ async def walk(
     found: dict[tuple[str, str], dict[str, int]] = {}
     for method, template in routes():
         tell(f"{method} {template}")
+        if "{review}" in template:
+            scene.review = await newest_review(scene.world)
         statuses = {}
         for who in sorted(ASKING, key=lambda each: each in {"clinician", "respondent"}):
             statuses[who] = await ask(scene, who, method, template)
@@ -195,7 +249,9 @@ async def walk_a_world(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
     """Start a world, walk it."""
     research = Research(folder / "research.salt")
     research.make_salt()
-    async with run_world(folder, roles=BOOK, research=research) as world:
+    async with run_world(
+        folder, roles=BOOK, research=research, backend_scopes=SCOPES, auditors_see_answers=True
+    ) as world:
         return await walk(await open_scene(world))
 
 
