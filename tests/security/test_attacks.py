@@ -86,15 +86,21 @@ async def test_a_launch_from_anywhere_else_contacts_nobody(world: World, query: 
 )
 async def test_no_parameter_leads_a_browser_elsewhere(world: World, path: str, parameter: str) -> None:
     answer = await world.browser.get(path, params={parameter: "https://evil.invalid/"})
-    location = answer.headers.get("location", "")
-    assert httpx.URL(location).host in {"", httpx.URL(EHR).host, httpx.URL(RAPPORT).host}
-    redirect = httpx.URL(location).params.get("redirect_uri", f"{RAPPORT}/callback")
-    assert redirect == f"{RAPPORT}/callback"
+    for _ in range(3):  # Rapport asks whether the browser keeps cookies, at its own address
+        location = httpx.URL(answer.headers.get("location", ""))
+        assert location.host in {"", httpx.URL(EHR).host, httpx.URL(RAPPORT).host}
+        if answer.status_code != 303 or location.host:
+            break
+        answer = await world.browser.get(str(location))
+    if location.host:
+        assert location.params["redirect_uri"] == f"{RAPPORT}/callback"
 
 
 async def test_a_foreign_host_header_changes_no_address(world: World) -> None:
-    answer = await world.browser.get("/standalone/sandbox", headers={"Host": "evil.invalid"})
-    assert "evil.invalid" not in answer.headers.get("location", "")
+    asked = await world.browser.get("/standalone/sandbox", headers={"Host": "evil.invalid"})
+    answer = await world.browser.get(asked.headers["location"], headers={"Host": "evil.invalid"})
+    assert answer.status_code == 303
+    assert "evil.invalid" not in asked.headers["location"] + answer.headers["location"]
     home = await world.browser.get("/", headers={"Host": "evil.invalid", "X-Forwarded-Host": "evil.invalid"})
     assert "evil.invalid" not in home.text
 
