@@ -19,6 +19,7 @@ from plugin.commands import (
     keys,
     norms,
     packages,
+    patients,
     research,
     signing_keys,
 )
@@ -59,6 +60,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(norms.app, name="norms")
 app.add_typer(research.app, name="research")
 app.add_typer(signing_keys.app, name="signing-keys")
+app.add_typer(patients.app, name="patient")
 app.command()(doctor)
 app.command()(rescore)
 app.command()(worker)

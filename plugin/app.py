@@ -22,12 +22,14 @@ from plugin.audit.trail import Clock
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.collecting import Collector, book
+from plugin.configuration import describe, note_configuration
 from plugin.delivery import outbox
 from plugin.delivery.courier import NoteCourier
 from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import GRACE, DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
 from plugin.flow import Intake
+from plugin.housekeeping import Housekeeping
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
@@ -133,6 +135,9 @@ def create_app(
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
             await rapport.ledger.bookkeep(lambda connection: book.release_leases(connection, clock()))
+        sections = describe(settings, stock.catalogue)
+        await note_configuration(rapport.ledger, rapport.trail, clock, sections)
+        app.state.housekeeping = Housekeeping(rapport.ledger, rapport.trail, clock)
         log = TransparencyLog(
             settings.log_folder, LogSigner(settings.log_name, settings.log_key), rapport.ledger
         )
@@ -146,13 +151,15 @@ def create_app(
         collecting = asyncio.create_task(rapport.collector.run())
         logging = asyncio.create_task(log.run())
         delivering_notes = asyncio.create_task(rapport.courier.run())
+        keeping_house = asyncio.create_task(app.state.housekeeping.run())
         try:
             yield
         finally:
             await rapport.verification.stop()
             logging.cancel()
             delivering_notes.cancel()
-            await asyncio.wait({logging, delivering_notes})
+            keeping_house.cancel()
+            await asyncio.wait({logging, delivering_notes, keeping_house})
             rapport.worker.stop()
             await stop_collecting(rapport.collector, collecting)
             await asyncio.wait({worker})

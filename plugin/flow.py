@@ -17,15 +17,15 @@ from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep
 from plugin.delivery.revising import Revision, RevisionKind, find_current, revise, void
 from plugin.errors import Conflict
-from plugin.ledger import Ledger
+from plugin.ledger import AuditRow, Ledger
 from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
-from plugin.responses import Response, check_response, read_response
+from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
-from questionnaires import Catalogue, Instrument
+from questionnaires import Catalogue, CatalogueError, Instrument
 
 log = structlog.get_logger()
 
@@ -73,6 +73,17 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
     Conflict if its identifier was used for other content. The same response again gives the same answer.
     """
     begun = time.perf_counter()
+    try:
+        saved = await _take(intake, arrival)
+    except (UnreadableResponse, CatalogueError, InvalidResponse, Conflict) as refused:
+        await intake.ledger.record(_refusal(intake, arrival, refused))
+        raise
+    intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
+    log.info("response.kept", response=saved.id, site=arrival.site, replayed=saved.replayed)
+    return saved
+
+
+async def _take(intake: Intake, arrival: Arrival) -> Saved:
     response = read_response(arrival.body)
     instrument = intake.catalogue.by_canonical(response.questionnaire)
     answers = check_response(response, instrument, patient=arrival.patient)
@@ -89,9 +100,26 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
     if await _has_changed(intake, arrival, response, record):
         return await _amend(intake, arrival, record, scores)
     fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
-    intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
-    log.info("response.kept", response=record.id, site=record.site, replayed=not fresh)
     return Saved(record.id, scores, replayed=not fresh)
+
+
+def _refusal(intake: Intake, arrival: Arrival, refused: Exception) -> AuditRow:
+    # What is wrong with a response may repeat what was answered: the trail says only what kind of refusal it was.
+    return intake.trail.entry(
+        Kind.RESPONSE_RECEIVED,
+        arrival.actor,
+        site=arrival.site,
+        patient=arrival.patient,
+        failure=_REFUSED[next(kind for kind in _REFUSED if isinstance(refused, kind))],
+    )
+
+
+_REFUSED: dict[type[Exception], str] = {
+    UnreadableResponse: "Refused: it cannot be read as a response",
+    CatalogueError: "Refused: its form is not known",
+    InvalidResponse: "Refused: it does not fit its form",
+    Conflict: "Refused: its identifier was used for other content",
+}
 
 
 async def _has_changed(intake: Intake, arrival: Arrival, response: Response, record: Record) -> bool:

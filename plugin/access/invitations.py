@@ -32,6 +32,7 @@ class InvitationState(StrEnum):
     OPENED = "opened"
     SUBMITTED = "submitted"
     WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def check_usable(found: Invitation, now: datetime) -> None:
         )
     if found.state is InvitationState.WITHDRAWN:
         raise InvitationUnusable("This form has been withdrawn.", "Ask for a new one.")
-    if found.expires <= now:
+    if found.state is InvitationState.EXPIRED or found.expires <= now:
         raise InvitationUnusable("The time for this form has passed.", "Ask for a new one.")
 
 
@@ -244,6 +245,31 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
         )
         .values(state=InvitationState.WITHDRAWN, sealed_draft=None)
+    )
+    return changed.rowcount == 1
+
+
+def expired_invitations(connection: Connection, now: datetime) -> tuple[Invitation, ...]:
+    """List those that still count as open and whose time is over, some hundred at most."""
+    open_states = (InvitationState.CREATED, InvitationState.OPENED)
+    rows = connection.execute(
+        sa.select(invitation)
+        .where(invitation.c.state.in_(open_states), invitation.c.expires <= now)
+        .order_by(invitation.c.expires)
+        .limit(500)
+    )
+    return tuple(_invitation(row) for row in rows)
+
+
+def mark_expired(connection: Connection, invitation_id: str) -> bool:
+    """Close one whose time is over, and forget its draft: nobody can send it any more. False if it is closed already."""
+    changed = connection.execute(
+        invitation.update()
+        .where(
+            invitation.c.id == invitation_id,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        )
+        .values(state=InvitationState.EXPIRED, sealed_draft=None)
     )
     return changed.rowcount == 1
 

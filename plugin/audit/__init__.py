@@ -1,5 +1,6 @@
 """Who did what, when, with what result: the audit trail."""
 
-from plugin.audit.trail import Actor, Kind, Trail
+from plugin.audit.kinds import Kind
+from plugin.audit.trail import Actor, Trail, end_of_token
 
-__all__ = ["Actor", "Kind", "Trail"]
+__all__ = ["Actor", "Kind", "Trail", "end_of_token"]

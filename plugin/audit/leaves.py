@@ -34,6 +34,8 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "review": (t.review, "id", {}),
     "sign_off": (t.sign_off, "id", {"sealed_comment": "sign-off"}),
     "revision": (t.revision, "id", {"sealed_body": "response", "sealed_results": "results"}),
+    "configuration": (t.configuration, "id", {}),
+    "erasure": (t.erasure, "id", {}),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.

@@ -320,7 +320,11 @@ class Collector:
     async def _note_search(self, visit: _Visit) -> None:
         """Tell the trail that the record was searched, whenever something came of it."""
         entry = self._intake.trail.entry(
-            Kind.RECORD_SEARCHED, COLLECTOR, site=visit.standing.site, server=visit.ehr.base
+            Kind.RECORD_SEARCHED,
+            COLLECTOR,
+            site=visit.standing.site,
+            server=visit.ehr.base,
+            query="QuestionnaireResponse?_lastUpdated=since the last search",
         )
         await self._intake.ledger.record(entry)
 

@@ -14,6 +14,9 @@ app.add_typer(log_app, name="log")
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
 ]
+TsaRootsArgument = Annotated[
+    Path, typer.Option("--tsa-roots", help="PEM file of root certificates that the authority's lead to.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -42,6 +45,14 @@ def verify(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report for people into this file.")] = None,
     pdf: Annotated[Path | None, typer.Option(help="The same as PDF (extra `pdf`).")] = None,
+    tsa_roots: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of root certificates: the kept checkpoints' time-stamps are checked."),
+    ] = None,
+    witness_key: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="A witness's verifier key: its cosignatures are checked. Repeatable."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every score, and hold every row against the log and its signature. Exit status 1 if anything is wrong."""
@@ -49,14 +60,21 @@ def verify(
 
     told = verifying.Told(as_json, html, pdf)
     if export is not None:
-        for name, given in (("--against", against), ("--ehr", ehr)):
+        others = (
+            ("--against", against),
+            ("--ehr", ehr),
+            ("--tsa-roots", tsa_roots),
+            ("--witness", witness_key),
+        )
+        for name, given in others:
             if given is not None:
                 raise typer.BadParameter("It is for a ledger, not for an export.", param_hint=name)
         good = audit_exports.verify_export(export, key, told)
     elif key is not None:
         raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")
     else:
-        good = verifying.verify(config, against, ehr, told)
+        trusted = verifying.read_trusted(tsa_roots, witness_key or [])
+        good = verifying.verify(config, verifying.Asked(against, ehr, trusted), told)
     if not good:
         raise typer.Exit(1)
 
@@ -98,6 +116,30 @@ def checkpoint(config: ConfigOption = Path("rapport.toml")) -> None:
     from plugin.commands import auditing
 
     auditing.checkpoint(config)
+
+
+@log_app.command("timestamp")
+def timestamp(
+    authority: Annotated[str, typer.Argument(help="Address of a time-stamping authority (RFC 3161).")],
+    tsa_roots: TsaRootsArgument,
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Have a time-stamping authority stamp the checkpoint, check the stamp, and keep both beside the log."""
+    from plugin.commands import anchoring
+
+    anchoring.timestamp(config, authority, tsa_roots)
+
+
+@log_app.command("witness")
+def witness(
+    address: Annotated[str, typer.Argument(help="The witness's submission prefix (C2SP tlog-witness).")],
+    key: Annotated[str, typer.Option(help="The witness's verifier key, name+id+key.")],
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Have a witness cosign the checkpoint, check its cosignature, and keep it beside the log."""
+    from plugin.commands import anchoring
+
+    anchoring.witness(config, address, key)
 
 
 @log_app.command("prove")

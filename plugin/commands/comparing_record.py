@@ -81,7 +81,12 @@ def _account_for(settings: Settings, opened: Opened, site: str) -> None:
     trail = Trail(settings.base_url, lambda: datetime.now(UTC))
     actor = Actor(display=f"{getpass.getuser()} at the command line")
     entry = trail.entry(
-        Kind.RECORD_COMPARED, actor, site=site, server=settings.sites[site].base, reason="Audit"
+        Kind.RECORD_COMPARED,
+        actor,
+        site=site,
+        server=settings.sites[site].base,
+        reason="Audit",
+        query="Observation, QuestionnaireResponse, Provenance of every patient in the ledger",
     )
     ledger = Ledger(settings.database, opened.vault)
     try:

@@ -132,7 +132,25 @@ def _changing(config: Path) -> Iterator[_Apply]:
         kind: Kind, responses: tuple[str, ...], change: Callable[[Connection], object], why: str | None = None
     ) -> None:
         about = tuple(f"QuestionnaireResponse/{each}" for each in responses)
-        asyncio.run(ledger.write(change, trail.entry(kind, operator, about=about, reason=why)))
+
+        async def record() -> None:
+            # One delivery is of one patient; the trail of that patient tells of it.
+            one = (
+                await ledger.read(lambda connection: changes.find_delivery(connection, responses[0]))
+                if len(responses) == 1
+                else None
+            )
+            entry = trail.entry(
+                kind,
+                operator,
+                site=one.site if one else None,
+                patient=one.patient if one else None,
+                about=about,
+                reason=why,
+            )
+            await ledger.write(change, entry)
+
+        asyncio.run(record())
 
     try:
         yield apply

@@ -100,7 +100,8 @@ def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coe
     now = datetime.now(UTC)
     with _changing(settings) as (ledger, trail):
         who = _operator()
-        audit = trail.entry(Kind.NORM_ADOPTED, Actor(display=who), site=site, reason=why)
+        about = (chosen.instrument.partition("|")[0],)
+        audit = trail.entry(Kind.NORM_ADOPTED, Actor(display=who), site=site, about=about, reason=why)
         identity = asyncio.run(
             ledger.write(lambda c: adopt_figures(c, group, figures, who, why.strip(), now), audit)
         )
@@ -152,7 +153,8 @@ def withdraw(config: Path | None, norm: str, why: str) -> None:
     now = datetime.now(UTC)
     with _changing(read_settings(config or _DEFAULT_CONFIG)) as (ledger, trail):
         who = _operator()
-        audit = trail.entry(Kind.NORM_WITHDRAWN, Actor(display=who), reason=why)
+        about = (f"urn:uuid:{norm}",)
+        audit = trail.entry(Kind.NORM_WITHDRAWN, Actor(display=who), about=about, reason=why)
         asyncio.run(ledger.write(lambda c: withdraw_norm(c, norm, who, why.strip(), now), audit))
     _out.print(f"Norm {norm} is no longer in use.", highlight=False)
 

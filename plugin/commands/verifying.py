@@ -1,17 +1,21 @@
 """What `rapport audit verify` does with a ledger: verifies it, then the EHR's record if asked; prints and reports."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from plugin.audit.anchors import Anchors
 from plugin.commands.audit_report import Report, check_pdf, write_report
 from plugin.commands.auditing import Opened, hold_still, opening
 from plugin.commands.comparing_record import Compared, check_site, compare, print_compared
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.comparing import Tally
+from plugin.errors import Invalid
 from plugin.stock import open_stock_of
 from plugin.transparency import CheckpointInvalid, open_checkpoint
+from plugin.transparency.cosignatures import Witness
 from plugin.verify import Finding, Progress, Verifier
+from plugin.verify.anchoring import Trusted, Vouched
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,28 @@ class Told:
         check_pdf(self.pdf)
 
 
-def verify(config: Path, against: Path | None, ehr: str | None, told: Told) -> bool:
+@dataclass(frozen=True)
+class Asked:
+    """What is verified beside the ledger and its log: an older checkpoint, an EHR, whom the auditor trusts."""
+
+    against: Path | None = None
+    ehr: str | None = None
+    trusted: Trusted = field(default_factory=Trusted)
+
+
+def read_trusted(tsa_roots: Path | None, witnesses: list[str]) -> Trusted:
+    """Read the certificates and keys that the auditor gave; Invalid for a key that is none."""
+    try:
+        return Trusted(tsa_roots.read_bytes() if tsa_roots else None, tuple(map(Witness.parse, witnesses)))
+    except CheckpointInvalid as invalid:
+        raise Invalid(str(invalid), "Take it from the witness, as name+id+key.") from None
+
+
+def verify(config: Path, asked: Asked, told: Told) -> bool:
     """Verify and tell; True if nothing was altered."""
     told.check()
+    ehr = asked.ehr
+    vouched = Vouched()
     with opening(config) as opened:
         if ehr is not None:
             check_site(opened.settings, ehr)
@@ -37,24 +60,29 @@ def verify(config: Path, against: Path | None, ehr: str | None, told: Told) -> b
         progress = Progress()
         findings = list(
             shown(
-                _verifier(opened, against).verify(opened.connection, progress), progress, quiet=told.as_json
+                _verifier(opened, asked, vouched).verify(opened.connection, progress),
+                progress,
+                quiet=told.as_json,
             )
         )
         compared = None if ehr is None else _compare(opened, ehr, quiet=told.as_json)
     everything = [*findings, *(compared.findings if compared else ())]
     if told.as_json:
         record = {"ehr": {"site": compared.site, **_plain(compared.tally)}} if compared else {}
-        print_json({"progress": progress.counts(), "findings": everything, **record})
+        kept = {name: getattr(vouched, name) for name in Vouched.__slots__}
+        print_json({"progress": progress.counts(), "findings": everything, "kept": kept, **record})
     else:
         print_findings(everything)
         if compared:
             print_compared(compared)
         print_verdict(everything, progress)
-    write_report(_report(opened, progress, everything, compared), told.html, told.pdf)
+        if vouched.kept:
+            print(_said(vouched))
+    write_report(_report(opened, progress, everything, compared, vouched), told.html, told.pdf)
     return not everything
 
 
-def _verifier(opened: Opened, against: Path | None) -> Verifier:
+def _verifier(opened: Opened, asked: Asked, vouched: Vouched) -> Verifier:
     stock = open_stock_of(opened.settings)
     return Verifier(
         stock.catalogue,
@@ -62,7 +90,10 @@ def _verifier(opened: Opened, against: Path | None) -> Verifier:
         opened.vault,
         opened.tiles,
         opened.signer.verifier,
-        against.read_bytes() if against else None,
+        asked.against.read_bytes() if asked.against else None,
+        Anchors(opened.settings.log_folder),
+        asked.trusted,
+        vouched,
     )
 
 
@@ -75,7 +106,26 @@ def _compare(opened: Opened, site: str, *, quiet: bool) -> Compared:
         return compare(opened, site, said)
 
 
-def _report(opened: Opened, progress: Progress, findings: list[Finding], compared: Compared | None) -> Report:
+def _said(vouched: Vouched) -> str:
+    said = (
+        f"Checkpoints that others vouch for: {vouched.kept}, with {vouched.stamps} time-stamps and "
+        f"{vouched.cosignatures} cosignatures checked."
+    )
+    if vouched.unchecked_stamps or vouched.unchecked_cosignatures:
+        said += (
+            f" Not checked: {vouched.unchecked_stamps} time-stamps (give --tsa-roots) and "
+            f"{vouched.unchecked_cosignatures} cosignatures (give --witness)."
+        )
+    return said
+
+
+def _report(
+    opened: Opened,
+    progress: Progress,
+    findings: list[Finding],
+    compared: Compared | None,
+    vouched: Vouched,
+) -> Report:
     facts = [
         ("Responses recomputed", str(progress.responses)),
         ("Audit entries read", str(progress.audit_entries)),
@@ -83,6 +133,7 @@ def _report(opened: Opened, progress: Progress, findings: list[Finding], compare
         ("Published entries checked", str(progress.published)),
         ("The log's key", opened.signer.verifier),
         *_checkpoint(opened),
+        *([("Anchors", _said(vouched))] if vouched.kept else []),
     ]
     if compared is None:
         return Report("the ledger", facts, findings)

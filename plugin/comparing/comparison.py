@@ -14,6 +14,7 @@ from plugin.comparing.expected import Expected, expected_of, own_identifiers
 from plugin.delivery.account import Account, read_all_of
 from plugin.delivery.writers import OBSERVATION
 from plugin.ehr import EhrError, JsonObject, NotFound
+from plugin.erasure import erasures_of
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
@@ -234,7 +235,10 @@ class Comparison:
                 if address in self._told or address in self._seen:
                     continue
                 self._told.add(address)
-                if patient is None:
+                subject = d.reference(each.get("subject")) or ""
+                if patient is None and erasures_of(connection, self.vault, self.site, subject):
+                    self._note_erased()
+                elif patient is None:
                     what = f"It has an identifier of Rapport's, and the ledger has no response {response}."
                     yield Finding(Flaw.ORPHAN, address, what)
                 elif d.reference(each.get("subject")) != patient:
@@ -263,6 +267,11 @@ class Comparison:
             patient = _patient_of(connection, self.site, identifier.partition("/")[0])
             if patient is None or d.reference(found[0].get("subject")) != patient:
                 yield from self._others(connection, {identifier: found})
+
+    def _note_erased(self) -> None:
+        said = "Results of patients of whom everything was erased here: they stand in the EHR, and nothing to compare with."
+        if said not in self.tally.not_looked_at:
+            self.tally.not_looked_at.append(said)
 
     def _leave_out(self, reason: str) -> None:
         self.tally.not_looked_at.append(

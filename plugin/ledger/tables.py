@@ -338,6 +338,33 @@ sign_off = Table(
     Column("signed_by", String(200), nullable=False),
 )
 
+# How the installation was configured from then on: digests by section, never what the settings say.
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("recorded", Instant, nullable=False),
+    Column("software", String(32), nullable=False),
+    Column("changed", Text, nullable=False),  # JSON list of the sections that differ from before
+    Column("sections", Text, nullable=False),  # JSON: section -> keyed digest
+    Index("ix_configuration_recorded", "recorded"),
+)
+
+# What was erased because the law asked for it. It accounts for leaves without rows; it does not name the patient.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("subject", String(64), nullable=False, index=True),  # keyed digest of site and patient
+    Column("decided", Instant, nullable=False),
+    Column("decided_by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("with_trail", Boolean, nullable=False),  # the patient's audit entries, too
+    Column("counts", Text, nullable=False),  # JSON: table -> rows
+    Column("places", Text, nullable=False),  # JSON list of the places in the log whose rows are gone
+)
+
 # The transparency log: what is to be logged, and the leaves in their order. A leaf's salt goes when its row is erased.
 log_pending = Table(
     "log_pending",

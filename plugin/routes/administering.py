@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Query
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.engine import Connection
 
@@ -36,7 +36,15 @@ from plugin.pages.staff import (
 )
 from plugin.roles import Role
 from plugin.routes.desk import frame
-from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin, desk_for
+from plugin.routes.state import (
+    CurrentRapport,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    desk_for,
+    request_line,
+)
 from plugin.stock import describe_left_out
 from plugin.writing import DEFAULT_WRITING
 
@@ -59,6 +67,7 @@ _TOLD = {
 
 @router.get("/deliveries")
 async def deliveries(
+    request: Request,
     found: AdministratorsDesk,
     rapport: CurrentRapport,
     state: Annotated[DeliveryState | None, Query()] = None,
@@ -72,7 +81,7 @@ async def deliveries(
         ),
         rapport.ledger.read(lambda connection: changes.count_deliveries(connection, site=found.site)),
     )
-    await _note(rapport, found, Kind.DELIVERIES_VIEWED)
+    await _note(rapport, found, request_line(request))
     page = DeliveriesPage(frame(rapport, found, "deliveries"), counts, state, listed, _TOLD.get(done))
     return HTMLResponse(render_deliveries(page))
 
@@ -102,6 +111,7 @@ async def release(found: AdministratorsDesk, rapport: CurrentRapport, csrf: Csrf
 
 @router.get("/deliveries/{response}")
 async def delivery(
+    request: Request,
     response: str,
     found: AdministratorsDesk,
     rapport: CurrentRapport,
@@ -110,7 +120,7 @@ async def delivery(
     """Show one delivery with its attempts."""
     listed = await _own(rapport, found, response)
     attempts = await rapport.ledger.read(lambda connection: attempts_of(connection, response))
-    await _note(rapport, found, Kind.DELIVERIES_VIEWED, (f"QuestionnaireResponse/{response}",))
+    await _note(rapport, found, request_line(request), listed)
     page = DeliveryPage(
         frame(rapport, found, "deliveries"), listed, attempts, listed.state in _FIXED, _TOLD.get(done)
     )
@@ -123,7 +133,7 @@ async def retry(
 ) -> RedirectResponse:
     """Have one tried again now; the record is searched for it first."""
     check_csrf(rapport, found, csrf)
-    await _own(rapport, found, response)
+    listed = await _own(rapport, found, response)
     now = rapport.clock()
     await _change(
         rapport,
@@ -131,6 +141,7 @@ async def retry(
         Kind.DELIVERY_RETRIED,
         (response,),
         lambda connection: changes.retry(connection, response, now),
+        patient=listed.patient,
     )
     return RedirectResponse(f"/desks/{found.id}/deliveries/{response}?done=retried", status_code=303)
 
@@ -148,7 +159,7 @@ async def discard(
     reason = why.strip()
     if len(reason) < 3:
         raise Invalid("There is no reason.", "Go back and say in a few words why it is not to be sent.")
-    await _own(rapport, found, response)
+    listed = await _own(rapport, found, response)
     await _change(
         rapport,
         found,
@@ -156,6 +167,7 @@ async def discard(
         (response,),
         lambda connection: changes.discard(connection, response, reason),
         reason,
+        listed.patient,
     )
     return RedirectResponse(f"/desks/{found.id}/deliveries/{response}?done=discarded", status_code=303)
 
@@ -234,15 +246,27 @@ async def _change(
     responses: tuple[str, ...],
     change: Callable[[Connection], object],
     why: str | None = None,
+    patient: str | None = None,
 ) -> None:
     about = tuple(f"QuestionnaireResponse/{each}" for each in responses)
-    entry = rapport.trail.entry(kind, actor_of(found), site=found.site, about=about, reason=why)
+    entry = rapport.trail.entry(
+        kind, actor_of(found), site=found.site, patient=patient, about=about, reason=why
+    )
     await rapport.ledger.write(change, entry)
     rapport.worker.wake()
 
 
-async def _note(rapport: Rapport, found: Desk, kind: Kind, about: tuple[str, ...] = ()) -> None:
-    await rapport.ledger.record(rapport.trail.entry(kind, actor_of(found), site=found.site, about=about))
+async def _note(rapport: Rapport, found: Desk, query: str, one: changes.Listed | None = None) -> None:
+    await rapport.ledger.record(
+        rapport.trail.entry(
+            Kind.DELIVERIES_VIEWED,
+            actor_of(found),
+            site=found.site,
+            patient=one.patient if one else None,
+            about=(f"QuestionnaireResponse/{one.response}",) if one else (),
+            query=query,
+        )
+    )
 
 
 def _log_size(folder: Path) -> int | None:

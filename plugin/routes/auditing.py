@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -199,20 +201,29 @@ async def _search(rapport: Rapport, found: Desk, sought: Sought, after: str | No
     except Invalid as problem:
         shown = SearchPage(desk, sought, instruments, None, problem=str(problem))
         return HTMLResponse(render_search(shown, titles), status_code=422)
-    await _note_search(rapport, found, page.found, wanted.patient)
+    await _note_search(rapport, found, sought, page.found, wanted.patient)
     shown = SearchPage(desk, sought, instruments, page, is_first=after is None)
     return HTMLResponse(render_search(shown, titles))
 
 
-async def _note_search(rapport: Rapport, found: Desk, listed: tuple[Found, ...], patient: str | None) -> None:
+async def _note_search(
+    rapport: Rapport, found: Desk, sought: Sought, listed: tuple[Found, ...], patient: str | None
+) -> None:
     """Account for a list: an entry for each patient in it, so that each patient's account names who has looked."""
     of: dict[str | None, list[str]] = {}
     for each in listed:
         of.setdefault(each.patient, []).append(f"QuestionnaireResponse/{each.response}")
     actor = actor_of(found)
+    typed = {each.name: getattr(sought, each.name) for each in fields(sought) if getattr(sought, each.name)}
+    query = f"administrations?{urlencode(typed)}"
     entries = [
         rapport.trail.entry(
-            Kind.AUDIT_SEARCHED, actor, site=found.site, patient=person, about=tuple(responses)
+            Kind.AUDIT_SEARCHED,
+            actor,
+            site=found.site,
+            patient=person,
+            about=tuple(responses),
+            query=query,
         )
         for person, responses in (of or {patient: []}).items()
     ]

@@ -1,6 +1,6 @@
 """Access tokens that other apps bring: the site's EHR is asked what they are worth."""
 
-from plugin.audit import Actor
+from plugin.audit import Actor, end_of_token
 from plugin.errors import Forbidden, NotFound, NotSignedIn
 from plugin.routes.state import Rapport
 from smart_launch import Introspection, Scopes, introspect
@@ -45,6 +45,7 @@ def check_site(rapport: Rapport, site_id: str) -> None:
         raise NotFound("There is no such site.", "Ask Rapport's administrator for the address of your site.")
 
 
-def actor_of_token(found: Introspection) -> Actor:
-    """Name whose token it is for the trail."""
-    return Actor(found.fhir_user, None if found.fhir_user else f"client {found.client_id}")
+def actor_of_token(found: Introspection, token: str | None) -> Actor:
+    """Name whose token it is for the trail, with the token's end."""
+    display = None if found.fhir_user else f"client {found.client_id}"
+    return Actor(found.fhir_user, display, end_of_token(token or ""))

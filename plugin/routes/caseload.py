@@ -12,7 +12,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.engine import Connection
 
@@ -31,7 +31,7 @@ from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
 from plugin.routes.needs import Known, Need, by_need, last_two, needs_of
-from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for
+from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, request_line
 from plugin.routes.trend_views import read_trend
 
 router = APIRouter(prefix="/desks/{desk}")
@@ -43,6 +43,7 @@ MOST_ON_A_PAGE = 50
 
 @router.get("/caseload")
 async def caseload(
+    request: Request,
     found: SupervisorsDesk,
     rapport: CurrentRapport,
     accept_language: Annotated[str | None, Header()] = None,
@@ -58,12 +59,13 @@ async def caseload(
     team = _team(rapport, found)
     read = await _read(rapport, found, team)
     shown = await _page(rapport, found, chosen, read, has_team=team != ())
+    # One entry for each patient in it, as BALP's PatientQuery asks; one without, where there is nobody.
+    patients: list[str | None] = [f"Patient/{row.patient}" for row in shown.rows] or [None]
+    asked, who = request_line(request), actor_of(found)
     entries = [
-        rapport.trail.entry(
-            Kind.CASELOAD_VIEWED, actor_of(found), site=found.site, patient=f"Patient/{row.patient}"
-        )
-        for row in shown.rows
-    ] or [rapport.trail.entry(Kind.CASELOAD_VIEWED, actor_of(found), site=found.site)]
+        rapport.trail.entry(Kind.CASELOAD_VIEWED, who, site=found.site, patient=each, query=asked)
+        for each in patients
+    ]
     await asyncio.gather(*(rapport.ledger.record(each) for each in entries))
     return HTMLResponse(render_caseload(shown, choose_language(accept_language)))
 

@@ -15,6 +15,7 @@ from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import Issue, Locked, RapportError
 from plugin.pages import FailurePage, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
+from plugin.routes.refusals import note_refusal
 from questionnaires import CatalogueError, UnknownQuestionnaire, UnversionedQuestionnaire
 from smart_launch import SmartError
 
@@ -49,6 +50,7 @@ def install_error_answers(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
+    await note_refusal(request, error)
     if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
         return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
     told = tell(error)

@@ -78,7 +78,7 @@ async def take_response(
         site=site_id,
         organization=rapport.settings.policies[site_id].organization,
         patient=f"Patient/{found.patient}",
-        actor=actor_of_token(found),
+        actor=actor_of_token(found, token),
     )
     saved = await submit(rapport.intake, arrival)
     rapport.worker.wake()

@@ -26,6 +26,7 @@ from plugin.access.sessions import read_session
 from plugin.audit import Actor, Kind
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable
 from plugin.flow import Arrival, Saved, submit
+from plugin.ledger import AuditRow
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form, render_gate
 from plugin.responses import build_response
@@ -33,6 +34,7 @@ from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
+from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin
 from questionnaires import Instrument, Rater
 
@@ -107,15 +109,18 @@ async def shell(accept_language: Annotated[str, Header(max_length=500)] = "") ->
 
 
 @router.get("/form")
-async def form(found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
+async def form(request: Request, found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
     """Give the form with what has been answered so far."""
     now = rapport.clock()
-    check_usable(found, now)
+    try:
+        check_usable(found, now)
+    except InvitationUnusable as unusable:
+        await rapport.ledger.record(_opened(rapport, found, failure=unusable.what_happened))
+        told_in_trail(request)
+        raise
     vault = rapport.ledger.vault
     if found.state is InvitationState.CREATED:
-        audit = rapport.trail.entry(
-            Kind.INVITATION_OPENED, Actor(found.source), site=found.site, patient=found.patient
-        )
+        audit = _opened(rapport, found)
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
     if is_waiting(found):
         return HTMLResponse(render_gate(gate_page(found)))
@@ -136,7 +141,8 @@ async def consent(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) 
     kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
     # Who holds the device says so of themselves; nobody else is there to name them.
     actor = Actor(None, f"Caregiver, as said on the form ({found.gate})")
-    audit = rapport.trail.entry(kind, actor, site=found.site, patient=found.patient)
+    about = (f"urn:uuid:{found.id}",)
+    audit = rapport.trail.entry(kind, actor, site=found.site, patient=found.patient, about=about)
     if is_waiting(found):
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
     return JSONResponse({"state": answer, "return_url": _way_back(found)})
@@ -186,6 +192,17 @@ async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -
             f"Answers to {', '.join(unseen)} were given on another page, and are not among those sent.",
             "Load the form again, look over the answers, and send.",
         )
+
+
+def _opened(rapport: Rapport, found: Invitation, failure: str | None = None) -> AuditRow:
+    return rapport.trail.entry(
+        Kind.INVITATION_OPENED,
+        Actor(found.source),
+        site=found.site,
+        patient=found.patient,
+        about=(f"urn:uuid:{found.id}",),
+        failure=failure,
+    )
 
 
 def _way_back(found: Invitation) -> str | None:

@@ -1,11 +1,12 @@
 """Hand-over: make an invitation, lock the clinician's session, give it back for the PIN."""
 
 import asyncio
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
@@ -29,6 +30,7 @@ from plugin.errors import Invalid, NotSignedIn
 from plugin.pages import render_lock
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import read_age, read_respondents
+from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -99,7 +101,8 @@ async def invite(
         return made
 
     kind = Kind.HAND_OVER if handed_over else Kind.INVITATION_CREATED
-    audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient)
+    about = (f"urn:uuid:{planned.id}",)
+    audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient, about=about)
     secret = await rapport.ledger.write(store, audit)
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
@@ -116,7 +119,11 @@ async def cancel(
     """Withdraw a form that has not come back."""
     check_csrf(rapport, found, csrf)
     audit = rapport.trail.entry(
-        Kind.INVITATION_WITHDRAWN, actor_of(found), site=found.site, patient=found.patient
+        Kind.INVITATION_WITHDRAWN,
+        actor_of(found),
+        site=found.site,
+        patient=found.patient,
+        about=(f"urn:uuid:{invitation}",) if _is_uuid(invitation) else (),
     )
     await rapport.ledger.write(
         lambda connection: withdraw(connection, invitation, found.site, found.patient), audit
@@ -135,6 +142,7 @@ async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRap
 
 @router.post("/return")
 async def give_back(
+    request: Request,
     found: OwnLaunch,
     session: CurrentSession,
     rapport: CurrentRapport,
@@ -153,14 +161,31 @@ async def give_back(
     )
     if left <= 0:
         now = rapport.clock()
-        await rapport.ledger.write(
-            lambda connection: sessions.end_session(connection, session.key, now), failed
+        await rapport.ledger.record(failed)
+        ended = rapport.trail.entry(
+            Kind.LAUNCH_ENDED,
+            actor_of(found),
+            site=found.site,
+            patient=found.patient,
+            about=(f"urn:uuid:{found.id}",),
+            reason="The PIN was wrong five times",
         )
+        await rapport.ledger.write(
+            lambda connection: sessions.end_session(connection, session.key, now), ended
+        )
+        told_in_trail(request)
         raise NotSignedIn(
             "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
         )
     await rapport.ledger.record(failed)
     return HTMLResponse(await _locked(rapport, found, left, wrong=True), status_code=403)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 async def _locked(rapport: Rapport, found: Launch, left: int, *, wrong: bool) -> str:

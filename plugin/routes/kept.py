@@ -17,7 +17,7 @@ from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
 from plugin.responses.labels import Label, labels_of
 from plugin.routes.bearer import actor_of_token, ask_about, bearer_of, check_site
 from plugin.routes.fhir import FHIR_JSON
-from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session
+from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session, request_line
 from plugin.served.answers import page_of, searchset, statement
 from plugin.served.searching import read_search
 from plugin.served.shelf import AUDIT, TYPES, Kept, read_shelf
@@ -87,7 +87,8 @@ async def search(kind: str, request: Request, asking: CurrentReader, rapport: Cu
     seen = await _shelf(rapport, asking, kind)
     met = asked.select(seen)
     found = [each for each in met if not asking.is_held_back(each)]
-    await _note(rapport, asking, page_of(asked, found))
+    shown = page_of(asked, found)
+    await _note(rapport, asking, Kind.RECORD_SEARCHED, shown, query=request_line(request))
     base = _base(rapport, asking.site)
     return _answer(searchset(base, kind, asked, found, held_back=len(met) - len(found)))
 
@@ -105,7 +106,7 @@ async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: Curr
             "These single answers are not shown: by this site's policy, or because whoever gave them did not agree.",
             "Read the Observations derived from it; an administrator may set show_item_answers.",
         )
-    await _note(rapport, asking, [found])
+    await _note(rapport, asking, Kind.RESPONSE_VIEWED, [found])
     if found.kind != RESPONSE:
         return _answer(found.resource)
     vault = rapport.ledger.vault
@@ -119,7 +120,8 @@ async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, inter
     is_respondent = user is not None and user.startswith(("Patient/", "RelatedPerson/"))
     own = user if is_respondent else None
     seen = rapport.settings.policies[site_id].respondents.show_score_to
-    return Reader(site_id, f"Patient/{found.patient}", actor_of_token(found), own=own, scores_for=seen)
+    who = actor_of_token(found, token)
+    return Reader(site_id, f"Patient/{found.patient}", who, own=own, scores_for=seen)
 
 
 async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reader:
@@ -152,11 +154,13 @@ async def _shelf(rapport: Rapport, asking: Reader, kind: str) -> list[Kept]:
     return [each for each in kept if asking.may_see(each)]
 
 
-async def _note(rapport: Rapport, asking: Reader, shown: Sequence[Kept]) -> None:
+async def _note(
+    rapport: Rapport, asking: Reader, kind: Kind, shown: Sequence[Kept], query: str | None = None
+) -> None:
     about = tuple(f"{each.kind}/{each.id}" for each in shown if each.kind != AUDIT)
     await rapport.ledger.record(
         rapport.trail.entry(
-            Kind.RESPONSE_VIEWED, asking.actor, site=asking.site, patient=asking.patient, about=about
+            kind, asking.actor, site=asking.site, patient=asking.patient, about=about, query=query
         )
     )
 

@@ -6,7 +6,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plugin import request_id
+from plugin import peer, request_id
 from plugin.metrics import Metrics
 
 log = structlog.get_logger()
@@ -27,6 +27,8 @@ class Observed:
             await self._app(scope, receive, send)
             return
         own = request_id.begin(Headers(scope=scope).get(request_id.HEADER, ""))
+        if scope.get("client"):
+            peer.arrived_from(scope["client"][0])
         begun = time.perf_counter()
         status = 500  # unless an answer begins
 

@@ -15,6 +15,7 @@ from plugin.audit import Kind
 from plugin.delivery.account import Account, attempts_of, read_account, read_accounts, read_all_of
 from plugin.delivery.notes import notes_of
 from plugin.ehr import EhrError, EhrUnavailable
+from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
 from plugin.pages import choose_language, delivery_label, render_patient, render_response
@@ -69,12 +70,13 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
                 in_use(connection, found.site),
                 notes_of(connection, found.site, found.patient),
                 newer_launch_of_another(connection, found, session.key, now),
+                erasures_of(connection, vault, found.site, found.patient),
             )
         ),
     )
-    under_way, norms, notes, newer = own
+    under_way, norms, notes, newer, erased = own
     kept = accounts if chart.has_history else await _all_accounts(rapport, found)
-    return Known(chart, accounts, kept, under_way, norms, notes, newer, waited=wait)
+    return Known(chart, accounts, kept, under_way, norms, notes, newer, waited=wait, erased=erased)
 
 
 @router.get("/responses.json")

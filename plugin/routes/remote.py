@@ -58,7 +58,11 @@ async def link(invitation: str, found: CurrentLaunch, rapport: CurrentRapport) -
     secret = await rapport.ledger.read(lambda connection: read_secret(connection, vault, invitation))
     await rapport.ledger.record(
         rapport.trail.entry(
-            Kind.INVITATION_SHOWN, actor_of(found), site=found.site, patient=found.patient, about=()
+            Kind.INVITATION_SHOWN,
+            actor_of(found),
+            site=found.site,
+            patient=found.patient,
+            about=(f"urn:uuid:{invitation}",),
         )
     )
     return HTMLResponse(render_link(_link_page(rapport, found, planned, secret)))

@@ -98,6 +98,7 @@ async def draw_review(
         Kind.REVIEW_DRAWN,
         actor,
         site=found.site,
+        about=(f"urn:uuid:{review.id}",),
         reason=why.strip() or None,
         details=(
             ("review", review.id),

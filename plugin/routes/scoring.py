@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from plugin.audit import Actor, Kind
 from plugin.errors import Forbidden, Invalid, NotFound, NotSignedIn
+from plugin.routes.bearer import actor_of_token
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.stateless import observations_bundle, score_response
@@ -58,8 +59,11 @@ async def calling_app(
             "The token may neither read nor create a QuestionnaireResponse.",
             "Ask the EHR for QuestionnaireResponse.r or .c",
         )
-    actor = Actor(found.fhir_user, None if found.fhir_user else f"client {found.client_id}")
-    return Caller(known.id, actor, None if found.patient is None else f"Patient/{found.patient}")
+    return Caller(
+        known.id,
+        actor_of_token(found, token.strip()),
+        None if found.patient is None else f"Patient/{found.patient}",
+    )
 
 
 CallingApp = Annotated[Caller, Depends(calling_app)]
@@ -95,7 +99,7 @@ async def _answer(
             Kind.RESPONSE_SCORED,
             caller.actor,
             site=caller.site,
-            patient=scored.response.subject_reference or "",
+            patient=scored.response.subject_reference,
             about=(f"QuestionnaireResponse/{scored.response.id or scored.id}",),
         )
     )

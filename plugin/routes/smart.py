@@ -21,7 +21,8 @@ from plugin.pages import DeparturePage, ProbePage, render_arrival, render_depart
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
 from plugin.routes.errors import failure_page
-from plugin.routes.state import COOKIE, CurrentRapport, Rapport
+from plugin.routes.refusals import told_in_trail
+from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
 from smart_launch import (
     LaunchContext,
     LaunchExpired,
@@ -144,6 +145,7 @@ async def callback(
             Kind.LAUNCH, Actor(display="Unknown"), site=site.id, failure=refusal.reason
         )
         await rapport.ledger.record(failed)
+        told_in_trail(request)
         raise
     style = await rapport.styles.find(site, context.style_url, rapport.http)
     return await _arrive(rapport, site, replace(context, style=style), session_key, acting, codes)
@@ -294,7 +296,12 @@ async def _arrive(
             notes.release_held_notes(connection, site.id, new.patient, now)
 
     audit = rapport.trail.entry(
-        Kind.LAUNCH, Actor(new.user), site=site.id, patient=new.patient or None, server=site.fhir_base
+        Kind.LAUNCH,
+        actor_of(new),
+        site=site.id,
+        patient=new.patient or None,
+        about=(f"urn:uuid:{new.id}",),
+        server=site.fhir_base,
     )
     await rapport.ledger.write(store, audit)
     rapport.worker.wake()

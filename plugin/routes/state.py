@@ -12,7 +12,7 @@ from plugin.access import sessions
 from plugin.access.desks import Desk, read_desk
 from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
-from plugin.audit import Actor, Trail
+from plugin.audit import Actor, Trail, end_of_token
 from plugin.audit.trail import Clock
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
@@ -193,8 +193,17 @@ def check_origin(request: Request, rapport: CurrentRapport) -> None:
 
 
 def actor_of(launch: Launch | Desk) -> Actor:
-    """Name the person behind a launch for the trail."""
-    return Actor(launch.user, None if launch.user else "User of the EHR, not named in the launch")
+    """Name the person behind a launch for the trail, with the end of the token that the EHR gave for it."""
+    display = None if launch.user else "User of the EHR, not named in the launch"
+    token = end_of_token(launch.context.tokens.access_token) if isinstance(launch, Launch) else None
+    return Actor(launch.user, display, token)
+
+
+def request_line(request: Request) -> str:
+    """Give what was asked for as it was asked, for the trail."""
+    raw = request.scope.get("raw_path") or request.url.path.encode()
+    query = request.scope.get("query_string", b"")
+    return (raw.split(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
 
 
 async def ehr_for(rapport: Rapport, launch: Launch) -> Ehr:

@@ -11,6 +11,7 @@ from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
+from plugin.erasure import Erasure
 from plugin.norming import Norm
 from plugin.pages import (
     AnswerLine,
@@ -69,6 +70,7 @@ class Known:
     notes: tuple[SentNote, ...] = ()
     newer: datetime | None = None
     waited: bool = False
+    erased: tuple[Erasure, ...] = ()
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -306,7 +308,7 @@ def form_state(catalogue: Catalogue, invitation: Invitation, answered: int, now:
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
     is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
-    if is_open and invitation.expires <= now:
+    if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
         return FormState(
             instrument.title if instrument else invitation.instrument, "its time has passed", is_open=False
         )
@@ -438,6 +440,12 @@ def _notices(launch: Launch, known: Known) -> Iterable[Notice]:
             NoticeKind.INFORMATION,
             "The EHR is slow. This is what Rapport has itself; the rest follows by itself.",
             retry=again,
+        )
+    for each in known.erased:
+        yield Notice(
+            NoticeKind.INFORMATION,
+            f"What Rapport had of this patient was erased on {each.decided:%Y-%m-%d}: {each.why}. "
+            "What stands in the EHR is not Rapport's to erase.",
         )
     for part in known.chart.late if known.waited else ():
         yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part} in time", retry=again)

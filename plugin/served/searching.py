@@ -43,6 +43,12 @@ PARAMETERS: dict[str, dict[str, tuple[Kind, tuple[str, ...]]]] = {
         "entity": ("reference", ("entity", "what", "reference")),
         "action": ("token", ("action",)),
         "outcome": ("token", ("outcome",)),
+        "type": ("token", ("type",)),
+        "subtype": ("token", ("subtype",)),
+        "agent": ("reference", ("agent", "who", "reference")),
+        "address": ("token", ("agent", "network", "address")),
+        "policy": ("uri", ("agent", "policy")),
+        "entity-role": ("token", ("entity", "role")),
     },
 }
 """What each type can be searched by besides `patient` and `_id`, and where the values stand."""

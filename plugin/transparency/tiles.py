@@ -35,7 +35,7 @@ class Tiles:
 
     def write_checkpoint(self, note: bytes) -> None:
         """Publish a checkpoint: what it covers must have been written before."""
-        _write(self._folder / "checkpoint", note)
+        write_durably(self._folder / "checkpoint", note)
 
     def append(self, size: int, entries: Sequence[bytes]) -> int:
         """Write entries behind the first `size`, with every tile that they complete or lengthen; gives the new size."""
@@ -98,11 +98,11 @@ class Tiles:
         for each in hashes:
             tile += each
             if len(tile) == WIDTH * _HASH:
-                _write(self._path(f"{level}", number, WIDTH), tile)
+                write_durably(self._path(f"{level}", number, WIDTH), tile)
                 full.append(_tile_hash(tile))
                 number, tile = number + 1, b""
         if tile:
-            _write(self._path(f"{level}", number, len(tile) // _HASH), tile)
+            write_durably(self._path(f"{level}", number, len(tile) // _HASH), tile)
         return full
 
     def _tile(self, level: int, number: int, width: int) -> bytes:
@@ -129,7 +129,7 @@ class Tiles:
 
     def _write_bundle(self, number: int, bundle: list[bytes]) -> None:
         raw = b"".join(len(entry).to_bytes(2, "big") + entry for entry in bundle)
-        _write(self._path("entries", number, len(bundle)), raw)
+        write_durably(self._path("entries", number, len(bundle)), raw)
 
     def _read(self, kind: str, number: int, width: int) -> bytes:
         """Read a tile that is at least `width` wide: the full one, else the narrowest partial that suffices."""
@@ -159,7 +159,8 @@ def _tile_hash(tile: bytes) -> bytes:
     return hashes[0]
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file aside, synchronise it and put it in its place: it is there whole, or as before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
     with aside.open("wb") as file:

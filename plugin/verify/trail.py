@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Kind
-from plugin.audit.trail import classify
+from plugin.audit.kinds import is_coded_as
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.verify.findings import Finding, Flaw, Progress
@@ -21,8 +21,14 @@ _NORMS = {"adopted": Kind.NORM_ADOPTED, "withdrawn": Kind.NORM_WITHDRAWN}
 
 
 class _Entity(msgspec.Struct):
-    what: Mapping[str, str]
     type: Mapping[str, str]
+    what: Mapping[str, object] = {}
+
+    @property
+    def reference(self) -> str | None:
+        """What it refers to; a query and a request's id refer to nothing."""
+        found = self.what.get("reference")
+        return found if isinstance(found, str) else None
 
 
 class _Entry(msgspec.Struct):
@@ -89,16 +95,32 @@ def check_reviews(connection: Connection, mentions: Mentions) -> Iterator[Findin
             yield Finding(Flaw.TRAIL, "reviews", what)
 
 
+_COUNTED = (
+    (t.configuration, Kind.CONFIGURATION_CHANGED, "configurations"),
+    (t.erasure, Kind.PATIENT_ERASED, "erasures"),
+)
+
+
+def check_counts(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
+    """Hold the numbers of configurations and erasures that are kept against the entries that tell of one."""
+    for table, kind, name in _COUNTED:
+        stored = int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        told = mentions.counts.get(str(kind), 0)
+        if stored != told:
+            yield Finding(Flaw.TRAIL, name, f"{stored} {name} are kept, and the trail tells of {told}.")
+
+
 def _fits(row: Row, entry: _Entry) -> bool:
-    people = [each.what.get("reference") for each in entry.entity if each.type.get("code") == "1"]
+    people = [each.reference for each in entry.entity if each.type.get("code") == "1"]
+    codes = [(each.get("system"), each.get("code")) for each in entry.subtype]
     try:
-        coded = classify(Kind(row.kind))
+        is_coded = is_coded_as(Kind(row.kind), entry.action, codes)
         recorded = entry.recorded.astimezone(UTC)
     except (KeyError, ValueError):
         return False
     return (
         (entry.id, entry.outcome) == (row.event, row.outcome)
-        and (entry.action, entry.subtype) == (coded["action"], coded["subtype"])
+        and is_coded
         and abs((recorded - row.recorded).total_seconds()) < 0.001  # written to the millisecond
         and people == ([] if row.patient is None else [row.patient])
     )
@@ -106,7 +128,7 @@ def _fits(row: Row, entry: _Entry) -> bool:
 
 def _note(kind: str, entry: _Entry, mentions: Mentions) -> None:
     mentions.count(kind)
-    about = [each.what.get("reference", "") for each in entry.entity if each.type.get("code") != "1"]
+    about = [each.reference for each in entry.entity if each.type.get("code") != "1" and each.reference]
     named = [each for each in about if each.startswith(_RESPONSE)]
     # A delivery is of one response; the others that it names are addresses in the EHR, maybe of a response too.
     own = named[:1] if kind == Kind.DELIVERY else named

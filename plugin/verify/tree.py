@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -52,6 +53,7 @@ class Tree:
     ) -> Iterator[Finding]:
         """Hold every row against its leaf, and all leaves against the signed root."""
         frontier, seen_root = Frontier(), Frontier().root() if signed.size == 0 else b""
+        accounted = _accounted(connection)
         expected = 0
         published = self._published(signed)
         for piece in pieces(connection, sa.select(t.log_leaf).order_by(t.log_leaf.c.place)):
@@ -61,7 +63,7 @@ class Tree:
                     gone = f"The leaves from {expected} to {leaf.place - 1} are gone."
                     yield Finding(Flaw.LOG, f"leaf {expected}", gone)
                 expected = leaf.place + 1
-                yield from self._leaf(leaf, found)
+                yield from self._leaf(leaf, found, accounted)
                 if leaf.place < signed.size:
                     frontier.append(leaf_hash(leaf.entry))
                     if leaf.entry != next(published, None):
@@ -87,14 +89,14 @@ class Tree:
         except TileDamaged:
             return  # told by check_files
 
-    def _leaf(self, leaf: Row, found: _Found) -> Iterator[Finding]:
+    def _leaf(self, leaf: Row, found: _Found, accounted: frozenset[int]) -> Iterator[Finding]:
         kind, where = str(leaf.kind), f"{leaf.kind} {leaf.row}"
         if kind not in LOGGED:
             yield Finding(Flaw.LOG, where, "The log knows no such kind of row.")
             return
         row = found.get((kind, leaf.row))
         if leaf.salt is None or leaf.erased is not None:
-            yield from _erased(leaf, where, stands=row is not None)
+            yield from _erased(leaf, where, stands=row is not None, accounted=leaf.place in accounted)
             return
         if row is None:
             yield Finding(Flaw.DELETED, where, "It was logged and is gone.")
@@ -184,11 +186,23 @@ def _rows_of(connection: Connection, leaves: Sequence[Row]) -> _Found:
     return found
 
 
-def _erased(leaf: Row, where: str, *, stands: bool) -> Iterator[Finding]:
-    """Tell of a leaf that counts as erased: nothing in this software erases, so that somebody else did."""
+def _accounted(connection: Connection) -> frozenset[int]:
+    """Give the places of all leaves whose rows an erasure accounts for."""
+    places: set[int] = set()
+    for row in rows(connection, sa.select(t.erasure.c.places)):
+        try:
+            places.update(msgspec.json.decode(row.places, type=list[int]))
+        except msgspec.MsgspecError:
+            continue  # altered: its own leaf tells
+    return frozenset(places)
+
+
+def _erased(leaf: Row, where: str, *, stands: bool, accounted: bool) -> Iterator[Finding]:
+    """Tell of a leaf that counts as erased, unless an erasure accounts for it and nothing is left of the row."""
     if stands:
         yield Finding(Flaw.LOG, where, "Its leaf counts as erased, and the row stands: it cannot be checked.")
-    else:
-        yield Finding(Flaw.DELETED, where, "It was logged, is gone, and its leaf counts as erased.")
+    elif not accounted:
+        what = "It was logged, is gone, and its leaf counts as erased; no erasure accounts for it."
+        yield Finding(Flaw.DELETED, where, what)
     if leaf.salt is not None or leaf.erased is None:
         yield Finding(Flaw.LOG, where, "The salt of its leaf and the time of erasure do not fit.")

@@ -1,12 +1,13 @@
 """Verifies a ledger. Reads the database on its own, piece by piece: memory does not grow with the ledger. Writes nothing."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.audit.anchors import Anchors
 from plugin.delivery.keep import Record, open_record, read_kept
 from plugin.delivery.revising import open_revision
 from plugin.errors import NotFound
@@ -15,12 +16,13 @@ from plugin.ledger import tables as t
 from plugin.observations.build import with_status
 from plugin.scores import Key
 from plugin.transparency import Tiles
+from plugin.verify.anchoring import Trusted, Vouched, check_anchors
 from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import recompute
-from plugin.verify.trail import check_entries, check_norms, check_reviews
+from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
 from questionnaires import Catalogue
 
@@ -35,6 +37,9 @@ class Verifier:
     tiles: Tiles
     verifier_key: str
     older: bytes | None = None
+    anchors: Anchors | None = None
+    trusted: Trusted = field(default_factory=Trusted)
+    vouched: Vouched = field(default_factory=Vouched)
 
     def verify(self, connection: Connection, progress: Progress) -> Iterator[Finding]:
         """Give every flaw as it is found; `progress` counts along.
@@ -53,6 +58,7 @@ class Verifier:
             yield from check_entries(connection, self.vault, mentions, progress)
             yield from check_norms(connection, mentions)
             yield from check_reviews(connection, mentions)
+            yield from check_counts(connection, mentions)
             yield from check_deliveries(connection, mentions)
         yield from check_logged(connection)
         if isinstance(signed, Finding):
@@ -60,6 +66,10 @@ class Verifier:
         else:
             yield from tree.check_leaves(connection, signed, progress)
             yield from tree.check_files(signed, progress)
+            if self.anchors is not None:
+                yield from check_anchors(
+                    self.anchors, self.tiles, self.verifier_key, signed, self.trusted, self.vouched
+                )
         progress.told()
 
     def _responses(self, connection: Connection, progress: Progress) -> Iterator[Finding]:

@@ -17,10 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.audit import Actor, Kind, Trail
+from plugin.audit.log import TransparencyLog
 from plugin.delivery.notes import Note, keep_note
 from plugin.delivery.revising import read_current
+from plugin.erasure import Decision, erase, new_id
 from plugin.flow import enter_in_error
-from plugin.ledger import Vault
+from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
@@ -177,6 +179,25 @@ async def review(world: World) -> None:
     assert answer.status_code == 303, answer.text
 
 
+async def erase_somebody(world: World) -> None:
+    """Have another patient's launch, of whom nothing else is kept, and erase it as the command does."""
+    await world.launch("wei-ling")
+    people = await world.people()
+    rapport = world.rapport.state.rapport
+    decision = Decision("sandbox", f"Patient/{people['wei-ling']}", "somebody", "because", with_trail=True)
+    identity = new_id()
+    entry = rapport.trail.entry(
+        Kind.PATIENT_ERASED,
+        Actor(display="somebody"),
+        site="sandbox",
+        about=(f"urn:uuid:{identity}",),
+        reason="because",
+    )
+    vault, now = rapport.ledger.vault, datetime.now(UTC)
+    await world.rapport.state.log.advance()
+    await rapport.ledger.write(lambda c: erase(c, vault, decision, identity, now), entry)
+
+
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
@@ -196,13 +217,18 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
             entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
-                Kind.NORM_ADOPTED, Actor(display="somebody"), site="sandbox", reason="because"
+                Kind.NORM_ADOPTED,
+                Actor(display="somebody"),
+                site="sandbox",
+                about=("https://a.invalid/q",),
+                reason="because",
             )
             await world.rapport.state.rapport.ledger.write(
                 lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
             await _write_a_note(world.rapport.state.rapport)
             await review(world)
+            await erase_somebody(world)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())
@@ -263,3 +289,12 @@ authentication = "public"
         "RAPPORT_LOG_KEY": base64.urlsafe_b64encode(settings.log_key.private_bytes_raw()).decode(),
         "COLUMNS": "200",
     }
+
+
+async def advance(folder: Path) -> None:
+    """Log what waits for its place, as a serving Rapport does within seconds."""
+    settings = rapport_settings(folder)
+    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    signer = LogSigner(settings.log_name, settings.log_key)
+    await TransparencyLog(settings.log_folder, signer, ledger).advance()
+    ledger.close()

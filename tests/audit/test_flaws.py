@@ -225,7 +225,7 @@ def test_a_delivery_names_the_addresses_in_its_entry_of_the_trail(kept: Kept) ->
             sa.select(t.delivery.c.locations).where(t.delivery.c.response == response)
         ).scalar_one()
     engine.dispose()
-    named = [each["what"]["reference"] for each in entry["entity"][1:-1]]
+    named = [each["what"]["reference"] for each in entry["entity"][1:-2]]
     assert named == stored.split()
 
 

@@ -59,6 +59,8 @@ def altered(table: str, column: str, row: int) -> str:
     value = t.metadata.tables[table].c[column]
     if str(value.type) in {"BLOB", "BYTEA"}:
         change = f"CAST(substr({column}, 1, length({column}) - 1) || x'00' AS BLOB)"
+    elif str(value.type) == "BOOLEAN":
+        change = f"1 - {column}"
     elif str(value.type) in {"BIGINT", "INTEGER"}:
         change = f"COALESCE({column}, 0) + 100000000"
     else:
@@ -85,6 +87,8 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
         "note": lambda: {f"note {row['id']}"},
         "review": lambda: {f"review {row['id']}"},
         "sign_off": lambda: {f"sign_off {row['id']}"},
+        "erasure": lambda: {f"erasure {row['id']}"},
+        "configuration": lambda: {f"configuration {row['id']}"},
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()
@@ -144,6 +148,8 @@ ROWS = {
         "INSERT INTO sign_off SELECT 'forged', review, response, verdict, sealed_comment, signed, signed_by FROM sign_off; "
         "INSERT INTO log_pending (kind, \"row\") VALUES ('sign_off', 'forged')"
     ),
+    "a configuration is removed": "DELETE FROM configuration",
+    "an erasure is removed": "DELETE FROM erasure",
     "two responses exchange their answers": (
         "CREATE TEMP TABLE swap AS SELECT id, sealed_body FROM response; "
         "UPDATE response SET sealed_body = (SELECT sealed_body FROM swap WHERE swap.id != response.id)"

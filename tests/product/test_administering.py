@@ -115,7 +115,7 @@ async def test_without_a_role_there_is_no_way_in_without_a_patient(tmp_path: Pat
         _, refused = await sign_in(world, OTHER)
         assert refused.status_code == 403
         assert "which patient" in refused.text
-        assert await kinds(world) == ["launch"]  # the refusal stands in the trail
+        assert await kinds(world) == ["configuration-changed", "launch"]  # the refusal stands in the trail
 
 
 async def test_a_chart_s_launch_is_a_desk_only_for_those_who_have_a_role(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What becomes true by the passing of time: invitations whose time is over are closed, with an entry in the trail."""
+
+import asyncio
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import Connection
+
+from plugin import request_id
+from plugin.access.invitations import Invitation, expired_invitations, mark_expired
+from plugin.audit import Actor, Kind, Trail
+from plugin.audit.trail import Clock
+from plugin.ledger import Ledger
+
+log = structlog.get_logger()
+
+_PAUSE = 60.0  # seconds
+
+
+class _DoneAlready(Exception):
+    """Another process closed it."""
+
+
+class Housekeeping:
+    """Looks once a minute."""
+
+    def __init__(self, ledger: Ledger, trail: Trail, clock: Clock) -> None:
+        self._ledger = ledger
+        self._trail = trail
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Keep house until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except sa.exc.SQLAlchemyError as error:
+                log.error("housekeeping", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+            await asyncio.sleep(_PAUSE)
+
+    async def sweep(self) -> int:
+        """Close every invitation whose time is over; gives how many."""
+        request_id.begin()
+        now = self._clock()
+        found = await self._ledger.read(lambda connection: expired_invitations(connection, now))
+        return sum([await self._expire(each) for each in found])
+
+    async def _expire(self, found: Invitation) -> bool:
+        def close(connection: Connection) -> None:
+            if not mark_expired(connection, found.id):
+                raise _DoneAlready
+
+        entry = self._trail.entry(
+            Kind.INVITATION_EXPIRED,
+            Actor(display="Rapport, by the time set for it"),
+            site=found.site,
+            patient=found.patient,
+            about=(f"urn:uuid:{found.id}",),
+        )
+        try:
+            await self._ledger.write(close, entry)
+        except _DoneAlready:
+            return False
+        return True
