@@ -47,7 +47,7 @@ def secrets_of(kept: Kept) -> list[bytes]:
         sa.select(
             t.response.c.sealed_body, t.response.c.sealed_results, t.response.c.id, t.response.c.body_digest
         ),
-        sa.select(t.launch.c.sealed_context, t.launch.c.id),
+        sa.select(t.launch.c.sealed_context, t.launch.c.id).where(t.launch.c.patient == AMARA),
         sa.select(t.invitation.c.id, t.invitation.c.secret),
         sa.select(t.delivery.c.locations),
         sa.select(t.log_leaf.c.salt).where(t.log_leaf.c.kind.in_(("response", "attempt"))),
