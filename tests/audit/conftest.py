@@ -214,6 +214,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     await world.rapport.state.log.advance()
                     back_up(folder)
             await mark_as_error(world)
+            await erase_somebody(world)
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
             entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
@@ -228,7 +229,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             await _write_a_note(world.rapport.state.rapport)
             await review(world)
-            await erase_somebody(world)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())
