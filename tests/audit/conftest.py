@@ -213,8 +213,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if answers is ANSWERS:
                     await world.rapport.state.log.advance()
                     back_up(folder)
-            await mark_as_error(world)
             await erase_somebody(world)
+            await mark_as_error(world)
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
             entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
