@@ -141,6 +141,7 @@ class PatientPage:
     instruments: tuple[InstrumentChoice, ...]
     age_years: int | None = None
     link_from_age: int = 12
+    asks_consent: bool = False  # a caregiver is asked first, and may be asked again
     banner: Banner | None = None
     contact: Contact | None = None
     session: int | None = None

@@ -58,6 +58,7 @@ class _Wish:
     instrument: str
     language: str
     remote: bool
+    consent_again: bool
 
 
 @router.post("/invitations")
@@ -72,13 +73,18 @@ async def invite(
     pin: Annotated[str, Form()] = "",
     way: Annotated[Literal["device", "link"], Form()] = "device",
     continues: Annotated[str, Form()] = "",
+    consent_again: Annotated[bool, Form()] = False,
 ) -> Response:
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist.
 
     What the same person began in this launch goes on where it was left.
     """
     check_csrf(rapport, found, csrf)
-    planned = await _plan(rapport, found, _Wish(respondent, instrument, language, remote=way == "link"))
+    planned = await _plan(
+        rapport,
+        found,
+        _Wish(respondent, instrument, language, remote=way == "link", consent_again=consent_again),
+    )
     on_paper = rapport.intake.catalogue.by_id(instrument).licence_kind == "score-entry"
     handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
     hashed = None
@@ -89,7 +95,7 @@ async def invite(
     vault = rapport.ledger.vault
 
     def store(connection: Connection) -> str:
-        left = None if planned.remote or begun else find_begun(connection, planned)
+        left = None if planned.remote or begun or consent_again else find_begun(connection, planned)
         if hashed is not None:
             form = (left or planned).id
             sessions.lock(connection, session.key, hashed, planned.created, form)
@@ -224,7 +230,7 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         )
     gate = None
     if who.rater == Rater.CHILD and chosen.licence_kind != "score-entry":
-        gate = await _choose_gate(rapport, found, remote=wish.remote)
+        gate = await _choose_gate(rapport, found, wish)
     now = rapport.clock()
     hours = rapport.settings.policies[found.site].invitation_hours
     return Invitation(
@@ -246,13 +252,13 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
     )
 
 
-async def _choose_gate(rapport: Rapport, found: Launch, *, remote: bool) -> Gate | None:
+async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | None:
     """Say what a caregiver is asked before a young person answers: the site's policy.
 
     Invalid for a link to a child who is too young for one, or whose age the EHR does not tell.
     """
     policy = rapport.settings.policies[found.site]
-    from_age = policy.link_from_age if remote else 0
+    from_age = policy.link_from_age if wish.remote else 0
     consent_age = policy.respondents.consent_below_age
     if not (from_age or consent_age):
         return None
@@ -269,7 +275,7 @@ async def _choose_gate(rapport: Rapport, found: Launch, *, remote: bool) -> Gate
         given = await rapport.ledger.read(
             lambda connection: has_consent(connection, found.site, found.patient, since)
         )
-        consent = not given
+        consent = wish.consent_again or not given
     return choose_gate(consent=consent, together=too_young)
 
 

@@ -101,6 +101,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         ),
         age_years=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
+        asks_consent=policy.respondents.consent_below_age > 0
+        and (age is None or age < policy.respondents.consent_below_age),
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,

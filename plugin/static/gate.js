@@ -18,7 +18,10 @@ export function begin(gate, { call, open, showEnd }) {
     alert.textContent = agree.dataset.needs;
     return confirmed.focus();
   });
-  gate.querySelector("[data-refuse]").addEventListener("click", () => say(false));
+  gate.querySelector("[data-refuse]").addEventListener("click", () => {
+    if ("later" in gate.dataset) return showEnd(gate.querySelector("[data-refused]"), {});
+    return say(false);
+  });
   gate.addEventListener("submit", (event) => event.preventDefault());
   gate.querySelector("h1").focus();
   gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));

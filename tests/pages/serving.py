@@ -44,7 +44,9 @@ class Desk:
     refusals: list[Response] = field(
         default_factory=list
     )  # given to the next submissions, first in first out
-    gates: dict[str, str] = field(default_factory=lambda: {"gated": "consent", "together": "both"})
+    gates: dict[str, str] = field(
+        default_factory=lambda: {"gated": "consent", "together": "both", "beside": "together"}
+    )
     said: list[tuple[str, bool]] = field(default_factory=list)
     shared: list[bool | None] = field(default_factory=list)  # of each submission
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
@@ -201,6 +203,7 @@ def new_desk() -> Desk:
             "kinds-one": samples.form(FormMode.ONE, questions=samples.KINDS),
             "kinds-kept": samples.form(FormMode.ALL, questions=samples.KINDS, answers=samples.KEPT),
             "gated": samples.form(FormMode.ONE),
+            "beside": samples.form(FormMode.ONE),
             "together": samples.form(FormMode.ONE),
             "asked": samples.form(FormMode.ONE, asks_sharing=True),
             "told": samples.form(FormMode.ONE, shows_score=True, questions=samples.QUESTIONS[:1]),

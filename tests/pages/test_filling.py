@@ -510,3 +510,17 @@ def test_a_form_that_fills_its_own_window_loads_no_cover(page: Page, address: st
     open_form(page, address)
     loaded = page.evaluate("performance.getEntriesByType('resource').map((each) => each.name)")
     assert not [each for each in loaded if "cover" in each]
+
+
+def test_a_caregiver_who_is_not_there_yet_opens_the_link_again_later(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/fill#beside")
+    page.get_by_role("button", name="Not now").click()
+    expect(page.get_by_text("Open the link again when you are there.")).to_be_visible()
+    assert desk.said == []
+    page.reload()
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="I am there").click()
+    expect(page.get_by_role("heading", name="How are we doing together?")).to_be_visible()
+    assert desk.said == [("together", True)]

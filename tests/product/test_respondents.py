@@ -311,3 +311,28 @@ async def test_a_form_that_was_begun_goes_on_when_it_is_handed_over_again(tmp_pa
         assert again == first
         shown = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": again})
         assert 'value="mostly" checked' in shown.text
+
+
+async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json={"agreed": True})
+        await unlock(world)
+        people = await world.people()
+        page = await world.launch(CHILD)
+        assert "Ask the caregiver" in page.text
+        csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+        wish = {
+            "csrf": csrf,
+            "respondent": f"Patient/{people[CHILD]}",
+            "instrument": "rapport-checkin-child",
+            "language": "en",
+            "pin": PIN,
+            "consent_again": "true",
+        }
+        made = await world.browser.post(f"{page.url}/invitations", data=wish)
+        headers = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=headers)).text
+        await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
+        await unlock(world)
+        later = await hand_to_child(world)
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
