@@ -270,7 +270,7 @@ class BulkExport:
     def _read_manifest(self, answer: httpx.Response) -> _Manifest:
         try:
             return msgspec.json.decode(answer.content, type=_Manifest)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ExportFailed(
                 f"The export's manifest cannot be read: {error}.", "Tell the EHR's vendor."
             ) from None
@@ -294,5 +294,5 @@ def _diagnostics(answer: httpx.Response) -> str:
         tree: Any = msgspec.json.decode(answer.content)
         issues = tree.get("issue", ()) if isinstance(tree, dict) else ()
         return " ".join(str(each.get("diagnostics") or each.get("code", "")) for each in issues)
-    except (msgspec.MsgspecError, AttributeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError):
         return ""

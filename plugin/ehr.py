@@ -430,7 +430,7 @@ def _lost(*, changes: bool, status: int | None = None) -> EhrError:
 def _decode(answer: _Answer, resource_type: str) -> JsonObject:
     try:
         found = msgspec.json.decode(answer.body, type=JsonObject)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("The EHR's answer is not JSON.") from None
     if found.get("resourceType") != resource_type:
         raise BadAnswer(f"The EHR's answer is not a {resource_type}.")
@@ -440,7 +440,7 @@ def _decode(answer: _Answer, resource_type: str) -> JsonObject:
 def _decode_bundle(answer: _Answer) -> _Bundle:
     try:
         return msgspec.json.decode(answer.body, type=_Bundle)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("The EHR's answer is not a Bundle.") from None
 
 
@@ -461,7 +461,7 @@ def _read_issues(body: bytes) -> tuple[RefusalIssue, ...]:
     """Keep codes and places of an OperationOutcome: its texts may repeat what was sent."""
     try:
         issues = msgspec.json.decode(body, type=_Outcome).issue[:5]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return tuple(
         RefusalIssue(

@@ -71,7 +71,7 @@ async def discover(site: Site, http: httpx.AsyncClient) -> SmartConfiguration:
         )
     try:
         document = msgspec.json.decode(response.content, type=_Document)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DiscoveryFailed(
             f"The SMART configuration of {site.name} is not valid JSON of the expected form.",
             _ASK_VENDOR,

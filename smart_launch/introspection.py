@@ -85,7 +85,7 @@ async def introspect(
 def _read(site: Site, content: bytes) -> Introspection:
     try:
         answer = msgspec.json.decode(content, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _unusable(site, "is not an introspection response") from None
     if not answer.active:
         return Introspection(active=False)

@@ -72,7 +72,7 @@ class IssuerKeys:
         content = await self._get(http, address, "key address")
         try:
             published = msgspec.json.decode(content, type=_KeySet).keys
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._unusable("keys") from None
         found = (_import(jwk) for jwk in published)
         return tuple(key for key in found if key is not None)
@@ -85,7 +85,7 @@ class IssuerKeys:
         content = await self._get(http, address, "OpenID configuration")
         try:
             document = msgspec.json.decode(content, type=_OpenIdConfiguration)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._unusable("OpenID configuration") from None
         if not same_issuer(document.issuer, self.issuer):
             raise DiscoveryFailed(

@@ -96,7 +96,7 @@ class Styles:
             return None
         try:
             found = read_style(msgspec.json.decode(response.content))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         self._known[site.id, address] = found
         while len(self._known) > _MOST:

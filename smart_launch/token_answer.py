@@ -56,7 +56,7 @@ def read_token_answer(site: Site, response: httpx.Response) -> TokenAnswer:
         raise _read_refusal(site, response)
     try:
         answer = msgspec.json.decode(response.content, type=TokenAnswer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Some servers answer errors with status 200.
         refusal = _read_refusal(site, response)
         if refusal.reason != TokenRefused.default_reason:
@@ -106,7 +106,7 @@ _REMEDIES = {
 def _read_refusal(site: Site, response: httpx.Response) -> TokenRefused:
     try:
         said = msgspec.json.decode(response.content, type=_Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = _Refusal()
     if said.error not in _REMEDIES and response.status_code == httpx.codes.UNAUTHORIZED:
         said.error = "invalid_client"

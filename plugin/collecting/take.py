@@ -85,7 +85,7 @@ def read_head(resource: bytes | dict[str, object]) -> Head | None:
         if isinstance(resource, bytes):
             return msgspec.json.decode(resource, type=Head)
         return msgspec.convert(resource, Head)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -80,7 +80,7 @@ async def examine(
 def _read_statement(answer: Answer) -> tuple[tuple[Finding, ...], Capability | None]:
     try:
         document = msgspec.json.decode(answer.body, type=JsonObject)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         document = {}
     if answer.status != httpx.codes.OK or document.get("resourceType") != "CapabilityStatement":
         came = answer.media_type or "no media type"

@@ -56,7 +56,7 @@ def read_sign_in(issuer: str, answer: Answer, allowed: frozenset[str]) -> SignIn
         return SignIn((_no_configuration(answer.status),))
     try:
         document = msgspec.json.decode(answer.body, type=SmartDocument)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = "The SMART configuration is not JSON of the expected form."
         return SignIn((_fails(text, "Tell the EHR's vendor."),))
     others = _other_hosts(issuer, document)

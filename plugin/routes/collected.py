@@ -33,7 +33,7 @@ async def notified(
         )
     try:
         status = read_status(msgspec.json.decode(await request.body(), type=dict[str, object]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         status = None
     if status is None:
         raise Invalid("The body is not a notification.", "Send the Bundle of the R4 Subscriptions backport.")

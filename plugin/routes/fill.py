@@ -135,7 +135,7 @@ async def consent(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) 
     check_usable(found, now)
     try:
         agreed = msgspec.json.decode(body, type=_Said).agreed
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The answer could not be read: {error}.", 'Send {"agreed": true or false}.') from None
     answer = GateAnswer.AGREED if agreed else GateAnswer.REFUSED
     kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
@@ -265,7 +265,7 @@ def _instrument(rapport: Rapport, found: Invitation) -> Instrument:
 def _read(body: bytes, kind: type[Read], instrument: Instrument) -> Read:
     try:
         sent = msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
             f"The answers could not be read: {error}.", 'Send {"answers": {linkId: option code or null}}.'
         ) from None
