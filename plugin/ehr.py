@@ -20,12 +20,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
 
 from smart_launch import Scopes
+from smart_launch.wire import read_address
 
 JsonObject = dict[str, object]
 
@@ -390,10 +391,7 @@ class Ehr:
         if address is None:
             return None
         base = httpx.URL(self._base)
-        try:
-            url = httpx.URL(urljoin(f"{self._base}/", address))
-        except httpx.InvalidURL:
-            url = httpx.URL("")
+        url = read_address(address, f"{self._base}/")
         same = (url.scheme, url.host, url.port, url.userinfo) == (base.scheme, base.host, base.port, b"")
         inside = url.path == base.path or url.path.startswith(f"{base.path.removesuffix('/')}/")
         if not (same and inside) or ".." in url.path:

@@ -15,6 +15,7 @@ from smart_launch.site import Site
 from smart_launch.style import Style
 from smart_launch.token_answer import Hint, TokenAnswer
 from smart_launch.tokens import TokenSet
+from smart_launch.wire import read_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +110,14 @@ def _messaging(answer: TokenAnswer, scope: str) -> Messaging | None:
     handle, origin = _text(answer.smart_web_messaging_handle), _text(answer.smart_web_messaging_origin)
     if handle is None or origin is None or "messaging/ui" not in scope.split():
         return None
-    try:
-        url = httpx.URL(origin)
-    except httpx.InvalidURL:
-        return None
+    url = read_address(origin)
     whole = f"{url.scheme}://{url.netloc.decode()}"
     return Messaging(handle, whole) if url.scheme in {"https", "http"} and origin == whole else None
 
 
 def _style_url(site: Site, value: Hint) -> str | None:
     """Keep a style address of the EHR: https, or where the site itself is on plain loopback http."""
-    try:
-        url = httpx.URL(value) if isinstance(value, str) else None
-    except httpx.InvalidURL:
-        return None
+    url = read_address(value) if isinstance(value, str) else None
     if url is None or not url.host or url.scheme not in {"https", httpx.URL(site.fhir_base).scheme}:
         return None
     return str(url)

@@ -19,15 +19,22 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 def resolve(site: Site, address: str, what: str) -> str:
     """Make an address that discovery named absolute and check it; `what` names it in AddressRefused."""
-    return check_address(site, urljoin(f"{site.base}/", address), what)
+    return check_address(site, str(read_address(address, f"{site.base}/")), what)
+
+
+def read_address(address: str, base: str = "") -> httpx.URL:
+    """Read an address that comes from outside, relative to `base`; an empty one if it is none."""
+    try:
+        url = httpx.URL(urljoin(base, address))
+        _ = url.host  # a host name that IDNA does not know shows here only
+    except (httpx.InvalidURL, ValueError):
+        return httpx.URL("")
+    return url
 
 
 def check_address(site: Site, address: str, what: str) -> str:
     """Give the address back if it is https (http on allowed loopback) on a host that the site pins."""
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
+    url = read_address(address)
     secure = url.scheme == "https" or (url.scheme == "http" and _is_allowed_loopback(site, url))
     if not secure or url.userinfo or url.fragment or not url.host:
         raise AddressRefused(

@@ -170,8 +170,12 @@ async def _ask(app: ASGIApp, scope: Scope, body: bytes) -> Response:
 
 def _check_own(to: str) -> None:
     """Invalid unless it is a path of ours that opens a page."""
-    parts = urlsplit(to)
-    if not to.startswith("/") or to.startswith(("//", "/\\", "/carried")) or parts.scheme or parts.netloc:
+    try:
+        parts = urlsplit(to)
+        leads_away = bool(parts.scheme or parts.netloc)
+    except ValueError:
+        leads_away = True
+    if not to.startswith("/") or to.startswith(("//", "/\\", "/carried")) or leads_away:
         raise Invalid("This is no page of Rapport.", "Open Rapport again from the patient's chart.")
 
 
