@@ -400,3 +400,13 @@ async def test_a_year_in_which_nobody_answers_is_refused(world: World, authored:
     assert answer.status_code == 400
     assert "QuestionnaireResponse.authored" in problems(answer)
     assert "between 1800 and 2200" in problems(answer)
+
+
+@pytest.mark.parametrize("body", [b'{"answers": {"goal-1": "\xff"}}', b'{"answers": ' + b"[" * 100_000])
+async def test_answers_that_are_no_text_are_refused(world: World, body: bytes) -> None:
+    page = await world.launch()
+    people = await world.people()
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    headers = {"X-Rapport-Invitation": secret}
+    answer = await world.browser.put("/fill/answers", headers=headers, content=body)
+    assert answer.status_code == 422, answer.text
