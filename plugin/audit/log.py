@@ -43,6 +43,7 @@ class TransparencyLog:
         self._signer = signer
         self._ledger = ledger
         self._last_success = time.monotonic()
+        self._publishing = asyncio.Lock()  # within this process; `alone` keeps the others out
 
     @property
     def keeps_up(self) -> bool:
@@ -73,7 +74,7 @@ class TransparencyLog:
         vault = self._ledger.vault
         while await self._ledger.bookkeep(lambda connection: log_pending_rows(connection, vault)):
             pass
-        async with self._ledger.alone("publication of the log"):
+        async with self._publishing, self._ledger.alone("publication of the log"):
             signed = self._signed()
             while True:
                 begin = signed.size
