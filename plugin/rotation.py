@@ -18,6 +18,7 @@ SEALED: Mapping[str, Mapping[str, str]] = {
     "launch": {"sealed_context": "launch"},
     "invitation": {"sealed_draft": "draft"},
     "response": {"sealed_body": "response", "sealed_results": "results"},
+    "revision": {"sealed_body": "response", "sealed_results": "results"},
     "note": {"sealed_text": "note"},
     "sign_off": {"sealed_comment": "sign-off"},
     "audit": {"sealed_resource": "audit"},

@@ -20,6 +20,8 @@ T = TypeVar("T")
 READABLE: dict[str, tuple[str, ...] | None] = {
     "alembic_version": None,
     "response": None,
+    "revision": None,
+    "collected": None,
     "delivery": None,
     "attempt": None,
     "audit": None,
