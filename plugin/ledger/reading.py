@@ -22,6 +22,8 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "response": None,
     "revision": None,
     "collected": None,
+    "configuration": None,
+    "erasure": None,
     "delivery": None,
     "attempt": None,
     "audit": None,
