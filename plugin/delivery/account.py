@@ -44,15 +44,23 @@ class Attempt:
     started: datetime | None = None
 
 
-def read_accounts(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
+def read_accounts(
+    connection: Connection, vault: Vault, site: str, patient: str, most: int = _MOST_RECENT
+) -> tuple[Account, ...]:
     """List a patient's latest responses, newest first."""
     rows = connection.execute(
         _joined()
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received.desc())
-        .limit(_MOST_RECENT)
+        .limit(most)
     )
     return _opened(connection, rows.all(), vault)
+
+
+def count_accounts(connection: Connection, site: str, patient: str) -> int:
+    """Count a patient's responses."""
+    counted = sa.select(sa.func.count()).where(t.response.c.site == site, t.response.c.patient == patient)
+    return int(connection.execute(counted).scalar_one())
 
 
 def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:

@@ -37,6 +37,7 @@ from plugin.pages.patient import (
     ScoreLine,
     render_link,
     render_patient,
+    summary_html,
 )
 from plugin.pages.public import (
     DeparturePage,
@@ -122,4 +123,5 @@ __all__ = [
     "render_patient",
     "render_probe",
     "render_response",
+    "summary_html",
 ]

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from plugin.pages.words import N_, translations
+
 
 class DeliveryMark(StrEnum):
     """Where a response stands; the values are those of `plugin.delivery.states.DeliveryState`."""
@@ -22,17 +24,17 @@ FINAL = frozenset(
 )
 
 _LABELS = {
-    DeliveryMark.SCORED: "Saved",
-    DeliveryMark.SENDING: "Sending",
-    DeliveryMark.DELIVERED: "In the record",
-    DeliveryMark.HELD: "Waiting for sign-in",
-    DeliveryMark.UNKNOWN: "Outcome unknown, checking",
-    DeliveryMark.REFUSED: "Refused by the EHR",
-    DeliveryMark.SET_ASIDE: "Set aside, needs a person",
-    DeliveryMark.DISCARDED: "Not sent, by decision",
+    DeliveryMark.SCORED: N_("Saved"),
+    DeliveryMark.SENDING: N_("Sending"),
+    DeliveryMark.DELIVERED: N_("In the record"),
+    DeliveryMark.HELD: N_("Waiting for sign-in"),
+    DeliveryMark.UNKNOWN: N_("Outcome unknown, checking"),
+    DeliveryMark.REFUSED: N_("Refused by the EHR"),
+    DeliveryMark.SET_ASIDE: N_("Set aside, needs a person"),
+    DeliveryMark.DISCARDED: N_("Not sent, by decision"),
 }
 
 
-def delivery_label(state: str) -> str:
+def delivery_label(state: str, language: str = "en") -> str:
     """Word a state for the clinician, as the page and `responses.json` show it; ValueError for an unknown one."""
-    return _LABELS[DeliveryMark(state)]
+    return translations(language).gettext(_LABELS[DeliveryMark(state)])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -10,9 +10,10 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from plugin.pages.delivery import delivery_label
-from plugin.pages.trend import kinds_on, on_day, sessions
-from plugin.pages.words import direction, interface_language, translations
+from plugin.pages.trend import caregiver_on, kinds_on, on_day, sessions
+from plugin.pages.words import N_, direction, interface_language, translations
 
+ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
 
 
@@ -46,13 +47,15 @@ def _environment(language: str) -> Environment:
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.filters["day"] = lambda moment: _day(moment, language)
-    environment.filters["day_of_year"] = lambda day: format_date(day, "d MMM", locale=language)
+    environment.filters["day_of_year"] = lambda day: _day_of_year(day, language)
     environment.filters["sessions"] = sessions
     environment.filters["on_day"] = on_day
     environment.filters["kinds_on"] = kinds_on
+    environment.filters["caregiver_on"] = caregiver_on
     environment.filters["moment"] = lambda moment: _moment(moment, language)
     environment.filters["number"] = number
-    environment.filters["label"] = delivery_label
+    environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
+    environment.filters["label"] = lambda state: delivery_label(state, language)
     environment.filters["decimal"] = lambda value: number(round(value, 1))
     return environment
 
@@ -62,10 +65,17 @@ def number(value: Decimal | float) -> str:
     return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
 
 
+@lru_cache(maxsize=4096)
+def _day_of_year(day: date, language: str) -> str:
+    return format_date(day, "d MMM", locale=language)
+
+
+@lru_cache(maxsize=4096)  # writing a date takes Babel longer than drawing its session
 def _day(moment: date | datetime, language: str) -> str:
     return format_date(moment, "d MMM y", locale=language)
 
 
+@lru_cache(maxsize=4096)
 def _moment(moment: datetime, language: str) -> str:
     # The page's script shows it in the reader's own time zone; without script it says which it is.
     return format_datetime(moment.astimezone(UTC), "d MMM y, HH:mm 'UTC'", locale=language)

@@ -8,12 +8,16 @@ from enum import StrEnum
 import segno
 from markupsafe import Markup
 
-from plugin.pages.delivery import FINAL, DeliveryMark, delivery_label
+from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
-from plugin.pages.plot import NARROW, WIDE, draw
-from plugin.pages.trend import Trend, group, latest, shown_courses
+from plugin.pages.plot import NARROW, WIDE, Plot, draw
+from plugin.pages.trend import Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name
 from plugin.tips import Tip
+from plugin.trends.medication import Course
+
+Drawn = dict[Panel, tuple[tuple[Plot, Plot], tuple[Course, ...]]]
+"""Each plot, wide and narrow, with the medicines of its time."""
 
 
 class NoticeKind(StrEnum):
@@ -93,11 +97,6 @@ class RecentResponse:
     state: DeliveryMark
     detail: str = ""
 
-    @property
-    def state_label(self) -> str:
-        """The state in words."""
-        return delivery_label(self.state)
-
 
 @dataclass(frozen=True, slots=True)
 class NoteLine:
@@ -151,7 +150,7 @@ class PatientPage:
     open_forms: tuple[OpenForm, ...] = ()
     notes: tuple[NoteLine, ...] = ()
     tips: tuple[Tip, ...] = ()
-    language: str = "en"  # of what is said about scores; the rest of the page is English
+    language: str = "en"  # of whoever reads this page
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
     look: str | None = None  # the address of the EHR's look, if it has one
     messaging: tuple[str, str] | None = (
@@ -159,6 +158,7 @@ class PatientPage:
     )
     asked_for: str | None = None  # the form that the EHR asks for
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
+    can_pdf: bool = False  # whether the scores can be had as a PDF
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
 
     @property
@@ -198,6 +198,7 @@ class LinkPage:
     code_address: str
     code_ends: datetime
     look: str | None = None
+    language: str = "en"  # of whoever reads this page
 
 
 def render_link(page: LinkPage) -> str:
@@ -205,21 +206,58 @@ def render_link(page: LinkPage) -> str:
     drawing = segno.make(page.address, error="m").svg_inline(
         scale=1, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
     )
-    return render("clinician/link.html", page=page, qr=Markup(drawing))  # noqa: S704 -- drawn here, holds no text
+    return render("clinician/link.html", language=page.language, page=page, qr=Markup(drawing))  # noqa: S704 -- drawn here, holds no text
 
 
 def render_patient(page: PatientPage) -> str:
     """Show everything that the clinician needs in a session on one screen."""
-    return render("clinician/patient.html", page=page, trend_card=_trend_card(page))
+    return render("clinician/patient.html", language=page.language, page=page, trend_card=_trend_card(page))
+
+
+# What is drawn in a PDF: no style of the page reaches into a drawing there. Greyscale tells lines apart by mark and dash.
+_PDF_STYLE = Markup(
+    "text{font:12.5px 'DejaVu Sans',sans-serif;fill:#404850}.common{font-size:11px}.grid line{stroke:#c4c4c4}"
+    ".curve{fill:none;stroke-width:2}.mark{stroke:#fff;stroke-width:1.5}.leader{fill:none;stroke-width:1;opacity:.45}"
+    ".series-0 .curve,.series-0 .leader{stroke:#1d5f6b}.series-0 .mark,.series-0 text{fill:#1d5f6b}"
+    ".series-1 .curve,.series-1 .leader{stroke:#b0501f}.series-1 .mark,.series-1 text{fill:#b0501f}"
+    ".series-2 .curve,.series-2 .leader{stroke:#5a4a9c}.series-2 .mark,.series-2 text{fill:#5a4a9c}"
+    ".series-3 .curve,.series-3 .leader{stroke:#5d6b14}.series-3 .mark,.series-3 text{fill:#5d6b14}"
+    ".series-4 .curve,.series-4 .leader{stroke:#9b2f63}.series-4 .mark,.series-4 text{fill:#9b2f63}"
+    ".series-5 .curve,.series-5 .leader{stroke:#44505c}.series-5 .mark,.series-5 text{fill:#44505c}"
+    ".mark.hollow{fill:#fff;stroke:#404850}.band{display:none}.band-0{display:inline;fill:#1d5f6b;fill-opacity:.12}"
+    ".contact{fill:#404850;stroke:#404850}.contact.virtual,.caregiver{fill:none;stroke:#404850}"
+    ".course,.end{fill:none;stroke:#404850;stroke-width:2}.course.uncertain{stroke-dasharray:2 3}"
+    ".change{fill:none;stroke:#404850;stroke-dasharray:1 4}.event{fill:none;stroke:#000;stroke-width:2.5}"
+)
+
+
+def summary_html(page: PatientPage, who: str) -> str:
+    """Write the scores over sessions as one document that fetches nothing: what a PDF is made of."""
+    scales = group(page.trend)
+    return render(
+        "clinician/summary.html",
+        language=page.language,
+        page=page,
+        who=who,
+        scales=scales,
+        drawn=_draw_all(page, scales),
+        facts=latest(scales, page.today),
+        style=_PDF_STYLE,
+    )
+
+
+def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
+    drawn: Drawn = {}
+    for panel in (panel for scale in scales for panel in scale.panels):
+        courses = shown_courses(page.trend.courses, panel)
+        drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
+    return drawn
 
 
 def _trend_card(page: PatientPage) -> Markup:
     """Show the scores in the reader's own language."""
     scales = group(page.trend)
-    drawn = {}
-    for panel in (panel for scale in scales for panel in scale.panels):
-        courses = shown_courses(page.trend.courses, panel)
-        drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
+    drawn = _draw_all(page, scales)
     card = render(
         "clinician/trend.html",
         language=page.language,

@@ -14,6 +14,7 @@ from plugin.pages.strips import (
     ContactMark,
     CourseBar,
     Span,
+    caregiver_marks,
     contact_marks,
     course_bars,
     shorten,
@@ -43,8 +44,8 @@ class Frame:
     label_characters: int
 
 
-WIDE = Frame(width=720, height=270, left=34, right=172, top=14, bottom=30, label_characters=19)
-NARROW = Frame(width=350, height=250, left=28, right=98, top=14, bottom=30, label_characters=10)
+WIDE = Frame(width=720, height=282, left=66, right=172, top=26, bottom=30, label_characters=19)
+NARROW = Frame(width=350, height=262, left=58, right=98, top=26, bottom=30, label_characters=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Tick:
 
     at: float
     label: str
+    common: str = ""  # the same place on 0 to 100, where the scale is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Plot:
     height: float
     days_y: float
     contacts: tuple[ContactMark, ...] = ()
+    caregivers: tuple[tuple[float, float], ...] = ()  # centres of rings around sessions
     courses: tuple[CourseBar, ...] = ()
 
 
@@ -160,19 +163,21 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     ]
     span = Span(placing.x, frame.left, frame.width - frame.right)
     kinds_y = axis_y + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
-    known = any(kinds_on(panel, day) for day in days)
+    caregivers = caregiver_marks(panel, span, kinds_y)
+    known = bool(caregivers) or any(kinds_on(panel, day) for day in days)
     below = frame.height + (CONTACTS if known else 0)
     return Plot(
         frame=frame,
         axis_y=axis_y,
         strip_y=strip_y,
-        y_ticks=tuple(Tick(placing.y(value), number(value)) for value in _values(panel.low, panel.high)),
+        y_ticks=tuple(_tick(value, panel, placing) for value in _values(panel.low, panel.high)),
         x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
         lines=_spread(lines, frame),
         one_year=days[0].year == days[-1].year,
         height=below + COURSE * min(len(courses), MOST_COURSES),
         days_y=below - 8,
         contacts=contact_marks(panel, span, kinds_y) if known else (),
+        caregivers=caregivers,
         courses=course_bars(courses, days, span, below, frame.label_characters),
     )
 
@@ -235,6 +240,13 @@ def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
         placed[line.order] = at
         least = at + _LABEL_LINE
     return tuple(replace(line, label_y=placed[line.order]) for line in lines)
+
+
+def _tick(value: float, panel: Panel, placing: _Placing) -> Tick:
+    """Label a place with the native value and, beside it, the share of the range on 0 to 100."""
+    is_hundred = (panel.low, panel.high) == (0, 100)
+    common = "" if is_hundred else number(round(100 * (value - panel.low) / ((panel.high - panel.low) or 1)))
+    return Tick(placing.y(value), number(value), common)
 
 
 def _values(low: float, high: float) -> tuple[float, ...]:

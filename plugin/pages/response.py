@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from plugin.pages.delivery import DeliveryMark, delivery_label
+from plugin.pages.delivery import DeliveryMark
 from plugin.pages.engine import render
 
 
@@ -72,13 +72,9 @@ class ResponsePage:
     revised: datetime | None = None
     why: str = ""
     collected: str | None = None  # where it stands in the EHR that collected it itself
-
-    @property
-    def state_label(self) -> str:
-        """The state in words."""
-        return delivery_label(self.state)
+    reader: str = "en"  # the language of whoever reads this page
 
 
 def render_response(page: ResponsePage) -> str:
     """Show one response to the clinician."""
-    return render("clinician/response.html", page=page)
+    return render("clinician/response.html", language=page.reader, page=page)

@@ -96,9 +96,9 @@ def render_research(page: ResearchPage) -> str:
     return render("staff/research.html", desk=page.desk, page=page)
 
 
-def render_desk(desk: DeskFrame, roles: tuple[str, ...]) -> str:
+def render_desk(desk: DeskFrame, roles: tuple[str, ...], language: str) -> str:
     """Render the desk's first page."""
-    return render("staff/desk.html", desk=desk, roles=roles)
+    return render("staff/desk.html", language=language, desk=desk, roles=roles)
 
 
 def render_deliveries(page: DeliveriesPage) -> str:

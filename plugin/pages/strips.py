@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from plugin.pages.trend import Panel, kinds_on, sessions
+from plugin.pages.trend import Panel, caregiver_on, kinds_on, sessions
 from plugin.trends.medication import Course
 
 CONTACTS = 18.0  # px of the strip of sessions
@@ -56,6 +56,11 @@ def contact_marks(panel: Panel, span: Span, y: float) -> tuple[ContactMark, ...]
                 last[virtual] = x
                 marks.append(ContactMark(contact_path(x, y, virtual=virtual), virtual))
     return tuple(marks)
+
+
+def caregiver_marks(panel: Panel, span: Span, y: float) -> tuple[tuple[float, float], ...]:
+    """Place a ring around the mark of every session in which a caregiver took part."""
+    return tuple((span.x(day), y) for day in sessions(panel) if caregiver_on(panel, day))
 
 
 def contact_path(x: float, y: float, *, virtual: bool) -> str:

@@ -1,6 +1,7 @@
 """Scores over sessions as the page shows them: one line a rater, never averaged; marks only where the site accepted a rule."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -31,6 +32,7 @@ class TrendPoint:
     virtual: bool | None = None
     event: Event | None = None
     session: int | None = None
+    caregiver: bool | None = None  # whether one took part in the session, where the record says
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,15 @@ class TrendSeries:
     points: tuple[TrendPoint, ...]
     error: "MeasurementError | None" = None
     is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
+    by_day: Mapping[date, tuple[TrendPoint, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the points by day once: a page asks for each day many times."""
+        days: dict[date, tuple[TrendPoint, ...]] = {}
+        for point in self.points:
+            day = point.when.date()
+            days[day] = (*days.get(day, ()), point)
+        object.__setattr__(self, "by_day", days)
 
     @property
     def first(self) -> TrendPoint | None:
@@ -101,6 +112,7 @@ class Panel:
     low: float
     high: float
     series: tuple[TrendSeries, ...]
+    is_common: bool = False  # series of different ranges, each on 0 to 100 of its own
 
     @property
     def has_events(self) -> bool:
@@ -112,6 +124,11 @@ class Panel:
         """How many of its days had a session by video, and of how many days the record tells."""
         known = [kinds for day in sessions(self) if (kinds := kinds_on(self, day))]
         return sum(True in kinds for kinds in known), len(known)
+
+    @property
+    def with_caregiver(self) -> int:
+        """On how many of its days a caregiver took part."""
+        return sum(caregiver_on(self, day) for day in sessions(self))
 
     @property
     def banded(self) -> tuple[tuple[int, TrendSeries], ...]:
@@ -157,7 +174,7 @@ def group(trend: Trend) -> tuple[Scale, ...]:
     scales = []
     for key, panels in by_scale.items():
         made = tuple(_panel(found) for found in panels.values())
-        scales.append(Scale(key, made[0].label, made))
+        scales.append(Scale(key, made[0].label, (*_common(made), *made)))
     return tuple(scales)
 
 
@@ -166,7 +183,7 @@ def latest(scales: tuple[Scale, ...], today: date) -> tuple[Fact, ...]:
     facts: list[Fact] = []
     told: set[str] = set()
     for scale in scales:
-        fresh = [panel for panel in scale.panels if panel.measure not in told]
+        fresh = [panel for panel in scale.panels if not panel.is_common and panel.measure not in told]
         told.update(panel.measure for panel in fresh)
         for panel in fresh:
             facts += [_fact(series, today) for series in panel.series]
@@ -180,13 +197,18 @@ def sessions(panel: Panel) -> tuple[date, ...]:
 
 def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
     """What one respondent's form gave on a day: mostly one score, or none."""
-    return tuple(point for point in series.points if point.when.date() == day)
+    return series.by_day.get(day, ())
 
 
 def kinds_on(panel: Panel, day: date) -> tuple[bool, ...]:
     """How the sessions of a day were held: in person (False), by video (True), both, or not known (nothing)."""
     found = {point.virtual for series in panel.series for point in on_day(series, day)}
     return tuple(sorted(each for each in found if each is not None))
+
+
+def caregiver_on(panel: Panel, day: date) -> bool:
+    """Whether the record tells that a caregiver took part in a session of a day."""
+    return any(point.caregiver for series in panel.series for point in on_day(series, day))
 
 
 def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Course, ...]:
@@ -203,6 +225,26 @@ def _panel(found: list[TrendSeries]) -> Panel:
     ordered = tuple(sorted(found, key=lambda series: RATER_ORDER.index(series.rater)))
     first = ordered[0]
     return Panel(first.measure, first.scale_label, first.low, first.high, ordered)
+
+
+def _common(panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
+    """Put the series of several measures into one plot, each on 0 to 100 of its own range; nothing where there is one measure."""
+    if len(panels) == 1:
+        return ()
+    series = tuple(_on_hundred(each) for panel in panels for each in panel.series)
+    return (Panel("", panels[0].label, 0, 100, series, is_common=True),)
+
+
+def _on_hundred(series: TrendSeries) -> TrendSeries:
+    share = 100 / ((series.high - series.low) or 1)
+    points = tuple(
+        replace(point, value=None if point.value is None else round((point.value - series.low) * share, 1))
+        for point in series.points
+    )
+    error = series.error and replace(series.error, smallest_reliable=series.error.smallest_reliable * share)
+    return replace(
+        series, name=f"{series.name}, {series.measure}", low=0, high=100, points=points, error=error
+    )
 
 
 def _fact(series: TrendSeries, today: date) -> Fact:

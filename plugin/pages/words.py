@@ -15,7 +15,8 @@ from babel.messages.pofile import read_po
 SOURCE_LANGUAGE = "en"
 TRANSLATED = ("de", "es", "fr", "pt")
 LANGUAGES = (SOURCE_LANGUAGE, *TRANSLATED)
-DOMAINS = ("respondent", "trends")  # what a respondent reads; what is said to clinicians about scores
+DOMAINS = ("respondent", "trends", "clinician")
+"""What a respondent reads; what is said to clinicians about scores; everything else that clinicians and supervisors read."""
 
 
 @cache
@@ -23,9 +24,15 @@ def translations(language: str) -> NullTranslations:
     """Give the catalogue of one of LANGUAGES; a message that it lacks stays English."""
     if language == SOURCE_LANGUAGE:
         return NullTranslations()
-    respondent, trends = (_catalogue(language, domain) for domain in DOMAINS)
-    respondent.add_fallback(trends)
-    return respondent
+    first, *others = (_catalogue(language, domain) for domain in DOMAINS)
+    for each in others:
+        first.add_fallback(each)
+    return first
+
+
+def N_(text: str) -> str:  # noqa: N802 -- gettext's own name for it
+    """Mark words that are translated where they are shown."""
+    return text
 
 
 def _catalogue(language: str, domain: str) -> GNUTranslations:

@@ -188,7 +188,7 @@ def _line(series: TrendSeries) -> RaterLine:
 def _panel(totals: tuple[TrendSeries, ...]) -> Panel | None:
     """Give what is drawn small: the totals of the measure that was answered last."""
     scales = group(Trend(totals))
-    panels = [panel for scale in scales for panel in scale.panels]
+    panels = [panel for scale in scales for panel in scale.panels if not panel.is_common]
     return max(panels, key=lambda panel: max(each.points[-1].when for each in panel.series), default=None)
 
 

@@ -110,19 +110,20 @@ async def read_chart(
     *,
     medication: bool = False,
     patience: float = LONG_PATIENCE,
+    history: bool = True,
 ) -> Chart:
     """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
-    Medication is asked for only where the site shows it.
+    Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
     """
-    reading = _Reading(patience)
+    reading = _Reading(patience, late=[] if history else [HISTORY])
     patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), "the patient"),
         reading.part(read_respondents(ehr, launch), "the caregivers"),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
-        reading.part(_read_history(ehr, launch, catalogue), HISTORY),
+        reading.part(_read_history(ehr, launch, catalogue), HISTORY) if history else _nothing(),
         reading.part(_read_contacts(ehr, launch), "the sessions"),
         reading.part(_read_medication(ehr, launch), "the medication") if medication else _nothing(),
     )
@@ -145,7 +146,7 @@ async def read_chart(
 
 def closed_chart(reason: str) -> Chart:
     """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
-    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} or anything else ({reason})",))
+    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",))
 
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:

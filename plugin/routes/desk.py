@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 from fastapi.responses import HTMLResponse
 
 from plugin.access.desks import Desk
+from plugin.pages import choose_language
 from plugin.pages.staff import DeskFrame, render_desk
+from plugin.pages.words import N_
 from plugin.roles import STAFF, Role
 from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for
 
@@ -15,18 +17,18 @@ router = APIRouter(prefix="/desks/{desk}")
 AnyDesk = Annotated[Desk, Depends(desk_for(*STAFF))]
 
 _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
-    Role.RESEARCHER: (("research", "Research export"),),
+    Role.RESEARCHER: (("research", N_("Research export")),),
     Role.ADMINISTRATOR: (
-        ("deliveries", "Deliveries"),
-        ("installation", "Installation"),
-        ("ehr", "What the EHR takes"),
+        ("deliveries", N_("Deliveries")),
+        ("installation", N_("Installation")),
+        ("ehr", N_("What the EHR takes")),
     ),
-    Role.SUPERVISOR: (("caseload", "Caseload"),),
+    Role.SUPERVISOR: (("caseload", N_("Caseload")),),
     Role.AUDITOR: (
-        ("audit", "Search"),
-        ("reviews", "Reviews"),
-        ("exports", "Exports"),
-        ("log", "Transparency log"),
+        ("audit", N_("Search")),
+        ("reviews", N_("Reviews")),
+        ("exports", N_("Exports")),
+        ("log", N_("Transparency log")),
     ),
 }
 """Which pages each role has, by the last part of their addresses."""
@@ -35,7 +37,7 @@ _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
 def frame(rapport: Rapport, desk: Desk, here: str) -> DeskFrame:
     """Describe what stands around a page of this desk."""
     base = f"/desks/{desk.id}"
-    places = [("", "Your desk"), *(place for role in desk.staff_roles for place in _PLACES.get(role, ()))]
+    places = [("", N_("Your desk")), *(place for role in desk.staff_roles for place in _PLACES.get(role, ()))]
     return DeskFrame(
         id=desk.id,
         site=rapport.settings.sites[desk.site].name,
@@ -46,6 +48,10 @@ def frame(rapport: Rapport, desk: Desk, here: str) -> DeskFrame:
 
 
 @router.get("")
-async def desk(found: AnyDesk, rapport: CurrentRapport) -> HTMLResponse:
+async def desk(
+    found: AnyDesk, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> HTMLResponse:
     """Show what this person can do beyond one patient."""
-    return HTMLResponse(render_desk(frame(rapport, found, ""), tuple(found.staff_roles)))
+    return HTMLResponse(
+        render_desk(frame(rapport, found, ""), tuple(found.staff_roles), choose_language(accept_language))
+    )

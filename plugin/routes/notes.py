@@ -48,7 +48,7 @@ async def draft(
 ) -> HTMLResponse:
     """Draft a note from what the patient page shows."""
     language = choose_language(accept_language)
-    known = await read_known(rapport, found, session)
+    known = await read_known(rapport, found, session, wait=True)  # a note takes the whole history
     csrf = csrf_token(rapport, found)
     page = patient_page(rapport, found, known, csrf, language)
     await rapport.ledger.record(

@@ -5,20 +5,28 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from plugin.access.desks import read_desk
 from plugin.access.invitations import open_invitations
 from plugin.access.launches import Launch, newer_launch_of_another
 from plugin.access.sessions import Session
 from plugin.audit import Kind
-from plugin.delivery.account import Account, attempts_of, read_account, read_accounts, read_all_of
+from plugin.delivery.account import (
+    Account,
+    attempts_of,
+    count_accounts,
+    read_account,
+    read_accounts,
+    read_all_of,
+)
 from plugin.delivery.notes import notes_of
+from plugin.delivery.pdf import can_render, pdf_of
 from plugin.ehr import EhrError, EhrUnavailable
 from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
-from plugin.pages import choose_language, delivery_label, render_patient, render_response
+from plugin.pages import choose_language, delivery_label, render_patient, render_response, summary_html
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
 from plugin.routes.state import (
@@ -33,6 +41,8 @@ from plugin.routes.state import (
 from plugin.routes.views import Known, ask_for, patient_page, response_page
 
 router = APIRouter(prefix="/launches/{launch}")
+
+MOST_SHOWN = 12  # responses: four sessions with three raters
 
 
 @router.get("")
@@ -57,31 +67,58 @@ async def patient(
     return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
 
 
+@router.get("/summary.pdf")
+async def summary(
+    found: CurrentLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Give the scores over sessions, plots and all, as a PDF; the view is in the trail."""
+    if not can_render():
+        raise NotFound("This installation makes no PDF.", "Install the extra `pdf`, or print the page.")
+    known = await read_known(rapport, found, session, wait=True)
+    await rapport.ledger.record(
+        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+    )
+    page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
+    body = await asyncio.to_thread(pdf_of, summary_html(page, known.chart.name))
+    disposition = 'inline; filename="alliance.pdf"'
+    return Response(body, media_type="application/pdf", headers={"Content-Disposition": disposition})
+
+
 async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait: bool = False) -> Known:
     """Read what the patient page shows, from the EHR and the ledger side by side."""
     policy, now, vault = rapport.settings.policies[found.site], rapport.clock(), rapport.ledger.vault
-    patience = LONG_PATIENCE if wait else policy.ehr_patience
-    chart, accounts, own = await asyncio.gather(
-        _chart(rapport, found, medication=policy.show_medication, patience=patience),
-        _accounts(rapport, found),
-        rapport.ledger.read(
-            lambda connection: (
-                open_invitations(connection, vault, found.site, found.patient, now),
-                in_use(connection, found.site),
-                notes_of(connection, found.site, found.patient),
-                newer_launch_of_another(connection, found, session.key, now),
-                erasures_of(connection, vault, found.site, found.patient),
-            )
-        ),
+    accounts, many, under_way, norms, notes, newer, erased = await rapport.ledger.read(
+        lambda connection: (
+            read_accounts(connection, vault, found.site, found.patient, MOST_SHOWN),
+            count_accounts(connection, found.site, found.patient),
+            open_invitations(connection, vault, found.site, found.patient, now),
+            in_use(connection, found.site),
+            notes_of(connection, found.site, found.patient),
+            newer_launch_of_another(connection, found, session.key, now),
+            erasures_of(connection, vault, found.site, found.patient),
+        )
     )
-    under_way, norms, notes, newer, erased = own
-    kept = accounts if chart.has_history else await _all_accounts(rapport, found)
-    return Known(chart, accounts, kept, under_way, norms, notes, newer, waited=wait, erased=erased)
+    # A long history takes the EHR long to give: the page opens with the ledger's latest, and the rest follows.
+    is_long = many > len(accounts) and not wait
+    patience = LONG_PATIENCE if wait else policy.ehr_patience
+    chart = await _chart(
+        rapport, found, medication=policy.show_medication, patience=patience, history=not is_long
+    )
+    kept = accounts if chart.has_history or is_long else await _all_accounts(rapport, found)
+    return Known(
+        chart, accounts, kept, under_way, norms, notes, newer, waited=wait, is_long=is_long, erased=erased
+    )
 
 
 @router.get("/responses.json")
-async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONResponse:
-    """Tell how far the responses are on their way into the record."""
+async def responses(
+    found: CurrentLaunch, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> JSONResponse:
+    """Tell how far the responses and notes are on their way into the record."""
+    language = choose_language(accept_language)
     accounts, notes = await asyncio.gather(
         _accounts(rapport, found),
         rapport.ledger.read(lambda connection: notes_of(connection, found.site, found.patient)),
@@ -91,7 +128,7 @@ async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONRespon
             {
                 "id": account.record.id,
                 "state": account.state,
-                "state_label": delivery_label(account.state),
+                "state_label": delivery_label(account.state, language),
                 "detail": account.detail,
             }
             for account in accounts
@@ -100,7 +137,7 @@ async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONRespon
             {
                 "id": each.note.id,
                 "state": each.state,
-                "state_label": delivery_label(each.state),
+                "state_label": delivery_label(each.state, language),
                 "detail": each.detail,
             }
             for each in notes
@@ -109,7 +146,12 @@ async def responses(found: CurrentLaunch, rapport: CurrentRapport) -> JSONRespon
 
 
 @router.get("/responses/{response}")
-async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
+async def response(
+    response: str,
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> HTMLResponse:
     """Show one response in full, as far as the site's policy lets the clinician see it."""
     vault = rapport.ledger.vault
     account = await rapport.ledger.read(lambda connection: read_account(connection, vault, response))
@@ -124,7 +166,11 @@ async def response(response: str, found: CurrentLaunch, rapport: CurrentRapport)
     )
     patience = rapport.settings.policies[found.site].ehr_patience
     chart = await _chart(rapport, found, patience=patience)
-    return HTMLResponse(render_response(response_page(rapport, found, account, attempts, chart)))
+    return HTMLResponse(
+        render_response(
+            response_page(rapport, found, account, attempts, chart, choose_language(accept_language))
+        )
+    )
 
 
 async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None:
@@ -136,7 +182,9 @@ async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None
     return f"/desks/{found.id}" if desk else None
 
 
-async def _chart(rapport: Rapport, found: Launch, *, patience: float, medication: bool = False) -> Chart:
+async def _chart(
+    rapport: Rapport, found: Launch, *, patience: float, medication: bool = False, history: bool = True
+) -> Chart:
     try:
         async with asyncio.timeout(patience):
             ehr = await ehr_for(rapport, found)  # may have to ask for a fresh token
@@ -144,7 +192,9 @@ async def _chart(rapport: Rapport, found: Launch, *, patience: float, medication
         return closed_chart(str(error))
     except TimeoutError:
         return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
-    return await read_chart(ehr, found, rapport.intake.catalogue, medication=medication, patience=patience)
+    return await read_chart(
+        ehr, found, rapport.intake.catalogue, medication=medication, patience=patience, history=history
+    )
 
 
 async def _asked_for(rapport: Rapport, found: Launch, patience: float) -> AskedFor | None:

@@ -45,7 +45,12 @@ _LONGEST = 600  # asks; the browser connects again
 
 
 @router.get("/launches/{launch}/invitations/{invitation}")
-async def link(invitation: str, found: CurrentLaunch, rapport: CurrentRapport) -> HTMLResponse:
+async def link(
+    invitation: str,
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> HTMLResponse:
     """Show the link of a form again, as address, as QR code and as a code to read out."""
     vault = rapport.ledger.vault
     planned = await rapport.ledger.read(lambda connection: read_invitation(connection, invitation))
@@ -65,14 +70,16 @@ async def link(invitation: str, found: CurrentLaunch, rapport: CurrentRapport) -
             about=(f"urn:uuid:{invitation}",),
         )
     )
-    return HTMLResponse(render_link(_link_page(rapport, found, planned, secret)))
+    return HTMLResponse(
+        render_link(_link_page(rapport, found, planned, secret, choose_language(accept_language)))
+    )
 
 
-def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str) -> LinkPage:
+def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str, language: str) -> LinkPage:
     code_ends = planned.created + CODE_LIFE
     code = spoken_code(rapport.ledger.vault, planned.id)
     half = CODE_DIGITS // 2
-    form = form_state(rapport.intake.catalogue, planned, 0, rapport.clock())
+    form = form_state(rapport.intake.catalogue, planned, 0, rapport.clock(), language)
     return LinkPage(
         launch=found.id,
         csrf=csrf_token(rapport, found),
@@ -87,17 +94,27 @@ def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str
         code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
         code_ends=code_ends,
         look=look_address(found.context.style),
+        language=language,
     )
 
 
 @router.get("/launches/{launch}/events")
-async def events(request: Request, found: CurrentLaunch, rapport: CurrentRapport) -> StreamingResponse:
+async def events(
+    request: Request,
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
     """Tell as server-sent events how far the forms of this patient are: whenever one of them changes."""
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-    return StreamingResponse(_tell(request, found, rapport), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _tell(request, found, rapport, choose_language(accept_language)),
+        media_type="text/event-stream",
+        headers=headers,
+    )
 
 
-async def _tell(request: Request, found: Launch, rapport: Rapport) -> AsyncIterator[bytes]:
+async def _tell(request: Request, found: Launch, rapport: Rapport, language: str) -> AsyncIterator[bytes]:
     told, moved_on = b"", False
     yield b"retry: 2000\n\n"
     for number in range(_LONGEST):
@@ -106,7 +123,7 @@ async def _tell(request: Request, found: Launch, rapport: Rapport) -> AsyncItera
         if not moved_on and await _has_moved_on(found, rapport):
             moved_on = True
             yield b"event: moved-on\ndata: 1\n\n"
-        now = await _states(found, rapport)
+        now = await _states(found, rapport, language)
         if now != told:
             told = now
             yield b"data: " + now + b"\n\n"
@@ -123,14 +140,14 @@ async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:
     return newer is not None
 
 
-async def _states(found: Launch, rapport: Rapport) -> bytes:
+async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
     vault, now = rapport.ledger.vault, rapport.clock()
     listed = await rapport.ledger.read(
         lambda connection: followed_invitations(connection, vault, found.site, found.patient, now)
     )
     states = []
     for planned, answered in listed:
-        form = form_state(rapport.intake.catalogue, planned, answered, now)
+        form = form_state(rapport.intake.catalogue, planned, answered, now, language)
         states.append({"id": planned.id, "label": form.label, "open": form.is_open, "remote": planned.remote})
     return msgspec.json.encode(states)
 

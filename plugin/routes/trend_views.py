@@ -12,6 +12,7 @@ from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
+from plugin.pages.words import N_, translations
 from plugin.routes.chart import Chart, Respondent
 from plugin.routes.marks import findings_of, is_read, mark_events
 from plugin.trends.contacts import Contacts
@@ -19,10 +20,10 @@ from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Rater
 
 _ROLE_NAMES = {
-    Rater.CHILD: "The young person",
-    Rater.CAREGIVER: "Caregiver",
-    Rater.THERAPIST: "Therapist",
-    Rater.OBSERVER: "Observer",
+    Rater.CHILD: N_("The young person"),
+    Rater.CAREGIVER: N_("Caregiver"),
+    Rater.THERAPIST: N_("Therapist"),
+    Rater.OBSERVER: N_("Observer"),
 }
 
 
@@ -33,6 +34,7 @@ def read_trend(
     people: Mapping[str, Respondent],
     norms: tuple[Norm, ...],
     interpretation: Interpretation | None = None,
+    language: str = "en",
 ) -> Trend:
     """Join what the record holds with what is on its way there; marks are made where the site accepts interpretation."""
     in_record = {address for account in accounts for address in account.locations}
@@ -57,7 +59,7 @@ def read_trend(
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
     adopted = _Adopted(catalogue, norms, chart, interpretation)
     made = tuple(
-        adopted.complete(line, _series(catalogue, line, found, people, chart.contacts))
+        adopted.complete(line, _series(catalogue, line, found, (people, language), chart.contacts))
         for line, found in lines
     )
     if interpretation is None:
@@ -109,15 +111,16 @@ def _series(
     catalogue: Catalogue,
     line: tuple[str, str, str],
     found: list[Point],
-    people: Mapping[str, Respondent],
+    told: tuple[Mapping[str, Respondent], str],
     contacts: Contacts,
 ) -> TrendSeries:
+    people, language = told
     instrument_id, score_id, respondent = line
     instrument = catalogue.by_id(instrument_id)
     score = next(each for each in instrument.scores if each.link_id == score_id)
     return TrendSeries(
         rater=instrument.rater,
-        name=name_of(people.get(respondent), instrument.rater),
+        name=name_of(people.get(respondent), instrument.rater, language),
         measure=measure_of(instrument),
         scale=score_id.removeprefix("score-"),
         scale_label=score.display,
@@ -130,6 +133,7 @@ def _series(
                 point.absent,
                 contacts.was_virtual(point.encounter, point.when.date()),
                 session=contacts.number_of(point.encounter) if point.encounter else None,
+                caregiver=contacts.had_carer(point.encounter, point.when.date()),
             )
             for point in found
         ),
@@ -157,6 +161,6 @@ def measure_of(instrument: Instrument) -> str:
     return instrument.title.partition(" (")[0]
 
 
-def name_of(person: Respondent | None, rater: Rater) -> str:
-    """Name the family of forms whose scores share a scale."""
-    return (person.name if person else "") or _ROLE_NAMES[rater]
+def name_of(person: Respondent | None, rater: Rater, language: str = "en") -> str:
+    """Name a respondent, or say what they are where the EHR gives no name."""
+    return (person.name if person else "") or translations(language).gettext(_ROLE_NAMES[rater])

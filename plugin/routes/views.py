@@ -11,6 +11,7 @@ from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
+from plugin.delivery.pdf import can_render
 from plugin.erasure import Erasure
 from plugin.norming import Norm
 from plugin.pages import (
@@ -36,6 +37,7 @@ from plugin.pages import (
 )
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
+from plugin.pages.words import N_, translations
 from plugin.responses import Answers, check_response, read_response
 from plugin.responses.labels import Label, read_labels
 from plugin.routes.asked import AskedFor
@@ -49,7 +51,7 @@ from plugin.settings import Attestation
 from plugin.stock import is_offered
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
-_NOT_INSTALLED = (
+_NOT_INSTALLED = N_(
     "This version of the form is not installed now: its stored scores are shown, not computed again."
 )
 
@@ -71,6 +73,7 @@ class Known:
     newer: datetime | None = None
     waited: bool = False
     erased: tuple[Erasure, ...] = ()
+    is_long: bool = False  # the record's history was left for later
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -86,16 +89,18 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         _answered(launch, chart, known.recent, today),
         {each.source for each, _ in known.under_way},
     )
-    trend = read_trend(catalogue, chart, known.kept, people, known.norms, policy.interpretation)
+    # Out of a part of the history nothing is read.
+    interpretation = None if known.is_long else policy.interpretation
+    trend = read_trend(catalogue, chart, known.kept, people, known.norms, interpretation, language)
     return PatientPage(
         launch=launch.id,
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(_respondent(rapport, launch, each, heard) for each in chart.respondents),
+        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in chart.respondents),
         instruments=tuple(
             # Drafts behind: the first that fits is chosen beforehand.
-            _choice(each, policy.attested)
+            _choice(each, policy.attested, language)
             for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
             if is_offered(each, launch.site, rapport.settings)
         ),
@@ -106,21 +111,22 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
-        responses=tuple(_recent(catalogue, account, people) for account in known.recent),
+        responses=tuple(_recent(catalogue, account, people, language) for account in known.recent),
         trend=trend,
-        tips=choose_tips(policy.interpretation, chart, trend, age),
+        tips=choose_tips(interpretation, chart, trend, age),
         language=language,
         look=look_address(launch.context.style),
         messaging=_messaging(launch, policy.frame_ancestors),
-        notices=tuple(_notices(launch, known)),
+        notices=tuple(_notices(launch, known, language)),
         open_forms=tuple(
-            _open_form(catalogue, each, answered, people, rapport.clock())
+            _open_form(catalogue, (each, answered), people, rapport.clock(), language)
             for each, answered in known.under_way
         ),
         notes=tuple(
             NoteLine(each.note.id, each.note.written, DeliveryMark(each.state), each.detail)
             for each in known.notes
         ),
+        can_pdf=can_render(),
         late=bool(chart.late) and not known.waited,
     )
 
@@ -166,22 +172,28 @@ class _Heard:
     under_way: set[str]
 
 
-def _respondent(rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard) -> RespondentChoice:
-    standing, is_due = _standing(rapport.settings.policies[launch.site].schedule, who.reference, heard)
-    name = name_of(who, who.rater)
+def _respondent(
+    rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
+) -> RespondentChoice:
+    schedule = rapport.settings.policies[launch.site].schedule
+    standing, is_due = _standing(schedule, who.reference, heard, language)
+    name = name_of(who, who.rater, language)
     answered = who.reference in heard.answered
     return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due, answered)
 
 
-def _standing(schedule: Schedule, reference: str, heard: _Heard) -> tuple[str, bool]:
+def _standing(schedule: Schedule, reference: str, heard: _Heard, language: str) -> tuple[str, bool]:
+    _ = translations(language).gettext
     if reference in heard.answered:
-        return "has answered", False
+        return _("has answered"), False
     if reference in heard.under_way:
-        return "has a form", False
+        return _("has a form"), False
     if heard.session is None or schedule.is_due(heard.session):
-        return "due", True
+        return _("due"), True
     following = schedule.next_after(heard.session)
-    return ("not due" if following is None else f"due in session {following}"), False
+    if following is None:
+        return _("not due"), False
+    return _("due in session %(number)s") % {"number": following}, False
 
 
 def _answered(launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date) -> set[str]:
@@ -196,7 +208,12 @@ def _answered(launch: Launch, chart: Chart, accounts: tuple[Account, ...], today
 
 
 def response_page(
-    rapport: Rapport, launch: Launch, account: Account, attempts: tuple[Attempt, ...], chart: Chart
+    rapport: Rapport,
+    launch: Launch,
+    account: Account,
+    attempts: tuple[Attempt, ...],
+    chart: Chart,
+    language: str = "en",
 ) -> ResponsePage:
     """Fill the page of one response; single answers only where the site lets clinicians see them."""
     record, catalogue = account.record, rapport.intake.catalogue
@@ -204,7 +221,11 @@ def response_page(
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = nearest.title if nearest else record.instrument.partition("|")[0]
-    label, scores, lines = _NOT_INSTALLED, tuple(_stored_score(each) for each in stored_scores(account)), None
+    label, scores, lines = (
+        translations(language).gettext(_NOT_INSTALLED),
+        tuple(_stored_score(each) for each in stored_scores(account)),
+        None,
+    )
     if nearest is not None and nearest.canonical == record.instrument:
         answers = check_response(read_response(record.body), nearest, patient=record.patient)
         texts = _item_texts(nearest, record.language)
@@ -216,7 +237,7 @@ def response_page(
     return ResponsePage(
         launch=launch.id,
         id=record.id,
-        who=name_of(who, rater),
+        who=name_of(who, rater, language),
         rater=rater,
         relationship=who.relationship if who else "",
         when=record.authored,
@@ -227,7 +248,7 @@ def response_page(
         scores=scores,
         state=DeliveryMark(account.state),
         detail=account.detail,
-        attempts=tuple(DeliveryAttempt(each.when, _result(each)) for each in attempts),
+        attempts=tuple(DeliveryAttempt(each.when, _result(each, language)) for each in attempts),
         locations=account.locations,
         identifier=record.identifier,
         questionnaire=record.instrument,
@@ -241,6 +262,7 @@ def response_page(
         revised=record.revised,
         why=record.why,
         collected=record.collected,
+        reader=language,
     )
 
 
@@ -254,19 +276,21 @@ def questions_of(instrument: Instrument) -> tuple[Item, ...]:
     return tuple(item for item in walk(instrument.items) if item.is_question)
 
 
-def why_not_here(instrument: Instrument, attested: Mapping[str, Attestation]) -> str | None:
+def why_not_here(
+    instrument: Instrument, attested: Mapping[str, Attestation], language: str = "en"
+) -> str | None:
     """Say why a form cannot be filled in Rapport; None if it can. `attested` are the site's licences for score entry."""
     if instrument.licence_kind == "score-entry" and instrument.id not in attested:
-        return (
+        return translations(language).gettext(
             "Its scores are entered from paper, once your service has attested its licence in the settings."
         )
-    return why_not_fillable(instrument)
+    return why_not_fillable(instrument, language)
 
 
-def why_not_fillable(instrument: Instrument) -> str | None:
+def why_not_fillable(instrument: Instrument, language: str = "en") -> str | None:
     """Say why Rapport's own page cannot show a form, wherever it is used; None if it can."""
     if instrument.licence_kind != "score-entry" and not instrument.fillable:
-        return "Its wording must be supplied by your service's licence."
+        return translations(language).gettext("Its wording must be supplied by your service's licence.")
     return why_not_shown(instrument)
 
 
@@ -281,7 +305,7 @@ def _standing_note(instrument: Instrument) -> str:
     return " ".join((instrument.status_note, *instrument.warnings))
 
 
-def _choice(instrument: Instrument, attested: Mapping[str, Attestation]) -> InstrumentChoice:
+def _choice(instrument: Instrument, attested: Mapping[str, Attestation], language: str) -> InstrumentChoice:
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
@@ -292,7 +316,7 @@ def _choice(instrument: Instrument, attested: Mapping[str, Attestation]) -> Inst
         by_clinician=instrument.licence_kind == "score-entry",
         age_from=low,
         age_to=high,
-        unavailable=why_not_here(instrument, attested),
+        unavailable=why_not_here(instrument, attested, language),
     )
 
 
@@ -305,42 +329,49 @@ class FormState:
     is_open: bool
 
 
-def form_state(catalogue: Catalogue, invitation: Invitation, answered: int, now: datetime) -> FormState:
+def form_state(
+    catalogue: Catalogue, invitation: Invitation, answered: int, now: datetime, language: str = "en"
+) -> FormState:
     """Say how far a form is: sent out, opened, half done, sent."""
+    _ = translations(language).gettext
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
+    title = instrument.title if instrument else invitation.instrument
     is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
     if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
-        return FormState(
-            instrument.title if instrument else invitation.instrument, "its time has passed", is_open=False
-        )
+        return FormState(title, _("its time has passed"), is_open=False)
     if is_open and is_waiting(invitation):
-        title = instrument.title if instrument else invitation.instrument
-        return FormState(title, "waits for a caregiver", is_open)
+        return FormState(title, _("waits for a caregiver"), is_open)
     label = {
-        InvitationState.CREATED: "not opened yet",
-        InvitationState.OPENED: f"{answered} of {asked} answered" if answered else "opened",
-        InvitationState.SUBMITTED: "sent",
-        InvitationState.WITHDRAWN: "the caregiver did not agree"
+        InvitationState.CREATED: _("not opened yet"),
+        InvitationState.OPENED: _("%(answered)s of %(asked)s answered")
+        % {"answered": answered, "asked": asked}
+        if answered
+        else _("opened"),
+        InvitationState.SUBMITTED: _("sent"),
+        InvitationState.WITHDRAWN: _("the caregiver did not agree")
         if invitation.gate_answer == GateAnswer.REFUSED
-        else "withdrawn",
+        else _("withdrawn"),
     }[invitation.state]
-    return FormState(instrument.title if instrument else invitation.instrument, label, is_open)
+    return FormState(title, label, is_open)
 
 
 def _open_form(
     catalogue: Catalogue,
-    invitation: Invitation,
-    answered: int,
+    form: tuple[Invitation, int],
     people: Mapping[str, Respondent],
     now: datetime,
+    language: str,
 ) -> OpenForm:
-    state = form_state(catalogue, invitation, answered, now)
-    who = name_of(people.get(invitation.source), Rater(invitation.rater))
+    invitation, answered = form
+    state = form_state(catalogue, invitation, answered, now, language)
+    who = name_of(people.get(invitation.source), Rater(invitation.rater), language)
     return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote)
 
 
-def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respondent]) -> RecentResponse:
+def _recent(
+    catalogue: Catalogue, account: Account, people: Mapping[str, Respondent], language: str
+) -> RecentResponse:
     record = account.record
     nearest = catalogue.nearest(record.instrument)
     known = {score.link_id: score for score in nearest.scores} if nearest else {}
@@ -358,7 +389,7 @@ def _recent(catalogue: Catalogue, account: Account, people: Mapping[str, Respond
     return RecentResponse(
         id=record.id,
         when=record.authored,
-        who=name_of(people.get(record.source or ""), Rater(record.rater)),
+        who=name_of(people.get(record.source or ""), Rater(record.rater), language),
         rater=record.rater,
         instrument=nearest.title if nearest else record.instrument.partition("|")[0],
         scores=lines,
@@ -423,36 +454,72 @@ def _answer_lines(instrument: Instrument, language: str | None, answers: Answers
     return tuple(lines)
 
 
-def _result(attempt: Attempt) -> str:
-    label = delivery_label(attempt.state)
+def _result(attempt: Attempt, language: str) -> str:
+    label = delivery_label(attempt.state, language)
     return f"{label}: {attempt.detail}" if attempt.detail else label
 
 
-def _notices(launch: Launch, known: Known) -> Iterable[Notice]:
+_PARTS = {
+    "the patient": N_("the patient"),
+    "the caregivers": N_("the caregivers"),
+    "the contact": N_("the contact"),
+    "earlier scores": N_("earlier scores"),
+    "the sessions": N_("the sessions"),
+    "the medication": N_("the medication"),
+}
+"""What the chart calls its parts."""
+
+
+def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
+    _ = translations(language).gettext
     again = f"/launches/{launch.id}?wait=true"
+
+    def named(part: str) -> str:
+        """Word a part; the reason in parentheses is the EHR's or ours as it was."""
+        name, opening, reason = part.partition(" (")
+        return f"{_(_PARTS.get(name, name))}{opening}{reason}"
+
     if known.newer is not None:
-        who = known.chart.name or "another patient"
+        who = {"who": known.chart.name or _("another patient")}
         yield Notice(
             NoticeKind.PROBLEM,
-            f"This page is still of {who}. Another patient was opened in this browser since; go on there, or be sure that "
-            f"you mean {who}.",
+            _(
+                "This page is still of %(who)s. Another patient was opened in this browser since; go on there, or be sure "
+                "that you mean %(who)s."
+            )
+            % who,
         )
-    if known.chart.late and not known.waited:
+    if known.is_long:
         yield Notice(
             NoticeKind.INFORMATION,
-            "The EHR is slow. This is what Rapport has itself; the rest follows by itself.",
+            _("The latest sessions are shown; earlier ones follow by themselves."),
+            retry=again,
+        )
+    elif known.chart.late and not known.waited:
+        yield Notice(
+            NoticeKind.INFORMATION,
+            _("The EHR is slow. This is what Rapport has itself; the rest follows by itself."),
             retry=again,
         )
     for each in known.erased:
         yield Notice(
             NoticeKind.INFORMATION,
-            f"What Rapport had of this patient was erased on {each.decided:%Y-%m-%d}: {each.why}. "
-            "What stands in the EHR is not Rapport's to erase.",
+            _(
+                "What Rapport had of this patient was erased on %(day)s: %(why)s. What stands in the EHR is not Rapport's "
+                "to erase."
+            )
+            % {"day": f"{each.decided:%Y-%m-%d}", "why": each.why},
         )
     for part in known.chart.late if known.waited else ():
-        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part} in time", retry=again)
+        yield Notice(
+            NoticeKind.PROBLEM,
+            _("The EHR did not give %(part)s in time") % {"part": named(part)},
+            retry=again,
+        )
     for part in known.chart.unread:
-        yield Notice(NoticeKind.PROBLEM, f"The EHR did not give {part}", retry=again)
+        yield Notice(
+            NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": named(part)}, retry=again
+        )
 
 
 def _moment(text: str | None) -> datetime | date | None:

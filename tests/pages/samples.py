@@ -201,7 +201,12 @@ def marked_trend() -> Trend:
     for rater, name in (("child", "Mia"), ("therapist", "Dr Amara Osei")):
         plain = series(rater, name, "total", "Total", 24, values[rater])
         points = tuple(
-            replace(point, virtual=place % 3 == 1, event=events.get(place) if rater == "child" else None)
+            replace(
+                point,
+                virtual=place % 3 == 1,
+                caregiver=place in {0, 3, 4},
+                event=events.get(place) if rater == "child" else None,
+            )
             for place, point in enumerate(plain.points)
         )
         made.append(replace(plain, points=points, error=error))

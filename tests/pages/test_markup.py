@@ -81,7 +81,7 @@ def test_no_page_needs_more_than_the_content_security_policy_gives(name: str) ->
     assert not re.search(r"(?:src|href|action)=[\"'](?:https?:|//|javascript:)", html)
 
 
-HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)>'{{ 7*7 }}"
+HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)>'{{ 1234567*7 }}"
 
 
 def _hostile_pages() -> dict[str, str]:
@@ -146,7 +146,7 @@ def test_what_others_wrote_stays_text(name: str) -> None:
     html = _hostile_pages()[name]
     assert "<script>alert" not in html
     assert "<img" not in html
-    assert "49" not in re.sub(r"\?v=[0-9a-f]+", "", html)  # what a file's address ends with is a digest
+    assert "8641969" not in html
     balance = _Balance()
     balance.feed(html)
     assert balance.faults == []

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import plugin
 from plugin import pages
+from plugin.pages.caseload import render_caseload
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
+from tests.pages import samples
 
 ROOT = Path(plugin.__file__).parent
 LOCALES = ROOT / "locales"
@@ -26,6 +29,17 @@ SPOKEN = {
         for name in ("trend", "plot", "criterion", "findings", "tips")
     ],
 }
+SPOKEN["clinician"] = [
+    *(each for each in sorted((TEMPLATES / "clinician").iterdir()) if each not in SPOKEN["trends"]),
+    *(TEMPLATES / "staff" / f"{name}.html" for name in ("frame", "desk", "caseload")),
+    TEMPLATES / "parts.html",
+]
+# Words that are chosen in Python and shown to clinicians.
+CHOSEN = [
+    ROOT / "pages" / "delivery.py",
+    ROOT / "pages" / "engine.py",
+    *(ROOT / "routes" / f"{name}.py" for name in ("views", "trend_views", "desk")),
+]
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 
 
@@ -36,6 +50,20 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
             found.add(parts[0] if len(parts) == 1 else parts)
+    if domain == "clinician":
+        # What the other catalogues say already is said once.
+        found = (found | _chosen()) - _messages("trends") - _messages("respondent")
+    return found
+
+
+def _chosen() -> set[str | tuple[str, ...]]:
+    """Extract the messages that Python chooses."""
+    found: set[str | tuple[str, ...]] = set()
+    for module in CHOSEN:
+        with module.open("rb") as source:
+            for _, message, _, _ in extract("python", source, {"_": None, "gettext": None, "N_": None}):
+                if isinstance(message, str):
+                    found.add(message)
     return found
 
 
@@ -132,3 +160,24 @@ def test_a_language_is_named_in_itself() -> None:
         "Français",
         "xx",
     ]
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_english_is_left_on_the_clinicians_pages(language: str) -> None:
+    english = {
+        "Start a form",
+        "Recent responses",
+        "Notes for the record",
+        "Hand over",
+        "Scores over sessions",
+        "Draft a note",
+    }
+    html = pages.render_patient(samples.patient(language=language, notes=samples.NOTES))
+    assert f'<html lang="{language}"' in html
+    assert [each for each in english if each in html] == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_english_is_left_on_the_supervisors_page(language: str) -> None:
+    html = render_caseload(samples.caseload(), language)
+    assert [each for each in ("Needs a look", "Overdue", "Last answered", "Clinician<") if each in html] == []

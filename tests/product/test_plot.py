@@ -104,7 +104,7 @@ async def test_the_scores_speak_the_browsers_language(world: World) -> None:
     world.browser.headers["Accept-Language"] = "fr-CH, en;q=0.5"
     page = await world.launch("amara")
     assert "Scores au fil des séances" in page.text
-    assert 'data-part="trend" lang="fr"' in page.text
+    assert '<html lang="fr"' in page.text
 
 
 async def test_findings_are_told_in_words(reading: World) -> None:
@@ -132,3 +132,35 @@ async def test_without_acceptance_nothing_is_said(world: World) -> None:
     page = await world.launch("نور")
     assert "data-finding" not in page.text
     assert "What the scores say" not in page.text
+
+
+async def test_sessions_with_a_caregiver_are_ringed_and_told(world: World) -> None:
+    page = await world.launch("mateo")
+    assert 'class="caregiver"' in page.text
+    assert re.search(r"<th scope=\"row\">[^<]*, caregiver took part</th>", page.text)
+
+
+async def test_the_axis_carries_the_native_scale_and_0_to_100(world: World) -> None:
+    page = await world.launch("amara")
+    drawing = page.text[page.text.index('class="plot wide"') :].partition("</svg>")[0]
+    assert re.findall(r'text-anchor="end">(\d+)</text>', drawing) == [
+        "0",
+        "0",
+        "6",
+        "25",
+        "12",
+        "50",
+        "18",
+        "75",
+        "24",
+        "100",
+    ]
+
+
+async def test_scores_and_plots_come_as_a_pdf(world: World) -> None:
+    pytest.importorskip("weasyprint", reason="needs the extra `pdf`")
+    page = await world.launch("amara")
+    assert "/summary.pdf" in page.text
+    answer = await world.browser.get(f"{page.url}/summary.pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF")

@@ -168,7 +168,7 @@ async def states(world: World, page: httpx.Response) -> AsyncIterator[list[dict[
     )
     assert found is not None
     while True:
-        yield body_of(httpx.Response(200, content=await _states(found, rapport)))
+        yield body_of(httpx.Response(200, content=await _states(found, rapport, "en")))
 
 
 async def test_the_clinician_hears_opened_half_done_and_sent(world: World) -> None:

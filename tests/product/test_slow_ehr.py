@@ -1,13 +1,19 @@
 """The patient page when the EHR is slow or away, and when more than one patient or clinician is about."""
 
+import json
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 
-from tests.product.forms import ANSWERS
+from plugin.audit import Actor
+from plugin.flow import Arrival, submit
+from plugin.routes.patient import MOST_SHOWN
+from tests.product.forms import ANSWERS, question, response_of
 from tests.product.test_personalities import send_form
+from tests.product.test_tips import NAMED
 from tests.product.world import EHR, World, run_world
 
 
@@ -133,3 +139,21 @@ async def test_a_siblings_answers_go_to_their_own_record(world: World) -> None:
     for name in ("amara", "mateo"):
         sent = await world.delivered("Observation", patient=people[name], code="rapport-checkin-child-total")
         assert {each["subject"]["reference"] for each in sent} == {f"Patient/{people[name]}"}
+
+
+async def test_a_long_history_follows_and_nothing_is_read_out_of_a_part_of_it(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        rapport, amara = world.rapport.state.rapport, (await world.people())["amara"]
+        for place in range(MOST_SHOWN + 1):
+            when = world.clock() - timedelta(days=place)
+            items = [question(name, "mostly" if place else "not-at-all") for name in ANSWERS]
+            identifier = {"system": "urn:test", "value": str(place)}
+            body = response_of(amara, item=items, authored=when.isoformat(), identifier=identifier)
+            arrival = Arrival(json.dumps(body).encode(), "sandbox", "S", f"Patient/{amara}", Actor(None))
+            await submit(rapport.intake, arrival)
+        page = await world.launch("amara")
+        assert "The latest sessions are shown; earlier ones follow" in page.text
+        assert "data-finding" not in page.text
+        whole = await world.browser.get(f"{page.url}?wait=true")
+        assert "earlier ones follow" not in whole.text
+        assert "data-finding" in whole.text

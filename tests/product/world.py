@@ -270,6 +270,7 @@ def rapport_settings(folder: Path, writing: Writing = DEFAULT_WRITING, **policy:
         show_item_answers=False,
         invitation_hours=24,
         session_hours=8,
+        ehr_patience=60,  # a machine under load is not a slow EHR; tests of one set less
     )
     return Settings(
         base_url=RAPPORT,
