@@ -184,6 +184,7 @@ class Filler:
             "sealed_results": msgspec.json.encode(StoredResults.of(results)),
             "key_hash": self.instrument.content_hash,
             "software": __version__,
+            "collected": None,
         }
         self._log("response", response, row)
         sealed = {"sealed_body": "response", "sealed_results": "results"}
@@ -195,6 +196,7 @@ class Filler:
         own = self.numbers["attempt"]
         row: Row = {"id": own, "response": response, "number": 1, "writer": "transaction"}
         row |= {"started": self.now, "finished": self.now, "state": "delivered", "status": 200, "detail": ""}
+        row["revision"] = None
         self._log("attempt", str(own), row)
         self.rows["attempt"].append(row)
 

@@ -31,6 +31,8 @@ from questionnaires.strict import find_blemishes, is_clean
 
 _FORM = "questionnaire.json"
 _DEFINITIONS = "observation-definitions.json"
+_SOURCE = "SOURCE.md"
+_CITED = ("Holder", "Key", "Key read from", "Wording read at", "Validation", "Missing answers")
 _LARGEST_FORM = 5_000_000  # bytes; the longest forms in use have some hundred thousand
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -175,6 +177,7 @@ def load_instrument(path: Path, *, wording: Path | None = None, manner: Manner |
         own=manner is not None,
         file=str(form),
         notes=tuple(notes),
+        citations=_read_citations(path) if path.is_dir() else (),
     )
 
 
@@ -254,6 +257,21 @@ def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition,
         return b"", ()
     data = file.read_bytes()
     return data, tuple(entry.resource for entry in _decode(data, DefinitionBundle, file).entry)
+
+
+def _read_citations(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Read from the table of SOURCE.md whose the form is and where its key comes from; nothing where there is no such file."""
+    file = folder / _SOURCE
+    if not file.is_file():
+        return ()
+    rows = (
+        [cell.strip() for cell in line.strip().strip("|").split("|", 1)]
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.startswith("| ")
+    )
+    plain = str.maketrans({"*": None, "<": None, ">": None, "`": None})
+    told = {row[0]: row[1].translate(plain) for row in rows if len(row) == 2}
+    return tuple((name, told[name]) for name in _CITED if told.get(name))
 
 
 def _read_packs(

@@ -143,6 +143,7 @@ class Instrument:
     own: bool = False  # a site's own, not of this package
     file: str = ""  # where it was read
     notes: tuple[str, ...] = ()  # what a site's own form left unsaid, and what was assumed
+    citations: tuple[tuple[str, str], ...] = ()  # whose it is and where its key comes from, by SOURCE.md
 
     @property
     def canonical(self) -> str:

@@ -1,4 +1,4 @@
-"""A total unfolded: which items counted with which weight, which are reversed, which were skipped, by which rule. Pure."""
+"""The score ledger: a total unfolded into its items, answers, weights, reversed and skipped ones, its rule and its source. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +59,15 @@ class Unfolding:
     problem: str | None = None
     same_key: bool = True
 
+    @property
+    def citations(self) -> tuple[tuple[str, str], ...]:
+        """Whose the form is and where its key comes from; of a site's own form what the form itself says."""
+        if self.instrument is None:
+            return ()
+        form = self.instrument.questionnaire
+        said = (("Description", form.description), ("Holder", form.copyright))
+        return self.instrument.citations or tuple((name, text) for name, text in said if text)
+
 
 def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unfolding:
     """Unfold every stored score with the key that the response names."""
@@ -113,6 +122,79 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
             )
         )
     return Unfolding(tuple(unfolded), nearest, None, same)
+
+
+def as_json(record: Record, software: str, unfolding: Unfolding) -> dict[str, object]:
+    """Write the score ledger of one response for programs; decimals are texts, so that none is rounded."""
+    return {
+        "response": record.id,
+        "version": record.revision,
+        "form": record.instrument,
+        "key_hash": record.key_hash,
+        "installed_key_is_the_same": unfolding.same_key if unfolding.instrument is not None else None,
+        "software": software,
+        "source": dict(unfolding.citations),
+        "problem": unfolding.problem,
+        "scores": [_score_json(each) for each in unfolding.scores],
+    }
+
+
+def as_lines(unfolding: Unfolding) -> list[str]:
+    """Write the score ledger of one response for people."""
+    lines = [] if unfolding.problem is None else [unfolding.problem]
+    for score in unfolding.scores:
+        value = (score.absent or "no value") if score.stored is None else plain(score.stored)
+        lines.append(f"{score.label} ({score.link_id}): {value}{_AGREES[score.agrees]}")
+        if score.rule:
+            lines.append(f"    rule: {score.rule}")
+        lines += [f"    {each.link_id}: {_said(each)}" for each in score.items]
+    return [*lines, *(f"{name}: {text}" for name, text in unfolding.citations)]
+
+
+def plain(value: Decimal | None) -> str | None:
+    """Write a number without exponent or needless zeros; None for none."""
+    if value is None:
+        return None
+    return f"{value.normalize():f}" if value else "0"
+
+
+_AGREES = {
+    True: ", computed again just now: the same",
+    False: ", computed again just now: ANOTHER",
+    None: ", not computed again",
+}
+
+
+def _said(item: Counted) -> str:
+    counts = "nothing" if item.weight is None else plain(item.weight)
+    said = "skipped" if item.is_skipped else f"{item.answer} counts {counts}"
+    return f"{said}, reversed" if item.is_reversed else said
+
+
+def _score_json(score: Unfolded) -> dict[str, object]:
+    again = score.recomputed
+    return {
+        "score": score.link_id,
+        "label": score.label,
+        "code": score.code,
+        "unit": score.unit,
+        "stored": plain(score.stored),
+        "absent": score.absent,
+        "recomputed": None if again is None else plain(again.value),
+        "agrees": score.agrees,
+        "range": [plain(score.low), plain(score.high)],
+        "rule": score.rule,
+        "items": [
+            {
+                "item": each.link_id,
+                "answer": each.answer,
+                "weight": plain(each.weight),
+                "reversed": each.is_reversed,
+                "skipped": each.is_skipped,
+            }
+            for each in score.items
+        ],
+    }
 
 
 def _stored(record: Record) -> list[Unfolded]:

@@ -13,13 +13,13 @@ from rich.console import Console
 from sqlalchemy.engine import Connection
 
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.unfolding import as_json as as_json_of
+from plugin.auditing.unfolding import as_lines, unfold
 from plugin.delivery.account import attempts_of, read_account
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
-from plugin.responses import check_response, read_response
-from plugin.scores import Score, compute
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
@@ -60,7 +60,7 @@ def hold_still(connection: Connection) -> None:
 def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """Follow a stored number back to answers, key, people, times, software and deliveries, and print it."""
     with opening(config) as opened:
-        chain = _trace(opened, observation)
+        chain = _trace(opened, observation, as_json=as_json)
     if as_json:
         print(json.dumps(chain, indent=2, default=str))
         return
@@ -70,17 +70,13 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
             _out.print(f"  {line}", highlight=False, markup=False)
 
 
-def _trace(opened: Opened, observation: str) -> dict[str, object]:
+def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, object]:
     response_id = _response_of(opened.connection, observation)
     account = read_account(opened.connection, opened.vault, response_id)
     record = account.record
     stock = open_stock_of(opened.settings)
-    catalogue = stock.catalogue
-    nearest = catalogue.nearest(record.instrument)
-    scores: list[str] = [f"{record.instrument} is not installed: stored, not recomputed."]
-    if nearest is not None and nearest.canonical == record.instrument:
-        answers = check_response(read_response(record.body), nearest, patient=record.patient)
-        scores = [_explain(score) for score in compute(stock.keys[nearest.canonical], answers)]
+    unfolded = unfold(record, stock.catalogue, stock.keys)
+    software = f"Rapport {account.software}"
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
@@ -88,9 +84,9 @@ def _trace(opened: Opened, observation: str) -> dict[str, object]:
         "through": f"launch {record.launch or 'none'}, invitation {record.invitation or 'none'}",
         "received": record.received.isoformat(),
         "key": f"{record.instrument} ({record.key_hash})",
-        "software": f"Rapport {account.software}",
+        "software": software,
         "answers' digest": record.digest,
-        "scores, recomputed now": scores,
+        "score ledger": as_json_of(record, software, unfolded) if as_json else as_lines(unfolded),
         "delivery": [
             f"{each.when.isoformat()} {each.state} {each.detail}"
             for each in attempts_of(opened.connection, record.id)
@@ -100,12 +96,6 @@ def _trace(opened: Opened, observation: str) -> dict[str, object]:
         "seen and touched": _events(opened.connection, record.id, opened.vault),
         "log": _leaf_text(opened.connection, "response", record.id),
     }
-
-
-def _explain(score: Score) -> str:
-    value = score.absent_reason if score.value is None else f"{score.value.normalize():f}"
-    parts = " ".join(f"{link_id}={code}({weight})" for link_id, code, weight in score.explanation)
-    return f"{score.link_id}: {value} <- {parts}"
 
 
 def _response_of(connection: Connection, observation: str) -> str:

@@ -87,9 +87,8 @@ class Comparison:
         self.tally.observations += sum(map(len, copies.values()))
         if not expected.delivered:
             self.tally.not_delivered += 1
-            if copies and expected.must_be_absent:
-                what = f"It stands in the EHR, and counts as {expected.account.state}."
-                yield Finding(Flaw.STATE, expected.where, what)
+            for finding in self._not_delivered(expected, copies):
+                yield finding
             return
         if not expected.observation_addresses:
             self.tally.nothing_taken += 1
@@ -101,6 +100,25 @@ class Comparison:
             yield finding
         async for finding in self._provenance(expected):
             yield finding
+
+    def _not_delivered(self, expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[Finding]:
+        """Tell of what should not stand there, or as it was before a correction that did not get there.
+
+        Somebody may have corrected it by hand, as they were told: then it is as it should be.
+        """
+        if not expected.awaits_correction:
+            if copies and expected.must_be_absent:
+                what = f"It stands in the EHR, and counts as {expected.account.state}."
+                yield Finding(Flaw.STATE, expected.where, what)
+            return
+        version = f"version {expected.account.record.revision}"
+        for identifier, found in copies.items():
+            for each in found:
+                self._seen.add(address_of(each))
+                if any(d.of_observation(expected.observations[identifier], each)):
+                    where = f"{expected.where}, {expected.name(identifier)} ({address_of(each)})"
+                    what = f"It is not as {version} has it, whose delivery counts as {expected.account.state}: correct it by hand."
+                    yield Finding(Flaw.STALE, where, what)
 
     def _compare(self, expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[Finding]:
         for identifier, found in copies.items():

@@ -40,7 +40,16 @@ class Expected:
     @property
     def must_be_absent(self) -> bool:
         """Whether nothing of it should stand in the EHR: neither delivered nor under way."""
-        return self.account.state in _FINAL_ELSEWHERE
+        return self.account.state in _FINAL_ELSEWHERE and not self.awaits_correction
+
+    @property
+    def awaits_correction(self) -> bool:
+        """Whether an earlier version stands in the EHR, and a later one did not get there."""
+        return (
+            self.account.record.revision > 0
+            and self.account.state in _FINAL_ELSEWHERE
+            and bool(self.addresses)
+        )
 
     @property
     def observation_addresses(self) -> tuple[str, ...]:

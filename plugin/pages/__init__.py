@@ -56,6 +56,7 @@ from plugin.pages.public import (
 from plugin.pages.response import (
     AnswerLine,
     DeliveryAttempt,
+    ItemAccount,
     ResponsePage,
     ScoreAccount,
     render_response,
@@ -80,6 +81,7 @@ __all__ = [
     "GatePage",
     "HomePage",
     "InstrumentChoice",
+    "ItemAccount",
     "Kind",
     "Link",
     "LinkPage",

@@ -9,17 +9,28 @@ from plugin.pages.engine import render
 
 
 @dataclass(frozen=True, slots=True)
+class ItemAccount:
+    """One item of a score. `answer` and `weight` are None where it was skipped, or where the policy keeps them from this reader."""
+
+    text: str
+    answer: str | None = None
+    weight: Decimal | None = None
+    is_reversed: bool = False
+    is_skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreAccount:
-    """One score and where it comes from: `method` in words, `items` by their texts, `missing` those without answer."""
+    """One score and where it comes from: `method` is the form's own rule. `differs`: its answers give another value now."""
 
     label: str
     value: Decimal | None
     low: Decimal | None
     high: Decimal | None
     method: str
-    items: tuple[str, ...]
-    missing: tuple[str, ...] = ()
+    items: tuple[ItemAccount, ...]
     absent: str | None = None
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class ResponsePage:
     why: str = ""
     collected: str | None = None  # where it stands in the EHR that collected it itself
     reader: str = "en"  # the language of whoever reads this page
+    citations: tuple[tuple[str, str], ...] = ()  # whose the form is, and where its key comes from
 
 
 def render_response(page: ResponsePage) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 from plugin.access.gates import GateAnswer, is_waiting
 from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
+from plugin.auditing.unfolding import Unfolded, unfold
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
@@ -21,6 +21,7 @@ from plugin.pages import (
     DeliveryAttempt,
     DeliveryMark,
     InstrumentChoice,
+    ItemAccount,
     LockPage,
     NoteLine,
     Notice,
@@ -39,14 +40,12 @@ from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
 from plugin.responses import Answers, check_response, read_response
-from plugin.responses.labels import Label, read_labels
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport, csrf_token
-from plugin.routes.trend_views import name_of, points_of, read_trend, stored_scores
+from plugin.routes.trend_views import name_of, points_of, read_trend
 from plugin.schedule import Schedule
-from plugin.scores import Score, compute
 from plugin.settings import Attestation
 from plugin.stock import is_offered
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
@@ -221,19 +220,16 @@ def response_page(
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = nearest.title if nearest else record.instrument.partition("|")[0]
-    label, scores, lines = (
-        translations(language).gettext(_NOT_INSTALLED),
-        tuple(_stored_score(each) for each in stored_scores(account)),
-        None,
-    )
-    if nearest is not None and nearest.canonical == record.instrument:
-        answers = check_response(read_response(record.body), nearest, patient=record.patient)
-        texts = _item_texts(nearest, record.language)
-        computed = compute(rapport.intake.keys[nearest.canonical], answers)
-        scores = tuple(_account(score, nearest, texts) for score in computed)
+    shown = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
+    unfolding = unfold(record, catalogue, rapport.intake.keys)
+    wording = _wording(nearest, record.language) if nearest is not None else None
+    label, lines = translations(language).gettext(_NOT_INSTALLED), None
+    if nearest is not None and unfolding.problem is None:
         label = _standing_note(nearest) + _threshold_note(rapport, launch, nearest)
+        answers = check_response(read_response(record.body), nearest, patient=record.patient)
         lines = _answer_lines(nearest, record.language, answers)
-    shown = rapport.settings.policies[launch.site].show_item_answers
+    elif unfolding.instrument is not None and unfolding.problem is not None:
+        label = unfolding.problem
     return ResponsePage(
         launch=launch.id,
         id=record.id,
@@ -245,7 +241,7 @@ def response_page(
         version=record.instrument.partition("|")[2],
         label=label,
         language=record.language or "",
-        scores=scores,
+        scores=tuple(_account(each, wording, shown=shown) for each in unfolding.scores),
         state=DeliveryMark(account.state),
         detail=account.detail,
         attempts=tuple(DeliveryAttempt(each.when, _result(each, language)) for each in attempts),
@@ -254,7 +250,7 @@ def response_page(
         questionnaire=record.instrument,
         key_hash=record.key_hash,
         software=f"Rapport {account.software}",
-        answers=lines if shown and Label.ANSWERS_NOT_SHARED not in read_labels(record.body) else None,
+        answers=lines if shown else None,
         look=look_address(launch.context.style),
         csrf=csrf_token(rapport, launch),
         voided=record.voided,
@@ -263,6 +259,7 @@ def response_page(
         why=record.why,
         collected=record.collected,
         reader=language,
+        citations=unfolding.citations,
     )
 
 
@@ -398,38 +395,28 @@ def _recent(
     )
 
 
-def _stored_score(observation: Mapping[str, Any]) -> ScoreAccount:
-    """Show a score whose key is no longer installed as it was stored."""
-    value = observation.get("valueQuantity", {}).get("value")
+def _account(score: Unfolded, wording: Wording | None, *, shown: bool) -> ScoreAccount:
+    """Show one score of the score ledger; answers and weights only where this reader may see them."""
+    options = wording.options if wording else {}
     return ScoreAccount(
-        label=str(observation["code"].get("text") or observation["code"]["coding"][0].get("display")),
-        value=None if value is None else Decimal(str(value)),
-        low=None,
-        high=None,
-        method="",
-        items=(),
-        missing=(),
-        absent=observation.get("dataAbsentReason", {}).get("text"),
-    )
-
-
-def _account(score: Score, instrument: Instrument, texts: Mapping[str, str]) -> ScoreAccount:
-    known = next(each for each in instrument.scores if each.link_id == score.link_id)
-    return ScoreAccount(
-        label=known.display,
-        value=score.value,
+        label=score.label,
+        value=score.stored,
         low=score.low,
         high=score.high,
-        method=known.expression,
-        items=tuple(texts.get(link_id, link_id) for link_id, _, _ in score.explanation),
-        missing=tuple(texts.get(link_id, link_id) for link_id in score.missing),
-        absent=score.absent_reason,
+        method=score.rule,
+        items=tuple(
+            ItemAccount(
+                each.text,
+                options.get((each.link_id, each.answer or "")) or each.answer if shown else None,
+                each.weight if shown else None,
+                each.is_reversed,
+                each.is_skipped,
+            )
+            for each in score.items
+        ),
+        absent=score.absent,
+        differs=score.agrees is False,
     )
-
-
-def _item_texts(instrument: Instrument, language: str | None) -> Mapping[str, str]:
-    wording = _wording(instrument, language)
-    return wording.items if wording else {}
 
 
 def _wording(instrument: Instrument, language: str | None) -> Wording | None:

@@ -34,6 +34,7 @@ from plugin.verify import Finding, Progress, Verifier
 from questionnaires import Catalogue, load_catalogue
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, sign_in
+from tests.product.test_later_versions import CORRECTING
 from tests.product.test_path import send_child_form
 from tests.product.world import World, rapport_settings, run_world
 
@@ -203,7 +204,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
 
     async def make() -> None:
-        async with run_world(folder) as world:
+        async with run_world(folder, more_scopes=CORRECTING) as world:
             for answers in (ANSWERS, {**ANSWERS, "goal-2": None}):
                 _, response = await send_child_form(world, answers)
                 await world.delivered(

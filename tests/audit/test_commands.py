@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from plugin import __version__
 from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
 from tests.audit.conftest import Kept
 from tests.product.demonstration import running_demonstration
@@ -38,9 +39,26 @@ def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environmen
     assert done.returncode == 0, done.stderr
     chain = json.loads(done.stdout)
     assert chain["answered by"].startswith("Patient/1001 as child")
-    assert "score-total: 14" in " ".join(chain["scores, recomputed now"])
+    ledger = chain["score ledger"]
+    total = next(each for each in ledger["scores"] if each["score"] == "score-total")
+    assert (total["stored"], total["recomputed"], total["agrees"]) == ("14", "14", True)
+    assert sum(int(each["weight"]) for each in total["items"]) == 14
+    assert total["rule"]
+    assert ledger["key_hash"].startswith("sha256:")
+    assert ledger["software"] == f"Rapport {__version__}"
+    assert "no reversed items" in ledger["source"]["Key"]
     assert engine_location in chain["in the record"]
     assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
+
+
+def test_trace_prints_every_item_with_its_weight_and_where_the_key_comes_from(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    done = rapport(kept.folder, "trace", location_of(kept), environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "goal-1: completely counts 4" in done.stdout
+    assert "computed again just now: the same" in done.stdout
+    assert "Holder: The Rapport developers" in done.stdout
 
 
 def test_trace_of_a_stranger_says_what_to_give(kept: Kept, environment: dict[str, str]) -> None:

@@ -380,6 +380,32 @@ def test_what_stands_in_the_ehr_and_counts_as_discarded_is_named(chart: Chart) -
     assert {each["flaw"] for each in found} == {"state"}
 
 
+def refuse_the_correction(chart: Chart) -> list[JsonObject]:
+    """Have the ledger say what it says where an EHR takes no change, and the EHR hold what was there before."""
+    chart.kept.run("UPDATE delivery SET state = 'refused' WHERE revision = 1")
+    ours = chart.search("Observation", f"identifier={SYSTEM}|")
+    marked = [each for each in ours if each["status"] == "entered-in-error"]
+    assert len(marked) == 5
+    for each in marked:
+        chart.put({**each, "status": "final"})
+    return marked
+
+
+def test_what_stands_as_before_a_correction_that_the_ehr_refused_is_named(chart: Chart) -> None:
+    marked = refuse_the_correction(chart)
+    found = [each for each in chart.findings() if "(Observation/" in each["where"]]
+    assert {each["flaw"] for each in found} == {"stale"}
+    assert all("version 1" in each["what"] and "counts as refused" in each["what"] for each in found)
+    places = {each["where"].partition("(")[2].rstrip(")") for each in found}
+    assert places == {f"Observation/{each['id']}" for each in marked}
+
+
+def test_what_was_corrected_by_hand_after_a_refusal_is_no_difference(chart: Chart) -> None:
+    for each in refuse_the_correction(chart):
+        chart.put(each)
+    assert [each for each in chart.findings() if each["flaw"] == "stale"] == []
+
+
 def test_an_altered_ledger_row_does_not_keep_the_others_from_being_compared(chart: Chart) -> None:
     chart.kept.run("UPDATE response SET sealed_results = x'00'")
     assert any(each["where"] == "a row of the ledger" for each in chart.findings())

@@ -26,9 +26,12 @@ from tests.norms.forms import write_ndjson
 from tests.norms.test_command import people as many_people
 from tests.product.forms import ANSWERS, question, response_of
 from tests.product.test_administering import csrf_of, sign_in
+from tests.product.test_auditing import BOOK as AUDITOR_BOOK
+from tests.product.test_auditing import start
 from tests.product.test_bad_input import app_token
 from tests.product.test_cds_hooks import CLIENT, call, chart, post, token
 from tests.product.test_kept import unlock
+from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_notes import DOCUMENTS, draft
 from tests.product.test_notes import send as send_note
 from tests.product.test_personalities import send_form, settled
@@ -212,6 +215,23 @@ async def ask_the_caregiver(world: World) -> None:
         world.clock.pass_time(days=31)
 
 
+async def inspect(world: World) -> None:
+    """Search, look at a chain and the log, verify, draw a sample, look at it and sign, as an auditor; mark an error, as a clinician."""
+    audit = await start(world)
+    await audit.get("/audit")
+    await audit.get(audit.chain)
+    await audit.get("/log")
+    assert (await audit.post("/log/verify")).status_code == 303
+    await world.rapport.state.rapport.verification.finished()
+    asked = {"asked": "1", "first": "2026-01-01", "last": "2026-03-31", "seed": "s", "why": "because"}
+    location = (await audit.post("/reviews", **asked)).headers["location"]
+    drawn = f"/reviews/{location.partition('?')[0].rpartition('/')[2]}"
+    await audit.get(drawn)
+    signed = await audit.post(f"{drawn}/sign-off", verdict="question", comment="because")
+    assert signed.status_code == 303
+    assert (await mark(world, audit.response)).status_code == 303
+
+
 async def act(folder: Path) -> None:
     """Do at the front door all that leaves an entry."""
     clock = Clock()
@@ -243,6 +263,10 @@ async def act(folder: Path) -> None:
     asking.mkdir()
     async with run_world(asking, Clock(), respondents=CONSENT) as world:
         await ask_the_caregiver(world)
+    inspecting = folder / "inspecting"
+    inspecting.mkdir()
+    async with run_world(inspecting, Clock(), roles=AUDITOR_BOOK, more_scopes=CORRECTING) as world:
+        await inspect(world)
 
 
 def command(kept: Kept, environment: dict[str, str], *words: str) -> int:
@@ -280,6 +304,7 @@ def trail(original: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json
         *entries_of(folder / "refusing"),
         *entries_of(folder / "overseeing"),
         *entries_of(folder / "asking"),
+        *entries_of(folder / "inspecting"),
         *entries_of(kept.folder),
     ]
 

@@ -18,6 +18,7 @@ from plugin.pages import (
     FormView,
     HomePage,
     InstrumentChoice,
+    ItemAccount,
     Kind,
     Link,
     LockPage,
@@ -452,8 +453,12 @@ RESPONSE = ResponsePage(
             Decimal(0),
             Decimal(24),
             "Sum of the weights of six items, 0 to 4 each.",
-            tuple(question.text for question in QUESTIONS),
-            missing=(QUESTIONS[3].text,),
+            tuple(
+                ItemAccount(each.text, is_skipped=True)
+                if each is QUESTIONS[3]
+                else ItemAccount(each.text, "Mostly", Decimal(3), is_reversed=each is QUESTIONS[1])
+                for each in QUESTIONS
+            ),
             absent="Not computed, because an item has no answer and this form has no rule for a missing one.",
         ),
         ScoreAccount(
@@ -462,7 +467,8 @@ RESPONSE = ResponsePage(
             Decimal(0),
             Decimal(8),
             "Sum of the weights of goal-1 and goal-2.",
-            tuple(question.text for question in QUESTIONS[:2]),
+            tuple(ItemAccount(each.text, "Mostly", Decimal(3)) for each in QUESTIONS[:2]),
+            differs=True,
         ),
     ),
     state=DeliveryMark.DELIVERED,
@@ -478,6 +484,7 @@ RESPONSE = ResponsePage(
     key_hash="sha256:6d1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b7cf2f60e1b",
     software="rapport-fhir 0.1.0",
     answers=(AnswerLine(QUESTIONS[0].text, "Mostly"), AnswerLine(QUESTIONS[3].text, None)),
+    citations=(("Holder", "The Rapport developers"), ("Key", "Sums of the answers; no reversed items")),
 )
 
 LONG_QUESTIONS = (
