@@ -1,14 +1,20 @@
 """Renders a summary as PDF, in a thread. Needs the extra `pdf` (WeasyPrint, which needs Pango)."""
 
 import asyncio
+import ctypes.util
 import importlib.util
+from functools import cache
 
 from plugin.delivery.summary import Summary, as_html
 
 
+@cache
 def can_render() -> bool:
-    """Tell whether the extra is installed."""
-    return importlib.util.find_spec("weasyprint") is not None
+    """Tell whether the extra is installed, and the libraries of the system that it needs."""
+    libraries = ("pango-1.0", "pangoft2-1.0")
+    return importlib.util.find_spec("weasyprint") is not None and all(
+        map(ctypes.util.find_library, libraries)
+    )
 
 
 async def render_pdf(summary: Summary) -> bytes:

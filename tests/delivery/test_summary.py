@@ -46,7 +46,7 @@ def test_html_asks_for_nothing_from_elsewhere() -> None:
     assert "http" not in as_html(SUMMARY)
 
 
-@pytest.mark.skipif(not can_render(), reason="the extra pdf is not installed")
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
 async def test_a_pdf_is_made_and_tagged_for_screen_readers() -> None:
     pdf = await render_pdf(SUMMARY)
     assert pdf.startswith(b"%PDF-")

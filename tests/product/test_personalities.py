@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from plugin.delivery.account import Account, read_account
 from plugin.delivery.outbox import FINAL, DeliveryState
+from plugin.delivery.pdf import can_render
 from plugin.ledger import tables as t
 from plugin.writing import DEFAULT_WRITING, DocumentForm, DocumentFormat, FlowsheetRow, WriterKind, Writing
 from sandbox_ehr.personalities import personality_ids
@@ -188,6 +189,7 @@ async def test_a_reading_is_the_score_under_the_sites_own_code(tmp_path: Path) -
         assert total["encounter"] == {"reference": "Encounter/1001-20260302"}
 
 
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
 async def test_the_document_tells_the_scores_and_no_answer(tmp_path: Path) -> None:
     writing = Writing(document=DocumentForm((DocumentFormat.TEXT, DocumentFormat.PDF)))
     async with run_world(tmp_path, personality="veradigm", writing=writing) as world:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.delivery.pdf import can_render
 from plugin.interpretation import Interpretation
 from plugin.tips import shipped_tips
 from tests.product.test_norms import adopt_figures
@@ -157,8 +158,8 @@ async def test_the_axis_carries_the_native_scale_and_0_to_100(world: World) -> N
     ]
 
 
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
 async def test_scores_and_plots_come_as_a_pdf(world: World) -> None:
-    pytest.importorskip("weasyprint", reason="needs the extra `pdf`")
     page = await world.launch("amara")
     assert "/summary.pdf" in page.text
     answer = await world.browser.get(f"{page.url}/summary.pdf")
