@@ -29,7 +29,7 @@ class Session:
 
     key: str
     locked: datetime | None
-    pin: str | None
+    pin: str | None  # hashed; kept from one hand-over to the next, until somebody signs in
     pin_attempts: int
     last_seen: datetime
     locked_for: str | None = None  # the invitation that the device was handed over with
@@ -74,7 +74,7 @@ def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> N
             last_seen=now,
             locked=row.locked,
             locked_for=row.locked_for,
-            pin=row.pin,
+            pin=row.pin if row.locked else None,  # whoever signs in chooses their own
             pin_attempts=row.pin_attempts,
         )
     )
@@ -126,11 +126,11 @@ def count_attempt(connection: Connection, key: str) -> int:
 
 
 def unlock(connection: Connection, key: str, now: datetime) -> None:
-    """Give the session back to the clinician."""
+    """Give the session back to the clinician; its PIN, still hashed, serves the next hand-over too."""
     connection.execute(
         browser_session.update()
         .where(browser_session.c.handle == key)
-        .values(locked=None, locked_for=None, pin=None, pin_attempts=0, last_seen=now)
+        .values(locked=None, locked_for=None, pin_attempts=0, last_seen=now)
     )
 
 

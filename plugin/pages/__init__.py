@@ -25,6 +25,7 @@ from plugin.pages.note import DraftPage, NotePage, draft_text, render_draft, ren
 from plugin.pages.patient import (
     Banner,
     Contact,
+    DuePerson,
     InstrumentChoice,
     LinkPage,
     NoteLine,
@@ -75,6 +76,7 @@ __all__ = [
     "DeliveryMark",
     "DeparturePage",
     "DraftPage",
+    "DuePerson",
     "FailurePage",
     "FormMode",
     "FormView",

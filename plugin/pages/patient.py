@@ -59,6 +59,19 @@ class RespondentChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class DuePerson:
+    """Somebody who is due, with what one press starts: `hand` here, `link` elsewhere if they may be sent one."""
+
+    reference: str
+    name: str
+    rater: str
+    form: str
+    language: str
+    hand: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InstrumentChoice:
     """A form. `label` says honestly how far it is validated; `unavailable` why it cannot be filled here, if so."""
 
@@ -71,6 +84,7 @@ class InstrumentChoice:
     age_to: int | None = None
     unavailable: str | None = None
     by_clinician: bool = False  # entered from paper: never handed over
+    address: str = ""  # of every version
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,8 @@ class PatientPage:
     asked_for: str | None = None  # the form that the EHR asks for
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     can_pdf: bool = False  # whether the scores can be had as a PDF
+    due: tuple[DuePerson, ...] = ()
+    has_pin: bool = False  # a PIN of this sign-in serves again
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
 
     @property
@@ -168,6 +184,12 @@ class PatientPage:
         return tuple(
             (code, language_name(code)) for code in sorted(spoken, key=lambda code: (code != "en", code))
         )
+
+    @property
+    def others(self) -> tuple[RespondentChoice, ...]:
+        """Who may answer and has no press: answered, has a form, or is not due."""
+        pressed = {each.reference for each in self.due}
+        return tuple(each for each in self.respondents if each.reference not in pressed)
 
     @property
     def unavailable(self) -> tuple[InstrumentChoice, ...]:

@@ -67,35 +67,35 @@ async def invite(
     session: CurrentSession,
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
-    respondent: Annotated[str, Form()],
-    instrument: Annotated[str, Form()],
-    language: Annotated[str, Form()],
+    respondent: Annotated[str, Form()] = "",
+    instrument: Annotated[str, Form()] = "",
+    language: Annotated[str, Form()] = "",
     pin: Annotated[str, Form()] = "",
     way: Annotated[Literal["device", "link"], Form()] = "device",
+    press: Annotated[str, Form()] = "",
     continues: Annotated[str, Form()] = "",
     consent_again: Annotated[bool, Form()] = False,
 ) -> Response:
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist.
 
-    What the same person began in this launch goes on where it was left.
+    `press` says all of it at once, as the buttons of those who are due do. What the same person began in this launch goes
+    on where it was left. A PIN that was typed before in this sign-in serves again unless another is typed.
     """
     check_csrf(rapport, found, csrf)
-    planned = await _plan(
-        rapport,
-        found,
-        _Wish(respondent, instrument, language, remote=way == "link", consent_again=consent_again),
+    wish = _read_press(press) or _Wish(
+        respondent, instrument, language, remote=way == "link", consent_again=consent_again
     )
-    on_paper = rapport.intake.catalogue.by_id(instrument).licence_kind == "score-entry"
+    planned = await _plan(rapport, found, wish)
+    on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
     handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
     hashed = None
     if handed_over:
-        sessions.check_pin_form(pin)
-        hashed = await asyncio.to_thread(sessions.hash_pin, pin)
-    begun = await _begun(rapport, found, continues, instrument)
+        hashed = await _hash(pin, session)
+    begun = await _begun(rapport, found, continues, wish.instrument)
     vault = rapport.ledger.vault
 
     def store(connection: Connection) -> str:
-        left = None if planned.remote or begun or consent_again else find_begun(connection, planned)
+        left = None if planned.remote or begun or wish.consent_again else find_begun(connection, planned)
         if hashed is not None:
             form = (left or planned).id
             sessions.lock(connection, session.key, hashed, planned.created, form)
@@ -192,6 +192,26 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def _read_press(press: str) -> _Wish | None:
+    """Read what one press says: way, form, language and person, with spaces between; None if nothing was pressed."""
+    if not press:
+        return None
+    way, _, rest = press.partition(" ")
+    instrument, _, rest = rest.partition(" ")
+    language, _, respondent = rest.partition(" ")
+    if way not in ("device", "link"):
+        raise Invalid("This button is not known.", "Load the page again.")
+    return _Wish(respondent, instrument, language, remote=way == "link", consent_again=False)
+
+
+async def _hash(pin: str, session: sessions.Session) -> str:
+    """Hash the PIN that was typed; without one give that of the last hand-over of this sign-in."""
+    if not pin and session.pin is not None:
+        return session.pin
+    sessions.check_pin_form(pin)
+    return await asyncio.to_thread(sessions.hash_pin, pin)
 
 
 async def _locked(rapport: Rapport, found: Launch, left: int, *, wrong: bool) -> str:

@@ -29,6 +29,7 @@ from plugin.norming import in_use
 from plugin.pages import choose_language, delivery_label, render_patient, render_response, summary_html
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
+from plugin.routes.pressing import with_due
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -63,8 +64,9 @@ async def patient(
     )
     page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
     patience = LONG_PATIENCE if wait else rapport.settings.policies[found.site].ehr_patience
-    page = ask_for(page, await _asked_for(rapport, found, patience))
-    return HTMLResponse(render_patient(replace(page, desk=await _desk(rapport, found, session))))
+    page = with_due(ask_for(page, await _asked_for(rapport, found, patience)), known.recent)
+    desk = await _desk(rapport, found, session)
+    return HTMLResponse(render_patient(replace(page, desk=desk, has_pin=session.pin is not None)))
 
 
 @router.get("/summary.pdf")

@@ -311,6 +311,7 @@ def _choice(instrument: Instrument, attested: Mapping[str, Attestation], languag
         label=_standing_note(instrument),
         languages=instrument.languages,
         by_clinician=instrument.licence_kind == "score-entry",
+        address=instrument.canonical.partition("|")[0],
         age_from=low,
         age_to=high,
         unavailable=why_not_here(instrument, attested, language),

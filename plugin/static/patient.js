@@ -33,7 +33,7 @@ function offer(form) {
     const byClinician = "byClinician" in (form.querySelector("[name=instrument]:checked")?.closest("label").dataset ?? {});
     const handsOver = rater !== "therapist" && !byClinician;
     pin.hidden = !handsOver;
-    form.pin.required = handsOver;
+    form.pin.required = handsOver && !("kept" in pin.dataset);
     press.textContent = handsOver ? press.dataset.hand : press.dataset.open;
     const spoken = form.querySelector("[name=instrument]:checked")?.dataset.languages.split(" ") ?? [];
     [...language.options].forEach((option) => { option.hidden = option.disabled = !spoken.includes(option.value); });
@@ -131,7 +131,7 @@ async function refresh(address = location.href) {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.querySelectorAll("[data-part]").forEach((part) => {
     const found = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (found) part.replaceChildren(...found.childNodes);
+    if (found && !part.querySelector("[name=pin]:focus")) part.replaceChildren(...found.childNodes);
   });
   const waiting = document.querySelector("[data-late-part]"), start = fresh.querySelector("[data-start-part]");
   if (waiting && start) { waiting.replaceWith(start); offerStart(); }

@@ -45,6 +45,7 @@ from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
 from plugin.pages.look import look_address
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Event, MeasurementError, group
+from plugin.routes.pressing import with_due
 from plugin.tips import Occasion, Tip
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
@@ -331,6 +332,15 @@ def patient(**changes: object) -> PatientPage:
         ),
     }
     return PatientPage(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
+
+
+def due_patient(**changes: object) -> PatientPage:
+    """Three who are due, of whom the child may be sent no link."""
+    page = patient(**changes)
+    due = replace(
+        page, respondents=tuple(replace(each, is_due=True, standing="due") for each in page.respondents)
+    )
+    return with_due(due, ())
 
 
 def empty_patient() -> PatientPage:

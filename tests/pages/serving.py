@@ -136,6 +136,8 @@ def site(desk: Desk) -> Starlette:
         "/": lambda: pages.render_home(samples.HOME),
         "/failure": lambda: pages.render_failure(samples.FAILURE),
         "/patient": lambda: pages.render_patient(samples.patient()),
+        "/due": lambda: pages.render_patient(samples.due_patient()),
+        "/due-again": lambda: pages.render_patient(samples.due_patient(has_pin=True)),
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),

@@ -83,6 +83,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "failure": _go("/failure"),
     "patient": _go("/patient"),
     "patient, table open": _opened_table("/patient"),
+    "patient, who is due": _go("/due"),
+    "patient, other forms and another PIN": _opened_table("/due-again"),
     "patient, everything marked": _opened_table("/marked"),
     "patient, nothing yet": _go("/empty"),
     "patient, in the EHR's look": _go("/dressed"),
@@ -122,7 +124,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/failure", "/patient", "/marked", "/caseload", "/response", "/voided", "/wrong-pin"]
+    "path",
+    ["/", "/failure", "/patient", "/due", "/marked", "/caseload", "/response", "/voided", "/wrong-pin"],
 )
 def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, path: str) -> None:
     # WCAG 2.2 criterion 1.4.10: 1280 px at 400 % zoom are 320 px.

@@ -18,6 +18,8 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "failure": lambda: pages.render_failure(samples.FAILURE),
     "failure without link": lambda: pages.render_failure(dataclasses.replace(samples.FAILURE, link=None)),
     "patient": lambda: pages.render_patient(samples.patient()),
+    "patient with who is due": lambda: pages.render_patient(samples.due_patient()),
+    "patient with who is due again": lambda: pages.render_patient(samples.due_patient(has_pin=True)),
     "empty patient": lambda: pages.render_patient(samples.empty_patient()),
     "patient of a slow EHR": lambda: pages.render_patient(samples.slow_patient()),
     "draft of a note": lambda: pages.render_draft(samples.draft()),

@@ -166,3 +166,59 @@ def test_times_are_shown_as_on_the_readers_clock(page: Page, address: str) -> No
 
 def _ends(text: str) -> "re.Pattern[str]":
     return re.compile(re.escape(text) + "$")
+
+
+def test_one_press_hands_over_to_who_is_due(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/due")
+    page.get_by_label("Your PIN for handing over").fill("4711")
+    page.get_by_role("button", name="Hand over to Dana Kowalski").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.handed_over == [
+        {
+            "csrf": "token",
+            "press": "device rapport-checkin-caregiver en RelatedPerson/dana",
+            "pin": "4711",
+        }
+    ]
+
+
+def test_one_press_makes_a_link_without_a_pin(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/due")
+    page.get_by_role("button", name="Send a link to Jan Kowalski").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.handed_over[0]["press"] == "link rapport-checkin-caregiver en RelatedPerson/jan"
+
+
+def test_a_child_too_young_for_a_link_has_no_press_for_one(page: Page, address: str) -> None:
+    page.goto(f"{address}/due")
+    expect(page.get_by_role("button", name="Hand over to Mia Kowalski")).to_be_visible()
+    expect(page.get_by_role("button", name="Send a link to Mia Kowalski")).to_have_count(0)
+
+
+def test_a_press_to_hand_over_waits_for_a_pin(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/due")
+    page.get_by_role("button", name="Hand over to Mia Kowalski").click()
+    page.wait_for_timeout(200)
+    assert desk.handed_over == []
+
+
+def test_a_pin_chosen_before_is_not_asked_for_again(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/due-again")
+    page.get_by_role("button", name="Hand over to Mia Kowalski").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.handed_over[0]["pin"] == ""
+
+
+def test_who_is_due_is_handed_the_form_by_keyboard_alone(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/due-again")
+    page.get_by_role("button", name="Hand over to Dana Kowalski").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert "RelatedPerson/dana" in desk.handed_over[0]["press"]
+
+
+def test_other_forms_stand_behind_those_of_who_is_due(page: Page, address: str) -> None:
+    page.goto(f"{address}/due")
+    expect(page.get_by_label("Language")).to_be_hidden()
+    page.get_by_text("Other form, language or person").click()
+    expect(page.get_by_label("Language")).to_be_visible()

@@ -70,10 +70,11 @@ def open_rapport(page: Page) -> FrameLocator:
 
 
 def hand_over(frame: FrameLocator, respondent: str, *, language: str = "English") -> None:
+    frame.get_by_text("Other form, language or person").click()
     frame.get_by_role("radio", name=respondent).check()
     frame.get_by_label("Language").select_option(language)
     frame.get_by_label("PIN for this hand-over").fill(PIN)
-    frame.get_by_role("button", name="Hand over").click()
+    frame.get_by_role("button", name="Hand over", exact=True).click()
     frame.locator("[data-fill-screen]").click()
 
 
@@ -117,7 +118,7 @@ def test_a_child_answers_in_the_ehrs_frame_and_the_score_stands_in_the_chart(
     open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
     frame = open_rapport(page)
     assert address_of_app(page).startswith(demonstration.rapport)
-    expect(frame.get_by_role("radio", name="Amara Okafor")).to_be_checked()
+    expect(frame.get_by_role("button", name="Hand over to Amara Okafor")).to_be_visible()
     take_picture(page, frame, pictures / "chart-with-rapport.png")
 
     hand_over(frame, "Amara Okafor")
@@ -221,9 +222,10 @@ def test_a_frame_that_may_not_fill_the_screen_says_so(page: Page, demonstration:
     )
     open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
     frame = open_rapport(page)
+    frame.get_by_text("Other form, language or person").click()
     frame.get_by_role("radio", name="Amara Okafor").check()
     frame.get_by_label("PIN for this hand-over").fill(PIN)
-    frame.get_by_role("button", name="Hand over").click()
+    frame.get_by_role("button", name="Hand over", exact=True).click()
     expect(frame.get_by_text("the record beside it stays in sight")).to_be_visible()
     frame.get_by_role("button", name="Go on like this").click()
     expect(frame.get_by_role("button", name="Start")).to_be_visible()
@@ -270,8 +272,7 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
 ) -> None:
     open_chart(page, demonstration, "Marisol Vega Prieto", "Wei-Ling Chen")
     frame = open_rapport(page)
-    frame.get_by_role("radio", name="Wei-Ling Chen").check()
-    frame.get_by_role("button", name="Make a link instead").click()
+    frame.get_by_role("button", name="Send a link to Wei-Ling Chen").click()
     state = frame.locator("[data-form-state]")
     expect(state).to_have_text("not opened yet")
     take_picture(page, frame, pictures / "link.png")
@@ -308,6 +309,7 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
 ) -> None:
     open_chart(page, demonstration, "Marisol Vega Prieto", "Oliver Bennett")
     frame = open_rapport(page)
+    frame.get_by_text("Other form, language or person").click()
     expect(frame.get_by_text("no link is made")).to_be_visible()
     frame.locator("[name=respondent][data-rater=caregiver]").first.check()
     frame.get_by_role("button", name="Make a link instead").click()

@@ -1,0 +1,61 @@
+"""What one press starts for each who is due: the form by role and age, in the language that they answer in."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from plugin.delivery.account import Account
+from plugin.pages import DuePerson, InstrumentChoice, PatientPage, RespondentChoice, language_name
+from questionnaires import Rater
+
+
+def with_due(page: PatientPage, recent: Iterable[Account]) -> PatientPage:
+    """Give the page a press for each who is due; `recent` are the patient's latest responses, newest first.
+
+    The form is the one that the EHR asks for, then what the same person answered last, then the first that fits. The
+    language is that of their last answer, else the reader's, else the form's first.
+    """
+    last: dict[str, tuple[str, str]] = {}
+    for account in recent:
+        if account.record.source:
+            given = (account.record.instrument.partition("|")[0], account.record.language or "")
+            last.setdefault(account.record.source, given)
+    people = [each for each in page.respondents if each.is_due]
+    due = [_press(page, each, last.get(each.reference, ("", ""))) for each in people]
+    return replace(page, due=tuple(each for each in due if each is not None))
+
+
+def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> DuePerson | None:
+    address, spoken = last
+    fitting = [each for each in page.instruments if _fits(each, who, page.age_years)]
+    if not fitting:
+        return None
+    wanted = [each for each in fitting if each.id == page.asked_for] + [
+        each for each in fitting if each.address == address
+    ]
+    chosen = (wanted or fitting)[0]
+    ranked = [each for each in (spoken, page.language) if each in chosen.languages]
+    language = (ranked or [*chosen.languages])[0]
+    rest = f"{chosen.id} {language} {who.reference}"
+    return DuePerson(
+        reference=who.reference,
+        name=who.name,
+        rater=who.rater,
+        form=chosen.title,
+        language=language_name(language) if len(page.languages) > 1 else "",
+        hand=f"device {rest}",
+        link=f"link {rest}" if _may_have_link(page, who) else None,
+    )
+
+
+def _fits(form: InstrumentChoice, who: RespondentChoice, age: int | None) -> bool:
+    """Tell whether somebody can answer a form themselves: what is entered from paper is not among them."""
+    if form.rater != who.rater or form.unavailable is not None or form.by_clinician:
+        return False
+    return age is None or (form.age_from or 0) <= age <= (form.age_to or age)
+
+
+def _may_have_link(page: PatientPage, who: RespondentChoice) -> bool:
+    if who.rater == Rater.THERAPIST:
+        return False
+    is_old_enough = page.age_years is not None and page.age_years >= page.link_from_age
+    return who.rater != Rater.CHILD or page.link_from_age == 0 or is_old_enough

@@ -1,0 +1,118 @@
+"""One press for each who is due, and the PIN that serves one sign-in."""
+
+import re
+
+import httpx
+
+from tests.product.forms import ANSWERS
+from tests.product.world import PIN, World
+
+
+def presses(page: httpx.Response) -> list[str]:
+    """Read what the buttons of those who are due say."""
+    return re.findall(r'name="press" value="([^"]+)"', page.text)
+
+
+def token(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found, page.text[:2000]
+    return found[1]
+
+
+async def press(world: World, page: httpx.Response, wanted: str, pin: str = "") -> httpx.Response:
+    data = {"csrf": token(page), "press": wanted, "pin": pin}
+    return await world.browser.post(f"{page.url}/invitations", data=data)
+
+
+async def give_back(world: World, page: httpx.Response, pin: str = PIN) -> httpx.Response:
+    lock = await world.browser.get(f"{page.url}/return")
+    return await world.browser.post(f"{page.url}/return", data={"csrf": token(lock), "pin": pin})
+
+
+def hand_to(page: httpx.Response, kind: str) -> str:
+    """Find the press that hands over to the first person of a kind."""
+    return next(each for each in presses(page) if each.startswith("device") and f" {kind}/" in each)
+
+
+async def test_one_press_starts_the_form_of_role_and_age(world: World) -> None:
+    page = await world.launch("amara")
+    started = await press(world, page, hand_to(page, "Patient"), PIN)
+    assert started.status_code == 303, started.text
+    path, _, secret = started.headers["location"].partition("#")
+    assert path == "/fill"
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    assert (await world.browser.get(str(page.url))).headers["location"].endswith("/return")
+
+
+async def test_the_second_hand_over_takes_no_typing(world: World) -> None:
+    page = await world.launch("amara")
+    await press(world, page, hand_to(page, "Patient"), PIN)
+    await give_back(world, page)
+    again = await world.browser.get(str(page.url))
+    started = await press(world, again, hand_to(again, "RelatedPerson"))
+    assert started.status_code == 303, started.text
+    assert (await give_back(world, page, "0000")).status_code == 403
+    assert (await give_back(world, page)).status_code == 303
+
+
+async def test_without_a_pin_chosen_nothing_is_handed_over(world: World) -> None:
+    page = await world.launch("amara")
+    assert (await press(world, page, hand_to(page, "Patient"))).status_code == 422
+    assert (await world.browser.get(str(page.url))).status_code == 200
+
+
+async def test_another_pin_takes_the_place_of_the_first(world: World) -> None:
+    page = await world.launch("amara")
+    await press(world, page, hand_to(page, "Patient"), PIN)
+    await give_back(world, page)
+    await press(world, page, hand_to(page, "RelatedPerson"), "82615")
+    assert (await give_back(world, page, PIN)).status_code == 403
+    assert (await give_back(world, page, "82615")).status_code == 303
+
+
+async def test_who_signs_in_next_chooses_a_pin_of_their_own(world: World) -> None:
+    page = await world.launch("amara")
+    await press(world, page, hand_to(page, "Patient"), PIN)
+    await give_back(world, page)
+    other = await world.launch("amara")
+    assert (await press(world, other, hand_to(other, "RelatedPerson"))).status_code == 422
+
+
+async def test_one_press_makes_a_link_for_a_caregiver(world: World) -> None:
+    page = await world.launch("amara")
+    wanted = next(each for each in presses(page) if each.startswith("link"))
+    assert "RelatedPerson/" in wanted
+    made = await press(world, page, wanted)
+    assert "/invitations/" in made.headers["location"]
+
+
+async def test_a_press_is_checked_like_any_choice(world: World) -> None:
+    page = await world.launch("amara")
+    for wrong in (
+        "device rapport-checkin-child en Patient/somebody-else",
+        "device",
+        "shout rapport-checkin-child en Patient/1",
+    ):
+        assert (await press(world, page, wrong, PIN)).status_code in {404, 422}
+
+
+async def test_who_has_a_form_has_no_press(world: World) -> None:
+    page = await world.launch("amara")
+    wanted = hand_to(page, "Patient")
+    await press(world, page, wanted, PIN)
+    await give_back(world, page)
+    again = await world.browser.get(str(page.url))
+    assert wanted not in presses(again)
+    assert len(presses(again)) > 0
+
+
+async def test_the_language_is_that_of_the_last_answer(world: World) -> None:
+    (caregiver, *_) = await world.search("RelatedPerson", patient=(await world.people())["amara"])
+    page = await world.launch("amara")
+    secret = await world.hand_over(
+        page, f"RelatedPerson/{caregiver['id']}", instrument="rapport-checkin-caregiver", language="es"
+    )
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    world.clock.pass_time(days=7)
+    later = await world.launch("amara", encounter=None)
+    assert f"device rapport-checkin-caregiver es RelatedPerson/{caregiver['id']}" in presses(later)
