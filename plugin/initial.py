@@ -106,6 +106,9 @@ frame_ancestors = ["https://ehr.example.org"]
 # From which age on a young person may be sent a link; below, the form is handed over in the session. 0: any age.
 # link_from_age = 12
 
+# The pages' language where the browser asks for none that Rapport has: en, es, fr, de or pt.
+# language = "en"
+
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
 # schedule = "every"
 # ehr_patience_seconds = 2.5  # the patient page then opens from Rapport's own ledger

@@ -68,6 +68,7 @@ class SitePolicy:
     session_hours: int
     link_from_age: int = 12
     schedule: Schedule = EVERY_SESSION
+    language: str = "en"  # of pages for whoever's browser asks for none that Rapport has
     ehr_patience: float = (
         2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
     )
@@ -154,6 +155,7 @@ class _Site(WritingSection):
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
     schedule: str = "every"
+    language: Literal["en", "es", "fr", "de", "pt"] = "en"
     ehr_patience_seconds: Annotated[float, Field(ge=0.1, le=20)] = 2.5
     show_medication: bool = False
     notes: bool = False
@@ -200,6 +202,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 session_hours=site.session_hours,
                 link_from_age=site.link_from_age,
                 schedule=Schedule.parse(site.schedule),
+                language=site.language,
                 ehr_patience=site.ehr_patience_seconds,
                 attested={
                     each.instrument: Attestation(

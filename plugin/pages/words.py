@@ -49,8 +49,8 @@ def interface_language(wanted: str) -> str:
     return primary if primary in LANGUAGES else SOURCE_LANGUAGE
 
 
-def choose_language(accept_language: str | None) -> str:
-    """Choose among LANGUAGES by an Accept-Language header (RFC 9110 section 12.5.4); English where none fits."""
+def choose_language(accept_language: str | None, default: str = SOURCE_LANGUAGE) -> str:
+    """Choose among LANGUAGES by an Accept-Language header (RFC 9110 section 12.5.4); `default` where none fits."""
     ranked = []
     for place, part in enumerate((accept_language or "").split(",")):
         tag, _, parameter = part.strip().partition(";")
@@ -60,7 +60,7 @@ def choose_language(accept_language: str | None) -> str:
     for _, _, tag in sorted(ranked):
         if tag.split("-")[0].lower() in LANGUAGES:
             return interface_language(tag)
-    return SOURCE_LANGUAGE
+    return default
 
 
 def direction(language: str) -> str:

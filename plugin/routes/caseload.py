@@ -23,7 +23,7 @@ from plugin.delivery.account import Account
 from plugin.delivery.scored import read_scored
 from plugin.ehr import Ehr, EhrError
 from plugin.norming import Norm, in_use
-from plugin.pages import Trend, choose_language
+from plugin.pages import Trend
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, render_caseload
 from plugin.pages.trend import Panel, TrendSeries, group
 from plugin.roles import Role
@@ -31,7 +31,7 @@ from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
 from plugin.routes.needs import Known, Need, by_need, last_two, needs_of
-from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, request_line
+from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
 
 router = APIRouter(prefix="/desks/{desk}")
@@ -67,7 +67,7 @@ async def caseload(
         for each in patients
     ]
     await asyncio.gather(*(rapport.ledger.record(each) for each in entries))
-    return HTMLResponse(render_caseload(shown, choose_language(accept_language)))
+    return HTMLResponse(render_caseload(shown, language_for(rapport, found.site, accept_language)))
 
 
 def _team(rapport: Rapport, found: Desk) -> tuple[str, ...] | None:

@@ -6,11 +6,10 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import HTMLResponse
 
 from plugin.access.desks import Desk
-from plugin.pages import choose_language
 from plugin.pages.staff import DeskFrame, render_desk
 from plugin.pages.words import N_
 from plugin.roles import STAFF, Role
-from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for
+from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for, language_for
 
 router = APIRouter(prefix="/desks/{desk}")
 
@@ -53,5 +52,9 @@ async def desk(
 ) -> HTMLResponse:
     """Show what this person can do beyond one patient."""
     return HTMLResponse(
-        render_desk(frame(rapport, found, ""), tuple(found.staff_roles), choose_language(accept_language))
+        render_desk(
+            frame(rapport, found, ""),
+            tuple(found.staff_roles),
+            language_for(rapport, found.site, accept_language),
+        )
     )

@@ -15,7 +15,6 @@ from plugin.pages import (
     DeliveryMark,
     DraftPage,
     NotePage,
-    choose_language,
     draft_text,
     render_draft,
     render_note,
@@ -30,6 +29,7 @@ from plugin.routes.state import (
     check_csrf,
     check_origin,
     csrf_token,
+    language_for,
 )
 from plugin.routes.views import patient_page
 
@@ -47,7 +47,7 @@ async def draft(
     accept_language: Language = None,
 ) -> HTMLResponse:
     """Draft a note from what the patient page shows."""
-    language = choose_language(accept_language)
+    language = language_for(rapport, found.site, accept_language)
     known = await read_known(rapport, found, session, wait=True)  # a note takes the whole history
     csrf = csrf_token(rapport, found)
     page = patient_page(rapport, found, known, csrf, language)
@@ -94,7 +94,7 @@ async def write(
         encounter=found.encounter,
         launch=found.id,
         author=found.author,
-        language=choose_language(accept_language),
+        language=language_for(rapport, found.site, accept_language),
         written=rapport.clock(),
         text=f"{written}\n",
     )
@@ -131,7 +131,7 @@ async def show(
                 state=DeliveryMark(kept.state),
                 detail=kept.detail,
                 location=kept.location,
-                language=choose_language(accept_language),
+                language=language_for(rapport, found.site, accept_language),
             )
         )
     )

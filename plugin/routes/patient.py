@@ -26,7 +26,7 @@ from plugin.ehr import EhrError, EhrUnavailable
 from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
-from plugin.pages import choose_language, delivery_label, render_patient, render_response, summary_html
+from plugin.pages import delivery_label, render_patient, render_response, summary_html
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
 from plugin.routes.pressing import with_due
@@ -38,6 +38,7 @@ from plugin.routes.state import (
     actor_of,
     csrf_token,
     ehr_for,
+    language_for,
 )
 from plugin.routes.views import Known, ask_for, patient_page, response_page
 
@@ -62,7 +63,9 @@ async def patient(
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
+    page = patient_page(
+        rapport, found, known, csrf_token(rapport, found), language_for(rapport, found.site, accept_language)
+    )
     patience = LONG_PATIENCE if wait else rapport.settings.policies[found.site].ehr_patience
     page = with_due(ask_for(page, await _asked_for(rapport, found, patience)), known.recent)
     desk = await _desk(rapport, found, session)
@@ -83,7 +86,9 @@ async def summary(
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    page = patient_page(rapport, found, known, csrf_token(rapport, found), choose_language(accept_language))
+    page = patient_page(
+        rapport, found, known, csrf_token(rapport, found), language_for(rapport, found.site, accept_language)
+    )
     body = await asyncio.to_thread(pdf_of, summary_html(page, known.chart.name))
     disposition = 'inline; filename="alliance.pdf"'
     return Response(body, media_type="application/pdf", headers={"Content-Disposition": disposition})
@@ -120,7 +125,7 @@ async def responses(
     found: CurrentLaunch, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
 ) -> JSONResponse:
     """Tell how far the responses and notes are on their way into the record."""
-    language = choose_language(accept_language)
+    language = language_for(rapport, found.site, accept_language)
     accounts, notes = await asyncio.gather(
         _accounts(rapport, found),
         rapport.ledger.read(lambda connection: notes_of(connection, found.site, found.patient)),
@@ -170,7 +175,9 @@ async def response(
     chart = await _chart(rapport, found, patience=patience)
     return HTMLResponse(
         render_response(
-            response_page(rapport, found, account, attempts, chart, choose_language(accept_language))
+            response_page(
+                rapport, found, account, attempts, chart, language_for(rapport, found.site, accept_language)
+            )
         )
     )
 

@@ -32,6 +32,7 @@ from plugin.routes.state import (
     actor_of,
     check_origin,
     csrf_token,
+    language_for,
 )
 from plugin.routes.views import form_state
 
@@ -71,7 +72,9 @@ async def link(
         )
     )
     return HTMLResponse(
-        render_link(_link_page(rapport, found, planned, secret, choose_language(accept_language)))
+        render_link(
+            _link_page(rapport, found, planned, secret, language_for(rapport, found.site, accept_language))
+        )
     )
 
 
@@ -108,7 +111,7 @@ async def events(
     """Tell as server-sent events how far the forms of this patient are: whenever one of them changes."""
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
     return StreamingResponse(
-        _tell(request, found, rapport, choose_language(accept_language)),
+        _tell(request, found, rapport, language_for(rapport, found.site, accept_language)),
         media_type="text/event-stream",
         headers=headers,
     )

@@ -27,6 +27,7 @@ from plugin.ledger import Ledger
 from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import Check
+from plugin.pages import choose_language
 from plugin.roles import Role
 from plugin.settings import Settings
 from questionnaires import LeftOut
@@ -197,6 +198,11 @@ def actor_of(launch: Launch | Desk) -> Actor:
     display = None if launch.user else "User of the EHR, not named in the launch"
     token = end_of_token(launch.context.tokens.access_token) if isinstance(launch, Launch) else None
     return Actor(launch.user, display, token)
+
+
+def language_for(rapport: Rapport, site: str, accept_language: str | None) -> str:
+    """Choose the language of the page for a site's reader: the browser's, else the site's own."""
+    return choose_language(accept_language, rapport.settings.policies[site].language)
 
 
 def request_line(request: Request) -> str:

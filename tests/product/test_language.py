@@ -1,0 +1,19 @@
+"""In which language a page speaks to whoever reads it."""
+
+from pathlib import Path
+
+from tests.product.world import run_world
+
+
+async def test_a_browser_that_asks_for_a_language_we_lack_gets_the_sites(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="fr") as world:
+        page = await world.launch("amara")
+        asked = await world.browser.get(str(page.url), headers={"Accept-Language": "nl"})
+    assert '<html lang="fr"' in asked.text
+
+
+async def test_a_browser_that_asks_for_a_language_we_have_gets_it(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="fr") as world:
+        page = await world.launch("amara")
+        asked = await world.browser.get(str(page.url), headers={"Accept-Language": "de"})
+    assert '<html lang="de"' in asked.text
