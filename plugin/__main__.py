@@ -21,6 +21,7 @@ from plugin.commands import (
     packages,
     patients,
     research,
+    retention,
     signing_keys,
 )
 from plugin.commands.doctor import doctor
@@ -61,6 +62,7 @@ app.add_typer(norms.app, name="norms")
 app.add_typer(research.app, name="research")
 app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(patients.app, name="patient")
+app.add_typer(retention.app, name="retention")
 app.command()(doctor)
 app.command()(rescore)
 app.command()(worker)

@@ -35,6 +35,7 @@ from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
+from plugin.retention import RetentionRun
 from plugin.routes import (
     administering,
     auditing,
@@ -138,6 +139,8 @@ def create_app(
         sections = describe(settings, stock.catalogue)
         await note_configuration(rapport.ledger, rapport.trail, clock, sections)
         app.state.housekeeping = Housekeeping(rapport.ledger, rapport.trail, clock)
+        kept = {site: policy.retention for site, policy in settings.policies.items()}
+        app.state.retention = RetentionRun(rapport.ledger, rapport.trail, clock, kept, metrics)
         log = TransparencyLog(
             settings.log_folder, LogSigner(settings.log_name, settings.log_key), rapport.ledger
         )
@@ -152,6 +155,7 @@ def create_app(
         logging = asyncio.create_task(log.run())
         delivering_notes = asyncio.create_task(rapport.courier.run())
         keeping_house = asyncio.create_task(app.state.housekeeping.run())
+        retaining = asyncio.create_task(app.state.retention.run())
         try:
             yield
         finally:
@@ -159,7 +163,8 @@ def create_app(
             logging.cancel()
             delivering_notes.cancel()
             keeping_house.cancel()
-            await asyncio.wait({logging, delivering_notes, keeping_house})
+            retaining.cancel()
+            await asyncio.wait({logging, delivering_notes, keeping_house, retaining})
             rapport.worker.stop()
             await stop_collecting(rapport.collector, collecting)
             await asyncio.wait({worker})

@@ -7,19 +7,23 @@ whom and why, with a keyed digest of the patient instead of a name, and the plac
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from plugin.audit.subjects import subjects_of
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
 
-_PURPOSE = "erased"
+Found = Mapping[str, Sequence[object]]
+"""Keys of rows, by table."""
+RETENTION = "Rapport, by the site's retention"
+"""Who decides where the settings do."""
 _AT_ONCE = 500
 
 
@@ -63,26 +67,33 @@ def erase(connection: Connection, vault: Vault, decision: Decision, identity: st
     """
     lock(connection, "log")  # nothing gets a place meanwhile
     found = _rows(connection, decision)
-    counts = {name: len(keys) for name, keys in found.items() if keys}
-    if not counts:
+    if not any(found.values()):
         raise NotFound(
             f"Nothing is kept of {decision.patient} at {decision.site}.",
             "Write the reference as the EHR has it: Patient/123.",
         )
     _check_not_under_way(connection, found["response"])
+    return erase_rows(connection, vault, decision, found, identity, now)
+
+
+def erase_rows(
+    connection: Connection, vault: Vault, decision: Decision, found: Found, identity: str, now: datetime
+) -> Erasure:
+    """Erase rows by table and key with their leaves' salts, and account for it. Hold the log's lock."""
+    counts = {name: len(keys) for name, keys in found.items() if keys}
     places = _forget_leaves(connection, found, now)
-    for responses in _pieces(found["response"]):
+    for responses in _pieces(found.get("response", ())):
         # What was seen in the EHR stays seen: it is not to be fetched again.
         seen = t.collected.c.response.in_(responses)
         connection.execute(t.collected.update().where(seen).values(response=None))
     for table, column in _ORDER:
-        for keys in _pieces(found[table.name]):
+        for keys in _pieces(found.get(table.name, ())):
             connection.execute(table.delete().where(column.in_(keys)))
     connection.execute(
         t.erasure.insert().values(
             id=identity,
             site=decision.site,
-            subject=vault.digest(_PURPOSE, f"{decision.site}\n{decision.patient}"),
+            subject=subjects_of(vault, decision.site, decision.patient)[0],
             decided=now,
             decided_by=decision.who,
             why=decision.why,
@@ -95,9 +106,15 @@ def erase(connection: Connection, vault: Vault, decision: Decision, identity: st
     return Erasure(identity, now, decision.who, decision.why, decision.with_trail, counts)
 
 
+def was_outlived(connection: Connection, vault: Vault, site: str, made: datetime) -> bool:
+    """Tell whether answers of that time may have gone by the site's retention."""
+    outlived = erasures_of(connection, vault, site, "")
+    return any("response" in each.counts and each.decided > made for each in outlived)
+
+
 def erasures_of(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Erasure, ...]:
     """Give the erasures of a patient, oldest first."""
-    subjects = vault.digests(_PURPOSE, f"{site}\n{patient}")
+    subjects = subjects_of(vault, site, patient)
     rows = connection.execute(
         sa.select(t.erasure).where(t.erasure.c.subject.in_(subjects)).order_by(t.erasure.c.decided)
     )
@@ -107,12 +124,17 @@ def erasures_of(connection: Connection, vault: Vault, site: str, patient: str) -
     )
 
 
-def clear_remains(engine: Engine) -> None:
-    """Have the database give up what deleted rows leave in its files."""
+def clear_remains(engine: Engine, *, whole: bool = True) -> None:
+    """Have the database give up what deleted rows leave in its files.
+
+    `whole` writes an SQLite file anew, for rows that were deleted by older software: since then what is deleted is
+    overwritten at once (`secure_delete`), and only the write-ahead log has to go.
+    """
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")  # neither works in a transaction
-            connection.exec_driver_sql("VACUUM")
+            if whole:
+                connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -165,11 +187,11 @@ def _check_not_under_way(connection: Connection, responses: Sequence[object]) ->
             )
 
 
-def _forget_leaves(connection: Connection, found: dict[str, list[object]], now: datetime) -> list[int]:
+def _forget_leaves(connection: Connection, found: Found, now: datetime) -> list[int]:
     """Take salt and name of the row from its leaf, and rows that wait for the log out of the queue; gives the places."""
     places: list[int] = []
     for kind, column in _LOGGED_KEYS.items():
-        keys = found[kind]
+        keys = found.get(kind, ())
         if kind == "audit":
             keys = [
                 event

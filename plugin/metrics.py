@@ -58,6 +58,12 @@ class Metrics:
             ("status",),
             registry=self.registry,
         )
+        self.erased = Counter(
+            "rapport_retention_removed_total",
+            "Rows that went by the site's retention, by table.",
+            ("site", "table"),
+            registry=self.registry,
+        )
         build = Gauge(
             "rapport_build_info", "The software that runs; always 1.", ("version",), registry=self.registry
         )

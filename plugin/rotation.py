@@ -42,7 +42,7 @@ def count_by_key(connection: Connection) -> dict[str, int]:
     counts: dict[str, int] = {}
     for table, column, _ in _columns():
         key_id = sa.func.substr(column, 1, KEY_ID_BYTES)
-        query = sa.select(key_id, sa.func.count()).where(column.is_not(None)).group_by(key_id)
+        query = sa.select(key_id, sa.func.count()).where(sa.func.length(column) > 0).group_by(key_id)
         for found, many in connection.execute(query.select_from(table)):
             name = bytes(found).hex()
             counts[name] = counts.get(name, 0) + many
@@ -59,7 +59,7 @@ def rotate(engine: Engine, vault: Vault, tell: Callable[[int], None] = lambda _:
             with engine.connect() as connection:
                 rows = connection.execute(
                     sa.select(name, column)
-                    .where(name > last, column.is_not(None))
+                    .where(name > last, sa.func.length(column) > 0)  # empty: retention took it
                     .where(sa.func.substr(column, 1, KEY_ID_BYTES) != vault.first_key)
                     .order_by(name)
                     .limit(_AT_ONCE)

@@ -22,6 +22,7 @@ from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_f
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.research_settings import Research, ResearchSection, build_research
 from plugin.respondents import RespondentPolicy, RespondentsSection, build_respondents
+from plugin.retention_settings import Retention, RetentionSection, build_retention
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
@@ -82,6 +83,7 @@ class SitePolicy:
     research: Research | None = None  # None: nothing is given to research
     auditors_see_answers: bool = False
     collecting: Collecting | None = None  # None: nothing is looked for in the EHR
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class _Site(WritingSection):
     cds: CdsSection | None = None
     research: ResearchSection | None = None
     collected: CollectedSection | None = None
+    retention: RetentionSection = RetentionSection()
 
     @pydantic.field_validator("schedule")
     @classmethod
@@ -219,6 +222,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 research=build_research(site.research, base),
                 auditors_see_answers=site.auditors_see_answers,
                 collecting=_collecting(path, site),
+                retention=build_retention(site.retention),
             )
             for site in file.site
         },

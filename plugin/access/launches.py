@@ -128,6 +128,7 @@ def launches_with_token(
     rows = connection.execute(
         sa.select(launch)
         .where(launch.c.site == site, launch.c.patient == patient)
+        .where(sa.func.length(launch.c.sealed_context) > 0)  # else retention took the tokens
         .order_by((launch.c.id == preferred).desc(), launch.c.created.desc())
         .limit(5)
     )

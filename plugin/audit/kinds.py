@@ -57,6 +57,7 @@ class Kind(StrEnum):
     NOTE_DELIVERY = "note-delivery"
     RESEARCH_EXPORTED = "research-exported"
     PATIENT_ERASED = "patient-erased"
+    RETENTION_APPLIED = "retention-applied"
     ACCESS_REFUSED = "access-refused"
 
 
@@ -141,6 +142,7 @@ _CODING: dict[Kind, tuple[Does, tuple[tuple[str, str, str], ...], str]] = {
     Kind.CASELOAD_VIEWED: (Does.SEARCH, _rest(Does.SEARCH), "E"),
     Kind.RESEARCH_EXPORTED: (Does.EXPORT, (), "R"),
     Kind.PATIENT_ERASED: (Does.DELETE, _rest(Does.DELETE), "D"),
+    Kind.RETENTION_APPLIED: (Does.DELETE, _rest(Does.DELETE), "D"),
     Kind.ACCESS_REFUSED: (Does.SIGN_IN, (), "E"),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from plugin.comparing.expected import Expected, expected_of, own_identifiers
 from plugin.delivery.account import Account, read_all_of
 from plugin.delivery.writers import OBSERVATION
 from plugin.ehr import EhrError, JsonObject, NotFound
-from plugin.erasure import erasures_of
+from plugin.erasure import erasures_of, was_outlived
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
@@ -254,8 +255,15 @@ class Comparison:
                     continue
                 self._told.add(address)
                 subject = d.reference(each.get("subject")) or ""
+                made = d.moment(each.get("issued") or each.get("effectiveDateTime"))
                 if patient is None and erasures_of(connection, self.vault, self.site, subject):
                     self._note_erased()
+                elif (
+                    patient is None
+                    and isinstance(made, datetime)
+                    and was_outlived(connection, self.vault, self.site, made)
+                ):
+                    self._note_outlived()
                 elif patient is None:
                     what = f"It has an identifier of Rapport's, and the ledger has no response {response}."
                     yield Finding(Flaw.ORPHAN, address, what)
@@ -288,6 +296,11 @@ class Comparison:
 
     def _note_erased(self) -> None:
         said = "Results of patients of whom everything was erased here: they stand in the EHR, and nothing to compare with."
+        if said not in self.tally.not_looked_at:
+            self.tally.not_looked_at.append(said)
+
+    def _note_outlived(self) -> None:
+        said = "Results whose answers were removed here by the site's retention: nothing is left to compare them with."
         if said not in self.tally.not_looked_at:
             self.tally.not_looked_at.append(said)
 

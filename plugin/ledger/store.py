@@ -96,6 +96,10 @@ class Ledger:
 
         return await asyncio.to_thread(run)
 
+    async def apart(self, work: Callable[[Engine], T]) -> T:
+        """Do something that works in no transaction: clear the database's files."""
+        return await asyncio.to_thread(work, self._engine)
+
     @asynccontextmanager
     async def alone(self, purpose: str) -> AsyncIterator[None]:
         """Let one process at a time into this block; on SQLite there is only one.
@@ -236,7 +240,13 @@ def _open_engine(url: str) -> Engine:
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: object, _record: object) -> None:
         connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3: we begin transactions ourselves
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]  # sqlite3.Connection
 
     @sa.event.listens_for(engine, "begin")

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Kind
+from plugin.audit.subjects import subjects_of
 from plugin.delivery.states import DeliveryState
+from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.verify.findings import Finding, Flaw
 from plugin.verify.mentions import Mention, Mentions
@@ -25,6 +27,9 @@ class _Story:
     row: Row
     attempts: Sequence[Row]
     mentions: Sequence[Mention]
+    some_outlived: (
+        bool  # tries of before may have gone by the site's retention; each one's leaf is accounted for
+    )
 
     @property
     def last(self) -> Row | None:
@@ -36,19 +41,20 @@ class _Story:
         return [each for each in self.mentions if each.kind == kind]
 
 
-def check_deliveries(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
+def check_deliveries(connection: Connection, vault: Vault, mentions: Mentions) -> Iterator[Finding]:
     """Give every delivery that does not follow from what was tried and told."""
     columns = [t.delivery.c[name].label(f"d_{name}") for name in _COLUMNS]
     query = sa.select(t.response.c.id, t.response.c.site, *columns).select_from(
         t.response.outerjoin(t.delivery, t.delivery.c.response == t.response.c.id)
     )
+    outlived = _outlived(connection, vault)
     for piece in pieces(connection, query):
         ids = [str(row.id) for row in piece]
         attempts = _attempts_of(connection, ids)
         told = mentions.of(ids)
         versions = _versions_of(connection, ids)
         for row in piece:
-            story = _Story(row, attempts[row.id], told[row.id])
+            story = _Story(row, attempts[row.id], told[row.id], row.site in outlived)
             for flaw, what in (
                 *_told(story),
                 *_versions(story, versions.get(row.id, 0)),
@@ -59,6 +65,15 @@ def check_deliveries(connection: Connection, mentions: Mentions) -> Iterator[Fin
         known = sa.exists().where(t.response.c.id == table.c.response)
         for row in rows(connection, sa.select(table.c.response).where(~known)):
             yield Finding(Flaw.ORPHAN, f"{name} of response {row.response}", "There is no such response.")
+
+
+def _outlived(connection: Connection, vault: Vault) -> frozenset[str]:
+    """Name the sites whose retention has removed attempts."""
+    columns = t.erasure.c.site, t.erasure.c.subject
+    removed = sa.select(*columns).where(t.erasure.c.counts.contains('"attempt"'))
+    return frozenset(
+        row.site for row in rows(connection, removed) if row.subject in subjects_of(vault, row.site)
+    )
 
 
 def _attempts_of(connection: Connection, ids: list[str]) -> dict[str, list[Row]]:
@@ -81,7 +96,8 @@ def _told(story: _Story) -> Iterator[tuple[Flaw, str]]:
     if not story.told(Kind.RESPONSE_RECEIVED):
         yield Flaw.TRAIL, "The trail does not tell that it was received."
     tries, told = len(story.attempts), len(story.told(Kind.DELIVERY))
-    if tries != told:
+    may_be_fewer = story.some_outlived and story.row.d_state == DeliveryState.DELIVERED
+    if tries > told or (tries < told and not may_be_fewer):
         yield Flaw.TRAIL, f"Attempts to deliver it: {tries} stored, {told} in the trail."
 
 

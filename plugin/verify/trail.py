@@ -96,16 +96,16 @@ def check_reviews(connection: Connection, mentions: Mentions) -> Iterator[Findin
 
 
 _COUNTED = (
-    (t.configuration, Kind.CONFIGURATION_CHANGED, "configurations"),
-    (t.erasure, Kind.PATIENT_ERASED, "erasures"),
+    (t.configuration, (Kind.CONFIGURATION_CHANGED,), "configurations"),
+    (t.erasure, (Kind.PATIENT_ERASED, Kind.RETENTION_APPLIED), "erasures"),
 )
 
 
 def check_counts(connection: Connection, mentions: Mentions) -> Iterator[Finding]:
     """Hold the numbers of configurations and erasures that are kept against the entries that tell of one."""
-    for table, kind, name in _COUNTED:
+    for table, kinds, name in _COUNTED:
         stored = int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-        told = mentions.counts.get(str(kind), 0)
+        told = sum(mentions.counts.get(str(kind), 0) for kind in kinds)
         if stored != told:
             yield Finding(Flaw.TRAIL, name, f"{stored} {name} are kept, and the trail tells of {told}.")
 

@@ -59,7 +59,7 @@ class Verifier:
             yield from check_norms(connection, mentions)
             yield from check_reviews(connection, mentions)
             yield from check_counts(connection, mentions)
-            yield from check_deliveries(connection, mentions)
+            yield from check_deliveries(connection, self.vault, mentions)
         yield from check_logged(connection)
         if isinstance(signed, Finding):
             yield signed

@@ -295,6 +295,9 @@ def trail(original: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json
             norms = connection.execute(sa.select(t.norm.c.id).order_by(t.norm.c.decided.desc())).scalars()
             norm = norms.all()[0]
         assert command(kept, config, "norms", "withdraw", norm, *why) == 0
+        with (kept.folder / "rapport.toml").open("a", encoding="utf-8") as settings:
+            settings.write("\n[site.retention]\nlaunches_days = 1\n")
+        assert command(kept, config, "retention", "run") == 0
         erase = ("patient", "erase", "Patient/1001", "--site", "sandbox", "--why", "Decision 12", "--yes")
         assert command(kept, config, *erase) == 0
         shutil.rmtree(kept.tiles)
