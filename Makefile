@@ -11,7 +11,7 @@ PY := plugin questionnaires smart_launch sandbox_ehr tests benchmarks
 SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')"
 NOT_INSTALLED := "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."
 
-.PHONY: help demo test check fix wheel browser screenshots clean
+.PHONY: help demo test check fix wheel audit browser screenshots clean
 
 help:
 	@echo "make demo    start the sandbox EHR and Rapport on this machine"
@@ -19,7 +19,8 @@ help:
 	@echo "make check   formatter, linter, types, import contracts, tests, wheel"
 	@echo "make fix     let formatter and linter mend what they can"
 	@echo "make screenshots   take the pictures of the documentation anew"
-	@echo "make wheel   build the wheel, look into it, install it into a clean environment"
+	@echo "make wheel   build the wheel, look into it, install it into a clean environment; bill of materials in dist/"
+	@echo "make audit   hold the locked packages against the published advisories"
 
 demo: .venv/running
 	@$(RUN)/rapport demo $(ARGS)
@@ -41,6 +42,10 @@ fix: .venv/ready
 
 wheel: .venv/ready
 	@$(RUN)/python tests/wheel.py $(UV)
+	@$(RUN)/python tests/supply_chain.py $(UV) bill dist/rapport-fhir.cdx.json
+
+audit: .venv/ready
+	@$(RUN)/python tests/supply_chain.py $(UV) audit $(ARGS)
 
 screenshots: browser
 	@RAPPORT_SCREENSHOTS=1 $(RUN)/python -m pytest -q tests/product/test_browser.py

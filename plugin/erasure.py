@@ -124,17 +124,13 @@ def erasures_of(connection: Connection, vault: Vault, site: str, patient: str) -
     )
 
 
-def clear_remains(engine: Engine, *, whole: bool = True) -> None:
-    """Have the database give up what deleted rows leave in its files.
-
-    `whole` writes an SQLite file anew, for rows that were deleted by older software: since then what is deleted is
-    overwritten at once (`secure_delete`), and only the write-ahead log has to go.
-    """
+def clear_remains(engine: Engine) -> None:
+    """Have the database give up what deleted rows leave in its files."""
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")  # neither works in a transaction
-            if whole:
-                connection.exec_driver_sql("VACUUM")
+            # `secure_delete` overwrites rows, and not what moving rows between pages leaves: the file is written anew.
+            connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from plugin import request_id
 from plugin.access.invitations import InvitationState
@@ -29,7 +29,7 @@ from plugin.retention_settings import Retention
 
 log = structlog.get_logger()
 
-_PAUSE = 3600.0  # seconds
+_PAUSE = 86_400.0  # seconds: an SQLite file is written anew each time, and writers wait
 _AT_ONCE = 500  # rows of one table in one transaction: writers wait meanwhile
 _SETTLED = (DeliveryState.DELIVERED, DeliveryState.DISCARDED)
 """States after which no token is needed any more."""
@@ -196,7 +196,7 @@ class _NothingDue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetentionRun:
-    """Removes what is due at every site, when it is told to, or once an hour. `who` stands in the trail."""
+    """Removes what is due at every site, when it is told to, or once a day. `who` stands in the trail."""
 
     ledger: Ledger
     trail: Trail
@@ -206,7 +206,7 @@ class RetentionRun:
     who: str = RETENTION
 
     async def run(self) -> None:
-        """Look once an hour until cancelled."""
+        """Look once a day until cancelled."""
         while True:
             try:
                 await self.sweep()
@@ -226,7 +226,7 @@ class RetentionRun:
                 while counts := await self._some(site, kept):
                     done[site] += counts
             if any(done.values()):
-                await self.ledger.apart(_clear)
+                await self.ledger.apart(clear_remains)
         return {site: counts for site, counts in done.items() if counts}
 
     async def count(self) -> dict[str, Counter[str]]:
@@ -287,7 +287,3 @@ def _forget_sign_ins(connection: Connection, now: datetime) -> None:
             ~sa.exists().where(t.launch.c.handle == t.browser_session.c.handle),
         )
     )
-
-
-def _clear(engine: Engine) -> None:
-    clear_remains(engine, whole=False)

@@ -1,4 +1,4 @@
-"""`rapport retention`: removing what a site keeps no longer; the serving process does it by itself once an hour."""
+"""`rapport retention`: removing what a site keeps no longer; the serving process does it by itself once a day."""
 
 from pathlib import Path
 from typing import Annotated

@@ -54,6 +54,15 @@ async def fill_and_wait(world: World) -> str:
     return response
 
 
+async def logged(world: World) -> None:
+    """Wait until the serving Rapport has logged what waits for its place."""
+    for _ in range(500):
+        if not await count(world, t.log_pending):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the log does not keep up")
+
+
 async def sweep(world: World) -> dict[str, int]:
     done = await world.rapport.state.retention.sweep()
     return dict(done.get("sandbox", {}))
@@ -108,7 +117,7 @@ async def test_what_is_not_in_the_record_yet_stays_with_the_token_that_can_bring
 async def test_nothing_of_it_is_left_in_the_databases_files(tmp_path: Path) -> None:
     async with run_world(tmp_path, retention=SHORT) as world:
         await fill_and_wait(world)
-        await advance(tmp_path)
+        await logged(world)
         ledger = world.rapport.state.rapport.ledger
         draft = await ledger.read(
             lambda c: c.execute(
@@ -139,7 +148,7 @@ async def test_the_log_stays_whole_and_says_how_many_rows_were_erased(tmp_path: 
     kept, outside = Kept(tmp_path), b""
     async with run_world(tmp_path, retention=SHORT) as world:
         await fill_and_wait(world)
-        await advance(tmp_path)
+        await logged(world)
         outside = (kept.tiles / "checkpoint").read_bytes()
         world.clock.pass_time(days=40)
         await sweep(world)
@@ -157,7 +166,7 @@ async def test_tries_that_did_not_deliver_go_before_their_response(tmp_path: Pat
         world.hosts.cut.clear()
         response = await send_and_fail_once(world, page_before)
         await settled(world, response)
-        await advance(tmp_path)
+        await logged(world)
         assert await count(world, t.attempt) > 1
         world.clock.pass_time(days=11)
         assert (await sweep(world))["attempt"] >= 1
@@ -185,7 +194,7 @@ async def send_and_fail_once(world: World, away: set[str]) -> str:
 async def test_entries_go_after_six_years_if_nothing_else_is_kept_of_the_patient(tmp_path: Path) -> None:
     async with run_world(tmp_path, retention=WITH_TRAIL) as world:
         await fill_and_wait(world)
-        await advance(tmp_path)
+        await logged(world)
         world.clock.pass_time(days=LEAST_AUDIT_DAYS - 1)
         await sweep(world)
         before = {str(kind_of(each)) for each in entries_of(tmp_path)}

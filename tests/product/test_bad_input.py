@@ -410,3 +410,19 @@ async def test_answers_that_are_no_text_are_refused(world: World, body: bytes) -
     headers = {"X-Rapport-Invitation": secret}
     answer = await world.browser.put("/fill/answers", headers=headers, content=body)
     assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/fill", "/none", "/static/none.css", "/fhir/metadata", "/launch", "/health"]
+)
+async def test_every_answer_keeps_to_itself(world: World, path: str) -> None:
+    headers = (await world.browser.get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["strict-transport-security"] == "max-age=31536000"
+    assert headers["referrer-policy"] in {"same-origin", "no-referrer"}
+    policy = headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "object-src 'none'", "base-uri 'none'"} <= set(policy)
+
+
+async def test_tracing_is_not_answered(world: World) -> None:
+    assert (await world.browser.request("TRACE", "/")).status_code == 405
