@@ -279,11 +279,6 @@ def _counting(
 
 
 def _forget_sign_ins(connection: Connection, now: datetime) -> None:
-    """Remove begun launches that nobody can finish any more, and browser sessions that nothing is left of."""
+    """Remove begun launches that nobody can finish any more, and browser sessions that are over."""
     connection.execute(t.pending_launch.delete().where(t.pending_launch.c.created < now - PENDING_LIFE))
-    connection.execute(
-        t.browser_session.delete().where(
-            t.browser_session.c.last_seen < now - INACTIVITY,
-            ~sa.exists().where(t.launch.c.handle == t.browser_session.c.handle),
-        )
-    )
+    connection.execute(t.browser_session.delete().where(t.browser_session.c.last_seen < now - INACTIVITY))
