@@ -169,6 +169,14 @@ frame_ancestors = ["https://ehr.example.org"]
 # issuer = "https://ehr.example.org/fhir/r4"         # the iss of its tokens
 # jwks_url = "https://ehr.example.org/jwks.json"     # its public keys, on one of the site's hosts
 
+# How long what is kept; without it everything is (docs: how-to/keep-and-remove.md).
+# [site.retention]
+# drafts_days = 7
+# launches_days = 30
+# attempts_days = 90
+# answers_days = 730
+# audit_days = 3653
+
 # What the people who answer are asked, and what they see (docs: reference/respondents.md).
 # [site.respondents]
 # consent_below_age = 16         # a caregiver agrees before a younger person's form opens; 0: never asked
