@@ -122,7 +122,7 @@ def configuration(port: int, personality: str = "full") -> str:
     """Write the demonstration's rapport.toml."""
     ehr = f"http://localhost:{port - 1}"
     issuer = sandbox_settings(port - 1, f"http://127.0.0.1:{port}", ":memory:", personality).issuer
-    documents = '"patient/DocumentReference.crus", ' if personality in _WRITING else ""
+    documents = '"patient/DocumentReference.crus", ' if personality in ("full", *_WRITING) else ""
     return f"""\
 [server]
 base_url = "http://127.0.0.1:{port}"

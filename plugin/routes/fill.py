@@ -72,26 +72,40 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
     """InvitationUnusable on the clinician's own device unless it is handed over for this very form.
 
     Who gets the device next, or takes it back, cannot go back to the answers of whoever had it before.
+    Only that device has a way back to the clinician's pages: a phone that opened the same form is not given back.
     """
     handle = request.cookies.get(COOKIE)
-    instrument = rapport.intake.catalogue.nearest(found.instrument)
-    on_paper = instrument is not None and instrument.licence_kind == "score-entry"
-    if handle is None or found.remote or found.rater == Rater.THERAPIST or on_paper:
+    if handle is None or found.remote:
         return
     now, vault = rapport.clock(), rapport.ledger.vault
     session = await rapport.ledger.read(lambda connection: read_session(connection, vault, handle, now))
-    if session is None or session.locked_for == found.id:
+    if session is None:
         return
+    handed_over = session.locked_for == found.id
     own = await rapport.ledger.read(
         lambda connection: read_launch(connection, vault, found.launch, session.key, now)
     )
-    if own is not None:
+    if own is None and not handed_over:
+        return
+    request.state.way_back = f"/launches/{found.launch}/return"
+    instrument = rapport.intake.catalogue.nearest(found.instrument)
+    on_paper = instrument is not None and instrument.licence_kind == "score-entry"
+    if not (handed_over or found.rater == Rater.THERAPIST or on_paper):
         raise InvitationUnusable(
             "This device has been given back since.", "Hand it over again for the form to go on."
         )
 
 
 AnyInvitation = Annotated[Invitation, Depends(invitation)]
+
+
+def way_back(request: Request) -> str | None:
+    """Give the path by which this device goes back to the clinician; None if it is not the clinician's."""
+    path: str | None = getattr(request.state, "way_back", None)
+    return path
+
+
+WayBack = Annotated[str | None, Depends(way_back)]
 
 
 async def raw_body(request: Request) -> bytes:
@@ -129,7 +143,9 @@ async def form(request: Request, found: AnyInvitation, rapport: CurrentRapport) 
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])
-async def consent(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+async def consent(
+    found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody
+) -> JSONResponse:
     """Note what a caregiver says before the young person answers; a refusal closes the form."""
     now = rapport.clock()
     check_usable(found, now)
@@ -145,7 +161,7 @@ async def consent(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) 
     audit = rapport.trail.entry(kind, actor, site=found.site, patient=found.patient, about=about)
     if is_waiting(found):
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
-    return JSONResponse({"state": answer, "return_url": _way_back(found)})
+    return JSONResponse({"state": answer, "return_url": back})
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
@@ -163,7 +179,7 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
 
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
-async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
     """Send the form. Sending it again gives the same answer, and changes nothing."""
     scores: list[str] = []
     if found.state is not InvitationState.SUBMITTED:
@@ -179,7 +195,7 @@ async def send(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> 
         if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
             scores = score_lines(instrument, saved.scores)
     told = {"scores": scores} if scores else {}
-    return JSONResponse({"state": "saved", "return_url": _way_back(found), **told})
+    return JSONResponse({"state": "saved", "return_url": back, **told})
 
 
 async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
@@ -203,10 +219,6 @@ def _opened(rapport: Rapport, found: Invitation, failure: str | None = None) -> 
         about=(f"urn:uuid:{found.id}",),
         failure=failure,
     )
-
-
-def _way_back(found: Invitation) -> str | None:
-    return None if found.remote else f"/launches/{found.launch}/return"
 
 
 def _labels(

@@ -30,6 +30,9 @@ function showSaved(template, answer) {
   });
 }
 
+// Nothing can be answered here any more; the clinician's own device is given back all the same.
+const showClosed = (answer) => showSaved(screen("unusable"), { return_url: answer.headers.get("X-Rapport-Return") });
+
 // Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
 const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
 
@@ -55,7 +58,7 @@ async function open(note = "") {
     if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
     // A page loaded again after sending: the server repeats what it said then, and changes nothing.
     const sent = answer.status === 410 ? await call("submit", "POST", { answers: {} }) : answer;
-    return sent.ok ? showSaved(screen("saved"), await sent.json()) : show(screen("unusable"));
+    return sent.ok ? showSaved(screen("saved"), await sent.json()) : showClosed(sent);
   } catch {
     return show(screen("offline"));
   }
@@ -200,7 +203,7 @@ function begin(form, parts, note) {
     try { answer = await call("answers", "PUT", sent(false)); } catch { answer = null; }
     saving = false;
     if (closed) return;
-    if (answer?.status === 410) { closed = true; show(screen("unusable")); return; }
+    if (answer?.status === 410) { closed = true; return showClosed(answer); }
     if (!answer?.ok) {
       unsaved = true;
       status.textContent = words.retry;
@@ -259,7 +262,7 @@ function begin(form, parts, note) {
       return showSaved(find("saved"), await answer.json());
     }
     forward.textContent = words.again;
-    if (answer?.status === 410) { closed = true; return show(screen("unusable")); }
+    if (answer?.status === 410) { closed = true; return showClosed(answer); }
     if (answer?.status === 409) { closed = true; return open(words.more); }
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);

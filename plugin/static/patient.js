@@ -136,19 +136,18 @@ async function refresh(address = location.href) {
   const waiting = document.querySelector("[data-late-part]"), start = fresh.querySelector("[data-start-part]");
   if (waiting && start) { waiting.replaceWith(start); offerStart(); }
   localTimes();
-  offerPrint();
+  offerButtons();
   const responses = document.querySelector("[data-poll]");
   if (responses) follow(responses);
 }
 
-document.querySelectorAll("[data-copy]").forEach((button) => {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const field = document.getElementById(button.dataset.copy);
-    field.select();
-    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
-    button.textContent = button.dataset.done;
-  });
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+  button.textContent = button.dataset.done;
 });
 
 // What is folded up is printed too: opened before, and as it was after.
@@ -159,10 +158,10 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => { opened.forEach((each) => { each.open = false; }); });
 document.addEventListener("click", ({ target }) => { if (target.closest("[data-print]")) print(); });
-const offerPrint = () => document.querySelectorAll("[data-print]").forEach((button) => { button.hidden = false; });
+const offerButtons = () => document.querySelectorAll("[data-print], [data-copy]").forEach((button) => { button.hidden = false; });
 
 localTimes();
-offerPrint();
+offerButtons();
 function offerStart() {
   const start = document.querySelector("[data-start]");
   if (start?.querySelector("[data-pin]")) offer(start);

@@ -219,6 +219,19 @@ def test_on_this_device_the_way_back_leads_to_the_lock(page: Page, address: str)
     expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
 
 
+def test_a_form_that_has_ended_meanwhile_lets_the_device_be_given_back(
+    page: Page, address: str, desk: Desk
+) -> None:
+    back = {"X-Rapport-Return": "/launches/0b8e/return"}
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410, headers=back))
+    open_form(page, address)
+    answer_all(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="This form cannot be opened")).to_be_visible()
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     "return_url", [None, "https://elsewhere.invalid/", "//elsewhere.invalid/", "/\\elsewhere.invalid"]
 )

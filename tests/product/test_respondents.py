@@ -336,3 +336,23 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         await unlock(world)
         later = await hand_to_child(world)
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
+
+
+async def test_a_phone_that_opened_the_tablets_form_has_no_way_to_the_clinicians_pages(world: World) -> None:
+    headers = await hand_to_child(world)
+    async with world.new_browser() as phone:
+        sent = await phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+    assert sent.json() == {"state": "saved", "return_url": None}
+
+
+async def test_the_tablet_is_given_back_though_the_form_was_withdrawn(world: World) -> None:
+    headers = await hand_to_child(world)
+    ledger = world.rapport.state.rapport.ledger
+    withdrawn = sa.update(t.invitation).values(state="withdrawn")
+    await ledger.bookkeep(lambda connection: connection.execute(withdrawn))
+    refused = await world.browser.post("/fill/submit", headers=headers, json={"answers": {}})
+    assert refused.status_code == 410
+    back = await world.browser.get(refused.headers["x-rapport-return"])
+    assert 'name="pin"' in back.text
+    async with world.new_browser() as phone:
+        assert "x-rapport-return" not in (await phone.get("/fill/form", headers=headers)).headers
