@@ -59,7 +59,9 @@ async def _answer(request: Request, error: Exception) -> Response:
         log.error("failed", path=_route(request), error=type(error).__name__)
     headers = _headers(error, told)
     back = getattr(request.state, "way_back", None)
-    if back is not None:  # a form that cannot be opened on the clinician's device: it is given back all the same
+    if (
+        back is not None
+    ):  # a form that cannot be opened on the clinician's device: it is given back all the same
         headers["X-Rapport-Return"] = back
     if _wants_page(request):
         return HTMLResponse(render_failure(failure_page(error)), told.status, headers=headers)
