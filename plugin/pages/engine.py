@@ -46,6 +46,9 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
+    environment.filters["said"] = (
+        catalogue.gettext
+    )  # what others word: taken as it is, without places to fill
     environment.filters["day"] = lambda moment: _day(moment, language)
     environment.filters["day_of_year"] = lambda day: _day_of_year(day, language)
     environment.filters["sessions"] = sessions

@@ -6,6 +6,27 @@ from html import escape
 from importlib.resources import files
 
 from plugin.pages.engine import asset, render
+from plugin.pages.words import N_
+
+FAILURES = (
+    N_("Your session has ended"),
+    N_(
+        "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago."
+    ),
+    N_("Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe."),
+    N_("This page belongs to a launch that has ended or to another browser."),
+    N_("Open Rapport again from the patient's chart in the EHR."),
+    N_("Rapport could not be opened"),
+    N_("This launch is not known here: it took longer than ten minutes, or the page was loaded twice."),
+    N_("Open Rapport again from the patient's chart."),
+    N_("Too many attempts"),
+    N_("That was tried too often."),
+    N_("Wait ten minutes, then try again."),
+    N_("Not found"),
+    N_("There is nothing at this address."),
+    N_("Open Rapport from the patient's chart."),
+)
+"""What people may run into, as `plugin.errors` and the routes word it; other failures are told in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +83,19 @@ class DeparturePage:
     binding: str | None = None
 
 
-def render_probe(page: ProbePage) -> str:
+def render_probe(page: ProbePage, language: str = "en") -> str:
     """Ask the browser."""
-    return render("public/probe.html", page=page)
+    return render("public/probe.html", language=language, page=page)
 
 
-def render_departure(page: DeparturePage) -> str:
+def render_departure(page: DeparturePage, language: str = "en") -> str:
     """Leave for the sign-in."""
-    return render("public/departure.html", page=page)
+    return render("public/departure.html", language=language, page=page)
 
 
-def render_arrival(page: FailurePage) -> str:
+def render_arrival(page: FailurePage, language: str = "en") -> str:
     """Come back where cookies did not; the page says what is wrong where nothing was begun in this frame."""
-    return render("public/arrival.html", page=page)
+    return render("public/arrival.html", language=language, page=page)
 
 
 def carry(html: str, session: str, address: str) -> str:
@@ -95,11 +116,11 @@ def _symbols() -> str:
     return drawn.replace("<svg ", "<svg hidden data-symbols ", 1)
 
 
-def render_failure(page: FailurePage) -> str:
+def render_failure(page: FailurePage, language: str = "en") -> str:
     """Show what went wrong, calmly."""
-    return render("public/failure.html", page=page)
+    return render("public/failure.html", language=language, page=page)
 
 
-def render_home(page: HomePage) -> str:
+def render_home(page: HomePage, language: str = "en") -> str:
     """Say what this is, and where it is opened from."""
-    return render("public/home.html", page=page)
+    return render("public/home.html", language=language, page=page)

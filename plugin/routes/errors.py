@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import Issue, Locked, RapportError
-from plugin.pages import FailurePage, render_failure
+from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
 from plugin.routes.refusals import note_refusal
 from questionnaires import CatalogueError, UnknownQuestionnaire, UnversionedQuestionnaire
@@ -64,8 +64,15 @@ async def _answer(request: Request, error: Exception) -> Response:
     ):  # a form that cannot be opened on the clinician's device: it is given back all the same
         headers["X-Rapport-Return"] = back
     if _wants_page(request):
-        return HTMLResponse(render_failure(failure_page(error)), told.status, headers=headers)
+        return HTMLResponse(
+            render_failure(failure_page(error), spoken_in(request)), told.status, headers=headers
+        )
     return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
+
+
+def spoken_in(request: Request) -> str:
+    """Choose the language of a page as the browser asks for it."""
+    return choose_language(request.headers.get("accept-language"))
 
 
 def failure_page(error: Exception) -> FailurePage:

@@ -2,26 +2,27 @@
 
 from pathlib import PurePath
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from plugin import __version__
 from plugin.audit.leaves import count_pending
 from plugin.pages import HomePage, SiteLink, render_home
+from plugin.routes.errors import spoken_in
 from plugin.routes.state import CurrentRapport
 
 router = APIRouter()
 
 
 @router.get("/")
-async def home(rapport: CurrentRapport) -> HTMLResponse:
+async def home(request: Request, rapport: CurrentRapport) -> HTMLResponse:
     """Say what this is and where to open it."""
     policies = rapport.settings.policies
     sites = tuple(
         SiteLink(site.id, site.name, site.id in policies and not policies[site.id].roles.is_empty)
         for site in rapport.settings.sites.values()
     )
-    return HTMLResponse(render_home(HomePage(sites, __version__)))
+    return HTMLResponse(render_home(HomePage(sites, __version__), spoken_in(request)))
 
 
 @router.get("/health")

@@ -20,7 +20,7 @@ from plugin.errors import NotFound
 from plugin.pages import DeparturePage, ProbePage, render_arrival, render_departure, render_probe
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
-from plugin.routes.errors import failure_page
+from plugin.routes.errors import failure_page, spoken_in
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
 from smart_launch import (
@@ -121,7 +121,9 @@ async def callback(
         if is_carried(request):
             raise
         # Perhaps this frame remembers it by its name: its script carries the session, and comes here once more.
-        return HTMLResponse(render_arrival(failure_page(elsewhere)), status_code=elsewhere.status)
+        return HTMLResponse(
+            render_arrival(failure_page(elsewhere), spoken_in(request)), status_code=elsewhere.status
+        )
     request.state.site = site.id
     try:
         configuration = await rapport.directory.discover(site, rapport.http)
@@ -189,7 +191,7 @@ def _ask_for_cookies(request: Request, held: str | None) -> Response:
     )
     answer: Response
     if request.headers.get("sec-fetch-dest") in {"iframe", "frame"}:
-        answer = HTMLResponse(render_probe(ProbePage(kept=kept, none=none)))
+        answer = HTMLResponse(render_probe(ProbePage(kept=kept, none=none), spoken_in(request)))
     else:
         answer = RedirectResponse(kept, status_code=303)
     if held is None:
@@ -231,7 +233,7 @@ async def _leave(
             fields=authorization.form if posted else (),
             binding=fresh if held is None else None,
         )
-        answer = HTMLResponse(render_departure(page))
+        answer = HTMLResponse(render_departure(page, spoken_in(request)))
         # Browsers hold every redirect that follows a form to form-action, and a sign-in may lead over several hosts.
         request.state.form_action = ("https:", "http://localhost:*", "http://127.0.0.1:*") if posted else ()
     if fresh is not None and held is not None:

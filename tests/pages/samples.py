@@ -12,6 +12,7 @@ from plugin.pages import (
     Contact,
     DeliveryAttempt,
     DeliveryMark,
+    DeparturePage,
     DraftPage,
     FailurePage,
     FormMode,
@@ -29,6 +30,7 @@ from plugin.pages import (
     OpenForm,
     Option,
     PatientPage,
+    ProbePage,
     Question,
     RecentResponse,
     RespondentChoice,
@@ -152,6 +154,10 @@ FAILURE = FailurePage(
     status=403,
     link=Link("To the start page", "/"),
 )
+# Without their script these two stand still, as where it is blocked.
+PROBE = ProbePage(kept="/launch?cookies=kept", none="/launch?cookies=none")
+DEPARTURE = DeparturePage(address="https://ehr.invalid/authorize", fields=(("scope", "launch"),))
+
 HOME = HomePage(
     sites=(SiteLink("lakeside", "Lakeside CAMHS"), SiteLink("school", "School online service")),
     version="0.1.0",

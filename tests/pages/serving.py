@@ -134,6 +134,9 @@ def site(desk: Desk) -> Starlette:
     fill, chart = _Fill(desk), _Chart(desk)
     fixed = {
         "/": lambda: pages.render_home(samples.HOME),
+        "/probe": lambda: pages.render_probe(samples.PROBE),
+        "/departure": lambda: pages.render_departure(samples.DEPARTURE),
+        "/arrival": lambda: pages.render_arrival(samples.FAILURE),
         "/failure": lambda: pages.render_failure(samples.FAILURE),
         "/patient": lambda: pages.render_patient(samples.patient()),
         "/due": lambda: pages.render_patient(samples.due_patient()),

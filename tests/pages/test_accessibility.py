@@ -27,6 +27,16 @@ def _go(path: str) -> Callable[[Page, str, Desk], None]:
     return go
 
 
+def _standing(path: str) -> Callable[[Page, str, Desk], None]:
+    """Open a page on the way to the sign-in as it stands until its script, held back here, goes on."""
+
+    def go(page: Page, address: str, _: Desk) -> None:
+        page.route("**/launch.js*", lambda route: route.abort())
+        page.goto(f"{address}{path}")
+
+    return go
+
+
 def _form(secret: str, presses: int, choose: str = "") -> Callable[[Page, str, Desk], None]:
     def go(page: Page, address: str, _: Desk) -> None:
         page.goto(f"{address}/fill#{secret}")
@@ -81,6 +91,9 @@ def _uncovered(page: Page, address: str, _: Desk) -> None:
 STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "home": _go("/"),
     "failure": _go("/failure"),
+    "on the way: cookies are looked for": _standing("/probe"),
+    "on the way to the sign-in": _standing("/departure"),
+    "on the way back": _standing("/arrival"),
     "patient": _go("/patient"),
     "patient, table open": _opened_table("/patient"),
     "patient, who is due": _go("/due"),

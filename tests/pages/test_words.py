@@ -32,12 +32,14 @@ SPOKEN = {
 SPOKEN["clinician"] = [
     *(each for each in sorted((TEMPLATES / "clinician").iterdir()) if each not in SPOKEN["trends"]),
     *(TEMPLATES / "staff" / f"{name}.html" for name in ("frame", "desk", "caseload")),
+    *sorted((TEMPLATES / "public").glob("*.html")),
     TEMPLATES / "parts.html",
 ]
 # Words that are chosen in Python and shown to clinicians.
 CHOSEN = [
     ROOT / "pages" / "delivery.py",
     ROOT / "pages" / "engine.py",
+    ROOT / "pages" / "public.py",
     *(ROOT / "routes" / f"{name}.py" for name in ("views", "trend_views", "desk")),
 ]
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}

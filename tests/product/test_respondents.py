@@ -345,6 +345,14 @@ async def test_a_phone_that_opened_the_tablets_form_has_no_way_to_the_clinicians
     assert sent.json() == {"state": "saved", "return_url": None}
 
 
+async def test_a_failure_is_told_in_the_readers_language(world: World) -> None:
+    german = {"Accept-Language": "de-AT,de;q=0.9", "Accept": "text/html"}
+    async with world.new_browser() as stranger:
+        page = await stranger.get("/launches/unknown", headers=german)
+    assert "Ihre Sitzung ist beendet" in page.text
+    assert "Alles, was gesendet wurde, ist sicher." in page.text
+
+
 async def test_the_tablet_is_given_back_though_the_form_was_withdrawn(world: World) -> None:
     headers = await hand_to_child(world)
     ledger = world.rapport.state.rapport.ledger
