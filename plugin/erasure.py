@@ -143,6 +143,7 @@ def clear_remains(engine: Engine) -> None:
 _ORDER = (
     (t.attempt, t.attempt.c.id),
     (t.revision, t.revision.c.id),
+    (t.rescoring, t.rescoring.c.id),
     (t.delivery, t.delivery.c.response),
     (t.response, t.response.c.id),
     (t.note_delivery, t.note_delivery.c.note),
@@ -151,7 +152,14 @@ _ORDER = (
     (t.launch, t.launch.c.id),
     (t.audit, t.audit.c.id),
 )
-_LOGGED_KEYS = {"attempt": "id", "revision": "id", "response": "id", "note": "id", "audit": "event"}
+_LOGGED_KEYS = {
+    "attempt": "id",
+    "revision": "id",
+    "rescoring": "id",
+    "response": "id",
+    "note": "id",
+    "audit": "event",
+}
 
 
 def _rows(connection: Connection, decision: Decision) -> dict[str, list[object]]:
@@ -164,7 +172,8 @@ def _rows(connection: Connection, decision: Decision) -> dict[str, list[object]]
             table.c.site == decision.site, table.c.patient == decision.patient
         )
         found[table.name] = list(connection.execute(query).scalars())
-    for table, key in ((t.delivery, "response"), (t.attempt, "id"), (t.revision, "id")):
+    of_responses = ((t.delivery, "response"), (t.attempt, "id"), (t.revision, "id"), (t.rescoring, "id"))
+    for table, key in of_responses:
         for responses in _pieces(found["response"]):
             query = sa.select(table.c[key]).where(table.c.response.in_(responses))
             found[table.name] += connection.execute(query).scalars()

@@ -19,6 +19,7 @@ SEALED: Mapping[str, Mapping[str, str]] = {
     "invitation": {"sealed_draft": "draft"},
     "response": {"sealed_body": "response", "sealed_results": "results"},
     "revision": {"sealed_body": "response", "sealed_results": "results"},
+    "rescoring": {"sealed_results": "rescoring"},
     "note": {"sealed_text": "note"},
     "sign_off": {"sealed_comment": "sign-off"},
     "audit": {"sealed_resource": "audit"},

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     HAND_OVER_ENDED = "hand-over-ended"
     RESPONSE_RECEIVED = "response-received"
     RESPONSE_SCORED = "response-scored"
+    RESPONSE_RESCORED = "response-rescored"
     DELIVERY = "delivery"
     DELIVERY_RETRIED = "delivery-retried"
     DELIVERY_RELEASED = "delivery-released"
@@ -110,6 +111,7 @@ _CODING: dict[Kind, tuple[Does, tuple[tuple[str, str, str], ...], str]] = {
     Kind.HAND_OVER_ENDED: (Does.SIGN_IN, (), "E"),
     Kind.RESPONSE_RECEIVED: (Does.CREATE, _rest(Does.CREATE), "C"),
     Kind.RESPONSE_SCORED: (Does.OPERATION, _rest(Does.OPERATION), "E"),
+    Kind.RESPONSE_RESCORED: (Does.CREATE, _rest(Does.CREATE), "C"),
     Kind.DELIVERY: (Does.CREATE, _rest(Does.CREATE), "C"),
     Kind.DELIVERY_RETRIED: (Does.UPDATE, _rest(Does.UPDATE), "U"),
     Kind.DELIVERY_RELEASED: (Does.UPDATE, _rest(Does.UPDATE), "U"),

@@ -34,6 +34,7 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
     "review": (t.review, "id", {}),
     "sign_off": (t.sign_off, "id", {"sealed_comment": "sign-off"}),
     "revision": (t.revision, "id", {"sealed_body": "response", "sealed_results": "results"}),
+    "rescoring": (t.rescoring, "id", {"sealed_results": "rescoring"}),
     "configuration": (t.configuration, "id", {}),
     "erasure": (t.erasure, "id", {}),
 }

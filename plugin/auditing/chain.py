@@ -11,8 +11,10 @@ from plugin.access.desks import read_codes
 from plugin.auditing.entries import Account as Told
 from plugin.auditing.entries import read_entries
 from plugin.auditing.proving import Proof, Prover
-from plugin.auditing.unfolding import Unfolding, unfold
+from plugin.auditing.unfolding import Beside, Unfolding, beside, unfold
 from plugin.delivery.account import Account, Attempt, attempts_of, read_account
+from plugin.delivery.rescored import Again, kept_again
+from plugin.delivery.revising import read_version
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -63,6 +65,7 @@ class Chain:
     invitation: Invited | None
     attempts: tuple[Attempt, ...]
     unfolding: Unfolding
+    again: tuple[tuple[Again, tuple[Beside, ...]], ...]  # by other versions of the form, never delivered
     told: Told
     proofs: tuple[Proof, ...]
 
@@ -88,7 +91,12 @@ class ChainReader:
         attempts = connection.execute(
             sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
         ).scalars()
-        logged = [("response", response), *(("attempt", str(each)) for each in attempts)]
+        again = kept_again(connection, self.vault, response)
+        logged = [
+            ("response", response),
+            *(("attempt", str(each)) for each in attempts),
+            *(("rescoring", each.id) for each in again),
+        ]
         return Chain(
             account,
             record.digest == row.body_digest,
@@ -96,9 +104,14 @@ class ChainReader:
             _read_invitation(connection, record.invitation),
             attempts_of(connection, response),
             unfold(record, self.catalogue, self.keys),
+            tuple((each, self._beside(connection, each)) for each in again),
             read_entries(connection, self.vault, site, record.patient, response, record.received),
             tuple(self.prover.prove(connection, self.vault, kind, key) for kind, key in logged),
         )
+
+    def _beside(self, connection: Connection, again: Again) -> tuple[Beside, ...]:
+        first = read_version(connection, self.vault, again.response, again.version)
+        return beside(first.results, again.results)
 
 
 def _read_launch(connection: Connection, launch: str | None) -> Opened | None:

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from plugin.delivery.keep import Record
+from plugin.delivery.rescored import Again
+from plugin.observations import Results
 from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument, Item, walk
@@ -74,13 +76,13 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
     nearest = catalogue.nearest(record.instrument)
     if nearest is None or nearest.canonical != record.instrument:
         problem = f"{record.instrument} is not installed in this version: its scores are shown as stored."
-        return Unfolding(tuple(_stored(record)), None, problem)
+        return Unfolding(tuple(_stored(record.results)), None, problem)
     key, same = keys[nearest.canonical], nearest.content_hash == record.key_hash
     try:
         answers = check_response(read_response(record.body), nearest, patient=record.patient)
     except (UnreadableResponse, InvalidResponse):
         problem = "The stored answers are no response to their form: its scores are shown as stored."
-        return Unfolding(tuple(_stored(record)), nearest, problem, same)
+        return Unfolding(tuple(_stored(record.results)), nearest, problem, same)
     computed = {each.link_id: each for each in compute(key, answers)}
     used = {step.score.link_id: step.used for step in key.steps}
     items = {each.link_id: each for each in walk(nearest.items)}
@@ -88,7 +90,7 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
     known = {each.link_id: each for each in nearest.scores}
     turned = _reversed(items)
     unfolded = []
-    for stored in _stored(record):
+    for stored in _stored(record.results):
         score = computed.get(stored.link_id)
         item = known.get(stored.link_id)
         if score is None or item is None:
@@ -122,6 +124,58 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
             )
         )
     return Unfolding(tuple(unfolded), nearest, None, same)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One score as it was first computed, and as another version of the form computes it; None where there is no value."""
+
+    link_id: str
+    label: str
+    first: Decimal | None
+    again: Decimal | None
+
+    def __str__(self) -> str:
+        return f"{self.label}: {plain(self.first) or 'no value'} at first, {plain(self.again) or 'no value'} again"
+
+
+def beside(first: Results, again: Results) -> tuple[Beside, ...]:
+    """Put two results of the same answers beside each other; a score that one version lacks has no value there."""
+    before, after = ({each.link_id: each for each in _stored(results)} for results in (first, again))
+    return tuple(
+        Beside(
+            name,
+            (after.get(name) or before[name]).label,
+            before[name].stored if name in before else None,
+            after[name].stored if name in after else None,
+        )
+        for name in {**before, **after}
+    )
+
+
+def again_as_json(record: Record, again: Again) -> dict[str, object]:
+    """Write a result by another version of the form for programs."""
+    return {
+        "id": again.id,
+        "version": again.version,
+        "form": again.instrument,
+        "key_hash": again.key_hash,
+        "software": f"Rapport {again.software}",
+        "computed": again.why.computed.isoformat(),
+        "by": again.why.who,
+        "why": again.why.reason,
+        "scores": [
+            {"score": each.link_id, "first": plain(each.first), "again": plain(each.again)}
+            for each in beside(record.results, again.results)
+        ],
+    }
+
+
+def again_as_lines(record: Record, again: Again) -> list[str]:
+    """Write a result by another version of the form for people."""
+    why = again.why
+    head = f"{again.instrument} ({again.key_hash}), {why.computed.isoformat()} by {why.who}: {why.reason}"
+    return [head, *(f"    {each}" for each in beside(record.results, again.results))]
 
 
 def as_json(record: Record, software: str, unfolding: Unfolding) -> dict[str, object]:
@@ -197,10 +251,10 @@ def _score_json(score: Unfolded) -> dict[str, object]:
     }
 
 
-def _stored(record: Record) -> list[Unfolded]:
+def _stored(results: Results) -> list[Unfolded]:
     """Read the scores as they were stored."""
     found = []
-    for identifier, body in zip(record.results.identifiers[1:], record.results.scores, strict=False):
+    for identifier, body in zip(results.identifiers[1:], results.scores, strict=False):
         observation = _decoder.decode(body)
         quantity = observation.get("valueQuantity") or {}
         coding = observation["code"]["coding"][0]

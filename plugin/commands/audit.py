@@ -110,6 +110,19 @@ def trace(
     auditing.trace(observation, config, as_json=as_json)
 
 
+@app.command()
+def rescore(
+    site: Annotated[str, typer.Option(help="The site whose stored responses are scored again.")],
+    instrument: Annotated[str, typer.Option(help="The form's id; the version that is installed now scores.")],
+    why: Annotated[str, typer.Option(help="The reason, without health data. It is kept with every result.")],
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Score stored answers of older versions of a form by the one installed now, beside the first results; nothing is sent."""
+    from plugin.commands import scoring_again
+
+    scoring_again.rescore(config, site, instrument, why)
+
+
 @log_app.command("checkpoint")
 def checkpoint(config: ConfigOption = Path("rapport.toml")) -> None:
     """Print the signed checkpoint, and on standard error the key that verifies it. Keep it outside: it anchors the log."""

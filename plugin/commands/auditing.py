@@ -13,9 +13,11 @@ from rich.console import Console
 from sqlalchemy.engine import Connection
 
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
-from plugin.auditing.unfolding import as_lines, unfold
 from plugin.delivery.account import attempts_of, read_account
+from plugin.delivery.rescored import kept_again
+from plugin.delivery.revising import read_version
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -77,6 +79,10 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
     stock = open_stock_of(opened.settings)
     unfolded = unfold(record, stock.catalogue, stock.keys)
     software = f"Rapport {account.software}"
+    versions = kept_again(opened.connection, opened.vault, record.id)
+    first = {
+        each.id: read_version(opened.connection, opened.vault, record.id, each.version) for each in versions
+    }
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
@@ -87,6 +93,9 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         "software": software,
         "answers' digest": record.digest,
         "score ledger": as_json_of(record, software, unfolded) if as_json else as_lines(unfolded),
+        "scored again": [again_as_json(first[each.id], each) for each in versions]
+        if as_json
+        else [line for each in versions for line in again_as_lines(first[each.id], each)] or ["no"],
         "delivery": [
             f"{each.when.isoformat()} {each.state} {each.detail}"
             for each in attempts_of(opened.connection, record.id)

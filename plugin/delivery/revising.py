@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from plugin import __version__
 from plugin.delivery.keep import Record, StoredResults, read_kept
 from plugin.delivery.states import DeliveryState
-from plugin.errors import Conflict
+from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
@@ -115,6 +115,18 @@ def read_current(connection: Connection, vault: Vault, response_id: str) -> Reco
     """Read a response as it stands now, with where its earlier versions stand in the EHR; NotFound if there is none."""
     (record,) = as_they_stand(connection, vault, (read_kept(connection, vault, response_id),))
     return record
+
+
+def read_version(connection: Connection, vault: Vault, response_id: str, number: int) -> Record:
+    """Read one version of a response, 0 the first; NotFound if there is none."""
+    first = read_kept(connection, vault, response_id)
+    if number == 0:
+        return first
+    found = t.revision.c.response == response_id, t.revision.c.number == number
+    row = connection.execute(sa.select(t.revision).where(*found)).first()
+    if row is None:
+        raise NotFound(f"The response has no version {number}.", "Look for it with rapport audit trace.")
+    return open_revision(first, dict(row._mapping), vault)
 
 
 def find_current(connection: Connection, vault: Vault, response_id: str) -> Record | None:

@@ -21,6 +21,7 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "alembic_version": None,
     "response": None,
     "revision": None,
+    "rescoring": None,
     "collected": None,
     "configuration": None,
     "erasure": None,

@@ -175,6 +175,23 @@ revision = Table(
     UniqueConstraint("response", "number", name="uq_revision_response_number"),
 )
 
+# Scores of kept answers by another version of their form, beside those of the version that was answered; never delivered.
+rescoring = Table(
+    "rescoring",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("response", ForeignKey("response.id"), nullable=False),
+    Column("version", Integer, nullable=False),  # of the response: 0 the first, else its revision's number
+    Column("instrument", String(300), nullable=False),  # canonical with version, the one that scored again
+    Column("key_hash", String(80), nullable=False),
+    Column("computed", Instant, nullable=False),
+    Column("computed_by", String(200), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("software", String(32), nullable=False),
+    Column("sealed_results", LargeBinary, nullable=False),
+    UniqueConstraint("response", "version", "key_hash", name="uq_rescoring_response_version_key"),
+)
+
 delivery = Table(
     "delivery",
     metadata,

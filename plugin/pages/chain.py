@@ -40,6 +40,7 @@ ENTRIES: Mapping[str, str] = {
     "hand-over": "the device was handed over",
     "hand-over-ended": "the device was given back",
     "response-received": "the answers were received",
+    "response-rescored": "another version of the form scored the answers",
     "delivery": "an attempt to write into the record",
     "delivery-retried": "somebody had it tried again",
     "delivery-released": "somebody had all tried that waited",

@@ -52,12 +52,13 @@ def check_deliveries(connection: Connection, vault: Vault, mentions: Mentions) -
         ids = [str(row.id) for row in piece]
         attempts = _attempts_of(connection, ids)
         told = mentions.of(ids)
-        versions = _versions_of(connection, ids)
+        versions, again = _many_of(connection, t.revision, ids), _many_of(connection, t.rescoring, ids)
         for row in piece:
             story = _Story(row, attempts[row.id], told[row.id], row.site in outlived)
             for flaw, what in (
                 *_told(story),
                 *_versions(story, versions.get(row.id, 0)),
+                *_again(story, again.get(row.id, 0)),
                 *_states(story),
             ):
                 yield Finding(flaw, f"response {row.id}", what)
@@ -83,12 +84,10 @@ def _attempts_of(connection: Connection, ids: list[str]) -> dict[str, list[Row]]
     return found
 
 
-def _versions_of(connection: Connection, ids: list[str]) -> dict[str, int]:
-    query = (
-        sa.select(t.revision.c.response, sa.func.count())
-        .where(t.revision.c.response.in_(ids))
-        .group_by(t.revision.c.response)
-    )
+def _many_of(connection: Connection, table: sa.Table, ids: list[str]) -> dict[str, int]:
+    """Count the rows of a table that belong to each of some responses."""
+    own = table.c.response
+    query = sa.select(own, sa.func.count()).where(own.in_(ids)).group_by(own)
     return {str(response): int(many) for response, many in connection.execute(query)}
 
 
@@ -109,6 +108,15 @@ def _versions(story: _Story, stored: int) -> Iterator[tuple[Flaw, str]]:
         yield (
             Flaw.STATE,
             f"Its delivery counts {story.row.d_revision} later versions, and {stored} are stored.",
+        )
+
+
+def _again(story: _Story, stored: int) -> Iterator[tuple[Flaw, str]]:
+    told = len(story.told(Kind.RESPONSE_RESCORED))
+    if stored != told:
+        yield (
+            Flaw.TRAIL,
+            f"Scores of it by another version of its form: {stored} stored, {told} in the trail.",
         )
 
 

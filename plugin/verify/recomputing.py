@@ -1,12 +1,14 @@
 """Scores a stored response again with the key that it names, and holds what is stored against that. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
 from plugin.delivery.keep import Record
+from plugin.delivery.rescored import Again, score_again
 from plugin.observations import build_results
 from plugin.observations.build import Results, Subject
 from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
@@ -73,6 +75,20 @@ def recompute(
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)
+
+
+def recompute_again(
+    record: Record, again: Again, instrument: Instrument, key: Key, where: str
+) -> Iterator[Finding]:
+    """Give every way in which scores by another version of the form do not fit the answers that they were computed from."""
+    try:
+        scores, results = score_again(record, instrument, key, again.why.computed)
+    except (UnreadableResponse, InvalidResponse):
+        yield Finding(Flaw.ALTERED, where, "The answers do not fit the form that scored them again.")
+        return
+    yield from _compare(again.results, results, scores, where)
+    stored = replace(record, instrument=again.instrument, key_hash=again.key_hash, results=again.results)
+    yield from _provenance(stored, results, again.software, where)
 
 
 def _columns(record: Record, response: Response, where: str) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit.anchors import Anchors
 from plugin.delivery.keep import Record, open_record, read_kept
-from plugin.delivery.revising import open_revision
+from plugin.delivery.rescored import open_again
+from plugin.delivery.revising import open_revision, read_version
 from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
@@ -21,7 +22,7 @@ from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
 from plugin.verify.reading import CHUNK, count, rows
-from plugin.verify.recomputing import recompute
+from plugin.verify.recomputing import recompute, recompute_again
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
 from questionnaires import Catalogue
@@ -53,6 +54,7 @@ class Verifier:
         progress.told()
         yield from self._responses(connection, progress)
         yield from self._revisions(connection)
+        yield from self._rescorings(connection)
         yield from _doubled(connection)
         with open_mentions() as mentions:
             yield from check_entries(connection, self.vault, mentions, progress)
@@ -118,6 +120,29 @@ class Verifier:
                 yield from self._recompute(amended, row.software, where, status=row.kind)
             elif record.results != with_status(earlier.results, row.kind) or record.body != earlier.body:
                 yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
+
+    def _rescorings(self, connection: Connection) -> Iterator[Finding]:
+        """Hold scores by another version of a form against the answers of the version of the response that they name."""
+        for row in rows(connection, sa.select(t.rescoring).order_by(t.rescoring.c.id)):
+            where = f"rescoring {row.id}"
+            try:
+                again = open_again(row, self.vault)
+                record = read_version(connection, self.vault, row.response, row.version)
+            except (SealBroken, NotFound) as broken:
+                yield Finding(Flaw.ALTERED, where, str(broken))
+                continue
+            except msgspec.MsgspecError:
+                yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
+                continue
+            instrument = self.catalogue.nearest(again.instrument)
+            if instrument is None or instrument.canonical != again.instrument:
+                what = f"{again.instrument} is not installed in this version."
+                yield Finding(Flaw.NOT_VERIFIABLE, where, what)
+                continue
+            if instrument.content_hash != again.key_hash:
+                what = f"The key of {again.instrument} has another hash than the one that scored again."
+                yield Finding(Flaw.WRONG_KEY, where, what)
+            yield from recompute_again(record, again, instrument, self.keys[instrument.canonical], where)
 
     def _recompute(
         self, record: Record, software: str, where: str, *, status: str = "final"

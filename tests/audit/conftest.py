@@ -18,7 +18,9 @@ import sqlalchemy as sa
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.log import TransparencyLog
+from plugin.delivery.keep import read_kept
 from plugin.delivery.notes import Note, keep_note
+from plugin.delivery.rescored import Why, keep_again, score_again
 from plugin.delivery.revising import read_current
 from plugin.erasure import Decision, erase, new_id
 from plugin.flow import enter_in_error
@@ -161,6 +163,27 @@ async def _write_a_note(rapport: Rapport) -> None:
     await rapport.ledger.write(lambda c: keep_note(c, rapport.ledger.vault, note), entry)
 
 
+async def score_somebody_again(world: World) -> None:
+    """Keep scores of the first response beside the first ones, as the command does for another version of the form."""
+    rapport = world.rapport.state.rapport
+    vault, intake = rapport.ledger.vault, rapport.intake
+    first = sa.text("SELECT id FROM response ORDER BY rowid LIMIT 1")
+    response = await rapport.ledger.read(lambda c: str(c.execute(first).scalar_one()))
+    record = await rapport.ledger.read(lambda c: read_kept(c, vault, response))
+    form = intake.catalogue.by_canonical(record.instrument)
+    why = Why(datetime.now(UTC), "somebody", "because")
+    _, results = score_again(record, form, intake.keys[form.canonical], why.computed)
+    entry = rapport.trail.entry(
+        Kind.RESPONSE_RESCORED,
+        Actor(display=why.who),
+        site=record.site,
+        patient=record.patient,
+        about=(f"QuestionnaireResponse/{record.id}",),
+        reason=why.reason,
+    )
+    await rapport.ledger.write(lambda c: keep_again(c, vault, record, form, results, why), entry)
+
+
 async def review(world: World) -> None:
     """Draw a sample and sign one of it, as an auditor does."""
     roles = RoleBook({"Practitioner/205": frozenset({Role.AUDITOR})})
@@ -229,6 +252,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 lambda c: adopt(c, group, figures, "somebody", "because", datetime.now(UTC)), entry
             )
             await _write_a_note(world.rapport.state.rapport)
+            await score_somebody_again(world)
             await review(world)
             await world.rapport.state.log.advance()
 

@@ -49,6 +49,7 @@ def secrets_of(kept: Kept) -> list[bytes]:
         ),
         sa.select(t.launch.c.sealed_context, t.launch.c.id).where(t.launch.c.patient == AMARA),
         sa.select(t.invitation.c.id, t.invitation.c.secret),
+        sa.select(t.rescoring.c.sealed_results, t.rescoring.c.id),
         sa.select(t.delivery.c.locations),
         sa.select(t.log_leaf.c.salt).where(t.log_leaf.c.kind.in_(("response", "attempt"))),
     ]

@@ -80,6 +80,7 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
     names = {
         "response": lambda: {f"response {row['id']}"},
         "revision": lambda: {f"revision {row['id']}", f"response {row['response']}"},
+        "rescoring": lambda: {f"rescoring {row['id']}", f"response {row['response']}"},
         "delivery": lambda: {f"response {row['response']}"},
         "attempt": lambda: {f"attempt {row['id']}"},
         "audit": lambda: {f"audit {row['event']}", f"audit entry {row['event']}"},
@@ -136,6 +137,11 @@ ROWS = {
     "a response is removed": "DELETE FROM response",
     "a response is removed with all that belongs to it": (
         "DELETE FROM attempt; DELETE FROM delivery; DELETE FROM response"
+    ),
+    "scores by another version are removed": "DELETE FROM rescoring",
+    "scores by another version are added, to be logged": (
+        "INSERT INTO rescoring SELECT 'forged', response, 1, instrument, key_hash, computed, computed_by, why, software, "
+        "sealed_results FROM rescoring; INSERT INTO log_pending (kind, \"row\") VALUES ('rescoring', 'forged')"
     ),
     "a norm is removed": "DELETE FROM norm",
     "a norm is added, to be logged": (
