@@ -15,7 +15,7 @@ ATTEMPT = {
     "state": "saved",
     "detail": "The EHR cannot be reached.",
 }
-NEWER = {"number": None, "writer": None, "status": None}
+NEWER = {"number": None, "writer": None, "status": None, "revision": None}
 
 
 def test_an_attempt_that_was_logged_before_schema_0003_has_its_digest_still() -> None:
@@ -27,6 +27,6 @@ def test_an_attempt_that_was_logged_before_schema_0003_has_its_digest_still() ->
 
 
 def test_a_newer_attempt_whose_status_is_taken_away_has_another_digest() -> None:
-    whole = {**ATTEMPT, "number": 1, "writer": "response", "status": 422}
+    whole = {**ATTEMPT, **NEWER, "number": 1, "writer": "response", "status": 422}
     contents = {row_content("attempt", {**whole, "status": status}, VAULT) for status in (422, None, 500)}
     assert len({hashlib.sha256(each).digest() for each in contents}) == 3
