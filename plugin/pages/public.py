@@ -25,6 +25,9 @@ FAILURES = (
     N_("Not found"),
     N_("There is nothing at this address."),
     N_("Open Rapport from the patient's chart."),
+    N_("Something went wrong"),
+    N_("Rapport met an error of its own."),
+    N_("Try again; what was saved is safe."),
 )
 """What people may run into, as `plugin.errors` and the routes word it; other failures are told in English."""
 
