@@ -23,6 +23,7 @@ from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
 from plugin.verify import Verifier
 from smart_launch import SmartDirectory, system_token
+from tests.audit.conftest import score_somebody_again
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import EHR, World, run_world
@@ -559,3 +560,15 @@ async def test_another_site_s_administrations_are_not_there(audit: Audit) -> Non
     assert audit.response not in (await audit.get("/audit")).text
     await audit.get(f"/audit/responses/{audit.response}", 404)
     assert (await audit.search(number=audit.response)).status_code == 404
+
+
+async def test_scores_by_another_version_stand_beside_the_first_with_their_proof(audit: Audit) -> None:
+    await score_somebody_again(audit.world)
+    await logged(audit.world)
+    page = (await audit.get(audit.chain)).text
+    again = page.split("Scored again by")[1].split("</article>")[0]
+    assert "rapport-checkin-child|1.0.0" in again
+    assert re.findall(r"<td>([^<]*)</td><td>([^<]*)</td>", again)[0] == ("14", "14")
+    assert "never written into the EHR" in again
+    proof = page.split("rescoring <code>")[1].split("</tr>")[0]
+    assert "in the log, as it was logged" in proof
