@@ -229,6 +229,7 @@ async def inspect(world: World) -> None:
     await audit.get(drawn)
     signed = await audit.post(f"{drawn}/sign-off", verdict="question", comment="because")
     assert signed.status_code == 303
+    world.browser = world.new_browser()  # the other one is in the child's hands
     assert (await mark(world, audit.response)).status_code == 303
 
 
