@@ -35,6 +35,7 @@ from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
+from plugin.plan import problems_of
 from plugin.retention import RetentionRun
 from plugin.routes import (
     administering,
@@ -211,6 +212,9 @@ async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     stock = open_stock_of(settings, await fetch_missing(settings.own_forms, http))
     for line in describe_left_out(stock.left_out):
         _log.warning("instrument left out", reason=line)
+    for site, policy in settings.policies.items():
+        for problem in problems_of(policy.schedule, stock.catalogue):
+            _log.warning("schedule not understood", site=site, reason=problem)
     return stock
 
 

@@ -109,7 +109,8 @@ frame_ancestors = ["https://ehr.example.org"]
 # The pages' language where the browser asks for none that Rapport has: en, es, fr, de or pt.
 # language = "en"
 
-# At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth.
+# At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth,
+# or the name of a PlanDefinition beside this file: "plan.json" (docs: reference/settings.md, "Schedules").
 # schedule = "every"
 # ehr_patience_seconds = 2.5  # the patient page then opens from Rapport's own ledger
 

@@ -5,9 +5,28 @@ sessions 3 and 12, 1 and 4, 1 and 6; services every four weeks or weekly).
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 _WRITTEN = re.compile(r"(?P<first>[1-9]\d{0,2}(,[1-9]\d{0,2})*)(,\+(?P<every>[1-9]\d?))?")
+
+
+class Due(Protocol):
+    """When something is due, whatever says so."""
+
+    def is_due(self, session: int) -> bool:
+        """Tell whether it is due at a session, counted from 1."""
+
+    def next_after(self, session: int) -> int | None:
+        """Give the next session at which it is; None if there is none."""
+
+
+class SiteSchedule(Due, Protocol):
+    """When forms are due at a site."""
+
+    def of(self, addresses: Iterable[str]) -> Due:
+        """Give when any of these forms is due, by their addresses without version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +47,10 @@ class Schedule:
             raise ValueError(f"“{text}” is no schedule: write every, or rising sessions such as 1,3,4,+4.")
         return cls(first, int(found["every"]) if found["every"] else None)
 
+    def of(self, _: Iterable[str]) -> "Schedule":
+        """Give when these forms are due: whichever they are, at the same sessions."""
+        return self
+
     def is_due(self, session: int) -> bool:
         """Tell whether a form is due at a session, counted from 1."""
         if session in self.first:
@@ -42,6 +65,22 @@ class Schedule:
         if later:
             return later[0]
         return None if self.every is None else session + self.every - (session - last) % self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Due whenever one of several is; never, if there are none."""
+
+    schedules: tuple[Schedule, ...]
+
+    def is_due(self, session: int) -> bool:
+        """Tell whether any is due at a session."""
+        return any(each.is_due(session) for each in self.schedules)
+
+    def next_after(self, session: int) -> int | None:
+        """Give the next session at which any is; None if there is none."""
+        following = [each.next_after(session) for each in self.schedules]
+        return min((each for each in following if each is not None), default=None)
 
 
 EVERY_SESSION = Schedule((1,), 1)

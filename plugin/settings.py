@@ -3,6 +3,7 @@
 Nothing has an insecure default: a missing secret stops the start with a sentence that says what to set.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -20,11 +21,12 @@ from plugin.collected_section import CollectedSection, Collecting, build_collect
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
+from plugin.plan import Plan, read_plan
 from plugin.research_settings import Research, ResearchSection, build_research
 from plugin.respondents import RespondentPolicy, RespondentsSection, build_respondents
 from plugin.retention_settings import Retention, RetentionSection, build_retention
 from plugin.roles import RoleBook, RolesSection, build_roles
-from plugin.schedule import EVERY_SESSION, Schedule
+from plugin.schedule import EVERY_SESSION, Schedule, SiteSchedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
 from plugin.signing_folder import read_folder
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
@@ -45,6 +47,7 @@ DEFAULT_SCOPES = (
     "patient/Observation.crus",
     "patient/Provenance.c",
 )
+_PLAN = ".json"  # how the name of a PlanDefinition ends
 MEDICATION_SCOPES = ("patient/MedicationStatement.rs", "patient/MedicationRequest.rs")
 
 
@@ -68,7 +71,7 @@ class SitePolicy:
     invitation_hours: int
     session_hours: int
     link_from_age: int = 12
-    schedule: Schedule = EVERY_SESSION
+    schedule: SiteSchedule = EVERY_SESSION
     language: str = "en"  # of pages for whoever's browser asks for none that Rapport has
     ehr_patience: float = (
         2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
@@ -172,7 +175,8 @@ class _Site(WritingSection):
     @pydantic.field_validator("schedule")
     @classmethod
     def _is_schedule(cls, value: str) -> str:
-        Schedule.parse(value)
+        if not value.endswith(_PLAN):
+            Schedule.parse(value)
         return value
 
 
@@ -204,7 +208,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 invitation_hours=site.invitation_hours,
                 session_hours=site.session_hours,
                 link_from_age=site.link_from_age,
-                schedule=Schedule.parse(site.schedule),
+                schedule=_schedule(path, site),
                 language=site.language,
                 ehr_patience=site.ehr_patience_seconds,
                 attested={
@@ -234,6 +238,20 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         own_forms=_own_forms(path, file),
         metrics_token=read_metrics_token(environment),
     )
+
+
+def _schedule(path: Path, site: _Site) -> Schedule | Plan:
+    """Read a schedule as it is written, or the PlanDefinition that it names beside the file."""
+    if not site.schedule.endswith(_PLAN):
+        return Schedule.parse(site.schedule)
+    place = path.parent / site.schedule
+    try:
+        return read_plan(json.loads(place.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(
+            f"The schedule of {site.id} in {path} cannot be used: {place.name}: {error}.",
+            "Name a FHIR R4 PlanDefinition as JSON, or write the sessions, such as 1,3,4,+4.",
+        ) from None
 
 
 def _interpretation(path: Path, site: _Site) -> Interpretation | None:

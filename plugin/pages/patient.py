@@ -56,6 +56,7 @@ class RespondentChoice:
     standing: str = ""
     is_due: bool = False
     has_answered: bool = False
+    forms: tuple[str, ...] | None = None  # addresses of those that the schedule asks for now; None: any
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from plugin.delivery.account import Account, read_accounts
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
+from plugin.plan import addresses_of
 from plugin.routes.chart import Chart
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.routes.trend_views import read_trend
@@ -249,16 +250,16 @@ async def _attention(
     return Attention(
         not_delivered=sum(account.state in _WORKED_ON for account in accounts),
         fell=tuple(each.value for each in _ORDER if each in fell),
-        due_from=_due(policy, contacts, asked.context.encounterId, accounts, rapport.clock().date()),
+        due_from=_due(rapport, policy, contacts, asked.context.encounterId, accounts),
     )
 
 
 def _due(
+    rapport: Rapport,
     policy: SitePolicy,
     contacts: Contacts,
     encounter_id: str | None,
     accounts: tuple[Account, ...],
-    today: date,
 ) -> tuple[str, ...]:
     """Name the raters who answered before and have not in this session, if a form is due in it.
 
@@ -266,11 +267,10 @@ def _due(
     """
     if encounter_id is None:
         return ()
+    today, catalogue = rapport.clock().date(), rapport.intake.catalogue
     encounter = f"Encounter/{encounter_id}"
     session = contacts.number_of(encounter)
     if session is None and policy.schedule != EVERY_SESSION:
-        return ()
-    if session is not None and not policy.schedule.is_due(session):
         return ()
     now = {
         account.record.rater
@@ -278,7 +278,12 @@ def _due(
         if account.record.encounter == encounter or account.record.authored.date() == today
     }
     before = {account.record.rater for account in accounts} - now
-    return tuple(each.value for each in _ORDER if each in before)
+    return tuple(
+        each.value
+        for each in _ORDER
+        if each in before
+        and (session is None or policy.schedule.of(addresses_of(catalogue, each)).is_due(session))
+    )
 
 
 def _resources(given: object, kind: str) -> Iterator[dict[str, object]]:

@@ -14,7 +14,7 @@ from plugin.delivery.states import DeliveryState
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.routes.marks import TOTAL
-from plugin.schedule import Schedule
+from plugin.schedule import Due
 
 
 class Need(StrEnum):
@@ -53,7 +53,7 @@ class Known:
 
 
 def needs_of(
-    known: Known, schedule: Schedule, interpretation: Interpretation | None, today: date
+    known: Known, schedule: Due, interpretation: Interpretation | None, today: date
 ) -> tuple[Need, ...]:
     """Give everything that calls for a look, the most urgent first."""
     found = set()
@@ -80,7 +80,7 @@ def _has_dropped(series: TrendSeries) -> bool:
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
 
 
-def is_overdue(known: Known, schedule: Schedule, today: date) -> bool:
+def is_overdue(known: Known, schedule: Due, today: date) -> bool:
     """Tell whether a form was due in the last session that is over and had one due, and nobody has answered since.
 
     Sessions are those in which Rapport was opened, counted by the ledger: the EHR is not asked.

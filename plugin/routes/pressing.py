@@ -51,6 +51,8 @@ def _fits(form: InstrumentChoice, who: RespondentChoice, age: int | None) -> boo
     """Tell whether somebody can answer a form themselves: what is entered from paper is not among them."""
     if form.rater != who.rater or form.unavailable is not None or form.by_clinician:
         return False
+    if who.forms is not None and form.address not in who.forms:
+        return False
     return age is None or (form.age_from or 0) <= age <= (form.age_to or age)
 
 

@@ -39,13 +39,14 @@ from plugin.pages import (
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
+from plugin.plan import addresses_of, problems_of
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport, csrf_token
 from plugin.routes.trend_views import name_of, points_of, read_trend
-from plugin.schedule import Schedule
+from plugin.schedule import Due, SiteSchedule
 from plugin.settings import Attestation
 from plugin.stock import is_offered
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
@@ -116,7 +117,10 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         language=language,
         look=look_address(launch.context.style),
         messaging=_messaging(launch, policy.frame_ancestors),
-        notices=tuple(_notices(launch, known, language)),
+        notices=(
+            *_notices(launch, known, language),
+            *_told_of_schedule(problems_of(policy.schedule, catalogue), language),
+        ),
         open_forms=tuple(
             _open_form(catalogue, (each, answered), people, rapport.clock(), language)
             for each, answered in known.under_way
@@ -175,18 +179,39 @@ def _respondent(
     rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
 ) -> RespondentChoice:
     schedule = rapport.settings.policies[launch.site].schedule
-    standing, is_due = _standing(schedule, who.reference, heard, language)
+    forms = addresses_of(rapport.intake.catalogue, who.rater)
+    standing, is_due = _standing(schedule.of(forms), who.reference, heard, language)
     name = name_of(who, who.rater, language)
     answered = who.reference in heard.answered
-    return RespondentChoice(who.reference, name, who.rater, who.relationship, standing, is_due, answered)
+    return RespondentChoice(
+        who.reference,
+        name,
+        who.rater,
+        who.relationship,
+        standing,
+        is_due,
+        answered,
+        _due_forms(schedule, forms, heard.session),
+    )
 
 
-def _standing(schedule: Schedule, reference: str, heard: _Heard, language: str) -> tuple[str, bool]:
+def _due_forms(schedule: SiteSchedule, forms: tuple[str, ...], session: int | None) -> tuple[str, ...]:
+    return tuple(
+        each
+        for each in forms
+        if (session is None and schedule.of((each,)).next_after(0) is not None)
+        or (session is not None and schedule.of((each,)).is_due(session))
+    )
+
+
+def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tuple[str, bool]:
     _ = translations(language).gettext
     if reference in heard.answered:
         return _("has answered"), False
     if reference in heard.under_way:
         return _("has a form"), False
+    if schedule.next_after(0) is None:
+        return _("not due"), False
     if heard.session is None or schedule.is_due(heard.session):
         return _("due"), True
     following = schedule.next_after(heard.session)
@@ -507,6 +532,16 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
     for part in known.chart.unread:
         yield Notice(
             NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": named(part)}, retry=again
+        )
+
+
+def _told_of_schedule(problems: tuple[str, ...], language: str) -> Iterable[Notice]:
+    _ = translations(language).gettext
+    if problems:
+        yield Notice(
+            NoticeKind.INFORMATION,
+            _("Your service's schedule is not followed in everything: %(what)s.")
+            % {"what": "; ".join(problems)},
         )
 
 

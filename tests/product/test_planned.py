@@ -1,0 +1,37 @@
+"""A site whose schedule is a PlanDefinition: each kind of rater has sessions of its own."""
+
+from pathlib import Path
+
+from plugin.plan import read_plan
+from tests.product.test_pressing import presses
+from tests.product.world import run_world
+
+FORMS = "https://w3id.org/rapport-fhir/Questionnaire"
+
+
+async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> None:
+    plan = read_plan(
+        {
+            "resourceType": "PlanDefinition",
+            "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
+        }
+    )
+    async with run_world(tmp_path, schedule=plan) as world:
+        page = await world.launch("amara")
+    assert [each.split()[1] for each in presses(page)] == ["rapport-checkin-child"]
+    assert "not due" in page.text
+
+
+async def test_what_is_not_understood_is_said_on_the_page(tmp_path: Path) -> None:
+    action = {
+        "title": "Weekly",
+        "definitionCanonical": f"{FORMS}/rapport-checkin-child",
+        "timingTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}},
+    }
+    plan = read_plan(
+        {"resourceType": "PlanDefinition", "action": [action, {"definitionCanonical": f"{FORMS}/gone|1.0.0"}]}
+    )
+    async with run_world(tmp_path, schedule=plan) as world:
+        page = await world.launch("amara")
+    assert "“Weekly”: a timing by the calendar does not count sessions" in page.text
+    assert f"{FORMS}/gone|1.0.0 is not installed" in page.text
