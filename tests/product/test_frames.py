@@ -97,7 +97,9 @@ def embed(page: Page, origin: str, address: str) -> FrameLocator:
 
 def answer_as_child(frame: FrameLocator) -> None:
     """Hand over to Amara, answer everything, send, give back."""
-    frame.get_by_text("Other form, language or person").click()  # she has answered in the frame before: no press is hers
+    frame.get_by_text(
+        "Other form, language or person"
+    ).click()  # she has answered in the frame before: no press is hers
     frame.get_by_role("radio", name="Amara Okafor").check()
     frame.get_by_label("PIN for this hand-over").fill(PIN)
     frame.get_by_role("button", name="Hand over", exact=True).click()
