@@ -181,13 +181,14 @@ def secret_of(connection: Connection, site: str) -> str | None:
 def tell(connection: Connection, site: str, candidate: Candidate) -> Found | None:
     """Tell what is known of a response in the EHR; None: it is new, or another version of it is."""
     known = connection.execute(
-        sa.select(t.collected.c.version).where(
+        sa.select(t.collected.c.version, t.collected.c.state).where(
             t.collected.c.site == site, t.collected.c.reference == candidate.reference
         )
-    ).scalar()
-    if known == candidate.version:
+    ).first()
+    if known is not None and known.version == candidate.version:
         return Found.SEEN
-    if known is None and _is_own(connection, site, candidate):
+    scored = known is not None and known.state == Found.KEPT
+    if not scored and own_response(connection, site, candidate) is not None:
         return Found.OWN
     if known is None and candidate.identifier is None and _is_being_written(connection, site, candidate):
         return Found.WAITS
@@ -229,16 +230,21 @@ def remember(
     )
 
 
-def forget(connection: Connection, site: str, reference: str) -> bool:
-    """Have a response that was set aside looked at again as if it were new; False if there is none."""
-    gone = connection.execute(
-        t.collected.delete().where(
+def reopen(connection: Connection, site: str, reference: str) -> bool:
+    """Have a response that was set aside looked at again, in whatever version; False if there is none.
+
+    It stays listed until it has been looked at: the EHR may be away just now.
+    """
+    changed = connection.execute(
+        t.collected.update()
+        .where(
             t.collected.c.site == site,
             t.collected.c.reference == reference,
             t.collected.c.state == Found.SET_ASIDE,
         )
+        .values(version="")
     )
-    return gone.rowcount == 1
+    return changed.rowcount == 1
 
 
 def list_found(
@@ -256,21 +262,29 @@ def list_found(
     )
 
 
-def _is_own(connection: Connection, site: str, candidate: Candidate) -> bool:
-    """Whether Rapport wrote it: by its identifier, or, where the EHR drops identifiers, by where it was put."""
+def own_response(connection: Connection, site: str, candidate: Candidate) -> str | None:
+    """Give our id of one that Rapport wrote: by its identifier, or, where the EHR drops identifiers, by where it was put."""
     same = (t.response.c.site == site) & (t.response.c.collected.is_(None))
     if candidate.identifier is not None:
         by_identifier = sa.select(t.response.c.id).where(
             same, t.response.c.identifier == candidate.identifier
         )
-        if connection.execute(by_identifier).first() is not None:
-            return True
+        found: str | None = connection.execute(by_identifier).scalar()
+        if found is not None:
+            return found
     put = (
-        sa.select(t.delivery.c.locations)
+        sa.select(t.delivery.c.response, t.delivery.c.locations)
         .join(t.response, t.response.c.id == t.delivery.c.response)
         .where(same, t.response.c.patient == candidate.patient, t.delivery.c.locations.is_not(None))
     )
-    return any(candidate.reference in str(each).split() for each in connection.execute(put).scalars())
+    return next(
+        (
+            str(row.response)
+            for row in connection.execute(put)
+            if candidate.reference in str(row.locations).split()
+        ),
+        None,
+    )
 
 
 def _is_being_written(connection: Connection, site: str, candidate: Candidate) -> bool:

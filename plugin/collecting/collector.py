@@ -31,7 +31,9 @@ from plugin.delivery.send import EhrSender
 from plugin.delivery.ways import RESPONSE, Way, WayKind, choose_way
 from plugin.delivery.worker import NoToken
 from plugin.ehr import Ehr, EhrError, EhrUnavailable, NotFound, TokenRefused
+from plugin.errors import NotFound as NotSetAside
 from plugin.flow import Intake
+from plugin.ledger import AuditRow
 from plugin.metrics import Metrics
 from smart_launch import Scopes
 
@@ -42,6 +44,7 @@ _STALLED = 60.0  # seconds without a turn of the loop after which it is taken fo
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SWEEP = timedelta(hours=6)  # even a Subscription that seems well is checked by a search so often
 _SILENT = 2.5  # heartbeats that may be missed before the EHR is asked
+_ALL = 1_000_000
 _FIRST_STATUS = timedelta(seconds=10)
 
 
@@ -143,6 +146,18 @@ class Collector:
         """Look at one response in the EHR; its errors, and NoToken, are raised."""
         ehr, _, _ = await self._sender.as_itself(site)
         return await self._taker(site, ehr).take(ehr, reference)
+
+    async def retry(self, site: str, reference: str, entry: AuditRow) -> Found:
+        """Look again at one that was set aside, noted by `entry`; NotFound if there is none, else as `take_now`."""
+        known = await self._intake.ledger.read(
+            lambda connection: book.list_found(connection, site, Found.SET_ASIDE, _ALL)
+        )
+        if reference not in {each.reference for each in known}:
+            raise NotSetAside(
+                f"No {reference} of {site} is set aside.", "`rapport collected list` shows those that are."
+            )
+        await self._intake.ledger.write(lambda connection: book.reopen(connection, site, reference), entry)
+        return await self.take_now(site, reference)
 
     def _taker(self, site: str, ehr: Ehr) -> Taker:
         return Taker(self._intake, site, ehr.base, self._organizations.get(site, site), self._metrics)

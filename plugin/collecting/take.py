@@ -9,7 +9,8 @@ import structlog
 from plugin.audit import Actor, Kind
 from plugin.collecting import book
 from plugin.collecting.book import Candidate, Found
-from plugin.delivery.revising import find_current
+from plugin.collecting.compared import answers_in
+from plugin.delivery.revising import find_current, is_under_way, read_versions
 from plugin.ehr import Ehr, NotFound
 from plugin.errors import Conflict
 from plugin.flow import Arrival, Intake, enter_in_error, submit
@@ -24,6 +25,14 @@ COLLECTOR = Actor(display="Rapport, looking for responses that the EHR collected
 _FINISHED = frozenset({"completed", "amended"})
 _WITHDRAWN = "entered-in-error"
 _MOST_PLACES = 5
+_CHANGED_THERE = (
+    "Rapport wrote it, and its answers were changed in the EHR since: the scores are those of what was answered in "
+    "Rapport. Put it back in the EHR, or mark it as entered in error in Rapport and have the form filled in again."
+)
+_WITHDRAWN_THERE = (
+    "Rapport wrote it, and it was marked as entered in error in the EHR: its scores stand. "
+    "If it is one, mark it so in Rapport."
+)
 _REFUSALS = (
     UnreadableResponse,
     InvalidResponse,
@@ -112,7 +121,7 @@ class Taker:
 
         `seen` is its head as a search gave it: what that rules out is not read. The EHR's errors are raised.
         """
-        if seen is not None and (found := await self._rule_out(seen)) is not None:
+        if seen is not None and (found := await self._rule_out(seen)) not in {None, Found.OWN}:
             return self._count(found)
         try:
             body = await ehr.read_original(reference)
@@ -121,26 +130,52 @@ class Taker:
         head = read_head(body)
         if head is None:
             return self._count(Found.OTHER)
-        if (found := await self._rule_out(head)) is not None:
-            return self._count(found)
-        return self._count(await self._submit(head.candidate, body))
+        found = await self._rule_out(head)
+        if found is Found.OWN:
+            found = await self._compare(head, body)
+        elif found is None:
+            found = await self._submit(head.candidate, body)
+        return self._count(found)
 
     async def _rule_out(self, head: Head) -> Found | None:
         """Say why a response is not to be scored now; None if it is."""
         if not head.id or self._catalogue.nearest(head.questionnaire) is None:
             return Found.OTHER
         candidate = head.candidate
-        if head.status == _WITHDRAWN:
-            return await self._withdraw(candidate)
-        if head.status not in _FINISHED:
+        if head.status not in {*_FINISHED, _WITHDRAWN}:
             return Found.OTHER
         found = await self._ledger.read(lambda connection: book.tell(connection, self.site, candidate))
-        if found is Found.OWN:
-            now = self.intake.clock()
-            await self._ledger.bookkeep(
-                lambda connection: book.remember(connection, self.site, candidate, Found.OWN, now)
-            )
+        if head.status == _WITHDRAWN and found not in {Found.OWN, Found.SEEN}:
+            return await self._withdraw(candidate)
         return found
+
+    async def _compare(self, head: Head, body: bytes) -> Found:
+        """Hold what Rapport wrote against what now stands in the EHR: set aside, if somebody changed it there."""
+        candidate = head.candidate
+        vault = self._ledger.vault
+        own = await self._ledger.read(lambda connection: book.own_response(connection, self.site, candidate))
+        if own is None:
+            return Found.WAITS
+        versions, under_way = await self._ledger.read(
+            lambda connection: (read_versions(connection, vault, own), is_under_way(connection, own))
+        )
+        current = versions[-1]
+        now = self.intake.clock()
+        if head.status == _WITHDRAWN:
+            same, reason = current.voided, _WITHDRAWN_THERE
+        else:
+            # While a correction is under way, what it corrects may stand there still.
+            may_stand = versions if under_way else (current,)
+            answered = answers_in(body)
+            same = any(answers_in(each.body) == answered for each in may_stand)
+            reason = _CHANGED_THERE
+        if not same:
+            await self._set_aside(candidate, reason, now, own)
+            return Found.SET_ASIDE
+        await self._ledger.bookkeep(
+            lambda connection: book.remember(connection, self.site, candidate, Found.OWN, now, response=own)
+        )
+        return Found.OWN
 
     async def _withdraw(self, candidate: Candidate) -> Found:
         """Mark one that we scored as entered in error, since it now is in the EHR."""
@@ -185,7 +220,9 @@ class Taker:
         )
         return Found.SEEN if saved.replayed else Found.KEPT
 
-    async def _set_aside(self, candidate: Candidate, reason: str, now: datetime) -> None:
+    async def _set_aside(
+        self, candidate: Candidate, reason: str, now: datetime, own: str | None = None
+    ) -> None:
         entry = self.intake.trail.entry(
             Kind.RESPONSE_SET_ASIDE,
             COLLECTOR,
@@ -197,7 +234,7 @@ class Taker:
         )
         await self._ledger.write(
             lambda connection: book.remember(
-                connection, self.site, candidate, Found.SET_ASIDE, now, reason=reason
+                connection, self.site, candidate, Found.SET_ASIDE, now, reason=reason, response=own
             ),
             entry,
         )

@@ -14,7 +14,7 @@ from plugin.app import open_client, open_stock, utc_now, wire
 from plugin.audit import Actor, Kind
 from plugin.collecting import Look, book
 from plugin.collecting.book import Found
-from plugin.errors import Conflict, Invalid, NotFound
+from plugin.errors import Conflict, Invalid
 from plugin.ledger.store import open_database
 from plugin.logs import configure_logs
 from plugin.settings import Settings, read_settings
@@ -96,16 +96,7 @@ async def _retry(settings: Settings, site: str, reference: str) -> Found:
             about=(f"{settings.sites[site].base}/{reference}",),
         )
         try:
-            known = await rapport.ledger.read(
-                lambda connection: book.list_found(connection, site, Found.SET_ASIDE, 1_000_000)
-            )
-            if reference not in {each.reference for each in known}:
-                raise NotFound(
-                    f"No {reference} of {site} is set aside.",
-                    "`rapport collected list` shows those that are.",
-                )
-            await rapport.ledger.write(lambda connection: book.forget(connection, site, reference), entry)
-            return await rapport.collector.take_now(site, reference)
+            return await rapport.collector.retry(site, reference, entry)
         finally:
             rapport.ledger.close()
 

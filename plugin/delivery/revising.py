@@ -135,6 +135,23 @@ def find_current(connection: Connection, vault: Vault, response_id: str) -> Reco
     return None if known is None else read_current(connection, vault, response_id)
 
 
+def read_versions(connection: Connection, vault: Vault, response_id: str) -> tuple[Record, ...]:
+    """Read every version of a response, the first first; NotFound if there is none."""
+    first = read_kept(connection, vault, response_id)
+    rows = connection.execute(
+        sa.select(t.revision).where(t.revision.c.response == response_id).order_by(t.revision.c.number)
+    )
+    return (first, *(open_revision(first, dict(row._mapping), vault) for row in rows))
+
+
+def is_under_way(connection: Connection, response_id: str) -> bool:
+    """Whether the latest version may not have reached the record yet."""
+    state = connection.execute(
+        sa.select(t.delivery.c.state).where(t.delivery.c.response == response_id)
+    ).scalar()
+    return state != DeliveryState.DELIVERED
+
+
 def revised_ids(connection: Connection) -> frozenset[str]:
     """Name the responses that have later versions."""
     return frozenset(connection.execute(sa.select(t.revision.c.response).distinct()).scalars())

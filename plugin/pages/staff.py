@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from plugin.collecting.book import Remembered
 from plugin.delivery.account import Attempt
 from plugin.delivery.changes import Listed
 from plugin.delivery.choosing import NAMES
@@ -35,13 +36,17 @@ class DeskFrame:
 
 @dataclass(frozen=True, slots=True)
 class DeliveriesPage:
-    """Deliveries of the site: `counts` by state, those of the states in `chosen`, oldest first."""
+    """Deliveries of the site: `counts` by state, those of the states in `chosen`, oldest first.
+
+    `aside` are responses that the EHR collected and that cannot be scored, newest first.
+    """
 
     desk: DeskFrame
     counts: Mapping[DeliveryState, int]
     chosen: DeliveryState | None
     listed: tuple[Listed, ...]
     told: str | None = None
+    aside: tuple[Remembered, ...] = ()
 
     @property
     def waiting(self) -> int:

@@ -15,11 +15,15 @@ from sqlalchemy.engine import Connection
 from plugin import __version__
 from plugin.access.desks import Desk
 from plugin.audit import Kind
+from plugin.collecting import book
+from plugin.collecting.book import Found
 from plugin.delivery import changes
 from plugin.delivery.account import attempts_of
 from plugin.delivery.states import DeliveryState
+from plugin.delivery.worker import NoToken
 from plugin.doctor import examine
 from plugin.doctor.examine import Registration
+from plugin.ehr import EhrError
 from plugin.errors import Invalid, NotFound
 from plugin.ledger.schema import version_of
 from plugin.operating.backlog import read_backlog
@@ -56,11 +60,16 @@ Csrf = Annotated[str, Form(max_length=200)]
 _NOT_IN_RECORD = tuple(state for state in DeliveryState if state is not DeliveryState.DELIVERED)
 _FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)
 _ALL = 1_000_000
+_BECAME = {Found.KEPT: "kept", Found.SEEN: "kept", Found.SET_ASIDE: "aside"}
 _TOLD = {
     "retried": "It is due now. Load this page again in a moment to see what came of it.",
     "discarded": "It will not be sent. It stays readable in Rapport, and “Try again now” takes this back.",
     "released": "All that waited for a sign-in are due now.",
     "none": "Nothing waits for a sign-in.",
+    "kept": "It could be scored: it is among the deliveries now.",
+    "aside": "It cannot be scored still. The reason stands beside it.",
+    "gone": "There is nothing to be scored there any more.",
+    "away": "The EHR could not be asked just now. It stays set aside, and is looked at again when it changes.",
 }
 """What a page says after something was done; the address names it, so that a reload does nothing twice."""
 
@@ -75,14 +84,17 @@ async def deliveries(
 ) -> HTMLResponse:
     """List what is not in the record, and why."""
     states = _NOT_IN_RECORD if state is None else (state,)
-    listed, counts = await asyncio.gather(
+    listed, counts, aside = await asyncio.gather(
         rapport.ledger.read(
             lambda connection: changes.list_deliveries(connection, states, site=found.site, limit=MOST_LISTED)
         ),
         rapport.ledger.read(lambda connection: changes.count_deliveries(connection, site=found.site)),
+        rapport.ledger.read(
+            lambda connection: book.list_found(connection, found.site, Found.SET_ASIDE, MOST_LISTED)
+        ),
     )
     await _note(rapport, found, request_line(request))
-    page = DeliveriesPage(frame(rapport, found, "deliveries"), counts, state, listed, _TOLD.get(done))
+    page = DeliveriesPage(frame(rapport, found, "deliveries"), counts, state, listed, _TOLD.get(done), aside)
     return HTMLResponse(render_deliveries(page))
 
 
@@ -106,6 +118,26 @@ async def release(found: AdministratorsDesk, rapport: CurrentRapport, csrf: Csrf
             lambda connection: changes.release(connection, ids, now),
         )
     done = "released" if ids else "none"
+    return RedirectResponse(f"/desks/{found.id}/deliveries?done={done}", status_code=303)
+
+
+@router.post("/deliveries/collected")
+async def look_again(
+    found: AdministratorsDesk,
+    rapport: CurrentRapport,
+    csrf: Csrf = "",
+    reference: Annotated[str, Form(max_length=200)] = "",
+) -> RedirectResponse:
+    """Look again at a response that the EHR collected and that was set aside."""
+    check_csrf(rapport, found, csrf)
+    about = f"{rapport.settings.sites[found.site].base}/{reference}"
+    entry = rapport.trail.entry(Kind.RESPONSE_RETRIED, actor_of(found), site=found.site, about=(about,))
+    try:
+        became = await rapport.collector.retry(found.site, reference, entry)
+    except (EhrError, NoToken):
+        done = "away"
+    else:
+        done = _BECAME.get(became, "gone")
     return RedirectResponse(f"/desks/{found.id}/deliveries?done={done}", status_code=303)
 
 

@@ -34,6 +34,13 @@ class Condition:
 
 
 NOTHING_MORE = Condition("1")
+_OF_ALL = "SELECT id FROM entry WHERE"
+_OF_ONE = "SELECT id FROM entry INDEXED BY entry_owner WHERE entry.id = current.id AND"
+
+
+def of_one(condition: Condition) -> Condition:
+    """The same condition for when the resource is known: its own entries are looked at, not everybody's."""
+    return Condition(condition.sql.replace(_OF_ALL, _OF_ONE), condition.arguments)
 
 
 def both(*conditions: Condition) -> Condition:
@@ -156,7 +163,7 @@ def _check_modifier(name: str, modifier: str, supported: set[str]) -> None:
 
 
 def _indexed(resource_type: str, param: str, condition: Condition) -> Condition:
-    sql = f"id IN (SELECT id FROM entry WHERE type = ? AND param = ? AND {condition.sql})"  # noqa: S608 -- only our own pieces
+    sql = f"id IN ({_OF_ALL} type = ? AND param = ? AND {condition.sql})"
     return Condition(sql, (resource_type, param, *condition.arguments))
 
 

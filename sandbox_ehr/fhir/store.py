@@ -11,7 +11,7 @@ from sandbox_ehr.fhir.dates import to_instant, to_milliseconds
 from sandbox_ehr.fhir.index import COMPARTMENT, Entry, read_entries, split_reference
 from sandbox_ehr.fhir.json_text import JsonObject, children, decode, encode
 from sandbox_ehr.fhir.parameters import FOLLOWS_TARGETS, PARAMETERS
-from sandbox_ehr.fhir.query import Condition
+from sandbox_ehr.fhir.query import Condition, of_one
 from sandbox_ehr.settings import Clock
 
 
@@ -86,7 +86,7 @@ class Store:
 
     def meets(self, stored: Stored, condition: Condition) -> bool:
         """Whether the current version of this resource meets a condition."""
-        sql = f"SELECT 1 FROM current WHERE type = ? AND id = ? AND {condition.sql}"  # noqa: S608 -- compiled by us
+        sql = f"SELECT 1 FROM current WHERE type = ? AND id = ? AND {of_one(condition).sql}"  # noqa: S608 -- compiled by us
         with self.database.transaction() as connection:
             found = connection.execute(sql, (stored.type, stored.id, *condition.arguments)).fetchone()
         return found is not None

@@ -198,9 +198,13 @@ def crash(
     seed: int = 1,
     verify: bool = False,
     seconds: float = 24 * 3600,
+    senders: int = 4,
+    pausing: bool = True,
 ) -> Tally:
     """Send while Rapport is killed `kills` times, `life` seconds after each start; then let it finish, and count.
 
+    So many `senders` send at once; with `pausing` they wait between, so that sending lasts as long as the killing,
+    without it nothing is killed any more when all is sent.
     With `workers` (PostgreSQL) so many `rapport worker` run beside, and each time one of all is killed.
     With `verify` the ledger is verified at the end. After `seconds` nobody sends or is killed any more.
     """
@@ -216,11 +220,9 @@ def crash(
             asked = {"method": "POST", "path": "/r4*", **fault}
             httpx.post(f"{place.ehr}/sandbox/faults", json=asked).raise_for_status()
         saved: dict[str, str] = {}
-        pause = (
-            kills * (sum(life) / 2 + 1.5) * 4 / submissions
-        )  # so that sending lasts as long as the killing
+        pause = kills * (sum(life) / 2 + 1.5) * senders / submissions if pausing else 0.0
         deadline = time.monotonic() + seconds
-        with httpx.Client(timeout=20) as http, ThreadPoolExecutor(4) as senders:
+        with httpx.Client(timeout=20) as http, ThreadPoolExecutor(senders) as pool:
 
             def send_one(number: int) -> tuple[str, str] | None:
                 if time.monotonic() > deadline:
@@ -228,13 +230,15 @@ def crash(
                 return send(http, place, tokens[number % len(tokens)], number, pause)
 
             told = threading.Thread(
-                target=lambda: saved.update(filter(None, senders.map(send_one, range(submissions))))
+                target=lambda: saved.update(filter(None, pool.map(send_one, range(submissions))))
             )
             told.start()
             died = 0
             while died < kills and time.monotonic() < deadline:
+                told.join(chance.uniform(*life))
+                if not (pausing or told.is_alive()):
+                    break
                 died += 1
-                time.sleep(chance.uniform(*life))
                 victim = chance.randrange(len(processes))
                 processes[victim].send_signal(signal.SIGKILL)
                 processes[victim].wait()

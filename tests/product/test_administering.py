@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
+from tests.product.collecting import collecting_world, look, someones_answers, started
+from tests.product.forms import question
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import EHR, World, body_of, run_world
 
@@ -72,6 +74,38 @@ async def test_the_pages_name_no_patient_and_no_answer(tmp_path: Path) -> None:
             page = await browser.get(f"{base}{place}")
             assert page.status_code == 200, page.text
             assert not re.search(rf"Amara|Okafor|Patient/{amara}\b", page.text)
+
+
+async def aside_world_page(world: World) -> tuple[httpx.AsyncClient, str, str]:
+    """Have a response set aside that the EHR collected; gives the administrator's browser, desk and its address."""
+    await started(world)
+    reference = await world.collect(await someones_answers(world, item=[question("goal-1", "nonsense")]))
+    await look(world)
+    browser, desk = await sign_in(world)
+    return browser, str(desk.url), reference
+
+
+async def test_a_collected_response_that_was_set_aside_is_shown_with_the_reason(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path, roles=BOOK) as world:
+        browser, base, reference = await aside_world_page(world)
+        page = await browser.get(f"{base}/deliveries")
+        assert reference in page.text
+        assert "It does not fit its form: goal-1" in page.text
+        assert "nonsense" not in page.text
+
+
+async def test_a_collected_response_is_looked_at_again_from_the_page(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path, roles=BOOK) as world:
+        browser, base, reference = await aside_world_page(world)
+        csrf = csrf_of(await browser.get(f"{base}/deliveries"))
+        asked = {"csrf": csrf, "reference": reference}
+        still = await browser.post(f"{base}/deliveries/collected", data=asked)
+        assert "cannot be scored still" in (await world.follow(still, browser)).text
+        await world.collect(await someones_answers(world), reference)
+        kept = await world.follow(await browser.post(f"{base}/deliveries/collected", data=asked), browser)
+        assert "It could be scored" in kept.text
+        assert reference not in kept.text
+        assert (await kinds(world)).count("response-retried") == 2
 
 
 async def test_held_deliveries_are_released_together(tmp_path: Path) -> None:
@@ -148,7 +182,10 @@ async def test_nothing_is_open_while_the_device_is_handed_over(tmp_path: Path) -
         assert locked.headers["location"] == f"/launches/{launch}/return"
 
 
-@pytest.mark.parametrize("place", ["deliveries/release", "deliveries/x/retry", "deliveries/x/discard", "ehr"])
+@pytest.mark.parametrize(
+    "place",
+    ["deliveries/release", "deliveries/collected", "deliveries/x/retry", "deliveries/x/discard", "ehr"],
+)
 async def test_a_change_needs_our_own_page_s_token(place: str, tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=BOOK) as world:
         browser, desk = await sign_in(world)

@@ -21,6 +21,7 @@ from tests.product.collecting import (
     started,
 )
 from tests.product.forms import ANSWERS, question
+from tests.product.world import World
 
 SCORES = 5  # panel, goal, task, bond, total
 
@@ -221,3 +222,71 @@ async def test_ready_names_the_collector(tmp_path: Path) -> None:
         await started(world)
         answer: Any = (await world.browser.get("/health/ready")).json()
         assert answer["parts"]["collector"] == "ok"
+
+
+async def own_response(world: World) -> str:
+    """Have a form filled in that Rapport writes and the collector has seen; gives its address in the EHR."""
+    await started(world)
+    page = await world.launch()
+    people = await world.people()
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    await world.delivered(code="rapport-checkin-child-total", date="ge2026-03-02T08:00:00Z")
+    await look(world)
+    (seen,) = await found(world)
+    assert seen.state is Found.OWN
+    return seen.reference
+
+
+async def changed(world: World, reference: str, **changes: Any) -> None:
+    """Change what stands in the EHR, past Rapport."""
+    (there,) = await world.search("QuestionnaireResponse", _id=reference.partition("/")[2])
+    await world.collect({**there, **changes}, reference)
+
+
+async def test_one_of_rapports_own_whose_answers_were_changed_in_the_ehr_is_set_aside(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        reference = await own_response(world)
+        other = [question(name, "completely") for name in ANSWERS]
+        await changed(world, reference, status="amended", item=other)
+        await look(world)
+        (aside,) = await found(world)
+        (kept,) = await rows(world, t.response)
+        assert (aside.state, aside.response) == (Found.SET_ASIDE, kept.id)
+        assert "answers were changed in the EHR" in aside.reason
+        assert (await audited(world))["response-set-aside"] == 1
+        assert await rows(world, t.revision) == []
+
+
+async def test_one_of_rapports_own_that_was_marked_as_an_error_in_the_ehr_is_set_aside(
+    tmp_path: Path,
+) -> None:
+    async with collecting_world(tmp_path) as world:
+        reference = await own_response(world)
+        await changed(world, reference, status="entered-in-error")
+        await look(world)
+        (aside,) = await found(world)
+        assert aside.state is Found.SET_ASIDE
+        assert "marked as entered in error in the EHR" in aside.reason
+
+
+async def test_one_of_rapports_own_that_was_put_back_is_not_set_aside_any_more(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        reference = await own_response(world)
+        (there,) = await world.search("QuestionnaireResponse", _id=reference.partition("/")[2])
+        await changed(world, reference, item=[question(name, "completely") for name in ANSWERS])
+        await look(world)
+        await changed(world, reference, item=there["item"])
+        await look(world)
+        assert [each.state for each in await found(world)] == [Found.OWN]
+
+
+async def test_another_wording_of_the_same_answers_is_no_change(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        reference = await own_response(world)
+        (there,) = await world.search("QuestionnaireResponse", _id=reference.partition("/")[2])
+        await changed(
+            world, reference, item=[{**each, "text": "As the EHR words it"} for each in there["item"]]
+        )
+        await look(world)
+        assert [each.state for each in await found(world)] == [Found.OWN]

@@ -72,6 +72,25 @@ def test_the_table_covers_every_personality() -> None:
     assert {personality for personality, _ in TABLE} == set(personality_ids())
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md"
+KINDS = ("QuestionnaireResponse", "Observation", "Provenance", "DocumentReference")
+
+
+def documented() -> str:
+    """Word the table as the page shows it: one line a personality and configuration."""
+    heads = ["personality", "site", *KINDS, "delivery"]
+    lines = [heads, ["---"] * len(heads)]
+    for (personality, writing), expected in TABLE.items():
+        site = "rows and a document" if writing is FLOWSHEET else "as it comes"
+        many = [str(expected.record.get(kind, "–")) for kind in KINDS]
+        lines.append([f"`{personality}`", site, *many, str(expected.state)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def test_the_page_shows_this_table() -> None:
+    assert documented() in PAGE.read_text(encoding="utf-8"), documented()
+
+
 class Watch:
     """What has come into the record since, past whatever the EHR lets anyone search."""
 

@@ -1,0 +1,47 @@
+"""What a response answers, so that two copies of it can be compared whatever an EHR adds, drops or words otherwise."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Answered = tuple[tuple[str, tuple[str, ...]], ...]
+
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_PARTS = {"valueCoding": ("system", "code"), "valueQuantity": ("value", "system", "code")}
+
+
+def answers_in(body: bytes) -> Answered | None:
+    """Give each question's answers in their order, without texts, displays and other descriptions; None if unreadable."""
+    try:
+        return tuple(sorted(_walk(_decoder.decode(body).get("item"))))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
+        return None
+
+
+def _walk(items: Any) -> list[tuple[str, tuple[str, ...]]]:
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for item in items or ():
+        answers = item.get("answer") or ()
+        if answers:
+            found.append((str(item.get("linkId")), tuple(_plain(each) for each in answers)))
+        found += _walk(item.get("item"))
+        for answer in answers:
+            found += _walk(answer.get("item"))
+    return found
+
+
+def _plain(answer: dict[str, Any]) -> str:
+    kind = next((each for each in answer if each.startswith("value")), None)
+    if kind is None:
+        return f"none {answer.get('extension')}"
+    value = answer[kind]
+    if kind in _PARTS:
+        return f"{kind} {[_number(value.get(part)) for part in _PARTS[kind]]}"
+    return f"{kind} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"{Decimal(value).normalize():f}"
+    return str(value)
