@@ -62,6 +62,7 @@ def list_all(config: Path, site: str | None, limit: int, *, everything: bool, as
 
 def retry(config: Path, site: str, reference: str) -> None:
     """Take one that was set aside up again; NotFound if there is none."""
+    configure_logs()
     settings = read_settings(config)
     _searched(settings, site)
     look = asyncio.run(_retry(settings, site, reference))
