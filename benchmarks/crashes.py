@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.crashes [--submissions N] [--kills N] [--workers N] [--minutes N] [--senders N] [--life S]
 With workers it runs on a PostgreSQL of its own: one serving process and so many that only deliver, any of which is killed.
-Without, on SQLite with full synchronisation. A process is killed one to S seconds after the last one killed serves again. Exit status 1 if a response was lost, doubled or out of order,
-if an audit entry is missing, or if `rapport audit verify` finds anything afterwards.
+Without, on SQLite with full synchronisation. A process is killed one to S seconds after the last one killed serves
+again, until all is sent. Exit status 1 if a response was lost, doubled or out of order, if an audit entry is missing, or if `rapport audit verify` finds anything afterwards.
 The EHR answers every third write with a fault: a reset before or after it was done, an HTTP 500 after it was done, half
 an answer, 503, 429.
 """
