@@ -130,6 +130,8 @@ async def look_again(
 ) -> RedirectResponse:
     """Look again at a response that the EHR collected and that was set aside."""
     check_csrf(rapport, found, csrf)
+    if not reference.startswith("QuestionnaireResponse/"):
+        raise Invalid("No response is named.", "Go back to the list and press the button beside one.")
     about = f"{rapport.settings.sites[found.site].base}/{reference}"
     entry = rapport.trail.entry(Kind.RESPONSE_RETRIED, actor_of(found), site=found.site, about=(about,))
     try:
