@@ -18,8 +18,13 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def resolve(site: Site, address: str, what: str) -> str:
-    """Make an address that discovery named absolute and check it; `what` names it in AddressRefused."""
-    return check_address(site, str(read_address(address, f"{site.base}/")), what)
+    """Make an address that discovery named absolute and check it; `what` names it in AddressRefused.
+
+    An absolute one stays as it is written: servers compare the audience of an assertion with their own spelling.
+    """
+    base = f"{site.base}/"
+    absolute = urljoin(base, address) if read_address(address, base).host else ""
+    return check_address(site, absolute, what)
 
 
 def read_address(address: str, base: str = "") -> httpx.URL:
