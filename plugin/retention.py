@@ -109,13 +109,17 @@ class _Find:
                 t.note_delivery.c.note == t.note.c.id, t.note_delivery.c.state == DeliveryState.DELIVERED
             ),
         )
-        attempts = sa.select(t.attempt.c.id).where(t.attempt.c.response.in_(delivered))
-        versions = sa.select(t.revision.c.id).where(t.revision.c.response.in_(delivered))
+
+        def hanging(table: sa.Table) -> list[object]:
+            query = sa.select(table.c.id).where(table.c.response.in_(delivered))
+            return list(self.connection.execute(query).scalars())
+
         return {
             "response": delivered,
             "delivery": delivered,
-            "attempt": list(self.connection.execute(attempts).scalars()),
-            "revision": list(self.connection.execute(versions).scalars()),
+            "attempt": hanging(t.attempt),
+            "revision": hanging(t.revision),
+            "rescoring": hanging(t.rescoring),
             "invitation": self._keys(t.invitation.c.id, t.invitation.c.id.in_(invitations)),
             "note": notes,
             "note_delivery": notes,
