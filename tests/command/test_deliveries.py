@@ -108,7 +108,7 @@ def test_a_refused_one_is_tried_again_and_the_trail_says_who_asked(place: Place)
     assert (row.state, row.attempts) == ("unknown", 3)
     assert row.due <= datetime.now(UTC)
     (entry,) = place.trail()
-    assert entry["subtype"][0]["code"] == "delivery-retried"
+    assert entry["subtype"][-1]["code"] == "delivery-retried"
     assert entry["entity"][0]["what"]["reference"] == "QuestionnaireResponse/refused"
     assert "at the command line" in json.dumps(entry["agent"])
 
