@@ -189,7 +189,7 @@ def test_two_patients_in_two_tabs_never_mix_and_the_old_tab_says_whose_it_is(
         first, second = context.new_page(), context.new_page()
         amara = open_rapport(first, demonstration, AMARA)
         mateo = open_rapport(second, demonstration, MATEO)
-        expect(mateo.get_by_role("radio", name="Mateo Ríos Delgado")).to_be_visible()
+        expect(mateo.get_by_role("button", name="Hand over to Mateo Ríos Delgado")).to_be_visible()
         first.bring_to_front()
         expect(amara.get_by_text("This page is still of Amara Okafor")).to_be_visible()
         first.screenshot(path=pictures / "old-tab.png")
