@@ -38,15 +38,13 @@ from plugin.pages.staff import (
     render_examination,
     render_installation,
 )
-from plugin.roles import Role
-from plugin.routes.desk import frame
+from plugin.routes.desk import AdministratorsDesk, Csrf, frame
 from plugin.routes.state import (
     CurrentRapport,
     Rapport,
     actor_of,
     check_csrf,
     check_origin,
-    desk_for,
     request_line,
 )
 from plugin.stock import describe_left_out
@@ -54,8 +52,6 @@ from plugin.writing import DEFAULT_WRITING
 
 router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
 
-AdministratorsDesk = Annotated[Desk, Depends(desk_for(Role.ADMINISTRATOR))]
-Csrf = Annotated[str, Form(max_length=200)]
 
 _NOT_IN_RECORD = tuple(state for state in DeliveryState if state is not DeliveryState.DELIVERED)
 _FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)

@@ -32,8 +32,7 @@ from plugin.errors import Forbidden, Invalid, NotFound
 from plugin.ledger import SealBroken
 from plugin.pages.auditing import SearchPage, Sought, instrument_name, render_search
 from plugin.pages.chain import ChainPage, Compared, Reviewed, render_chain
-from plugin.roles import Role
-from plugin.routes.desk import frame
+from plugin.routes.desk import AuditorsDesk, Csrf, frame
 from plugin.routes.state import (
     CurrentRapport,
     CurrentSession,
@@ -41,15 +40,12 @@ from plugin.routes.state import (
     actor_of,
     check_csrf,
     check_origin,
-    desk_for,
 )
 from plugin.transparency import LogSigner, Tiles
 from plugin.writing import DEFAULT_WRITING
 
 router = APIRouter(prefix="/desks/{desk}/audit", dependencies=[Depends(check_origin)])
 
-AuditorsDesk = Annotated[Desk, Depends(desk_for(Role.AUDITOR))]
-Csrf = Annotated[str, Form(max_length=200)]
 Typed = Annotated[str, Form(max_length=400)]
 
 LONGEST_COMPARISON = 25.0  # seconds that somebody waits for an EHR

@@ -1,8 +1,9 @@
 """The desk: where people land whom the site gives a role beyond one patient, and the frame of their pages."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Form, Header
 from fastapi.responses import HTMLResponse
 
 from plugin.access.desks import Desk
@@ -14,6 +15,30 @@ from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for, l
 router = APIRouter(prefix="/desks/{desk}")
 
 AnyDesk = Annotated[Desk, Depends(desk_for(*STAFF))]
+AdministratorsDesk = Annotated[Desk, Depends(desk_for(Role.ADMINISTRATOR))]
+AuditorsDesk = Annotated[Desk, Depends(desk_for(Role.AUDITOR))]
+Csrf = Annotated[str, Form(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodForm:
+    """What a form that asks about a period brings, as typed."""
+
+    first: str
+    last: str
+    why: str
+
+
+def period_form(
+    first: Annotated[str, Form(max_length=10)] = "",
+    last: Annotated[str, Form(max_length=10)] = "",
+    why: Annotated[str, Form(max_length=300)] = "",
+) -> PeriodForm:
+    """Read such a form."""
+    return PeriodForm(first, last, why.strip())
+
+
+AskedPeriod = Annotated[PeriodForm, Depends(period_form)]
 
 _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
     Role.RESEARCHER: (("research", N_("Research export")),),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Form, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 from starlette.background import BackgroundTask
@@ -23,8 +23,8 @@ from plugin.errors import Forbidden, Invalid
 from plugin.exports import Exporter, Period
 from plugin.ledger import tables as t
 from plugin.pages.auditing import ExportsPage, LogPage, render_exports, render_log
-from plugin.routes.auditing import AuditorsDesk, Csrf, prover_of
-from plugin.routes.desk import frame
+from plugin.routes.auditing import prover_of
+from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.reviewing import quarter_of
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
 from plugin.transparency import CheckpointInvalid, LogSigner, Tiles
@@ -74,10 +74,8 @@ async def exports(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
 async def export_period(
     found: AuditorsDesk,
     rapport: CurrentRapport,
+    typed: AskedPeriod,
     csrf: Csrf = "",
-    first: Annotated[str, Form(max_length=10)] = "",
-    last: Annotated[str, Form(max_length=10)] = "",
-    why: Annotated[str, Form(max_length=300)] = "",
 ) -> Response:
     """Give what `rapport audit export` writes, of this site alone, as one archive. In the trail before it is written."""
     check_csrf(rapport, found, csrf)
@@ -86,9 +84,8 @@ async def export_period(
             "An export holds single answers, which this site does not let auditors see.",
             "Ask an operator for one (rapport audit export), or for auditors_see_answers in the site's settings.",
         )
-    period = _period(first, last)
-    reason = why.strip()
-    if len(reason) < 3:
+    period = _period(typed.first, typed.last)
+    if len(typed.why) < 3:
         raise Invalid("There is no reason.", "Go back and say in a few words whom or what it is for.")
     many = await rapport.reading.read(lambda c: _count(c, found.site, period))
     if many > MOST_EXPORTED:
@@ -96,7 +93,7 @@ async def export_period(
             f"{many} administrations were received in this period; a page gives {MOST_EXPORTED} at most.",
             "Choose a shorter period, or have an operator run rapport audit export.",
         )
-    said = f"Export of {period.first} to {period.last} (UTC): {reason}"
+    said = f"Export of {period.first} to {period.last} (UTC): {typed.why}"
     entry = rapport.trail.entry(Kind.EXPORTED, actor_of(found), site=found.site, reason=said)
     await rapport.ledger.record(entry)
     folder = Path(tempfile.mkdtemp(prefix="rapport-export-"))

@@ -40,8 +40,8 @@ from plugin.pages.auditing import (
     render_review,
     render_reviews,
 )
-from plugin.routes.auditing import AuditorsDesk, Csrf, prover_of, titles_of
-from plugin.routes.desk import frame
+from plugin.routes.auditing import prover_of, titles_of
+from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
 
 router = APIRouter(prefix="/desks/{desk}/reviews", dependencies=[Depends(check_origin)])
@@ -67,18 +67,16 @@ async def reviews(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
 async def draw_review(
     found: AuditorsDesk,
     rapport: CurrentRapport,
+    typed: AskedPeriod,
     csrf: Csrf = "",
-    first: Annotated[str, Form(max_length=10)] = "",
-    last: Annotated[str, Form(max_length=10)] = "",
     asked: Annotated[int, Form()] = 30,
     seed: Annotated[str, Form(max_length=64)] = "",
-    why: Annotated[str, Form(max_length=300)] = "",
 ) -> Response:
     """Draw a sample; the seed is thrown here if none is given."""
     check_csrf(rapport, found, csrf)
     chosen = seed.strip() or secrets.token_hex(8)
     try:
-        period = Period.parse(first, last)
+        period = Period.parse(typed.first, typed.last)
         check_asked(chosen, asked)
     except Invalid as problem:
         page = await _list(
@@ -93,13 +91,13 @@ async def draw_review(
         return HTMLResponse(render_reviews(page), status_code=422)
     actor = actor_of(found)
     by = actor.reference or actor.display or ""
-    review = Review(new_id(), found.site, period, chosen, asked, drawn, why.strip(), rapport.clock(), by)
+    review = Review(new_id(), found.site, period, chosen, asked, drawn, typed.why, rapport.clock(), by)
     entry = rapport.trail.entry(
         Kind.REVIEW_DRAWN,
         actor,
         site=found.site,
         about=(f"urn:uuid:{review.id}",),
-        reason=why.strip() or None,
+        reason=typed.why or None,
         details=(
             ("review", review.id),
             ("seed", chosen),
