@@ -10,6 +10,7 @@ Run: python -m benchmarks.fuzz [--count 1000000] [--seconds 3600] [--processes 2
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import multiprocessing
@@ -24,10 +25,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import structlog
+import uvloop
 
 from plugin.access.invitations import InvitationState
 from plugin.ledger import tables as t
@@ -38,9 +40,9 @@ from tests.altering import ODD_TEXT, alter, alter_bytes
 from tests.asgi import Asked, ask, headers
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_bad_input import app_token
-from tests.product.test_cds_hooks import CLIENT, call, chart, token
+from tests.product.test_cds_hooks import CLIENT, call, chart, key_of, token
 from tests.product.test_remote import make_link, secret_of
-from tests.product.world import CDS, EHR, RAPPORT, World, run_world
+from tests.product.world import CDS, EHR, RAPPORT, Hosts, World, run_world
 
 AT_ONCE = 12
 WARM = 0.2  # of a run, before memory is looked at for the first time
@@ -127,21 +129,44 @@ async def send(app: Any, sample: Sample) -> int:
 
 
 class Between(httpx.AsyncBaseTransport):
-    """Stands between Rapport and the EHR, and alters an answer when it is told to."""
+    """Stands between Rapport and the EHR, and alters an answer when it is told to.
 
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+    What the EHR says of the one good token of the samples is remembered: Rapport asks for every request anew, and the
+    sandbox, which is not what is looked at here, would take half of the time.
+    """
+
+    def __init__(self, inner: Hosts, good: str) -> None:
         self.inner = inner
         self.chance: random.Random | None = None
+        self._good = good.encode()
+        self._worth: httpx.Response | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a request on, and half of the answers altered back."""
-        response = await self.inner.handle_async_request(request)
+        if self.chance is None and self._asks_of_good(request):
+            if self._worth is None:
+                self._worth = await self._pass_on(request)
+                await self._worth.aread()
+            known = self._worth
+            return httpx.Response(
+                known.status_code, headers=known.headers, content=known.content, request=request
+            )
+        response = await self._pass_on(request)
         if self.chance is None or self.chance.random() < 0.5:
             return response
         altered = alter(self.chance, await response.aread())
         kept = [each for each in response.headers.multi_items() if each[0] != "content-length"]
         status = self.chance.choice((response.status_code,) * 8 + (200, 404, 429, 500))
         return httpx.Response(status, headers=kept, content=altered, request=request)
+
+    def _asks_of_good(self, request: httpx.Request) -> bool:
+        if not request.url.path.endswith("/introspect"):
+            return False
+        return parse_qs(request.content).get(b"token") == [self._good]
+
+    async def _pass_on(self, request: httpx.Request) -> httpx.Response:
+        self.inner.seen.clear()  # the tests' list of what was asked would hold every request to the end
+        return await self.inner.handle_async_request(request)
 
 
 # --- samples
@@ -289,10 +314,11 @@ async def prepare(world: World) -> Field:
         ],
         "bundle": [Sample("bundle", "POST", "/r4", (), fhir, extracted.content, to_ehr=True)],
     }
-    between = Between(world.hosts)
+    between = Between(world.hosts, access)
     world.rapport.state.rapport.http._transport = between
     world.rapport.state.rapport.worker.stop()
-    return Field(world, between, samples, lambda: token(world))
+    signing = key_of(world)  # reading an RSA key checks its primes, which takes longer than the call
+    return Field(world, between, samples, lambda: token(world, signing))
 
 
 WEIGHTS = {
@@ -367,6 +393,8 @@ class Run:
         """Fuzz until all are sent or the time is over."""
         async with run_world(folder, cds=CLIENT) as world:
             place = await prepare(world)
+            gc.collect()
+            gc.freeze()  # what stays to the end need not be looked through again and again
             left = iter(range(self.count))
             await asyncio.gather(*(self._work(place, left) for _ in range(AT_ONCE)))
             # By itself: others must not see the altered answers of the EHR.
@@ -415,7 +443,7 @@ def work_in_process(arguments: tuple[int, int, int, float]) -> Outcome:
     number, seed, count, seconds = arguments
     memory_folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory_folder) as folder:
-        return asyncio.run(Run(number, seed, count, seconds).fuzz(Path(folder)))
+        return uvloop.run(Run(number, seed, count, seconds).fuzz(Path(folder)))
 
 
 def main() -> None:

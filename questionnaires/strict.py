@@ -5,8 +5,9 @@ import re
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 import msgspec
 
@@ -24,6 +25,7 @@ _PARTED_KEYS = (b" :", b"\n:", b"\t:", b"\r:")
 _KEY = re.compile(rb'"\s*:')
 # FHIR's string: no characters below 32 but tab, line feed and carriage return. JSON lets the others in as escapes only.
 _ESCAPED_CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -81,7 +83,14 @@ def find_blemishes(data: bytes, kind: object, root: str) -> list[Blemish]:
         return [Blemish("structure", root, f"Byte {error.start} is not UTF-8", "Send the JSON as UTF-8")]
     except ValueError as error:
         return [Blemish("structure", root, f"The JSON is broken: {error}", "Send well-formed JSON")]
-    return list(_look(tree, kind, root, None, 0))
+    return [_tellable(each) for each in _look(tree, kind, root, None, 0)]
+
+
+def _tellable(blemish: Blemish) -> Blemish:
+    """Make text of what repeats halves of surrogate pairs, which JSON can escape and nothing can write."""
+    link_id = blemish.link_id and _HALF.sub("\ufffd", blemish.link_id)
+    path, found = (_HALF.sub("\ufffd", each) for each in (blemish.path, blemish.found))
+    return replace(blemish, path=path, found=found, link_id=link_id)
 
 
 def _refuse_constant(name: str) -> object:
@@ -140,7 +149,7 @@ def _look_at_struct(
     own = given.get("linkId")
     link_id = own if isinstance(own, str) else link_id
     found = [*_doubled(value, path, link_id)]
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     for key, each in given.items():
         if key in fields:
             found.extend(_look(each, fields[key].type, f"{path}.{_element(key)}", link_id, depth + 1))
@@ -153,6 +162,11 @@ def _look_at_struct(
             message = f"“{field.encode_name}” is missing"
             found.append(Blemish("required", f"{path}.{field.encode_name}", message, "Add it", link_id))
     yield from found or _look_at_whole(value, kind, path, link_id)
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _look_at_whole(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, cast
 
 from joserfc.errors import JoseError
@@ -50,7 +51,12 @@ class SigningKey:
 
     def private_key(self) -> RSAKey | ECKey:
         """Give the key in the form that signs."""
-        return _KEY_TYPES[self.alg].import_key(json.loads(self.jwk))
+        return _read_once(self.alg, self.jwk)
+
+
+@lru_cache(maxsize=16)  # reading an RSA key checks its primes: tens of milliseconds, at every assertion
+def _read_once(alg: Algorithm, jwk: str) -> RSAKey | ECKey:
+    return _KEY_TYPES[alg].import_key(json.loads(jwk))
 
 
 def generate_key(alg: Algorithm) -> SigningKey:

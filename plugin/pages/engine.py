@@ -37,6 +37,7 @@ def _environment(language: str) -> Environment:
         loader=PackageLoader("plugin.pages", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        auto_reload=False,  # the templates come with the package
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

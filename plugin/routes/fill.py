@@ -99,7 +99,7 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
 AnyInvitation = Annotated[Invitation, Depends(invitation)]
 
 
-def way_back(request: Request) -> str | None:
+async def way_back(request: Request) -> str | None:
     """Give the path by which this device goes back to the clinician; None if it is not the clinician's."""
     path: str | None = getattr(request.state, "way_back", None)
     return path

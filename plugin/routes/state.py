@@ -1,7 +1,7 @@
 """What every handler works with, and who is asking: the dependencies of the routes."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -65,8 +65,8 @@ class Rapport:
         self.ledger.close()
 
 
-def installation(request: Request) -> Rapport:
-    """Give the installation that `create_app` wired."""
+async def installation(request: Request) -> Rapport:
+    """Give the installation that `create_app` wired. Like every dependency a coroutine: others wait for a thread."""
     found: Rapport = request.app.state.rapport
     return found
 
@@ -151,10 +151,10 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
 CurrentDesk = Annotated[Desk, Depends(own_desk)]
 
 
-def desk_for(*roles: Role) -> Callable[[Desk], Desk]:
+def desk_for(*roles: Role) -> Callable[[Desk], Awaitable[Desk]]:
     """Make a dependency that gives the desk to people with one of these roles; Forbidden to others."""
 
-    def check(found: CurrentDesk) -> Desk:
+    async def check(found: CurrentDesk) -> Desk:
         if not found.roles & set(roles):
             raise Forbidden(
                 f"This page is for the role {' or '.join(roles)}, which the site's settings do not give you.",
@@ -180,7 +180,7 @@ def check_csrf(rapport: Rapport, launch: Launch | Desk, given: str) -> None:
         )
 
 
-def check_origin(request: Request, rapport: CurrentRapport) -> None:
+async def check_origin(request: Request, rapport: CurrentRapport) -> None:
     """Forbidden for a writing request that another site's page sent; a launch leads to our pages from the EHR's."""
     if request.method in {"GET", "HEAD"}:
         return

@@ -36,11 +36,17 @@ def key_of(world: World) -> RSAKey:
     return RSAKey.import_key(json.loads(row["jwk"]))
 
 
+def kid_of(world: World) -> str:
+    with world.ehr.state.store.database.transaction() as connection:
+        row = connection.execute("SELECT jwk FROM signing_key").fetchone()
+    return str(json.loads(row["jwk"])["kid"])
+
+
 def token(world: World, key: Any = None, alg: str = "RS256", **claims: Any) -> str:
     now = int(world.clock().timestamp())
     said = {"iss": f"{EHR}/r4", "aud": CDS, "iat": now, "exp": now + 120, "jti": str(uuid.uuid4()), **claims}
     used = key or key_of(world)
-    header = {"alg": alg, "typ": "JWT", "kid": key_of(world).kid or ""}
+    header = {"alg": alg, "typ": "JWT", "kid": kid_of(world)}
     return jwt.encode(header, {k: v for k, v in said.items() if v is not None}, used, algorithms=[alg])
 
 

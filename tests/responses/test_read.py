@@ -25,6 +25,16 @@ def issues_of(data: bytes) -> tuple[Issue, ...]:
     return caught.value.issues
 
 
+@pytest.mark.parametrize("place", ["linkId", "valueString", "\\ud800"])
+def test_half_of_a_surrogate_pair_is_told_in_words_that_can_be_written(build: Build, place: str) -> None:
+    broken = b'{"%s": "\\ud800", "linkId": "again", "answer": [null]}' % place.encode()
+    data = build().replace(b'"item":[', b'"item":[' + broken + b",", 1)
+    assert broken in data
+    for issue in issues_of(data):
+        told = "".join((issue.message, issue.remedy, issue.expression or "", issue.link_id or ""))
+        assert told.encode()
+
+
 def test_a_response_is_read_with_who_when_and_for_whom(build: Build) -> None:
     response = read_response(build())
     assert response.questionnaire.endswith("rapport-checkin-child|1.0.0")
