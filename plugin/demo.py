@@ -140,7 +140,7 @@ scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crus", "patient/Observation.crus", "patient/Provenance.c",
-  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Practitioner.r", "messaging/ui",
+  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Patient.rs", "user/Practitioner.rs", "messaging/ui",
 ]
 show_medication = true
 backend_scopes = {json.dumps(_BACKEND)}

@@ -93,8 +93,9 @@ def create_app(
         async with notifier.running():
             yield
 
+    fhir_server = FhirServer(store, settings.base_url, clock, personality)
     fhir = create_fhir_app(
-        FhirServer(store, settings.base_url, clock, personality),
+        fhir_server,
         Exports(store, clock, personality),
         subscriptions,
         server.find_access,
@@ -111,7 +112,7 @@ def create_app(
         Route("/r4/{path:path}", fhir),
         Route("/auth/{path:path}", auth),
     ]
-    cards = Cards(settings, records, directory, clock, http)
+    cards = Cards(settings, records, fhir_server.searcher, clock, http)
     add_pages(app, settings, directory, launches, pages, log, cards)
     add_fault_pages(app, settings, pages, faults, personality)
     return app

@@ -3,21 +3,28 @@
 https://cds-hooks.org/specification/2.0/
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 from joserfc import jwt
 
-from sandbox_ehr.directory import Clinician, Directory, Person
+from sandbox_ehr.directory import Clinician, Person
+from sandbox_ehr.errors import SandboxError
+from sandbox_ehr.fhir.access import Access
 from sandbox_ehr.fhir.json_text import JsonObject
+from sandbox_ehr.fhir.parameters import PARAMETERS
+from sandbox_ehr.fhir.search import Searcher
 from sandbox_ehr.oauth.records import Records
+from sandbox_ehr.scopes import parse_scopes
 from sandbox_ehr.settings import Clock, SandboxSettings
 
 _LIFE = 120  # seconds of a token
-_MOST_ENCOUNTERS = 200
+_TOKEN = re.compile(r"\{\{context\.(\w+)\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +47,14 @@ class Cards:
         self,
         settings: SandboxSettings,
         records: Records,
-        directory: Directory,
+        searcher: Searcher,
         clock: Clock,
         http: Callable[[], httpx.AsyncClient] | None = None,
     ) -> None:
         self._settings = settings
         self._records = records
-        self._directory = directory
+        self._searcher = searcher
+        self._templates: dict[str, dict[str, str]] = {}
         self._clock = clock
         self._http = http or (lambda: httpx.AsyncClient(timeout=2))
 
@@ -54,7 +62,7 @@ class Cards:
         """Ask every service about a chart; one that fails is left out, as in any EHR."""
         found: list[CardRow] = []
         for service in self._settings.cds_services:
-            body = self._call(clinician, person)
+            body = await self._call(clinician, person, service)
             answer = await self._post(service, body)
             found += [_row(each, service) for each in _objects((answer or {}).get("cards"))]
         return tuple(found)
@@ -66,8 +74,7 @@ class Cards:
             told: JsonObject = {"feedback": [{"card": card, "outcome": outcome, "outcomeTimestamp": stamp}]}
             await self._post(f"{service}/feedback", told)
 
-    def _call(self, clinician: Clinician, person: Person) -> JsonObject:
-        visits = self._directory.of_patient("Encounter", person.id, "date", _MOST_ENCOUNTERS)
+    async def _call(self, clinician: Clinician, person: Person, service: str) -> JsonObject:
         context: JsonObject = {"userId": f"Practitioner/{clinician.id}", "patientId": person.id}
         if person.visit:
             context["encounterId"] = person.visit.id
@@ -76,15 +83,41 @@ class Cards:
             "hookInstance": str(uuid.uuid4()),
             "fhirServer": self._settings.fhir_base,
             "context": context,
-            "prefetch": {
-                "patient": self._directory.read("Patient", person.id),
-                "encounters": {
-                    "resourceType": "Bundle",
-                    "type": "searchset",
-                    "entry": [{"resource": each} for each in visits],
-                },
-            },
+            "prefetch": await self._prefetch(service, context),
         }
+
+    async def _prefetch(self, service: str, context: JsonObject) -> JsonObject:
+        """Read what a service's list asks for beforehand; what cannot be read is left out."""
+        if service not in self._templates:
+            self._templates[service] = await self._ask_templates(service)
+        of_patient = Access(parse_scopes("patient/*.rs"), str(context["patientId"]), "decision support")
+        found: JsonObject = {}
+        for name, template in self._templates[service].items():
+            query = _TOKEN.sub(lambda token: str(context.get(token[1], "")), template)
+            path, _, parameters = query.partition("?")
+            kind, _, wanted = path.partition("/")
+            pairs = parse_qsl(parameters) if parameters else [("_id", wanted)]
+            if kind not in PARAMETERS:
+                continue
+            try:
+                bundle = self._searcher.search(kind, pairs, of_patient, strict=False)
+            except SandboxError:
+                continue
+            entries = _objects(bundle.get("entry"))
+            found[name] = bundle if parameters else entries[0]["resource"] if entries else None
+        return found
+
+    async def _ask_templates(self, service: str) -> dict[str, str]:
+        address, _, name = service.rpartition("/")
+        try:
+            async with self._http() as http:
+                answer = await http.get(address)
+            listed = msgspec.json.decode(answer.content, type=dict[str, object]) if answer.is_success else {}
+        except (httpx.HTTPError, msgspec.DecodeError):
+            return {}
+        asked = next((each for each in _objects(listed.get("services")) if each.get("id") == name), {})
+        templates = asked.get("prefetch")
+        return {key: str(each) for key, each in templates.items()} if isinstance(templates, dict) else {}
 
     async def _post(self, address: str, body: JsonObject) -> JsonObject | None:
         headers = {"Authorization": f"Bearer {self._token(address)}", "Content-Type": "application/json"}

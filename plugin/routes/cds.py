@@ -24,12 +24,13 @@ from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
 from plugin.plan import addresses_of
-from plugin.routes.chart import Chart
+from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import EVERY_SESSION
 from plugin.settings import SitePolicy
 from plugin.trends.contacts import Contacts, read_contacts
+from plugin.trends.history import Point, read_performers, read_points
 from questionnaires import Rater
 
 router = APIRouter(prefix="/sites/{site_id}/cds-services")
@@ -42,6 +43,7 @@ _HOOKS = {
 _PREFETCH = {
     "patient": "Patient/{{context.patientId}}",
     "encounters": "Encounter?patient={{context.patientId}}&_sort=-date&_count=200",
+    "scores": "Observation?patient={{context.patientId}}&category=survey&_sort=-date&_count=200",
 }
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
@@ -118,7 +120,13 @@ async def call(
     accounts = await rapport.ledger.read(
         lambda connection: read_accounts(connection, vault, site_id, patient)
     )
-    cards = cards_of(await _attention(rapport, site_id, policy, asked, accounts), _ids()) if accounts else ()
+    points = _points(rapport, asked)
+    is_measured = bool(accounts or points)
+    cards = (
+        cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids())
+        if is_measured
+        else ()
+    )
     await rapport.ledger.record(
         rapport.trail.entry(
             Kind.CARDS_GIVEN,
@@ -226,8 +234,19 @@ def _check(rapport: Rapport, site_id: str, service: str, asked: _Call) -> None:
         )
 
 
+def _points(rapport: Rapport, asked: _Call) -> tuple[Point, ...]:
+    """Read the scores that the EHR sent along; each with who gave it, where the record tells."""
+    found = tuple(_resources(asked.prefetch.get("scores"), "Observation"))
+    return read_points(found, read_performers(found), rapport.intake.catalogue)
+
+
 async def _attention(
-    rapport: Rapport, site_id: str, policy: SitePolicy, asked: _Call, accounts: tuple[Account, ...]
+    rapport: Rapport,
+    site_id: str,
+    policy: SitePolicy,
+    asked: _Call,
+    accounts: tuple[Account, ...],
+    points: tuple[Point, ...],
 ) -> Attention:
     contacts = read_contacts(_resources(asked.prefetch.get("encounters"), "Encounter"))
     norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
@@ -238,8 +257,9 @@ async def _attention(
         contact=None,
         virtual=None,
         session=None,
-        points=(),
-        unread=("the record's own scores",),  # so that the ledger's are taken
+        # Two caregivers in one line would look like a fall: only what has its rater is read.
+        points=tuple(each for each in points if each.respondent),
+        unread=(HISTORY,),  # so that all of the ledger's are taken, too
         contacts=contacts,
     )
     fell: set[str] = set()
@@ -250,7 +270,7 @@ async def _attention(
     return Attention(
         not_delivered=sum(account.state in _WORKED_ON for account in accounts),
         fell=tuple(each.value for each in _ORDER if each in fell),
-        due_from=_due(rapport, policy, contacts, asked.context.encounterId, accounts),
+        due_from=_due(rapport, policy, contacts, asked.context.encounterId, (accounts, points)),
     )
 
 
@@ -259,7 +279,7 @@ def _due(
     policy: SitePolicy,
     contacts: Contacts,
     encounter_id: str | None,
-    accounts: tuple[Account, ...],
+    known: tuple[tuple[Account, ...], tuple[Point, ...]],
 ) -> tuple[str, ...]:
     """Name the raters who answered before and have not in this session, if a form is due in it.
 
@@ -272,12 +292,13 @@ def _due(
     session = contacts.number_of(encounter)
     if session is None and policy.schedule != EVERY_SESSION:
         return ()
-    now = {
-        account.record.rater
-        for account in accounts
-        if account.record.encounter == encounter or account.record.authored.date() == today
-    }
-    before = {account.record.rater for account in accounts} - now
+    accounts, points = known
+    answered = [
+        *((each.record.rater, each.record.encounter, each.record.authored) for each in accounts),
+        *((catalogue.by_id(each.instrument).rater, each.encounter, each.when) for each in points),
+    ]
+    now = {rater for rater, where, when in answered if where == encounter or when.date() == today}
+    before = {rater for rater, _, _ in answered} - now
     return tuple(
         each.value
         for each in _ORDER

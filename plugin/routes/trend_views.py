@@ -14,7 +14,8 @@ from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.pages.words import N_, translations
 from plugin.routes.chart import Chart, Respondent
-from plugin.routes.marks import findings_of, is_read, mark_events
+from plugin.routes import marks
+from plugin.routes.marks import findings_of, mark_events
 from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
 from questionnaires import Catalogue, Instrument, Rater
@@ -46,7 +47,8 @@ def read_trend(
         (account.record.source, account.record.authored) for account in accounts if account.record.voided
     }
     points = [each for each in chart.points if (each.respondent, each.when) not in voided]
-    for account in waiting if chart.points or not (chart.unread or chart.late) else accounts:
+    is_read = chart.has_history and (chart.points or not (chart.unread or chart.late))
+    for account in waiting if is_read else accounts:
         points += [
             point
             for point in points_of(catalogue, account)
@@ -93,7 +95,7 @@ class _Adopted:
             known = norm.statistics
             error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
             series = replace(series, error=error)
-        if is_read(self.interpretation, self.catalogue.by_id(instrument), score):
+        if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):
             series = replace(series, is_read=True, points=mark_events(series, self.interpretation))
         return series
 

@@ -4,12 +4,15 @@
 const main = document.querySelector("main");
 const secret = location.hash.slice(1);
 const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000; // ms
+const LIVES_ON = 9000; // letters; 64 KB may outlive a page
 
-const call = (path, method, body) => fetch(`/fill/${path}`, {
-  method, cache: "no-store", credentials: "same-origin", keepalive: method !== "GET",
-  headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
-  body: body && JSON.stringify(body),
-});
+const call = (path, method, given) => {
+  const body = given && JSON.stringify(given);
+  return fetch(`/fill/${path}`, {
+    method, body, cache: "no-store", keepalive: body?.length < LIVES_ON,
+    headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
+  });
+};
 
 function show(template) {
   main.replaceChildren(template.content.cloneNode(true));
@@ -21,7 +24,7 @@ const screen = (name) => document.querySelector(`template[data-screen=${name}]`)
 
 function showSaved(template, answer) {
   show(template);
-  // Only a path of this server: whatever else comes is no way back.
+  // Only a path of this server is a way back.
   const back = /^\/(?![/\\])/.test(answer.return_url ?? "") ? answer.return_url : null;
   main.querySelectorAll(back ? "[data-here]" : "[data-away]").forEach((part) => { part.hidden = false; });
   if (back) main.querySelector("[data-return]").href = back;
@@ -103,7 +106,7 @@ function begin(form, parts, note) {
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
-  // What this page knows to be answered, or answers itself: the form may be open on a second page, and neither undoes the other.
+  // What this page knows to be answered: the form may be open on a second page, and neither undoes the other.
   const known = new Set(JSON.parse(form.dataset.kept)), changed = new Set();
   const sent = (all) => {
     const now = answers();
@@ -282,7 +285,7 @@ function begin(form, parts, note) {
     const written = [...question.querySelectorAll("[data-field], [data-other]")];
     if (declines) chosen.forEach((option) => { option.checked = false; });
     if (declines) written.forEach((field) => { field.value = ""; });
-    // One answer is allowed: an option and one's own words take each other's place.
+    // An option and one's own words take each other's place.
     if ("other" in target.dataset && target.value.trim()) chosen.forEach((option) => { if (option.type === "radio") option.checked = false; });
     if (target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
@@ -306,7 +309,7 @@ function begin(form, parts, note) {
   addEventListener("beforeunload", (event) => { if (unsaved && !closed) event.preventDefault(); });
   document.addEventListener("visibilitychange", save);
 
-  // Once: what it loads has its own ways from then on.
+  // Once: what it loads has ways of its own.
   form.querySelectorAll("[data-load]").forEach((button) => button.addEventListener("click", async () => {
     try { (await import(button.dataset.load)).begin(form, button); } catch { /* no connection: the form works without */ }
   }, { once: true }));

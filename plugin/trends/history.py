@@ -57,6 +57,11 @@ class _Observation(msgspec.Struct):
     encounter: _Reference | None = None
 
 
+class _Panel(msgspec.Struct):
+    hasMember: tuple[_Reference, ...] = ()  # noqa: N815 -- FHIR's element name
+    performer: tuple[_Reference, ...] = ()
+
+
 class _Response(msgspec.Struct):
     id: str = ""
     source: _Reference | None = None
@@ -72,6 +77,29 @@ def read_sources(responses: Iterable[JsonObject]) -> dict[str, str]:
             continue
         if response.id and response.source and response.source.reference:
             sources[f"QuestionnaireResponse/{response.id}"] = response.source.reference
+    return sources
+
+
+def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:
+    """Map each response's reference to who answered it, by the panels alone: a panel names its performer and its scores."""
+    kept = tuple(observations)
+    performers: dict[str, str] = {}
+    for raw in kept:
+        try:
+            panel = msgspec.convert(raw, _Panel)
+        except msgspec.ValidationError:
+            continue
+        if panel.performer:
+            performers.update({each.reference: panel.performer[0].reference for each in panel.hasMember})
+    sources = {}
+    for raw in kept:
+        try:
+            score = msgspec.convert(raw, _Observation)
+        except msgspec.ValidationError:
+            continue
+        who = performers.get(f"Observation/{score.id}")
+        if who:
+            sources.update({each.reference: who for each in score.derivedFrom})
     return sources
 
 

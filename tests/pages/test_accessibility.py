@@ -147,6 +147,15 @@ def test_nothing_is_cut_off_at_four_times_the_size(page: Page, address: str, pat
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_reasons_for_no_answer_make_the_page_no_wider(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(f"{address}/fill#why")
+    page.locator("[data-forward]").click()
+    page.get_by_role("checkbox", name="No answer").locator("visible=true").check()
+    expect(page.get_by_role("radio", name="It does not fit me").locator("visible=true")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing(browser: Browser, address: str, desk: Desk, state: str, screen: str) -> None:

@@ -102,3 +102,26 @@ def test_declining_takes_every_kind_of_answer_back(page: Page, address: str, des
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     declined = {each.link_id: None for each in samples.KINDS if not each.required}
     assert desk.submissions == [{"away": "true", "days": "3", **declined}]
+
+
+def test_words_are_kept_while_they_are_typed(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds")
+    page.get_by_label("What else?").press_sequentially("We spoke about")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"more": "We spoke about"}
+    expect(page.get_by_label("What else?")).to_be_focused()
+
+
+def test_words_of_any_length_are_kept_and_sent(page: Page, address: str, desk: Desk) -> None:
+    # A browser lets requests of 64 KB in all outlive their page, and refuses larger ones that ask for it.
+    long = "\N{GRINNING FACE}" * 5000
+    open_form(page, address, "kinds")
+    page.get_by_role("radio", name="No", exact=True).check()
+    for label in ("One word for it?", "What else?", "Another answer", "Whom did you meet?"):
+        page.get_by_label(label).fill(long)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    forward(page)
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert list(desk.submissions[0].values()).count(long) == 3
+    assert [long] in desk.submissions[0].values()

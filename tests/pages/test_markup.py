@@ -179,6 +179,11 @@ def test_a_required_question_offers_no_way_to_decline() -> None:
     assert html.count("data-decline") == 1
 
 
+def test_nothing_is_added_to_what_an_instrument_says_of_how_to_answer() -> None:
+    assert "right or wrong" not in pages.render_form(samples.form())
+    assert "right or wrong" in pages.render_form(samples.form(intro=""))
+
+
 def test_the_lock_names_nobody() -> None:
     html = pages.render_lock(samples.LOCK)
     assert "Mia" not in html
@@ -234,7 +239,7 @@ def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("cover.js")) < 4_500
     assert all(
         len(_static(f"{name}.js")) < 5_000
-        for name in ("slider", "conditions", "sharing", "reasons", "gate", "aids")
+        for name in ("slider", "writing", "conditions", "sharing", "reasons", "gate", "aids")
     )
     assert len(_static("patient.js")) < 8_000
 

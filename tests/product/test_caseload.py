@@ -190,6 +190,14 @@ async def test_the_plots_have_words(tmp_path: Path) -> None:
         assert re.search(r"<title id=\"small-1\">Rapport Check-in\. Young person: 14 of 24", page.text)
 
 
+async def test_a_score_that_was_not_computed_has_a_mark_beside_its_name(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara", goal_1=None)
+        page = await caseload(world, "?view=plots")
+        assert "Young person: not computed" in page.text
+        assert 'class="mark hollow"' in page.text
+
+
 async def test_a_clinician_without_the_role_is_refused(tmp_path: Path) -> None:
     roles = RoleBook({f"Practitioner/{FIRST}": frozenset({Role.ADMINISTRATOR})})
     async with run_world(tmp_path, roles=roles) as world:

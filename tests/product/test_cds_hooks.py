@@ -27,6 +27,7 @@ from tests.product.world import CDS, EHR, RAPPORT, World, run_world
 
 CLIENT = CdsClient(f"{EHR}/r4", f"{EHR}/auth/jwks", ("RS256",))
 VISIT = "1001-20260302"
+OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 
 def key_of(world: World) -> RSAKey:
@@ -107,6 +108,81 @@ async def test_the_services_are_found(world: World) -> None:
 async def test_a_chart_without_responses_stays_silent(world: World) -> None:
     people = await world.people()
     assert await cards(world, people["amara"]) == []
+
+
+async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record_has(tmp_path: Path) -> None:
+    section = InterpretationSection(
+        accepted_by="A test",
+        accepted_on=date(2026, 1, 1),
+        instruments=("rapport-checkin-child",),
+        rupture="any",
+        sessions_before=3,
+    )
+    interpretation = build_interpretation(section, tmp_path)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        store = world.ehr.state.store
+        for number, value in enumerate((20, 20, 20, 9)):
+            keep_score(store, f"2026-02-0{number + 1}T09:00:00Z", "Patient/1008", value)
+        page = await chart(world, "freya")
+    assert "a form is due in this session from the young person" in page.text
+    assert "the last rating of the young person fell" in page.text
+
+
+async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path) -> None:
+    section = InterpretationSection(
+        accepted_by="A test",
+        accepted_on=date(2026, 1, 1),
+        instruments=("rapport-checkin-caregiver",),
+        rupture="any",
+        sessions_before=3,
+    )
+    interpretation = build_interpretation(section, tmp_path)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        store = world.ehr.state.store
+        for number, value in enumerate((20, 20, 20)):
+            keep_score(store, f"2026-02-0{number + 1}T09:00:00Z", "RelatedPerson/1008-1", value, "caregiver")
+        keep_score(store, "2026-02-04T09:00:00Z", "RelatedPerson/1008-2", 9, "caregiver")
+        page = await chart(world, "freya")
+    assert "a form is due in this session from the caregiver" in page.text
+    assert "fell" not in page.text
+
+
+def keep_score(store: Any, when: str, who: str, value: float, rater: str = "child") -> None:
+    """Put a total and its panel into the record, as another installation of Rapport would have left them."""
+    system = "https://w3id.org/rapport-fhir/CodeSystem/score"
+    shared = {
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "survey"}]}],
+        "subject": {"reference": "Patient/1008"},
+        "effectiveDateTime": when,
+    }
+    response = store.create(
+        {
+            "resourceType": "QuestionnaireResponse",
+            "questionnaire": f"https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-{rater}",
+            "status": "completed",
+            "subject": {"reference": "Patient/1008"},
+            "source": {"reference": who},
+            "authored": when,
+        }
+    )
+    score = store.create(
+        {
+            **shared,
+            "code": {"coding": [{"system": system, "code": f"rapport-checkin-{rater}-total"}]},
+            "valueQuantity": {"value": value},
+            "derivedFrom": [{"reference": response.reference}],
+        }
+    )
+    store.create(
+        {
+            **shared,
+            "code": {"text": "Rapport Check-in"},
+            "performer": [{"reference": who}],
+            "hasMember": [{"reference": score.reference}],
+        }
+    )
 
 
 async def test_who_answered_before_and_not_in_this_session_is_due(world: World) -> None:
