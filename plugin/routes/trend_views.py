@@ -13,8 +13,8 @@ from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.pages.words import N_, translations
-from plugin.routes.chart import Chart, Respondent
 from plugin.routes import marks
+from plugin.routes.chart import Chart, Respondent
 from plugin.routes.marks import findings_of, mark_events
 from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
