@@ -2,7 +2,8 @@
 
 The ledger is filled in bulk with what submit and the worker store for each administration (a sealed response with its scores
 and Provenance, a delivery, an attempt, two entries of the trail, four leaves), with real digests, seals, tiles and checkpoint,
-so that `verify` finds nothing. It runs as a process of its own. Run: python -m benchmarks.audit_verify [administrations ...]
+so that `verify` finds nothing. It runs as a process of its own; two others build the rows. What it fills lies where temporary
+files do (`TMPDIR`): 23 GB for a million. Run: python -m benchmarks.audit_verify [administrations ...]
 """
 
 import base64
@@ -16,12 +17,16 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.engine import Connection
 
@@ -37,15 +42,17 @@ from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Subject
 from plugin.responses import check_response, read_response
 from plugin.responses.build import build_response
-from plugin.scores import compile_key, compute
+from plugin.scores import Key, compile_key, compute
 from plugin.settings import read_settings
 from plugin.transparency import LogSigner, Tiles
-from questionnaires import load_catalogue, walk
+from questionnaires import Instrument, load_catalogue, walk
 
 FORM = "rapport-checkin-child"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 EACH_PATIENT = 20  # sessions
-BATCH = 1000  # administrations a transaction
+BATCH = 1024  # administrations a transaction: their leaves fill tiles, so that none is written twice
+BUILDERS = 2  # processes
+AUDIT_ENTRIES, LEAVES = 2, 4  # of each administration
 CONFIGURATION = """
 [server]
 base_url = "https://rapport.invalid"
@@ -72,21 +79,24 @@ class Open(Vault):
 
 
 @dataclass
-class Filler:
-    """Builds rows as they are stored, in batches."""
+class Builder:
+    """Builds the rows of administrations from `first` on as they are stored, with the keys that they have in the ledger."""
 
     vault: Vault
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    instrument: Instrument
+    key: Key
+    first: int
     trail: Trail = field(init=False)
     now: datetime = BEGIN
     rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in _TABLES})
-    numbers: dict[str, int] = field(default_factory=lambda: {"audit": 0, "attempt": 0, "leaf": 0})
+    numbers: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.chance = random.Random(self.first)
         self.trail = Trail("https://rapport.invalid", lambda: self.now)
-        self.instrument = next(each for each in load_catalogue().all() if each.id == FORM)
-        self.key = compile_key(self.instrument)
         self.plain = Open([bytes(32)])
+        first = self.first
+        self.numbers = {"audit": AUDIT_ENTRIES * first, "attempt": first, "leaf": LEAVES * first}
 
     def add(self, number: int) -> None:
         """Build one administration: received, scored, delivered."""
@@ -123,16 +133,6 @@ class Filler:
         self.rows["delivery"].append(
             delivery | {"failures": 0, "detail": "", "delivered": self.now, "locations": locations}
         )
-
-    def write(self, connection: Connection, tiles: Tiles) -> None:
-        """Insert what was built, and publish its leaves."""
-        for name, table in _TABLES.items():
-            connection.execute(table.insert(), self.rows[name])
-        leaves = self.rows["log_leaf"]
-        begin = self.numbers["leaf"] - len(leaves)
-        tiles.append(begin, [bytes(each["entry"]) for each in leaves])  # type: ignore[call-overload]  # of a row
-        for each in self.rows.values():
-            each.clear()
 
     def _answers(self, patient: str) -> tuple[str, bytes]:
         response = str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
@@ -274,19 +274,53 @@ def fill(folder: Path, environment: dict[str, str], size: int) -> None:
     settings = read_settings(folder / "rapport.toml")
     engine, tiles = open_database(settings.database), Tiles(settings.log_folder)
     prepare(engine)
-    filler = Filler(Vault(settings.vault_keys))
-    for begin in range(0, size, BATCH):
-        for number in range(begin, min(begin + BATCH, size)):
-            filler.add(number)
-        with engine.connect() as connection, connection.execution_options(writing=True).begin():
-            filler.write(connection, tiles)
-    leaves = filler.numbers["leaf"]
+    leaves = 0
+    with engine.connect() as connection:
+        _at_ease(connection)
+        for rows in built(settings.vault_keys, size):
+            with connection.begin():
+                for name, table in _TABLES.items():
+                    connection.execute(table.insert(), rows[name])
+            tiles.append(leaves, [bytes(each["entry"]) for each in rows["log_leaf"]])  # type: ignore[call-overload]  # of a row
+            leaves += len(rows["log_leaf"])
     signer = LogSigner(settings.log_name, settings.log_key)
     tiles.write_checkpoint(signer.sign(leaves, tiles.root(leaves)))
-    with engine.connect() as connection:
-        connection.execute(sa.text("COMMIT"))
-        connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
     engine.dispose()
+
+
+def _at_ease(connection: Connection) -> None:
+    """Let SQLite write without a journal: a ledger that is being filled need not outlive a crash. The file is the same."""
+    driver = connection.connection.cursor()
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
+        driver.execute(f"PRAGMA {pragma}")
+    driver.close()
+
+
+def built(vault_keys: Sequence[bytes], size: int) -> Iterator[dict[str, list[Row]]]:
+    """Give the rows of all administrations, batch after batch, built by other processes a few batches ahead."""
+    waiting: deque[Future[dict[str, list[Row]]]] = deque()
+    with ProcessPoolExecutor(BUILDERS, mp_context=get_context("spawn")) as pool:
+        for first in range(0, size, BATCH):
+            waiting.append(pool.submit(build, vault_keys, first, min(BATCH, size - first)))
+            if len(waiting) > 2 * BUILDERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def build(vault_keys: Sequence[bytes], first: int, many: int) -> dict[str, list[Row]]:
+    """Build the rows of some administrations."""
+    builder = Builder(Vault(vault_keys), *form(), first)
+    for number in range(first, first + many):
+        builder.add(number)
+    return builder.rows
+
+
+@cache
+def form() -> tuple[Instrument, Key]:
+    """Load the form that is answered, and compile its key."""
+    instrument = next(each for each in load_catalogue().all() if each.id == FORM)
+    return instrument, compile_key(instrument)
 
 
 def verify(folder: Path, environment: dict[str, str], size: int) -> tuple[float, float]:

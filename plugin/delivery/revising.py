@@ -173,11 +173,17 @@ def open_revision(record: Record, row: Mapping[str, object], vault: Vault) -> Re
         vault.open("results", own_id, row["sealed_results"]),  # type: ignore[arg-type]  # a LargeBinary
         type=StoredResults,
     )
+    body = vault.open("response", own_id, row["sealed_body"])  # type: ignore[arg-type]  # a LargeBinary
+    return later_version(record, row, body, stored.results())
+
+
+def later_version(record: Record, row: Mapping[str, object], body: bytes, results: Results) -> Record:
+    """Give a record as a later version has it: its answers and results opened, the rest from its row."""
     locations = row.get("locations")
     opened = replace(
         record,
-        body=vault.open("response", own_id, row["sealed_body"]),  # type: ignore[arg-type]  # a LargeBinary
-        results=stored.results(),
+        body=body,
+        results=results,
         key_hash=str(row["key_hash"]),
         revision=int(str(row["number"])),
         voided=row["kind"] == RevisionKind.ENTERED_IN_ERROR,

@@ -6,18 +6,21 @@ Reads line by line: memory does not grow with the export. Writes nothing.
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from plugin.audit.leaves import log_entry
+from plugin.delivery.keep import Record
 from plugin.delivery.states import DeliveryState
 from plugin.exports import manifest as m
-from plugin.exports.administrations import Scoring, record_of, score_lines
+from plugin.exports import sheets
+from plugin.exports.administrations import Administration, Scoring, administration_of, score_lines
 from plugin.exports.forms import open_form
 from plugin.exports.reading import Grouped, Lines
 from plugin.exports.rows import Column, Line, NotAsLogged, bytes_of, content_of, instant
+from plugin.scores import Key
 from plugin.transparency import (
     Checkpoint,
     CheckpointInvalid,
@@ -26,7 +29,12 @@ from plugin.transparency import (
     open_checkpoint,
     verify_inclusion,
 )
-from plugin.verify import Finding, Flaw, Progress, recompute
+from plugin.verify import Finding, Flaw, Progress, check_follows, recompute, recompute_again
+from questionnaires import Instrument
+
+# What is done with administrations, and when it was.
+_LATER = {"revisions": "made", "rescorings": "computed", "attempts": "finished"}
+_SHEETS = {kind: sheet for sheet, kind in sheets.LOGGED_AS.items()}
 
 
 @dataclass
@@ -94,9 +102,10 @@ class ExportVerifier:
                 self._scoring[form.content_hash] = opened
 
     def _administrations(self, progress: Progress) -> Iterator[Finding]:
-        names = ("administrations", "scores", "deliveries", "attempts")
+        names = ("administrations", "scores", "deliveries", *_LATER)
         lines = {name: Lines(self.folder, name, self._found) for name in names}
-        scores, deliveries, attempts = (Grouped(lines[name]) for name in names[1:])
+        scores, deliveries = (Grouped(lines[name]) for name in names[1:3])
+        later = {name: Grouped(lines[name]) for name in _LATER}
         before: tuple[str, str] | None = None
         for line in lines["administrations"]:
             progress.responses += 1
@@ -111,37 +120,31 @@ class ExportVerifier:
             self._within(line.get("received"), where)
             own, skipped = scores.take(response)
             self._orphans("scores", skipped)
-            self._scored(line, own, where)
+            done = {name: self._done(name, later[name], response, progress) for name in _LATER}
+            self._scored(line, done["revisions"], done["rescorings"], own, where)
             delivery, skipped = deliveries.take(response)
             self._orphans("deliveries", skipped)
-            tries, skipped = attempts.take(response)
-            self._attempts(tries, progress)
-            for _, others in skipped:
-                self._attempts(others, progress, of_period=True)
-            self._delivered(delivery, tries, where)
+            self._delivered(delivery, done["attempts"], len(done["revisions"]), where)
             yield from self._told()
         for group, name in ((scores, "scores"), (deliveries, "deliveries")):
             self._orphans(name, list(group.rest()))
-        for _, others in attempts.rest():
-            self._attempts(others, progress, of_period=True)
+        for name, group in later.items():
+            for _, others in group.rest():
+                self._done_then(name, others, progress, of_period=True)
         self._count(*lines.values())
         yield from self._told()
 
-    def _scored(self, line: Line, stored: list[Line], where: str) -> None:
+    def _scored(
+        self, line: Line, revisions: list[Line], rescorings: list[Line], stored: list[Line], where: str
+    ) -> None:
         try:
-            record = record_of(line)
-            expected = score_lines(record, self._scoring)
-            if record.key_hash in self._scoring:
-                key, software = self._scoring[record.key_hash], str(line.get("software"))
-                self._found += recompute(record, *key, where, software=software)
+            administration = administration_of(line, revisions, rescorings)
+            expected = list(score_lines(administration, self._scoring))
+            self._versions(administration, [line, *revisions], where)
+            self._again(administration, where)
         except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError):
             self._tell(Flaw.ALTERED, where, "It is no administration any more.")
             return
-        if record.digest != line.get("body_digest"):
-            self._tell(Flaw.ALTERED, where, "The answers do not have the digest that was stored with them.")
-        if record.key_hash not in self._scoring:
-            what = f"The key that scored it ({record.key_hash}) of {record.instrument} is not in the export."
-            self._tell(Flaw.NOT_VERIFIABLE, where, what)
         if len(stored) != len(expected):
             what = f"scores.ndjson has {len(stored)} of it; {len(expected)} are stored."
             self._tell(Flaw.MISMATCH, where, what)
@@ -153,14 +156,60 @@ class ExportVerifier:
                 what = f"scores.ndjson says something else than what is stored: {', '.join(wrong)}."
                 self._tell(Flaw.MISMATCH, f"{where}, {right['score']}", what)
 
-    def _attempts(self, tries: list[Line], progress: Progress, *, of_period: bool = False) -> None:
-        for line in tries:
-            where = f"attempt {line.get('id')} of response {line.get('response')}"
-            self._logged("attempt", line, where, progress)
-            if of_period:
-                self._within(line.get("finished"), where)
+    def _versions(self, administration: Administration, lines: list[Line], where: str) -> None:
+        """Compute every version again, but for one that marks the version before it as entered in error."""
+        earlier: Record | None = None
+        for record, line in zip(administration.versions, lines, strict=True):
+            own = f"{where}, version {record.revision}" if record.revision else where
+            if record.digest != line.get("body_digest"):
+                what = "The answers do not have the digest that was stored with them."
+                self._tell(Flaw.ALTERED, own, what)
+            if earlier is not None:
+                self._found += check_follows(record, earlier, own)
+            earlier = record
+            key = self._key_of(record, own)
+            if key is not None and not record.voided:
+                made = replace(record, received=record.revised or record.received)
+                software, status = str(line.get("software")), str(line.get("kind") or "final")
+                self._found += recompute(made, *key, own, software=software, status=status)
 
-    def _delivered(self, delivery: list[Line], tries: list[Line], where: str) -> None:
+    def _again(self, administration: Administration, where: str) -> None:
+        """Compute again what other versions of the form made of the answers."""
+        if len({each.id for each in administration.again}) < len(administration.again):
+            self._tell(Flaw.DUPLICATE, where, "What scored it again stands twice.")
+        for again in administration.again:
+            own = f"{where}, rescoring {again.id}"
+            record = administration.scored_again(again)
+            key = self._key_of(record, own)
+            if key is not None:
+                self._found += recompute_again(record, again, *key, own)
+
+    def _key_of(self, record: Record, where: str) -> tuple[Instrument, Key] | None:
+        found = self._scoring.get(record.key_hash)
+        if found is None:
+            what = f"The key that scored it ({record.key_hash}) of {record.instrument} is not in the export."
+            self._tell(Flaw.NOT_VERIFIABLE, where, what)
+        return found
+
+    def _done(self, sheet: str, group: Grouped, response: str, progress: Progress) -> list[Line]:
+        """Take what was done with a response, and check it and what stands before it: of the period, and of another's."""
+        own, skipped = group.take(response)
+        self._done_then(sheet, own, progress)
+        for _, others in skipped:
+            self._done_then(sheet, others, progress, of_period=True)
+        return own
+
+    def _done_then(
+        self, sheet: str, lines: list[Line], progress: Progress, *, of_period: bool = False
+    ) -> None:
+        kind, when = sheets.LOGGED_AS[sheet], _LATER[sheet]
+        for line in lines:
+            where = f"{kind} {line.get('id')} of response {line.get('response')}"
+            self._logged(kind, line, where, progress)
+            if of_period:
+                self._within(line.get(when), where)
+
+    def _delivered(self, delivery: list[Line], tries: list[Line], later: int, where: str) -> None:
         if len(delivery) != 1:
             self._tell(Flaw.ORPHAN, where, f"It has {len(delivery)} deliveries.")
             return
@@ -168,6 +217,9 @@ class ExportVerifier:
         state = delivery[0].get("state")
         if (state == DeliveryState.DELIVERED) != (last == DeliveryState.DELIVERED):
             self._tell(Flaw.STATE, where, f"Its delivery is {state}, and its last attempt led to {last}.")
+        if delivery[0].get("revision") != later:
+            what = f"Its delivery counts {delivery[0].get('revision')} later versions; {later} are exported."
+            self._tell(Flaw.STATE, where, what)
 
     def _audit(self, progress: Progress) -> Iterator[Finding]:
         lines = Lines(self.folder, "audit", self._found)
@@ -228,8 +280,7 @@ class ExportVerifier:
             self._tell(Flaw.LOG, where, str(invalid))
 
     def _columns(self, kind: str) -> Sequence[Column]:
-        names = {"response": "administrations", "attempt": "attempts", "audit": "audit"}
-        return self.manifest.columns[names[kind]]
+        return self.manifest.columns[_SHEETS[kind]]
 
     def _within(self, when: object, where: str) -> None:
         try:

@@ -12,7 +12,7 @@ from plugin.errors import Invalid, NotFound
 from plugin.exports.rows import Column
 from plugin.transparency import CheckpointInvalid, LogSigner, open_statement
 
-FORMAT = "rapport-export/1"
+FORMAT = "rapport-export/2"
 MANIFEST, SIGNATURE, CHECKPOINT = "manifest.json", "manifest.sig", "checkpoint"
 
 

@@ -6,6 +6,7 @@ in silence.
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from plugin.audit.leaves import LOGGED
 from plugin.errors import NotFound
 from plugin.exports import manifest as m
 from plugin.exports import sheets
-from plugin.exports.administrations import Scoring, record_of, score_lines
+from plugin.exports.administrations import Scoring, administration_of, score_lines
 from plugin.exports.forms import FORMS, copy_forms
 from plugin.exports.rows import Line, NotAsLogged, columns_of, read_values, written
 from plugin.ledger import SealBroken, Vault
@@ -35,6 +36,12 @@ from questionnaires import Catalogue
 _CHUNK = 500
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _Row = Mapping[str, object]
+# What is done with administrations after they were received: a row of another period's is exported in the period of its own.
+_WHEN: Mapping[str, sa.Column[datetime]] = {
+    "revisions": t.revision.c.made,
+    "rescorings": t.rescoring.c.computed,
+    "attempts": t.attempt.c.finished,
+}
 _Told = tuple[Progress, Callable[[], None]]
 
 
@@ -90,12 +97,8 @@ class Exporter:
     ) -> m.Manifest:
         """Write the export into an empty folder; NotFound before the log has a checkpoint. `audit_entry` accounts for it."""
         responses = self._within(t.response, t.response.c.received, period)
-        named = connection.execute(
-            responses.with_only_columns(t.response.c.instrument, t.response.c.key_hash).distinct()
-        ).all()
-        forms, scoring = copy_forms(
-            folder, sorted((row.instrument, row.key_hash) for row in named), self.catalogue, self.keys
-        )
+        named = _forms_of(connection, responses)
+        forms, scoring = copy_forms(folder, named, self.catalogue, self.keys)
         checkpoint = self._checkpoint(folder)
         counts = self._rows(connection, period, folder, scoring, (progress, tell))
         manifest = m.Manifest(
@@ -108,11 +111,7 @@ class Exporter:
             log=m.Log(self.signer.verifier, checkpoint),
             counts=counts,
             files=_digests(folder, counts),
-            columns={
-                "administrations": columns_of("response"),
-                "attempts": columns_of("attempt"),
-                "audit": columns_of("audit"),
-            },
+            columns={sheet: columns_of(kind) for sheet, kind in sheets.LOGGED_AS.items()},
             forms=forms,
             form_base=self.form_base,
             unreadable=tuple(self._unreadable),
@@ -141,8 +140,9 @@ class Exporter:
                 self._add(connection, chunk, pairs, scoring)
                 progress.responses += len(chunk)
                 tell()
-            for chunk in _chunks(connection, self._other_attempts(period)):
-                pairs["attempts"].add_all(self._logged(connection, "attempt", chunk))
+            for sheet, when in _WHEN.items():
+                for chunk in _chunks(connection, self._others(when, period)):
+                    pairs[sheet].add_all(self._logged(connection, sheets.LOGGED_AS[sheet], chunk))
             entries = self._within(t.audit, t.audit.c.recorded, period).order_by(t.audit.c.id)
             for chunk in _chunks(connection, entries):
                 pairs["audit"].add_all(self._logged(connection, "audit", chunk))
@@ -156,15 +156,14 @@ class Exporter:
         query = sa.select(table).where(column >= period.begin, column < period.end)
         return query if self.site is None else query.where(table.c.site == self.site)
 
-    def _other_attempts(self, period: m.Period) -> sa.Select[tuple[object, ...]]:
-        """Select what was tried in the period for administrations of another one."""
-        c = t.response.c
-        others = sa.select(c.id).where(c.received >= period.begin, c.received < period.end)
-        tried = t.attempt.c
-        query = sa.select(t.attempt).where(tried.finished >= period.begin, tried.finished < period.end)
+    def _others(self, when: sa.Column[datetime], period: m.Period) -> sa.Select[tuple[object, ...]]:
+        """Select what was done in the period with administrations of another one."""
+        c, table = t.response.c, when.table
+        own = sa.select(c.id).where(c.received >= period.begin, c.received < period.end)
+        query = sa.select(table).where(when >= period.begin, when < period.end)
         if self.site is not None:
-            query = query.where(tried.response.in_(sa.select(c.id).where(c.site == self.site)))
-        return query.where(tried.response.not_in(others)).order_by(tried.id)
+            query = query.where(table.c.response.in_(sa.select(c.id).where(c.site == self.site)))
+        return query.where(table.c.response.not_in(own)).order_by(table.c.id)
 
     def _add(
         self,
@@ -175,16 +174,32 @@ class Exporter:
     ) -> None:
         """Add administrations with all that belongs to each."""
         ids = [str(row["id"]) for row in chunk]
+        later = self._added(connection, "revisions", _in_order(connection, t.revision, ids, "number"), pairs)
+        again = self._added(
+            connection, "rescorings", _in_order(connection, t.rescoring, ids, "computed", "id"), pairs
+        )
         for line in self._logged(connection, "response", chunk):
             pairs["administrations"].add(line)
-            pairs["scores"].add_all(self._scores(line, scoring))
+            own = str(line["id"])
+            pairs["scores"].add_all(self._scores(line, later.get(own, ()), again.get(own, ()), scoring))
         pairs["deliveries"].add_all(map(_delivery, _in_order(connection, t.delivery, ids)))
-        tries = _in_order(connection, t.attempt, ids)
-        pairs["attempts"].add_all(self._logged(connection, "attempt", tries))
+        self._added(connection, "attempts", _in_order(connection, t.attempt, ids, "id"), pairs)
 
-    def _scores(self, line: Line, scoring: Scoring) -> list[Line]:
+    def _added(
+        self, connection: Connection, sheet: str, rows: Sequence[_Row], pairs: Mapping[str, _Pair]
+    ) -> Mapping[str, Sequence[Line]]:
+        """Add rows that belong to administrations; gives their lines by response."""
+        lines: dict[str, list[Line]] = defaultdict(list)
+        for line in self._logged(connection, sheets.LOGGED_AS[sheet], rows):
+            pairs[sheet].add(line)
+            lines[str(line["response"])].append(line)
+        return lines
+
+    def _scores(
+        self, line: Line, later: Sequence[Line], again: Sequence[Line], scoring: Scoring
+    ) -> list[Line]:
         try:
-            return score_lines(record_of(line), scoring)
+            return list(score_lines(administration_of(line, later, again), scoring))
         except (NotAsLogged, msgspec.MsgspecError, LookupError) as broken:
             self._unreadable.append(f"scores of response {line['id']}: {type(broken).__name__}")
             return []
@@ -227,10 +242,24 @@ def _chunks(connection: Connection, query: sa.Select[tuple[object, ...]]) -> Ite
         yield [dict(row._mapping) for row in chunk]
 
 
-def _in_order(connection: Connection, table: sa.Table, ids: list[str]) -> list[_Row]:
-    """Read the rows of these responses, in the order of the responses."""
-    order = [table.c.id] if "id" in table.c else []
-    found = connection.execute(sa.select(table).where(table.c.response.in_(ids)).order_by(*order))
+def _forms_of(connection: Connection, responses: sa.Select[tuple[object, ...]]) -> list[tuple[str, str]]:
+    """Name the forms, with their keys, that scored these responses, their later versions, and them again."""
+    c = t.response.c
+    own = responses.with_only_columns(c.id)
+    later = sa.select(c.instrument, t.revision.c.key_hash).join(t.revision, t.revision.c.response == c.id)
+    again = sa.select(t.rescoring.c.instrument, t.rescoring.c.key_hash)
+    named = sa.union(
+        responses.with_only_columns(c.instrument, c.key_hash),
+        later.where(c.id.in_(own)),
+        again.where(t.rescoring.c.response.in_(own)),
+    )
+    return sorted((str(canonical), str(key_hash)) for canonical, key_hash in connection.execute(named))
+
+
+def _in_order(connection: Connection, table: sa.Table, ids: list[str], *order: str) -> list[_Row]:
+    """Read the rows of these responses, in the order of the responses, those of each in the order of these columns."""
+    query = sa.select(table).where(table.c.response.in_(ids))
+    found = connection.execute(query.order_by(*(table.c[each] for each in order)))
     by_response: dict[str, list[_Row]] = {}
     for row in found:
         by_response.setdefault(row.response, []).append(dict(row._mapping))
@@ -252,7 +281,7 @@ def _leaves(connection: Connection, kind: str, rows: list[str]) -> dict[str, _Ro
 
 
 def _delivery(row: _Row) -> Line:
-    named = ("response", "site", "state", "attempts", "due", "delivered", "detail")
+    named = ("response", "revision", "site", "state", "attempts", "due", "delivered", "detail")
     line: Line = {
         name: written(value) if isinstance(value := row[name], datetime) else value for name in named
     }

@@ -14,7 +14,6 @@ from plugin.delivery.revising import open_revision, read_version
 from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
-from plugin.observations.build import with_status
 from plugin.scores import Key
 from plugin.transparency import Tiles
 from plugin.verify.anchoring import Trusted, Vouched, check_anchors
@@ -22,10 +21,10 @@ from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
 from plugin.verify.reading import CHUNK, count, rows
-from plugin.verify.recomputing import recompute, recompute_again
+from plugin.verify.recomputing import check_follows, recompute, recompute_again
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
-from questionnaires import Catalogue
+from questionnaires import Catalogue, Instrument
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +112,10 @@ class Verifier:
                 yield Finding(Flaw.ALTERED, where, what)
             earlier = before if before is not None and before.id == record.id else first
             before = record
-            if row.number != earlier.revision + 1:
-                yield Finding(Flaw.DELETED, where, "A version before it is missing.")
+            yield from check_follows(record, earlier, where)
             if not record.voided:
                 amended = replace(record, received=row.made)
                 yield from self._recompute(amended, row.software, where, status=row.kind)
-            elif record.results != with_status(earlier.results, row.kind) or record.body != earlier.body:
-                yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
 
     def _rescorings(self, connection: Connection) -> Iterator[Finding]:
         """Hold scores by another version of a form against the answers of the version of the response that they name."""
@@ -134,30 +130,32 @@ class Verifier:
             except msgspec.MsgspecError:
                 yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
                 continue
-            instrument = self.catalogue.nearest(again.instrument)
-            if instrument is None or instrument.canonical != again.instrument:
-                what = f"{again.instrument} is not installed in this version."
-                yield Finding(Flaw.NOT_VERIFIABLE, where, what)
-                continue
-            if instrument.content_hash != again.key_hash:
-                what = f"The key of {again.instrument} has another hash than the one that scored again."
-                yield Finding(Flaw.WRONG_KEY, where, what)
-            yield from recompute_again(record, again, instrument, self.keys[instrument.canonical], where)
+            instrument, wrong = self._installed(again.instrument, again.key_hash, where)
+            yield from wrong
+            if instrument is not None:
+                yield from recompute_again(record, again, instrument, self.keys[instrument.canonical], where)
 
     def _recompute(
         self, record: Record, software: str, where: str, *, status: str = "final"
     ) -> Iterator[Finding]:
-        nearest = self.catalogue.nearest(record.instrument)
-        if nearest is None or nearest.canonical != record.instrument:
-            what = f"{record.instrument} is not installed in this version."
-            yield Finding(Flaw.NOT_VERIFIABLE, where, what)
-            return
-        if nearest.content_hash != record.key_hash:
-            what = f"The key of {record.instrument} has another hash than the one that scored."
-            yield Finding(Flaw.WRONG_KEY, where, what)
-        yield from recompute(
-            record, nearest, self.keys[nearest.canonical], where, software=software, status=status
-        )
+        instrument, wrong = self._installed(record.instrument, record.key_hash, where)
+        yield from wrong
+        if instrument is not None:
+            key = self.keys[instrument.canonical]
+            yield from recompute(record, instrument, key, where, software=software, status=status)
+
+    def _installed(
+        self, canonical: str, key_hash: str, where: str
+    ) -> tuple[Instrument | None, tuple[Finding, ...]]:
+        """Find the form that scored; None, and why, if it is not installed in that version."""
+        nearest = self.catalogue.nearest(canonical)
+        if nearest is None or nearest.canonical != canonical:
+            what = f"{canonical} is not installed in this version."
+            return None, (Finding(Flaw.NOT_VERIFIABLE, where, what),)
+        if nearest.content_hash != key_hash:
+            what = f"The key of {canonical} has another hash than the one that scored."
+            return nearest, (Finding(Flaw.WRONG_KEY, where, what),)
+        return nearest, ()
 
 
 def _doubled(connection: Connection) -> Iterator[Finding]:
