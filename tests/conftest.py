@@ -1,10 +1,11 @@
-"""What tests of every part may ask for: an empty database on a real PostgreSQL."""
+"""What tests of every part may ask for, an empty database on a real PostgreSQL, and what is done after each."""
 
 import uuid
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from fastapi.dependencies import models
 
 from tests.postgres import PostgresMissing, running_postgres
 
@@ -28,3 +29,12 @@ def postgres_url(postgres: str) -> str:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     engine.dispose()
     return postgres.format(name)
+
+
+@pytest.fixture(autouse=True)
+def _forget_applications() -> Iterator[None]:
+    """Let applications go: FastAPI remembers thousands of their functions, and with them each application's database."""
+    yield
+    for remembered in vars(models).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
