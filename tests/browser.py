@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.async_api import Playwright as AsyncPlaywright
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.async_api import expect as expect_later
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+
+PATIENCE = (
+    60_000  # milliseconds for whatever a page is waited for: long, for machines that do other work beside it
+)
+expect.set_options(timeout=PATIENCE)
+expect_later.set_options(timeout=PATIENCE)
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -18,7 +18,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Route, async_playwright
 
 from questionnaires.kit import Case, read_cases
-from tests.browser import find_chromium, sandbox_arguments
+from tests.browser import PATIENCE, find_chromium, sandbox_arguments
 from tests.conformance.answering import bare, choices, fill, read
 from tests.conformance.test_engines import expected_of, read_observations
 from tests.product.test_bad_input import app_token, post
@@ -136,7 +136,7 @@ async def test_the_respondents_page_sends_the_response_expected(
     secret = await world.hand_over(page_of_patient, respondent, name, language=expected["language"])
     context = await browser.new_context(viewport={"width": 820, "height": 1180})
     page = await context.new_page()
-    page.set_default_timeout(8000)
+    page.set_default_timeout(PATIENCE)
     await page.route(f"{RAPPORT}/**", lambda route: carry(world, route))
     before = {each["id"] for each in await world.search("QuestionnaireResponse", patient=people[PATIENT])}
     await page.goto(f"{RAPPORT}/fill#{secret}")

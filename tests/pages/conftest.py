@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import open_browser
+from tests.browser import PATIENCE, open_browser
 from tests.pages.serving import Desk, new_desk, serve
 
 
@@ -30,7 +30,7 @@ def address(desk: Desk) -> Iterator[str]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 820, "height": 1180}, locale="en-GB", timezone_id="UTC")
     opened = context.new_page()
-    opened.set_default_timeout(5000)
+    opened.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on(

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from starlette.responses import JSONResponse
 
+from tests.browser import PATIENCE
 from tests.pages.serving import Desk
 
 pytestmark = pytest.mark.browser
@@ -166,7 +167,7 @@ def test_axe_finds_nothing(browser: Browser, address: str, desk: Desk, state: st
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(PATIENCE)
     STATES[state](page, address, desk)
     results = Axe().run(page)
     context.close()

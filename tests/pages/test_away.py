@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import open_browser
+from tests.browser import PATIENCE, open_browser
 from tests.pages.serving import Desk
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ def remembering() -> Iterator[Browser]:
 def kept_page(remembering: Browser) -> Iterator[Page]:
     context = remembering.new_context()
     opened = context.new_page()
-    opened.set_default_timeout(5000)
+    opened.set_default_timeout(PATIENCE)
     yield opened
     context.close()
 

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
-from tests.browser import find_chromium, sandbox_arguments
+from tests.browser import PATIENCE, find_chromium, sandbox_arguments
 from tests.product.demonstration import ROOT
 from tests.product.test_auditing import (
     BOOK,
@@ -65,7 +65,7 @@ async def opened(browser: Browser, audit: Audit, **screen: Any) -> AsyncIterator
     """Open a page that reaches Rapport in this process; what it complains of fails the test."""
     context = await browser.new_context(reduced_motion="reduce", locale="en-GB", timezone_id="UTC", **screen)
     page = await context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if "Content Security" in said.text else None)

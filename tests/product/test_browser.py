@@ -10,13 +10,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from tests.browser import open_browser
+from tests.browser import PATIENCE, open_browser
 from tests.product.demonstration import ROOT, Demonstration, running_demonstration
 
 pytestmark = pytest.mark.browser
 
 # How fast it is stands in benchmarks/send_to_record.py; here a busy machine may take its time.
-expect.set_options(timeout=20_000)
 
 PIN = "4711"
 SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
@@ -38,7 +37,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB", timezone_id="UTC")
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)

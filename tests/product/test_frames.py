@@ -13,11 +13,10 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
 
-from tests.browser import find_chromium, sandbox_arguments
+from tests.browser import PATIENCE, find_chromium, sandbox_arguments
 from tests.product.demonstration import Demonstration, running_demonstration
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=60_000)
 
 PIN = "4711"
 BLOCKS_THIRD_PARTY = ("--test-third-party-cookie-phaseout",)
@@ -74,7 +73,7 @@ def browsing(folder: Path, kept: Kept) -> Iterator[BrowserContext]:
             viewport={"width": 1280, "height": 860},
             locale="en-GB",
         )
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE)
         yield context
         context.close()
 
