@@ -1,5 +1,6 @@
 """What tests of every part may ask for, an empty database on a real PostgreSQL, and what is done after each."""
 
+import gc
 import uuid
 from collections.abc import Iterator
 
@@ -8,6 +9,12 @@ import sqlalchemy as sa
 from fastapi.dependencies import models
 
 from tests.postgres import PostgresMissing, running_postgres
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stands before the first test out of every later collection: they are short then, and come often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
