@@ -39,6 +39,7 @@ class CaseRow:
     panel: Panel | None
     answered: datetime | None
     sessions: int
+    overdue: tuple[str, ...] = ()  # the kinds of rater that are
 
     @property
     def plot(self) -> Plot | None:

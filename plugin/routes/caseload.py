@@ -26,19 +26,22 @@ from plugin.norming import Norm, in_use
 from plugin.pages import Trend
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, render_caseload
 from plugin.pages.trend import Panel, TrendSeries, group
+from plugin.plan import addresses_of
 from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
-from plugin.routes.needs import Known, Need, by_need, last_two, needs_of
+from plugin.routes.needs import Known, Need, by_need, last_two, needs_of, overdue_raters
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
+from questionnaires import Rater
 
 router = APIRouter(prefix="/desks/{desk}")
 
 SupervisorsDesk = Annotated[Desk, Depends(desk_for(Role.SUPERVISOR))]
 
 MOST_ON_A_PAGE = 50
+_EXPECTED = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)  # an observer comes by appointment
 
 
 @router.get("/caseload")
@@ -115,8 +118,10 @@ async def _page(
     policy = rapport.settings.policies[found.site]
     now = rapport.clock()
     since = now - timedelta(days=chosen.days)
+    catalogue = rapport.intake.catalogue
+    schedules = {str(each): policy.schedule.of(addresses_of(catalogue, each)) for each in _EXPECTED}
     within = [
-        (each, needs_of(each, policy.schedule, policy.interpretation, now.date()))
+        (each, needs_of(each, schedules, policy.interpretation, now.date()))
         for each in read
         if each.seen >= since
     ]
@@ -130,7 +135,10 @@ async def _page(
     return CaseloadPage(
         desk=frame(rapport, found, "caseload"),
         chosen=replace(chosen, page=page),
-        rows=tuple(_row(each, needs, names, chosen) for each, needs in on_page),
+        rows=tuple(
+            replace(_row(each, needs, names, chosen), overdue=overdue_raters(each, schedules, now.date()))
+            for each, needs in on_page
+        ),
         found=len(wanted),
         all=len(within),
         pages=pages,
@@ -214,4 +222,4 @@ async def _names(rapport: Rapport, found: Desk, references: Sequence[str]) -> tu
     except TimeoutError:
         return {}, "the EHR is slow"
     except EhrError as error:
-        return {}, str(error)
+        return {}, str(error).rstrip(".")

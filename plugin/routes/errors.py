@@ -16,6 +16,7 @@ from plugin.errors import Issue, Locked, RapportError
 from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
 from plugin.routes.refusals import note_refusal
+from plugin.routes.state import language_of_installation
 from questionnaires import CatalogueError, UnknownQuestionnaire, UnversionedQuestionnaire
 from smart_launch import SmartError
 
@@ -71,8 +72,13 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def spoken_in(request: Request) -> str:
-    """Choose the language of a page as the browser asks for it."""
-    return choose_language(request.headers.get("accept-language"))
+    """Choose the language of a page: the browser's, else that of its site, or of all sites where it is not known yet."""
+    rapport = getattr(request.app.state, "rapport", None)
+    if rapport is None:
+        return choose_language(request.headers.get("accept-language"))
+    policy = rapport.settings.policies.get(getattr(request.state, "site", None))
+    default = policy.language if policy else language_of_installation(rapport)
+    return choose_language(request.headers.get("accept-language"), default)
 
 
 def failure_page(error: Exception) -> FailurePage:

@@ -35,7 +35,7 @@ from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
 from plugin.routes.refusals import told_in_trail
-from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin
+from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin, language_of_installation
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -117,9 +117,11 @@ RawBody = Annotated[bytes, Depends(raw_body)]
 
 
 @router.get("")
-async def shell(accept_language: Annotated[str, Header(max_length=500)] = "") -> HTMLResponse:
+async def shell(
+    rapport: CurrentRapport, accept_language: Annotated[str, Header(max_length=500)] = ""
+) -> HTMLResponse:
     """Show the page that reads the secret out of its own address; it holds nothing itself."""
-    return HTMLResponse(render_fill(choose_language(accept_language)))
+    return HTMLResponse(render_fill(choose_language(accept_language, language_of_installation(rapport))))
 
 
 @router.get("/form")

@@ -3,7 +3,7 @@
 What is read out of scores is read only where the site accepts interpretation, by the same rules as on the patient page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -53,7 +53,7 @@ class Known:
 
 
 def needs_of(
-    known: Known, schedule: Due, interpretation: Interpretation | None, today: date
+    known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
 ) -> tuple[Need, ...]:
     """Give everything that calls for a look, the most urgent first."""
     found = set()
@@ -67,7 +67,7 @@ def needs_of(
         found.add(Need.DROP)
     if any(each.state in _NOT_IN_RECORD for each in known.accounts):
         found.add(Need.UNDELIVERED)
-    if is_overdue(known, schedule, today):
+    if overdue_raters(known, schedules, today):
         found.add(Need.OVERDUE)
     return tuple(each for each in _ORDER if each in found)
 
@@ -80,11 +80,23 @@ def _has_dropped(series: TrendSeries) -> bool:
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
 
 
-def is_overdue(known: Known, schedule: Due, today: date) -> bool:
-    """Tell whether a form was due in the last session that is over and had one due, and nobody has answered since.
+def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> tuple[str, ...]:
+    """Name the kinds of rater whose form was due in a session that is over, and who have not answered since.
 
-    Sessions are those in which Rapport was opened, counted by the ledger: the EHR is not asked.
+    Each goes by the last session that had a form of theirs due. Expected is who has answered before; where nobody has,
+    whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
+    ledger: the EHR is not asked.
     """
+    heard = {str(each.record.rater) for each in known.accounts}
+    late = [
+        rater
+        for rater, schedule in schedules.items()
+        if (rater in heard or not heard) and _is_late(known, rater, schedule, today)
+    ]
+    return tuple(late if heard else late[:1])
+
+
+def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
     sessions: dict[tuple[str | None, date], Opening] = {}
     for each in known.openings:
         sessions.setdefault(each.session, each)
@@ -100,6 +112,7 @@ def is_overdue(known: Known, schedule: Due, today: date) -> bool:
         each.record.authored.date() >= last.first.date()
         or (last.encounter is not None and each.record.encounter == last.encounter)
         for each in known.accounts
+        if each.record.rater == rater
     )
 
 

@@ -33,6 +33,7 @@ from plugin.routes.state import (
     check_origin,
     csrf_token,
     language_for,
+    language_of_installation,
 )
 from plugin.routes.views import form_state
 
@@ -156,9 +157,11 @@ async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
 
 
 @router.get("/code")
-async def ask_code(accept_language: Annotated[str, Header(max_length=500)] = "") -> HTMLResponse:
+async def ask_code(
+    rapport: CurrentRapport, accept_language: Annotated[str, Header(max_length=500)] = ""
+) -> HTMLResponse:
     """Ask for the code that the therapist has read out."""
-    return HTMLResponse(render_code(choose_language(accept_language)))
+    return HTMLResponse(render_code(choose_language(accept_language, language_of_installation(rapport))))
 
 
 @router.post("/code", dependencies=[Depends(check_origin)])
@@ -183,5 +186,6 @@ async def open_by_code(
                 Kind.INVITATION_OPENED, Actor(None, "unknown"), site=None, patient=None, failure="Wrong code"
             )
         )
-        return HTMLResponse(render_code(choose_language(accept_language), wrong=True), status_code=422)
+        language = choose_language(accept_language, language_of_installation(rapport))
+        return HTMLResponse(render_code(language, wrong=True), status_code=422)
     return RedirectResponse(f"/fill#{secret}", status_code=303)

@@ -28,6 +28,7 @@ from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import Check
 from plugin.pages import choose_language
+from plugin.pages.words import SOURCE_LANGUAGE
 from plugin.roles import Role
 from plugin.settings import Settings
 from questionnaires import LeftOut
@@ -203,6 +204,12 @@ def actor_of(launch: Launch | Desk) -> Actor:
 def language_for(rapport: Rapport, site: str, accept_language: str | None) -> str:
     """Choose the language of the page for a site's reader: the browser's, else the site's own."""
     return choose_language(accept_language, rapport.settings.policies[site].language)
+
+
+def language_of_installation(rapport: Rapport) -> str:
+    """Give the language of pages before a site is known: that of all sites, if they agree; else English."""
+    languages = {each.language for each in rapport.settings.policies.values()}
+    return languages.pop() if len(languages) == 1 else SOURCE_LANGUAGE
 
 
 def request_line(request: Request) -> str:

@@ -131,6 +131,20 @@ async def test_a_session_without_an_answer_is_overdue_the_day_after(tmp_path: Pa
         assert needs(await caseload(world), amara) == []
 
 
+async def test_who_is_overdue_is_told_of_each_kind_of_rater(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        amara = (await world.people())["amara"]
+        page = await world.launch("amara", practitioner=FIRST)
+        secret = await world.hand_over(page, f"Practitioner/{FIRST}", "rapport-checkin-therapist", pin="")
+        sent = await world.fill(secret, ANSWERS)
+        assert sent.status_code == 200, sent.text
+        world.clock.pass_time(days=7)
+        await answer(world, "amara")
+        row = (await caseload(world)).text.partition(f'data-patient="{amara}"')[2].partition("</tr>")[0]
+    told = re.sub("<.*?>", "", row.partition('data-need="overdue">')[2].partition("</li>")[0])
+    assert told == "Overdue: Therapist"
+
+
 @pytest.mark.parametrize(
     ("query", "shown"),
     [

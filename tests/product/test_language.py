@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.product.world import run_world
 
 
@@ -17,3 +19,14 @@ async def test_a_browser_that_asks_for_a_language_we_have_gets_it(tmp_path: Path
         page = await world.launch("amara")
         asked = await world.browser.get(str(page.url), headers={"Accept-Language": "de"})
     assert '<html lang="de"' in asked.text
+
+
+@pytest.mark.parametrize("path", ["/", "/code", "/fill", "/nothing-here"])
+async def test_pages_before_a_site_is_known_speak_the_language_of_all_sites(
+    tmp_path: Path, path: str
+) -> None:
+    async with run_world(tmp_path, language="fr") as world:
+        asked = await world.browser.get(path, headers={"Accept-Language": "nl"})
+        wanted = await world.browser.get(path, headers={"Accept-Language": "de"})
+    assert '<html lang="fr"' in asked.text
+    assert '<html lang="de"' in wanted.text
