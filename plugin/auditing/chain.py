@@ -92,14 +92,21 @@ class ChainReader:
             sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
         ).scalars()
         again = kept_again(connection, self.vault, response)
+        revised = connection.execute(
+            sa.select(t.revision.c.id, t.revision.c.body_digest)
+            .where(t.revision.c.response == response)
+            .order_by(t.revision.c.number)
+        ).all()
+        digest = revised[-1].body_digest if revised else row.body_digest
         logged = [
             ("response", response),
+            *(("revision", each.id) for each in revised),
             *(("attempt", str(each)) for each in attempts),
             *(("rescoring", each.id) for each in again),
         ]
         return Chain(
             account,
-            record.digest == row.body_digest,
+            record.digest == digest,
             _read_launch(connection, record.launch),
             _read_invitation(connection, record.invitation),
             attempts_of(connection, response),

@@ -27,12 +27,13 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What a patient's chart has: responses that did not reach it, raters whose last rating fell, raters that are due.
+    """What a patient's chart has: responses and corrections that it did not take, raters who rated lower, raters that are due.
 
     `due_from` names raters as `Rater` does.
     """
 
     not_delivered: int = 0
+    not_corrected: int = 0
     fell: tuple[str, ...] = ()
     due_from: tuple[str, ...] = ()
 
@@ -80,6 +81,19 @@ def cards_of(attention: Attention, new_id: Iterable[str]) -> tuple[Card, ...]:
                 f"Alliance: {many} {words} not taken into this record",
                 "The answers are safe in Rapport. Open the response there to see what the record said; an administrator can "
                 "have it sent again.",
+                "warning",
+                "See in Rapport",
+            )
+        )
+    if many := attention.not_corrected:
+        words = "correction was" if many == 1 else "corrections were"
+        found.append(
+            Card(
+                next(ids),
+                Reason.REFUSED,
+                f"Alliance: {many} {words} not taken into this record",
+                "The chart still shows scores that were amended or entered in error since. Rapport shows what is right, and names "
+                "every place that has to be corrected by hand.",
                 "warning",
                 "See in Rapport",
             )

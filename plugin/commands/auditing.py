@@ -16,8 +16,9 @@ from plugin.audit.leaves import LOGGED
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
 from plugin.delivery.account import attempts_of, read_account
+from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
-from plugin.delivery.revising import read_version
+from plugin.delivery.revising import read_version, read_versions
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -79,6 +80,7 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
     stock = open_stock_of(opened.settings)
     unfolded = unfold(record, stock.catalogue, stock.keys)
     software = f"Rapport {account.software}"
+    revised = read_versions(opened.connection, opened.vault, response_id)
     versions = kept_again(opened.connection, opened.vault, record.id)
     first = {
         each.id: read_version(opened.connection, opened.vault, record.id, each.version) for each in versions
@@ -92,6 +94,8 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         "key": f"{record.instrument} ({record.key_hash})",
         "software": software,
         "answers' digest": record.digest,
+        "standing": _standing_of(record),
+        "versions": [_told_version(opened.connection, each) for each in revised],
         "score ledger": as_json_of(record, software, unfolded) if as_json else as_lines(unfolded),
         "scored again": [again_as_json(first[each.id], each) for each in versions]
         if as_json
@@ -105,6 +109,29 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         "seen and touched": _events(opened.connection, record.id, opened.vault),
         "log": _leaf_text(opened.connection, "response", record.id),
     }
+
+
+def _standing_of(record: Record) -> str:
+    if record.voided:
+        return "ENTERED IN ERROR: it counts nowhere"
+    return f"amended, version {record.revision}" if record.revision else "as it was answered"
+
+
+def _told_version(connection: Connection, version: Record) -> str:
+    """Say of one version when it came, why, what its answers are and where it is in the log."""
+    if version.revision == 0:
+        leaf = _leaf_text(connection, "response", version.id)
+        return f"0 as answered, received {version.received.isoformat()}, answers {version.digest}, {leaf}"
+    made = connection.execute(
+        sa.select(t.revision.c.id, t.revision.c.made, t.revision.c.made_by).where(
+            t.revision.c.response == version.id, t.revision.c.number == version.revision
+        )
+    ).one()
+    kind = "entered in error" if version.voided else "amended"
+    return (
+        f"{version.revision} {kind} {made.made.isoformat()} by {made.made_by}: {version.why}, "
+        f"answers {version.digest}, {_leaf_text(connection, 'revision', made.id)}"
+    )
 
 
 def _response_of(connection: Connection, observation: str) -> str:

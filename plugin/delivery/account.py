@@ -27,6 +27,15 @@ class Account:
     locations: tuple[str, ...]
     software: str
 
+    @property
+    def lacks(self) -> bool:
+        """Whether a person must see to it that the record tells it rightly: it took the response, or a correction, not.
+
+        One that was entered in error and stands nowhere needs nobody.
+        """
+        needs = self.state in {DeliveryState.REFUSED, DeliveryState.SET_ASIDE, DeliveryState.HELD}
+        return needs and not (self.record.voided and not self.locations)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

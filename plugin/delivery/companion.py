@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject
+from plugin.delivery.correcting import NotCorrected
 from plugin.delivery.keep import Record
 from plugin.delivery.writers import Writer, Written, choose_writer
 from plugin.ehr import BadAnswer, Ehr, EhrError, EhrUnavailable, NotPermitted, OutcomeUnknown, TokenRefused
@@ -50,6 +51,7 @@ class CompanionWriter:
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:  # noqa: ARG002 -- not the EHR's
         """Write there; errors speak of the companion."""
+        base = ""
         try:
             companion = await self.connect()
             writer = self._choose(companion)
@@ -60,7 +62,7 @@ class CompanionWriter:
             moved = replace(relocate(record, patient, self.home), locations=there)
             written = await writer.write(companion.ehr, moved, look_first=look_first)
         except EhrError as error:
-            raise _of_companion(error) from None
+            raise _of_companion(error, base) from None
         return Written(tuple(f"{companion.ehr.base}/{each}" for each in written.locations), written.left_out)
 
     def _choose(self, companion: Companion) -> Writer:
@@ -138,7 +140,7 @@ def _identifiers(resource: JsonObject) -> list[JsonObject]:
     ]
 
 
-def _of_companion(error: EhrError) -> EhrError:
+def _of_companion(error: EhrError, base: str) -> EhrError:
     """Say of an error that the companion is meant; what to do about it stays the same."""
     message = f"Companion server: {error}"
     match error:
@@ -146,6 +148,8 @@ def _of_companion(error: EhrError) -> EhrError:
             return EhrUnavailable(message, seconds)
         case OutcomeUnknown() | BadAnswer():
             return OutcomeUnknown(message)
+        case NotCorrected(locations=stands):
+            return NotCorrected(message, tuple(f"{base}{each}" for each in stands))
         case TokenRefused():
             return EhrUnavailable(message)  # the clinician's sign-in does not help here: it is tried again
         case _:

@@ -3,7 +3,7 @@
 What stands where is told by the addresses that the EHR gave, else by a search for our identifiers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -22,13 +22,11 @@ Fits = Callable[[JsonObject], bool]
 
 
 class NotCorrected(NotPermitted):
-    """Something in the record could not be changed: a person must do it in the chart."""
+    """Something in the record could not be changed: a person must do it in the chart. `locations` stand there all the same."""
 
-    def __init__(self, places: list[str], reason: str) -> None:
-        where = ", ".join(places) if places else "what was written of it"
-        super().__init__(
-            f"{reason} Correct it by hand in the chart: {where}. Rapport itself shows it corrected."
-        )
+    def __init__(self, message: str, locations: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.locations = locations
 
 
 @dataclass(slots=True)
@@ -59,29 +57,47 @@ class Correction:
                 raise
             return None  # the EHR never took this type: nothing of it can stand there
 
-    async def change(self, kind: str, location: str, resource: bytes | JsonObject) -> None:
-        """Replace what stands there, or note that the EHR does not let us."""
-        body = _decoder.decode(resource) if isinstance(resource, bytes) else dict(resource)
-        body["id"] = location.partition("/")[2]
+    async def change(
+        self, kind: str, location: str, resource: bytes | JsonObject, otherwise: JsonObject | None = None
+    ) -> bool:
+        """Replace what stands there, by `otherwise` if it is not taken; note it and give False if the EHR lets us do neither."""
         if kind not in self.updates:
             self.leave(location, f"The EHR, or the scopes it granted, takes no change of {kind}.")
-            return
-        try:
-            await self.ehr.update(_encoder.encode(body), location)
-        except _REFUSALS as error:
-            self.leave(location, str(error))
-        else:
-            self.changed.append(location)
+            return False
+        own_id, reason = location.partition("/")[2], ""
+        for each in (resource, otherwise):
+            if each is None:
+                continue
+            body = _decoder.decode(each) if isinstance(each, bytes) else each
+            try:
+                await self.ehr.update(_encoder.encode({**body, "id": own_id}), location)
+            except _REFUSALS as error:
+                reason = reason or str(error)
+            else:
+                self.changed.append(location)
+                return True
+        self.leave(location, reason)
+        return False
+
+    async def withdraw(self, kind: str, location: str, status: str = "entered-in-error") -> bool:
+        """Mark what stands there as it stands, but for its status."""
+        found = await self._look_at(location)
+        if found is not None and found.get("status") == status:
+            return True
+        return await self.change(kind, location, {**(found or {"resourceType": kind}), "status": status})
 
     def leave(self, location: str, reason: str) -> None:
         """Note that something stands there uncorrected."""
         self.left.append(location)
         self.reason = self.reason or reason
 
-    def finish(self) -> None:
-        """NotCorrected if anything was left."""
+    def finish(self, locations: Iterable[str] = ()) -> None:
+        """NotCorrected if anything was left; `locations` is what stands there."""
         if self.left:
-            raise NotCorrected(self.left, self.reason)
+            raise NotCorrected(
+                f"{self.reason} Correct it by hand in the chart: {', '.join(self.left)}. Rapport itself shows it corrected.",
+                tuple(locations),
+            )
 
     async def _look_at(self, location: str) -> JsonObject | None:
         if location not in self._read:

@@ -52,23 +52,68 @@ class DocumentWriter:
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the document, unless an earlier attempt has."""
         identifier = f"{IDENTIFIER_SYSTEM}|{record.id}/document"
-        lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
+        lookup = Lookup.of(ehr, self.capability.searches, record)
         if record.revision:
             correction = Correction(ehr, record, lookup, self.updates)
-            location = await correction.find(DOCUMENT, identifier)
-            if location is not None:
-                await correction.change(DOCUMENT, location, await self._body(record))
-                correction.finish()
-                return Written((location,))
+            standing = await self._standing(correction)
             if record.voided:
-                return Written(())
+                return await self._withdraw(correction, standing)
+            if standing:
+                return await self._amend(correction, standing)
         if look_first:
             found = await lookup.by_identifier(DOCUMENT, identifier)
             if found is not None:
                 return Written((found,))
-        body = msgspec.json.encode(await self._body(record))
+        return Written((await self._create(ehr, await self._body(record), identifier),))
+
+    async def _create(self, ehr: Ehr, body: JsonObject, identifier: str) -> str:
         condition = identifier_query(identifier) if DOCUMENT in self.capability.conditional else None
-        return Written(((await ehr.create(body, DOCUMENT, if_none_exist=condition)).location,))
+        return (await ehr.create(msgspec.json.encode(body), DOCUMENT, if_none_exist=condition)).location
+
+    async def _standing(self, correction: Correction) -> dict[int, str]:
+        """Find the documents that stand there, by the version that brought each: 0, and those that replaced it."""
+        record, found = correction.record, {}
+        for version in range(record.revision + 1):
+            location = await correction.find(DOCUMENT, f"{IDENTIFIER_SYSTEM}|{_name(record, version)}")
+            if location is not None:
+                found[version] = location
+        return found
+
+    async def _withdraw(self, correction: Correction, standing: dict[int, str]) -> Written:
+        """Mark every one of them as entered in error."""
+        for location in standing.values():
+            await correction.withdraw(DOCUMENT, location)
+        correction.finish(standing.values())
+        return Written(tuple(standing.values()))
+
+    async def _amend(self, correction: Correction, standing: dict[int, str]) -> Written:
+        """Change the latest where it stands; where that is not taken, write one that says that it replaces it."""
+        record = correction.record
+        *before, (version, location) = standing.items()
+        everything = tuple(standing.values())
+        if version == record.revision:  # an earlier attempt replaced one and was not seen to end
+            return await self._supersede(correction, before[-1][1], everything)
+        body = {**await self._body(record), "identifier": _identifier(record, version)}
+        # Not every EHR knows a docStatus but `final`.
+        if await correction.change(DOCUMENT, location, body, {**body, "docStatus": "final"}):
+            return Written(everything)
+        if DOCUMENT not in self.capability.creates:
+            correction.finish(everything)
+        replacing = {
+            **body,
+            "identifier": _identifier(record, record.revision),
+            "docStatus": "final",
+            "relatesTo": [{"code": "replaces", "target": {"reference": location}}],
+        }
+        identifier = f"{IDENTIFIER_SYSTEM}|{_name(record, record.revision)}"
+        new = await self._create(correction.ehr, replacing, identifier)
+        return await self._supersede(correction, location, (*everything, new))
+
+    async def _supersede(self, correction: Correction, old: str, everything: tuple[str, ...]) -> Written:
+        if await correction.withdraw(DOCUMENT, old, "superseded"):
+            return Written(everything)
+        told = f"{DOCUMENT}: {old} could not be changed, and {everything[-1]} says that it replaces it"
+        return Written(everything, (told,))
 
     async def _body(self, record: Record) -> JsonObject:
         summary = summarize(record, self.instrument, self.organization)
@@ -92,7 +137,7 @@ def build_document(
         type_["coding"] = [{name: value for name, value in elements_of(kind).items() if value is not None}]
     document: JsonObject = {
         "resourceType": DOCUMENT,
-        "identifier": [{"system": IDENTIFIER_SYSTEM, "value": f"{record.id}/document"}],
+        "identifier": _identifier(record, 0),
         "status": "entered-in-error" if record.voided else "current",
         "docStatus": "entered-in-error" if record.voided else "amended" if record.revision else "final",
         "type": type_,
@@ -113,6 +158,15 @@ def build_document(
     if (practitioner := practitioner_of(record)) is not None:
         document["author"] = [{"reference": practitioner}]
     return document
+
+
+def _name(record: Record, version: int) -> str:
+    """Name the document that a version of a response brought."""
+    return f"{record.id}/document/{version}" if version else f"{record.id}/document"
+
+
+def _identifier(record: Record, version: int) -> list[JsonObject]:
+    return [{"system": IDENTIFIER_SYSTEM, "value": _name(record, version)}]
 
 
 def practitioner_of(record: Record) -> str | None:

@@ -17,6 +17,7 @@ from plugin.writing import FlowsheetRow
 
 _UCUM = "http://unitsofmeasure.org"
 _ALREADY_THERE = frozenset({"59189"})  # Epic: "Reading already exists" (docs/how-to/epic.md)
+_NOTHING = "No score of this form has a row at this site, or none has a value."
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -48,13 +49,13 @@ class FlowsheetWriter:
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the readings that are not there yet; NotPermitted if the form has none to write."""
-        lookup = Lookup(ehr, self.capability.searches, record.patient, record.authored)
+        lookup = Lookup.of(ehr, self.capability.searches, record)
         bodies = readings(record, self.rows, practitioner_performs=self.practitioner_performs)
-        if not bodies:
-            raise NotPermitted("No score of this form has a row at this site, or none has a value.")
-        locations: list[str] = []
         if record.revision:
             return await self._correct(ehr, record, lookup, bodies)
+        if not bodies:
+            raise NotPermitted(_NOTHING)
+        locations: list[str] = []
         for body in bodies:
             found = await lookup.reading(body) if look_first else None
             location = found or await self._create(ehr, lookup, body)
@@ -63,24 +64,46 @@ class FlowsheetWriter:
         return Written(tuple(locations))
 
     async def _correct(self, ehr: Ehr, record: Record, lookup: Lookup, bodies: list[JsonObject]) -> Written:
-        """Change the readings that stand there; EHRs drop their identifiers, so they are told by code and time."""
+        """Change the readings that stand there; EHRs drop their identifiers, so they are told by code and time.
+
+        A score that has no value any more is marked as entered in error.
+        """
+        now = {_value_of(each): each for each in bodies}
+        before: dict[str, list[JsonObject]] = {}
+        for version in record.earlier:
+            for each in readings(version, self.rows, practitioner_performs=False):
+                before.setdefault(_value_of(each), []).append(each)
+        if not now and not before:
+            raise NotPermitted(_NOTHING)
         correction = Correction(ehr, record, lookup, self.updates)
         locations: list[str] = []
-        for body in bodies:
-            location = await self._standing(correction, body)
-            if location is not None:
-                await correction.change(OBSERVATION, location, body)
-            elif not record.voided:
-                location = await self._create(ehr, lookup, body)
+        for identifier in dict.fromkeys((*now, *before)):
+            body = now.get(identifier)
+            alike = [*([body] if body else []), *before.get(identifier, ())]
+            location = await self._standing(correction, identifier, alike)
+            if location is None:
+                location = None if body is None or record.voided else await self._create(ehr, lookup, body)
+            elif body is None:
+                await correction.withdraw(OBSERVATION, location)
+            else:
+                # An EHR that knows no status but `final` still takes the right value.
+                otherwise = None if record.voided else {**body, "status": "final"}
+                await correction.change(OBSERVATION, location, body, otherwise)
             if location is not None:
                 locations.append(location)
-        correction.finish()
+        correction.finish(locations)
         return Written(tuple(locations))
 
-    async def _standing(self, correction: Correction, body: JsonObject) -> str | None:
-        identifier = f"{IDENTIFIER_SYSTEM}|{_value_of(body)}"
-        found = await correction.find(OBSERVATION, identifier, lambda there: same_place(there, body))
-        return found or await correction.lookup.reading(body)
+    async def _standing(self, correction: Correction, identifier: str, alike: list[JsonObject]) -> str | None:
+        """Find a reading by any of its versions: where we wrote it by code and time, elsewhere by its value as well."""
+        found = await correction.find(
+            OBSERVATION,
+            f"{IDENTIFIER_SYSTEM}|{identifier}",
+            lambda there: any(same_place(there, each) for each in alike),
+        )
+        for each in alike:
+            found = found or await correction.lookup.reading(each)
+        return found
 
     async def _create(self, ehr: Ehr, lookup: Lookup, body: JsonObject) -> str | None:
         try:

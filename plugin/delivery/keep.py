@@ -1,7 +1,7 @@
 """Keeps a scored response: the answers, the results and its place in the outbox, in one transaction."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,15 @@ class Record:
     revised: datetime | None = None
     why: str = ""
     locations: tuple[str, ...] = ()  # of a later version: where the earlier one stands in the EHR
+    earlier: tuple["Record", ...] = field(
+        default=(), repr=False
+    )  # its earlier versions, for whoever corrects them
+
+    @property
+    def times(self) -> tuple[datetime, datetime]:
+        """When it was answered, by the first and by the last of its versions that are known."""
+        moments = [each.authored for each in (*self.earlier, self)]
+        return min(moments), max(moments)
 
     @property
     def answers_withheld(self) -> bool:
@@ -150,9 +159,13 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
 def open_scores(row: Row[*tuple[Any, ...]], vault: Vault) -> Record:
     """Decrypt the results of a row and nothing else: its answers stay sealed, and the record's body is empty."""
     found = row._mapping
-    opened = vault.open("results", found["id"], found["sealed_results"])
     known = {name: found[name] for name in _PLAIN}
-    return Record(**known, body=b"", results=msgspec.json.decode(opened, type=StoredResults).results())
+    return Record(**known, body=b"", results=open_results(vault, found["id"], found["sealed_results"]))
+
+
+def open_results(vault: Vault, own_id: str, sealed: bytes) -> Results:
+    """Decrypt results alone, those of a response or of a later version of it. SealBroken if they were altered."""
+    return msgspec.json.decode(vault.open("results", own_id, sealed), type=StoredResults).results()
 
 
 class StoredResults(msgspec.Struct, frozen=True):

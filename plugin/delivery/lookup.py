@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from plugin.delivery.capability import JsonObject
+from plugin.delivery.keep import Record
 from plugin.ehr import Ehr, EhrRefused, NotFound, NotPermitted
 
 _DATE_OF = {"QuestionnaireResponse": "authored", "Observation": "date", "DocumentReference": "date"}
@@ -29,12 +30,19 @@ class Unverifiable(NotPermitted):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Searches one patient's record for what was written at one time."""
+    """Searches one patient's record for what was written at one time, or between two."""
 
     ehr: Ehr
     searches: Mapping[str, frozenset[str]]
     patient: str
     when: datetime
+    until: datetime | None = None
+
+    @classmethod
+    def of(cls, ehr: Ehr, searches: Mapping[str, frozenset[str]], record: Record) -> "Lookup":
+        """Search for what any version of a response may have left."""
+        first, last = record.times
+        return cls(ehr, searches, record.patient, first, last)
 
     async def by_identifier(self, kind: str, identifier: str) -> str | None:
         """Give the reference of the resource with this identifier (`system|value`); Unverifiable if nobody can tell."""
@@ -60,7 +68,7 @@ class Lookup:
             # Oracle Health takes a closed range only; Medplum refuses partial dates.
             parameters[date] = (
                 f"ge{_instant(self.when - _MARGIN)}",
-                f"lt{_instant(self.when + _MARGIN)}",
+                f"lt{_instant((self.until or self.when) + _MARGIN)}",
             )
         return parameters
 

@@ -3,6 +3,7 @@
 import random
 from datetime import datetime, timedelta
 
+from plugin.delivery.correcting import NotCorrected
 from plugin.delivery.outbox import Claimed, Outcome
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import (
@@ -39,6 +40,8 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
         case EhrUnavailable(retry_after=seconds):
             asked = timedelta(seconds=seconds or 0)
             return Outcome(DeliveryState.SCORED, detail, now + max(pause, asked), status=status)
+        case NotCorrected(locations=stands):
+            return Outcome(DeliveryState.REFUSED, detail, now, stands, status=status)
         case NotPermitted() | EhrRefused() | NotFound():
             return Outcome(DeliveryState.REFUSED, detail, now, status=status)
         case _:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin import __version__
-from plugin.delivery.keep import Record, StoredResults, read_kept
+from plugin.delivery.keep import Record, StoredResults, open_results, read_kept
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
@@ -112,9 +112,11 @@ def void(record: Record, made: datetime, made_by: str, why: str) -> Revision:
 
 
 def read_current(connection: Connection, vault: Vault, response_id: str) -> Record:
-    """Read a response as it stands now, with where its earlier versions stand in the EHR; NotFound if there is none."""
+    """Read a response as it stands now, with its earlier versions and where they stand in the EHR; NotFound if there is none."""
     (record,) = as_they_stand(connection, vault, (read_kept(connection, vault, response_id),))
-    return record
+    if not record.revision:
+        return record
+    return replace(record, earlier=read_versions(connection, vault, response_id)[: record.revision])
 
 
 def read_version(connection: Connection, vault: Vault, response_id: str, number: int) -> Record:
@@ -160,7 +162,7 @@ def revised_ids(connection: Connection) -> frozenset[str]:
 def as_they_stand(connection: Connection, vault: Vault, records: Iterable[Record]) -> tuple[Record, ...]:
     """Give records in their latest versions."""
     records = tuple(records)
-    latest = _latest(connection, [each.id for each in records])
+    latest = latest_rows(connection, [each.id for each in records])
     return tuple(
         each if (row := latest.get(each.id)) is None else open_revision(each, row, vault) for each in records
     )
@@ -169,20 +171,26 @@ def as_they_stand(connection: Connection, vault: Vault, records: Iterable[Record
 def open_revision(record: Record, row: Mapping[str, object], vault: Vault) -> Record:
     """Give a record as one of its later versions has it. SealBroken if that was altered."""
     own_id = str(row["id"])
-    stored = msgspec.json.decode(
-        vault.open("results", own_id, row["sealed_results"]),  # type: ignore[arg-type]  # a LargeBinary
-        type=StoredResults,
-    )
     body = vault.open("response", own_id, row["sealed_body"])  # type: ignore[arg-type]  # a LargeBinary
-    return later_version(record, row, body, stored.results())
+    results = open_results(vault, own_id, row["sealed_results"])  # type: ignore[arg-type]  # a LargeBinary
+    return later_version(record, row, body, results)
 
 
 def later_version(record: Record, row: Mapping[str, object], body: bytes, results: Results) -> Record:
     """Give a record as a later version has it: its answers and results opened, the rest from its row."""
+    return _as_answered(replace(_revised(record, row, results), body=body))
+
+
+def open_revised_scores(record: Record, row: Mapping[str, object], vault: Vault) -> Record:
+    """Give a record with the results of one of its later versions; its answers stay sealed."""
+    results = open_results(vault, str(row["id"]), row["sealed_results"])  # type: ignore[arg-type]  # a LargeBinary
+    return _revised(record, row, results)
+
+
+def _revised(record: Record, row: Mapping[str, object], results: Results) -> Record:
     locations = row.get("locations")
-    opened = replace(
+    return replace(
         record,
-        body=body,
         results=results,
         key_hash=str(row["key_hash"]),
         revision=int(str(row["number"])),
@@ -191,10 +199,10 @@ def later_version(record: Record, row: Mapping[str, object], body: bytes, result
         why=str(row["why"]),
         locations=tuple(str(locations).split()) if locations else (),
     )
-    return _as_answered(opened)
 
 
-def _latest(connection: Connection, ids: list[str]) -> dict[str, Mapping[str, object]]:
+def latest_rows(connection: Connection, ids: list[str]) -> dict[str, Mapping[str, object]]:
+    """Give the rows of the latest versions of some responses, by response; none of those that have no later ones."""
     if not ids:
         return {}
     rows = connection.execute(

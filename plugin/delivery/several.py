@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from plugin.delivery.correcting import NotCorrected
 from plugin.delivery.keep import Record
+from plugin.delivery.lookup import Unverifiable
 from plugin.delivery.writers import Writer, Written
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted, OutcomeUnknown
 
@@ -44,14 +46,18 @@ class SeveralWriter:
         if unfinished:
             raise next((each for each in unfinished if isinstance(each, OutcomeUnknown)), unfinished[0])
         locations = tuple(each for one in written for each in one.locations)
-        if refused and (not locations or record.revision):
-            raise _together(refused) if record.revision else refused[0][1]
+        if any(isinstance(error, (NotCorrected, Unverifiable)) for _, error in refused) and record.revision:
+            raise _together(refused, locations)
+        if refused and not locations and not record.voided:
+            raise refused[0][1]
         told = tuple(f"{name}: {error} Kept in Rapport" for name, error in refused)
         return Written(
             locations, (*(each for one in written for each in one.left_out), *told, *self.left_out)
         )
 
 
-def _together(refused: list[tuple[str, EhrError]]) -> EhrError:
+def _together(refused: list[tuple[str, EhrError]], locations: tuple[str, ...]) -> EhrError:
     """Say of a later version everything that the record does not hold of it: a person must act."""
-    return NotPermitted(" ".join(f"{name}: {error}" for name, error in refused))
+    stands = (each for _, error in refused if isinstance(error, NotCorrected) for each in error.locations)
+    message = " ".join(f"{name}: {error}" for name, error in refused)
+    return NotCorrected(message, tuple(dict.fromkeys((*locations, *stands))))

@@ -150,7 +150,7 @@ class TransactionWriter:
 
     async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...]:
         searches = self.sequence.searches if self.sequence else {}
-        lookup = Lookup(ehr, searches, record.patient, record.authored)
+        lookup = Lookup.of(ehr, searches, record)
         try:
             response = await self._find_response(lookup, record)
             if response is None and record.collected is None:
@@ -203,7 +203,7 @@ class SequenceWriter:
 
         Of a later version what stands there is changed. Raises the first refusal if it takes nothing at all.
         """
-        lookup = Lookup(ehr, self.searches, record.patient, record.authored)
+        lookup = Lookup.of(ehr, self.searches, record)
         if record.revision:
             return await self._correct(ehr, record, lookup)
         progress = _Progress(lookup, look_first)
@@ -230,7 +230,7 @@ class SequenceWriter:
                 await correction.change(kind, location, _with_addresses(body, progress.addresses))
             elif not record.voided and kind in self.creates and kind not in progress.refused:
                 await self._step(ehr, progress, kind, (value, identifier), body)
-        correction.finish()
+        correction.finish(progress.addresses.values())
         if not progress.addresses and not record.voided and progress.refused:
             raise next(iter(progress.refused.values()))
         if PROVENANCE in self.creates and progress.addresses and correction.changed:

@@ -267,8 +267,10 @@ async def _attention(
         trend = read_trend(rapport.intake.catalogue, chart, accounts, {}, norms, policy.interpretation)
         falls = trend.findings.falls if trend.findings else ()
         fell = {fall.rated.rater for fall in falls if fall.is_current}
+    not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
     return Attention(
-        not_delivered=sum(account.state in _WORKED_ON for account in accounts),
+        not_delivered=sum(not account.locations for account in not_taken),
+        not_corrected=sum(bool(account.locations) for account in not_taken),
         fell=tuple(each.value for each in _ORDER if each in fell),
         due_from=_due(rapport, policy, contacts, asked.context.encounterId, (accounts, points)),
     )
@@ -293,9 +295,15 @@ def _due(
     if session is None and policy.schedule != EVERY_SESSION:
         return ()
     accounts, points = known
+    records = [each.record for each in accounts if not each.record.voided]
+    void = {each.record.authored for each in accounts if each.record.voided}
     answered = [
-        *((each.record.rater, each.record.encounter, each.record.authored) for each in accounts),
-        *((catalogue.by_id(each.instrument).rater, each.encounter, each.when) for each in points),
+        *((each.rater, each.encounter, each.authored) for each in records),
+        *(
+            (catalogue.by_id(each.instrument).rater, each.encounter, each.when)
+            for each in points
+            if each.when not in void
+        ),
     ]
     now = {rater for rater, where, when in answered if where == encounter or when.date() == today}
     before = {rater for rater, _, _ in answered} - now

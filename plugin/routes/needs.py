@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from plugin.access.openings import Opening
 from plugin.delivery.account import Account
-from plugin.delivery.states import DeliveryState
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.routes.marks import TOTAL
@@ -28,7 +27,6 @@ class Need(StrEnum):
 
 
 _ORDER = tuple(Need)
-_NOT_IN_RECORD = (DeliveryState.REFUSED, DeliveryState.SET_ASIDE, DeliveryState.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Known:
     @property
     def answered(self) -> datetime | None:
         """When somebody last answered."""
-        return max((each.record.authored for each in self.accounts), default=None)
+        return max((each.record.authored for each in self.accounts if not each.record.voided), default=None)
 
     @property
     def seen(self) -> datetime:
@@ -65,7 +63,7 @@ def needs_of(
             found.add(Need.DIVERGENCE)
     if interpretation is not None and any(_has_dropped(each) for each in known.trend.series):
         found.add(Need.DROP)
-    if any(each.state in _NOT_IN_RECORD for each in known.accounts):
+    if any(each.lacks for each in known.accounts):
         found.add(Need.UNDELIVERED)
     if overdue_raters(known, schedules, today):
         found.add(Need.OVERDUE)
@@ -112,7 +110,7 @@ def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
         each.record.authored.date() >= last.first.date()
         or (last.encounter is not None and each.record.encounter == last.encounter)
         for each in known.accounts
-        if each.record.rater == rater
+        if each.record.rater == rater and not each.record.voided
     )
 
 

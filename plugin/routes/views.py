@@ -222,13 +222,18 @@ def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tu
 
 def _answered(launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date) -> set[str]:
     """Name who has answered in this session: for its encounter, or on its day."""
-    records = [account.record for account in accounts]
+    records = [account.record for account in accounts if not account.record.voided]
+    void = {(each.record.source, each.record.authored) for each in accounts if each.record.voided}
     kept = {
         record.source or ""
         for record in records
         if record.authored.date() == today or (launch.encounter and record.encounter == launch.encounter)
     }
-    return kept | {point.respondent or "" for point in chart.points if point.when.date() == today}
+    return kept | {
+        point.respondent or ""
+        for point in chart.points
+        if point.when.date() == today and (point.respondent, point.when) not in void
+    }
 
 
 def response_page(

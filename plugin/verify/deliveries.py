@@ -156,9 +156,9 @@ def _states(story: _Story) -> Iterator[tuple[Flaw, str]]:
 
 def _places(story: _Story) -> Iterator[tuple[Flaw, str]]:
     """Compare where it stands with what the trail tells of the last attempt that brought it there."""
-    told = [each.others for each in story.told(Kind.DELIVERY) if each.succeeded]
-    # Entries of before addresses were told name none.
-    if told and told[-1] and tuple((story.row.d_locations or "").split()) != told[-1]:
+    # One that found nothing to bring there names none, and so do entries of before addresses were told.
+    told = [each.others for each in story.told(Kind.DELIVERY) if each.others]
+    if told and tuple((story.row.d_locations or "").split()) != told[-1]:
         yield Flaw.STATE, "It has other addresses in the EHR than the trail tells."
 
 

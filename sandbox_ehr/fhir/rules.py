@@ -12,9 +12,13 @@ from sandbox_ehr.personalities import Personality, Rule
 _Check = Callable[[Rule, JsonObject, Store], bool]
 
 
-def check_rules(personality: Personality, resource: JsonObject, store: Store) -> None:
-    """FhirRefused with the status and code of the first rule that a new resource breaks."""
+def check_rules(
+    personality: Personality, resource: JsonObject, store: Store, *, is_change: bool = False
+) -> None:
+    """FhirRefused with the status and code of the first rule that a new resource, or a change of one, breaks."""
     for rule in personality.rules:
+        if is_change and not rule.also_changed:
+            continue
         if rule.type == resource["resourceType"] and not _CHECKS[rule.kind](rule, resource, store):
             place = f"{rule.type}.{rule.path}" if rule.path else rule.type
             raise FhirRefused(rule.status, Issue("business-rule", rule.text, place, detail=rule.code))

@@ -120,6 +120,7 @@ class FhirServer:
             )
         self._check_declared(resource_type, "update")
         allowed = request.access.condition(resource_type, "u", self.store.base)
+        check_rules(self._personality(), resource, self.store, is_change=True)
         with self.store.database.transaction():
             current = self._find(request, resource_type, resource_id, "u")
             check_if_match(request.headers.get("if-match"), current.version)

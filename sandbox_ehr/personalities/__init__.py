@@ -32,7 +32,10 @@ _LETTERS = {"create": "c", "read": "r", "update": "u", "search-type": "s"}
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a resource must meet to be created; otherwise `status`, with `code` in the outcome's details."""
+    """What a resource must meet to be created; otherwise `status`, with `code` in the outcome's details.
+
+    `also_changed` says that it holds for a change as well.
+    """
 
     type: str
     kind: RuleKind
@@ -42,6 +45,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str = ""
     values: tuple[str, ...] = ()
     code: str | None = None
+    also_changed: bool = False
 
 
 class Undeclared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
