@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from plugin.errors import SettingsInvalid
+from plugin.plan import problems_of, read_plan
 from plugin.responses import Answers
 from plugin.routes.views import why_not_fillable
+from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.scores import Key, compute
 from plugin.scores.key import Step, highest_answers
 from plugin.stock import compile_own
@@ -21,6 +23,7 @@ from questionnaires import (
     Manner,
     Problem,
     find_forms,
+    load_catalogue,
     load_instrument,
     walk,
 )
@@ -29,7 +32,10 @@ _out = Console()
 
 
 def check(path: Path, manner: Manner, *, as_json: bool) -> bool:
-    """Check a form, or every form of a folder, and print the report; True if all can be used."""
+    """Check a form, every form of a folder, or a schedule, and print the report; True if all can be used as written."""
+    plan = _read_plan(path)
+    if plan is not None:
+        return _check_plan(path, plan, as_json=as_json)
     forms = _forms(path)
     reports = [_examine(form, manner) for form in forms]
     if as_json:
@@ -40,6 +46,45 @@ def check(path: Path, manner: Manner, *, as_json: bool) -> bool:
         for report in reports:
             report.print()
     return all(report.key for report in reports)
+
+
+def _read_plan(path: Path) -> object:
+    """Give a PlanDefinition; None if the file is none, or is no file."""
+    try:
+        found: object = json.loads(path.read_bytes()) if path.is_file() else None
+    except (ValueError, RecursionError):
+        return None  # as a form it is told where it breaks
+    is_plan = isinstance(found, dict) and found.get("resourceType") == "PlanDefinition"
+    return found if is_plan else None
+
+
+def _check_plan(path: Path, resource: object, *, as_json: bool) -> bool:
+    """Say at which sessions each form of a schedule is due, and what of it is not understood or not among the forms that ship."""
+    try:
+        plan = read_plan(resource)
+    except ValueError as error:
+        rules, problems = [], [str(error)]
+    else:
+        rules = [(each.canonical, _sessions(each.schedule)) for each in plan.rules]
+        problems = list(problems_of(plan, load_catalogue()))
+    if as_json:
+        forms = [{"form": canonical, "sessions": sessions} for canonical, sessions in rules]
+        said = {"file": path.name, "usable": not problems, "forms": forms, "problems": problems}
+        sys.stdout.write(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+        return not problems
+    _out.print(f"[bold]{path.name}[/]", highlight=False)
+    for canonical, sessions in rules:
+        _out.print(f"  {canonical}: {sessions}", highlight=False, markup=False, soft_wrap=True)
+    for each in problems:
+        _out.print(f"✗ {each}.", highlight=False, markup=False, soft_wrap=True)
+    return not problems
+
+
+def _sessions(schedule: Schedule) -> str:
+    if schedule == EVERY_SESSION:
+        return "every session"
+    first = ", ".join(map(str, schedule.first))
+    return f"sessions {first}" + (f", then every {schedule.every} sessions" if schedule.every else "")
 
 
 @dataclass(frozen=True, slots=True)

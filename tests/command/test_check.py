@@ -49,3 +49,34 @@ def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = check(tmp_path / "none.json")
     assert done.returncode == 1
     assert "Name a Questionnaire file" in done.stderr
+
+
+def test_a_schedule_says_when_each_form_is_due_and_what_is_not_understood(tmp_path: Path) -> None:
+    forms_at = "https://w3id.org/rapport-fhir/Questionnaire"
+    fourth = "%session in (1 | 3 | 4) or (%session > 4 and (%session - 4) mod 4 = 0)"
+    condition = {
+        "kind": "applicability",
+        "expression": {"language": "text/fhirpath", "expression": fourth},
+    }
+    good = {"definitionCanonical": f"{forms_at}/rapport-checkin-child", "condition": [condition]}
+    timed = {"title": "Weekly", "definitionCanonical": f"{forms_at}/gone", "timingTiming": {}}
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"resourceType": "PlanDefinition", "action": [good]}), encoding="utf-8")
+    done = check(plan)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rapport-checkin-child: sessions 1, 3, 4, then every 4 sessions" in done.stdout
+    plan.write_text(json.dumps({"resourceType": "PlanDefinition", "action": [timed]}), encoding="utf-8")
+    done = check(plan, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["problems"] == [
+        "“Weekly”: a timing by the calendar does not count sessions, so it is due at every session",
+        f"{forms_at}/gone is not installed",
+    ]
+
+
+def test_a_schedule_without_a_form_cannot_be_used(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"resourceType": "PlanDefinition"}', encoding="utf-8")
+    done = check(plan)
+    assert done.returncode == 1
+    assert "none of its actions names a form" in done.stdout
