@@ -2,8 +2,9 @@
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,24 @@ class _File(_Strict):
 def shipped_tips() -> tuple[Tip, ...]:
     """Give the tips that come with Rapport."""
     return _tips(_parse((files("plugin") / "tips.toml").read_text(encoding="utf-8"), "tips.toml"))
+
+
+def told_in(tip: Tip, language: str) -> Tip:
+    """Give a shipped tip in an interface language; a site's own stays as the site wrote it."""
+    if tip not in _shipped():
+        return tip
+    text = _translations().get(language, {}).get(tip.id)
+    return replace(tip, text=text, language=language) if text else tip
+
+
+@cache
+def _shipped() -> tuple[Tip, ...]:
+    return shipped_tips()
+
+
+@cache
+def _translations() -> dict[str, dict[str, str]]:
+    return tomllib.loads((files("plugin") / "tips_translated.toml").read_text(encoding="utf-8"))
 
 
 def read_tips(path: Path) -> tuple[Tip, ...]:

@@ -27,6 +27,9 @@ _ROLE_NAMES = {
     Rater.OBSERVER: N_("Observer"),
 }
 
+_LABELS = (N_("Total"), N_("Goals"), N_("Tasks"), N_("Bond"))
+"""What the open forms call their scores; other instruments' names stay as their holders wrote them."""
+
 
 def read_trend(
     catalogue: Catalogue,
@@ -125,7 +128,9 @@ def _series(
         name=name_of(people.get(respondent), instrument.rater, language),
         measure=measure_of(instrument),
         scale=score_id.removeprefix("score-"),
-        scale_label=score.display,
+        scale_label=translations(language).gettext(score.display)
+        if score.display in _LABELS
+        else score.display,
         low=float(score.low if score.low is not None else 0),
         high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
         points=tuple(

@@ -49,6 +49,7 @@ from plugin.routes.trend_views import name_of, points_of, read_trend
 from plugin.schedule import Due, SiteSchedule
 from plugin.settings import Attestation
 from plugin.stock import is_offered
+from plugin.tips import told_in
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
 _NOT_INSTALLED = N_(
@@ -113,7 +114,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people, language) for account in known.recent),
         trend=trend,
-        tips=choose_tips(interpretation, chart, trend, age),
+        tips=tuple(told_in(each, language) for each in choose_tips(interpretation, chart, trend, age)),
         language=language,
         look=look_address(launch.context.style),
         messaging=_messaging(launch, policy.frame_ancestors),

@@ -30,3 +30,12 @@ async def test_pages_before_a_site_is_known_speak_the_language_of_all_sites(
         wanted = await world.browser.get(path, headers={"Accept-Language": "de"})
     assert '<html lang="fr"' in asked.text
     assert '<html lang="de"' in wanted.text
+
+
+async def test_the_open_forms_scores_are_named_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        page = await world.launch("amara")
+        asked = await world.browser.get(f"{page.url}?wait=true", headers={"Accept-Language": "de"})
+    assert "Ziele" in asked.text
+    assert "Bindung" in asked.text
+    assert "Goals" not in asked.text

@@ -1,11 +1,13 @@
 """What to do next, as data: each tip with an occasion and a source; a site edits them in a file of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plugin.errors import SettingsInvalid
-from plugin.tips import Occasion, fitting_tips, read_tips, shipped_tips
+from plugin.pages.words import TRANSLATED
+from plugin.tips import Occasion, fitting_tips, read_tips, shipped_tips, told_in
 from tests.settings.test_settings import ACCEPTED, MINIMAL, read
 
 OWN = """
@@ -92,3 +94,17 @@ def test_each_occasion_is_heard_before_one_is_heard_twice() -> None:
     found = fitting_tips(shipped_tips(), occasions, most=3)
     assert [tip.id for tip in found] == ["rupture-explore", "remote-caregiver", "rupture-withdrawal"]
     assert fitting_tips(shipped_tips(), [], most=3) == ()
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_shipped_tip_is_told_in_every_language_of_the_interface(language: str) -> None:
+    for tip in shipped_tips():
+        told = told_in(tip, language)
+        assert told.language == language
+        assert told.text != tip.text
+        assert (told.source, told.link) == (tip.source, tip.link)
+
+
+def test_a_sites_own_tip_stays_as_the_site_wrote_it() -> None:
+    own = replace(shipped_tips()[0], text="Ask.")
+    assert told_in(own, "de") == own
