@@ -130,21 +130,25 @@ def claim(connection: Connection, owner: str, now: datetime, site: str, room: Ro
     return tuple(Claimed(*row) for row in rows)
 
 
-def _earlier_is_tried(now: datetime, order_since: datetime) -> sa.Exists:
+def _earlier_is_tried(now: datetime, order_since: datetime) -> sa.ColumnElement[bool]:
+    # Looked for from the nearest backward: where many of a patient's wait, the one before is tried, and that ends it.
     before, waiting = response.alias("before"), delivery.alias("waiting")
     held_and_due = (waiting.c.state == DeliveryState.HELD) & (waiting.c.due <= now)
-    return (
-        sa.exists()
+    nearest = (
+        sa.select(before.c.id)
+        .join(waiting, waiting.c.response == before.c.id)
         .where(
             before.c.site == response.c.site,
             before.c.patient == response.c.patient,
             before.c.received > order_since,
             sa.tuple_(before.c.received, before.c.id) < sa.tuple_(response.c.received, response.c.id),
-            waiting.c.response == before.c.id,
             waiting.c.state.in_(TRIED) | held_and_due,
         )
+        .order_by(before.c.received.desc(), before.c.id.desc())
+        .limit(1)
         .correlate(response)
     )
+    return nearest.scalar_subquery().is_not(None)
 
 
 def finish(

@@ -16,7 +16,7 @@ ALL = Room(100, NOW - timedelta(days=1))
 
 
 def receive(
-    connection: Connection, name: str, patient: str = "p1", *, minute: int = 0, site: str = "clinic"
+    connection: Connection, name: str, patient: str = "p1", *, minute: float = 0, site: str = "clinic"
 ) -> None:
     received = NOW + timedelta(minutes=minute)
     connection.execute(

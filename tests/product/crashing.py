@@ -247,7 +247,7 @@ def crash(
             told.join()
         httpx.delete(f"{place.ehr}/sandbox/faults").raise_for_status()
         tally = Tally(saved=len(saved), kills=died)
-        tally.not_delivered = _wait_for_delivery(place, patience=300 + submissions / 10)
+        tally.not_delivered = _wait_for_delivery(place, patience=300)
         _count(place, saved, tally)
     finally:
         for each in processes:
@@ -359,7 +359,7 @@ def send(
 
 
 def _wait_for_delivery(place: Place, patience: float) -> dict[str, int]:
-    """Wait until everything is delivered; gives what is not, by state."""
+    """Wait until everything is delivered; gives what is not, by state, if nothing has moved for `patience` seconds."""
     engine = open_database(place.database)
     query = (
         sa.select(t.delivery.c.state, sa.func.count().label("many"))
@@ -369,9 +369,11 @@ def _wait_for_delivery(place: Place, patience: float) -> dict[str, int]:
     deadline = time.monotonic() + patience
     left: dict[str, int] = {"not looked at": 1}
     while left and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.2)
         with engine.connect() as connection:
-            left = {row.state: row.many for row in connection.execute(query)}
+            found = {row.state: row.many for row in connection.execute(query)}
+        if found != left:
+            left, deadline = found, time.monotonic() + patience
     engine.dispose()
     return left
 
