@@ -89,7 +89,10 @@ class Cards:
     async def _prefetch(self, service: str, context: JsonObject) -> JsonObject:
         """Read what a service's list asks for beforehand; what cannot be read is left out."""
         if service not in self._templates:
-            self._templates[service] = await self._ask_templates(service)
+            asked = await self._ask_templates(service)
+            if asked is None:  # asked again at the next chart
+                return {}
+            self._templates[service] = asked
         of_patient = Access(parse_scopes("patient/*.rs"), str(context["patientId"]), "decision support")
         found: JsonObject = {}
         for name, template in self._templates[service].items():
@@ -107,14 +110,16 @@ class Cards:
             found[name] = bundle if parameters else entries[0]["resource"] if entries else None
         return found
 
-    async def _ask_templates(self, service: str) -> dict[str, str]:
+    async def _ask_templates(self, service: str) -> dict[str, str] | None:
         address, _, name = service.rpartition("/")
         try:
             async with self._http() as http:
                 answer = await http.get(address)
-            listed = msgspec.json.decode(answer.content, type=dict[str, object]) if answer.is_success else {}
+            if not answer.is_success:
+                return None
+            listed = msgspec.json.decode(answer.content, type=dict[str, object])
         except (httpx.HTTPError, msgspec.DecodeError):
-            return {}
+            return None
         asked = next((each for each in _objects(listed.get("services")) if each.get("id") == name), {})
         templates = asked.get("prefetch")
         return {key: str(each) for key, each in templates.items()} if isinstance(templates, dict) else {}

@@ -128,9 +128,7 @@ def _series(
         name=name_of(people.get(respondent), instrument.rater, language),
         measure=measure_of(instrument),
         scale=score_id.removeprefix("score-"),
-        scale_label=translations(language).gettext(score.display)
-        if score.display in _LABELS
-        else score.display,
+        scale_label=label_of(score.display, language),
         low=float(score.low if score.low is not None else 0),
         high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
         points=tuple(
@@ -145,6 +143,11 @@ def _series(
             for point in found
         ),
     )
+
+
+def label_of(display: str, language: str) -> str:
+    """Name a score for a reader: the open forms' in the reader's language, others as their holders wrote them."""
+    return translations(language).gettext(display) if display in _LABELS else display
 
 
 def points_of(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:

@@ -45,7 +45,7 @@ from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.state import Rapport, csrf_token
-from plugin.routes.trend_views import name_of, points_of, read_trend
+from plugin.routes.trend_views import label_of, name_of, points_of, read_trend
 from plugin.schedule import Due, SiteSchedule
 from plugin.settings import Attestation
 from plugin.stock import is_offered
@@ -406,7 +406,7 @@ def _recent(
     known = {score.link_id: score for score in nearest.scores} if nearest else {}
     lines = tuple(
         ScoreLine(
-            label=known[point.score].display,
+            label=label_of(known[point.score].display, language),
             value=None if point.value is None else Decimal(str(point.value)),
             low=known[point.score].low,
             high=known[point.score].high,

@@ -128,6 +128,16 @@ async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record
     assert "the last rating of the young person fell" in page.text
 
 
+async def test_a_service_that_was_away_is_asked_again_at_the_next_chart(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT) as world:
+        keep_score(world.ehr.state.store, "2026-02-01T09:00:00Z", "Patient/1008", 20)
+        host = RAPPORT.removeprefix("https://")
+        world.hosts.cut.add(host)
+        assert "is due" not in (await chart(world, "freya")).text
+        world.hosts.cut.remove(host)
+        assert "a form is due in this session" in (await chart(world, "freya")).text
+
+
 async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path) -> None:
     section = InterpretationSection(
         accepted_by="A test",

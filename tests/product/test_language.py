@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.product.test_personalities import send_form, settled
 from tests.product.world import run_world
 
 
@@ -34,6 +35,8 @@ async def test_pages_before_a_site_is_known_speak_the_language_of_all_sites(
 
 async def test_the_open_forms_scores_are_named_in_the_readers_language(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
+        await settled(world, await send_form(world))
+        world.browser = world.new_browser()  # that one is handed over
         page = await world.launch("amara")
         asked = await world.browser.get(f"{page.url}?wait=true", headers={"Accept-Language": "de"})
     assert "Ziele" in asked.text
