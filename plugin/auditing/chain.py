@@ -12,6 +12,7 @@ from plugin.auditing.entries import Account as Told
 from plugin.auditing.entries import read_entries
 from plugin.auditing.proving import Proof, Prover
 from plugin.auditing.unfolding import Beside, Unfolding, beside, unfold
+from plugin.auditing.versions import Later, read_later
 from plugin.delivery.account import Account, Attempt, attempts_of, read_account
 from plugin.delivery.rescored import Again, kept_again
 from plugin.delivery.revising import read_version
@@ -65,6 +66,7 @@ class Chain:
     invitation: Invited | None
     attempts: tuple[Attempt, ...]
     unfolding: Unfolding
+    later: tuple[Later, ...]  # versions after the first
     again: tuple[tuple[Again, tuple[Beside, ...]], ...]  # by other versions of the form, never delivered
     told: Told
     proofs: tuple[Proof, ...]
@@ -91,26 +93,23 @@ class ChainReader:
         attempts = connection.execute(
             sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
         ).scalars()
+        first = read_version(connection, self.vault, response, 0)
+        later = read_later(connection, self.vault, response)
         again = kept_again(connection, self.vault, response)
-        revised = connection.execute(
-            sa.select(t.revision.c.id, t.revision.c.body_digest)
-            .where(t.revision.c.response == response)
-            .order_by(t.revision.c.number)
-        ).all()
-        digest = revised[-1].body_digest if revised else row.body_digest
         logged = [
             ("response", response),
-            *(("revision", each.id) for each in revised),
             *(("attempt", str(each)) for each in attempts),
+            *(("revision", each.id) for each in later),
             *(("rescoring", each.id) for each in again),
         ]
         return Chain(
             account,
-            record.digest == digest,
+            first.digest == row.body_digest and all(each.digest_fits for each in later),
             _read_launch(connection, record.launch),
             _read_invitation(connection, record.invitation),
             attempts_of(connection, response),
             unfold(record, self.catalogue, self.keys),
+            later,
             tuple((each, self._beside(connection, each)) for each in again),
             read_entries(connection, self.vault, site, record.patient, response, record.received),
             tuple(self.prover.prove(connection, self.vault, kind, key) for kind, key in logged),

@@ -27,7 +27,16 @@ VIEWS = frozenset(
         Kind.EXPORTED,
     }
 )
-DECISIONS = frozenset({Kind.DELIVERY_RETRIED, Kind.DELIVERY_RELEASED, Kind.DELIVERY_DISCARDED})
+DECISIONS = frozenset(
+    {
+        Kind.DELIVERY_RETRIED,
+        Kind.DELIVERY_RELEASED,
+        Kind.DELIVERY_DISCARDED,
+        Kind.RESPONSE_AMENDED,
+        Kind.RESPONSE_VOIDED,
+        Kind.RESPONSE_RESCORED,
+    }
+)
 # Kinds whose entries name no patient, so that they are not found by one.
 _ELSEWHERE = (*DECISIONS, Kind.DELIVERIES_VIEWED, Kind.RECORD_COMPARED, Kind.EXPORTED)
 # What is about everything there was at the time, this administration included.

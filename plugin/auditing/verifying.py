@@ -5,7 +5,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from plugin.audit.leaves import LOGGED
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
-from plugin.verify import Progress, Verifier
+from plugin.verify import Finding, Progress, Verifier
 
 _log = structlog.get_logger()
 
@@ -28,6 +28,8 @@ MOST_KEPT = 100
 LONGEST = 3600.0  # seconds
 _LONGEST_REST = 0.5
 _WHERE = re.compile(rf"^(audit entry|{'|'.join(LOGGED)}) ([A-Za-z0-9\-]+)")
+# Rows that name no site belong to one that does.
+_OWNERS = {"attempt": t.response, "revision": t.response, "rescoring": t.response, "sign_off": t.review}
 _BEGUN, _LOOKED_AT, _FOUND = "begun", "looked at", "found"
 
 
@@ -106,10 +108,14 @@ class LedgerVerification:
         except Exception as error:  # noqa: BLE001 -- last rim of a task: the trail must tell that it failed
             _log.error("verification failed", problem=type(error).__name__)
             failure = f"It failed ({type(error).__name__})"
-        counts = ", ".join(f"{many} {name}" for name, many in self._progress.counts().items())
-        details = ((_LOOKED_AT, counts.replace("_", " ")), (_FOUND, str(many)), *found)
         await self.ledger.record(
-            self.trail.entry(Kind.LEDGER_VERIFIED, actor, site=site, failure=failure, details=details)
+            self.trail.entry(
+                Kind.LEDGER_VERIFIED,
+                actor,
+                site=site,
+                failure=failure,
+                details=outcome(self._progress, many, found),
+            )
         )
 
     def _verify(self, connection: Connection) -> tuple[int, list[tuple[str, str]]]:
@@ -130,8 +136,21 @@ class LedgerVerification:
         for finding in self.open_verifier().verify(connection, self._progress):
             many += 1
             if len(kept) < MOST_KEPT:
-                kept.append((str(finding.flaw), f"{finding.where}: {finding.what}"))
+                kept.append(said_of(finding))
         return many, kept
+
+
+def outcome(
+    progress: Progress, many: int, kept: Sequence[tuple[str, str]], *, beside: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Give the details of the entry that tells what a verification found; `beside`: what else was looked at."""
+    counts = ", ".join(f"{many} {name}" for name, many in progress.counts().items()).replace("_", " ")
+    return ((_LOOKED_AT, f"{counts}{beside}"), (_FOUND, str(many)), *kept[:MOST_KEPT])
+
+
+def said_of(finding: Finding) -> tuple[str, str]:
+    """Write a finding as the trail keeps it."""
+    return str(finding.flaw), f"{finding.where}: {finding.what}"
 
 
 class _Detail(msgspec.Struct, rename="camel"):
@@ -190,13 +209,15 @@ def _is_of(connection: Connection, site: str, text: str) -> bool:
     if found is None:
         return True
     kind, row = found[1].replace("audit entry", "audit"), found[2]
-    if kind == "attempt":
-        query = sa.select(t.response.c.site).join(t.attempt, t.attempt.c.response == t.response.c.id)
-        known = row.isdecimal() and connection.execute(query.where(t.attempt.c.id == int(row))).scalar()
-    elif kind == "sign_off":
-        query = sa.select(t.review.c.site).join(t.sign_off, t.sign_off.c.review == t.review.c.id)
-        known = connection.execute(query.where(t.sign_off.c.id == row)).scalar()
+    table, key, _ = LOGGED[kind]
+    owner = _OWNERS.get(kind)
+    if owner is not None:
+        query = sa.select(owner.c.site).join(table, table.c[owner.name] == owner.c.id)
+    elif "site" in table.c:
+        query = sa.select(table.c.site)
     else:
-        table, key, _ = LOGGED[kind]
-        known = connection.execute(sa.select(table.c.site).where(table.c[key] == row)).scalar()
+        return True  # of the installation as a whole
+    if kind == "attempt" and not row.isdecimal():
+        return True
+    known = connection.execute(query.where(table.c[key] == (int(row) if kind == "attempt" else row))).scalar()
     return not known or known == site

@@ -53,6 +53,13 @@ def verify(
         list[str] | None,
         typer.Option("--witness", help="A witness's verifier key: its cosignatures are checked. Repeatable."),
     ] = None,
+    recorded: Annotated[
+        bool,
+        typer.Option(
+            "--record/--no-record",
+            help="Have the trail tell what was found; not on a copy that is to stay as it is.",
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every score, and hold every row against the log and its signature. Exit status 1 if anything is wrong."""
@@ -74,7 +81,7 @@ def verify(
         raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")
     else:
         trusted = verifying.read_trusted(tsa_roots, witness_key or [])
-        good = verifying.verify(config, verifying.Asked(against, ehr, trusted), told)
+        good = verifying.verify(config, verifying.Asked(against, ehr, trusted, recorded), told)
     if not good:
         raise typer.Exit(1)
 

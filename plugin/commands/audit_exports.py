@@ -1,7 +1,5 @@
 """What `rapport audit export` does, and `rapport audit verify` for an export: the one needs the ledger, the other not."""
 
-import asyncio
-import getpass
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from plugin.audit import Actor, Kind, Trail
+from plugin.audit import Kind, Trail
 from plugin.commands.audit_report import Report, write_report
-from plugin.commands.auditing import hold_still, opening
+from plugin.commands.auditing import at_the_command_line, hold_still, opening, record
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.commands.verifying import Told
 from plugin.errors import Conflict
 from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_manifest
-from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.verify import Progress
@@ -109,13 +106,9 @@ class _Account:
 
     def record(self, failure: str | None = None) -> str:
         """Record an entry, durably; gives its id."""
-        actor = Actor(display=f"{getpass.getuser()} at the command line")
-        entry: AuditRow = self._trail.entry(Kind.EXPORTED, actor, reason=self._reason, failure=failure)
-        ledger = Ledger(self._settings.database, Vault(self._settings.vault_keys))
-        try:
-            asyncio.run(ledger.record(entry))
-        finally:
-            ledger.close()
+        actor = at_the_command_line()
+        entry = self._trail.entry(Kind.EXPORTED, actor, reason=self._reason, failure=failure)
+        record(self._settings, entry)
         return entry.event
 
 

@@ -1,6 +1,8 @@
-"""What `rapport audit trace` and `log` do, and what opens the ledger for the other commands of an auditor. Reads the ledger; writes nothing."""
+"""What `rapport audit trace` and `log` do, and what opens the ledger, or accounts for an act, for an auditor's other commands."""
 
+import asyncio
 import base64
+import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -12,15 +14,17 @@ import sqlalchemy as sa
 from rich.console import Console
 from sqlalchemy.engine import Connection
 
+from plugin.audit import Actor
 from plugin.audit.leaves import LOGGED
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
+from plugin.auditing.versions import later_as_json, later_as_lines, read_later
 from plugin.delivery.account import attempts_of, read_account
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
 from plugin.delivery.revising import read_version, read_versions
 from plugin.errors import NotFound
-from plugin.ledger import Vault
+from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
@@ -54,6 +58,20 @@ def opening(config: Path) -> Iterator[Opened]:
         engine.dispose()
 
 
+def at_the_command_line() -> Actor:
+    """Name who runs the command, as the machine knows them."""
+    return Actor(display=f"{getpass.getuser()} at the command line")
+
+
+def record(settings: Settings, entry: AuditRow) -> None:
+    """Record an entry in the trail, durably."""
+    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    try:
+        asyncio.run(ledger.record(entry))
+    finally:
+        ledger.close()
+
+
 def hold_still(connection: Connection) -> None:
     """Read one state of the database throughout, whatever is written meanwhile. SQLite does so by itself."""
     if connection.dialect.name == "postgresql":
@@ -85,6 +103,7 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
     first = {
         each.id: read_version(opened.connection, opened.vault, record.id, each.version) for each in versions
     }
+    later = read_later(opened.connection, opened.vault, record.id)
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
@@ -97,6 +116,9 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         "standing": _standing_of(record),
         "versions": [_told_version(opened.connection, each) for each in revised],
         "score ledger": as_json_of(record, software, unfolded) if as_json else as_lines(unfolded),
+        "later versions": [later_as_json(each) for each in later]
+        if as_json
+        else [line for each in later for line in later_as_lines(each)] or ["none"],
         "scored again": [again_as_json(first[each.id], each) for each in versions]
         if as_json
         else [line for each in versions for line in again_as_lines(first[each.id], each)] or ["no"],

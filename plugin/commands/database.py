@@ -14,17 +14,18 @@ ConfigOption = Annotated[
 
 @app.command()
 def check(config: ConfigOption = Path("rapport.toml")) -> None:
-    """Say which schema the database has and which this software needs. Exit status 1 if they differ."""
+    """Say which schema the database has, which this software needs, and what auditors may not read. Exit status 1 if not all is well."""
     from plugin.ledger.schema import HEAD, version_of
     from plugin.ledger.store import open_database
     from plugin.settings import read_settings
 
-    engine = open_database(read_settings(config).database)
+    settings = read_settings(config)
+    engine = open_database(settings.database)
     with engine.connect() as connection:
         found = version_of(connection)
     engine.dispose()
     typer.echo(f"The database has schema {found or 'none yet'}; this software needs {HEAD}.")
-    if found not in (None, HEAD):
+    if found not in (None, HEAD) or _lacks_grants(settings.audit_database if found == HEAD else None):
         raise typer.Exit(1)
 
 
@@ -35,10 +36,25 @@ def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
     from plugin.ledger.store import open_database
     from plugin.settings import read_settings
 
-    engine = open_database(read_settings(config).database)
+    settings = read_settings(config)
+    engine = open_database(settings.database)
     before, after = run(engine)
     engine.dispose()
     typer.echo(f"Schema {before or 'none'} before, {after} now.")
+    _lacks_grants(settings.audit_database)
+
+
+def _lacks_grants(audit_database: str | None) -> bool:
+    """Say what the auditors' role may not read yet, and how it gets that."""
+    from plugin.ledger.reading import missing_grants
+
+    missing = missing_grants(audit_database) if audit_database else ()
+    if missing:
+        typer.echo(
+            f"The role of server.audit_database may not read {', '.join(missing)}: run the SQL of "
+            "rapport database auditor-role NAME --grants as the owner of the database."
+        )
+    return bool(missing)
 
 
 @app.command("auditor-role")

@@ -1,16 +1,23 @@
 """What `rapport audit verify` does with a ledger: verifies it, then the EHR's record if asked; prints and reports."""
 
 import base64
+import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from plugin.audit import Kind, Trail
 from plugin.audit.anchors import Anchors
+from plugin.auditing.verifying import outcome, said_of
 from plugin.commands.audit_report import Report, check_pdf, write_report
-from plugin.commands.auditing import Opened, hold_still, opening
+from plugin.commands.auditing import Opened, at_the_command_line, hold_still, opening, record
 from plugin.commands.comparing_record import Compared, check_site, compare, print_compared
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.comparing import Tally
-from plugin.errors import Invalid
+from plugin.errors import Invalid, RapportError
+from plugin.settings import Settings
 from plugin.stock import open_stock_of
 from plugin.transparency import CheckpointInvalid, open_checkpoint
 from plugin.transparency.cosignatures import Witness
@@ -38,6 +45,8 @@ class Asked:
     against: Path | None = None
     ehr: str | None = None
     trusted: Trusted = field(default_factory=Trusted)
+    recorded: bool = True
+    """Whether the trail shall tell of it; a copy that is to stay as it is must not be written to."""
 
 
 def read_trusted(tsa_roots: Path | None, witnesses: list[str]) -> Trusted:
@@ -78,8 +87,27 @@ def verify(config: Path, asked: Asked, told: Told) -> bool:
         print_verdict(everything, progress)
         if vouched.kept:
             print(_said(vouched))
+    if asked.recorded:
+        _record(opened.settings, progress, everything, compared)
     write_report(_report(opened, progress, everything, compared, vouched), told.html, told.pdf)
     return not everything
+
+
+def _record(
+    settings: Settings, progress: Progress, findings: list[Finding], compared: Compared | None
+) -> None:
+    """Have the trail tell what was found, where the auditors' page of the log reads it; say so if that cannot be."""
+    trail = Trail(settings.base_url, lambda: datetime.now(UTC))
+    beside = "" if compared is None else f", and the EHR of {compared.site}"
+    details = outcome(progress, len(findings), [said_of(each) for each in findings], beside=beside)
+    try:
+        record(settings, trail.entry(Kind.LEDGER_VERIFIED, at_the_command_line(), details=details))
+    except (RapportError, sa.exc.SQLAlchemyError, OSError) as error:
+        said = (
+            f"Not recorded in the trail ({type(error).__name__}): the ledger could not be written to. "
+            "With --no-record it is not tried."
+        )
+        print(said, file=sys.stderr)
 
 
 def _verifier(opened: Opened, asked: Asked, vouched: Vouched) -> Verifier:

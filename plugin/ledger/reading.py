@@ -95,6 +95,27 @@ def write_grants(role: str, *, exists: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def missing_grants(url: str) -> tuple[str, ...]:
+    """Name the tables that a role of PostgreSQL for auditors must read and may not: an upgrade adds tables and columns."""
+    engine = _open_for_reading(url)
+    if engine.dialect.name != "postgresql":
+        engine.dispose()
+        return ()
+    may = sa.text("SELECT has_column_privilege(:name, :column, 'SELECT')")
+    try:
+        with engine.connect() as connection:
+            return tuple(
+                name
+                for name, columns in READABLE.items()
+                if not all(
+                    connection.execute(may, {"name": name, "column": each}).scalar()
+                    for each in columns or t.metadata.tables[name].c.keys()
+                )
+            )
+    finally:
+        engine.dispose()
+
+
 def _quoted(column: str) -> str:
     return f'"{column}"' if column == "user" else column
 

@@ -40,6 +40,8 @@ ENTRIES: Mapping[str, str] = {
     "hand-over": "the device was handed over",
     "hand-over-ended": "the device was given back",
     "response-received": "the answers were received",
+    "response-amended": "its author amended the answers",
+    "response-entered-in-error": "it was marked as entered in error",
     "response-rescored": "another version of the form scored the answers",
     "delivery": "an attempt to write into the record",
     "delivery-retried": "somebody had it tried again",
@@ -137,7 +139,7 @@ def render_chain(page: ChainPage) -> str:
 
 def picture_of(page: ChainPage) -> Picture:
     """Draw the stations."""
-    return draw([*_before(page), *_scores(page), *_after(page)])
+    return draw([*_before(page), *_later(page), *_scores(page), *_again(page), *_after(page)])
 
 
 def _before(page: ChainPage) -> list[Node]:
@@ -159,6 +161,40 @@ def _before(page: ChainPage) -> list[Node]:
     nodes.append(
         Node("response", "Response", f"{who} as {record.rater}, {_at(record.authored)}", verb=verb, mark=mark)
     )
+    return nodes
+
+
+def _later(page: ChainPage) -> list[Node]:
+    """Draw the later versions of the answers, each below the one before it."""
+    return [
+        Node(
+            "versions",
+            f"Version {each.number}: {each.words}",
+            f"{each.who}, {_at(each.made)}",
+            verb="later",
+            mark="" if each.digest_fits else "alert",
+        )
+        for each in page.chain.later
+    ]
+
+
+def _again(page: ChainPage) -> list[Node]:
+    """Draw what other versions of the form made of the answers, beside the way to the record: none of it goes there."""
+    nodes = []
+    for again, scores in page.chain.again:
+        name, _, version = again.instrument.rpartition("/")[2].partition("|")
+        first = scores[0] if scores else None
+        value = "no value" if first is None or first.again is None else number(first.again)
+        of = f" (version {again.version})" if again.version else ""
+        nodes.append(
+            Node(
+                "again",
+                f"Scored again: {value}{of}",
+                f"{name} {version}, {_at(again.why.computed)}",
+                aside=True,
+                verb="scored again",
+            )
+        )
     return nodes
 
 

@@ -14,6 +14,8 @@ _LONGEST_IN = 33  # into one that is set in
 class Node:
     """One station: `link` is the id of its details, `verb` says how it came of the one before, `joins` from the side.
 
+    `aside`: it came of the one before, and nothing comes of it.
+
     `mark` is "" where all is well, "alert" where somebody should look, "quiet" where nothing was done.
     """
 
@@ -23,6 +25,7 @@ class Node:
     verb: str = ""
     mark: str = ""
     joins: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +63,29 @@ class Picture:
 
 def draw(nodes: Sequence[Node]) -> Picture:
     """Place the nodes in their order. What joins from the side passes the way of the others by, and ends in the next."""
+    # What stands aside is passed by in the same way, and ends in nothing.
     boxes: list[Box] = []
     arrows: list[Arrow] = []
     y = 4
     passed_from: Box | None = None
     for node in nodes:
-        x = _LEFT + (_BRANCH if node.joins else 0)
-        longest = _LONGEST_IN if node.joins else _LONGEST
+        is_in = node.joins or node.aside
+        x = _LEFT + (_BRANCH if is_in else 0)
+        longest = _LONGEST_IN if is_in else _LONGEST
         detail = node.detail if len(node.detail) <= longest else f"{node.detail[: longest - 1]}…"
         box = Box(node, x, y, _LEFT + _BOX - x, _HEIGHT, detail)
         before = boxes[-1] if boxes else None
         if node.joins:
             passed_from = before
+        elif node.aside and before is not None:
+            passed_from = passed_from or before
+            arrows.append(Arrow(x + 24, before.y + _HEIGHT, y, node.verb))
         elif before is not None and node.verb:
             if passed_from is not None:
-                side = before.x + 24
-                arrows.append(Arrow(side, before.y + _HEIGHT, y, node.verb))
-                arrows.append(Arrow(_LEFT + 24, passed_from.y + _HEIGHT, y, ""))
+                joined = not before.node.aside
+                if joined:
+                    arrows.append(Arrow(before.x + 24, before.y + _HEIGHT, y, node.verb))
+                arrows.append(Arrow(_LEFT + 24, passed_from.y + _HEIGHT, y, "" if joined else node.verb))
                 passed_from = None
             else:
                 arrows.append(Arrow(_LEFT + 24, before.y + _HEIGHT, y, node.verb))

@@ -32,6 +32,7 @@ from plugin.auditing.reviews import (
 from plugin.auditing.searching import Found, read_listed
 from plugin.errors import Invalid, NotFound
 from plugin.exports import Period
+from plugin.exports.sheets import disarm
 from plugin.pages.auditing import (
     Listed,
     ReviewItem,
@@ -51,7 +52,6 @@ _TOLD = {
     "drawn": "The sample is drawn. Open each administration, and sign it off there.",
     "signed": "Signed. It is in the audit trail and will be in the transparency log within seconds.",
 }
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @router.get("")
@@ -320,11 +320,5 @@ def _csv(kept: Review, listed: Mapping[str, Found], signed: tuple[SignOff, ...])
             *(known.get(name, "") for name in names),
             *said,
         )
-        sheet.writerow([_safe(value) for value in row])
+        sheet.writerow([disarm(str(value)) for value in row])
     return out.getvalue().encode()
-
-
-def _safe(value: object) -> str:
-    """Write a cell that no spreadsheet runs as a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(_DANGEROUS) else text

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from plugin import __version__
+from plugin.ledger import tables as t
+from plugin.ledger.store import open_database
 from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
 from tests.audit.conftest import Kept
 from tests.product.demonstration import running_demonstration
+from tests.product.world import rapport_settings
 
 
 def rapport(folder: Path, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -59,6 +64,27 @@ def test_trace_prints_every_item_with_its_weight_and_where_the_key_comes_from(
     assert "goal-1: completely counts 4" in done.stdout
     assert "computed again just now: the same" in done.stdout
     assert "Holder: The Rapport developers" in done.stdout
+
+
+def test_trace_tells_later_versions_with_by_whom_and_why(kept: Kept, environment: dict[str, str]) -> None:
+    engine = open_database(rapport_settings(kept.folder).database)
+    with engine.connect() as connection:
+        response = connection.execute(sa.select(t.revision.c.response)).scalar_one()
+    engine.dispose()
+    (later,) = json.loads(rapport(kept.folder, "trace", response, "--json", environment=environment).stdout)[
+        "later versions"
+    ]
+    assert (later["version"], later["kind"], later["why"]) == (1, "entered-in-error", "wrong child")
+    assert (later["by"], later["digest_is_the_stored_one"]) == ("Practitioner/1", True)
+    said = rapport(kept.folder, "trace", response, environment=environment).stdout
+    assert "version 1, marked as entered in error" in said
+
+
+def test_a_verification_that_cannot_be_recorded_says_so(kept: Kept, environment: dict[str, str]) -> None:
+    kept.run("UPDATE alembic_version SET version_num = '9999'")
+    done = rapport(kept.folder, "verify", environment=environment)
+    assert "nothing was altered" in done.stdout
+    assert "Not recorded in the trail" in done.stderr
 
 
 def test_trace_of_a_stranger_says_what_to_give(kept: Kept, environment: dict[str, str]) -> None:

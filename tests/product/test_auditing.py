@@ -23,8 +23,10 @@ from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
 from plugin.verify import Verifier
 from smart_launch import SmartDirectory, system_token
-from tests.audit.conftest import score_somebody_again
+from tests.audit.conftest import configure, score_somebody_again
+from tests.audit.test_exports import run
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
+from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import EHR, World, run_world
 
@@ -572,3 +574,59 @@ async def test_scores_by_another_version_stand_beside_the_first_with_their_proof
     assert "never written into the EHR" in again
     proof = page.split("rescoring <code>")[1].split("</tr>")[0]
     assert "in the log, as it was logged" in proof
+
+
+async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK, more_scopes=CORRECTING) as world:
+        audit = await start(world)
+        world.browser = world.new_browser()  # the other one is handed over
+        assert (await mark(world, audit.response, why="wrong child")).status_code == 303
+        await settled(world, audit.response)
+        await score_somebody_again(world)
+        await logged(world)
+        page = (await audit.get(audit.chain)).text
+        drawn = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
+        assert drawn.index("Response") < drawn.index("Version 1: marked as entered in error")
+        assert drawn.index("Score: 14 of 24") < drawn.index("Scored again: 14") < drawn.index("Observation")
+        told = page.split('id="versions"')[1].split("</article>")[0]
+        assert "wrong child" in told
+        assert "not the one that was stored" not in page
+        assert "in the log, as it was logged" in page.split("revision <code>")[1].split("</tr>")[0]
+        decided = page.split('id="changes"')[1].split("</details>")[0]
+        assert "it was marked as entered in error" in decided
+
+
+async def test_flaws_of_later_versions_and_of_what_scored_again_are_shown(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK, more_scopes=CORRECTING) as world:
+        audit = await start(world)
+        world.browser = world.new_browser()  # the other one is handed over
+        await mark(world, audit.response)
+        await settled(world, audit.response)
+        await score_somebody_again(world)
+        await logged(world)
+        ledger = world.rapport.state.rapport.ledger
+        for table in (t.revision, t.rescoring):
+            await ledger.bookkeep(lambda c, table=table: c.execute(table.update().values(why="another")))
+        await audit.post("/log/verify")
+        await world.rapport.state.rapport.verification.finished()
+        page = (await audit.get("/log")).text
+        assert len(re.findall(r"(revision|rescoring) [0-9a-f-]+: It is not what was logged", page)) == 2
+
+
+async def test_what_the_command_line_verified_last_stands_on_the_page_of_the_log(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await logged(world)
+        place = ("--config", str(tmp_path / "rapport.toml"))
+        environment = configure(tmp_path)
+        assert (await asyncio.to_thread(run, "verify", *place, environment=environment)).returncode == 0
+        page = (await audit.get("/log")).text
+        assert re.search(r"at the command line: <b>Nothing is wrong", page)
+        ledger = world.rapport.state.rapport.ledger
+        await ledger.bookkeep(lambda c: c.execute(t.attempt.update().values(detail="another")))
+        unrecorded = await asyncio.to_thread(run, "verify", "--no-record", *place, environment=environment)
+        assert unrecorded.returncode == 1
+        assert (await audit.get("/log")).text.count("Nothing is wrong") == 1
+        await asyncio.to_thread(run, "verify", *place, environment=environment)
+        assert "It is not what was logged." in (await audit.get("/log")).text
+        assert (await kinds(world)).count("ledger-verified") == 2
