@@ -38,7 +38,7 @@ def main(submissions: int, kills: int, workers: int, minutes: int, senders: int,
     print(
         f"{tally.saved} saved, {tally.kills} kills, {tally.attempts} attempts noted, {tally.seconds:.0f} s; "
         f"lost {len(tally.lost)}, doubled {len(tally.doubled)}, out of order {len(tally.out_of_order)}, "
-        f"not delivered {tally.not_delivered or 0}, audit entries missing {tally.untold or 0}"
+        f"not delivered {tally.not_delivered or 0}, given up {tally.not_saved or 0}, audit entries missing {tally.untold or 0}"
     )
     print("\n".join(tally.flaws) or "rapport audit verify: nothing found")
     return int(not tally.is_sound)

@@ -37,6 +37,8 @@ from tests.product.world import READER_SCOPES, READER_SECRET, SCOPES
 from tests.sandbox_ehr.serving import serving
 
 ROOT = Path(__file__).parents[2]
+_STARTING = 180.0  # seconds that a process beside much other work may take
+_PATIENCE = 600.0  # seconds that somebody keeps sending one response
 SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 FAULTS = (
     {"kind": "reset-after-commit", "probability": 0.08},
@@ -83,14 +85,14 @@ class Tally:
     doubled: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     not_delivered: dict[str, int] = field(default_factory=dict)
+    not_saved: list[str] = field(default_factory=list)  # who gave up, and what they were answered last
     untold: list[str] = field(default_factory=list)  # what the trail should tell and does not
     flaws: list[str] = field(default_factory=list)  # what `rapport audit verify` found
 
     @property
     def is_sound(self) -> bool:
-        return not any(
-            (self.lost, self.doubled, self.out_of_order, self.not_delivered, self.untold, self.flaws)
-        )
+        empty = (self.lost, self.doubled, self.out_of_order, self.not_delivered, self.not_saved)
+        return not any((*empty, self.untold, self.flaws))
 
 
 @dataclass
@@ -130,7 +132,8 @@ class Place:
             )
 
     def wait(self, process: "subprocess.Popen[bytes]") -> None:
-        for _ in range(600):
+        deadline = time.monotonic() + _STARTING
+        while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.rapport}/health", timeout=2).status_code == 200:
                     return
@@ -222,31 +225,30 @@ def crash(
         saved: dict[str, str] = {}
         pause = kills * (sum(life) / 2 + 1.5) * senders / submissions if pausing else 0.0
         deadline = time.monotonic() + seconds
+        stopped, gave_up = threading.Event(), list[str]()
         with httpx.Client(timeout=20) as http, ThreadPoolExecutor(senders) as pool:
 
             def send_one(number: int) -> tuple[str, str] | None:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or stopped.is_set():
                     return None
-                return send(http, place, tokens[number % len(tokens)], number, pause)
+                try:
+                    return send(http, place, tokens[number % len(tokens)], number, pause, stopped)
+                except AssertionError as error:
+                    gave_up.append(f"{number}: {error}")  # the others go on, and what they were told counts
+                    return None
 
             told = threading.Thread(
                 target=lambda: saved.update(filter(None, pool.map(send_one, range(submissions))))
             )
             told.start()
-            died = 0
-            while died < kills and time.monotonic() < deadline:
-                told.join(chance.uniform(*life))
-                if not (pausing or told.is_alive()):
-                    break
-                died += 1
-                victim = chance.randrange(len(processes))
-                processes[victim].send_signal(signal.SIGKILL)
-                processes[victim].wait()
-                processes[victim] = place.start(commands[victim])
-                place.wait(processes[0])
+            try:
+                died = _kill(place, processes, commands, told, (chance, kills, life, deadline, pausing))
+            except AssertionError:
+                stopped.set()  # nobody answers any more: whoever still sends would only wait in vain
+                raise
             told.join()
         httpx.delete(f"{place.ehr}/sandbox/faults").raise_for_status()
-        tally = Tally(saved=len(saved), kills=died)
+        tally = Tally(saved=len(saved), kills=died, not_saved=gave_up)
         tally.not_delivered = _wait_for_delivery(place, patience=300)
         _count(place, saved, tally)
     finally:
@@ -258,6 +260,29 @@ def crash(
     if verify:
         tally.flaws = _verify(place)
     return tally
+
+
+def _kill(
+    place: Place,
+    processes: list["subprocess.Popen[bytes]"],
+    commands: list[str],
+    told: threading.Thread,
+    how: tuple[random.Random, int, tuple[float, float], float, bool],
+) -> int:
+    """Kill one of the processes after another, and start it again, while people send; gives how many died."""
+    chance, kills, life, deadline, pausing = how
+    died = 0
+    while died < kills and time.monotonic() < deadline:
+        told.join(chance.uniform(*life))
+        if not (pausing or told.is_alive()):
+            break
+        died += 1
+        victim = chance.randrange(len(processes))
+        processes[victim].send_signal(signal.SIGKILL)
+        processes[victim].wait()
+        processes[victim] = place.start(commands[victim])
+        place.wait(processes[0])
+    return died
 
 
 def _verify(place: Place) -> list[str]:
@@ -333,7 +358,12 @@ def _follow(browser: httpx.Client, place: Place, address: str) -> None:
 
 
 def send(
-    http: httpx.Client, place: Place, launched: tuple[str, str], number: int, pause: float
+    http: httpx.Client,
+    place: Place,
+    launched: tuple[str, str],
+    number: int,
+    pause: float,
+    stopped: threading.Event | None = None,
 ) -> tuple[str, str]:
     """Send one response until it is told to be saved; gives Rapport's id of it and the patient."""
     time.sleep(random.uniform(0, 2 * pause))
@@ -342,20 +372,23 @@ def send(
     body = json.dumps(response_of(patient, identifier=own)).encode()
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
     address = f"{place.rapport}/sites/sandbox/fhir/QuestionnaireResponse"
-    last = ""
-    for _ in range(3000):
+    last, answers = "", Counter[str]()
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and not (stopped and stopped.is_set()):
         try:
             answer = http.post(address, content=body, headers=headers)
         except httpx.TransportError as error:
             last = type(error).__name__
+            answers[last] += 1
             time.sleep(0.1)
             continue
         last = f"{answer.status_code} {answer.text[:200]}"
         if answer.status_code in {200, 201}:
             return answer.headers["location"].rpartition("/")[2], patient
         assert answer.status_code >= 500, answer.text
+        answers[str(answer.status_code)] += 1
         time.sleep(0.1)
-    raise AssertionError(f"a response was never saved: {last}")
+    raise AssertionError(f"a response was never saved: {dict(answers)}, at last {last}")
 
 
 def _wait_for_delivery(place: Place, patience: float) -> dict[str, int]:
