@@ -421,6 +421,7 @@ class Run:
 
     async def _judge(self, place: Field, case: str, kind: str) -> None:
         outcome = self.outcome
+        known = len(outcome.failures)
         try:
             status = await one(place, random.Random(case), kind)
         except Exception:  # noqa: BLE001 -- whatever leaves the application is what is looked for
@@ -431,6 +432,8 @@ class Run:
         told = kind == "ehr" and status in {502, 503, 504}
         if status >= 500 and not told:
             outcome.failures.append(f"{case} {kind}: {status}")
+        if len(outcome.failures) > known:
+            print(f"process {self.number}: {outcome.failures[-1]}", file=sys.stderr, flush=True)
         sent = sum(outcome.sent.values())
         if sent % 10_000 == 0:
             so_far = f"{sent} sent, {self.gone:.0f} s, {memory() >> 20} MB, {len(outcome.failures)} failures"
