@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ import msgspec
 
 from plugin.errors import RapportError
 from plugin.instrument_sections import Pinned
+from questionnaires.datatypes import read_decimal
 from questionnaires.resources import WEIGHTS
 
 JsonObject = dict[str, object]
@@ -20,7 +20,7 @@ _LARGEST = 5_000_000  # bytes of an answer
 _SECONDS = 20
 _ACCEPT = "application/fhir+json"
 # Decimals keep the digits with which they came.
-_decoder = msgspec.json.Decoder(JsonObject, float_hook=Decimal)
+_decoder = msgspec.json.Decoder(JsonObject, float_hook=read_decimal)
 _sorted = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 # What a server adds or may change without the form being another.
 _OF_THE_SERVER = ("id", "meta", "text")

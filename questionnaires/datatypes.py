@@ -3,7 +3,7 @@
 
 import re
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from operator import attrgetter
 from typing import Annotated, TypeVar
@@ -46,6 +46,14 @@ class FhirDecimal(Decimal):
     """A decimal that came as a JSON number, with the digits that it came with."""
 
 
+def read_decimal(text: str) -> Decimal:
+    """Read a JSON number, its digits kept; ValueError if its exponent is beyond what decimals can hold."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("The number is larger than any that is kept") from None
+
+
 def read_custom(kind: type, value: object) -> object:
     """Decode what msgspec has no type for: decimals, which FHIR writes as numbers and never as text, and any value."""
     if kind is object:
@@ -61,7 +69,7 @@ def read_custom(kind: type, value: object) -> object:
 @cache
 def decoder(kind: type[Struct]) -> msgspec.json.Decoder[Struct]:
     """Give the strict decoder of a type, decimals exact."""
-    return msgspec.json.Decoder(kind, dec_hook=read_custom, float_hook=Decimal)
+    return msgspec.json.Decoder(kind, dec_hook=read_custom, float_hook=read_decimal)
 
 
 def check_day(text: str | None) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import msgspec
 
 from questionnaires.adopting import Manner, adopt, name_of, system_of
 from questionnaires.catalogue import Catalogue
-from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom
+from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom, read_decimal
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
 from questionnaires.model import Code, Instrument, Rater
@@ -196,7 +195,7 @@ def _read(form: Path) -> bytes:
 def _adopt(data: bytes, form: Path, name: str, manner: Manner) -> tuple[bytes, list[str], list[Problem]]:
     """Give the completed form, what was assumed, and what makes it unusable."""
     try:
-        tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=Decimal).decode(data)
+        tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=read_decimal).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         tree = {}
     if not tree or not is_clean(data):
@@ -294,7 +293,7 @@ def _publish(data: bytes, packs: Iterable[WordingPack]) -> bytes:
     packs = tuple(packs)
     if not packs:
         return msgspec.json.format(data, indent=-1)
-    tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=Decimal).decode(data)
+    tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=read_decimal).decode(data)
     for pack in packs:
         merge_pack(tree, pack)
     return _encoder.encode(tree)

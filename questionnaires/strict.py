@@ -6,7 +6,7 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 
 import msgspec
@@ -75,7 +75,7 @@ def find_blemishes(data: bytes, kind: object, root: str) -> list[Blemish]:
     """Find every problem of a document that should be a `kind` (a struct, or any JSON object); `root` begins each path."""
     try:
         tree = json.loads(
-            data.decode(), object_pairs_hook=_Object, parse_float=Decimal, parse_constant=_refuse_constant
+            data.decode(), object_pairs_hook=_Object, parse_float=_decimal, parse_constant=_refuse_constant
         )
     except RecursionError:
         return [Blemish("too-long", root, "The JSON is nested too deeply", "Send a flat form")]
@@ -91,6 +91,14 @@ def _tellable(blemish: Blemish) -> Blemish:
     link_id = blemish.link_id and _HALF.sub("\ufffd", blemish.link_id)
     path, found = (_HALF.sub("\ufffd", each) for each in (blemish.path, blemish.found))
     return replace(blemish, path=path, found=found, link_id=link_id)
+
+
+def _decimal(text: str) -> Decimal:
+    # One that no decimal can hold is found where it stands, as too large.
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("Infinity")
 
 
 def _refuse_constant(name: str) -> object:

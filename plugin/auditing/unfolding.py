@@ -13,8 +13,9 @@ from plugin.observations import Results
 from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument, Item, walk
+from questionnaires.datatypes import read_decimal
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)
 
 
 @dataclass(frozen=True, slots=True)

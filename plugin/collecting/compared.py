@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from questionnaires.datatypes import read_decimal
+
 Answered = tuple[tuple[str, tuple[str, ...]], ...]
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)
 _PARTS = {"valueCoding": ("system", "code"), "valueQuantity": ("value", "system", "code")}
 
 

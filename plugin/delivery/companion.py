@@ -7,7 +7,6 @@ everything refers to it. Other people and encounters of the EHR are named by ide
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,9 +18,10 @@ from plugin.delivery.writers import Writer, Written, choose_writer
 from plugin.ehr import BadAnswer, Ehr, EhrError, EhrUnavailable, NotPermitted, OutcomeUnknown, TokenRefused
 from plugin.observations import Results
 from plugin.observations.build import identifier_query
+from questionnaires.datatypes import read_decimal
 from smart_launch import Scopes
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 

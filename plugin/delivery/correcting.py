@@ -5,7 +5,6 @@ What stands where is told by the addresses that the EHR gave, else by a search f
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,8 +13,9 @@ from plugin.delivery.capability import JsonObject
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
 from plugin.ehr import BadAnswer, Ehr, EhrRefused, NotFound, NotPermitted
+from questionnaires.datatypes import read_decimal
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _REFUSALS = (EhrRefused, NotPermitted, NotFound)
 Fits = Callable[[JsonObject], bool]

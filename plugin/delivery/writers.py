@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
@@ -14,6 +13,7 @@ from plugin.delivery.lookup import Lookup, Unverifiable
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
 from plugin.observations import Results
 from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url, identifier_query
+from questionnaires.datatypes import read_decimal
 from smart_launch import Scopes
 
 __all__ = [
@@ -34,7 +34,7 @@ STANDARD = frozenset({RESPONSE, OBSERVATION, PROVENANCE})
 CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 _KEPT_BACK = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _NOTHING_STANDS = "Nothing of it stands in the record"
 _Searches = Mapping[str, frozenset[str]]

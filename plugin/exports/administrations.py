@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,8 +14,9 @@ from plugin.observations import Results
 from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
 from plugin.scores import Key, compute
 from questionnaires import Instrument
+from questionnaires.datatypes import read_decimal
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 
 Scoring = dict[str, tuple[Instrument, Key]]
 """Forms with their compiled keys, by the content hash that responses name."""

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator
-from decimal import Decimal
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +12,10 @@ import msgspec
 from plugin.exports import sheets
 from plugin.exports.rows import Line
 from plugin.verify import Finding, Flaw
+from questionnaires.datatypes import read_decimal
 
 _LOOK_AHEAD = 4  # responses: so far apart two files may be, and are still read side by side
-_decoder = msgspec.json.Decoder(Line, float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(Line, float_hook=read_decimal)  # 1.50 stays 1.50
 
 
 class Lines:

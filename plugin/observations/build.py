@@ -18,6 +18,7 @@ from plugin import __version__
 from plugin.responses.labels import OF_SCORES, Label, write_labels
 from plugin.scores import Score
 from questionnaires import Code, Instrument
+from questionnaires.datatypes import read_decimal
 
 JsonObject = dict[str, object]
 
@@ -36,7 +37,7 @@ _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder(JsonObject, float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(JsonObject, float_hook=read_decimal)  # 1.50 stays 1.50
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import gzip
 import hashlib
 import io
 import tarfile
-from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from questionnaires.datatypes import read_decimal
 
 JsonObject = dict[str, Any]
 
@@ -18,7 +19,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 def read_json(data: bytes) -> JsonObject:
     """Read a resource, its decimals as they are written."""
-    tree: JsonObject = msgspec.json.Decoder(JsonObject, float_hook=Decimal).decode(data)
+    tree: JsonObject = msgspec.json.Decoder(JsonObject, float_hook=read_decimal).decode(data)
     return tree
 
 

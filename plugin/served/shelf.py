@@ -7,7 +7,6 @@ References to the EHR's people and encounters become absolute: they are not ours
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,10 +19,11 @@ from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.observations.build import full_url
+from questionnaires.datatypes import read_decimal
 
 AUDIT = "AuditEvent"
 TYPES = (RESPONSE, OBSERVATION, PROVENANCE, AUDIT)
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # 1.50 stays 1.50
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 
 
 @dataclass(frozen=True, slots=True)

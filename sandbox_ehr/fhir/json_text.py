@@ -1,7 +1,7 @@
 """FHIR JSON in and out without losing a digit: 1.50 stays 1.50."""
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -13,7 +13,15 @@ DEEPEST = 100  # objects and arrays within each other; the deepest Questionnaire
 _LONGEST_QUOTE = 60  # characters
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number has an exponent beyond any use") from None
+
+
+_decoder = msgspec.json.Decoder(float_hook=_decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -269,6 +269,10 @@ def test_of_a_bad_wording_pack_only_the_pack_is_left_out(tmp_path: Path) -> None
             "1e999",
             "Questionnaire.item[0].extension[0].value: The number is larger than any that is kept",
         ),
+        (
+            "1e99999999999999999999",
+            "Questionnaire.item[0].extension[0].value: The number is larger than any that is kept",
+        ),
         ("1" + "0" * 400, "The number is larger than any that is kept"),
         ('"\\ud800"', "A text holds a character that is not Unicode"),
     ],

@@ -235,6 +235,14 @@ def test_an_issue_inside_an_item_names_its_link_id(body: Json) -> None:
     assert issue.link_id == "task-1"
 
 
+@pytest.mark.parametrize("written", ["1e99999999999999999999", "-1e99999999999999999999"])
+def test_an_exponent_that_no_decimal_holds_is_refused_with_its_place(body: Json, written: str) -> None:
+    body["item"][1]["answer"] = [{"valueDecimal": 271828}]
+    (issue,) = issues_of(json.dumps(body).replace("271828", written).encode())
+    assert issue.expression == "QuestionnaireResponse.item[1].answer[0].value"
+    assert "larger than any that is kept" in issue.message
+
+
 def test_all_problems_come_at_once(body: Json) -> None:
     body["status"] = "bogus"
     body["authored"] = "yesterday"

@@ -105,6 +105,7 @@ async def test_half_a_character_is_refused_by_the_sandbox_pages(ehr: Ehr, path: 
         (b'{"resourceType": "\xff"}', "not UTF-8"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested"),
         (b'{"a":' * 150 + b"1" + b"}" * 150, "nested"),
+        (b'{"a": 1e99999999999999999999}', "exponent"),
         (b"{", "not valid JSON"),
         (b"", "not valid JSON"),
         (b"[]", "not a JSON object"),
