@@ -1,12 +1,13 @@
 """Rapport's read-only FHIR interface over HTTP: who is asking, about whom, and what they may see of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
+from sqlalchemy.engine import Connection
 
 from plugin.access.launches import launch_for_patient
 from plugin.audit import Actor, Kind
@@ -18,12 +19,13 @@ from plugin.responses.labels import Label, labels_of
 from plugin.routes.bearer import actor_of_token, ask_about, bearer_of, check_site
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session, request_line
-from plugin.served.answers import page_of, searchset, statement
+from plugin.served.answers import searchset, statement
 from plugin.served.searching import read_search
 from plugin.served.shelf import AUDIT, TYPES, Kept, read_shelf
 
 router = APIRouter(prefix="/sites/{site_id}/fhir")
 _encoder = msgspec.json.Encoder(decimal_format="number")
+Chosen = TypeVar("Chosen")
 _NOT_STORED = {"Cache-Control": "no-store"}
 
 
@@ -84,19 +86,17 @@ async def search(kind: str, request: Request, asking: CurrentReader, rapport: Cu
     """Search one type of resource about the patient of the sign-in."""
     home = rapport.settings.sites[asking.site].base
     asked = read_search(kind, request.query_params.multi_items(), asking.patient, home)
-    seen = await _shelf(rapport, asking, kind)
-    met = asked.select(seen)
-    found = [each for each in met if not asking.is_held_back(each)]
-    shown = page_of(asked, found)
-    await _note(rapport, asking, Kind.RECORD_SEARCHED, shown, query=request_line(request))
-    base = _base(rapport, asking.site)
-    return _answer(searchset(base, kind, asked, found, held_back=len(met) - len(found)))
+    page = await _look(rapport, asking, kind, lambda kept: asked.turn_to(kept, asking.is_held_back))
+    await _note(rapport, asking, Kind.RECORD_SEARCHED, page.shown, query=request_line(request))
+    return _answer(searchset(_base(rapport, asking.site), kind, asked, page))
 
 
 @router.get("/{kind}/{resource_id}")
 async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: CurrentRapport) -> Response:
     """Read one resource about the patient of the sign-in; a response byte for byte as it came."""
-    found = next((each for each in await _shelf(rapport, asking, kind) if each.id == resource_id), None)
+    found = await _look(
+        rapport, asking, kind, lambda kept: next((each for each in kept if each.id == resource_id), None)
+    )
     if found is None:
         raise NotFound(
             f"There is no {kind}/{resource_id} here.", "Search for it: another patient's is not shown."
@@ -146,12 +146,16 @@ async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reade
     return Reader(site_id, held.patient, actor_of(held), answers=policy.show_item_answers)
 
 
-async def _shelf(rapport: Rapport, asking: Reader, kind: str) -> list[Kept]:
+async def _look(
+    rapport: Rapport, asking: Reader, kind: str, choose: Callable[[Iterator[Kept]], Chosen]
+) -> Chosen:
     vault, home = rapport.ledger.vault, rapport.settings.sites[asking.site].base
-    kept = await rapport.ledger.read(
-        lambda connection: read_shelf(connection, vault, asking.site, asking.patient, kind, home)
-    )
-    return [each for each in kept if asking.may_see(each)]
+
+    def look(connection: Connection) -> Chosen:
+        kept = read_shelf(connection, vault, asking.site, asking.patient, kind, home)
+        return choose(each for each in kept if asking.may_see(each))
+
+    return await rapport.ledger.read(look)
 
 
 async def _note(

@@ -1,46 +1,38 @@
 """The answers of the read-only interface: searchset Bundles and its CapabilityStatement. Pure."""
 
-from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from plugin import __version__
-from plugin.served.searching import PARAMETERS, Search
-from plugin.served.shelf import TYPES, Kept
+from plugin.served.searching import PARAMETERS, Page, Search
+from plugin.served.shelf import TYPES
 
 JsonObject = dict[str, object]
 
 
-def searchset(base: str, kind: str, search: Search, found: Sequence[Kept], held_back: int) -> JsonObject:
-    """Build one page of results with the addresses of its neighbours; `held_back`: left out by the site's policy."""
-    shown = page_of(search, found)
+def searchset(base: str, kind: str, search: Search, page: Page) -> JsonObject:
+    """Build one page of results with the addresses of its neighbours."""
     entry: list[JsonObject] = [
         {
             "fullUrl": f"{base}/{kind}/{each.id}",
             "resource": each.resource,
             "search": {"mode": "match"},
         }
-        for each in shown
+        for each in page.shown
     ]
-    if held_back:
-        entry.append({"resource": _held_back(held_back), "search": {"mode": "outcome"}})
+    if page.held_back:
+        entry.append({"resource": _held_back(page.held_back), "search": {"mode": "outcome"}})
     link = [_link("self", base, kind, search, search.page)]
-    if search.count and search.page * search.count < len(found):
+    if search.count and search.page * search.count < page.total:
         link.append(_link("next", base, kind, search, search.page + 1))
     if search.page > 1:
         link.append(_link("previous", base, kind, search, search.page - 1))
     bundle: JsonObject = {
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": len(found),
+        "total": page.total,
         "link": link,
     }
     return {**bundle, "entry": entry} if entry else bundle
-
-
-def page_of(search: Search, found: Sequence[Kept]) -> Sequence[Kept]:
-    """Give the resources of the page that is asked for."""
-    first = (search.page - 1) * search.count
-    return found[first : first + search.count]
 
 
 def statement(base: str) -> JsonObject:

@@ -63,9 +63,31 @@ class Search:
     page: int
     used: tuple[tuple[str, str], ...]
 
-    def select(self, kept: Iterable[Kept]) -> tuple[Kept, ...]:
-        """Give those that meet every test."""
-        return tuple(each for each in kept if all(test(each) for test in self.tests))
+    def turn_to(self, kept: Iterable[Kept], is_held_back: Callable[[Kept], bool]) -> "Page":
+        """Find the page that is asked for among what meets every test; what `is_held_back` is counted apart."""
+        first = (self.page - 1) * self.count
+        shown: list[Kept] = []
+        total = held_back = 0
+        for each in kept:
+            if not all(test(each) for test in self.tests):
+                continue
+            if is_held_back(each):
+                held_back += 1
+                continue
+            if first <= total < first + self.count:
+                each.open_now()
+                shown.append(each)
+            total += 1
+        return Page(tuple(shown), total, held_back)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of what was found: how many there are on all pages, and how many are not shown at all."""
+
+    shown: tuple[Kept, ...]
+    total: int
+    held_back: int
 
 
 def read_search(kind: str, parameters: Sequence[tuple[str, str]], patient: str, home: str) -> Search:

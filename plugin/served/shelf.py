@@ -4,9 +4,10 @@ The ids are those by which the resources know each other before an EHR gives the
 References to the EHR's people and encounters become absolute: they are not ours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -22,35 +23,53 @@ from plugin.observations.build import full_url
 from questionnaires.datatypes import read_decimal
 
 AUDIT = "AuditEvent"
+_AT_A_TIME = 200  # entries of the trail
 TYPES = (RESPONSE, OBSERVATION, PROVENANCE, AUDIT)
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kept:
-    """One resource: when it came, who answered (None for audit entries), and by which kind of rater."""
+    """One resource: when it came, who answered (None for audit entries), and by which kind of rater.
+
+    It is opened and decoded when it is first looked into: most of a long trail is only counted.
+    """
 
     kind: str
     id: str
     updated: datetime
-    resource: dict[str, Any]
+    open: Callable[[], dict[str, Any]]
     source: str | None = None
     rater: str | None = None
+
+    def open_now(self) -> None:
+        """Open it here rather than where it is shown: a thread's work, not the event loop's. SealBroken as below."""
+        self.resource  # noqa: B018
+
+    @cached_property
+    def resource(self) -> dict[str, Any]:
+        """The resource with its own id. SealBroken if what is kept was altered."""
+        return self.open()
 
 
 def read_shelf(
     connection: Connection, vault: Vault, site: str, patient: str, kind: str, home: str
-) -> tuple[Kept, ...]:
-    """Read all resources of one kind about a patient, in the order in which they came. `home`: the EHR's FHIR base."""
+) -> Iterator[Kept]:
+    """Read all resources of one kind about a patient, in the order in which they came. `home`: the EHR's FHIR base.
+
+    They come one by one while the connection is open; entries of the trail are not held in memory.
+    """
     if kind == AUDIT:
-        return _audit(connection, vault, site, patient, home)
+        yield from _audit(connection, vault, site, patient, home)
+        return
     rows = connection.execute(
         sa.select(t.response)
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received, t.response.c.id)
     )
     records = as_they_stand(connection, vault, (open_record(row, vault) for row in rows))
-    return tuple(each for record in records for each in served(record, kind, home))
+    for record in records:
+        yield from served(record, kind, home)
 
 
 def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
@@ -69,7 +88,7 @@ def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
             kind,
             own_id,
             record.revised or record.received,
-            _with_id(body, own_id, record.revised or record.received, addresses, home),
+            partial(_with_id, body, own_id, record.revised or record.received, addresses, home),
             record.source,
             record.rater,
         )
@@ -77,26 +96,19 @@ def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
     )
 
 
-def _audit(connection: Connection, vault: Vault, site: str, patient: str, home: str) -> tuple[Kept, ...]:
-    rows = connection.execute(
-        sa.select(t.audit).where(t.audit.c.site == site, t.audit.c.patient == patient).order_by(t.audit.c.id)
+def _audit(connection: Connection, vault: Vault, site: str, patient: str, home: str) -> Iterator[Kept]:
+    query = (
+        sa.select(t.audit.c.event, t.audit.c.recorded, t.audit.c.sealed_resource)
+        .where(t.audit.c.site == site, t.audit.c.patient == patient)
+        .order_by(t.audit.c.id)
+        .execution_options(yield_per=_AT_A_TIME)
     )
-    return tuple(
-        Kept(
-            AUDIT,
-            row.event,
-            row.recorded,
-            _with_id(
-                vault.open("audit", row.event, row.sealed_resource),
-                row.event,
-                row.recorded,
-                {},
-                home,
-                trail=True,
-            ),
-        )
-        for row in rows
-    )
+
+    def open_entry(event: str, recorded: datetime, sealed: bytes) -> dict[str, Any]:
+        return _with_id(vault.open("audit", event, sealed), event, recorded, {}, home, trail=True)
+
+    for event, recorded, sealed in connection.execute(query):
+        yield Kept(AUDIT, event, recorded, partial(open_entry, event, recorded, sealed))
 
 
 def _with_id(

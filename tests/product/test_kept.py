@@ -245,7 +245,7 @@ async def test_a_second_response_does_not_move_the_pages(tmp_path: Path) -> None
 
 
 def kept(kind: str, source: str | None, rater: str = "child") -> Kept:
-    return Kept(kind, "1", Clock().now, {}, source, rater)
+    return Kept(kind, "1", Clock().now, dict, source, rater)
 
 
 def test_a_respondents_token_sees_what_that_person_answered_and_no_more() -> None:

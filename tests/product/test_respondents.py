@@ -126,7 +126,7 @@ async def test_a_respondent_sees_the_score_only_where_the_site_says_so(
 
 
 def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
-    score = Kept("Observation", "1", Clock().now, {}, "Patient/1", "child")
+    score = Kept("Observation", "1", Clock().now, dict, "Patient/1", "child")
     child = Reader("sandbox", "Patient/1", Actor("Patient/1"), own="Patient/1")
     assert not child.may_see(score)
     told = Reader(
