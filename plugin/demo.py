@@ -110,7 +110,7 @@ salt = "research.salt"
 smallest_cell = 5
 """
 _BACKEND = (
-    *("system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"),
+    *("system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.c"),
     *(
         f"system/{kind}.rs"
         for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")

@@ -315,11 +315,13 @@ class Ehr:
             raise BadAnswer("The EHR took the resource and did not say where it stands.")
         return Created(location, answer.status)
 
-    async def update(self, resource: bytes, reference: str) -> None:
-        """Replace `Type/id` by a resource that has this id."""
+    async def update(self, resource: bytes, reference: str, *, if_match: str | None = None) -> None:
+        """Replace `Type/id` by a resource that has this id; with a version only if that is what stands there (else 412)."""
         if _REFERENCE.fullmatch(reference) is None:
             raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
         headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
+        if if_match is not None:
+            headers["If-Match"] = f'W/"{if_match}"'
         await self._send("PUT", f"{self._base}/{reference}", resource, headers)
 
     async def transact(self, bundle: bytes) -> tuple[EntryResult, ...]:
@@ -380,6 +382,9 @@ class Ehr:
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > _LARGEST_ANSWER:
+                    if httpx.codes.is_error(response.status_code):
+                        content.clear()  # the status says enough: no reason is worth so many bytes
+                        break
                     raise BadAnswer(f"The EHR's answer is larger than {_LARGEST_ANSWER // 1024 // 1024} MB.")
         finally:
             await response.aclose()

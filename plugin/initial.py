@@ -78,7 +78,7 @@ frame_ancestors = ["https://ehr.example.org"]
 # ]
 
 # A token of Rapport's own, to deliver when the clinician's sign-in is over (SMART Backend Services):
-# backend_scopes = ["system/QuestionnaireResponse.crs", "system/Observation.crs", "system/Provenance.c"]
+# backend_scopes = ["system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.c"]
 
 # What is written into the record, and how (docs: reference/settings.md, "What is written"). By default the answers and
 # the scores as far as the EHR takes them; `rapport doctor` says what that is.

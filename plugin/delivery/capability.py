@@ -22,6 +22,9 @@ class Capability:
     searches: Mapping[str, frozenset[str]] = field(default_factory=dict)
     reads: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
+    versioned: frozenset[str] = (
+        frozenset()
+    )  # types that are changed only if they still are what was read (If-Match)
     fhir_version: str = ""
     software: str = ""
     publisher: str = ""
@@ -49,6 +52,7 @@ class _Resource(msgspec.Struct):
     type: str = ""
     extension: tuple[_Extension, ...] = ()
     interaction: tuple[_Interaction, ...] = ()
+    versioning: str = ""
     conditionalCreate: bool = False  # noqa: N815 -- FHIR's element name
     searchParam: tuple[_Parameter, ...] = ()  # noqa: N815 -- FHIR's element name
 
@@ -91,6 +95,7 @@ def read_capability(statement: JsonObject) -> Capability:
             if each.offers("search-type")
         },
         updates=frozenset(each.type for each in resources if each.offers("update")),
+        versioned=frozenset(each.type for each in resources if each.versioning == "versioned-update"),
         reads=frozenset(each.type for each in resources if each.offers("read")),
         fhir_version=read.fhirVersion,
         software=read.software.name,

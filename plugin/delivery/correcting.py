@@ -3,6 +3,7 @@
 What stands where is told by the addresses that the EHR gave, else by a search for our identifiers.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,10 @@ from questionnaires.datatypes import read_decimal
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _REFUSALS = (EhrRefused, NotPermitted, NotFound)
+_VERSION = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_CHANGED = 412  # it is not what was read any more
+_MOST_TURNS = 4
+_WITHDRAWN = "entered-in-error"
 Fits = Callable[[JsonObject], bool]
 
 
@@ -31,12 +36,17 @@ class NotCorrected(NotPermitted):
 
 @dataclass(slots=True)
 class Correction:
-    """One version on its way to what stands in the record. `updates` are the types that may be changed there."""
+    """One version on its way to what stands in the record.
+
+    `updates` are the types that may be changed there, `versioned` those that are changed only as they were read (If-Match).
+    """
 
     ehr: Ehr
     record: Record
     lookup: Lookup
     updates: frozenset[str]
+    versioned: frozenset[str] = frozenset()
+    told: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     reason: str = ""
@@ -49,13 +59,27 @@ class Correction:
         for location in known:
             found = await self._look_at(location)
             if found is not None and ours(found):
+                await self._withdraw_doubles(kind, location, identifier)
                 return location
         try:
-            return await self.lookup.by_identifier(kind, identifier)
+            found_there = await self.lookup.by_identifier(kind, identifier)
         except Unverifiable:
             if known or not self.record.locations:
                 raise
             return None  # the EHR never took this type: nothing of it can stand there
+        if found_there is not None:
+            await self._withdraw_doubles(kind, found_there, identifier)
+        return found_there
+
+    async def _withdraw_doubles(self, kind: str, location: str, identifier: str) -> None:
+        """Mark whatever else stands there under our identifier, however it came there: one of them is corrected."""
+        try:
+            alike = await self.lookup.all_by_identifier(kind, identifier)
+        except Unverifiable:
+            return
+        for each in alike:
+            if each not in {location, *self.record.locations} and await self.withdraw(kind, each):
+                self.told.append(f"{each}: stood there beside {location}, marked as entered in error")
 
     async def change(
         self, kind: str, location: str, resource: bytes | JsonObject, otherwise: JsonObject | None = None
@@ -64,18 +88,15 @@ class Correction:
         if kind not in self.updates:
             self.leave(location, f"The EHR, or the scopes it granted, takes no change of {kind}.")
             return False
-        own_id, reason = location.partition("/")[2], ""
+        reason = ""
         for each in (resource, otherwise):
             if each is None:
                 continue
             body = _decoder.decode(each) if isinstance(each, bytes) else each
-            try:
-                await self.ehr.update(_encoder.encode({**body, "id": own_id}), location)
-            except _REFUSALS as error:
-                reason = reason or str(error)
-            else:
-                self.changed.append(location)
+            refused = await self._put(kind, location, lambda _, body=body: body)  # type: ignore[misc]  # bound now
+            if refused is None:
                 return True
+            reason = reason or refused
         self.leave(location, reason)
         return False
 
@@ -84,7 +105,48 @@ class Correction:
         found = await self._look_at(location)
         if found is not None and found.get("status") == status:
             return True
-        return await self.change(kind, location, {**(found or {"resourceType": kind}), "status": status})
+        if kind not in self.updates:
+            return await self.change(kind, location, {})
+        refused = await self._put(
+            kind, location, lambda there: {**(there or {"resourceType": kind}), "status": status}
+        )
+        if refused is not None:
+            self.leave(location, refused)
+        return refused is None
+
+    async def _put(
+        self, kind: str, location: str, build: Callable[[JsonObject | None], JsonObject]
+    ) -> str | None:
+        """Replace what stands there by what is built from it; the reason, if it is not taken.
+
+        Where the EHR knows versions, nobody else's change is overwritten unseen: it is read again, and the correction
+        is tried again unless a person has withdrawn it meanwhile.
+        """
+        for turn in range(_MOST_TURNS):
+            versioned = kind in self.versioned
+            found = await self._look_at(location) if versioned else self._read.get(location)
+            version = _version_of(found) if versioned else None
+            body = {**build(found), "id": location.partition("/")[2]}
+            try:
+                await self.ehr.update(_encoder.encode(body), location, if_match=version)
+            except EhrRefused as error:
+                if error.status != _CHANGED or version is None:
+                    return str(error)
+            except _REFUSALS as error:
+                return str(error)
+            else:
+                self._read.pop(location, None)
+                self.changed.append(location)
+                if turn:
+                    self.told.append(f"{location}: somebody changed it meanwhile; read again, then corrected")
+                return None
+            del self._read[location]
+            now = await self._look_at(location)
+            if now is None:
+                return "Somebody changed it meanwhile, and it cannot be read again."
+            if now.get("status") == _WITHDRAWN and body.get("status") != _WITHDRAWN:
+                return "Somebody marked it as entered in error meanwhile."
+        return f"Somebody else kept changing it: {_MOST_TURNS} corrections in a row came too late."
 
     def leave(self, location: str, reason: str) -> None:
         """Note that something stands there uncorrected."""
@@ -115,6 +177,12 @@ def with_response_status(body: bytes, record: Record) -> bytes:
     resource = _decoder.decode(body)
     resource["status"] = "entered-in-error"
     return _encoder.encode(resource)
+
+
+def _version_of(resource: JsonObject | None) -> str | None:
+    meta = (resource or {}).get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    return version if isinstance(version, str) and _VERSION.fullmatch(version) else None
 
 
 def _has(resource: Mapping[str, object], identifier: str) -> bool:

@@ -54,7 +54,7 @@ class DocumentWriter:
         identifier = f"{IDENTIFIER_SYSTEM}|{record.id}/document"
         lookup = Lookup.of(ehr, self.capability.searches, record)
         if record.revision:
-            correction = Correction(ehr, record, lookup, self.updates)
+            correction = Correction(ehr, record, lookup, self.updates, self.capability.versioned)
             standing = await self._standing(correction)
             if record.voided:
                 return await self._withdraw(correction, standing)
@@ -84,7 +84,7 @@ class DocumentWriter:
         for location in standing.values():
             await correction.withdraw(DOCUMENT, location)
         correction.finish(standing.values())
-        return Written(tuple(standing.values()))
+        return Written(tuple(standing.values()), tuple(correction.told))
 
     async def _amend(self, correction: Correction, standing: dict[int, str]) -> Written:
         """Change the latest where it stands; where that is not taken, write one that says that it replaces it."""
@@ -96,7 +96,7 @@ class DocumentWriter:
         body = {**await self._body(record), "identifier": _identifier(record, version)}
         # Not every EHR knows a docStatus but `final`.
         if await correction.change(DOCUMENT, location, body, {**body, "docStatus": "final"}):
-            return Written(everything)
+            return Written(everything, tuple(correction.told))
         if DOCUMENT not in self.capability.creates:
             correction.finish(everything)
         replacing = {
@@ -111,7 +111,7 @@ class DocumentWriter:
 
     async def _supersede(self, correction: Correction, old: str, everything: tuple[str, ...]) -> Written:
         if await correction.withdraw(DOCUMENT, old, "superseded"):
-            return Written(everything)
+            return Written(everything, tuple(correction.told))
         told = f"{DOCUMENT}: {old} could not be changed, and {everything[-1]} says that it replaces it"
         return Written(everything, (told,))
 

@@ -75,7 +75,7 @@ class FlowsheetWriter:
                 before.setdefault(_value_of(each), []).append(each)
         if not now and not before:
             raise NotPermitted(_NOTHING)
-        correction = Correction(ehr, record, lookup, self.updates)
+        correction = Correction(ehr, record, lookup, self.updates, self.capability.versioned)
         locations: list[str] = []
         for identifier in dict.fromkeys((*now, *before)):
             body = now.get(identifier)
@@ -92,7 +92,7 @@ class FlowsheetWriter:
             if location is not None:
                 locations.append(location)
         correction.finish(locations)
-        return Written(tuple(locations))
+        return Written(tuple(locations), tuple(correction.told))
 
     async def _standing(self, correction: Correction, identifier: str, alike: list[JsonObject]) -> str | None:
         """Find a reading by any of its versions: where we wrote it by code and time, elsewhere by its value as well."""

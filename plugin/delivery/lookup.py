@@ -53,6 +53,15 @@ class Lookup:
             parameters = self._of_that_day(kind, declared)
         return await self._first(kind, parameters, lambda found: identifier in _identifiers(found))
 
+    async def all_by_identifier(self, kind: str, identifier: str) -> tuple[str, ...]:
+        """Give the references of all resources with this identifier; none where the EHR does not search by it."""
+        if "identifier" not in self.searches.get(kind, ()):
+            return ()
+        found = await self._find(
+            kind, {"identifier": identifier}, lambda each: identifier in _identifiers(each)
+        )
+        return tuple(found)
+
     async def reading(self, body: JsonObject) -> str | None:
         """Give the reference of an Observation with the same code, time and value (EHRs drop flowsheet identifiers)."""
         declared = self.searches.get("Observation") or frozenset()
@@ -73,20 +82,22 @@ class Lookup:
         return parameters
 
     async def _first(
-        self,
-        kind: str,
-        parameters: Mapping[str, str | Sequence[str]],
-        is_ours: Callable[[JsonObject], bool],
+        self, kind: str, parameters: Mapping[str, str | Sequence[str]], is_ours: Callable[[JsonObject], bool]
     ) -> str | None:
+        return next(iter(await self._find(kind, parameters, is_ours)), None)
+
+    async def _find(
+        self, kind: str, parameters: Mapping[str, str | Sequence[str]], is_ours: Callable[[JsonObject], bool]
+    ) -> list[str]:
         try:
             found = await self.ehr.search(kind, parameters)
         except (EhrRefused, NotPermitted, NotFound):
             raise Unverifiable(kind) from None
-        for resource in found:
-            own_id = resource.get("id")
-            if resource.get("resourceType") == kind and isinstance(own_id, str) and is_ours(resource):
-                return f"{kind}/{own_id}"
-        return None
+        return [
+            f"{kind}/{each['id']}"
+            for each in found
+            if each.get("resourceType") == kind and isinstance(each.get("id"), str) and is_ours(each)
+        ]
 
 
 def _identifiers(resource: JsonObject) -> set[str]:

@@ -16,6 +16,7 @@ from plugin import request_id
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery import outbox
+from plugin.delivery.account import attempts_of
 from plugin.delivery.gate import Gate
 from plugin.delivery.keep import Record
 from plugin.delivery.outbox import LEASE, Claimed, Outcome, Room
@@ -37,6 +38,7 @@ _IN_FLIGHT = 16  # at all sites together
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
 _STALLED = 60.0  # seconds without a turn of the loop after which it is taken for dead
 _RENEWAL = LEASE.total_seconds() / 3
+NEVER_TAKEN = "Entered in error, and the EHR never took it: it does not stand in the record."
 GRACE = timedelta(seconds=5)  # for what is in flight when the worker is asked to stop
 
 
@@ -228,6 +230,8 @@ class DeliveryWorker:
                 patience=LEASE / 3,
             )
             sent = record.revision
+            if record.voided and not record.locations and await self._was_never_taken(claimed):
+                return Outcome(DeliveryState.DISCARDED, NEVER_TAKEN, self._clock(), revision=sent)
             written = await self._send(claimed, record)
         except NoToken as error:
             return held(str(error), self._clock())
@@ -248,6 +252,13 @@ class DeliveryWorker:
             self._clock(),
             written.locations,
             revision=sent,
+        )
+
+    async def _was_never_taken(self, claimed: Claimed) -> bool:
+        """Whether every earlier attempt is known to have been refused: nothing of it can stand in the record."""
+        before = await self._ledger.read(lambda connection: attempts_of(connection, claimed.response))
+        return len(before) == claimed.attempts - 1 and all(
+            each.state is DeliveryState.REFUSED for each in before
         )
 
     async def _once_it_answers(self, work: Callable[[], Awaitable[T]], *, patience: timedelta | None) -> T:

@@ -99,6 +99,7 @@ def choose_writer(
         searches=capability.searches,
         wanted=kinds,
         updates=frozenset(kind for kind in kinds if kind in capability.updates and can_update(kind, granted)),
+        versioned=capability.versioned,
     )
     if capability.transaction and OBSERVATION in creates and (collected or RESPONSE in creates):
         return TransactionWriter(conditional=conditional, provenance=PROVENANCE in creates, sequence=sequence)
@@ -197,6 +198,7 @@ class SequenceWriter:
     searches: _Searches = field(default_factory=dict, compare=False)
     wanted: frozenset[str] = field(default=STANDARD, compare=False)
     updates: frozenset[str] = field(default=frozenset(), compare=False)
+    versioned: frozenset[str] = field(default=frozenset(), compare=False)
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the response, the scores, the panel and the Provenance, as far as the EHR takes them.
@@ -219,7 +221,7 @@ class SequenceWriter:
 
     async def _correct(self, ehr: Ehr, record: Record, lookup: Lookup) -> Written:
         """Change what stands there of an earlier version; create what does not, unless it was entered in error."""
-        correction = Correction(ehr, record, lookup, self.updates)
+        correction = Correction(ehr, record, lookup, self.updates, self.versioned)
         progress = _Progress(lookup, look_first=True)
         for kind, value, identifier, body in _steps(record):
             if kind not in self.wanted or not _may_leave(kind, record):
@@ -238,7 +240,7 @@ class SequenceWriter:
         kept = [each for each in record.locations if each not in progress.addresses.values()]
         ours = [each for each in kept if each.partition("/")[0] == PROVENANCE]
         told = self._left_out(progress) if progress.addresses else (_NOTHING_STANDS,)
-        return Written((*progress.addresses.values(), *ours), told)
+        return Written((*progress.addresses.values(), *ours), (*correction.told, *told))
 
     async def _step(
         self, ehr: Ehr, progress: _Progress, kind: str, names: tuple[str, str], body: bytes

@@ -8,12 +8,7 @@ from plugin.doctor.signing_in import SignIn
 from plugin.doctor.vendors import Vendor
 from plugin.writing import WriterKind
 
-_BACKEND = {
-    "QuestionnaireResponse": "system/QuestionnaireResponse.crs",
-    "Observation": "system/Observation.crs",
-    "DocumentReference": "system/DocumentReference.crs",
-    "Provenance": "system/Provenance.c",
-}
+_BACKEND = ("QuestionnaireResponse", "Observation", "DocumentReference", "Provenance")
 _NEEDS_SECTION = frozenset({WriterKind.FLOWSHEET, WriterKind.COMPANION})
 _EXAMPLE_ROW = """\
 
@@ -47,7 +42,7 @@ def write_section(
     ]
     if sign_in.other_hosts:
         lines.append(f"extra_hosts = [{', '.join(map(_quote, sign_in.other_hosts))}]")
-    scopes = [scope for kind, scope in _BACKEND.items() if kind in capability.creates]
+    scopes = [_backend_scope(kind, capability) for kind in _BACKEND if kind in capability.creates]
     if sign_in.backend and scopes:
         lines.append(
             f"# backend_scopes = [{', '.join(map(_quote, scopes))}]  # once the EHR has registered them"
@@ -55,6 +50,13 @@ def write_section(
     if vendor:
         lines.append(_writers_line(writers))
     return "\n".join(lines) + "\n" + _sections(vendor, writers)
+
+
+def _backend_scope(kind: str, capability: Capability) -> str:
+    """What is written is created, corrected where the EHR takes that, and looked up before it is sent again."""
+    if kind == "Provenance":  # never corrected, and has no identifier to be found by
+        return f"system/{kind}.c"
+    return f"system/{kind}.{'crus' if kind in capability.updates else 'crs'}"
 
 
 def _writers_line(writers: tuple[WriterKind, ...]) -> str:

@@ -31,6 +31,11 @@ class FaultKind(StrEnum):
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 -- 401; the token of this request is over, a refresh works
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- 401; everything that the user once allowed is taken back
     FORBIDDEN = "forbidden"  # 403 with an empty body
+    LOGIN_PAGE = "login-page"  # 200 with a page of HTML, nothing done: a proxy that wants somebody to sign in
+    BARE = "bare"  # done, and the answer has neither a Location nor a body
+    REDIRECTED = "redirected"  # 307 to another server, nothing done
+    HUGE_OUTCOME = "huge-outcome"  # 422 with an OperationOutcome of 26 megabytes
+    TALKATIVE_OUTCOME = "talkative-outcome"  # 422 that repeats what was sent, the token among it
     NOTIFICATION_LOST = "notification-lost"  # an event of a Subscription happens, and nobody is told
     SUBSCRIPTION_ENDED = "subscription-ended"  # a Subscription is switched off, and nobody is told
     CAPABILITY = "capability"  # the server becomes another `personality`, until the fault is removed
@@ -55,6 +60,11 @@ WORDS: dict[FaultKind, str] = {
     FaultKind.TOKEN_EXPIRED: "The access token is over",
     FaultKind.TOKEN_REVOKED: "The user's permission is taken back",
     FaultKind.FORBIDDEN: "403 with an empty body",
+    FaultKind.LOGIN_PAGE: "200 with a page of HTML, nothing done",
+    FaultKind.BARE: "Done, and the answer does not say where",
+    FaultKind.REDIRECTED: "307 to another server",
+    FaultKind.HUGE_OUTCOME: "422 with 26 megabytes of OperationOutcome",
+    FaultKind.TALKATIVE_OUTCOME: "422 that repeats what was sent, and the token",
     FaultKind.NOTIFICATION_LOST: "A notification is not sent",
     FaultKind.SUBSCRIPTION_ENDED: "A Subscription is switched off without a word",
     FaultKind.CAPABILITY: "The server changes what it can do",

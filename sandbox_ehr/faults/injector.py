@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox_ehr.errors import Issue
@@ -27,6 +28,7 @@ _ANSWERS: dict[FaultKind, tuple[int, str, str]] = {
     FaultKind.FAILED_AFTER_COMMIT: (500, "exception", "Something went wrong."),
     FaultKind.UNAVAILABLE: (503, "transient", "Not available just now."),
 }
+_HUGE = 6_500_000  # characters, four times over
 _DEFAULT_RETRY = 1  # seconds, where a throttled answer was not told otherwise
 
 
@@ -78,6 +80,7 @@ class FaultInjector:
             FaultKind.FAILED_AFTER_COMMIT,
             FaultKind.RESET_AFTER_COMMIT,
             FaultKind.HALF_SENT,
+            FaultKind.BARE,
         }:
             await self._app(scope, receive, held.send)
         match spec.kind:
@@ -90,13 +93,42 @@ class FaultInjector:
                 await self._app(scope, receive, send)  # the server itself says what a dead token gets
             case FaultKind.FORBIDDEN:
                 await Response(status_code=403)(scope, receive, send)
-            case _:
+            case FaultKind.BARE:
+                await Response(status_code=held.start["status"])(scope, receive, send)
+            case kind if kind in _ANSWERS:
                 await _answer(spec)(scope, receive, send)
+            case _:
+                await (await _answer_oddly(spec.kind, Request(scope, receive)))(scope, receive, send)
 
     def _end(self, scope: Scope, *, everything: bool) -> None:
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             self._end_token(token.strip(), everything)
+
+
+async def _answer_oddly(kind: FaultKind, request: Request) -> Response:
+    match kind:
+        case FaultKind.LOGIN_PAGE:
+            return HTMLResponse("<!doctype html><title>Sign in</title><p>Sign in to go on.")
+        case FaultKind.REDIRECTED:
+            return RedirectResponse(f"https://elsewhere.invalid{request.url.path}")
+        case FaultKind.HUGE_OUTCOME:
+            return _refuse("x" * _HUGE)
+    sent = (await request.body()).decode(errors="replace")
+    return _refuse(f"{request.headers.get('authorization', '')} sent {sent}")
+
+
+def _refuse(text: str) -> Response:
+    # The text stands wherever an OperationOutcome has room for one.
+    issue = {
+        "severity": "error",
+        "code": "business-rule",
+        "details": {"coding": [{"code": text}], "text": text},
+        "diagnostics": text,
+        "expression": [text],
+    }
+    resource = {"resourceType": "OperationOutcome", "issue": [issue]}
+    return JSONResponse(resource, 422, media_type="application/fhir+json")
 
 
 def _answer(spec: FaultSpec) -> Response:

@@ -1,5 +1,6 @@
 """The doctor at every kind of EHR: what works, what will be written, what to ask, and a section that can be used."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,24 @@ async def test_the_printed_section_is_a_configuration(tmp_path: Path, personalit
     settings = read_settings(file, SECRETS)
     (site,) = settings.sites.values()
     assert site.base == f"{BASE}/r4"
+
+
+@pytest.mark.parametrize(
+    ("personality", "proposed"),
+    [
+        (
+            "full",
+            ["QuestionnaireResponse.crus", "Observation.crus", "DocumentReference.crus", "Provenance.c"],
+        ),
+        ("meditech", ["QuestionnaireResponse.crus"]),
+        ("athena", ["QuestionnaireResponse.crs"]),
+    ],
+)
+async def test_scopes_to_correct_are_proposed_where_the_ehr_takes_corrections(
+    personality: str, proposed: list[str]
+) -> None:
+    section = (await examined(personality)).section
+    assert re.findall(r'"system/([A-Za-z]+[.][a-z]+)"', section) == proposed
 
 
 async def test_what_cannot_be_found_by_identifier_is_told() -> None:
