@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="How long what is kept: what the sites keep no longer is removed.", no_args_is_help=True)
+app = typer.Typer(
+    help="How long what is kept: what the sites keep no longer is removed.", no_args_is_help=True
+)
 
 
 @app.callback()
