@@ -172,7 +172,12 @@ async def _note(
 def _kind_of(request: Request) -> str:
     kind = str(request.path_params.get("kind", ""))
     if kind not in TYPES:
-        raise NotFound("Nothing of this type is kept here.", f"There are {', '.join(TYPES)}.")
+        there = (
+            "Forms are at /fhir/Questionnaire."
+            if kind == "Questionnaire"
+            else f"There are {', '.join(TYPES)}."
+        )
+        raise NotFound("Nothing of this type is kept here.", there)
     return kind
 
 

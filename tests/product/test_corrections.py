@@ -353,7 +353,7 @@ async def test_no_card_tells_of_one_that_was_entered_in_error_and_stands_nowhere
         assert "response was not taken" in card["summary"]
         await unlock(world)
         await mark(world, response)
-        await settled(world, "refused")
+        await settled(world, "discarded")
         assert await cards(world, people["amara"]) == []
 
 
