@@ -72,17 +72,11 @@ _err = Console(stderr=True, soft_wrap=True)  # a path that is broken over two li
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
 ]
-WordingOption = Annotated[
-    Path | None, typer.Option("--wording", help="Folder of wording packs for licensed instruments.")
-]
 PersonalityOption = Annotated[
     str,
     typer.Option(
         help="Behaves as: full, epic, oracle, athena, eclinicalworks, meditech, veradigm or read-only."
     ),
-]
-FoldersOption = Annotated[
-    list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
 ]
 
 
@@ -165,8 +159,8 @@ def list_instruments(
         Literal["table", "markdown"],
         typer.Option("--format", help="A table, or the page of the documentation."),
     ] = "table",
-    wording: WordingOption = None,
-    instruments: FoldersOption = None,
+    wording: packages.WordingOption = None,
+    instruments: packages.FoldersOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also those that are known and not available, with the reasons.")
     ] = False,
@@ -193,8 +187,8 @@ def show_instrument(
     instrument: Annotated[str, typer.Argument(help="The id, as `rapport instruments list` gives it.")],
     language: Annotated[str, typer.Option(help="Language of the wording.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print the Questionnaire itself.")] = False,
-    wording: WordingOption = None,
-    instruments: FoldersOption = None,
+    wording: packages.WordingOption = None,
+    instruments: packages.FoldersOption = None,
     config: packages.ConfigOption = None,
 ) -> None:
     """Show one instrument: its questions, weights, scores, source and standing."""
@@ -213,8 +207,8 @@ def score(
     form: Annotated[
         Literal["table", "json"], typer.Option("--format", help="A table, or FHIR Observations.")
     ] = "table",
-    wording: WordingOption = None,
-    instruments: FoldersOption = None,
+    wording: packages.WordingOption = None,
+    instruments: packages.FoldersOption = None,
     config: packages.ConfigOption = None,
 ) -> None:
     """Score one QuestionnaireResponse: Observations out. Exit status 1 if it may not be scored, with every reason."""

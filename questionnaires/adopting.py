@@ -14,12 +14,10 @@ from questionnaires.errors import Problem
 from questionnaires.expanding import expand_value_sets
 from questionnaires.model import Rater
 from questionnaires.reading import RATER
-from questionnaires.resources import SDC
+from questionnaires.resources import CALCULATED, NUMERIC
 
 DEFAULT_BASE = "https://w3id.org/rapport-fhir/site"
 
-_CALCULATED = SDC + "sdc-questionnaire-calculatedExpression"
-_NUMERIC = {"decimal", "integer", "quantity"}
 # Extensions of primitive elements that are read; others, such as a data-absent-reason of a title, say nothing here.
 _SIBLINGS = {"_text", "_title", "_prefix", "_display", "_description", "_copyright", "_valueString"}
 
@@ -132,7 +130,7 @@ def _complete_item(item: JsonObject, system: str) -> Iterator[str]:
     yield from _complete_options(item, link_id, system)
     if not is_calculated(item):
         return
-    if item.get("type") not in _NUMERIC:
+    if item.get("type") not in NUMERIC:
         yield f"{link_id}: a computed {item.get('type')} is not a number; it is not written."
     elif complete := [each for each in _dicts(codes) if each.get("system") and each.get("code")]:
         item["code"] = complete
@@ -164,7 +162,7 @@ def _complete_options(item: JsonObject, link_id: str, system: str) -> Iterator[s
 
 def is_calculated(item: JsonObject) -> bool:
     """Tell whether an item of a Questionnaire's JSON has a calculatedExpression."""
-    return any(_url(each) == _CALCULATED for each in _dicts(item.get("extension")))
+    return any(_url(each) == CALCULATED for each in _dicts(item.get("extension")))
 
 
 def _dicts(value: object) -> list[JsonObject]:

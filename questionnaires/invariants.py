@@ -7,6 +7,9 @@ from questionnaires.datatypes import Extension, FhirDecimal, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import Instrument
 from questionnaires.resources import (
+    CALCULATED,
+    FHIRPATH,
+    NUMERIC,
     SDC,
     STRUCTURE,
     AnswerOption,
@@ -62,7 +65,20 @@ def _find_item_faults(item: QuestionnaireItem, known: set[str]) -> Iterator[Prob
         yield Problem("It has several conditions and no enableBehavior", "Say “all” or “any”", place)
     if read_calculation(item) is not None and item.initial:
         yield Problem("A calculated item has an initial value", "Take one of them out", place)
+    yield from _find_expression_faults(item)
     yield from _find_option_faults(item)
+
+
+def _find_expression_faults(item: QuestionnaireItem) -> Iterator[Problem]:
+    """A score that would be left out in silence, or read in another language than it is written in."""
+    if item.type not in NUMERIC or find_extension(item.extension, CALCULATED) is None:
+        return
+    calculation = read_calculation(item)
+    if calculation is None or not calculation.expression:
+        remedy = "Write it as valueExpression.expression, or take the extension out"
+        yield Problem("Its calculatedExpression has no expression", remedy, item.linkId)
+    elif calculation.language != FHIRPATH:
+        yield Problem(f"Its expression is {calculation.language}", f"Write it as {FHIRPATH}", item.linkId)
 
 
 def _find_option_faults(item: QuestionnaireItem) -> Iterator[Problem]:
@@ -126,8 +142,6 @@ def _find_score_flaws(item: QuestionnaireItem) -> Iterator[Problem]:
     calculation = read_calculation(item)
     if calculation is None:
         return
-    if calculation.language != "text/fhirpath":
-        yield Problem(f"Its expression is {calculation.language}", "Write it as text/fhirpath", item.linkId)
     if not item.readOnly:
         yield Problem("A computed item can be typed into", "Set readOnly", item.linkId)
     if not item.code:

@@ -17,6 +17,7 @@ from questionnaires.model import (
     Wording,
 )
 from questionnaires.resources import (
+    NUMERIC,
     SDC,
     STRUCTURE,
     AnswerOption,
@@ -37,7 +38,6 @@ DIRECTION = f"{BASE}/StructureDefinition/score-direction"
 
 HELP = frozenset({"help", "flyover"})  # of questionnaire-item-control: what a question or its words mean
 _UNIT = "{score}"
-_NUMERIC = {"decimal", "integer", "quantity"}
 _LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
 _DIRECTIONS: dict[str, Direction] = {"increase": "increase", "decrease": "decrease"}
 
@@ -183,7 +183,7 @@ def read_scores(
     return tuple(
         _read_score(item, expression, known.get((coding.system, coding.code)), coding.system)
         for item in _every(questionnaire.item)
-        if item.type in _NUMERIC and (expression := _expression(item)) is not None
+        if item.type in NUMERIC and (expression := _expression(item)) is not None
         for coding in item.code[:1]
     )
 

@@ -32,6 +32,9 @@ from questionnaires.datatypes import (
 
 STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
+CALCULATED = SDC + "sdc-questionnaire-calculatedExpression"
+FHIRPATH = "text/fhirpath"
+NUMERIC = frozenset({"decimal", "integer", "quantity"})  # the types of items that may hold a score
 
 ItemType = Literal[
     "group",
@@ -246,12 +249,16 @@ def read_weight(extensions: tuple[Extension, ...]) -> FhirDecimal | None:
 def read_variables(extensions: tuple[Extension, ...]) -> dict[str, str]:
     """Give the FHIRPath variables of a Questionnaire or item: name -> expression, in their order."""
     found = (each.valueExpression for each in extensions if each.url == STRUCTURE + "variable")
-    return {each.name: each.expression for each in found if each and each.name and each.expression}
+    return {
+        each.name: each.expression
+        for each in found
+        if each and each.name and each.expression and each.language == FHIRPATH
+    }
 
 
 def read_calculation(item: QuestionnaireItem) -> Expression | None:
     """Give the calculatedExpression of an item."""
-    found = find_extension(item.extension, SDC + "sdc-questionnaire-calculatedExpression")
+    found = find_extension(item.extension, CALCULATED)
     return found.valueExpression if found else None
 
 

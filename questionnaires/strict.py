@@ -4,19 +4,29 @@ import json
 import re
 import types
 import typing
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 
 import msgspec
 
-from questionnaires.datatypes import Date, DateTime, Instant, JsonObject, check_day, read_custom
+from questionnaires.datatypes import (
+    Date,
+    DateTime,
+    Instant,
+    JsonObject,
+    check_day,
+    read_custom,
+)
 
 # Deeper than any form nests; deeper input is an attempt on the stack.
 _DEEPEST = 100
 _DAYS = (Date, DateTime, Instant)
 _LARGEST = Decimal("1e308")  # about what a double holds, which is what others read JSON numbers into
+_INFINITE = Decimal("Infinity")
+_MOST_DIGITS = 4_000  # Python reads no longer whole number; it is larger than any that is kept
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EMPTY = re.compile(rb"\{\s*\}|\[\s*\]")
 _NOTHINGS = (b"{}", b"[]", b"null")
@@ -73,9 +83,16 @@ def is_clean(data: bytes) -> bool:
 
 def find_blemishes(data: bytes, kind: object, root: str) -> list[Blemish]:
     """Find every problem of a document that should be a `kind` (a struct, or any JSON object); `root` begins each path."""
+    if data.startswith(BOM_UTF8):
+        found, remedy = "A byte order mark stands before the JSON", "Save it as UTF-8 without one"
+        return [Blemish("structure", root, found, remedy)]
     try:
         tree = json.loads(
-            data.decode(), object_pairs_hook=_Object, parse_float=_decimal, parse_constant=_refuse_constant
+            data.decode(),
+            object_pairs_hook=_Object,
+            parse_float=_read_number,
+            parse_int=_read_number,
+            parse_constant=_refuse_constant,
         )
     except RecursionError:
         return [Blemish("too-long", root, "The JSON is nested too deeply", "Send a flat form")]
@@ -93,12 +110,14 @@ def _tellable(blemish: Blemish) -> Blemish:
     return replace(blemish, path=path, found=found, link_id=link_id)
 
 
-def _decimal(text: str) -> Decimal:
-    # One that no decimal can hold is found where it stands, as too large.
+def _read_number(digits: str) -> int | Decimal:
+    """Read a number of any length; what is beyond all computing is told as infinity, and so with its place."""
     try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Decimal("Infinity")
+        number = Decimal(digits)
+    except ArithmeticError:
+        return _INFINITE
+    whole = "." not in digits and "e" not in digits.lower()
+    return int(digits) if whole and len(digits) <= _MOST_DIGITS else number
 
 
 def _refuse_constant(name: str) -> object:
@@ -205,7 +224,7 @@ def _look_at_primitive(value: object, kind: object, path: str, link_id: str | No
         message = f"The control character U+{ord(found.group()):04X} stands in a text"
         yield Blemish("value", path, message, "Leave it out", link_id)
         return
-    if isinstance(value, int | Decimal) and abs(Decimal(value)) > _LARGEST:
+    if isinstance(value, int | Decimal) and Decimal(value).copy_abs() > _LARGEST:
         message = "The number is larger than any that is kept"
         yield Blemish("value", path, message, "Send a number below 10 to the power of 308", link_id)
         return

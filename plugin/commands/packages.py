@@ -8,12 +8,19 @@ from typing import Annotated
 import typer
 
 FoldersOption = Annotated[
-    list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
+    list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.", exists=True)
+]
+
+WordingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--wording", help="Folder of wording packs for licensed instruments.", exists=True, file_okay=False
+    ),
 ]
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="The TOML file of sites: its [instruments] section counts."),
+    typer.Option("--config", "-c", help="The TOML file of sites: its section “instruments” counts."),
 ]
 
 

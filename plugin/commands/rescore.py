@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from plugin.commands.packages import ConfigOption
+from plugin.commands.packages import ConfigOption, FoldersOption, WordingOption
 
 
 def rescore(
@@ -33,11 +33,9 @@ def rescore(
     engine: Annotated[
         Literal["processes", "spark"], typer.Option(help="All cores of this machine, or Apache Spark.")
     ] = "processes",
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.")] = 0,
-    wording: Annotated[Path | None, typer.Option("--wording", help="Folder of wording packs.")] = None,
-    instruments: Annotated[
-        list[Path] | None, typer.Option("--instruments", help="Folder of further instruments.")
-    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one for each core.", min=0)] = 0,
+    wording: WordingOption = None,
+    instruments: FoldersOption = None,
 ) -> None:
     """Score a Bulk Data export again, from files or fetched from the EHR: Observations as NDJSON, scores as Parquet.
 

@@ -6,29 +6,32 @@ import importlib.util
 import os
 import sys
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from plugin.errors import SettingsInvalid
-from plugin.observations.bulk import observations_of
-from plugin.scores import Key
-from plugin.scores.bulk import Scored, SetAside, batches, schema, score_lines
-from plugin.stock import open_stock
-from questionnaires import Catalogue
+from plugin.commands.rescored_folder import Counts, Range, Results, claim, drop_superseded, read_done
+from plugin.errors import RapportError, SettingsInvalid
+from plugin.scores.bulk import Scored, SetAside, score_lines
+from plugin.stock import Stock, describe_left_out, open_stock
 
 _RANGE_BYTES = 16 * 1024 * 1024
 _LINES_AT_ONCE = 2_000
 _SUFFIXES = (".ndjson", ".ndjson.gz")
 _out = Console(stderr=True)
+
+
+class RescoringStopped(RapportError):
+    """Something outside ended the work; what is done stays."""
+
+    title = "Rescoring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,52 +45,32 @@ class Job:
     folders: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Bytes of a file from a line's beginning on; a compressed file is one range."""
-
-    file: Path
-    begin: int
-    end: int
-    name: str
-
-
-class Counts(msgspec.Struct):
-    """What became of the lines of a range."""
-
-    lines: int = 0
-    scored: int = 0
-    scores: int = 0
-    not_computed: int = 0
-    set_aside: int = 0
-    reasons: dict[str, int] = {}
-
-    def add(self, other: "Counts") -> None:
-        """Add another range's counts."""
-        for name in ("lines", "scored", "scores", "not_computed", "set_aside"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.reasons = dict(Counter(self.reasons) + Counter(other.reasons))
-
-
 def run(job: Job) -> bool:
-    """Rescore with processes; True if lines were set aside."""
+    """Rescore with processes; True if lines were set aside.
+
+    SettingsInvalid if there is nothing to rescore, if another run is at work in the folder, or if it has results by other
+    instruments.
+    """
     ranges = list(find_ranges(job.inputs))
-    for folder in ("observations", "scores", "set-aside", "done"):
-        (job.out / folder).mkdir(parents=True, exist_ok=True)
-    total = Counts()
-    waiting = []
-    for each in ranges:
-        done = job.out / "done" / f"{each.name}.json"
-        if done.exists():
-            total.add(msgspec.json.decode(done.read_bytes(), type=Counts))
-        else:
-            waiting.append(each)
-    columns = (TextColumn("rescoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_out, disable=not _out.is_terminal) as bar:
-        task = bar.add_task("", total=len(ranges), completed=len(ranges) - len(waiting))
-        for counts in _results(job, waiting):
-            total.add(counts)
-            bar.advance(task)
+    stock = _open_stock(job.wording, job.folders)  # before the processes are made, which then have it
+    tell_left_out(stock)
+    with claim(job.out, stock.catalogue):
+        dropped = drop_superseded(job.out, ranges)
+        total = Counts()
+        waiting = []
+        for each in ranges:
+            if (done := read_done(job.out, each)) is None:
+                waiting.append(each)
+            else:
+                total.add(done)
+        columns = (TextColumn("rescoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=_out, disable=not _out.is_terminal) as bar:
+            task = bar.add_task("", total=len(ranges), completed=len(ranges) - len(waiting))
+            for counts in _results(job, waiting):
+                total.add(counts)
+                bar.advance(task)
+    if dropped:
+        _out.print(f"{dropped} ranges of files that have changed since were removed, and scored again.")
     _tell(job, total, resumed=len(ranges) - len(waiting), ranges=len(ranges))
     return total.set_aside > 0
 
@@ -98,14 +81,24 @@ def _results(job: Job, waiting: list[Range]) -> Iterator[Counts]:
         yield from (_rescore_range(job, each) for each in waiting)
         return
     with ProcessPoolExecutor(workers) as pool:
-        for future in as_completed([pool.submit(_rescore_range, job, each) for each in waiting]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(_rescore_range, job, each) for each in waiting]):
+                yield future.result()
+        except BrokenProcessPool:
+            raise RescoringStopped(
+                "A process of the rescoring was ended from outside; that it had too little memory is likely.",
+                "Run the same command again, with fewer --workers: it goes on where it stopped.",
+            ) from None
+        except BaseException:
+            # What is under way is finished; what has not begun is left for the next run.
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def find_ranges(inputs: tuple[Path, ...]) -> Iterator[Range]:
     """Cut the files into ranges that begin and end between lines; SettingsInvalid if there is no such file."""
     files: list[Path] = []
-    for path in inputs:
+    for path in dict.fromkeys(each.resolve() if each.exists() else each for each in inputs):
         found = (
             sorted(each for each in path.rglob("*") if each.name.endswith(_SUFFIXES))
             if path.is_dir()
@@ -139,19 +132,24 @@ def _name(file: Path, begin: int, end: int) -> str:
 
 
 @cache
-def _instruments(wording: Path | None, folders: tuple[Path, ...]) -> tuple[Catalogue, Mapping[str, Key]]:
-    stock = open_stock(wording=wording, places=folders)
-    return stock.catalogue, stock.keys
+def _open_stock(wording: Path | None, folders: tuple[Path, ...]) -> Stock:
+    return open_stock(wording=wording, places=folders)
+
+
+def tell_left_out(stock: Stock) -> None:
+    """Say which instruments and wording packs cannot be used; the responses to them are set aside."""
+    for said in describe_left_out(stock.left_out):
+        _out.print(f"left out: {said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _rescore_range(job: Job, each: Range) -> Counts:
-    catalogue, keys = _instruments(job.wording, job.folders)
+    stock = _open_stock(job.wording, job.folders)
     counts = Counts()
-    with _Results(job.out, each) as results:
+    with Results(job.out, each) as results:
         number = _lines_before(each)
         try:
             for lines in _chunks(each):
-                found = list(score_lines(lines, catalogue, keys, first=number + 1))
+                found = list(score_lines(lines, stock.catalogue, stock.keys, first=number + 1))
                 number += len(lines)
                 counts.lines += len(found)
                 scored = [one for one in found if isinstance(one, Scored)]
@@ -166,7 +164,7 @@ def _rescore_range(job: Job, each: Range) -> Counts:
     return counts
 
 
-def _set_aside(found: Iterable[Scored | SetAside], counts: Counts, results: "_Results") -> None:
+def _set_aside(found: Iterable[Scored | SetAside], counts: Counts, results: Results) -> None:
     for one in found:
         if isinstance(one, SetAside):
             counts.set_aside += 1
@@ -228,63 +226,6 @@ def _lines_until(file: BinaryIO, end: int) -> list[bytes]:
     return lines
 
 
-class _Results:
-    """The files of one range, written aside and renamed when all of it is done; `done/` last."""
-
-    def __init__(self, out: Path, each: Range) -> None:
-        self._file = str(each.file)
-        self._places = {
-            "observations": out / "observations" / f"{each.name}.ndjson",
-            "set-aside": out / "set-aside" / f"{each.name}.ndjson",
-            "scores": out / "scores" / f"{each.name}.parquet",
-        }
-        self._done = out / "done" / f"{each.name}.json"
-        self._parquet: Any = None
-
-    def __enter__(self) -> "_Results":
-        self._observations = _aside(self._places["observations"]).open("wb")
-        self._set_aside = _aside(self._places["set-aside"]).open("wb")
-        if importlib.util.find_spec("pyarrow") is not None:
-            from pyarrow import parquet
-
-            self._parquet = parquet.ParquetWriter(
-                _aside(self._places["scores"]), schema(), compression="zstd"
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in (self._observations, self._set_aside, self._parquet):
-            if file is not None:
-                file.close()
-
-    def write(self, scored: list[Scored]) -> None:
-        """Write the Observations and the rows of some responses."""
-        for one in scored:
-            self._observations.writelines(body + b"\n" for body in observations_of(one))
-        if self._parquet is not None:
-            for batch in batches(scored):
-                self._parquet.write_batch(batch)
-
-    def set_aside(self, one: SetAside) -> None:
-        """Write a line that could not be scored, with its place and reason."""
-        text = one.line.decode("utf-8", "replace")
-        record = {"file": self._file, "line": one.number, "reason": one.reason, "content": text}
-        self._set_aside.write(msgspec.json.encode(record) + b"\n")
-
-    def finish(self, counts: Counts) -> None:
-        """Make the results visible, and then say that the range is done."""
-        self.__exit__()
-        for place in self._places.values():
-            if _aside(place).exists():
-                _aside(place).replace(place)
-        _aside(self._done).write_bytes(msgspec.json.encode(counts))
-        _aside(self._done).replace(self._done)
-
-
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
 def _tell(job: Job, total: Counts, *, resumed: int, ranges: int) -> None:
     lines = [f"{total.lines} lines: {total.scored} responses scored, {total.set_aside} set aside."]
     lines.append(
@@ -309,6 +250,7 @@ def run_on_spark(
     if importlib.util.find_spec("pyspark") is None:
         raise SettingsInvalid("PySpark is not installed.", "Install it: pip install 'rapport-fhir[spark]'")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    tell_left_out(_open_stock(wording, folders))
     from plugin.commands.spark import rescore_on_spark
 
     scored, aside = rescore_on_spark(inputs, out, wording, folders)

@@ -16,6 +16,8 @@ from plugin.stock import open_stock
 _ASIDE = ("file", "block", "line", "reason", "content")
 _TYPES = {"authored": "timestamp", "value": "double", "block": "long", "line": "long"}
 _SCHEMA = ", ".join(f"{name} {_TYPES.get(name, 'string')}" for name in (*COLUMNS, *_ASIDE))
+# As it came: text would have its broken bytes replaced, and be scored although it cannot be read.
+_LINE = "CAST(value AS BINARY) AS value"
 _PLACE = ("_metadata.file_path", "_metadata.file_block_start")
 
 
@@ -29,7 +31,7 @@ def rescore_on_spark(
     """
     session = SparkSession.builder.appName("rapport-rescore").getOrCreate()
     try:
-        lines = session.read.text([*inputs]).selectExpr("value", *_PLACE)
+        lines = session.read.text([*inputs]).selectExpr(_LINE, *_PLACE)
 
         def score(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             stock = open_stock(wording=wording, places=folders)
@@ -72,7 +74,7 @@ def _by_block(part: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], list[byte
     """Give the lines of each block of a file, as Spark has cut it, in their order."""
     lines, files, blocks = (column.to_pylist() for column in part.columns)
     for place, rows in groupby(zip(files, blocks, lines, strict=True), key=itemgetter(0, 1)):
-        yield place, [line.encode() for _, _, line in rows]
+        yield place, [line for _, _, line in rows]
 
 
 def _line_before(sizes: Iterable[Any]) -> list[tuple[str, int, int]]:

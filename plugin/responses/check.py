@@ -54,6 +54,7 @@ def check_at_length(response: Response, instrument: Instrument, patient: str | N
         finished=response.status in _FINISHED,
     )
     sheet.issues += _find_frame_issues(response, instrument, patient)
+    sheet.issues += _find_modifiers(response)
     _check_items(response.item, instrument.items, _ROOT, sheet)
     if any(issue.severity == "error" for issue in sheet.issues):
         raise InvalidResponse(tuple(sheet.issues))
@@ -87,6 +88,22 @@ def _find_frame_issues(response: Response, instrument: Instrument, patient: str 
         message = "The response is about somebody else than the patient of this record."
         remedy = f"Open the right record, or write the subject as {patient}."
         yield Issue("business-rule", None, f"{_ROOT}.subject", message, remedy)
+
+
+def _find_modifiers(response: Response) -> Iterator[Issue]:
+    """What a modifierExtension does to an answer is not known here; FHIR forbids to read on: R4, 2.4.1 Extensibility."""
+    found = [("", response.modifierExtension, None)]
+    found += [("item", each.modifierExtension, each.linkId) for each in _every(response.item)]
+    found += [
+        ("answer", answer.modifierExtension, each.linkId)
+        for each in _every(response.item)
+        for answer in each.answer
+    ]
+    for element, extensions, link_id in found:
+        for each in extensions:
+            place = f"{_ROOT}.{element}.modifierExtension".replace("..", ".")
+            message = f"The modifierExtension {each.url} is not known."
+            yield Issue("extension", link_id, place, message, "Send the response without it.")
 
 
 def _check_items(
@@ -202,6 +219,14 @@ def _collect(items: tuple[ResponseItem, ...]) -> Iterator[tuple[str, tuple[Answe
         yield from _collect(each.item)
         for answer in each.answer:
             yield from _collect(answer.item)
+
+
+def _every(items: tuple[ResponseItem, ...]) -> Iterator[ResponseItem]:
+    for each in items:
+        yield each
+        yield from _every(each.item)
+        for answer in each.answer:
+            yield from _every(answer.item)
 
 
 def _parents(items: tuple[Item, ...], parent: str | None) -> Iterator[tuple[str, str | None]]:

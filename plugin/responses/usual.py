@@ -51,6 +51,7 @@ def read_usual(response: Response, instrument: Instrument, patient: str | None) 
         table is None
         or response.questionnaire != table.canonical
         or response.status == "entered-in-error"
+        or response.modifierExtension
         or (patient is not None and response.subject_reference != patient)
     ):
         return None
@@ -71,7 +72,7 @@ def _read_level(
     for each in items:
         link_id = each.linkId
         entry = entries.get(link_id)
-        if entry is None:
+        if entry is None or each.modifierExtension:
             return False
         texts, options, below = entry
         if each.text is not None and texts is not None and each.text not in texts:
@@ -85,7 +86,7 @@ def _read_level(
         else:
             (answer,) = each.answer
             coding = answer.valueCoding
-            if coding is None or answer.extension or answer.item:
+            if coding is None or answer.extension or answer.item or answer.modifierExtension:
                 return False
             system, found = options.get(coding.code, _NONE)
             if (

@@ -43,7 +43,7 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """A line that could not be scored, and why: places and rules, never an answer."""
+    """A line that could not be scored, and why: places, rules and remedies, never an answer."""
 
     number: int
     line: bytes
@@ -70,14 +70,18 @@ def _score_line(number: int, line: bytes, catalogue: Catalogue, keys: Mapping[st
         response = read_response(line)
         instrument = catalogue.by_canonical(response.questionnaire)
         answers = check_response(response, instrument, patient=None)
+        scores = compute(keys[instrument.canonical], answers)
     except (UnreadableResponse, InvalidResponse) as error:
         reasons = "; ".join(
-            f"{issue.link_id or issue.expression or ''}: {issue.code}".strip(": ") for issue in error.issues
+            f"{issue.link_id or issue.expression or ''}: {issue.code}. {issue.remedy}".strip(": ")
+            for issue in error.issues
         )
         return SetAside(number, line, f"{type(error).__name__}: {reasons}")
     except CatalogueError as error:
         return SetAside(number, line, f"{type(error).__name__}: {error}")
-    return Scored(number, line, response, instrument, compute(keys[instrument.canonical], answers))
+    except Exception as error:  # noqa: BLE001 -- the last rim: one line never stops the millions beside it
+        return SetAside(number, line, f"Defect: {type(error).__name__}; please report this line's form")
+    return Scored(number, line, response, instrument, scores)
 
 
 def rows(scored: Scored) -> Iterator[tuple[object, ...]]:

@@ -12,6 +12,8 @@ ScoringError
 
 from questionnaires import BadInstrument, Problem
 
+_SHOWN = 300  # characters of an expression in a message
+
 
 class BadExpression(BadInstrument):
     """A calculatedExpression or variable that cannot be evaluated; the message names item and expression."""
@@ -19,7 +21,8 @@ class BadExpression(BadInstrument):
     def __init__(self, instrument: str, link_id: str, expression: str, reason: str, remedy: str) -> None:
         self.link_id = link_id
         self.expression = expression
-        problem = Problem(f"The expression “{expression}” cannot be evaluated: {reason}", remedy, link_id)
+        shown = shorten(expression)
+        problem = Problem(f"The expression “{shown}” cannot be evaluated: {reason}", remedy, link_id)
         super().__init__(f"{instrument}/questionnaire.json", [problem])
 
 
@@ -37,6 +40,13 @@ class BadSyntax(ScoringError):
 
 class EvaluationError(ScoringError):
     """The answers lead the expression to something that is no single number."""
+
+
+def shorten(expression: str) -> str:
+    """Give an expression as a message may hold it: its beginning, and how long it is."""
+    if len(expression) <= _SHOWN:
+        return expression
+    return f"{expression[:_SHOWN]}… ({len(expression)} characters)"
 
 
 def drops_repetitions(names: str) -> str:

@@ -25,6 +25,20 @@ _ITEM_WEIGHT = STRUCTURE + "itemWeight"
 _WEIGHTS = (_ITEM_WEIGHT, STRUCTURE + "ordinalValue")
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
 _UNION = re.compile(r"[^'\s]\s*\||\|\s*[^'\s]")
+_CALL = re.compile(r"\b(\w+)\s*\(")
+_REPEAT = re.compile(r"\brepeat\s*\(\s*(?![A-Za-z_][\w.]*\s*\))")
+_NO_PATTERNS = "text is not scored, and a pattern can take longer than anybody waits"
+_NO_CLOCK = "a score must be the same whenever it is computed again"
+_REFUSED = {
+    "trace": "it writes answers where they do not belong",
+    "now": _NO_CLOCK,
+    "today": _NO_CLOCK,
+    "timeOfDay": _NO_CLOCK,
+    "matches": _NO_PATTERNS,
+    "matchesFull": _NO_PATTERNS,
+    "replace": _NO_PATTERNS,
+    "replaceMatches": _NO_PATTERNS,
+}
 _NAMES = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
 
 
@@ -33,14 +47,11 @@ def compile_fallback(
 ) -> Evaluate:
     """Compile by fhirpathpy an expression with the variables in its scope; whatever it raises passes through.
 
-    EvaluationError for a union of anything but strings: it drops equal elements, two equal weights for one, and in
-    fhirpathpy its result no longer knows that it is items, so that their values would be missed in silence.
+    EvaluationError for what no score may use, see `_check_use`.
     """
     needed = _find_needed(expression, variables)
-    if any(
-        _UNION.search(_STRING.sub("'", text)) for text in (expression, *(variables[name] for name in needed))
-    ):
-        raise EvaluationError("a union (|) drops equal values; choose the items by linkId in ('a' | 'b')")
+    for text in (expression, *(variables[name] for name in needed)):
+        _check_use(_STRING.sub("'", text))
     steps = {name: _compile(text, raw=True) for name, text in variables.items() if name in needed}
     last = _compile(expression, raw=False)
 
@@ -62,6 +73,24 @@ def compile_fallback(
             raise EvaluationError(f"FHIRPath says: {error}") from None
 
     return evaluate
+
+
+def _check_use(text: str) -> None:
+    """Refuse, EvaluationError, what no score may use; `text` has its strings taken out.
+
+    A union of anything but strings drops equal elements, two equal weights for one, and in fhirpathpy its result no longer
+    knows that it is items, so that their values would be missed in silence. The rest is not repeatable, or may never end.
+    """
+    if _UNION.search(text):
+        raise EvaluationError("a union (|) drops equal values; choose the items by linkId in ('a' | 'b')")
+    calls = set(_CALL.findall(text))
+    for name in sorted(calls & _REFUSED.keys()):
+        raise EvaluationError(f"{name}() is not for scores: {_REFUSED[name]}")
+    if _REPEAT.search(text):
+        raise EvaluationError("repeat() of anything but a path may never end; write repeat(item)")
+    grows = "&" in text or "combine" in calls or ("*" in text and text.count("$total") > 1)
+    if "aggregate" in calls and grows:
+        raise EvaluationError("aggregate() of text, lists or powers may grow without end; let it add numbers")
 
 
 def rebuild(sheet: Sheet) -> JsonObject:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.questionnaires import forms
 
 
@@ -43,6 +45,35 @@ def test_an_expression_that_cannot_be_evaluated_is_named(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "total" in done.stdout
     assert "%nothing.sum()" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("altered", "found"),
+    [
+        ({"valueExpression": {"language": "text/cql", "expression": "Total"}}, "Its expression is text/cql"),
+        ({"valueExpression": {"language": "text/fhirpath"}}, "Its calculatedExpression has no expression"),
+        ({"valueString": "1 + 1"}, "Its calculatedExpression has no expression"),
+    ],
+)
+def test_a_score_that_could_not_be_computed_is_not_left_out_in_silence(
+    tmp_path: Path, altered: forms.Json, found: str
+) -> None:
+    total = forms.score("total", "1") | {"extension": [{"url": forms.CALCULATED, **altered}]}
+    forms.write(tmp_path / "ours", forms.form(forms.question("a"), total))
+    done = check(tmp_path / "ours", "--json")
+    assert done.returncode == 1
+    assert [(each["place"], each["found"]) for each in json.loads(done.stdout)["problems"]] == [
+        ("total", found)
+    ]
+
+
+def test_a_weight_beyond_all_computing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    text = json.dumps(forms.form(forms.question("a", (0, 1, 2, 77)))).replace("77", "3e999999999")
+    path.write_text(text, encoding="utf-8")
+    done = check(path)
+    assert done.returncode == 1
+    assert "answerOption[3].extension[0].value: The number is larger than any that is kept" in done.stdout
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -111,6 +111,17 @@ async def test_broken_json_is_refused_in_words(world: World, body: bytes) -> Non
     problems(answer)
 
 
+@pytest.mark.parametrize("number", ["1e999999999", "1e-9999999999999999999999"])
+async def test_a_number_beyond_all_computing_is_refused_in_words(world: World, number: str) -> None:
+    people = await world.people()
+    items = [{"linkId": "goal-1", "answer": [{"valueDecimal": "@"}]}]
+    body = json.dumps(response_of(people["amara"], item=items)).replace('"@"', number)
+    answer = await post(world, body.encode())
+    assert answer.status_code == 400, answer.text
+    assert "goal-1" in problems(answer)
+    assert "larger than any that is kept" in problems(answer)
+
+
 async def test_ten_megabytes_are_refused_without_being_read(world: World) -> None:
     answer = await post(world, b'{"x":"' + b"a" * 10_000_000 + b'"}')
     assert answer.status_code == 413

@@ -11,15 +11,21 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
 from plugin.commands import rescoring
+from plugin.commands.rescored_folder import claim
 from plugin.commands.rescoring import Job, run
+from plugin.errors import SettingsInvalid
+from plugin.responses import Answers
+from plugin.scores import Key, Score, compute
 from plugin.stateless import score_response
 from questionnaires import load_catalogue
+from tests.questionnaires import forms
 from tests.scores.test_equality import random_response
 
 CATALOGUE = load_catalogue()
@@ -28,15 +34,17 @@ BAD = [
     b'{"resourceType": "QuestionnaireResponse", "status": "completed"}',
     b"{broken",
     b'{"resourceType": "Patient"}',
+    b'{"resourceType": "QuestionnaireResponse", "language": "\xff", "status": "completed"}',
+    b'{"resourceType": "QuestionnaireResponse", "item": [{"linkId": "a", "answer": [{"valueDecimal": 1e999999999}]}]}',
 ]
 
 
-def export(path: Path, count: int, *, bad: bool = True) -> list[bytes]:
+def export(path: Path, size: int, *, bad: bool = True) -> list[bytes]:
     """Write an export of random responses, with unreadable lines in between."""
     chance = random.Random(3)
     lines = [
         json.dumps({**json.loads(random_response(FORMS[number % 3], chance)), "id": f"r{number}"}).encode()
-        for number in range(count)
+        for number in range(size)
     ]
     for place, line in enumerate(BAD if bad else []):
         lines.insert(5 + 7 * place, line)
@@ -127,7 +135,7 @@ def test_unreadable_lines_are_set_aside_with_number_and_reason(tmp_path: Path) -
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
     assert {(each["line"], each["content"]) for each in aside} == {
-        (lines.index(bad) + 1, bad.decode()) for bad in BAD
+        (lines.index(bad) + 1, bad.decode("utf-8", "replace")) for bad in BAD
     }
     assert all(each["reason"].startswith("UnreadableResponse") for each in aside)
 
@@ -139,6 +147,65 @@ def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
     assert not run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")} == before
+
+
+def test_a_file_that_is_named_twice_is_scored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export(tmp_path / "export.ndjson", 10, bad=False)
+    monkeypatch.chdir(tmp_path)
+    run(job(tmp_path / "out", tmp_path / "export.ndjson", Path("export.ndjson"), tmp_path))
+    assert len(list((tmp_path / "out" / "done").glob("*.json"))) == 1
+
+
+def test_results_of_a_file_that_has_changed_do_not_stand_beside_the_new_ones(tmp_path: Path) -> None:
+    export(tmp_path / "export.ndjson", 10, bad=False)
+    export(tmp_path / "other.ndjson", 10, bad=False)
+    run(job(tmp_path / "out", tmp_path / "export.ndjson", tmp_path / "other.ndjson", workers=1))
+    export(tmp_path / "export.ndjson", 30, bad=False)
+    run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    run(job(tmp_path / "new", tmp_path / "export.ndjson", tmp_path / "other.ndjson", workers=1))
+    assert results(tmp_path / "out") == results(tmp_path / "new")
+
+
+def test_two_runs_never_share_a_folder(tmp_path: Path) -> None:
+    export(tmp_path / "export.ndjson", 10, bad=False)
+    with (
+        claim(tmp_path / "out", CATALOGUE),
+        pytest.raises(SettingsInvalid, match="Another run is at work"),
+    ):
+        run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    assert not run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+
+
+def test_results_by_other_instruments_are_not_mixed(tmp_path: Path) -> None:
+    export(tmp_path / "export.ndjson", 10, bad=False)
+    forms.write(tmp_path / "own" / "ours", forms.form(forms.question("a")))
+    run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    with pytest.raises(SettingsInvalid, match="has results by other instruments"):
+        run(Job((tmp_path / "export.ndjson",), tmp_path / "out", 1, None, (tmp_path / "own",)))
+
+
+def test_an_instrument_that_cannot_be_used_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    export(tmp_path / "export.ndjson", 10, bad=False)
+    forms.write(tmp_path / "own" / "ours", forms.form(forms.question("a"), forms.question("a")))
+    run(Job((tmp_path / "export.ndjson",), tmp_path / "out", 1, None, (tmp_path / "own",)))
+    assert "a: The linkId stands twice" in capfd.readouterr().err
+
+
+def test_a_line_that_nobody_foresaw_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = export(tmp_path / "export.ndjson", 10, bad=False)
+
+    def break_once(key: Key, answers: Answers) -> tuple[Score, ...]:
+        if next(calls) == 4:
+            raise ZeroDivisionError
+        return compute(key, answers)
+
+    calls = count()
+    monkeypatch.setattr("plugin.scores.bulk.compute", break_once)
+    assert run(job(tmp_path / "out", tmp_path / "export.ndjson", workers=1))
+    (file,) = (tmp_path / "out" / "set-aside").glob("*.ndjson")
+    (aside,) = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    assert aside["reason"].startswith("Defect: ZeroDivisionError")
+    assert lines[aside["line"] - 1].decode() == aside["content"]
 
 
 def rapport(*arguments: object) -> "subprocess.Popen[bytes]":
@@ -187,7 +254,7 @@ def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "plugin", "rescore", str(tmp_path / "export.ndjson")]
     command += ["--out", str(tmp_path / "spark"), "--engine", "spark"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert "3 lines set aside" in done.stderr, done.stderr[-2000:]
+    assert "5 lines set aside" in done.stderr, done.stderr[-2000:]
     columns = ["response", "score", "value", "absent_reason"]
     here, spark = (
         Counter(
@@ -199,6 +266,6 @@ def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
     assert spark == here
     aside = parquet.read_table(tmp_path / "spark" / "set-aside").to_pylist()
     assert {(each["line"], each["content"]) for each in aside} == {
-        (lines.index(bad) + 1, bad.decode()) for bad in BAD
+        (lines.index(bad) + 1, bad.decode("utf-8", "replace")) for bad in BAD
     }
     assert all(each["file"].endswith("/export.ndjson") and each["reason"] for each in aside)

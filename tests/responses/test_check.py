@@ -51,6 +51,7 @@ def test_a_response_without_answers_is_valid_where_nothing_is_required(
 
 
 Change = Callable[[Json], object]
+MODIFIER = [{"url": "https://x.invalid/not", "valueBoolean": True}]
 REFUSED: list[tuple[Change, str, str | None, str, str]] = [
     (
         lambda body: body["item"][0].update(linkId="goal-9"),
@@ -146,6 +147,27 @@ REFUSED: list[tuple[Change, str, str | None, str, str]] = [
         "somebody else",
     ),
     (lambda body: body.pop("subject"), "required", None, "QuestionnaireResponse.subject", "whom it is about"),
+    (
+        lambda body: body.update(modifierExtension=MODIFIER),
+        "extension",
+        None,
+        "QuestionnaireResponse.modifierExtension",
+        "https://x.invalid/not",
+    ),
+    (
+        lambda body: body["item"][0].update(modifierExtension=MODIFIER),
+        "extension",
+        "goal-1",
+        "QuestionnaireResponse.item.modifierExtension",
+        "https://x.invalid/not",
+    ),
+    (
+        lambda body: body["item"][0]["answer"][0].update(modifierExtension=MODIFIER),
+        "extension",
+        "goal-1",
+        "QuestionnaireResponse.answer.modifierExtension",
+        "https://x.invalid/not",
+    ),
 ]
 
 

@@ -85,6 +85,22 @@ def test_decimals_keep_every_digit(body: Json) -> None:
     assert str(read_response(data).item[0].answer[0].valueDecimal) == "0.12345678901234567890"
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["1e999999999", "-1e999999999", "1e9999999999999999999999", "1e-9999999999999999999999", "9" * 5000],
+)
+def test_a_number_beyond_all_computing_is_refused_at_its_place(body: Json, number: str) -> None:
+    body["item"][0]["answer"] = [{"valueDecimal": "@"}]
+    (issue,) = issues_of(json.dumps(body).replace('"@"', number).encode())
+    assert issue.expression == "QuestionnaireResponse.item[0].answer[0].value"
+    assert "larger than any that is kept" in issue.message
+
+
+def test_a_byte_order_mark_is_named(body: Json) -> None:
+    (issue,) = issues_of(b"\xef\xbb\xbf" + json.dumps(body).encode())
+    assert "byte order mark" in issue.message
+
+
 def test_extensions_are_kept(body: Json) -> None:
     absent = {
         "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",

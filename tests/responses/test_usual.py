@@ -53,6 +53,12 @@ def _another_weight(tree: Json, chance: random.Random) -> None:
         coding["extension"] = [{"url": WEIGHT, "valueDecimal": chance.choice([0, 1, 99])}]
 
 
+def _modified_answer(tree: Json, chance: random.Random) -> None:
+    item = chance.choice(_items(tree))
+    modified = chance.choice([item, *item.get("answer", ())])
+    modified["modifierExtension"] = [{"url": "https://x.invalid/not", "valueBoolean": True}]
+
+
 DAMAGES: list[Callable[[Json, random.Random], object]] = [
     lambda tree, chance: None,
     lambda tree, chance: chance.shuffle(tree["item"]),
@@ -69,6 +75,10 @@ DAMAGES: list[Callable[[Json, random.Random], object]] = [
     lambda tree, chance: tree.update(subject={"reference": "Patient/p2"}),
     lambda tree, chance: tree.update(questionnaire="https://site.invalid/Questionnaire/other|1"),
     lambda tree, chance: chance.choice(_items(tree)).update(item=[{"linkId": "below"}]),
+    lambda tree, chance: tree.update(
+        modifierExtension=[{"url": "https://x.invalid/not", "valueBoolean": True}]
+    ),
+    _modified_answer,
 ]
 
 
