@@ -10,7 +10,7 @@ from plugin.responses.resource import Answer, Response, ResponseItem
 from plugin.responses.usual import read_usual
 from plugin.responses.values import find_value_issues, read_choice, to_given
 from questionnaires import Instrument, Item, walk
-from questionnaires.datatypes import find_extension
+from questionnaires.datatypes import Extension, find_extension
 
 DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 DECLINED = "asked-declined"
@@ -92,7 +92,7 @@ def _find_frame_issues(response: Response, instrument: Instrument, patient: str 
 
 def _find_modifiers(response: Response) -> Iterator[Issue]:
     """What a modifierExtension does to an answer is not known here; FHIR forbids to read on: R4, 2.4.1 Extensibility."""
-    found = [("", response.modifierExtension, None)]
+    found: list[tuple[str, tuple[Extension, ...], str | None]] = [("", response.modifierExtension, None)]
     found += [("item", each.modifierExtension, each.linkId) for each in _every(response.item)]
     found += [
         ("answer", answer.modifierExtension, each.linkId)
