@@ -36,6 +36,7 @@ CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 _KEPT_BACK = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_SEVERAL = 412  # the answer to If-None-Exist
 _NOTHING_STANDS = "Nothing of it stands in the record"
 _Searches = Mapping[str, frozenset[str]]
 
@@ -260,7 +261,15 @@ class SequenceWriter:
             return found
         condition = identifier_query(identifier) if self.conditional else None
         resource = _with_addresses(body, progress.addresses)
-        return (await ehr.create(resource, kind, if_none_exist=condition)).location
+        try:
+            return (await ehr.create(resource, kind, if_none_exist=condition)).location
+        except EhrRefused as error:
+            # Several of ours stand there already: a condition chooses none of them.
+            several = condition is not None and error.status == _SEVERAL
+            found = await self._find(progress.lookup, kind, identifier) if several else None
+            if found is None:
+                raise
+            return found
 
     async def _find(self, lookup: Lookup, kind: str, identifier: str) -> str | None:
         try:

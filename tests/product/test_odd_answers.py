@@ -12,8 +12,8 @@ from plugin.delivery.worker import NEVER_TAKEN
 from plugin.ledger import tables as t
 from plugin.writing import DEFAULT_WRITING, Writing
 from tests.product.collecting import rows
-from tests.product.forms import ANSWERS
-from tests.product.test_corrections import amend, answered, forbid, retry, settled
+from tests.product.forms import ANSWERS, response_of
+from tests.product.test_corrections import OWN, amend, answered, forbid, retry, settled
 from tests.product.test_kept import unlock
 from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_personalities import FLOWSHEET, Watch, send_form
@@ -224,3 +224,17 @@ async def test_two_of_the_same_identifier_are_both_withdrawn(tmp_path: Path) -> 
         await mark(world, response)
         await settled(world)
         assert {each["status"] for each in watch.of("Observation")} == {"entered-in-error"}
+
+
+@pytest.mark.parametrize("many", [1, 2])
+async def test_what_stands_there_already_is_taken_for_ours_however_often(tmp_path: Path, many: int) -> None:
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        for _ in range(many):
+            world.ehr.state.store.create(response_of(people["amara"], identifier=OWN))
+        watch = Watch(world)
+        await answered(world)
+        row = await settled(world)
+        assert row.detail == ""
+        assert "QuestionnaireResponse/" in row.locations
+        assert watch.counts() == {"Observation": 5, "Provenance": 1}
