@@ -7,8 +7,13 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from fastapi.dependencies import models
+from hypothesis import settings
 
 from tests.postgres import PostgresMissing, running_postgres
+
+# How long an example takes says nothing on a machine that does other work beside; benchmarks/ measure.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 def pytest_collection_finish() -> None:
