@@ -503,7 +503,7 @@ def die_at(place: Place, moment: str, fault: dict[str, str] | None) -> Tally:
                 (token,) = launched_tokens(place, 1)
             saved.update(send(http, place, token, number, 0.0) for number in (1, 2))
         tally = Tally(saved=len(saved), kills=1)
-        tally.not_delivered = _wait_for_delivery(place, patience=60)
+        tally.not_delivered = _wait_for_delivery(place, patience=180)
         _count(place, saved, tally)
     finally:
         process.terminate()
