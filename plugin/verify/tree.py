@@ -120,6 +120,8 @@ class Tree:
                     if self.tiles.recomputed(level, index) != self.tiles.subtree(level, index):
                         where = f"tile {level // 8}/{index // 256}"
                         yield Finding(Flaw.LOG, where, "It is not made of the tiles below.")
+            for name in self.tiles.misfits():
+                yield Finding(Flaw.LOG, name, "It is not how the wider version of it begins.")
             yield from self._continues(signed)
         except TileDamaged as damaged:
             yield Finding(Flaw.LOG, "tiles", str(damaged))
