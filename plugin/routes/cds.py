@@ -51,6 +51,7 @@ _WORKED_ON = (DeliveryState.REFUSED, DeliveryState.SET_ASIDE)
 _ORDER = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)
 Body = TypeVar("Body", bound=msgspec.Struct)
 _OUTCOMES = frozenset({"accepted", "overridden"})
+_MOST_ANSWERED = 50  # cards in one feedback: each takes an entry of the trail, and a call gives a handful
 
 
 class _Context(msgspec.Struct):
@@ -78,7 +79,7 @@ class _One(msgspec.Struct):
 
 
 class _Feedback(msgspec.Struct):
-    feedback: tuple[_One, ...] = ()
+    feedback: Annotated[tuple[_One, ...], msgspec.Meta(max_length=_MOST_ANSWERED)] = ()
 
 
 @router.get("")
@@ -151,12 +152,13 @@ async def feedback(
     """Keep in the trail what somebody did with a card; what they wrote about it is not kept."""
     if (refused := await _refuse(rapport, site_id, service, "/feedback", authorization)) is not None:
         return refused
-    for each in _read(await request.body(), _Feedback).feedback:
-        if each.outcome not in _OUTCOMES or not _is_uuid(each.card):
-            raise Invalid(
-                "A feedback names no card of ours, or an outcome that there is not.",
-                "card is the card's uuid; outcome is accepted or overridden.",
-            )
+    told = _read(await request.body(), _Feedback).feedback
+    if any(each.outcome not in _OUTCOMES or not _is_uuid(each.card) for each in told):
+        raise Invalid(
+            "A feedback names no card of ours, or an outcome that there is not.",
+            "card is the card's uuid; outcome is accepted or overridden.",
+        )
+    for each in told:
         await rapport.ledger.record(
             rapport.trail.entry(
                 Kind.CARD_ANSWERED,

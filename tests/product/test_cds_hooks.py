@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -369,6 +369,12 @@ async def test_a_site_without_the_setting_has_no_such_service(tmp_path: Path) ->
             assert answer.status_code == 404
 
 
+async def answered_cards(world: World) -> Sequence[sa.Row[Any]]:
+    return await world.rapport.state.rapport.ledger.read(
+        lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "card-answered")).all()
+    )
+
+
 async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     reason = {"reason": {"code": "not-relevant"}, "userComment": "Amara was ill"}
     one = {"card": str(uuid.uuid4()), "outcome": "overridden", "overrideReason": reason}
@@ -376,11 +382,30 @@ async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     answer = await post(world, {"feedback": [one]}, token(world, aud=address), address)
     assert answer.status_code == 200
     ledger = world.rapport.state.rapport.ledger
-    rows = await ledger.read(
-        lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "card-answered")).all()
-    )
+    rows = await answered_cards(world)
     opened = [ledger.vault.open("audit", row.event, row.sealed_resource).decode() for row in rows]
     assert "overridden: not-relevant" in opened[0]
     assert "ill" not in opened[0]
     bad = await post(world, {"feedback": [{**one, "card": "x"}]}, token(world, aud=address), address)
     assert bad.status_code == 422
+
+
+@pytest.mark.parametrize("last", ["one more than fits", "a wrong one"])
+async def test_feedback_that_is_refused_leaves_nothing_in_the_trail(world: World, last: str) -> None:
+    address = f"{CDS}/feedback"
+    told = [{"card": str(uuid.uuid4()), "outcome": "accepted"} for _ in range(50)]
+    if last == "a wrong one":
+        told[-1] = {"card": "x", "outcome": "accepted"}
+    else:
+        told.append(told[0])
+    answer = await post(world, {"feedback": told}, token(world, aud=address), address)
+    assert answer.status_code == 422
+    assert not await answered_cards(world)
+
+
+async def test_feedback_on_fifty_cards_is_kept(world: World) -> None:
+    address = f"{CDS}/feedback"
+    told = [{"card": str(uuid.uuid4()), "outcome": "accepted"} for _ in range(50)]
+    answer = await post(world, {"feedback": told}, token(world, aud=address), address)
+    assert answer.status_code == 200
+    assert len(await answered_cards(world)) == 50
