@@ -55,6 +55,10 @@ class IssuerKeys:
             )
         return fitting[0]
 
+    def knows(self, alg: str, kid: str) -> bool:
+        """Tell whether a key can be found without asking the issuer."""
+        return len(self._fitting(alg, kid)) == 1
+
     def _fitting(self, alg: str, kid: str | None) -> tuple[RSAKey | ECKey, ...]:
         kind, curve = _FIT[alg]
         return tuple(

@@ -14,6 +14,7 @@ from smart_launch.site import LOOPBACK, Site
 _LARGEST_ANSWER = 512 * 1024  # bytes: a configuration has about 3 KB, a large key set 50 KB
 _LONGEST_EXCHANGE = 20.0  # seconds in all, however slowly the server drips
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that is routed between networks (IANA)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -155,6 +156,8 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _UNICAST:
+            return False  # more forms that wrap an IPv4 address, and what nobody has assigned
     return ip.is_global and not ip.is_multicast
 
 

@@ -3,7 +3,7 @@
 Every failure is told as the same one, without a reason: whoever forges need not learn what was wrong.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 from joserfc import jws, jwt
@@ -14,6 +14,7 @@ from plugin.errors import NotSignedIn
 from smart_launch import IssuerKeys, Site, SmartError
 
 _LEEWAY = 30  # seconds between the EHR's clock and ours
+_ASK_AGAIN = timedelta(seconds=10)  # for a key that is not known: anybody may name one
 _LONGEST = 300  # seconds; CDS Hooks asks for no more than five minutes
 
 
@@ -34,6 +35,7 @@ class CdsCallers:
     def __init__(self, site: Site, client: CdsClient) -> None:
         self._client = client
         self._keys = IssuerKeys(site, issuer=client.issuer, jwks_uri=client.jwks_url)
+        self._asked: datetime | None = None
 
     async def check(self, authorization: str, service: str, http: httpx.AsyncClient, now: datetime) -> str:
         """Check a call of the service at an address; gives the token's `jti`, which must not have been used before.
@@ -48,6 +50,10 @@ class CdsCallers:
         alg, kid = header.get("alg"), header.get("kid")
         if alg not in self._client.algorithms or not isinstance(kid, str) or not kid:
             raise NotTrusted("header")
+        if not self._keys.knows(str(alg), kid):
+            if self._asked is not None and now - self._asked < _ASK_AGAIN:
+                raise NotTrusted("key")
+            self._asked = now
         try:
             key = await self._keys.find(str(alg), kid, http)
             claims = jwt.decode(token, key, algorithms=[str(alg)]).claims

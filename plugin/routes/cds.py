@@ -25,6 +25,7 @@ from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
 from plugin.plan import addresses_of
 from plugin.routes.chart import HISTORY, Chart
+from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import EVERY_SESSION
@@ -111,7 +112,7 @@ async def call(
     authorization: Annotated[str, Header()] = "",
 ) -> Response:
     """Give the cards for a chart; an empty list if nothing needs attention."""
-    if (refused := await _refuse(rapport, site_id, service, "", authorization)) is not None:
+    if (refused := await _refuse(request, rapport, service, "", authorization)) is not None:
         return refused
     asked = _read(await request.body(), _Call)
     _check(rapport, site_id, service, asked)
@@ -150,7 +151,7 @@ async def feedback(
     authorization: Annotated[str, Header()] = "",
 ) -> Response:
     """Keep in the trail what somebody did with a card; what they wrote about it is not kept."""
-    if (refused := await _refuse(rapport, site_id, service, "/feedback", authorization)) is not None:
+    if (refused := await _refuse(request, rapport, service, "/feedback", authorization)) is not None:
         return refused
     told = _read(await request.body(), _Feedback).feedback
     if any(each.outcome not in _OUTCOMES or not _is_uuid(each.card) for each in told):
@@ -172,9 +173,10 @@ async def feedback(
 
 
 async def _refuse(
-    rapport: Rapport, site_id: str, service: str, under: str, authorization: str
+    request: Request, rapport: Rapport, service: str, under: str, authorization: str
 ) -> Response | None:
     """Give a bare 401 for a call that is not the EHR's, or was made before; NotFound for a service that there is not."""
+    site_id = str(request.path_params["site_id"])
     callers = _client(rapport, site_id)
     if service not in _HOOKS:
         raise NotFound("There is no such service.", "GET the list above this address.")
@@ -194,7 +196,7 @@ async def _refuse(
     failed = rapport.trail.entry(
         Kind.CARDS_GIVEN, Actor(None, "Unknown"), site=site_id, failure="not the EHR's call"
     )
-    await rapport.ledger.record(failed)
+    await record_refusal(request, rapport, failed)
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -12,6 +12,7 @@ from fastapi import Request
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind, end_of_token
 from plugin.errors import Forbidden, InvitationUnusable, Locked, NotSignedIn, TooManyAttempts
+from plugin.ledger import AuditRow
 from plugin.routes.bearer import bearer_of
 from plugin.routes.state import Rapport
 from smart_launch import SmartError
@@ -27,8 +28,6 @@ async def note_refusal(request: Request, error: Exception) -> None:
     if not isinstance(error, _REFUSALS) or getattr(request.state, "in_trail", False):
         return
     rapport: Rapport = request.app.state.rapport
-    vault, now = rapport.ledger.vault, rapport.clock()
-    source = request.client.host if request.client else ""
     token = bearer_of(request.headers.get("authorization", ""))
     entry = rapport.trail.entry(
         Kind.ACCESS_REFUSED,
@@ -38,6 +37,13 @@ async def note_refusal(request: Request, error: Exception) -> None:
         # Without what follows the question mark: codes and launch values stand there.
         query=f"{request.method} {request.url.path}",
     )
+    await record_refusal(request, rapport, entry)
+
+
+async def record_refusal(request: Request, rapport: Rapport, entry: AuditRow) -> None:
+    """Record a refusal, unless the trail has taken as many from this address as it does."""
+    vault, now = rapport.ledger.vault, rapport.clock()
+    source = request.client.host if request.client else ""
     try:
         await rapport.ledger.bookkeep(
             partial(

@@ -43,11 +43,11 @@ def kid_of(world: World) -> str:
     return str(json.loads(row["jwk"])["kid"])
 
 
-def token(world: World, key: Any = None, alg: str = "RS256", **claims: Any) -> str:
+def token(world: World, key: Any = None, alg: str = "RS256", kid: str = "", **claims: Any) -> str:
     now = int(world.clock().timestamp())
     said = {"iss": f"{EHR}/r4", "aud": CDS, "iat": now, "exp": now + 120, "jti": str(uuid.uuid4()), **claims}
     used = key or key_of(world)
-    header = {"alg": alg, "typ": "JWT", "kid": kid_of(world)}
+    header = {"alg": alg, "typ": "JWT", "kid": kid or kid_of(world)}
     return jwt.encode(header, {k: v for k, v in said.items() if v is not None}, used, algorithms=[alg])
 
 
@@ -409,3 +409,32 @@ async def test_feedback_on_fifty_cards_is_kept(world: World) -> None:
     answer = await post(world, {"feedback": told}, token(world, aud=address), address)
     assert answer.status_code == 200
     assert len(await answered_cards(world)) == 50
+
+
+async def cards_in_trail(world: World) -> int:
+    found = await world.rapport.state.rapport.ledger.read(
+        lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "cards-given")).all()
+    )
+    return len(found)
+
+
+async def test_forged_calls_cannot_fill_the_trail(world: World) -> None:
+    before = await cards_in_trail(world)
+    for _ in range(65):
+        assert (await post(world, {}, "forged")).status_code == 401
+    assert await cards_in_trail(world) - before == 60
+
+
+async def test_forged_calls_do_not_make_rapport_ask_the_ehr_for_its_keys_each_time(world: World) -> None:
+    def asked() -> int:
+        return sum(each.url.path.endswith("/auth/jwks") for each in world.hosts.seen)
+
+    await cards(world, (await world.people())["amara"])
+    world.clock.pass_time(minutes=1)
+    before = asked()
+    for number in range(8):
+        assert (await post(world, {}, token(world, kid=f"unknown-{number}"))).status_code == 401
+    assert asked() - before == 1
+    world.clock.pass_time(minutes=1)
+    await post(world, {}, token(world, kid="new"))
+    assert asked() - before == 2

@@ -35,6 +35,10 @@ from tests.smart_launch.authorization_server import BASE, NOW, Server, make_site
         ("2002:7f00:1::", False),
         ("64:ff9b::a00:1", False),
         ("ff02::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("5f00::1", False),
     ],
 )
 def test_private_addresses_are_known_in_every_disguise(address: str, public: bool) -> None:
