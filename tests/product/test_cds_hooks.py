@@ -370,9 +370,10 @@ async def test_a_site_without_the_setting_has_no_such_service(tmp_path: Path) ->
 
 
 async def answered_cards(world: World) -> Sequence[sa.Row[Any]]:
-    return await world.rapport.state.rapport.ledger.read(
+    found: Sequence[sa.Row[Any]] = await world.rapport.state.rapport.ledger.read(
         lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "card-answered")).all()
     )
+    return found
 
 
 async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
