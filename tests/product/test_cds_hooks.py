@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from plugin.cds.settings import CdsClient
-from plugin.interpretation import InterpretationSection, build_interpretation
+from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.ledger import tables as t
 from plugin.schedule import Schedule
 from questionnaires import load_catalogue, walk
@@ -110,15 +110,20 @@ async def test_a_chart_without_responses_stays_silent(world: World) -> None:
     assert await cards(world, people["amara"]) == []
 
 
-async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record_has(tmp_path: Path) -> None:
+def any_fall_of(instrument: str, folder: Path) -> Interpretation | None:
+    """What a site accepts that wants to know of every fall."""
     section = InterpretationSection(
         accepted_by="A test",
         accepted_on=date(2026, 1, 1),
-        instruments=("rapport-checkin-child",),
+        instruments=(instrument,),
         rupture="any",
         sessions_before=3,
     )
-    interpretation = build_interpretation(section, tmp_path)
+    return build_interpretation(section, folder)
+
+
+async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record_has(tmp_path: Path) -> None:
+    interpretation = any_fall_of("rapport-checkin-child", tmp_path)
     async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
         store = world.ehr.state.store
         for number, value in enumerate((20, 20, 20, 9)):
@@ -139,14 +144,7 @@ async def test_a_service_that_was_away_is_asked_again_at_the_next_chart(tmp_path
 
 
 async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path) -> None:
-    section = InterpretationSection(
-        accepted_by="A test",
-        accepted_on=date(2026, 1, 1),
-        instruments=("rapport-checkin-caregiver",),
-        rupture="any",
-        sessions_before=3,
-    )
-    interpretation = build_interpretation(section, tmp_path)
+    interpretation = any_fall_of("rapport-checkin-caregiver", tmp_path)
     async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
         store = world.ehr.state.store
         for number, value in enumerate((20, 20, 20)):
@@ -246,14 +244,10 @@ async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_fall_is_told_only_where_the_site_accepts_interpretation(tmp_path: Path) -> None:
-    section = InterpretationSection(
-        accepted_by="A test",
-        accepted_on=date(2026, 1, 1),
-        instruments=("rapport-checkin-child",),
-        rupture="any",
-        sessions_before=3,
-    )
-    for place, interpretation in (("with", build_interpretation(section, tmp_path)), ("without", None)):
+    for place, interpretation in (
+        ("with", any_fall_of("rapport-checkin-child", tmp_path)),
+        ("without", None),
+    ):
         folder = tmp_path / place
         folder.mkdir()
         async with run_world(folder, cds=CLIENT, interpretation=interpretation) as world:
