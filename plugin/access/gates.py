@@ -34,7 +34,10 @@ def choose_gate(*, consent: bool, together: bool) -> Gate | None:
 
 
 def has_consent(connection: Connection, site: str, patient: str, since: datetime) -> bool:
-    """Tell whether a caregiver's last word about this patient's forms is a consent, given after `since`."""
+    """Tell whether a caregiver's last word about this patient's forms is a consent, given after `since`.
+
+    Of words said at the same moment a refusal counts.
+    """
     last = connection.execute(
         sa.select(invitation.c.gate_answer, invitation.c.gate_answered)
         .where(
@@ -43,7 +46,7 @@ def has_consent(connection: Connection, site: str, patient: str, since: datetime
             invitation.c.gate.in_((Gate.CONSENT, Gate.BOTH)),
             invitation.c.gate_answer.is_not(None),
         )
-        .order_by(invitation.c.gate_answered.desc(), invitation.c.id)
+        .order_by(invitation.c.gate_answered.desc(), invitation.c.gate_answer == GateAnswer.AGREED)
         .limit(1)
     ).first()
     return last is not None and last.gate_answer == GateAnswer.AGREED and last.gate_answered > since

@@ -336,6 +336,11 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         await unlock(world)
         later = await hand_to_child(world)
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
+        world.clock.pass_time(minutes=1)
+        await world.browser.post("/fill/consent", headers=later, json={"agreed": True})
+        await unlock(world)
+        last = await hand_to_child(world)
+        assert "something for a caregiver" not in (await world.browser.get("/fill/form", headers=last)).text
 
 
 async def test_a_phone_that_opened_the_tablets_form_has_no_way_to_the_clinicians_pages(world: World) -> None:
