@@ -79,7 +79,6 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
         await intake.ledger.record(_refusal(intake, arrival, refused))
         raise
     intake.metrics.submit.labels(arrival.site).observe(time.perf_counter() - begun)
-    log.info("response.kept", response=saved.id, site=arrival.site, replayed=saved.replayed)
     return saved
 
 

@@ -213,6 +213,7 @@ class Taker:
         except _REFUSALS as error:
             await self._set_aside(candidate, explain(error), now)
             return Found.SET_ASIDE
+        log.info("response.kept", response=saved.id, site=self.site, replayed=saved.replayed)
         await self._ledger.bookkeep(
             lambda connection: book.remember(
                 connection, self.site, candidate, Found.KEPT, now, response=saved.id

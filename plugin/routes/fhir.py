@@ -10,6 +10,7 @@ from plugin import __version__
 from plugin.errors import NotFound, WrongMediaType
 from plugin.flow import Arrival, submit
 from plugin.routes.bearer import actor_of_token, ask_about, bearer_of
+from plugin.routes.observing import tell_kept
 from plugin.routes.state import CurrentRapport
 
 router = APIRouter()
@@ -81,6 +82,7 @@ async def take_response(
         actor=actor_of_token(found, token),
     )
     saved = await submit(rapport.intake, arrival)
+    tell_kept(saved)
     rapport.worker.wake()
     status = 200 if saved.replayed else 201
     location = f"{rapport.settings.base_url}/sites/{site_id}/fhir/QuestionnaireResponse/{saved.id}"

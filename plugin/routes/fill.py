@@ -34,6 +34,7 @@ from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
+from plugin.routes.observing import tell_kept
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin, language_of_installation
 from questionnaires import Instrument, Rater
@@ -269,7 +270,9 @@ async def _submit(
         launch=found.launch,
         invitation=found.id,
     )
-    return await submit(rapport.intake, arrival)
+    saved = await submit(rapport.intake, arrival)
+    tell_kept(saved)
+    return saved
 
 
 def _instrument(rapport: Rapport, found: Invitation) -> Instrument:

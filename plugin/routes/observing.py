@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plugin import peer, request_id
+from plugin.flow import Saved
 from plugin.metrics import Metrics
 
 log = structlog.get_logger()
@@ -52,6 +53,11 @@ class Observed:
                     status=status,
                     milliseconds=milliseconds,
                 )
+
+
+def tell_kept(saved: Saved) -> None:
+    """Have the line of this request name the response that is durable now: a line of its own costs as much as scoring."""
+    structlog.contextvars.bind_contextvars(response=saved.id, replayed=saved.replayed)
 
 
 def _route(scope: Scope) -> str:
