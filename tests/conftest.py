@@ -10,6 +10,7 @@ from fastapi.dependencies import models
 from hypothesis import settings
 
 from tests.postgres import PostgresMissing, running_postgres
+from tests.sharing import shipped_forms_read_once
 
 # How long an example takes says nothing on a machine that does other work beside; benchmarks/ measure.
 settings.register_profile("steady", deadline=None)
@@ -41,6 +42,13 @@ def postgres_url(postgres: str) -> str:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     engine.dispose()
     return postgres.format(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_forms() -> Iterator[None]:
+    """Read the shipped forms once for all tests."""
+    with shipped_forms_read_once():
+        yield
 
 
 @pytest.fixture(autouse=True)
