@@ -34,6 +34,7 @@ class OperatorsPort:
             app,
             host=listen.host,
             port=listen.port,
+            http="h11",  # as plugin/commands/serving.py
             log_config=None,
             access_log=False,
             server_header=False,

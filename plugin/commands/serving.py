@@ -35,7 +35,8 @@ def run(settings: "Settings", host: str, port: int, operators: str | None) -> No
     configure_logs()
     app = create_app(settings, for_operators=listen)
     # Requests are logged by route, not by address: addresses hold ids.
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_config=None)
+    # h11 holds headers to 64 KB; httptools, which uvicorn would take, keeps whatever a client sends.
+    uvicorn.run(app, host=host, port=port, http="h11", access_log=False, server_header=False, log_config=None)
 
 
 def read_listen(address: str | None) -> "Listen | None":

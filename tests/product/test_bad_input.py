@@ -202,6 +202,15 @@ async def test_a_callback_in_another_browser_is_refused(world: World) -> None:
     assert "another browser" in back.text
 
 
+async def test_a_callback_works_once(world: World) -> None:
+    out = await world.depart()
+    callback = (await world.browser.get(out.headers["location"])).headers["location"]
+    assert (await world.browser.get(callback)).status_code == 303
+    asked = len(world.hosts.seen)
+    assert (await world.browser.get(callback)).status_code == 400
+    assert not [each for each in world.hosts.seen[asked:] if each.url.host == "ehr.invalid"]  # no code twice
+
+
 async def test_a_launch_is_over_after_its_hours(world: World) -> None:
     page = await world.launch()
     world.clock.pass_time(minutes=61)

@@ -167,6 +167,14 @@ async def test_a_browser_asks_first_whether_a_frame_without_origin_may_send_the_
     assert "access-control-allow-origin" not in answer.headers
 
 
+async def test_a_session_ends_after_an_hour_without_use(world: World) -> None:
+    page = await world.launch("amara")
+    world.clock.pass_time(minutes=59)
+    assert (await world.browser.get(f"{page.url}/responses.json")).status_code == 200
+    world.clock.pass_time(minutes=61)
+    assert (await world.browser.get(f"{page.url}/responses.json")).status_code == 401
+
+
 async def test_a_session_ends_twelve_hours_after_the_sign_in_however_busy(world: World) -> None:
     page = await world.launch("amara")
     elapsed = timedelta()

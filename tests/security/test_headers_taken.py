@@ -1,0 +1,32 @@
+"""What the serving process takes of a request's header, tried over a socket."""
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.product.demonstration import Demonstration, running_demonstration
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with running_demonstration(tmp_path_factory.mktemp("demonstration")) as running:
+        yield running
+
+
+def send_until_cut_off(connection: socket.socket, most: int) -> int:
+    sent = 0
+    try:
+        while sent < most:
+            sent += connection.send(b"a" * 10_000)
+    except OSError:  # a reset or a broken pipe, as the system sees it
+        pass
+    return sent
+
+
+def test_a_header_that_does_not_end_is_cut_off(demonstration: Demonstration) -> None:
+    place = urlsplit(demonstration.rapport)
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: rapport\r\nX-Long: ")
+        assert send_until_cut_off(connection, 20_000_000) < 20_000_000
