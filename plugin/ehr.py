@@ -17,7 +17,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlencode
@@ -35,11 +35,14 @@ _LARGEST_ANSWER = 20 * 1024 * 1024  # bytes
 _LONGEST_EXCHANGE = 60.0  # seconds in all, however slowly the EHR drips
 _MOST_PAGES = 100
 _PAGE_SIZE = 100
+_MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attempt
 _LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
 
 _TYPE = r"[A-Z][A-Za-z]{1,63}"
 _REFERENCE = re.compile(rf"({_TYPE})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[A-Za-z0-9\-.]{{1,64}})?")
 _LOCATION = re.compile(rf"(?:.*/)?{_REFERENCE.pattern}/?")
+_ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
+_HISTORY = re.compile(r".*/_history/([A-Za-z0-9\-.]{1,64})/?")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _PLACE = re.compile(r"[A-Za-z0-9_.\[\]]{1,120}")
 
@@ -125,6 +128,47 @@ class EntryResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What an EHR answered to one write, or to one entry of a transaction: statuses and addresses, nothing of the content."""
+
+    asked: str  # `POST Observation`, `PUT Observation/17`, `entry 3`
+    status: int
+    location: str | None = None  # `Observation/17/_history/2`, as far as it was told
+    is_entry: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.asked}: {self.status}" + (f" {self.location}" if self.location else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was answered to the writes of one attempt, in their order. `server` names another one than the EHR."""
+
+    answers: list[Answered] = field(default_factory=list)
+    server: str = ""
+
+    def beside(self, server: str) -> "Heard":
+        """Listen to another server, too: its answers go among these."""
+        return Heard(self.answers, f"{server} ")
+
+    def note(self, answered: Answered) -> None:
+        """Keep one answer."""
+        self.answers.append(replace(answered, asked=f"{self.server}{answered.asked}"))
+
+    def locate(self, location: str | None) -> None:
+        """Say where what the last answer was about stands, where only its body told."""
+        self.answers[-1] = replace(self.answers[-1], location=location)
+
+    def status(self, *, good: bool) -> int | None:
+        """Give the HTTP status of the last write that was answered, with `good` of the last that succeeded."""
+        whole = [each.status for each in self.answers if not each.is_entry]
+        return next((each for each in reversed(whole) if not good or httpx.codes.is_success(each)), None)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.answers[:_MOST_ANSWERS]))
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     headers: httpx.Headers
@@ -143,6 +187,7 @@ class _SearchMode(msgspec.Struct):
 class _EntryResponse(msgspec.Struct):
     status: str
     location: str | None = None
+    etag: str | None = None
     outcome: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -179,7 +224,8 @@ class _Outcome(msgspec.Struct):
 class Ehr:
     """One FHIR R4 server, seen with one token. The token goes to `base` and nowhere else.
 
-    With `granted`, what no scope allows is NotPermitted without asking. Every method raises an EhrError. Time-outs of single steps are those of `http`.
+    With `granted`, what no scope allows is NotPermitted without asking. `heard` keeps what was answered to writes. Every
+    method raises an EhrError. Time-outs of single steps are those of `http`.
     """
 
     def __init__(
@@ -190,8 +236,10 @@ class Ehr:
         *,
         user_agent: str = "rapport",
         granted: Scopes | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self._granted = granted
+        self._heard = heard or Heard()
         self._base = base.removesuffix("/")
         self._http = http
         self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
@@ -311,6 +359,7 @@ class Ehr:
         if location is None:
             # Epic answers 201 with a relative Location and nothing else; others give the resource and no Location.
             location = _read_location(f"{resource_type}/{_decode(answer, resource_type).get('id', '')}")
+            self._heard.locate(location)
         if location is None:
             raise BadAnswer("The EHR took the resource and did not say where it stands.")
         return Created(location, answer.status)
@@ -330,6 +379,9 @@ class Ehr:
         answer = await self._send("POST", self._base, bundle, headers)
         entries = [entry.response for entry in _decode_bundle(answer).entry]
         results = tuple(_read_entry(each) for each in entries)
+        for number, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
+            place = _with_version(result.location, entry.location, entry.etag) if entry else None
+            self._heard.note(Answered(f"entry {number}", result.status, place, is_entry=True))
         for entry, result in zip(entries, results, strict=True):
             if entry is not None and result.status >= httpx.codes.BAD_REQUEST:
                 raise EhrRefused(result.status, _read_issues(bytes(entry.outcome)))
@@ -368,6 +420,12 @@ class Ehr:
             raise _lost(changes=changes) from None
         except httpx.DecodingError:
             raise BadAnswer("The EHR's answer has a broken encoding.") from None
+        if changes:
+            asked = address.removeprefix(self._base).removeprefix("/") or "Bundle"
+            told = answer.headers.get("location") or answer.headers.get("content-location")
+            stands = _read_location(told) or (asked if method == "PUT" else None)
+            place = _with_version(stands, told, answer.headers.get("etag"))
+            self._heard.note(Answered(f"{method} {asked}", answer.status, place))
         try:
             _check_status(answer, changes=changes)
         except EhrError as error:
@@ -451,6 +509,12 @@ def _read_location(value: str | None) -> str | None:
     """Take `Type/id` from a Location, relative or absolute (some servers give an inner address)."""
     found = _LOCATION.fullmatch(value) if value else None
     return f"{found[1]}/{found[2]}" if found else None
+
+
+def _with_version(location: str | None, told: str | None, etag: str | None) -> str | None:
+    """Add the version that a Location or an ETag names to `Type/id`."""
+    version = _HISTORY.fullmatch(told or "") or _ETAG.fullmatch(etag or "")
+    return f"{location}/_history/{version[1]}" if location and version else location
 
 
 def _read_entry(response: _EntryResponse | None) -> EntryResult:

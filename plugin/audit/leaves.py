@@ -41,7 +41,7 @@ LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.
 LATER: Mapping[str, frozenset[str]] = {
-    "attempt": frozenset({"number", "writer", "status", "revision"}),
+    "attempt": frozenset({"number", "writer", "status", "answer", "revision"}),
     "response": frozenset({"collected"}),
 }
 

@@ -5,7 +5,7 @@ import base64
 import getpass
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,11 @@ from plugin.audit import Actor
 from plugin.audit.leaves import LOGGED
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
-from plugin.auditing.versions import later_as_json, later_as_lines, read_later
-from plugin.delivery.account import attempts_of, read_account
+from plugin.auditing.versions import Later, later_as_json, later_as_lines, read_later
+from plugin.delivery.account import Attempt, attempts_of, read_account
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
-from plugin.delivery.revising import read_version, read_versions
+from plugin.delivery.revising import read_version
 from plugin.errors import NotFound
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
@@ -98,12 +98,13 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
     stock = open_stock_of(opened.settings)
     unfolded = unfold(record, stock.catalogue, stock.keys)
     software = f"Rapport {account.software}"
-    revised = read_versions(opened.connection, opened.vault, response_id)
+    first_version = read_version(opened.connection, opened.vault, response_id, 0)
     versions = kept_again(opened.connection, opened.vault, record.id)
     first = {
         each.id: read_version(opened.connection, opened.vault, record.id, each.version) for each in versions
     }
     later = read_later(opened.connection, opened.vault, record.id)
+    attempts = attempts_of(opened.connection, record.id)
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
@@ -114,23 +115,25 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         "software": software,
         "answers' digest": record.digest,
         "standing": _standing_of(record),
-        "versions": [_told_version(opened.connection, each) for each in revised],
+        "versions": _told_versions(opened.connection, first_version, later, as_json=as_json),
         "score ledger": as_json_of(record, software, unfolded) if as_json else as_lines(unfolded),
-        "later versions": [later_as_json(each) for each in later]
-        if as_json
-        else [line for each in later for line in later_as_lines(each)] or ["none"],
         "scored again": [again_as_json(first[each.id], each) for each in versions]
         if as_json
         else [line for each in versions for line in again_as_lines(first[each.id], each)] or ["no"],
-        "delivery": [
-            f"{each.when.isoformat()} {each.state} {each.detail}"
-            for each in attempts_of(opened.connection, record.id)
+        "delivery": [_told_attempt(each) for each in attempts] or ["not tried yet"],
+        "the EHR's answers": [
+            f"attempt {each.number or '–'}, {line}" for each in attempts for line in each.answers
         ]
-        or ["not tried yet"],
+        or ["none"],
         "in the record": list(account.locations) or ["nothing yet"],
         "seen and touched": _events(opened.connection, record.id, opened.vault),
         "log": _leaf_text(opened.connection, "response", record.id),
     }
+
+
+def _told_attempt(attempt: Attempt) -> str:
+    status = f" HTTP {attempt.status}" if attempt.status else ""
+    return f"{attempt.when.isoformat()} {attempt.state}{status} {attempt.detail}".rstrip()
 
 
 def _standing_of(record: Record) -> str:
@@ -139,21 +142,27 @@ def _standing_of(record: Record) -> str:
     return f"amended, version {record.revision}" if record.revision else "as it was answered"
 
 
-def _told_version(connection: Connection, version: Record) -> str:
-    """Say of one version when it came, why, what its answers are and where it is in the log."""
-    if version.revision == 0:
-        leaf = _leaf_text(connection, "response", version.id)
-        return f"0 as answered, received {version.received.isoformat()}, answers {version.digest}, {leaf}"
-    made = connection.execute(
-        sa.select(t.revision.c.id, t.revision.c.made, t.revision.c.made_by).where(
-            t.revision.c.response == version.id, t.revision.c.number == version.revision
-        )
-    ).one()
-    kind = "entered in error" if version.voided else "amended"
-    return (
-        f"{version.revision} {kind} {made.made.isoformat()} by {made.made_by}: {version.why}, "
-        f"answers {version.digest}, {_leaf_text(connection, 'revision', made.id)}"
-    )
+def _told_versions(
+    connection: Connection, first: Record, later: tuple[Later, ...], *, as_json: bool
+) -> Sequence[object]:
+    """Tell of every version when it came, by whom and why, what its answers and scores are and where it is in the log."""
+    leaf = _leaf_text(connection, "response", first.id)
+    leaves = {each.id: _leaf_text(connection, "revision", each.id) for each in later}
+    if as_json:
+        received = {"version": 0, "kind": "answered", "made": first.received.isoformat()}
+        return [
+            {**received, "answers_digest": first.digest, "log": leaf},
+            *({**later_as_json(each), "log": leaves[each.id]} for each in later),
+        ]
+    told = [f"version 0, as answered, received {first.received.isoformat()}", *_kept(first.digest, leaf)]
+    for each in later:
+        told += [*later_as_lines(each), *_kept(each.digest, leaves[each.id], fits=each.digest_fits)]
+    return told
+
+
+def _kept(digest: str, leaf: str, *, fits: bool = True) -> tuple[str, str]:
+    altered = "" if fits else " (NOT the digest that was stored with them)"
+    return f"    answers {digest}{altered}", f"    {leaf}"
 
 
 def _response_of(connection: Connection, observation: str) -> str:

@@ -41,7 +41,7 @@ class Account:
 class Attempt:
     """One try to deliver, and how it ended. `status` is the EHR's HTTP status, `number` counts from one.
 
-    Tries of before schema 0003 have neither number nor writer nor status.
+    Tries of before schema 0003 have neither number nor writer nor status, delivered ones of before 0017 no status.
     """
 
     when: datetime
@@ -51,6 +51,7 @@ class Attempt:
     writer: str | None = None
     status: int | None = None
     started: datetime | None = None
+    answers: tuple[str, ...] = ()  # what the EHR answered to each write
 
 
 def read_accounts(
@@ -105,6 +106,7 @@ def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]
             row.writer,
             row.status,
             row.started,
+            tuple((row.answer or "").splitlines()),
         )
         for row in rows
     )

@@ -59,6 +59,7 @@ class Outcome:
     due: datetime
     locations: tuple[str, ...] = ()
     status: int | None = None
+    answer: str = ""  # what the EHR answered to each write, a line each: statuses and addresses
     understood: bool = True
     revision: int = 0  # the version that was sent
 
@@ -172,6 +173,7 @@ def finish(
             finished=now,
             state=outcome.state,
             status=outcome.status,
+            answer=outcome.answer or None,
             detail=outcome.detail,
             revision=outcome.revision or None,
         )

@@ -21,7 +21,7 @@ from plugin.delivery.notes import Note, build_note, note_identifier
 from plugin.delivery.outbox import Claimed
 from plugin.delivery.worker import NoToken, NoWriter
 from plugin.delivery.writers import Writer, Written, can_create
-from plugin.ehr import Ehr, EhrRefused, EhrUnavailable, NotFound, NotPermitted, TokenRefused
+from plugin.ehr import Ehr, EhrRefused, EhrUnavailable, Heard, NotFound, NotPermitted, TokenRefused
 from plugin.ledger import Ledger
 from plugin.observations.build import identifier_query
 from plugin.writing import DEFAULT_WRITING, WriterKind, Writing
@@ -101,22 +101,25 @@ class EhrSender:
         self._companions: dict[str, asyncio.Lock] = {}
         self._refreshing: dict[str, asyncio.Lock] = {}
 
-    async def __call__(self, claimed: Claimed, record: Record) -> Written:
+    async def __call__(self, claimed: Claimed, record: Record, heard: Heard) -> Written:
         """Write one record; look first whenever an earlier attempt may have left something."""
         site = self._sites[claimed.site]
         writing = self._manner.of(site.id)
         token = await self._find_token(site, claimed) if needs_ehr(writing) else None
         try:
-            return await self._write(site, record, token, look_first=claimed.attempts > 1)
+            return await self._write(site, record, token, heard, look_first=claimed.attempts > 1)
         except TokenRefused:
             # Ended before its time: once more with another one, if there is a refresh token or a launch that has it.
             if token is None:
                 raise
             self._ended.add(token.digest)
-            return await self._write(site, record, await self._find_token(site, claimed), look_first=True)
+            another = await self._find_token(site, claimed)
+            return await self._write(site, record, another, heard, look_first=True)
 
-    async def _write(self, site: Site, record: Record, token: _Token | None, *, look_first: bool) -> Written:
-        ehr, writer = await self._prepare(site, record, token)
+    async def _write(
+        self, site: Site, record: Record, token: _Token | None, heard: Heard, *, look_first: bool
+    ) -> Written:
+        ehr, writer = await self._prepare(site, record, token, heard)
         if writer is None:
             raise NoWriter(_NOTHING_TAKEN)
         try:
@@ -125,9 +128,11 @@ class EhrSender:
             self._capabilities.pop(site.id, None)  # it may not be any more what it declared
             raise
 
-    async def _prepare(self, site: Site, record: Record, token: _Token | None) -> tuple[Ehr, Writer | None]:
+    async def _prepare(
+        self, site: Site, record: Record, token: _Token | None, heard: Heard
+    ) -> tuple[Ehr, Writer | None]:
         writing = self._manner.of(site.id)
-        ehr = Ehr(site.fhir_base, token.value if token else None, self._http)
+        ehr = Ehr(site.fhir_base, token.value if token else None, self._http, heard=heard)
         capability = await self._capability(site, ehr) if needs_ehr(writing) else _NOTHING
         granted = token.granted if token else Scopes()
         catalogue = self._manner.catalogue
@@ -139,15 +144,15 @@ class EhrSender:
             collected=record.collected is not None,
         )
         companion = writing.companion
-        connect = partial(self._connect, companion) if companion else None
+        connect = partial(self._connect, companion, heard) if companion else None
         return ehr, build_writer(writing, capability, granted, origin, connect)
 
-    async def _connect(self, companion: Site) -> Companion:
+    async def _connect(self, companion: Site, heard: Heard) -> Companion:
         try:
             token = await self._system_token(companion)
         except NoToken as error:
             raise EhrUnavailable(str(error)) from None
-        ehr = Ehr(companion.fhir_base, token.value, self._http)
+        ehr = Ehr(companion.fhir_base, token.value, self._http, heard=heard.beside("companion"))
         lock = self._companions.setdefault(companion.id, asyncio.Lock())
         return Companion(ehr, await self._capability(companion, ehr), token.granted, lock)
 

@@ -24,7 +24,7 @@ from plugin.delivery.reacting import exhausted, held, puzzle, react
 from plugin.delivery.revising import read_current
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
-from plugin.ehr import EhrError, EhrUnavailable, OutcomeUnknown
+from plugin.ehr import EhrError, EhrUnavailable, Heard, OutcomeUnknown
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.pace import DEFAULT_PACE, Pace
@@ -53,8 +53,8 @@ class NoWriter(Exception):
 class Sender(Protocol):
     """Writes a record into its EHR with a token of its own finding; NoToken and NoWriter besides the EHR's errors."""
 
-    def __call__(self, claimed: Claimed, record: Record) -> Awaitable[Written]:
-        """Write one record."""
+    def __call__(self, claimed: Claimed, record: Record, heard: Heard) -> Awaitable[Written]:
+        """Write one record; `heard` keeps what is answered, however it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class DeliveryWorker:
     async def _deliver(self, claimed: Claimed) -> None:
         request_id.begin()
         started, begun = self._clock(), time.perf_counter()
-        outcome = exhausted(claimed, started) or await self._attempt(claimed)
+        outcome = exhausted(claimed, started) or await self._attempt_and_listen(claimed)
         destination = self._destinations[claimed.site]
         failure = None if outcome.state is DeliveryState.DELIVERED else f"{outcome.state}: {outcome.detail}"
         audit = self._trail.entry(
@@ -220,7 +220,13 @@ class DeliveryWorker:
             attempt=claimed.attempts,
         )
 
-    async def _attempt(self, claimed: Claimed) -> Outcome:
+    async def _attempt_and_listen(self, claimed: Claimed) -> Outcome:
+        heard = Heard()
+        outcome = await self._attempt(claimed, heard)
+        known = outcome.status or heard.status(good=outcome.state is DeliveryState.DELIVERED)
+        return replace(outcome, status=known, answer=str(heard))
+
+    async def _attempt(self, claimed: Claimed, heard: Heard) -> Outcome:
         pace, sent = self._destinations[claimed.site].pace, 0
         try:
             record = await self._once_it_answers(
@@ -232,7 +238,7 @@ class DeliveryWorker:
             sent = record.revision
             if record.voided and not record.locations and await self._was_never_taken(claimed):
                 return Outcome(DeliveryState.DISCARDED, NEVER_TAKEN, self._clock(), revision=sent)
-            written = await self._send(claimed, record)
+            written = await self._send(claimed, record, heard)
         except NoToken as error:
             return held(str(error), self._clock())
         except NoWriter as error:

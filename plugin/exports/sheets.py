@@ -98,6 +98,7 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
         "finished",
         "state",
         "status",
+        "answer",
         "revision",
         "detail",
         "place",

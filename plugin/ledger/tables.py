@@ -222,6 +222,7 @@ attempt = Table(
     Column("finished", Instant, nullable=False),
     Column("state", String(16), nullable=False),
     Column("status", Integer),  # the EHR's HTTP status
+    Column("answer", Text),  # what it answered to each write, a line each: statuses and addresses
     Column("revision", Integer),  # the version that was sent; null: the first
     Column("detail", Text, nullable=False),
 )

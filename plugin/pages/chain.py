@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -89,6 +90,7 @@ class ChainPage:
     chain: Chain
     shows_answers: bool
     can_compare: bool
+    now: datetime
     compared: Compared | None = None
     review: Reviewed | None = None
     told: str | None = None

@@ -151,6 +151,7 @@ async def show_chain(
         chain=read,
         shows_answers=policy.auditors_see_answers or record.rater == "therapist",
         can_compare=_may_read(rapport, found, read),
+        now=rapport.clock(),
         compared=compared,
         review=await _reviewed(rapport, found, review, record.id) if review else None,
     )

@@ -56,6 +56,16 @@ def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environmen
     assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
 
 
+def test_trace_tells_what_the_ehr_answered(kept: Kept, environment: dict[str, str]) -> None:
+    chain = json.loads(
+        rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment).stdout
+    )
+    assert " delivered HTTP 200" in chain["delivery"][0]
+    first, *parts = chain["the EHR's answers"]
+    assert first == "attempt 1, POST Bundle: 200"
+    assert [each for each in parts if "201 Observation/" in each and each.endswith("/_history/1")]
+
+
 def test_trace_prints_every_item_with_its_weight_and_where_the_key_comes_from(
     kept: Kept, environment: dict[str, str]
 ) -> None:
@@ -71,13 +81,16 @@ def test_trace_tells_later_versions_with_by_whom_and_why(kept: Kept, environment
     with engine.connect() as connection:
         response = connection.execute(sa.select(t.revision.c.response)).scalar_one()
     engine.dispose()
-    (later,) = json.loads(rapport(kept.folder, "trace", response, "--json", environment=environment).stdout)[
-        "later versions"
-    ]
+    first, later = json.loads(
+        rapport(kept.folder, "trace", response, "--json", environment=environment).stdout
+    )["versions"]
+    assert (first["version"], first["kind"]) == (0, "answered")
+    assert first["log"].startswith("leaf ")
     assert (later["version"], later["kind"], later["why"]) == (1, "entered-in-error", "wrong child")
     assert (later["by"], later["digest_is_the_stored_one"]) == ("Practitioner/1", True)
     said = rapport(kept.folder, "trace", response, environment=environment).stdout
-    assert "version 1, marked as entered in error" in said
+    assert said.count("version 1, marked as entered in error") == 1
+    assert "later versions" not in said
 
 
 def test_a_verification_that_cannot_be_recorded_says_so(kept: Kept, environment: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ ATTEMPT = {
     "state": "saved",
     "detail": "The EHR cannot be reached.",
 }
-NEWER = {"number": None, "writer": None, "status": None, "revision": None}
+NEWER = {"number": None, "writer": None, "status": None, "answer": None, "revision": None}
 
 
 def test_an_attempt_that_was_logged_before_schema_0003_has_its_digest_still() -> None:

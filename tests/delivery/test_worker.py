@@ -19,7 +19,7 @@ from plugin.delivery.outbox import Claimed
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.worker import DeliveryWorker, Destination, NoToken
 from plugin.delivery.writers import Written
-from plugin.ehr import EhrRefused, EhrUnavailable, OutcomeUnknown, RefusalIssue
+from plugin.ehr import EhrRefused, EhrUnavailable, Heard, OutcomeUnknown, RefusalIssue
 from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.pace import Pace
@@ -44,7 +44,7 @@ class Desk:
     answer: Answer = take
     sent: list[str] = field(default_factory=list)
 
-    async def __call__(self, claimed: Claimed, record: Record) -> Written:
+    async def __call__(self, claimed: Claimed, record: Record, heard: Heard) -> Written:
         self.sent.append(record.id)
         return await self.answer(record)
 

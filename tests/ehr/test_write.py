@@ -15,6 +15,7 @@ from plugin.ehr import (
     EhrRefused,
     EhrUnavailable,
     EntryResult,
+    Heard,
     NotFound,
     NotPermitted,
     OutcomeUnknown,
@@ -203,3 +204,37 @@ async def test_no_error_repeats_token_or_body(wire: respx.MockRouter, ehr: Ehr, 
 def test_every_error_stands_in_the_drawing() -> None:
     drawn = set(re.findall(r"[├└]── (\w+)", plugin.ehr.__doc__ or ""))
     assert drawn == {each.__name__ for each in EhrError.__subclasses__()}
+
+
+async def test_what_was_answered_to_each_write_is_heard_and_nothing_of_the_content(
+    wire: respx.MockRouter,
+) -> None:
+    told = {"Location": f"{BASE}/Observation/1/_history/3"}
+    wire.post(f"{BASE}/Observation").mock(
+        side_effect=[
+            httpx.Response(201, headers=told),
+            httpx.Response(201, json={"resourceType": "Observation", "id": "2", "note": "private"}),
+            httpx.Response(422, json={"resourceType": "OperationOutcome"}),
+        ]
+    )
+    wire.put(f"{BASE}/Observation/1").respond(200, headers={"ETag": 'W/"4"'})
+    entry = {"response": {"status": "201 Created", "location": "Observation/9", "etag": 'W/"1"'}}
+    wire.post(BASE).respond(json={"resourceType": "Bundle", "entry": [entry]})
+    heard = Heard()
+    async with httpx.AsyncClient() as http:
+        ehr = Ehr(BASE, "token", http, heard=heard)
+        await ehr.create(b"{}", "Observation", if_none_exist=None)
+        await ehr.create(b"{}", "Observation", if_none_exist=None)
+        with pytest.raises(EhrRefused):
+            await ehr.create(b"{}", "Observation", if_none_exist=None)
+        await Ehr(BASE, "token", http, heard=heard.beside("companion")).update(b"{}", "Observation/1")
+        await ehr.transact(b"{}")
+    assert str(heard).splitlines() == [
+        "POST Observation: 201 Observation/1/_history/3",
+        "POST Observation: 201 Observation/2",
+        "POST Observation: 422",
+        "companion PUT Observation/1: 200 Observation/1/_history/4",
+        "POST Bundle: 200",
+        "entry 1: 201 Observation/9/_history/1",
+    ]
+    assert (heard.status(good=True), heard.status(good=False)) == (200, 200)

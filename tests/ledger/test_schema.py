@@ -86,6 +86,7 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
             connection.exec_driver_sql(f"ALTER TABLE invitation DROP COLUMN {column}")
         connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN locked_for")
         connection.exec_driver_sql("ALTER TABLE response DROP COLUMN collected")
+        connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN answer")
         for table in ("delivery", "attempt"):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN revision")
         for name in ("site_patient_received", "site_received", "site_instrument", "launch"):

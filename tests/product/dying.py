@@ -80,11 +80,11 @@ def _die_when_committed(kind: str, death: Death) -> None:
 def _die_around_sending(before: bool, death: Death) -> None:
     call = EhrSender.__call__
 
-    async def sent(self: EhrSender, claimed: Any, record: Any) -> Any:
+    async def sent(self: EhrSender, claimed: Any, record: Any, heard: Any) -> Any:
         if before:
             death.come()
         try:
-            return await call(self, claimed, record)
+            return await call(self, claimed, record, heard)
         finally:
             death.come()
 

@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,27 @@ async def test_the_chain_names_every_station(audit: Audit) -> None:
     assert re.findall(r'<li>(?:[\w ]+ → )?<a href="#(\w+)"', page.text) == stations
     for each in stations:
         assert f'<h2 id="{each}">' in page.text
+
+
+async def test_the_chain_tells_what_the_ehr_answered_to_the_write_and_to_each_part_of_it(
+    audit: Audit,
+) -> None:
+    page = (await audit.get(audit.chain)).text
+    assert "<td>200</td>" in page
+    assert "<code>POST Bundle: 200</code>" in page
+    told = re.findall(r"<code>entry \d+: 201 ([A-Za-z]+)/[^/<]+/_history/1</code>", page)
+    assert {"QuestionnaireResponse", "Observation", "Provenance"} == set(told)
+
+
+async def test_a_launch_is_told_as_open_over_or_ended(audit: Audit) -> None:
+    ledger = audit.world.rapport.state.rapport.ledger
+    own = t.launch.c.id == sa.select(t.response.c.launch).scalar_subquery()
+    over = audit.world.clock() - timedelta(minutes=1)
+    assert "<dt>Still open, until</dt>" in (await audit.get(audit.chain)).text
+    await ledger.bookkeep(lambda c: c.execute(t.launch.update().where(own).values(expires=over)))
+    assert "<dt>Ended, its time being over</dt>" in (await audit.get(audit.chain)).text
+    await ledger.bookkeep(lambda c: c.execute(t.launch.update().where(own).values(ended=over)))
+    assert "<dt>Ended</dt>" in (await audit.get(audit.chain)).text
 
 
 async def test_single_answers_are_held_back_unless_the_site_lets_auditors_see_them(tmp_path: Path) -> None:

@@ -374,8 +374,8 @@ def test_trace_tells_every_version_and_that_it_was_entered_in_error(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["standing"].startswith("ENTERED IN ERROR")
-    assert [each[:3] for each in told["versions"]] == ["0 a", "1 a", "2 e"]
-    assert "the sister answered" in told["versions"][2]
+    assert [each["kind"] for each in told["versions"]] == ["answered", "amended", "entered-in-error"]
+    assert told["versions"][2]["why"] == "the sister answered"
     verified = rapport(tmp_path, "verify", "--json", environment=environment)
     assert "wrong" not in verified.stdout, verified.stdout
 
