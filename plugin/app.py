@@ -67,6 +67,7 @@ from plugin.routes.errors import install_error_answers
 from plugin.routes.guard import SecurityHeaders, SizeLimit
 from plugin.routes.observing import Observed
 from plugin.routes.state import Rapport
+from plugin.scheduling import Schedules
 from plugin.settings import Settings
 from plugin.stock import Stock, describe_left_out, open_stock_of
 from plugin.transparency import LogSigner, Tiles
@@ -137,8 +138,13 @@ def create_app(
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
             await rapport.ledger.bookkeep(lambda connection: book.release_leases(connection, clock()))
-        sections = describe(settings, stock.catalogue)
-        await note_configuration(rapport.ledger, rapport.trail, clock, sections)
+
+        async def note() -> None:
+            sections = {**describe(settings, stock.catalogue), **rapport.schedules.sections()}
+            await note_configuration(rapport.ledger, rapport.trail, clock, sections)
+
+        await rapport.schedules.open(note)
+        await note()
         app.state.housekeeping = Housekeeping(rapport.ledger, rapport.trail, clock)
         kept = {site: policy.retention for site, policy in settings.policies.items()}
         app.state.retention = RetentionRun(rapport.ledger, rapport.trail, clock, kept, metrics)
@@ -157,6 +163,7 @@ def create_app(
         delivering_notes = asyncio.create_task(rapport.courier.run())
         keeping_house = asyncio.create_task(app.state.housekeeping.run())
         retaining = asyncio.create_task(app.state.retention.run())
+        scheduling = asyncio.create_task(rapport.schedules.run())
         try:
             yield
         finally:
@@ -165,7 +172,8 @@ def create_app(
             delivering_notes.cancel()
             keeping_house.cancel()
             retaining.cancel()
-            await asyncio.wait({logging, delivering_notes, keeping_house, retaining})
+            scheduling.cancel()
+            await asyncio.wait({logging, delivering_notes, keeping_house, retaining, scheduling})
             rapport.worker.stop()
             await stop_collecting(rapport.collector, collecting)
             await asyncio.wait({worker})
@@ -213,7 +221,7 @@ async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     for line in describe_left_out(stock.left_out):
         _log.warning("instrument left out", reason=line)
     for site, policy in settings.policies.items():
-        for problem in problems_of(policy.schedule, stock.catalogue):
+        for problem in problems_of(policy.schedule, stock.catalogue):  # one in the EHR is not read yet
             _log.warning("schedule not understood", site=site, reason=problem)
     return stock
 
@@ -254,6 +262,7 @@ def wire(
         worker=worker,
         courier=NoteCourier(ledger, trail, sender.note, clock, destinations),
         collector=collector,
+        schedules=Schedules(settings, sender, ledger, clock),
         clock=clock,
         reading=reading,
         verification=LedgerVerification(reading, ledger, trail, lambda: _verifier(settings, stock, vault)),

@@ -110,7 +110,8 @@ frame_ancestors = ["https://ehr.example.org"]
 # language = "en"
 
 # At which sessions a form is due: "every", or "1,3,4,+4" for sessions 1, 3, 4 and then every fourth,
-# or the name of a PlanDefinition beside this file: "plan.json" (docs: reference/settings.md, "Schedules").
+# or a PlanDefinition: beside this file "plan.json", or in the EHR "PlanDefinition/17" or "https://clinic.example/plan|1.0"
+# (docs: reference/settings.md, "Schedules").
 # schedule = "every"
 # ehr_patience_seconds = 2.5  # the patient page then opens from Rapport's own ledger
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from plugin.schedule import EVERY_SESSION, Due, Schedule, SiteSchedule, Together
+from plugin.schedule import EVERY_SESSION, Due, Schedule, Together
 from questionnaires import Catalogue, Instrument
 
 # What `plugin.packaging` writes. FHIR R4 has no calendar of sessions: the condition counts them.
@@ -13,6 +13,25 @@ _CONDITION = re.compile(
     r"( or \(%session > (?P<last>\d+) and \(%session - (?P<since>\d+)\) mod (?P<every>\d+) = 0\))?"
 )
 _DEEPEST = 8  # actions within actions
+_IN_EHR = re.compile(
+    r"PlanDefinition/(?P<id>[A-Za-z0-9\-.]{1,64})|(?P<url>(https?://|urn:)[^\s|#]+)(\|(?P<version>[^\s|]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInEhr:
+    """Where a PlanDefinition stands in the EHR: as `PlanDefinition/id`, or by its canonical address."""
+
+    written: str
+    id: str | None
+    url: str = ""
+    version: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "PlanInEhr | None":
+        """Read `PlanDefinition/17`, or an address such as `https://clinic.example/plan|1.0`; None if it is neither."""
+        found = _IN_EHR.fullmatch(text)
+        return cls(text, found["id"], found["url"] or "", found["version"] or "") if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +140,7 @@ def addresses_of(catalogue: Catalogue, rater: str) -> tuple[str, ...]:
     return tuple(each.canonical.partition("|")[0] for each in catalogue.all() if each.rater == rater)
 
 
-def problems_of(schedule: SiteSchedule, catalogue: Catalogue) -> tuple[str, ...]:
+def problems_of(schedule: object, catalogue: Catalogue) -> tuple[str, ...]:
     """Say what of a site's schedule cannot be gone by: what was not understood, and forms that are not installed."""
     if not isinstance(schedule, Plan):
         return ()

@@ -21,7 +21,7 @@ from plugin.collected_section import CollectedSection, Collecting, build_collect
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
-from plugin.plan import Plan, read_plan
+from plugin.plan import Plan, PlanInEhr, read_plan
 from plugin.research_settings import Research, ResearchSection, build_research
 from plugin.respondents import RespondentPolicy, RespondentsSection, build_respondents
 from plugin.retention_settings import Retention, RetentionSection, build_retention
@@ -31,7 +31,7 @@ from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, re
 from plugin.signing_folder import read_folder
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
-from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, SigningKey, Site, Sites
+from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, Scopes, SigningKey, Site, Sites
 
 # Requested at launch: read the patient and the alliance history, write one form's results.
 # v2 scopes; an EHR that grants v1 spellings instead is understood (standards: SMART App Launch 2.2).
@@ -48,6 +48,8 @@ DEFAULT_SCOPES = (
     "patient/Provenance.c",
 )
 _PLAN = ".json"  # how the name of a PlanDefinition ends
+PLAN = "PlanDefinition"
+PLAN_SCOPE = "user/PlanDefinition.rs"
 MEDICATION_SCOPES = ("patient/MedicationStatement.rs", "patient/MedicationRequest.rs")
 
 
@@ -71,7 +73,7 @@ class SitePolicy:
     invitation_hours: int
     session_hours: int
     link_from_age: int = 12
-    schedule: SiteSchedule = EVERY_SESSION
+    schedule: SiteSchedule | PlanInEhr = EVERY_SESSION  # `Schedules` gives what is gone by
     language: str = "en"  # of pages for whoever's browser asks for none that Rapport has
     ehr_patience: float = (
         2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
@@ -175,7 +177,7 @@ class _Site(WritingSection):
     @pydantic.field_validator("schedule")
     @classmethod
     def _is_schedule(cls, value: str) -> str:
-        if not value.endswith(_PLAN):
+        if PlanInEhr.parse(value) is None and not value.endswith(_PLAN):
             Schedule.parse(value)
         return value
 
@@ -240,8 +242,10 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     )
 
 
-def _schedule(path: Path, site: _Site) -> Schedule | Plan:
-    """Read a schedule as it is written, or the PlanDefinition that it names beside the file."""
+def _schedule(path: Path, site: _Site) -> Schedule | Plan | PlanInEhr:
+    """Read a schedule as it is written, or the PlanDefinition that it names beside the file; the EHR is not asked here."""
+    if (in_ehr := PlanInEhr.parse(site.schedule)) is not None:
+        return in_ehr
     if not site.schedule.endswith(_PLAN):
         return Schedule.parse(site.schedule)
     place = path.parent / site.schedule
@@ -398,7 +402,11 @@ def _scopes(site: _Site) -> tuple[str, ...]:
     if site.scopes is not None:
         return site.scopes
     documents = (DOCUMENT_SCOPE,) if site.wants_document or site.notes else ()
-    return (*DEFAULT_SCOPES, *documents, *(MEDICATION_SCOPES if site.show_medication else ()))
+    is_asked_for = PlanInEhr.parse(site.schedule) and not Scopes.parse(" ".join(site.backend_scopes)).may(
+        PLAN, "r"
+    )
+    plan = (PLAN_SCOPE,) if is_asked_for else ()
+    return (*DEFAULT_SCOPES, *documents, *(MEDICATION_SCOPES if site.show_medication else ()), *plan)
 
 
 def _authenticate(

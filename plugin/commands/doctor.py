@@ -67,6 +67,6 @@ def _registration(issuer: str, config: Path) -> "Registration | None":
     if site is None:
         typer.echo(f"{config} has no site with this fhir_base: examined without registration.\n", err=True)
         return None
-    return Registration(
-        site, settings.writing.get(site.id, DEFAULT_WRITING), settings.policies[site.id].collecting
-    )
+    policy = settings.policies[site.id]
+    writing = settings.writing.get(site.id, DEFAULT_WRITING)
+    return Registration(site, writing, policy.collecting, policy.schedule)

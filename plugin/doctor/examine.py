@@ -16,6 +16,8 @@ from plugin.doctor.section import write_section
 from plugin.doctor.signing_in import SignIn, read_sign_in
 from plugin.doctor.vendors import Vendor, recognise
 from plugin.doctor.writing_there import findings_of_writing, questions_for
+from plugin.plan import PlanInEhr
+from plugin.settings import PLAN, PLAN_SCOPE
 from plugin.writing import DocumentForm, WriterKind, Writing
 from smart_launch import Scopes, Site, SmartError, discover, system_token
 
@@ -29,6 +31,7 @@ class Registration:
     site: Site
     writing: Writing
     collecting: Collecting | None = None
+    schedule: object = None
 
 
 async def examine(
@@ -67,6 +70,7 @@ async def examine(
             *granted,
             *findings_of_writing(capability, planned, vendor),
             _collecting(registration, capability, scopes),
+            *_schedule(registration, capability, scopes),
         ),
         planned=planned if sign_in.works else (),
         questions=questions_for(sign_in, capability, vendor),
@@ -154,6 +158,23 @@ def _collecting(registration: Registration | None, capability: Capability, scope
     )
     remedy = "" if set_up else "Off: [site.collected] turns it on."
     return Finding("Collected by the EHR", Level.WORKS, how, remedy)
+
+
+def _schedule(
+    registration: Registration | None, capability: Capability, scopes: Scopes | None
+) -> tuple[Finding, ...]:
+    """Say whether the schedule that a site keeps in the EHR can be read there."""
+    place = registration.schedule if registration else None
+    if not isinstance(place, PlanInEhr):
+        return ()
+    offered = PLAN in capability.reads if place.id else capability.searches_by(PLAN, "url")
+    if not offered:
+        text = f"{place.written} is the site's schedule, and {PLAN} is not declared to be {'read' if place.id else 'searched by url'}."
+        return (Finding("Schedule", Level.LOOK, text, "Save the plan beside the settings: plan.json."),)
+    if scopes is not None and scopes.may(PLAN, "r" if place.id else "s"):
+        return (Finding("Schedule", Level.WORKS, f"{place.written} is read with Rapport's own token."),)
+    remedy = f"Have the EHR grant {PLAN_SCOPE}; system/{PLAN}.rs in backend_scopes reads it without a launch."
+    return (Finding("Schedule", Level.WORKS, f"{place.written} is read with the token of a launch.", remedy),)
 
 
 def _suggested(vendor: Vendor | None) -> Writing:

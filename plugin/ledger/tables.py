@@ -291,6 +291,16 @@ collected = Table(
     Index("ix_collected_state", "site", "state"),
 )
 
+# Each site's schedule as it was last read from its EHR: used while the EHR does not answer.
+plan_copy = Table(
+    "plan_copy",
+    metadata,
+    Column("site", String(64), primary_key=True),
+    Column("address", Text, nullable=False),  # as the settings name it
+    Column("read", Instant, nullable=False),
+    Column("content", Text, nullable=False),  # a PlanDefinition
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -245,6 +245,7 @@ async def examine_ehr(found: AdministratorsDesk, rapport: CurrentRapport, csrf: 
         site,
         rapport.settings.writing.get(found.site, DEFAULT_WRITING),
         rapport.settings.policies[found.site].collecting,
+        rapport.settings.policies[found.site].schedule,
     )
     examination = await examine(
         site.fhir_base,

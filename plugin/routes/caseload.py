@@ -116,10 +116,11 @@ async def _page(
     rapport: Rapport, found: Desk, chosen: Chosen, read: list[Known], *, has_team: bool
 ) -> CaseloadPage:
     policy = rapport.settings.policies[found.site]
+    schedule = rapport.schedules.of(found.site)
     now = rapport.clock()
     since = now - timedelta(days=chosen.days)
     catalogue = rapport.intake.catalogue
-    schedules = {str(each): policy.schedule.of(addresses_of(catalogue, each)) for each in _EXPECTED}
+    schedules = {str(each): schedule.of(addresses_of(catalogue, each)) for each in _EXPECTED}
     within = [
         (each, needs_of(each, schedules, policy.interpretation, now.date()))
         for each in read

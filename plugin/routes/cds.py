@@ -28,7 +28,7 @@ from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.routes.trend_views import read_trend
-from plugin.schedule import EVERY_SESSION
+from plugin.schedule import EVERY_SESSION, SiteSchedule
 from plugin.settings import SitePolicy
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_performers, read_points
@@ -276,13 +276,15 @@ async def _attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
         fell=tuple(each.value for each in _ORDER if each in fell),
-        due_from=_due(rapport, policy, contacts, asked.context.encounterId, (accounts, points)),
+        due_from=_due(
+            rapport, rapport.schedules.of(site_id), contacts, asked.context.encounterId, (accounts, points)
+        ),
     )
 
 
 def _due(
     rapport: Rapport,
-    policy: SitePolicy,
+    schedule: SiteSchedule,
     contacts: Contacts,
     encounter_id: str | None,
     known: tuple[tuple[Account, ...], tuple[Point, ...]],
@@ -296,7 +298,7 @@ def _due(
     today, catalogue = rapport.clock().date(), rapport.intake.catalogue
     encounter = f"Encounter/{encounter_id}"
     session = contacts.number_of(encounter)
-    if session is None and policy.schedule != EVERY_SESSION:
+    if session is None and schedule != EVERY_SESSION:
         return ()
     accounts, points = known
     records = [each.record for each in accounts if not each.record.voided]
@@ -314,8 +316,7 @@ def _due(
     return tuple(
         each.value
         for each in _ORDER
-        if each in before
-        and (session is None or policy.schedule.of(addresses_of(catalogue, each)).is_due(session))
+        if each in before and (session is None or schedule.of(addresses_of(catalogue, each)).is_due(session))
     )
 
 

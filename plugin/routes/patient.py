@@ -59,7 +59,9 @@ async def patient(
 
     It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer.
     """
-    known = await read_known(rapport, found, session, wait=wait)
+    known, _ = await asyncio.gather(
+        read_known(rapport, found, session, wait=wait), _refresh_schedule(rapport, found)
+    )
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
@@ -204,6 +206,11 @@ async def _chart(
     return await read_chart(
         ehr, found, rapport.intake.catalogue, medication=medication, patience=patience, history=history
     )
+
+
+async def _refresh_schedule(rapport: Rapport, found: Launch) -> None:
+    patience = rapport.settings.policies[found.site].ehr_patience
+    await rapport.schedules.refresh(found.site, lambda: ehr_for(rapport, found), patience)
 
 
 async def _asked_for(rapport: Rapport, found: Launch, patience: float) -> AskedFor | None:

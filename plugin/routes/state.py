@@ -30,6 +30,7 @@ from plugin.operating.readiness import Check
 from plugin.pages import choose_language
 from plugin.pages.words import SOURCE_LANGUAGE
 from plugin.roles import Role
+from plugin.scheduling import Schedules
 from plugin.settings import Settings
 from questionnaires import LeftOut
 from smart_launch import Scopes, SmartDirectory, Styles
@@ -51,6 +52,7 @@ class Rapport:
     worker: DeliveryWorker
     courier: NoteCourier
     collector: Collector
+    schedules: Schedules
     clock: Clock
     reading: ReadingLedger  # by which auditors' pages read
     verification: LedgerVerification

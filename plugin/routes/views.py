@@ -39,11 +39,12 @@ from plugin.pages import (
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
-from plugin.plan import addresses_of, problems_of
+from plugin.plan import addresses_of
 from plugin.responses import Answers, check_response, read_response
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
+from plugin.routes.schedule_notices import told_of_schedule
 from plugin.routes.state import Rapport, csrf_token
 from plugin.routes.trend_views import label_of, name_of, points_of, read_trend
 from plugin.schedule import Due, SiteSchedule
@@ -120,7 +121,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         messaging=_messaging(launch, policy.frame_ancestors),
         notices=(
             *_notices(launch, known, language),
-            *_told_of_schedule(problems_of(policy.schedule, catalogue), language),
+            *told_of_schedule(rapport, launch.site, language),
         ),
         open_forms=tuple(
             _open_form(catalogue, (each, answered), people, rapport.clock(), language)
@@ -179,7 +180,7 @@ class _Heard:
 def _respondent(
     rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
 ) -> RespondentChoice:
-    schedule = rapport.settings.policies[launch.site].schedule
+    schedule = rapport.schedules.of(launch.site)
     forms = addresses_of(rapport.intake.catalogue, who.rater)
     standing, is_due = _standing(schedule.of(forms), who.reference, heard, language)
     name = name_of(who, who.rater, language)
@@ -538,16 +539,6 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
     for part in known.chart.unread:
         yield Notice(
             NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": named(part)}, retry=again
-        )
-
-
-def _told_of_schedule(problems: tuple[str, ...], language: str) -> Iterable[Notice]:
-    _ = translations(language).gettext
-    if problems:
-        yield Notice(
-            NoticeKind.INFORMATION,
-            _("Your service's schedule is not followed in everything: %(what)s.")
-            % {"what": "; ".join(problems)},
         )
 
 

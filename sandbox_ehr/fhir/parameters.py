@@ -127,6 +127,14 @@ _BY_TYPE: dict[str, dict[str, Parameter]] = {
         "code": _define("token", "item.code"),
         "subject-type": _define("token", "subjectType"),
     },
+    "PlanDefinition": {
+        **_STATUS,
+        "url": _define("uri", "url"),
+        "version": _define("token", "version"),
+        "name": _define("string", "name"),
+        "title": _define("string", "title"),
+        "date": _define("date", "date"),
+    },
     "QuestionnaireResponse": {
         **_SUBJECT,
         **_ENCOUNTER,
@@ -217,5 +225,7 @@ also counts authors and performers: here nobody gets a resource into a record by
 FOLLOWS_TARGETS = {"Provenance": ("target", "reference"), "AuditEvent": ("entity", "what", "reference")}
 """Types that are in the compartments of the resources they speak of."""
 
-SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Group", "Questionnaire", "Device"})
+SHARED = frozenset(
+    {"Practitioner", "PractitionerRole", "Organization", "Group", "Questionnaire", "PlanDefinition", "Device"}
+)
 """Types outside every patient compartment: a patient-level scope can read them, never write them."""

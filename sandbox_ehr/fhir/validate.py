@@ -20,6 +20,7 @@ REQUIRED_CODES: dict[str, dict[str, frozenset[str]]] = {
         },
         "QuestionnaireResponse": {"status": "in-progress completed amended entered-in-error stopped"},
         "Questionnaire": {"status": "draft active retired unknown"},
+        "PlanDefinition": {"status": "draft active retired unknown"},
         "Encounter": {
             "status": "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown"
         },

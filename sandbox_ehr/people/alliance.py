@@ -50,6 +50,43 @@ _WORDS = {"total": "total", "goal": "goals", "task": "tasks", "bond": "bond"}
 _SCORES = {"total": ITEMS, "goal": ITEMS[:2], "task": ITEMS[2:4], "bond": ITEMS[4:]}
 
 
+PLAN_ADDRESS = "http://example.org/sandbox-ehr/PlanDefinition/alliance"
+
+
+def build_plan() -> JsonObject:
+    """Build the clinic's schedule: young people at every session, caregivers and therapists early and at every fourth."""
+    early = "%session in (1 | 3 | 4) or (%session > 4 and (%session - 4) mod 4 = 0)"
+    seldom = {
+        "kind": "applicability",
+        "expression": {"language": "text/fhirpath", "expression": early},
+    }
+    return {
+        "resourceType": "PlanDefinition",
+        "url": PLAN_ADDRESS,
+        "version": "1.0.0",
+        "name": "AllianceMeasurement",
+        "title": "When the alliance is asked about",
+        "status": "active",
+        "action": [
+            *(
+                {
+                    "title": "Young people",
+                    "definitionCanonical": f"{BASE}/Questionnaire/rapport-checkin-{rater}",
+                }
+                for rater in ("child", "adolescent")
+            ),
+            {
+                "title": "Adults",
+                "condition": [seldom],
+                "action": [
+                    {"definitionCanonical": f"{BASE}/Questionnaire/rapport-checkin-{rater}"}
+                    for rater in ("caregiver", "therapist")
+                ],
+            },
+        ],
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Rating:
     """One filled form."""

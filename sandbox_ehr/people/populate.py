@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sandbox_ehr.fhir.query import NOTHING_MORE, both, compile_condition
 from sandbox_ehr.fhir.store import Store
-from sandbox_ehr.people.alliance import COURSES, build_observations, build_response, ratings
+from sandbox_ehr.people.alliance import COURSES, build_observations, build_plan, build_response, ratings
 from sandbox_ehr.people.cast import CHILDREN, COLLEAGUES, Child
 from sandbox_ehr.people.resources import (
     ORGANIZATIONS,
@@ -35,6 +35,7 @@ def populate(store: Store, clock: Clock) -> None:
             for child in CHILDREN:
                 _add_child(store, child, today)
             store.create(build_group(CHILDREN), resource_id="everybody")
+            store.create(build_plan(), resource_id="alliance")
         for child in CHILDREN:
             _see_today(store, child, today)
 

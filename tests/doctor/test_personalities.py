@@ -9,6 +9,7 @@ from plugin.doctor import Level, Verdict
 from plugin.doctor.examination import EXIT_STATUS, as_text
 from plugin.doctor.examine import Registration
 from plugin.doctor.vendors import load_vendors
+from plugin.plan import PlanInEhr
 from plugin.settings import read_settings
 from plugin.writing import Writing
 from sandbox_ehr import RegisteredClient
@@ -129,3 +130,28 @@ def test_every_vendor_names_its_source_and_its_page_exists() -> None:
 
 def test_every_verdict_has_an_exit_status_of_its_own() -> None:
     assert len({EXIT_STATUS[each] for each in Verdict} - {2}) == len(Verdict)
+
+
+@pytest.mark.parametrize(
+    ("personality", "said"),
+    [
+        ("full", "PlanDefinition/17 is read with the token of a launch."),
+        ("epic", "PlanDefinition/17 is the site's schedule, and PlanDefinition is not declared to be read."),
+    ],
+)
+async def test_a_schedule_in_the_ehr_is_told_with_how_it_is_read(personality: str, said: str) -> None:
+    site = Site(
+        id="sandbox",
+        name="Sandbox",
+        fhir_base=f"{BASE}/r4",
+        client_id="rapport",
+        authentication=ClientSecret("s3cret"),
+        redirect_uri="",
+        scopes=(),
+        allow_private_addresses=True,
+    )
+    registration = Registration(site, Writing(), schedule=PlanInEhr.parse("PlanDefinition/17"))
+    found = await examined(personality, registration=registration)
+    (schedule,) = [each for each in found.findings if each.topic == "Schedule"]
+    assert schedule.text == said
+    assert schedule.remedy

@@ -311,7 +311,7 @@ def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings
         name="The EHR's own forms",
         kind="symmetric",
         secret=FORMS_SECRET,
-        scopes=("system/QuestionnaireResponse.crus",),
+        scopes=("system/QuestionnaireResponse.crus", "system/PlanDefinition.crus"),
     )
     reader = RegisteredClient(
         client_id="reader",
