@@ -16,8 +16,14 @@ Language = Annotated[
 ]
 
 
+_HELP_OF = "{}-help"  # linkId of what a question means
+
+
 class WordingPack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One file of a pack; `options` maps option codes to texts, `items` linkIds to texts."""
+    """One file of a pack; `options` maps option codes to texts, `items` and `help` linkIds to texts.
+
+    `help_source` is the place in the holder's manual that lets respondents be told what a question means.
+    """
 
     instrument: String
     version: String
@@ -30,6 +36,8 @@ class WordingPack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     notes: String | None = None
     items: dict[str, String]
     options: dict[str, String] = {}
+    help: dict[str, String] = {}
+    help_source: String | None = None
 
 
 def read_pack(file: Path, questionnaire: Questionnaire, *, instrument: str) -> WordingPack:
@@ -60,6 +68,8 @@ def merge_pack(tree: JsonObject, pack: WordingPack) -> None:
         _write(tree, "title", pack.title, pack.language, own=own)
     _merge_items(_objects(tree.get("item")), pack, own=own)
     statement = f"Wording ({pack.language}): {pack.holder}. {pack.licence} ({pack.date})"
+    if pack.help:
+        statement += f". What is said of its meaning: {pack.help_source}"
     tree["copyright"] = "\n\n".join(
         part for part in (tree.get("copyright"), statement) if isinstance(part, str)
     )
@@ -106,6 +116,21 @@ def _find_misfits(pack: WordingPack, questionnaire: Questionnaire, instrument: s
         for code in pack.options
         if code not in codes
     ]
+    links = {item.linkId for item in asked}
+    problems += [
+        Problem(
+            "What is helped with is no question of the instrument",
+            "Correct the linkId or take it out",
+            link_id,
+        )
+        for link_id in pack.help
+        if link_id not in links or _HELP_OF.format(link_id) in known
+    ]
+    if pack.help and pack.help_source is None:
+        found = "It explains questions, and does not say that the manual allows it"
+        problems.append(
+            Problem(found, "Name the place in the holder's manual as “help_source”, or take “help” out")
+        )
     return problems
 
 
@@ -153,12 +178,34 @@ def _merge_items(items: list[JsonObject], pack: WordingPack, *, own: bool) -> No
             if isinstance(coding, dict) and coding.get("code") in pack.options:
                 _write(coding, "display", pack.options[coding["code"]], pack.language, own=own)
         _merge_items(_objects(item.get("item")), pack, own=own)
+        if item["linkId"] in pack.help:
+            _help_with(item, pack, own=own)
+
+
+def _help_with(item: JsonObject, pack: WordingPack, *, own: bool) -> None:
+    """Put what a question means below it, as SDC has it: a display with the control `help`."""
+    name = _HELP_OF.format(item["linkId"])
+    below = _objects(item.setdefault("item", []))
+    found = next((each for each in below if each["linkId"] == name), None)
+    if found is None:
+        control = {"coding": [{"system": "http://hl7.org/fhir/questionnaire-item-control", "code": "help"}]}
+        extension = [{"url": STRUCTURE + "questionnaire-itemControl", "valueCodeableConcept": control}]
+        found = {"linkId": name, "type": "display", "extension": extension}
+        below.append(found)
+    if own:
+        found["text"] = pack.help[str(item["linkId"])]
+    else:
+        _translate(found, "text", pack.help[str(item["linkId"])], pack.language)
 
 
 def _write(target: JsonObject, name: str, text: str, language: str, *, own: bool) -> None:
     if own or name not in target:
         target[name] = text
         return
+    _translate(target, name, text, language)
+
+
+def _translate(target: JsonObject, name: str, text: str, language: str) -> None:
     sibling = target.setdefault(f"_{name}", {})
     extensions = sibling.setdefault("extension", []) if isinstance(sibling, dict) else []
     extensions.append(

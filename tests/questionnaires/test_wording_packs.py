@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from questionnaires import BadWordingPack, load_catalogue
+from plugin.pages.kinds import asked_of
+from questionnaires import BadWordingPack, load_catalogue, load_stock
 from tests.questionnaires import forms
 
 ITEMS = {f"item-{number}": f"Placeholder sentence {number}" for number in range(1, 13)}
@@ -153,3 +154,38 @@ def test_a_pack_without_title_leaves_a_form_that_has_one_its_own(tmp_path: Path)
     found = load_catalogue(folders=(tmp_path / "site",)).by_id("made-up")
     # Without a title in that language the wording is not complete, so it is not offered.
     assert found.languages == ("en",)
+
+
+MEANING = {"help": {"item-2": "What it means"}, "help_source": "Manual, page 3"}
+
+
+def test_a_pack_says_what_a_question_means_where_the_manual_allows_it(save: Save) -> None:
+    save(PACK)
+    norwegian = {"language": "nb", "help": {"item-2": "Hva det betyr", "item-3": "Og dette"}}
+    found = load_catalogue(wording=save(PACK | MEANING | norwegian, "nb.json")).by_id("tasc-r-child")
+    assert "item-2-help" not in found.wording("en").items
+    assert found.wording("nb").items["item-2-help"] == "Hva det betyr"
+    help_of = {each.item.link_id: each.help for each in asked_of(found) if each.help}
+    assert help_of == {"item-2": ("item-2-help",), "item-3": ("item-3-help",)}
+    assert "Manual, page 3" in json.loads(found.resource)["copyright"]
+
+
+def test_the_meaning_in_the_forms_first_language_is_its_own_text(save: Save) -> None:
+    found = load_catalogue(wording=save(PACK | MEANING)).by_id("tasc-r-child")
+    assert found.wording("en").items["item-2-help"] == "What it means"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"help": {"item-2": "What it means"}}, "does not say that the manual allows it"),
+        (MEANING | {"help": {"item-99": "What it means"}}, "is no question of the instrument"),
+    ],
+)
+def test_help_that_may_not_be_given_or_belongs_nowhere_is_refused(
+    save: Save, change: dict[str, Any], said: str
+) -> None:
+    place = save(PACK | change)
+    assert any(
+        said in str(problem) for each in load_stock(wording=place).left_out for problem in each.problems
+    )
