@@ -164,6 +164,7 @@ class Builder:
             authored=read.authored_at or self.now,
             issued=self.now,
             organization="Clinic",
+            recorded=True,
         )
         row: Row = {
             "id": response,

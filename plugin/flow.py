@@ -214,6 +214,7 @@ def _describe(
         issued=received,
         organization=arrival.organization,
         labels=labels_of(response.meta),
+        recorded=True,
     )
     return Record(
         id=response_id,

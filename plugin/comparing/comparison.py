@@ -231,7 +231,10 @@ class Comparison:
             self._reads_provenance = False
             self.tally.not_looked_at.append(f"Whether Provenance is as it was delivered. {error}")
             return
-        for flaw, what in d.of_provenance(set(expected.observation_addresses), found):
+        same = expected.provenance_is_newest
+        for flaw, what in d.of_provenance(
+            expected.provenance, found, expected.provenance_targets, same_version=same
+        ):
             yield Finding(flaw, where, what)
 
     async def _look_at(self, address: str) -> JsonObject | None:

@@ -6,6 +6,7 @@ seconds: none of these is a difference.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -19,9 +20,28 @@ Difference = tuple[Flaw, str]
 """What kind of flaw, and a sentence about it."""
 
 _REFERENCE = re.compile(r"(?:.*/)?([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_SOFTWARE = "assembler"
+_ROLES = {
+    "author": "another person as having answered",
+    _SOFTWARE: "another software that computed the scores",
+}
 _WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
 # Words that an EHR may write in its own way in an answer.
 _WORDS = frozenset({"display", "text", "extension", "id", "userSelected", "version", "unit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a delivered Provenance may be about, how many of that it need not be about, and the response it comes from."""
+
+    allowed: frozenset[str]
+    spare: int
+    source: str | None
+
+    def fit(self, provenance: JsonObject) -> bool:
+        """Tell whether it is about these."""
+        found = references(provenance.get("target"))
+        return found <= self.allowed and len(self.allowed - found) <= self.spare
 
 
 def of_observation(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
@@ -62,14 +82,75 @@ def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference
         yield Flaw.WRONG_RATER, "The response names another person as having answered."
 
 
-def of_provenance(delivered: set[str], found: JsonObject) -> Iterator[Difference]:
-    """Compare a Provenance in the EHR with what was delivered: what it is about, and that the software made it."""
-    if references(found.get("target")) != delivered:
-        yield Flaw.PROVENANCE, "It is about other resources than those that were delivered."
-    agents = found.get("agent")
-    roles = [code for each in (agents if isinstance(agents, list) else ()) for code in codes(each, "type")]
-    if "assembler" not in {code for _, code in roles}:
-        yield Flaw.PROVENANCE, "It does not name the software that computed the scores."
+def of_provenance(
+    delivered: JsonObject, found: JsonObject, targets: Targets, *, same_version: bool = True
+) -> Iterator[Difference]:
+    """Compare a Provenance with the one that was delivered: what it is about and from, by whom, when, with which form and software.
+
+    Of another version of the response only what all versions share is compared. An EHR may name more agents, of other
+    kinds, and write people's names in its own way.
+    """
+    agrees = {
+        "It is about other resources than those that were delivered.": targets.fit(found),
+        "It names another source than the response that was scored.": references(_whats(found))
+        == ({targets.source} if targets.source else set()),
+    }
+    if same_version:
+        agrees["It has another time."] = moment(found.get("recorded")) == moment(delivered.get("recorded"))
+        done = codes(delivered, "activity") <= codes(found, "activity")
+        agrees["It tells of something else that was done."] = done
+    (form, content), (form_there, content_there) = _form_of(delivered), _form_of(found)
+    agrees["It names another form, or another version of it."] = form == form_there
+    agrees["It tells another content hash of the form."] = content == content_there or not same_version
+    for role, named in _ROLES.items():
+        who, for_whom = _agents(delivered, role)
+        who_there, for_whom_there = _agents(found, role)
+        agrees[f"It names {named}, or none."] = who == who_there or (role == _SOFTWARE and not same_version)
+        agrees[f"The {role} acts on behalf of another organization, or of none."] = for_whom == for_whom_there
+    yield from ((Flaw.PROVENANCE, what) for what, agreed in agrees.items() if not agreed)
+
+
+def _inside(resource: JsonObject, name: str) -> JsonObject:
+    value = resource.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _whats(provenance: JsonObject) -> list[object]:
+    entities = provenance.get("entity")
+    return (
+        [each.get("what") for each in entities if isinstance(each, dict)]
+        if isinstance(entities, list)
+        else []
+    )
+
+
+def _form_of(provenance: JsonObject) -> tuple[object, object]:
+    """Take the canonical and the words that hold its hash from the entity that is no reference."""
+    forms = (each for each in _whats(provenance) if isinstance(each, dict) and reference(each) is None)
+    form = next((each for each in forms if each.get("type") == "Questionnaire"), {})
+    return _identifier(form), form.get("display")
+
+
+def _identifier(value: JsonObject) -> tuple[object, object]:
+    identifier = _inside(value, "identifier")
+    return identifier.get("system"), identifier.get("value")
+
+
+def _agents(provenance: JsonObject, role: str) -> tuple[set[object], set[object]]:
+    """Take who acted in a role, and for whom: by reference, else by identifier, else by name."""
+    agents = provenance.get("agent")
+    acting = [
+        each
+        for each in (agents if isinstance(agents, list) else ())
+        if isinstance(each, dict) and role in {code for _, code in codes(each, "type")}
+    ]
+    return {_who(_inside(each, "who")) for each in acting}, {
+        _who(_inside(each, "onBehalfOf")) for each in acting
+    }
+
+
+def _who(value: JsonObject) -> object:
+    return reference(value) or (_identifier(value) if "identifier" in value else value.get("display"))
 
 
 def reference(value: object) -> str | None:

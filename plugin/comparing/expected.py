@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+from plugin.comparing.differences import Targets
 from plugin.delivery.account import Account
 from plugin.delivery.correcting import with_response_status
 from plugin.delivery.flowsheet import readings
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
 from plugin.ehr import JsonObject
-from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.observations.build import IDENTIFIER_SYSTEM, full_url
 from plugin.writing import Writing
 
 _FINAL_ELSEWHERE = frozenset(
@@ -63,8 +64,37 @@ class Expected:
 
     @property
     def provenance_address(self) -> str | None:
-        """Where its Provenance was put; None if the EHR did not take it."""
-        return next((each for each in self.addresses if each.startswith(f"{PROVENANCE}/")), None)
+        """Where its newest Provenance was put; None if the EHR took none."""
+        return next(iter(self._provenance_addresses), None)
+
+    @property
+    def provenance_is_newest(self) -> bool:
+        """Whether the EHR is known to have taken a Provenance of every version, so that the newest is of the last one."""
+        return len(self._provenance_addresses) == self.account.record.revision + 1
+
+    @property
+    def _provenance_addresses(self) -> tuple[str, ...]:
+        return tuple(each for each in self.addresses if each.startswith(f"{PROVENANCE}/"))
+
+    @property
+    def provenance(self) -> JsonObject:
+        """Its Provenance as it was built, before the EHR gave addresses."""
+        return msgspec.json.decode(self.account.record.results.provenance, type=JsonObject)
+
+    @property
+    def provenance_targets(self) -> Targets:
+        """What its Provenance may be about: readings under a site's own codes need not be among it."""
+        record = self.account.record
+        own = self.response_address if record.collected is None else None
+        named = {"reference": full_url(record.id)} in self._built_targets
+        about = frozenset((*self.observation_addresses, *((own,) if own and named else ())))
+        spare = len(self.observations) - len(record.results.identifiers)
+        return Targets(about, max(spare, 0), own or record.collected)
+
+    @property
+    def _built_targets(self) -> list[object]:
+        targets = self.provenance.get("target")
+        return targets if isinstance(targets, list) else []
 
     @property
     def all_were_taken(self) -> bool:

@@ -311,11 +311,15 @@ def anchored(record: Record) -> Results:
     if record.collected is None:
         return results
     ours, theirs = f'"{full_url(record.id)}"'.encode(), f'"{record.collected}"'.encode()
+    provenance: JsonObject = _decoder.decode(results.provenance)
+    targets = provenance.get("target")
+    if isinstance(targets, list):  # the response is not of our making: the Provenance is that of the scores
+        provenance["target"] = [each for each in targets if each != {"reference": full_url(record.id)}]
     return replace(
         results,
         panel=results.panel.replace(ours, theirs),
         scores=tuple(each.replace(ours, theirs) for each in results.scores),
-        provenance=results.provenance.replace(ours, theirs),
+        provenance=_encoder.encode(provenance).replace(ours, theirs),
     )
 
 

@@ -74,11 +74,13 @@ def build_results(
     organization: str,
     labels: Collection[Label] = (),
     status: str = "final",
+    recorded: bool = False,
 ) -> Results:
     """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
 
     References between them are `urn:uuid:` addresses of one transaction; a writer that creates them one by one
     replaces these by the addresses that the EHR gives. `labels` are those of the response; what holds for scores is passed on.
+    With `recorded` the Provenance is the response's, too: it is kept or written together with its scores.
     """
     shared = _shared(response_id, subject, authored=authored, issued=issued)
     if kept := OF_SCORES & frozenset(labels):
@@ -97,7 +99,9 @@ def build_results(
         for identifier, score in zip(score_identifiers, scores, strict=True)
     )
     identifiers = (panel_identifier, *score_identifiers)
-    provenance = _provenance(response_id, identifiers, instrument, subject, issued, organization)
+    provenance = _provenance(
+        response_id, identifiers, instrument, subject, issued, organization, recorded=recorded
+    )
     results = Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
     return results if status == "final" else with_status(results, status)
 
@@ -240,7 +244,10 @@ def _provenance(
     subject: Subject,
     issued: datetime,
     organization: str,
+    *,
+    recorded: bool,
 ) -> JsonObject:
+    targets = (response_id, *identifiers) if recorded else identifiers
     agents: list[JsonObject] = [
         {
             "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
@@ -263,13 +270,15 @@ def _provenance(
         agents.insert(0, author)
     return {
         "resourceType": "Provenance",
-        "target": [{"reference": full_url(identifier)} for identifier in identifiers],
+        "target": [{"reference": full_url(identifier)} for identifier in targets],
         "recorded": issued.isoformat(timespec="milliseconds"),
         "activity": {
             "coding": [
                 {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE"}
             ],
-            "text": "Scores computed from the answers",
+            "text": "Answers recorded, and scores computed from them"
+            if recorded
+            else "Scores computed from the answers",
         },
         "agent": agents,
         "entity": [

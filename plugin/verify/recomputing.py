@@ -73,6 +73,7 @@ def recompute(
         organization="",
         labels=labels_of(response.meta),
         status=status,
+        recorded=True,
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)
@@ -207,8 +208,9 @@ def _origin(provenance: bytes) -> _Essence:
     who = [(each["type"]["coding"][0]["code"], each["who"]) for each in resource["agent"]]
     response, form = (each["what"] for each in resource["entity"])
     (device,) = (each for role, each in who if role == "assembler")
+    # Of responses of before 0.1 the Provenance was that of the scores alone.
     return {
-        "target": [each["reference"] for each in resource["target"]],
+        "target": [each["reference"] for each in resource["target"] if each != response],
         "time": resource["recorded"],
         "author": [each for role, each in who if role != "assembler"],
         "source": response["reference"],

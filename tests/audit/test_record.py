@@ -15,9 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.comparing.differences import Targets, of_provenance
+from plugin.verify import Flaw
 from sandbox_ehr import RegisteredClient
 from tests.audit.conftest import Kept, configure
 from tests.audit.test_exports import Done, lines_of, run, trail_of
+from tests.observations.test_build import results_of
 from tests.product.test_personalities import FLOWSHEET, send_form, settled
 from tests.product.world import READER_SECRET, SIGNING_KEY, run_world, sandbox_settings
 from tests.sandbox_ehr.serving import serving
@@ -272,17 +275,77 @@ def provenance_of(chart: Chart) -> JsonObject:
     return found
 
 
-def test_provenance_that_was_bent_or_deleted_is_named(chart: Chart) -> None:
+PROVENANCE = [
+    ("target", change("target.0", None), "It is about other resources than those that were delivered."),
+    (
+        "source",
+        change("entity.0.what.reference", "Patient/1002"),
+        "It names another source than the response that was scored.",
+    ),
+    ("time", change("recorded", "2026-03-03T09:00:00.000+00:00"), "It has another time."),
+    ("activity", change("activity.coding.0.code", "UPDATE"), "It tells of something else that was done."),
+    (
+        "form",
+        change("entity.1.what.identifier.value", "https://a.invalid/q|1"),
+        "It names another form, or another version of it.",
+    ),
+    (
+        "content hash",
+        change("entity.1.what.display", "sha256:0"),
+        "It tells another content hash of the form.",
+    ),
+    (
+        "author",
+        change("agent.0.who.reference", "Patient/1002"),
+        "It names another person as having answered, or none.",
+    ),
+    (
+        "software",
+        change("agent.1.who.identifier.value", "software/rapport-fhir/0"),
+        "It names another software that computed the scores, or none.",
+    ),
+    (
+        "organization",
+        change("agent.1.onBehalfOf.display", "Elsewhere"),
+        "The assembler acts on behalf of another organization, or of none.",
+    ),
+    (
+        "organization gone",
+        change("agent.1.onBehalfOf", None),
+        "The assembler acts on behalf of another organization, or of none.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("alter", "told"), [row[1:] for row in PROVENANCE], ids=[row[0] for row in PROVENANCE]
+)
+def test_whatever_of_a_provenance_is_altered_is_told_and_nothing_else(
+    alter: Callable[[JsonObject], None], told: str
+) -> None:
+    found = json.loads(results_of({"goal-1": "mostly"}).provenance.replace(b"urn:uuid:", b"Observation/"))
+    found["entity"][0]["what"]["reference"] = "QuestionnaireResponse/9"
+    delivered = deepcopy(found)
+    about = frozenset(each["reference"] for each in found["target"])
+    targets = Targets(about, 0, "QuestionnaireResponse/9")
+    assert list(of_provenance(delivered, found, targets)) == []
+    alter(found)
+    assert list(of_provenance(delivered, found, targets)) == [(Flaw.PROVENANCE, told)]
+
+
+def test_provenance_that_was_altered_or_deleted_is_named(chart: Chart) -> None:
     found = provenance_of(chart)
+    response = found["entity"][0]["what"]["reference"]
+    assert {"reference": response} in found["target"]
     where = f"response {response_of(chart.total())} (Provenance/{found['id']})"
-    bent = deepcopy(found)
-    bent["target"] = bent["target"][:1]
-    chart.put(bent)
-    assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("provenance", where)]
-    chart.put(
-        {**found, "agent": [each for each in found["agent"] if each["type"]["coding"][0]["code"] == "author"]}
-    )
-    assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("provenance", where)]
+    altered = deepcopy(found)
+    for name, alter, _ in PROVENANCE:
+        if name != "organization gone":
+            alter(altered)
+    chart.put(altered)
+    assert {(each["flaw"], each["where"], each["what"]) for each in chart.findings()} == {
+        ("provenance", where, told) for _, _, told in PROVENANCE
+    }
     chart.delete(found)
     assert [(each["flaw"], each["where"]) for each in chart.findings()] == [("missing", where)]
 

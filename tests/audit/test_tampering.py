@@ -192,6 +192,7 @@ def test_the_copies_in_the_ehr_that_are_altered_stand_on_the_page() -> None:
     tried = {
         *((f"Observation: {name}", flaw) for name, _, flaw in test_record.OBSERVATION),
         *((f"QuestionnaireResponse: {name}", flaw) for name, _, flaw in test_record.RESPONSE),
+        *((f"Provenance: {name}", "provenance") for name, _, _ in test_record.PROVENANCE),
     }
     told = {(row[0], words(row[1])[0]) for row in table_of("Copies in the EHR")}
     assert tried <= told

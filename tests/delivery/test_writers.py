@@ -1,11 +1,21 @@
 """Which writer an EHR gets, and what it leaves out."""
 
+import json
+
 import pytest
 
 from plugin.delivery.reacting import back_off
-from plugin.delivery.writers import SequenceWriter, TransactionWriter, choose_writer, read_capability
+from plugin.delivery.writers import (
+    SequenceWriter,
+    TransactionWriter,
+    anchored,
+    choose_writer,
+    read_capability,
+)
 from plugin.pace import DEFAULT_PACE
 from smart_launch import Scopes
+from tests.delivery.records import record
+from tests.observations.test_build import RESPONSE_ID, results_of
 
 ALL = "patient/QuestionnaireResponse.crs patient/Observation.crs patient/Provenance.c"
 
@@ -81,3 +91,13 @@ def test_pauses_grow_and_stay_within_ten_minutes() -> None:
         max(back_off(attempts, DEFAULT_PACE).total_seconds() for _ in range(200)) for attempts in (1, 4, 30)
     ]
     assert longest[0] <= 2 < longest[1] <= 16 < longest[2] <= 600
+
+
+def test_where_the_ehr_collected_the_response_the_provenance_is_that_of_the_scores() -> None:
+    results = results_of({"goal-1": "mostly"})
+    kept = record(id=RESPONSE_ID, collected="QuestionnaireResponse/7", results=results)
+    provenance = json.loads(anchored(kept).provenance)
+    assert len(json.loads(results.provenance)["target"]) == 6
+    assert len(provenance["target"]) == 5
+    assert {"reference": "QuestionnaireResponse/7"} not in provenance["target"]
+    assert provenance["entity"][0]["what"] == {"reference": "QuestionnaireResponse/7"}

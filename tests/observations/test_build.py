@@ -29,7 +29,14 @@ def results_of(answers: dict[str, str | None], subject: Subject = SUBJECT) -> Re
     instrument = CATALOGUE.by_id("rapport-checkin-child")
     scores = compute(compile_key(instrument), check_response(response, instrument, patient="Patient/1"))
     return build_results(
-        RESPONSE_ID, instrument, scores, subject, authored=WHEN, issued=WHEN, organization="Trust"
+        RESPONSE_ID,
+        instrument,
+        scores,
+        subject,
+        authored=WHEN,
+        issued=WHEN,
+        organization="Trust",
+        recorded=True,
     )
 
 
@@ -92,7 +99,11 @@ def test_provenance_names_who_answered_what_computed_and_from_which_key() -> Non
     assert author["who"] == {"reference": "RelatedPerson/3"}
     assert assembler["who"]["type"] == "Device"
     assert assembler["onBehalfOf"]["display"] == "Trust"
-    assert len(provenance["target"]) == 5
+    assert [each["reference"] for each in provenance["target"]][:2] == [
+        full_url(RESPONSE_ID),
+        full_url(f"{RESPONSE_ID}/panel"),
+    ]
+    assert len(provenance["target"]) == 6
     key = provenance["entity"][1]["what"]
     assert key["identifier"]["value"].endswith("rapport-checkin-child|1.0.0")
     assert "sha256:" in key["display"]

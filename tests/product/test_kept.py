@@ -81,7 +81,7 @@ async def test_resources_find_each_other_here_and_people_in_the_ehr(world: World
         assert read["derivedFrom"] == [{"reference": f"QuestionnaireResponse/{response}"}]
         assert read["subject"] == {"reference": f"{EHR}/r4/Patient/{people['amara']}"}
     (provenance,) = await search(world, "Provenance", target=f"Observation/{panel['id']}")
-    assert len(provenance["target"]) == 5
+    assert len(provenance["target"]) == 6
 
 
 @pytest.mark.parametrize(
