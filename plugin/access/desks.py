@@ -6,6 +6,7 @@ has such a role as well.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -49,22 +50,27 @@ def read_desk(
 
     Roles are those of the site's list as it is now: what is taken out of it ends at the next start.
     """
-    row = connection.execute(
-        sa.select(
-            launch.c.id,
-            launch.c.site,
-            launch.c.user,
-            launch.c.patient,
-            launch.c.expires,
-            launch.c.role_codes,
-        ).where(
-            launch.c.id == desk_id,
-            launch.c.handle == session,
-            launch.c.ended.is_(None),
-            launch.c.expires > now,
-        )
-    ).first()
-    if row is None or row.user is None:
+    row = connection.execute(_living(session, now).where(launch.c.id == desk_id)).first()
+    return None if row is None else _desk(row, books)
+
+
+def read_desks(
+    connection: Connection, books: dict[str, RoleBook], session: str, now: datetime
+) -> tuple[Desk, ...]:
+    """Give all desks of this browser session, the newest first."""
+    rows = connection.execute(_living(session, now).order_by(launch.c.created.desc(), launch.c.id))
+    return tuple(found for row in rows if (found := _desk(row, books)) is not None)
+
+
+def _living(session: str, now: datetime) -> sa.Select[Any]:
+    c = launch.c
+    return sa.select(c.id, c.site, c.user, c.patient, c.expires, c.role_codes).where(
+        c.handle == session, c.ended.is_(None), c.expires > now
+    )
+
+
+def _desk(row: sa.Row[Any], books: dict[str, RoleBook]) -> Desk | None:
+    if row.user is None:
         return None
     roles = books.get(row.site, RoleBook()).roles_of(row.user, read_codes(row.role_codes))
     return Desk(row.id, row.site, row.user, roles, row.patient, row.expires) if roles else None

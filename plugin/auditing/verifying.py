@@ -25,6 +25,7 @@ from plugin.verify import Finding, Progress, Verifier
 _log = structlog.get_logger()
 
 MOST_KEPT = 100
+MOST_LOOKED_FOR = 50  # verifications
 LONGEST = 3600.0  # seconds
 _LONGEST_REST = 0.5
 _WHERE = re.compile(rf"^(audit entry|{'|'.join(LOGGED)}) ([A-Za-z0-9\-]+)")
@@ -49,6 +50,7 @@ class Run:
     many: int
     kept: tuple[tuple[str, str], ...]  # flaw, where and what
     elsewhere: int
+    with_ehr: bool = False  # whether the site's EHR was looked at, too
 
 
 @dataclass
@@ -171,31 +173,50 @@ class _Event(msgspec.Struct, rename="camel"):
 _decoder = msgspec.json.Decoder(_Event)
 
 
-def read_last_run(connection: Connection, vault: Vault, site: str) -> Run | None:
-    """Read what the last verification found, as the trail tells it, but for rows of other sites; None if there was none."""
-    row = connection.execute(
+def read_last_runs(connection: Connection, vault: Vault, site: str) -> tuple[Run, ...]:
+    """Read what the last verification found, as the trail tells it, but for rows of other sites.
+
+    If it left this site's EHR alone, the last one that did not comes after it, looked for among the last MOST_LOOKED_FOR.
+    """
+    rows = connection.execute(
         sa.select(t.audit)
         .where(t.audit.c.kind == str(Kind.LEDGER_VERIFIED))
         .order_by(t.audit.c.id.desc())
-        .limit(1)
-    ).first()
-    if row is None:
-        return None
+        .limit(MOST_LOOKED_FOR)
+    )
+    found: list[Run] = []
+    for row in rows:
+        run = _read_run(connection, vault, site, row)
+        if not found or run.with_ehr:
+            found.append(run)
+        if run.with_ehr:
+            break
+    return tuple(found)
+
+
+def _read_run(connection: Connection, vault: Vault, site: str, row: sa.Row[Any]) -> Run:
     event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
     details = [(each.type, each.value_string) for entity in event.entity for each in entity.detail]
     named = dict(details)
     found = [each for each in details if each[0] not in {_BEGUN, _LOOKED_AT, _FOUND}]
     own = [each for each in found if _is_of(connection, site, each[1])]
+    looked_at = named.get(_LOOKED_AT, "")
     return Run(
         when=row.recorded,
         who=next((_name(each) for each in event.agent if each.get("requestor")), "not known"),
         ended=_BEGUN not in named,
         problem=event.outcome_desc,
-        looked_at=named.get(_LOOKED_AT, ""),
+        looked_at=looked_at,
         many=int(named.get(_FOUND, "0")),
         kept=tuple(own),
         elsewhere=len(found) - len(own),
+        with_ehr=looked_at.endswith(beside_ehr(site)),
     )
+
+
+def beside_ehr(site: str) -> str:
+    """Write that a site's EHR was looked at, too."""
+    return f", and the EHR of {site}"
 
 
 def _name(agent: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from plugin.audit import Kind, Trail
 from plugin.audit.anchors import Anchors
-from plugin.auditing.verifying import outcome, said_of
+from plugin.auditing.verifying import beside_ehr, outcome, said_of
 from plugin.commands.audit_report import Report, check_pdf, write_report
 from plugin.commands.auditing import Opened, at_the_command_line, hold_still, opening, record
 from plugin.commands.comparing_record import Compared, check_site, compare, print_compared
@@ -98,7 +98,7 @@ def _record(
 ) -> None:
     """Have the trail tell what was found, where the auditors' page of the log reads it; say so if that cannot be."""
     trail = Trail(settings.base_url, lambda: datetime.now(UTC))
-    beside = "" if compared is None else f", and the EHR of {compared.site}"
+    beside = "" if compared is None else beside_ehr(compared.site)
     details = outcome(progress, len(findings), [said_of(each) for each in findings], beside=beside)
     try:
         record(settings, trail.entry(Kind.LEDGER_VERIFIED, at_the_command_line(), details=details))

@@ -39,6 +39,7 @@ class SearchPage:
 
     desk: DeskFrame
     sought: Sought
+    sites: tuple[tuple[str, str], ...]  # id, name: this one, then others where the browser is signed in
     instruments: tuple[tuple[str, str], ...]  # canonical, name
     page: Page | None
     is_first: bool = True
@@ -57,7 +58,7 @@ class LogPage:
     written: datetime | None
     waiting: int
     set_aside: tuple[tuple[str, str, str], ...]  # kind, row, why
-    run: Run | None
+    runs: tuple[Run, ...]  # the last one, and the last that looked at the EHR too if that is another
     under_way: tuple[int, int] | None  # how many of how many
     reads_by: str
     told: str | None = None
@@ -84,6 +85,24 @@ class ReviewsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedSignOff:
+    """What was typed into a sign-off that could not be taken, and why not, beside which field."""
+
+    verdict: str = ""
+    comment: str = ""
+    no_verdict: str = ""
+    no_comment: str = ""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not (self.no_verdict or self.no_comment)
+
+
+NOTHING_TYPED = TypedSignOff()
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewItem:
     """One administration of a sample; `found` is None if it is gone."""
 
@@ -103,6 +122,7 @@ class ReviewPage:
     standing: Standing
     draws_the_same: bool | None  # None: not asked
     told: str | None = None
+    typed: TypedSignOff = NOTHING_TYPED
 
     @property
     def open_items(self) -> int:

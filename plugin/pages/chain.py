@@ -12,6 +12,7 @@ from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
 from plugin.comparing.side_by_side import Pair
 from plugin.delivery.states import DeliveryState
+from plugin.pages.auditing import NOTHING_TYPED, TypedSignOff
 from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import number, render
 from plugin.pages.picture import Node, Picture, draw
@@ -94,6 +95,7 @@ class ChainPage:
     compared: Compared | None = None
     review: Reviewed | None = None
     told: str | None = None
+    typed: TypedSignOff = NOTHING_TYPED
 
     @property
     def sent(self) -> tuple[tuple[str, str], ...]:

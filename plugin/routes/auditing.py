@@ -30,12 +30,20 @@ from plugin.delivery.states import DeliveryState
 from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import Forbidden, Invalid, NotFound
 from plugin.ledger import SealBroken
-from plugin.pages.auditing import SearchPage, Sought, instrument_name, render_search
+from plugin.pages.auditing import (
+    NOTHING_TYPED,
+    SearchPage,
+    Sought,
+    TypedSignOff,
+    instrument_name,
+    render_search,
+)
 from plugin.pages.chain import ChainPage, Compared, Reviewed, render_chain
 from plugin.routes.desk import AuditorsDesk, Csrf, frame
 from plugin.routes.state import (
     CurrentRapport,
     CurrentSession,
+    OwnAuditorsDesks,
     Rapport,
     actor_of,
     check_csrf,
@@ -52,17 +60,19 @@ LONGEST_COMPARISON = 25.0  # seconds that somebody waits for an EHR
 
 
 @router.get("")
-async def search_form(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
+async def search_form(found: AuditorsDesk, rapport: CurrentRapport, desks: OwnAuditorsDesks) -> HTMLResponse:
     """Show the form, with what came last."""
-    return await _search(rapport, found, Sought(), None)
+    return await _search(rapport, found, Sought(), None, _site_names(rapport, found, desks))
 
 
 @router.post("")
 async def search_for(
     found: AuditorsDesk,
     rapport: CurrentRapport,
+    desks: OwnAuditorsDesks,
     csrf: Csrf = "",
     number: Typed = "",
+    site: Typed = "",
     patient: Typed = "",
     clinician: Typed = "",
     first: Typed = "",
@@ -71,11 +81,20 @@ async def search_for(
     outcome: Typed = "",
     after: Typed = "",
 ) -> Response:
-    """Search. By POST, so that no address holds a patient's id; a number leads to its chain at once."""
+    """Search. By POST, so that no address holds a patient's id; a number leads to its chain at once.
+
+    Another site than the desk's is searched at the desk where the same browser is signed in there as an auditor.
+    """
     check_csrf(rapport, found, csrf)
     sought = Sought(number, patient, clinician, first, last, instrument, outcome)
     if not number.strip():
-        return await _search(rapport, found, sought, after or None)
+        there = found if site in ("", found.site) else desks.get(site)
+        if there is None:
+            raise Forbidden(
+                "You are not signed in at that site as an auditor.",
+                "Sign in there from Rapport's front page, in this browser.",
+            )
+        return await _search(rapport, there, sought, after or None, _site_names(rapport, there, desks))
     try:
         response = await rapport.reading.read(lambda c: find_response(c, found.site, number))
     except NotFound as unknown:
@@ -83,7 +102,8 @@ async def search_for(
             Kind.AUDIT_SEARCHED, actor_of(found), site=found.site, failure="No such Observation"
         )
         await rapport.ledger.record(entry)
-        page = SearchPage(frame(rapport, found, "audit"), sought, (), None, problem=str(unknown))
+        sites = _site_names(rapport, found, desks)
+        page = SearchPage(frame(rapport, found, "audit"), sought, sites, (), None, problem=str(unknown))
         return HTMLResponse(render_search(page, titles_of(rapport)), status_code=404)
     return RedirectResponse(f"/desks/{found.id}/audit/responses/{response}", status_code=303)
 
@@ -142,8 +162,9 @@ async def show_chain(
     *,
     review: str | None = None,
     compared: Compared | None = None,
+    typed: TypedSignOff = NOTHING_TYPED,
 ) -> HTMLResponse:
-    """Render the chain; with the review from which it was opened."""
+    """Render the chain; with the review from which it was opened, and a sign-off that could not be taken."""
     policy = rapport.settings.policies[found.site]
     record = read.account.record
     page = ChainPage(
@@ -154,8 +175,9 @@ async def show_chain(
         now=rapport.clock(),
         compared=compared,
         review=await _reviewed(rapport, found, review, record.id) if review else None,
+        typed=typed,
     )
-    return HTMLResponse(render_chain(page))
+    return HTMLResponse(render_chain(page), status_code=200 if typed.is_taken else 422)
 
 
 def titles_of(rapport: Rapport) -> Mapping[str, str]:
@@ -187,7 +209,15 @@ def _wanted(site: str, sought: Sought) -> Wanted:
     )
 
 
-async def _search(rapport: Rapport, found: Desk, sought: Sought, after: str | None) -> HTMLResponse:
+def _site_names(rapport: Rapport, found: Desk, desks: Mapping[str, Desk]) -> tuple[tuple[str, str], ...]:
+    """Give id and name of the desk's site, then of the others where this browser is signed in as an auditor."""
+    known = (found.site, *(each for each in sorted(desks) if each != found.site))
+    return tuple((each, rapport.settings.sites[each].name) for each in known)
+
+
+async def _search(
+    rapport: Rapport, found: Desk, sought: Sought, after: str | None, sites: tuple[tuple[str, str], ...]
+) -> HTMLResponse:
     titles = titles_of(rapport)
     names = await rapport.reading.read(lambda c: instruments_of(c, found.site))
     instruments = tuple((each, instrument_name(each, titles)) for each in names)
@@ -196,10 +226,10 @@ async def _search(rapport: Rapport, found: Desk, sought: Sought, after: str | No
         wanted = _wanted(found.site, sought)
         page = await rapport.reading.read(lambda c: search(c, wanted, after))
     except Invalid as problem:
-        shown = SearchPage(desk, sought, instruments, None, problem=str(problem))
+        shown = SearchPage(desk, sought, sites, instruments, None, problem=str(problem))
         return HTMLResponse(render_search(shown, titles), status_code=422)
     await _note_search(rapport, found, sought, page.found, wanted.patient)
-    shown = SearchPage(desk, sought, instruments, page, is_first=after is None)
+    shown = SearchPage(desk, sought, sites, instruments, page, is_first=after is None)
     return HTMLResponse(render_search(shown, titles))
 
 
@@ -225,6 +255,15 @@ async def _note_search(
         for person, responses in (of or {patient: []}).items()
     ]
     await asyncio.gather(*(rapport.ledger.record(each) for each in entries))
+
+
+async def show_sign_off_again(
+    rapport: Rapport, found: Desk, review: str, response: str, typed: TypedSignOff
+) -> HTMLResponse:
+    """Show the chain again with a sign-off that could not be taken."""
+    read = await _read_chain(rapport, found, response)
+    await _note_view(rapport, found, read)
+    return await show_chain(rapport, found, read, review=review, typed=typed)
 
 
 async def _read_chain(rapport: Rapport, found: Desk, response: str) -> Chain:

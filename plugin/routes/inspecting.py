@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from plugin.access.desks import Desk
 from plugin.audit import Kind
 from plugin.audit.leaves import count_pending
-from plugin.auditing.verifying import Run, read_last_run
+from plugin.auditing.verifying import Run, read_last_runs
 from plugin.errors import Forbidden, Invalid
 from plugin.exports import Exporter, Period
 from plugin.ledger import tables as t
@@ -169,7 +169,7 @@ async def _log_page(rapport: Rapport, found: Desk, told: str | None) -> LogPage:
     except CheckpointInvalid as invalid:
         problem = str(invalid)
 
-    def look(connection: Connection) -> tuple[int, tuple[tuple[str, str, str], ...], Run | None]:
+    def look(connection: Connection) -> tuple[int, tuple[tuple[str, str, str], ...], tuple[Run, ...]]:
         queue = count_pending(connection)
         aside = connection.execute(
             sa.select(t.log_pending)
@@ -178,9 +178,10 @@ async def _log_page(rapport: Rapport, found: Desk, told: str | None) -> LogPage:
             .limit(_MOST_ASIDE)
         )
         rows = tuple((row.kind, row.row, row.problem) for row in aside)
-        return queue.waiting, rows, read_last_run(connection, vault, found.site)
+        return queue.waiting, rows, read_last_runs(connection, vault, found.site)
 
-    waiting, aside, run = await rapport.reading.read(look)
+    under_way = rapport.verification.under_way
+    waiting, aside, runs = await rapport.reading.read(look)
     return LogPage(
         desk=frame(rapport, found, "log"),
         size=size,
@@ -190,10 +191,10 @@ async def _log_page(rapport: Rapport, found: Desk, told: str | None) -> LogPage:
         written=await asyncio.to_thread(_written, rapport.settings.log_folder),
         waiting=waiting,
         set_aside=aside,
-        run=run,
-        under_way=rapport.verification.under_way,
+        runs=runs,
+        under_way=under_way,
         reads_by=_reads_by(rapport),
-        told=told,
+        told=told if under_way is not None else None,  # afterwards the outcome stands there
     )
 
 

@@ -34,20 +34,23 @@ from plugin.errors import Invalid, NotFound
 from plugin.exports import Period
 from plugin.exports.sheets import disarm
 from plugin.pages.auditing import (
+    NOTHING_TYPED,
     Listed,
     ReviewItem,
     ReviewPage,
     ReviewsPage,
+    TypedSignOff,
     render_review,
     render_reviews,
 )
-from plugin.routes.auditing import prover_of, titles_of
+from plugin.routes.auditing import prover_of, show_sign_off_again, titles_of
 from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
 
 router = APIRouter(prefix="/desks/{desk}/reviews", dependencies=[Depends(check_origin)])
 
 _QUARTER = 3  # months
+_SHORTEST_COMMENT = 3  # characters
 _TOLD = {
     "drawn": "The sample is drawn. Open each administration, and sign it off there.",
     "signed": "Signed. It is in the audit trail and will be in the transparency log within seconds.",
@@ -117,6 +120,18 @@ async def review(
     again: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
     """Show a review with its sample and what was signed; `again` draws it anew to compare."""
+    return await _show(rapport, found, review, told=_TOLD.get(done), again=again)
+
+
+async def _show(
+    rapport: Rapport,
+    found: Desk,
+    review: str,
+    *,
+    told: str | None = None,
+    again: bool = False,
+    typed: TypedSignOff = NOTHING_TYPED,
+) -> HTMLResponse:
     kept, listed, signed = await _read(rapport, found, review)
     same = None
     if again:
@@ -129,10 +144,8 @@ async def review(
     await _note(rapport, found, Kind.REVIEW_VIEWED, kept)
     items = tuple(ReviewItem(each, listed.get(each), latest(signed, each)) for each in kept.drawn_from.sample)
     whole = tuple(each for each in signed if each.response is None)
-    page = ReviewPage(
-        frame(rapport, found, "reviews"), kept, items, whole, proof.standing, same, _TOLD.get(done)
-    )
-    return HTMLResponse(render_review(page, titles_of(rapport)))
+    page = ReviewPage(frame(rapport, found, "reviews"), kept, items, whole, proof.standing, same, told, typed)
+    return HTMLResponse(render_review(page, titles_of(rapport)), status_code=200 if typed.is_taken else 422)
 
 
 @router.post("/{review}/sign-off")
@@ -144,20 +157,18 @@ async def sign_off(
     response: Annotated[str, Form(max_length=36)] = "",
     verdict: Annotated[str, Form(max_length=16)] = "",
     comment: Annotated[str, Form(max_length=2000)] = "",
-) -> RedirectResponse:
+) -> Response:
     """Sign one administration of the sample, or the review as a whole. What was signed stays; signing again adds to it."""
     check_csrf(rapport, found, csrf)
     kept = await rapport.reading.read(lambda c: read_review(c, found.site, review))
     if response and response not in kept.drawn_from.sample:
         raise NotFound("This administration is not in the review's sample.", "Go back to the review.")
-    try:
-        said = Verdict(verdict)
-    except ValueError:
-        raise Invalid("No verdict was chosen.", "Go back and choose one.") from None
-    if said is not Verdict.IN_ORDER and len(comment.strip()) < 3:
-        raise Invalid(
-            "There is no comment.", "Go back and say in a few words what is in question or not in order."
-        )
+    typed = _check_sign_off(verdict, comment.strip())
+    if not typed.is_taken:
+        if response:
+            return await show_sign_off_again(rapport, found, review, response, typed)
+        return await _show(rapport, found, review, typed=typed)
+    said = Verdict(verdict)
     actor = actor_of(found)
     signed = SignOff(
         new_id(),
@@ -179,6 +190,16 @@ async def sign_off(
     )
     await rapport.ledger.write(lambda c: save_sign_off(c, vault, kept.id, signed), entry)
     return RedirectResponse(f"/desks/{found.id}/reviews/{kept.id}?done=signed", status_code=303)
+
+
+def _check_sign_off(verdict: str, comment: str) -> TypedSignOff:
+    """Say what is missing, beside its field."""
+    if verdict not in tuple(Verdict):
+        return TypedSignOff("", comment, no_verdict="Choose one.")
+    if verdict != Verdict.IN_ORDER and len(comment) < _SHORTEST_COMMENT:
+        missing = "Say in a few words what is in question or not in order."
+        return TypedSignOff(verdict, comment, no_comment=missing)
+    return TypedSignOff(verdict, comment)
 
 
 @router.get("/{review}/export")

@@ -9,7 +9,7 @@ import httpx
 from fastapi import Depends, Request
 
 from plugin.access import sessions
-from plugin.access.desks import Desk, read_desk
+from plugin.access.desks import Desk, read_desk, read_desks
 from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail, end_of_token
@@ -152,6 +152,17 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
 
 
 CurrentDesk = Annotated[Desk, Depends(own_desk)]
+
+
+async def auditors_desks(session: CurrentSession, rapport: CurrentRapport) -> Mapping[str, Desk]:
+    """Give the desks at which this browser is signed in as an auditor, by site: the newest of each."""
+    now = rapport.clock()
+    books = {site: policy.roles for site, policy in rapport.settings.policies.items()}
+    found = await rapport.ledger.read(lambda connection: read_desks(connection, books, session.key, now))
+    return {each.site: each for each in reversed(found) if Role.AUDITOR in each.roles}
+
+
+OwnAuditorsDesks = Annotated[Mapping[str, Desk], Depends(auditors_desks)]
 
 
 def desk_for(*roles: Role) -> Callable[[Desk], Awaitable[Desk]]:

@@ -17,13 +17,14 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.app import PARTS
+from plugin.audit import Actor, Kind
 from plugin.audit.leaves import count_pending
-from plugin.auditing.verifying import LedgerVerification
+from plugin.auditing.verifying import LedgerVerification, beside_ehr, outcome, said_of
 from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
-from plugin.verify import Verifier
-from smart_launch import SmartDirectory, system_token
+from plugin.verify import Finding, Flaw, Progress, Verifier
+from smart_launch import Sites, SmartDirectory, system_token
 from tests.audit.conftest import configure, score_somebody_again
 from tests.audit.test_exports import run
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
@@ -290,8 +291,9 @@ async def test_a_verification_runs_beside_the_serving_and_its_result_is_kept(aud
     begun = await audit.post("/log/verify")
     assert begun.status_code == 303
     await audit.world.rapport.state.rapport.verification.finished()
-    page = await audit.get("/log")
+    page = await audit.get("/log?done=begun")
     assert "Nothing is wrong." in page.text
+    assert "Verification has begun" not in page.text
     ledger = audit.world.rapport.state.rapport.ledger
     await ledger.bookkeep(lambda c: c.execute(t.attempt.update().values(detail="another")))
     await audit.post("/log/verify")
@@ -299,6 +301,51 @@ async def test_a_verification_runs_beside_the_serving_and_its_result_is_kept(aud
     again = await audit.get("/log")
     assert "2 flaws were found." in again.text
     assert "It is not what was logged." in again.text
+
+
+async def test_a_verification_of_the_ledger_alone_leaves_what_was_found_in_the_ehr_standing(
+    audit: Audit,
+) -> None:
+    rapport = audit.world.rapport.state.rapport
+    finding = Finding(
+        Flaw.MISMATCH, f"response {audit.response}, score-total (Observation/1)", "Its value is another one."
+    )
+    for site in ("sandbox", "elsewhere"):
+        told = outcome(Progress(), 1, [said_of(finding)], beside=beside_ehr(site))
+        entry = rapport.trail.entry(Kind.LEDGER_VERIFIED, Actor(display="somebody"), details=told)
+        await rapport.ledger.record(entry)
+    await audit.post("/log/verify")
+    await rapport.verification.finished()
+    page = (await audit.get("/log")).text
+    now, before = page.split("The last one that looked at the EHR too")
+    assert "The EHR was not looked at this time." in now
+    assert "Its value is another one." in before
+
+
+async def test_another_site_is_searched_where_the_browser_is_signed_in_there_too(audit: Audit) -> None:
+    rapport = audit.world.rapport.state.rapport
+    settings = rapport.settings
+    site = replace(
+        settings.sites["sandbox"], id="elsewhere", name="Elsewhere", fhir_base="https://e.invalid/r4"
+    )
+    policies = {**settings.policies, "elsewhere": settings.policies["sandbox"]}
+    audit.world.rapport.state.rapport = replace(
+        rapport,
+        settings=replace(settings, sites=Sites([*settings.sites.values(), site]), policies=policies),
+    )
+    await rapport.ledger.bookkeep(lambda c: c.execute(t.response.update().values(site="elsewhere")))
+    assert (await audit.search(site="elsewhere")).status_code == 403
+
+    def sign_in_there(connection: sa.Connection) -> None:
+        own = connection.execute(sa.select(t.launch).where(t.launch.c.id == audit.base[-36:])).one()
+        connection.execute(t.launch.insert().values({**own._mapping, "id": "there", "site": "elsewhere"}))
+
+    await rapport.ledger.bookkeep(sign_in_there)
+    here = await audit.search(site="sandbox")
+    assert '<option value="elsewhere">Elsewhere</option>' in here.text
+    assert audit.response not in here.text
+    there = await audit.search(site="elsewhere")
+    assert f"/desks/there/audit/responses/{audit.response}" in there.text
 
 
 async def test_flaws_of_another_site_are_counted_and_not_shown(audit: Audit) -> None:
@@ -332,12 +379,13 @@ async def test_one_verification_at_a_time(audit: Audit) -> None:
     verification.open_verifier = held
     first = await audit.post("/log/verify")
     second = await audit.post("/log/verify")
-    under_way = await audit.get("/log")
+    under_way = await audit.get("/log?done=begun")
     go_on.set()
     await verification.finished()
     assert first.headers["location"].endswith("done=begun")
     assert second.headers["location"].endswith("done=under-way")
     assert "Under way" in under_way.text
+    assert "Verification has begun" in under_way.text
     assert (await kinds(audit.world)).count("ledger-verified") == 2  # begun, ended
 
 
@@ -404,8 +452,24 @@ async def test_a_question_needs_a_comment_and_a_stranger_s_administration_cannot
     audit: Audit,
 ) -> None:
     review = await drawn(audit)
-    bare = await audit.post(f"/reviews/{review}/sign-off", response=audit.response, verdict="question")
-    assert bare.status_code == 422
+    for response, heading in (
+        (audit.response, "Sign off this administration"),
+        ("", "The review as a whole"),
+    ):
+        bare = await audit.post(
+            f"/reviews/{review}/sign-off", response=response, verdict="question", comment="x"
+        )
+        assert bare.status_code == 422
+        assert heading in bare.text
+        assert re.search(r'value="question" checked>', bare.text)
+        assert re.search(r"<textarea[^>]*>x</textarea><p class=\"error\"[^>]*>Say in a few words", bare.text)
+    chosen = await audit.post(f"/reviews/{review}/sign-off", response=audit.response, comment="seen")
+    assert (chosen.status_code, "Choose one." in chosen.text, ">seen</textarea>" in chosen.text) == (
+        422,
+        True,
+        True,
+    )
+    assert "review-signed" not in await kinds(audit.world)
     strange = await audit.post(f"/reviews/{review}/sign-off", response="x", verdict="in-order")
     assert strange.status_code == 404
 
