@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from joserfc import jwt
 
-from plugin.app import utc_now
+from plugin.audit.trail import utc_now
 from sandbox_ehr.database import Database
 from sandbox_ehr.oauth.records import Records
 from tests.product.crashing import (

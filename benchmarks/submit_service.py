@@ -9,8 +9,9 @@ import httpx
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from plugin.app import open_stock, utc_now, wire
+from plugin.app import open_stock, wire
 from plugin.audit import Actor
+from plugin.audit.trail import utc_now
 from plugin.flow import Arrival, submit
 from plugin.logs import configure_logs
 from plugin.settings import read_settings

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from plugin import __version__, request_id
 from plugin.audit import Trail
 from plugin.audit.log import TransparencyLog
-from plugin.audit.trail import Clock
+from plugin.audit.trail import Clock, utc_now
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.collecting import Collector, book
@@ -81,11 +80,6 @@ _EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 def open_client() -> httpx.AsyncClient:
     """Make the client that reaches the EHRs."""
     return httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
-
-
-def utc_now() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)
 
 
 PARTS = (
@@ -265,7 +259,9 @@ def wire(
         schedules=Schedules(settings, sender, ledger, clock),
         clock=clock,
         reading=reading,
-        verification=LedgerVerification(reading, ledger, trail, lambda: _verifier(settings, stock, vault)),
+        verification=LedgerVerification(
+            reading, ledger, trail, lambda: _verifier(settings, stock, vault, clock)
+        ),
         left_out=stock.left_out,
         metrics=metrics,
         cds={
@@ -293,6 +289,6 @@ def _open_for_reading(settings: Settings, vault: Vault, ledger: Ledger) -> Readi
         raise
 
 
-def _verifier(settings: Settings, stock: Stock, vault: Vault) -> Verifier:
+def _verifier(settings: Settings, stock: Stock, vault: Vault, clock: Clock) -> Verifier:
     key = LogSigner(settings.log_name, settings.log_key).verifier
-    return Verifier(stock.catalogue, stock.keys, vault, Tiles(settings.log_folder), key)
+    return Verifier(stock.catalogue, stock.keys, vault, Tiles(settings.log_folder), key, clock=clock)

@@ -46,6 +46,28 @@ LATER: Mapping[str, frozenset[str]] = {
 }
 
 
+# When a row of each was written; none of them is written into the past.
+_MOMENTS: Mapping[str, str] = {
+    "audit": "recorded",
+    "response": "received",
+    "attempt": "finished",
+    "norm": "decided",
+    "note": "written",
+    "review": "drawn",
+    "sign_off": "signed",
+    "revision": "made",
+    "rescoring": "computed",
+    "configuration": "recorded",
+    "erasure": "decided",
+}
+
+
+def moment_of(kind: str, row: Mapping[str, object]) -> datetime | None:
+    """Tell when a row was written; None for a kind that is not logged."""
+    found = row.get(_MOMENTS.get(kind, ""))
+    return found if isinstance(found, datetime) else None
+
+
 def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     """Write a row in the one form that is hashed: its columns by name, sealed values opened. SealBroken if one was altered."""
     table, key, sealed = LOGGED[kind]

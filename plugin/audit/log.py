@@ -28,6 +28,7 @@ logger = structlog.get_logger()
 
 _PAUSE = timedelta(seconds=2)
 _MOST_ENTRIES = 4096
+_GRACE = 5.0  # seconds
 _FALLEN_BEHIND = 300.0  # seconds without a success
 
 
@@ -59,7 +60,7 @@ class TransparencyLog:
                 if not retried:
                     await self._ledger.bookkeep(retry_set_aside)
                     retried = True
-                await self.advance()
+                await self._advance_whole()
                 self._last_success = time.monotonic()
             except (LogBroken, CheckpointInvalid, ProofInvalid, TileDamaged, SealBroken, OSError) as error:
                 logger.error("transparency-log", problem=str(error))  # noqa: TRY400 -- told in one line
@@ -68,6 +69,16 @@ class TransparencyLog:
                 logger.error("transparency-log", problem=type(error).__name__)  # noqa: TRY400 -- a message may hold data
                 pause = timedelta(minutes=1)
             await asyncio.sleep(pause.total_seconds())
+
+    async def _advance_whole(self) -> None:
+        """Advance; cancelled meanwhile, sign what has its place before ending, if that is quick."""
+        advancing = asyncio.ensure_future(self.advance())
+        try:
+            await asyncio.shield(advancing)
+        except asyncio.CancelledError:
+            await asyncio.wait({advancing}, timeout=_GRACE)
+            advancing.cancel()
+            raise
 
     async def advance(self) -> Checkpoint:
         """Log every row that waits, write the tiles, sign a checkpoint; LogBroken rather than fork."""

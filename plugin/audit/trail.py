@@ -7,7 +7,7 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -20,6 +20,11 @@ Clock = Callable[[], datetime]
 JsonObject = dict[str, object]
 
 _MOST_OF_A_TOKEN = 32
+
+
+def utc_now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from plugin.app import open_client, open_stock, utc_now, wire
+from plugin.app import open_client, open_stock, wire
 from plugin.audit import Actor, Kind
+from plugin.audit.trail import utc_now
 from plugin.collecting import Look, book
 from plugin.collecting.book import Found
 from plugin.errors import Conflict, Invalid

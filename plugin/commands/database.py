@@ -79,7 +79,7 @@ def backup(
     config: ConfigOption = Path("rapport.toml"),
 ) -> None:
     """Back up an SQLite database and its transparency log, while Rapport runs. Keys are not in it: keep them elsewhere."""
-    from plugin.app import utc_now
+    from plugin.audit.trail import utc_now
     from plugin.backup import make_backup
     from plugin.settings import read_settings
 

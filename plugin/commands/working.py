@@ -5,7 +5,8 @@ import signal
 
 import structlog
 
-from plugin.app import open_client, open_stock, stop_collecting, utc_now, wire
+from plugin.app import open_client, open_stock, stop_collecting, wire
+from plugin.audit.trail import utc_now
 from plugin.errors import SettingsInvalid
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.settings import Settings

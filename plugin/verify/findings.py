@@ -24,6 +24,7 @@ class Flaw(StrEnum):
     STATE = "state"
     TRAIL = "trail"
     LOG = "log"
+    SCHEMA = "schema"
     MISSING = "missing"
     STALE = "stale"
     WRONG_SUBJECT = "wrong-subject"
@@ -49,6 +50,7 @@ MEANING = {
     Flaw.STATE: "A delivery does not follow from its attempts and the trail.",
     Flaw.TRAIL: "An audit entry is not what it was, or one is wanting.",
     Flaw.LOG: "Rows, tiles and signed checkpoint of the transparency log do not fit.",
+    Flaw.SCHEMA: "The database has another schema than this software made, or something in it that Rapport did not make.",
     Flaw.MISSING: "What was delivered does not stand in the EHR.",
     Flaw.STALE: "The answers are newer, or others, than what was scored.",
     Flaw.WRONG_SUBJECT: "It stands in the record of somebody else.",

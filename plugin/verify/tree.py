@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.audit.leaves import LOGGED, log_entry, row_content
+from plugin.audit.leaves import LOGGED, log_entry, moment_of, row_content
+from plugin.audit.trail import Clock, utc_now
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.transparency import (
@@ -26,6 +28,7 @@ from plugin.transparency import (
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.reading import CHUNK, Row, pieces, rows
 
+UNSIGNED = timedelta(minutes=10)  # a serving Rapport signs every two seconds
 _Found = Mapping[tuple[str, str], Mapping[str, object]]
 
 
@@ -37,6 +40,7 @@ class Tree:
     tiles: Tiles
     verifier_key: str
     older: bytes | None = None
+    clock: Clock = utc_now
 
     def signed(self) -> Checkpoint | Finding:
         """Read the checkpoint. Before the database: what is logged meanwhile is then newer, and not missing."""
@@ -54,7 +58,8 @@ class Tree:
         """Hold every row against its leaf, and all leaves against the signed root."""
         frontier, seen_root = Frontier(), Frontier().root() if signed.size == 0 else b""
         accounted = _accounted(connection)
-        expected = 0
+        expected = late = 0
+        since = self.clock() - UNSIGNED
         published = self._published(signed)
         for piece in pieces(connection, sa.select(t.log_leaf).order_by(t.log_leaf.c.place)):
             found = _rows_of(connection, piece)
@@ -64,6 +69,9 @@ class Tree:
                     yield Finding(Flaw.LOG, f"leaf {expected}", gone)
                 expected = leaf.place + 1
                 yield from self._leaf(leaf, found, accounted)
+                late += leaf.place >= signed.size and _is_older(
+                    found.get((leaf.kind, leaf.row)), leaf.kind, since
+                )
                 if leaf.place < signed.size:
                     frontier.append(leaf_hash(leaf.entry))
                     if leaf.entry != next(published, None):
@@ -74,14 +82,7 @@ class Tree:
             progress.leaves += len(piece)
             progress.erased += sum(leaf.salt is None for leaf in piece)
             progress.told()
-        if frontier.size < signed.size:
-            what = (
-                f"The log is signed for {signed.size} entries and the ledger has {frontier.size}: "
-                "it was restored from an older state, or rows are gone."
-            )
-            yield Finding(Flaw.LOG, "ledger", what)
-        elif seen_root != signed.root:
-            yield Finding(Flaw.LOG, "checkpoint", "The ledger's leaves do not give the signed root.")
+        yield from _at_the_end(signed, frontier.size, seen_root, late)
 
     def _published(self, signed: Checkpoint) -> Iterator[bytes]:
         try:
@@ -186,6 +187,30 @@ def _rows_of(connection: Connection, leaves: Sequence[Row]) -> _Found:
             values = dict(row._mapping)
             found[kind, str(values[key])] = values
     return found
+
+
+def _at_the_end(signed: Checkpoint, size: int, root: bytes, late: int) -> Iterator[Finding]:
+    """Hold all leaves against what is signed: how many, their root, and that nothing old is beyond it."""
+    if size < signed.size:
+        what = (
+            f"The log is signed for {signed.size} entries and the ledger has {size}: "
+            "it was restored from an older state, or rows are gone."
+        )
+        yield Finding(Flaw.LOG, "ledger", what)
+    elif root != signed.root:
+        yield Finding(Flaw.LOG, "checkpoint", "The ledger's leaves do not give the signed root.")
+    if late:
+        minutes = UNSIGNED.total_seconds() / 60
+        what = (
+            f"It is signed for {signed.size} entries, and {late} later ones are older than {minutes:.0f} minutes: "
+            "an older checkpoint was put back, or the log stands still (start Rapport: it signs within seconds)."
+        )
+        yield Finding(Flaw.LOG, "checkpoint", what)
+
+
+def _is_older(row: Mapping[str, object] | None, kind: str, since: datetime) -> bool:
+    when = None if row is None else moment_of(kind, row)
+    return when is not None and when < since
 
 
 def _accounted(connection: Connection) -> frozenset[int]:

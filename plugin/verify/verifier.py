@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit.anchors import Anchors
+from plugin.audit.trail import Clock, utc_now
 from plugin.delivery.keep import Record, open_record, read_kept
 from plugin.delivery.rescored import open_again
 from plugin.delivery.revising import open_revision, read_version
@@ -22,6 +23,7 @@ from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import check_follows, recompute, recompute_again
+from plugin.verify.schema import check_schema
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
 from questionnaires import Catalogue, Instrument
@@ -40,17 +42,19 @@ class Verifier:
     anchors: Anchors | None = None
     trusted: Trusted = field(default_factory=Trusted)
     vouched: Vouched = field(default_factory=Vouched)
+    clock: Clock = utc_now
 
     def verify(self, connection: Connection, progress: Progress) -> Iterator[Finding]:
         """Give every flaw as it is found; `progress` counts along.
 
         The connection must not have been read from: what is logged from now on is not looked at.
         """
-        tree = Tree(self.vault, self.tiles, self.verifier_key, self.older)
+        tree = Tree(self.vault, self.tiles, self.verifier_key, self.older, self.clock)
         signed = tree.signed()
         size = 0 if isinstance(signed, Finding) else signed.size
         progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
         progress.told()
+        yield from check_schema(connection)
         yield from self._responses(connection, progress)
         yield from self._revisions(connection)
         yield from self._rescorings(connection)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.log import TransparencyLog
+from plugin.audit.trail import Clock, utc_now
 from plugin.delivery.keep import read_kept
 from plugin.delivery.notes import Note, keep_note
 from plugin.delivery.rescored import Why, keep_again, score_again
@@ -66,7 +67,7 @@ class Kept:
         engine.dispose()
         return changed
 
-    def verify(self, older: bytes | None = None) -> list[Finding]:
+    def verify(self, older: bytes | None = None, clock: Clock = utc_now) -> list[Finding]:
         settings = rapport_settings(self.folder)
         verifier = Verifier(
             *stock(),
@@ -74,6 +75,7 @@ class Kept:
             Tiles(settings.log_folder),
             LogSigner(settings.log_name, settings.log_key).verifier,
             older,
+            clock=clock,
         )
         engine = open_database(settings.database)
         with engine.connect() as connection:

@@ -21,9 +21,24 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE attempt SET detail = 'x'"))
         connection.execute(sa.text("UPDATE delivery SET locations = 'Observation/1'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(sa.text("CREATE VIEW response_too AS SELECT * FROM response"))
+        connection.execute(sa.text("CREATE RULE keeping AS ON DELETE TO audit DO INSTEAD NOTHING"))
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+                "CREATE TRIGGER hiding BEFORE INSERT ON attempt FOR EACH ROW EXECUTE FUNCTION hide()"
+            )
+        )
     engine.dispose()
     found = verify(original, postgres_url)
-    assert {each.flaw for each in found} == {Flaw.ALTERED, Flaw.STATE}
+    assert {each.flaw for each in found} == {Flaw.ALTERED, Flaw.STATE, Flaw.SCHEMA}
+    assert [each.where for each in found if each.flaw is Flaw.SCHEMA] == [
+        "alembic_version",
+        "rule keeping on audit",
+        "trigger hiding on attempt",
+        "view response_too",
+    ]
 
 
 def move(folder: Path, url: str) -> None:

@@ -90,6 +90,7 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
         "sign_off": lambda: {f"sign_off {row['id']}"},
         "erasure": lambda: {f"erasure {row['id']}"},
         "configuration": lambda: {f"configuration {row['id']}"},
+        "alembic_version": lambda: {"alembic_version"},
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()
@@ -176,6 +177,24 @@ ROWS = {
     ),
     "the database is restored from yesterday": "DELETE FROM log_leaf WHERE place > 5",
 }
+
+
+SCHEMA = {
+    "a trigger is added": (
+        "CREATE TRIGGER hiding AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE id = NEW.id; END",
+        "trigger hiding on audit",
+    ),
+    "a view is added": ("CREATE VIEW response_too AS SELECT * FROM response", "view response_too"),
+    "the step of the schema is removed": ("DELETE FROM alembic_version", "alembic_version"),
+}
+
+
+def test_what_was_added_to_the_database_or_says_another_schema_is_found(kept: Kept) -> None:
+    assert [row[0] for row in table_of("The database itself")] == list(SCHEMA)
+    for statement, _ in SCHEMA.values():
+        kept.run(statement)
+    found = [(each.flaw, each.where) for each in kept.verify()]
+    assert sorted(found) == sorted((Flaw.SCHEMA, where) for _, where in SCHEMA.values())
 
 
 @pytest.mark.parametrize(("what", "named"), table_of("Rows"))
@@ -278,6 +297,18 @@ def test_a_database_of_yesterday_beside_todays_log_is_found(kept: Kept) -> None:
     found = kept.verify()
     assert {each.flaw for each in found} == {Flaw.LOG}
     assert any("restored from an older state" in each.what for each in found)
+
+
+def test_a_checkpoint_of_yesterday_beside_todays_ledger_and_files_is_found(kept: Kept) -> None:
+    shutil.copy(kept.folder / "yesterday" / "log" / "checkpoint", kept.tiles / "checkpoint")
+    (found,) = kept.verify()
+    assert (found.flaw, found.where) == (Flaw.LOG, "checkpoint")
+    assert "an older checkpoint was put back" in found.what
+
+
+def test_what_was_logged_a_moment_ago_need_not_be_signed_yet(kept: Kept) -> None:
+    shutil.copy(kept.folder / "yesterday" / "log" / "checkpoint", kept.tiles / "checkpoint")
+    assert kept.verify(clock=lambda: datetime(2026, 3, 2, 9, 5, tzinfo=UTC)) == []
 
 
 def test_a_whole_installation_of_yesterday_is_found_by_a_checkpoint_kept_outside(kept: Kept) -> None:

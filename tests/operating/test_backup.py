@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.app import utc_now
+from plugin.audit.trail import utc_now
 from plugin.backup import make_backup, read_manifest, restore_backup
 from plugin.errors import SettingsInvalid
 from plugin.ledger import schema

@@ -113,6 +113,10 @@ async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
         if await summary.is_visible():
             await summary.click()
     yield "chain, everything turned"
+    await page.get_by_label("in question").check()
+    await page.get_by_role("button", name="Sign off", exact=True).click()
+    await expect(page.get_by_label("Comment")).to_be_focused()
+    yield "sign-off without its comment"
     await page.goto(f"{audit.chain}#observation")
     await page.get_by_role("button", name="Compare with the EHR now").click()
     await expect(page.get_by_text("1 difference")).to_be_visible()

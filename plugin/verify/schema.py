@@ -1,0 +1,41 @@
+"""Whether the database holds what Rapport put there and nothing that acts or hides: triggers, views, rules, policies."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.ledger import tables as t
+from plugin.ledger.schema import HEAD
+from plugin.verify.findings import Finding, Flaw
+
+# Rapport makes none of these. The rules of views are theirs; constraints have triggers of PostgreSQL's own.
+_STRANGERS = {
+    "sqlite": "SELECT type, name, tbl_name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY type, name",
+    "postgresql": """
+        SELECT 'trigger', tgname::text, tgrelid::regclass::text FROM pg_trigger
+            JOIN pg_class ON pg_class.oid = tgrelid
+            WHERE NOT tgisinternal AND relnamespace::regnamespace::name = ANY (current_schemas(false))
+        UNION ALL SELECT 'view', viewname::text, viewname::text FROM pg_views
+            WHERE schemaname = ANY (current_schemas(false))
+        UNION ALL SELECT 'materialized view', matviewname::text, matviewname::text FROM pg_matviews
+            WHERE schemaname = ANY (current_schemas(false))
+        UNION ALL SELECT 'rule', rulename::text, tablename::text FROM pg_rules
+            WHERE schemaname = ANY (current_schemas(false))
+        UNION ALL SELECT 'policy', policyname::text, tablename::text FROM pg_policies
+            WHERE schemaname = ANY (current_schemas(false))
+        ORDER BY 1, 2
+    """,
+}
+
+
+def check_schema(connection: Connection) -> Iterator[Finding]:
+    """Give a schema's step that is not this software's, and whatever was added that acts when rows are read or written."""
+    steps = connection.execute(sa.select(t.alembic_version.c.version_num)).scalars().all()
+    if list(steps) != [HEAD]:
+        said = ", ".join(map(str, steps)) or "none"
+        what = f"The database says that its schema is {said}; this software made it {HEAD}."
+        yield Finding(Flaw.SCHEMA, "alembic_version", what)
+    for kind, name, table in connection.exec_driver_sql(_STRANGERS[connection.dialect.name]):
+        on = "" if name == table else f" on {table}"
+        yield Finding(Flaw.SCHEMA, f"{kind} {name}{on}", "Rapport did not make it.")
