@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -110,7 +111,7 @@ salt = "research.salt"
 smallest_cell = 5
 """
 _BACKEND = (
-    *("system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.c"),
+    *("system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.crs"),
     *(
         f"system/{kind}.rs"
         for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")
@@ -143,6 +144,7 @@ scopes = [
   "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Patient.rs", "user/Practitioner.rs", "messaging/ui",
 ]
 show_medication = true
+auditors_see_answers = true
 backend_scopes = {json.dumps(_BACKEND)}
 {_WRITING.get(personality, "")}{_INTERPRETATION}{_ROLES}{_RESEARCH}
 [site.cds]
@@ -185,6 +187,7 @@ def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
         for address, server in ((f"{ehr}/r4/metadata", servers[0]), (f"{rapport}/health", servers[1])):
             _wait_for(address, server)
         _out.print(_welcome(ehr, rapport, folder))
+        _out.print(_for_auditors(folder), soft_wrap=True, highlight=False, markup=False)
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
         raise SettingsInvalid("One of the two servers has stopped.", "Its last lines above say why.")
@@ -214,16 +217,21 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
     (folder / "rapport.toml").write_text(
         configuration(port, personality).replace("{folder}", str(folder)), encoding="utf-8"
     )
+    own = {
+        "RAPPORT_SECRET_KEY": json.loads(secret.read_text(encoding="utf-8")),
+        "RAPPORT_SIGNING_KEYS": str(keys),
+    }
+    environment = folder / "rapport.env"
+    environment.touch(mode=0o600)
+    named = {**own, "RAPPORT_CONFIG": str(folder / "rapport.toml")}
+    lines = (f"{name}={shlex.quote(value)}\n" for name, value in named.items())
+    environment.write_text("".join(lines), encoding="utf-8")
     database = folder / "rapport.sqlite3"
     if database.exists():  # of an earlier version, perhaps
         engine = open_database(f"sqlite:///{database}")
         upgrade(engine)
         engine.dispose()
-    return {
-        **os.environ,
-        "RAPPORT_SECRET_KEY": json.loads(secret.read_text(encoding="utf-8")),
-        "RAPPORT_SIGNING_KEYS": str(keys),
-    }
+    return {**os.environ, **own}
 
 
 def _wait_for(address: str, server: "subprocess.Popen[bytes]") -> None:
@@ -254,4 +262,14 @@ def _welcome(ehr: str, rapport: str, folder: Path) -> Panel:
         f"Synthetic people only. Rapport: {rapport}   kept in: {folder}\n"
         "Ctrl-C stops both; `rapport demo --fresh` begins anew.",
         title="Rapport demonstration",
+    )
+
+
+def _for_auditors(folder: Path) -> str:
+    """Write the line that verifies the demonstration's ledger from another terminal."""
+    command = "rapport" if shutil.which("rapport") else f"{shlex.quote(sys.executable)} -m plugin"
+    secrets_file = shlex.quote(str(folder / "rapport.env"))
+    return (
+        "As an auditor (Practitioner/205 on the pages), in another terminal; likewise audit trace and audit export:\n"
+        f"(set -a; . {secrets_file}; {command} audit verify --ehr {SITE_ID})"
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -325,3 +326,13 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
     context.close()
     expect(frame.locator("[data-response]")).to_have_count(1)
     expect(frame.locator("[data-response]")).to_contain_text("In the record")
+
+
+def test_the_printed_line_verifies_the_ledger_and_the_record(demonstration: Demonstration) -> None:
+    printed = demonstration.output.read_text(encoding="utf-8").splitlines()
+    (line,) = (each for each in printed if each.startswith("(set -a;"))
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, env=bare)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "compared with the EHR of sandbox" in done.stdout
+    assert "Not looked at" not in done.stdout
