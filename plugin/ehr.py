@@ -298,17 +298,16 @@ class Ehr:
         params: Mapping[str, str | Sequence[str]],
         *,
         limit: int = 1000,
+        size: int = _PAGE_SIZE,
         method: Literal["GET", "POST"] = "GET",
     ) -> tuple[JsonObject, ...]:
-        """Search; gives at most `limit` resources in the EHR's order, following its pages.
+        """Search; gives at most `limit` resources in the EHR's order, following its pages of `size`, or of what it gives.
 
         POST keeps the parameters out of addresses and so out of other people's logs, where the EHR offers it.
         BadAnswer rather than a part of the result if a page is elsewhere, repeats, or there is no end to them.
         """
         found: list[JsonObject] = []
-        async with aclosing(
-            self.pages(resource_type, params, size=min(limit, _PAGE_SIZE), method=method)
-        ) as pages:
+        async with aclosing(self.pages(resource_type, params, size=min(limit, size), method=method)) as pages:
             async for page in pages:
                 found += page
                 if len(found) >= limit:

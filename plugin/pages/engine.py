@@ -10,7 +10,7 @@ from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from plugin.pages.delivery import delivery_label
-from plugin.pages.trend import caregiver_on, kinds_on, on_day, sessions
+from plugin.pages.trend_table import table_rows
 from plugin.pages.words import N_, direction, interface_language, translations
 
 ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
@@ -52,10 +52,9 @@ def _environment(language: str) -> Environment:
     )  # what others word: taken as it is, without places to fill
     environment.filters["day"] = lambda moment: _day(moment, language)
     environment.filters["day_of_year"] = lambda day: _day_of_year(day, language)
-    environment.filters["sessions"] = sessions
-    environment.filters["on_day"] = on_day
-    environment.filters["kinds_on"] = kinds_on
-    environment.filters["caregiver_on"] = caregiver_on
+    environment.filters["rows"] = lambda panel, words: table_rows(
+        panel, words, lambda day: _day(day, language), number
+    )
     environment.filters["moment"] = lambda moment: _moment(moment, language)
     environment.filters["number"] = number
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))

@@ -3,6 +3,7 @@
 Raters differ by mark and dash, so the plot reads in greyscale; x is time, y the native scale with its full range.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -19,7 +20,7 @@ from plugin.pages.strips import (
     course_bars,
     shorten,
 )
-from plugin.pages.trend import Event, Panel, TrendSeries, kinds_on, sessions
+from plugin.pages.trend import Event, Panel, TrendSeries
 from plugin.trends.medication import Course
 
 _MARK = 5.0  # half the height of a mark, px
@@ -53,7 +54,6 @@ class Mark:
     """One session of one rater; hollow where the score was not computed."""
 
     path: str
-    words: str
     hollow: bool
 
 
@@ -88,6 +88,16 @@ class Line:
     marks: tuple[Mark, ...]
     events: tuple[EventMark, ...] = ()
     band: Band | None = None
+
+    @property
+    def solid(self) -> str:
+        """All marks of computed scores as one path: a long history has hundreds."""
+        return "".join([each.path for each in self.marks if not each.hollow])
+
+    @property
+    def hollow(self) -> str:
+        """All marks of scores that were not computed as one path."""
+        return "".join([each.path for each in self.marks if each.hollow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +161,7 @@ class _Placing:
 
 def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     """Lay a panel out in a frame; sessions' kinds and medicines make it higher."""
-    days = sessions(panel)
+    days = panel.days
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
     strip_y = axis_y + _STRIP / 2 + 2 if gaps else None
@@ -164,7 +174,7 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     span = Span(placing.x, frame.left, frame.width - frame.right)
     kinds_y = axis_y + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
     caregivers = caregiver_marks(panel, span, kinds_y)
-    known = bool(caregivers) or any(kinds_on(panel, day) for day in days)
+    known = bool(caregivers) or any(panel.kinds.values())
     below = frame.height + (CONTACTS if known else 0)
     return Plot(
         frame=frame,
@@ -190,11 +200,11 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
     events: list[EventMark] = []
     pen_down = False
     x = y = 0.0
+    places = {day: placing.x(day) + shift for day in series.by_day}
     for point in series.points:
-        x = placing.x(point.when.date()) + shift
+        x = places[point.when.date()]
         y = strip_y if point.value is None else placing.y(point.value)
-        said = "not computed" if point.value is None else number(point.value)
-        marks.append(Mark(_shape(shape, x, y), said, hollow=point.value is None))
+        marks.append(Mark(_shape(shape, x, y), hollow=point.value is None))
         if point.event is not None:
             events.append(EventMark(_arrow(point.event, x, y), point.event))
         if point.value is not None:
@@ -272,17 +282,21 @@ def _days(days: tuple[date, ...], placing: _Placing) -> tuple[date, ...]:
 
 
 def _shape(shape: str, x: float, y: float) -> str:
-    r = _MARK
-    match shape:
-        case "circle":
-            return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
-        case "square":
-            return f"M{x - r + 0.5:.1f} {y - r + 0.5:.1f}h{2 * r - 1}v{2 * r - 1}h{1 - 2 * r}z"
-        case "triangle":
-            return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {2 * r + 1}h{-2 * r - 2}z"
-        case "inverted":
-            return f"M{x:.1f} {y + r + 1:.1f}l{r + 1} {-2 * r - 1}h{-2 * r - 2}z"
-        case "wide":
-            return f"M{x - r - 1:.1f} {y - r / 2:.1f}h{2 * r + 2}v{r}h{-2 * r - 2}z"
-        case _:
-            return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z"
+    dx, dy, rest = _OUTLINES[shape]
+    return f"M{x + dx:.1f} {y + dy:.1f}{rest}"
+
+
+def _outlines(r: float) -> Mapping[str, tuple[float, float, str]]:
+    """Give where the pen is put down from the middle of each mark, and how it goes on; the rest are diamonds."""
+    diamond = (0, -r - 1, f"l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z")
+    return {
+        **dict.fromkeys(_SHAPES, diamond),
+        "circle": (-r, 0, f"a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"),
+        "square": (0.5 - r, 0.5 - r, f"h{2 * r - 1}v{2 * r - 1}h{1 - 2 * r}z"),
+        "triangle": (0, -r - 1, f"l{r + 1} {2 * r + 1}h{-2 * r - 2}z"),
+        "inverted": (0, r + 1, f"l{r + 1} {-2 * r - 1}h{-2 * r - 2}z"),
+        "wide": (-r - 1, -r / 2, f"h{2 * r + 2}v{r}h{-2 * r - 2}z"),
+    }
+
+
+_OUTLINES = _outlines(_MARK)

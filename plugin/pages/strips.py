@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from plugin.pages.trend import Panel, caregiver_on, kinds_on, sessions
+from plugin.pages.trend import Panel
 from plugin.trends.medication import Course
 
 CONTACTS = 18.0  # px of the strip of sessions
@@ -48,8 +48,7 @@ def contact_marks(panel: Panel, span: Span, y: float) -> tuple[ContactMark, ...]
     """Mark every session whose kind the record tells; what would cover the mark before it is left out."""
     marks: list[ContactMark] = []
     last: dict[bool, float] = {}
-    for day in sessions(panel):
-        kinds = kinds_on(panel, day)
+    for day, kinds in panel.kinds.items():
         for place, virtual in enumerate(kinds):
             x = span.x(day) + (place - (len(kinds) - 1) / 2) * 2 * _CLEAR
             if x - last.get(virtual, -_CLEAR) >= _CLEAR:
@@ -60,7 +59,7 @@ def contact_marks(panel: Panel, span: Span, y: float) -> tuple[ContactMark, ...]
 
 def caregiver_marks(panel: Panel, span: Span, y: float) -> tuple[tuple[float, float], ...]:
     """Place a ring around the mark of every session in which a caregiver took part."""
-    return tuple((span.x(day), y) for day in sessions(panel) if caregiver_on(panel, day))
+    return tuple((span.x(day), y) for day in sorted(panel.carers))
 
 
 def contact_path(x: float, y: float, *, virtual: bool) -> str:

@@ -113,6 +113,25 @@ class Panel:
     high: float
     series: tuple[TrendSeries, ...]
     is_common: bool = False  # series of different ranges, each on 0 to 100 of its own
+    days: tuple[date, ...] = field(
+        init=False, repr=False, compare=False
+    )  # on which somebody answered, oldest first
+    kinds: Mapping[date, tuple[bool, ...]] = field(init=False, repr=False, compare=False)
+    carers: frozenset[date] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the points once: two drawings, their words and a table ask for each day."""
+        days = sorted({day for series in self.series for day in series.by_day})
+        kinds: dict[date, set[bool]] = {day: set() for day in days}
+        carers = set()
+        for series in self.series:
+            for day, points in series.by_day.items():
+                kinds[day].update(each.virtual for each in points if each.virtual is not None)
+                if any(each.caregiver for each in points):
+                    carers.add(day)
+        object.__setattr__(self, "days", tuple(days))
+        object.__setattr__(self, "kinds", {day: tuple(sorted(found)) for day, found in kinds.items()})
+        object.__setattr__(self, "carers", frozenset(carers))
 
     @property
     def has_events(self) -> bool:
@@ -122,13 +141,13 @@ class Panel:
     @property
     def video(self) -> tuple[int, int]:
         """How many of its days had a session by video, and of how many days the record tells."""
-        known = [kinds for day in sessions(self) if (kinds := kinds_on(self, day))]
+        known = [kinds for kinds in self.kinds.values() if kinds]
         return sum(True in kinds for kinds in known), len(known)
 
     @property
     def with_caregiver(self) -> int:
         """On how many of its days a caregiver took part."""
-        return sum(caregiver_on(self, day) for day in sessions(self))
+        return len(self.carers)
 
     @property
     def banded(self) -> tuple[tuple[int, TrendSeries], ...]:
@@ -190,30 +209,14 @@ def latest(scales: tuple[Scale, ...], today: date) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def sessions(panel: Panel) -> tuple[date, ...]:
-    """Every day on which somebody answered, oldest first."""
-    return tuple(sorted({point.when.date() for series in panel.series for point in series.points}))
-
-
 def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
     """What one respondent's form gave on a day: mostly one score, or none."""
     return series.by_day.get(day, ())
 
 
-def kinds_on(panel: Panel, day: date) -> tuple[bool, ...]:
-    """How the sessions of a day were held: in person (False), by video (True), both, or not known (nothing)."""
-    found = {point.virtual for series in panel.series for point in on_day(series, day)}
-    return tuple(sorted(each for each in found if each is not None))
-
-
-def caregiver_on(panel: Panel, day: date) -> bool:
-    """Whether the record tells that a caregiver took part in a session of a day."""
-    return any(point.caregiver for series in panel.series for point in on_day(series, day))
-
-
 def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Course, ...]:
     """The medicines of the time that a plot covers."""
-    days = sessions(panel)
+    days = panel.days
     return tuple(
         each
         for each in courses or ()

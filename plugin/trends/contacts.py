@@ -1,7 +1,7 @@
 """Reads a patient's contacts out of the record's Encounters: a session's number, whether by video, who was there. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import msgspec
@@ -33,10 +33,23 @@ class Contacts:
     """All sessions that the record tells of, oldest first."""
 
     held: tuple[Contact, ...] = ()
+    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _by_day: Mapping[date, tuple[Contact, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the sessions once: every score of a history asks for its own."""
+        places: dict[str, int] = {}
+        days: dict[date, tuple[Contact, ...]] = {}
+        for place, each in enumerate(self.held, 1):
+            places.setdefault(each.reference, place)
+            if each.day is not None:
+                days[each.day] = (*days.get(each.day, ()), each)
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_by_day", days)
 
     def number_of(self, reference: str) -> int | None:
         """Tell which session this is, counted from 1; None if it is none of them."""
-        return next((place for place, each in enumerate(self.held, 1) if each.reference == reference), None)
+        return self._places.get(reference)
 
     def was_virtual(self, reference: str | None, day: date) -> bool | None:
         """Tell whether a form belongs to a session by video; None where the record does not say.
@@ -53,8 +66,8 @@ class Contacts:
 
     def of(self, reference: str | None, day: date) -> tuple[Contact, ...]:
         """Give the session that a form names; without one that is known, those of its day."""
-        named = tuple(each for each in self.held if each.reference == reference)
-        return named or tuple(each for each in self.held if each.day == day)
+        place = self._places.get(reference or "")
+        return (self.held[place - 1],) if place else self._by_day.get(day, ())
 
 
 class _Coding(msgspec.Struct):

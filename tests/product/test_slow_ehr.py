@@ -157,3 +157,11 @@ async def test_a_long_history_follows_and_nothing_is_read_out_of_a_part_of_it(tm
         whole = await world.browser.get(f"{page.url}?wait=true")
         assert "earlier ones follow" not in whole.text
         assert "data-finding" in whole.text
+
+
+async def test_a_history_is_asked_for_in_large_pages(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        await world.launch("amara")
+        asked = [str(each.url) for each in world.hosts.seen if "category=survey" in str(each.url)]
+    assert asked
+    assert all("_count=200" in each for each in asked)
