@@ -1,4 +1,6 @@
-"""Every address of Rapport, asked by every kind of person: who is let in, who is not. The table in the documentation is made of this.
+"""Every address of Rapport, asked by every kind of person: who is let in, who is not, and whether reading is in the trail.
+
+The table in the documentation is made of this.
 
 Write the table again: python -m tests.security.walking
 """
@@ -16,7 +18,7 @@ import sqlalchemy as sa
 from plugin.app import PARTS
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
-from plugin.roles import Role, RoleBook
+from plugin.roles import EVERYBODY, Role, RoleBook, Team
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_bad_input import app_token
@@ -37,7 +39,10 @@ SCOPES = tuple(
         *("MedicationStatement", "MedicationRequest", "Consent"),
     )
 )
-BOOK = RoleBook({f"Practitioner/{who}": frozenset({role}) for role, who in STAFF.items()})
+BOOK = RoleBook(
+    {f"Practitioner/{who}": frozenset({role}) for role, who in STAFF.items()},
+    teams=(Team((f"Practitioner/{STAFF[Role.SUPERVISOR]}",), (EVERYBODY,)),),
+)
 ASKING = (
     "nobody",
     "respondent",
@@ -48,6 +53,14 @@ ASKING = (
     "app of the patient",
     "app of another patient",
 )
+NAME = "Jayden|Whitehorse"
+A_FILE = "a file"
+OF_MANY = {
+    "exported",
+    "research-exported",
+    "review-viewed",
+}  # one entry, which names the period or every response
+BY_ITSELF = {"delivery", "note-delivery", "invitation-expired", "access-refused", "configuration-changed"}
 PATIENT, INSTRUMENT = "jayden", "rapport-checkin-adolescent"  # old enough for a link
 NOTE = "6f1d1b5e-0c0a-4b0e-9a51-3f6f3f8c0001"
 STRANGERS = {
@@ -88,7 +101,19 @@ class Scene:
     launch: str
     invitation: str
     response: str
+    patient: str
     review: str = "none-yet"
+
+    def reads_patient(self, who: str, template: str, text: str) -> bool:
+        """Tell whether an answer holds something about Jayden: a file, or by its address, or a name or an id in it."""
+        if text == A_FILE:
+            return True
+        if template.startswith(("/launches/{launch}", "/sites/{site_id}/fhir/{kind}")):
+            return who not in STRANGERS  # others are given what is theirs
+        if "{response}" in template:
+            return True
+        own_id = self.patient.rpartition("/")[2]
+        return bool(re.search(rf"{NAME}|Patient[/ ]{own_id}\b|{self.response}", text))
 
     def address(self, template: str, who: str) -> str:
         """Fill the template with what is Jayden's; a desk is one's own, else the administrator's."""
@@ -166,11 +191,20 @@ async def open_scene(world: World) -> Scene:
         asking[name] = Asking(world.new_browser(), {"Authorization": f"Bearer {token}"})
     ledger = world.rapport.state.rapport.ledger
     response = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().first())
-    return Scene(world, asking, launch, str(invitation), str(response))
+    return Scene(world, asking, launch, str(invitation), str(response), f"Patient/{people[PATIENT]}")
 
 
-async def ask(scene: Scene, who: str, method: str, template: str) -> int:
-    """Ask one address as one of them, with a CSRF token that fits: gives the status.
+@dataclass
+class Walked:
+    """What was found: the statuses, and who read something about Jayden without an entry in the trail."""
+
+    statuses: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    untold: dict[str, set[str]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+
+async def ask(scene: Scene, who: str, method: str, template: str) -> tuple[int, str]:
+    """Ask one address as one of them, with a CSRF token that fits: gives status and text.
 
     AssertionError if somebody who has nothing to do with Jayden reads the name.
     """
@@ -189,11 +223,12 @@ async def ask(scene: Scene, who: str, method: str, template: str) -> int:
     elif method != "GET":
         body = {"data": data}
     if template.endswith(("/events", "/stream")):
-        return await _first_status(one, address)
+        return await _first_status(one, address), ""
     answer = await one.browser.request(method, address, headers=headers, **body)  # type: ignore[arg-type] # one way of giving a body
     if who in STRANGERS:
-        assert not re.search("Jayden|Whitehorse", answer.text), f"{who} reads the name at {method} {template}"
-    return answer.status_code
+        assert not re.search(NAME, answer.text), f"{who} reads the name at {method} {template}"
+    is_file = answer.headers.get("content-disposition", "").startswith("attachment")
+    return answer.status_code, A_FILE if is_file else answer.text
 
 
 async def _first_status(one: Asking, address: str) -> int:
@@ -215,19 +250,33 @@ async def newest_review(world: World) -> str:
     return str(await world.rapport.state.rapport.ledger.read(lambda c: c.execute(drawn).scalars().first()))
 
 
-async def walk(
-    scene: Scene, tell: Callable[[str], None] = lambda _: None
-) -> dict[tuple[str, str], dict[str, int]]:
+async def entries_since(scene: Scene, last: int) -> tuple[int, set[str]]:
+    """Give the place of the newest entry, and the kinds of those since a place that tell of what was done about Jayden."""
+    query = sa.select(t.audit.c.id, t.audit.c.kind, t.audit.c.patient).where(t.audit.c.id > last)
+    rows = await scene.world.rapport.state.rapport.ledger.read(lambda c: c.execute(query).all())
+    about = {row.kind for row in rows if row.patient == scene.patient or row.kind in OF_MANY}
+    return max((row.id for row in rows), default=last), about - BY_ITSELF
+
+
+async def walk(scene: Scene, tell: Callable[[str], None] = lambda _: None) -> Walked:
     """Ask everything as everybody; the person whose it is asks last."""
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    found = Walked()
+    last = 0
     for method, template in routes():
         tell(f"{method} {template}")
         if "{review}" in template:
             scene.review = await newest_review(scene.world)
         statuses = {}
         for who in sorted(ASKING, key=lambda each: each in {"clinician", "respondent"}):
-            statuses[who] = await ask(scene, who, method, template)
-        found[method, template] = statuses
+            last, _ = await entries_since(scene, last)
+            statuses[who], text = await ask(scene, who, method, template)
+            last, kinds = await entries_since(scene, last)
+            if statuses[who] < 300 and scene.reads_patient(who, template, text):
+                address = f"{method} {template}"
+                found.told.add(address)
+                if not kinds:
+                    found.untold.setdefault(address, set()).add(who)
+        found.statuses[method, template] = statuses
     return found
 
 
@@ -245,7 +294,7 @@ def table(found: dict[tuple[str, str], dict[str, int]]) -> str:
     return "\n".join(lines)
 
 
-async def walk_a_world(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
+async def walk_a_world(folder: Path) -> Walked:
     """Start a world, walk it."""
     research = Research(folder / "research.salt")
     research.make_salt()
@@ -258,7 +307,7 @@ async def walk_a_world(folder: Path) -> dict[tuple[str, str], dict[str, int]]:
 def main() -> None:
     """Write the table into the documentation."""
     with tempfile.TemporaryDirectory() as folder:
-        text = table(asyncio.run(walk_a_world(Path(folder))))
+        text = table(asyncio.run(walk_a_world(Path(folder))).statuses)
     page = PAGE.read_text(encoding="utf-8")
     whole = f"{START}\n{text}\n{END}"
     PAGE.write_text(re.sub(f"{START}.*{END}", lambda _: whole, page, flags=re.S), encoding="utf-8")
