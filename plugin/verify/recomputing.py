@@ -208,7 +208,7 @@ def _origin(provenance: bytes) -> _Essence:
     who = [(each["type"]["coding"][0]["code"], each["who"]) for each in resource["agent"]]
     response, form = (each["what"] for each in resource["entity"])
     (device,) = (each for role, each in who if role == "assembler")
-    # Of responses of before 0.1 the Provenance was that of the scores alone.
+    # Of the first responses that were kept, the Provenance was that of the scores alone.
     return {
         "target": [each["reference"] for each in resource["target"] if each != response],
         "time": resource["recorded"],

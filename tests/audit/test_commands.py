@@ -66,6 +66,14 @@ def test_trace_tells_what_the_ehr_answered(kept: Kept, environment: dict[str, st
     assert [each for each in parts if "201 Observation/" in each and each.endswith("/_history/1")]
 
 
+def test_a_correction_keeps_what_was_answered_to_each_change(kept: Kept) -> None:
+    (answer,) = query(kept, "SELECT answer FROM attempt WHERE revision = 1")
+    (status,) = query(kept, "SELECT status FROM attempt WHERE revision = 1")
+    changed = re.findall(r"^PUT ([A-Za-z]+)/(\S+): 200 \1/\2/_history/2$", answer, re.M)
+    assert sorted(kind for kind, _ in changed) == ["Observation"] * 5 + ["QuestionnaireResponse"]
+    assert status == "201"  # of the Provenance, which came last
+
+
 def test_trace_prints_every_item_with_its_weight_and_where_the_key_comes_from(
     kept: Kept, environment: dict[str, str]
 ) -> None:
