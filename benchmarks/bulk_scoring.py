@@ -1,6 +1,6 @@
 """How fast responses become scores, beside what bounds it and what others do, in one run on one core.
 
-Run: python -m benchmarks.bulk_scoring [responses]. The form has 12 items, two reversed, three subscales and a total; a response
+Run: python -m benchmarks.bulk_scoring [responses] [--declined]. With --declined one question of each response is declined. The form has 12 items, two reversed, three subscales and a total; a response
 is 3.3 KB. Prints microseconds a response (median of five passes) and the ratio to the strict typed decode alone. fhirpathpy and
 fhirpath.js get decoded responses and compiled expressions, and compute nothing but the four scores.
 """
@@ -23,6 +23,7 @@ import msgspec
 from fhirpathpy.models import models
 
 from plugin.responses import check_response, read_response
+from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED
 from plugin.responses.resource import Response
 from plugin.scores import compile_key, compute
 from plugin.scores.bulk import Scored, compile_keys, score_lines
@@ -37,12 +38,14 @@ FORM = "wai-s-client"
 _PASSES = 5
 
 
-def main(count: int) -> None:
+def main(count: int, *, declined: bool) -> None:
     """Measure and print."""
     catalogue = load_catalogue()
     instrument, keys, chance = catalogue.by_id(FORM), compile_keys(catalogue), random.Random(1)
     key = compile_key(instrument)
     lines = [random_response(instrument, chance, set()) for _ in range(count)]
+    if declined:
+        lines = [_decline_one(line, chance) for line in lines]
     strict = decoder(Response)
     read = [read_response(line) for line in lines]
     answers = [check_response(each, instrument, patient=None) for each in read]
@@ -71,6 +74,14 @@ def main(count: int) -> None:
     print(f"{count} responses of {len(lines[0])} bytes, Python {sys.version.split()[0]}, one core")
     for name, took in rows:
         print(f"{name:32} {took:10.1f} us   {took / decode:8.2f}")
+
+
+def _decline_one(line: bytes, chance: random.Random) -> bytes:
+    tree = json.loads(line)
+    item = chance.choice([each for each in tree["item"] if "answer" in each])
+    del item["answer"]
+    item["extension"] = [{"url": DATA_ABSENT_REASON, "valueCode": DECLINED}]
+    return msgspec.json.encode(tree)
 
 
 def _median(work: Callable[[Any], object], given: list[Any]) -> float:
@@ -139,4 +150,5 @@ def _fhirpath_js(instrument: Any, lines: list[bytes]) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)
+    numbers = [int(each) for each in sys.argv[1:] if each.isdecimal()]
+    main(numbers[0] if numbers else 3000, declined="--declined" in sys.argv)

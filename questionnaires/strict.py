@@ -19,6 +19,7 @@ from questionnaires.datatypes import (
     JsonObject,
     check_day,
     read_custom,
+    read_decimal,
 )
 
 # Deeper than any form nests; deeper input is an attempt on the stack.
@@ -113,8 +114,8 @@ def _tellable(blemish: Blemish) -> Blemish:
 def _read_number(digits: str) -> int | Decimal:
     """Read a number of any length; what is beyond all computing is told as infinity, and so with its place."""
     try:
-        number = Decimal(digits)
-    except ArithmeticError:
+        number = read_decimal(digits)
+    except ValueError:
         return _INFINITE
     whole = "." not in digits and "e" not in digits.lower()
     return int(digits) if whole and len(digits) <= _MOST_DIGITS else number

@@ -8,6 +8,9 @@ import msgspec
 
 from plugin.responses.errors import Issue
 
+DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+DECLINED = "asked-declined"
+
 
 class Reason(StrEnum):
     """Why there is no answer, beyond not wanting to give one: codes of HL7's data-absent-reason."""

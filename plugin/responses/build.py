@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from plugin.responses.answers import Absent
-from plugin.responses.check import DATA_ABSENT_REASON, DECLINED
+from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Absent
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.labels import Label, write_labels
 from questionnaires import Instrument, Item, Option, Wording

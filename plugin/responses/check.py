@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from plugin.responses.answers import Answers, Given
+from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Answers, Given
 from plugin.responses.enabling import find_disabled
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.resource import Answer, Response, ResponseItem
@@ -11,9 +11,6 @@ from plugin.responses.usual import read_usual
 from plugin.responses.values import find_value_issues, read_choice, to_given
 from questionnaires import Instrument, Item, walk
 from questionnaires.datatypes import Extension, find_extension
-
-DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-DECLINED = "asked-declined"
 
 _ROOT = "QuestionnaireResponse"
 _FINISHED = {"completed", "amended"}

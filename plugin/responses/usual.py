@@ -1,4 +1,6 @@
-"""Reads the usual response at once: every answer one option of a choice, nothing out of place. Everything else is checked at length.
+"""Reads the usual response at once: one option of a choice for each question, or declined, and nothing out of place.
+
+Everything else is checked at length.
 
 What is taken here is what the full check takes, with the same answers; tests hold the two against each other.
 """
@@ -7,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from plugin.responses.answers import Answers, Given
+from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Answers, Given
 from plugin.responses.resource import Response, ResponseItem
 from questionnaires import Instrument, Item, walk
 from questionnaires.datatypes import Extension
@@ -56,16 +58,24 @@ def read_usual(response: Response, instrument: Instrument, patient: str | None) 
     ):
         return None
     given: dict[str, tuple[Given]] = {}
+    declined: set[str] = set()
     finished = response.status in {"completed", "amended"}
-    if not _read_level(response.item, table.level, given, finished=finished):
+    if not _read_level(response.item, table.level, given, declined, finished=finished):
         return None
     if len(given) == len(table.order):
         return Answers({link_id: given[link_id] for link_id in table.order})
-    return Answers({link_id: given[link_id] for link_id in table.order if link_id in given})
+    return Answers(
+        {link_id: given[link_id] for link_id in table.order if link_id in given}, frozenset(declined)
+    )
 
 
 def _read_level(
-    items: tuple[ResponseItem, ...], level: _Level, given: dict[str, tuple[Given]], *, finished: bool
+    items: tuple[ResponseItem, ...],
+    level: _Level,
+    given: dict[str, tuple[Given]],
+    declined: set[str],
+    *,
+    finished: bool,
 ) -> bool:
     entries = level.entries
     groups: set[str] = set()
@@ -78,29 +88,58 @@ def _read_level(
         if each.text is not None and texts is not None and each.text not in texts:
             return False
         if options is None:
-            if below is None or link_id in groups or not _read_group(each, below, given, finished=finished):
+            if below is None or link_id in groups or not _read_group(each, below, given, declined, finished):
                 return False
             groups.add(link_id)
-        elif link_id in given or len(each.answer) != 1 or each.item:
+        elif link_id in given or link_id in declined:
             return False
         else:
-            (answer,) = each.answer
-            coding = answer.valueCoding
-            if coding is None or answer.extension or answer.item or answer.modifierExtension:
+            found = _read_question(each, options)
+            if found is None:
                 return False
-            system, found = options.get(coding.code, _NONE)
-            if (
-                found is None
-                or system != coding.system
-                or (coding.extension and not _same_weight(coding.extension, found[0].weight))
-            ):
-                return False
-            given[link_id] = found
+            if found:
+                given[link_id] = found
+            else:
+                declined.add(link_id)
     return not finished or given.keys() >= level.required
 
 
-def _read_group(each: ResponseItem, below: _Level, given: dict[str, tuple[Given]], *, finished: bool) -> bool:
-    return not each.answer and _read_level(each.item, below, given, finished=finished)
+def _read_question(each: ResponseItem, options: Options) -> tuple[Given] | tuple[()] | None:
+    """Give the one answer, nothing if it was declined, None if it must be looked at."""
+    if each.item:
+        return None
+    if len(each.answer) != 1:
+        return () if not each.answer and _is_declined(each.extension) else None
+    (answer,) = each.answer
+    coding = answer.valueCoding
+    if coding is None or answer.extension or answer.item or answer.modifierExtension:
+        return None
+    system, found = options.get(coding.code, _NONE)
+    if (
+        found is None
+        or system != coding.system
+        or (coding.extension and not _same_weight(coding.extension, found[0].weight))
+    ):
+        return None
+    return found
+
+
+def _read_group(
+    each: ResponseItem,
+    below: _Level,
+    given: dict[str, tuple[Given]],
+    declined: set[str],
+    finished: bool,  # noqa: FBT001 -- passed on
+) -> bool:
+    return not each.answer and _read_level(each.item, below, given, declined, finished=finished)
+
+
+def _is_declined(extensions: tuple[Extension, ...]) -> bool:
+    return (
+        len(extensions) == 1
+        and extensions[0].url == DATA_ABSENT_REASON
+        and extensions[0].valueCode == DECLINED
+    )
 
 
 def _same_weight(stated: tuple[Extension, ...], weight: Decimal | None) -> bool:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 20_000
+_UNFINISHED = "in-progress"  # "changes or additions are still expected": https://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html
+_STILL_EXPECTED = (
+    "Unfinished: the response is in progress and more answers are expected. Score it when it is completed"
+)
 COLUMNS = (
     "response",
     "subject",
@@ -68,6 +72,8 @@ def score_lines(
 def _score_line(number: int, line: bytes, catalogue: Catalogue, keys: Mapping[str, Key]) -> Scored | SetAside:
     try:
         response = read_response(line)
+        if response.status == _UNFINISHED:
+            return SetAside(number, line, _STILL_EXPECTED)
         instrument = catalogue.by_canonical(response.questionnaire)
         answers = check_response(response, instrument, patient=None)
         scores = compute(keys[instrument.canonical], answers)

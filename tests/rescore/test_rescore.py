@@ -23,6 +23,7 @@ from plugin.commands.rescoring import Job, run
 from plugin.errors import SettingsInvalid
 from plugin.responses import Answers
 from plugin.scores import Key, Score, compute
+from plugin.scores.bulk import Scored, compile_keys, score_lines
 from plugin.stateless import score_response
 from questionnaires import load_catalogue
 from tests.questionnaires import forms
@@ -52,6 +53,14 @@ def export(path: Path, size: int, *, bad: bool = True) -> list[bytes]:
     data = b"\n".join(lines) + b"\n"
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return lines
+
+
+@pytest.mark.parametrize(("status", "scored"), [("in-progress", False), ("stopped", True), ("amended", True)])
+def test_only_a_response_that_is_still_being_answered_waits(status: str, scored: bool) -> None:
+    tree = json.loads(random_response(FORMS[0], random.Random(1), set())) | {"status": status}
+    (found,) = score_lines([json.dumps(tree).encode()], CATALOGUE, compile_keys(CATALOGUE))
+    assert isinstance(found, Scored) == scored
+    assert scored or "more answers are expected" in found.reason  # type: ignore[union-attr]
 
 
 def job(out: Path, *inputs: Path, workers: int = 2) -> Job:

@@ -21,6 +21,7 @@ from tests.scores.test_equality import random_response
 
 Json = dict[str, Any]
 INSTRUMENTS = load_catalogue().all()
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 WEIGHT = "http://hl7.org/fhir/StructureDefinition/itemWeight"
 
 
@@ -59,6 +60,22 @@ def _modified_answer(tree: Json, chance: random.Random) -> None:
     modified["modifierExtension"] = [{"url": "https://x.invalid/not", "valueBoolean": True}]
 
 
+def _absent(tree: Json, chance: random.Random) -> None:
+    """Leave a question without an answer, for a reason, in one of the ways in which reasons are written."""
+    item = chance.choice(_items(tree))
+    code = chance.choice(["asked-declined", "asked-unknown"])
+    reason = {"url": ABSENT, "valueCode": code}
+    item.pop("answer", None)
+    written = chance.choice(["item", "item", "answer", "twice", "beside", "doubled"])
+    if written == "answer":
+        item["answer"] = [{"extension": [reason]}]
+        return
+    other = {"url": "https://x.invalid/note", "valueBoolean": True}
+    item["extension"] = {"twice": [reason, reason], "beside": [other, reason]}.get(written, [reason])
+    if written == "doubled":
+        tree["item"].append(json.loads(json.dumps(item)))
+
+
 DAMAGES: list[Callable[[Json, random.Random], object]] = [
     lambda tree, chance: None,
     lambda tree, chance: chance.shuffle(tree["item"]),
@@ -79,6 +96,9 @@ DAMAGES: list[Callable[[Json, random.Random], object]] = [
         modifierExtension=[{"url": "https://x.invalid/not", "valueBoolean": True}]
     ),
     _modified_answer,
+    _absent,
+    _absent,
+    _absent,
 ]
 
 
@@ -152,6 +172,17 @@ def test_a_whole_response_is_read_the_usual_way() -> None:
     instrument = load_catalogue().by_id("wai-s-client")
     response = read_response(random_response(instrument, random.Random(1), set()))
     assert read_usual(response, instrument, "Patient/p1") is not None
+
+
+def test_a_response_with_a_declined_question_is_read_the_usual_way() -> None:
+    instrument = load_catalogue().by_id("wai-s-client")
+    tree = json.loads(random_response(instrument, random.Random(1), set()))
+    declined = _items(tree)[0]
+    del declined["answer"]
+    declined["extension"] = [{"url": ABSENT, "valueCode": "asked-declined"}]
+    found = read_usual(read_response(json.dumps(tree).encode()), instrument, "Patient/p1")
+    assert found is not None
+    assert found.declined == {declined["linkId"]}
 
 
 @pytest.mark.parametrize("required", ["mood", "sleep"])
