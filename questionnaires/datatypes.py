@@ -5,11 +5,11 @@ import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from operator import attrgetter
 from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import astuple
 
 JsonObject = dict[str, object]
 Struct = TypeVar("Struct", bound=msgspec.Struct)
@@ -91,8 +91,11 @@ def to_moment(text: str) -> datetime | None:
         return None
     whole = text if "T" in text else f"{text}T12:00:00+00:00"
     # Python 3.11 knows neither leap seconds nor more than six digits of a second.
-    whole = re.sub(r":60(?=[.Z+-])", ":59", whole)
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", whole))
+    if ":60" in whole:
+        whole = re.sub(r":60(?=[.Z+-])", ":59", whole)
+    if "." in whole:
+        whole = re.sub(r"(\.\d{6})\d+", r"\1", whole)
+    return datetime.fromisoformat(whole)
 
 
 class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -231,14 +234,13 @@ class Extension(Element, frozen=True, kw_only=True):
     valueMeta: JsonObject | None = None
 
     def __post_init__(self) -> None:
-        # Read in one call: an answer sheet has dozens of extensions, and each has 51 places for a value.
-        values = len(_VALUE_FIELDS) - _read_values(self).count(None)
+        # Counted in one call: an answer sheet has dozens of extensions, and each has 51 places for a value.
+        values = _PLACES - astuple(self).count(None) - (self.id is not None)
         if values + bool(self.extension) > 1:
             raise ValueError(f"Extension {self.url} has more than one value")
 
 
-_VALUE_FIELDS = tuple(name for name in Extension.__struct_fields__ if name.startswith("value"))
-_read_values = attrgetter(*_VALUE_FIELDS)
+_PLACES = len(Extension.__struct_fields__) - 2  # but for `url` and `extension`, which are never None
 
 
 def find_extension(extensions: tuple[Extension, ...], url: str) -> Extension | None:

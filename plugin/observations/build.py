@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha1
 from urllib.parse import quote
 
@@ -24,20 +25,29 @@ JsonObject = dict[str, object]
 
 IDENTIFIER_SYSTEM = "https://w3id.org/rapport-fhir/identifier"
 _PROFILE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-screening-assessment"
-_SURVEY = {
-    "coding": [
-        {
-            "system": "http://terminology.hl7.org/CodeSystem/observation-category",
-            "code": "survey",
-            "display": "Survey",
-        }
-    ]
-}
 _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(JsonObject, float_hook=read_decimal)  # 1.50 stays 1.50
+# Written once, as everything is that is the same for all responses to a form: writing is most of what building takes.
+_META = msgspec.Raw(_encoder.encode({"profile": [_PROFILE]}))
+_CATEGORY = msgspec.Raw(
+    _encoder.encode(
+        [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                        "code": "survey",
+                        "display": "Survey",
+                    }
+                ]
+            }
+        ]
+    )
+)
+_KEPT = 4096  # codes and ranges; a site has a few dozen forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +164,10 @@ def build_bundle(
 def full_url(identifier: str) -> str:
     """Give the `urn:uuid:` address of a resource within its transaction, stable for its identifier."""
     head, _, tail = identifier.partition("/")
-    return f"urn:uuid:{_derived(head, tail) if tail else head}"
+    return f"urn:uuid:{derive(head, tail) if tail else head}"
 
 
-def _derived(namespace: str, name: str) -> str:
+def derive(namespace: str, name: str) -> str:
     """Derive a version 5 UUID (RFC 9562 section 5.5), as `uuid.uuid5` does in five times the time."""
     digest = bytearray(
         sha1(bytes.fromhex(namespace.replace("-", "")) + name.encode(), usedforsecurity=False).digest()
@@ -181,15 +191,20 @@ def _entry(address: str, resource_type: str, body: bytes, condition: str | None)
 
 
 def _head(identifier: str, codes: tuple[Code, ...], text: str) -> JsonObject:
-    codings = [{"system": each.system, "code": each.code, "display": each.display} for each in codes]
     return {
         "resourceType": "Observation",
-        "meta": {"profile": [_PROFILE]},
+        "meta": _META,
         "identifier": [{"system": IDENTIFIER_SYSTEM, "value": identifier}],
         "status": "final",
-        "category": [_SURVEY],
-        "code": {"coding": codings, "text": text},
+        "category": _CATEGORY,
+        "code": _write_code(codes, text),
     }
+
+
+@lru_cache(maxsize=_KEPT)
+def _write_code(codes: tuple[Code, ...], text: str) -> msgspec.Raw:
+    codings = [{"system": each.system, "code": each.code, "display": each.display} for each in codes]
+    return msgspec.Raw(_encoder.encode({"coding": codings, "text": text}))
 
 
 def _score_head(identifier: str, score: Score, instrument: Instrument) -> JsonObject:
@@ -218,17 +233,18 @@ def _value(score: Score) -> JsonObject:
     low, high = score.low, score.high
     if low is None or high is None:
         return {"valueQuantity": quantity}
+    return {"valueQuantity": quantity, "referenceRange": _write_range(low, high, score.unit)}
+
+
+@lru_cache(maxsize=_KEPT)
+def _write_range(low: Decimal, high: Decimal, unit: str) -> msgspec.Raw:
     bounds = {
-        name: {"value": _plain(bound), "unit": score.unit, "system": _UCUM, "code": score.unit}
+        name: {"value": _plain(bound), "unit": unit, "system": _UCUM, "code": unit}
         for name, bound in (("low", low), ("high", high))
     }
+    text = f"Possible scores: {_plain(low)} to {_plain(high)}"
     # Without a type a reference range means "normal": this one is only what can be reached.
-    possible = {**bounds, "type": {"text": "possible"}, "text": _range(low, high)}
-    return {"valueQuantity": quantity, "referenceRange": [possible]}
-
-
-def _range(low: Decimal, high: Decimal) -> str:
-    return f"Possible scores: {_plain(low)} to {_plain(high)}"
+    return msgspec.Raw(_encoder.encode([{**bounds, "type": {"text": "possible"}, "text": text}]))
 
 
 def _plain(value: Decimal) -> Decimal:

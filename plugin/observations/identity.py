@@ -3,10 +3,10 @@
 import hashlib
 import uuid
 
-from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.observations.build import IDENTIFIER_SYSTEM, derive
 
 # Namespace of the ids that we derive for responses which bring a foreign identifier or none.
-_DERIVED = uuid.UUID("6f0c6c0e-7c0b-5a43-9d0e-1b8b4f6f9a11")
+_DERIVED = "6f0c6c0e-7c0b-5a43-9d0e-1b8b4f6f9a11"
 
 
 def identify(site: str, system: str | None, value: str | None, body: bytes) -> tuple[str, str]:
@@ -16,17 +16,17 @@ def identify(site: str, system: str | None, value: str | None, body: bytes) -> t
     so that a response sent twice is one response.
     """
     if value is None:
-        derived = str(uuid.uuid5(_DERIVED, f"{site}\n{hashlib.sha256(body).hexdigest()}"))
+        derived = derive(_DERIVED, f"{site}\n{hashlib.sha256(body).hexdigest()}")
         return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
     identifier = f"{system or ''}|{value}"
     if system == IDENTIFIER_SYSTEM and _is_uuid(value):
         return value, identifier
-    return str(uuid.uuid5(_DERIVED, f"{site}\n{identifier}")), identifier
+    return derive(_DERIVED, f"{site}\n{identifier}"), identifier
 
 
 def identify_collected(site: str, reference: str) -> tuple[str, str]:
     """Give the id and identifier of a response that the EHR collected without one: by where it stands there."""
-    derived = str(uuid.uuid5(_DERIVED, f"{site}\ncollected {reference}"))
+    derived = derive(_DERIVED, f"{site}\ncollected {reference}")
     return derived, f"{IDENTIFIER_SYSTEM}|{derived}"
 
 

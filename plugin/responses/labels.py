@@ -49,7 +49,9 @@ def write_labels(labels: Iterable[Label]) -> list[JsonObject]:
 def labels_of(meta: JsonObject | None) -> frozenset[Label]:
     """Read the labels out of a resource's meta."""
     security = meta.get("security") if meta else None
-    codings = [each for each in security if isinstance(each, dict)] if isinstance(security, list) else []
+    if not isinstance(security, list):
+        return frozenset()
+    codings = [each for each in security if isinstance(each, dict)]
     codes = {each.get("code") for each in codings if each.get("system") == SYSTEM}
     return frozenset(each for each in Label if each.value in codes)
 
