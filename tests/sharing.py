@@ -7,17 +7,19 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 import plugin.stock
 import questionnaires.loader
+import sandbox_ehr.app
 from plugin.scores import Key, compile_key
 from questionnaires import Instrument, Manner, load_instrument
 from sandbox_ehr.database import Database
+from sandbox_ehr.fhir.query import NOTHING_MORE
 from sandbox_ehr.fhir.store import Store
 from sandbox_ehr.people.populate import populate
+from sandbox_ehr.settings import Clock
 
 
 @contextmanager
@@ -48,20 +50,24 @@ def shipped_forms_read_once() -> Iterator[None]:
         yield
 
 
-def copy_people(file: Path, fhir_base: str, now: datetime) -> None:
-    """Begin a sandbox EHR's database with the people that it would fill itself with at this moment."""
-    if not file.exists():
-        file.write_bytes(_people(fhir_base, now))
+@contextmanager
+def people_made_once() -> Iterator[None]:
+    """Fill an empty sandbox EHR with a copy of those people that were made first for its address and moment."""
+
+    def fill(store: Store, clock: Clock) -> None:
+        if not store.find("Organization", NOTHING_MORE):
+            with closing(sqlite3.connect(":memory:")) as source:
+                source.deserialize(_people(store.base, clock()))
+                source.backup(store.database._connection)
+        populate(store, clock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox_ehr.app, "populate", fill)
+        yield
 
 
 @cache
-def _people(fhir_base: str, now: datetime) -> bytes:
-    with TemporaryDirectory() as folder:
-        filled = Path(folder) / "filled.sqlite3"
-        database = Database(str(filled))
-        populate(Store(database, fhir_base, lambda: now), lambda: now)
-        database.close()
-        whole = Path(folder) / "whole.sqlite3"
-        with closing(sqlite3.connect(filled)) as source, closing(sqlite3.connect(whole)) as target:
-            source.backup(target)
-        return whole.read_bytes()
+def _people(base: str, now: datetime) -> bytes:
+    with closing(Database(":memory:")) as database:
+        populate(Store(database, base, lambda: now), lambda: now)
+        return database._connection.serialize()

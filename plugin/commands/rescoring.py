@@ -98,7 +98,7 @@ def _results(job: Job, waiting: list[Range]) -> Iterator[Counts]:
 def find_ranges(inputs: tuple[Path, ...]) -> Iterator[Range]:
     """Cut the files into ranges that begin and end between lines; SettingsInvalid if there is no such file."""
     files: list[Path] = []
-    for path in dict.fromkeys(each.resolve() if each.exists() else each for each in inputs):
+    for path in (each.resolve() if each.exists() else each for each in inputs):
         found = (
             sorted(each for each in path.rglob("*") if each.name.endswith(_SUFFIXES))
             if path.is_dir()
@@ -110,7 +110,8 @@ def find_ranges(inputs: tuple[Path, ...]) -> Iterator[Range]:
             ", ".join(str(path) for path in inputs if not path.exists()) or "no .ndjson file in the folder"
         )
         raise SettingsInvalid(f"There is nothing to rescore: {missing}.", "Name the files of the export.")
-    for file in files:
+    # A file may be named twice, or by itself and by its folder.
+    for file in dict.fromkeys(files):
         size = file.stat().st_size
         if file.name.endswith(".gz"):
             yield Range(file, 0, size, _name(file, 0, size))

@@ -25,7 +25,6 @@ from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr import create_app as create_ehr
 from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
-from tests.sharing import copy_people
 
 EHR = "https://ehr.invalid"
 RAPPORT = "https://rapport.invalid"
@@ -376,7 +375,6 @@ async def run_world(
         settings = replace(settings, sites=Sites([site]))
         app, *others = of_ehr.clients
         of_ehr = replace(of_ehr, clients=(replace(app, scopes=(*app.scopes, *more_scopes)), *others))
-    copy_people(Path(of_ehr.database), of_ehr.fhir_base, clock())
     ehr = create_ehr(of_ehr, clock=clock, http=lambda: httpx.AsyncClient(transport=hosts))
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
