@@ -74,7 +74,14 @@ def build(
 
 
 def publish(
-    to: Annotated[str, typer.Option("--to", help="The FHIR R4 base of the server.")],
+    to: Annotated[str | None, typer.Option("--to", help="The FHIR R4 base of the server.")] = None,
+    site: Annotated[
+        str | None,
+        typer.Option("--site", help="A configured site: its EHR, with a token of Rapport's own."),
+    ] = None,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The TOML file of sites.", envvar="RAPPORT_CONFIG")
+    ] = Path("rapport.toml"),
     token_env: Annotated[
         str | None, typer.Option("--token-env", help="Environment variable that holds the access token.")
     ] = None,
@@ -89,8 +96,18 @@ def publish(
     from plugin.packaging.publish import PublishingFailed
     from plugin.packaging.publish import publish as put
 
+    if (to is None) == (site is None) or (site is not None and token_env is not None):
+        raise PublishingFailed(
+            "It is not clear where to publish.", "Name either --to (with --token-env), or --site alone."
+        )
     headers = {}
-    if token_env is not None:
+    if site is not None:
+        from plugin.commands.publishing import find_site, get_token
+        from plugin.settings import read_settings
+
+        found = find_site(read_settings(config), site)
+        to, headers["Authorization"] = found.fhir_base, f"Bearer {get_token(found)}"
+    elif token_env is not None:
         token = os.environ.get(token_env, "").strip()
         if not token:
             raise PublishingFailed(
@@ -100,7 +117,7 @@ def publish(
     package = build_package(tuple(instruments or ()))
     outcomes: Counter[str] = Counter()
     with httpx.Client(headers=headers, timeout=30) as http:
-        for number, each in enumerate(put(package.resources, to, http), start=1):
+        for number, each in enumerate(put(package.resources, to or "", http), start=1):
             typer.echo(f"[{number}/{len(package.resources)}] {each.outcome:<9} {each.reference}")
             outcomes[each.outcome] += 1
     typer.echo(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))

@@ -20,6 +20,7 @@ from plugin.packaging.definitions import (
 )
 from plugin.packaging.examples import PATIENT, build_examples
 from plugin.packaging.page import write_page
+from plugin.scores import compile_key
 from questionnaires import BadInstrument, Instrument
 from questionnaires.check import check_folder, find_model_flaws, read_terminology
 from questionnaires.kit import read_kit_files
@@ -51,6 +52,8 @@ def build_package(folders: tuple[Path, ...] = ()) -> Package:
         places = [each for root in (shipped, *folders) for each in sorted(root.iterdir()) if each.is_dir()]
         checked = [(check_folder(place), _read_definitions(place)) for place in places]
     instruments = tuple(instrument for instrument, _ in checked)
+    for each in instruments:
+        compile_key(each)
     resources = _by_name(
         [
             *_terminology(),

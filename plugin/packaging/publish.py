@@ -15,6 +15,7 @@ from plugin.packaging.archive import JsonObject, read_json, write_json
 Outcome = Literal["created", "updated", "unchanged", "not held"]
 _FHIR_JSON = "application/fhir+json"
 _ORDER = ("CodeSystem", "ValueSet", "StructureDefinition", "ObservationDefinition", "Questionnaire")
+TYPES = (*_ORDER, "PlanDefinition", "ImplementationGuide")
 
 
 class PublishingFailed(RapportError):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import fhirpathpy
+from fhirpathpy.engine.invocations import invocation_registry
 from fhirpathpy.models import models
 
 from plugin.responses import Given
@@ -84,6 +85,9 @@ def _check_use(text: str) -> None:
     if _UNION.search(text):
         raise EvaluationError("a union (|) drops equal values; choose the items by linkId in ('a' | 'b')")
     calls = set(_CALL.findall(text))
+    # FHIRPath notices a function that it has not only where it comes to it: never, in a branch that no answers try out.
+    if unknown := sorted(calls - _KNOWN):
+        raise EvaluationError(f"there is no function {', '.join(f'{name}()' for name in unknown)}")
     for name in sorted(calls & _REFUSED.keys()):
         raise EvaluationError(f"{name}() is not for scores: {_REFUSED[name]}")
     if _REPEAT.search(text):
@@ -224,3 +228,21 @@ _FUNCTIONS: dict[str, dict[str, object]] = {
     "mod": _infix(arithmetic.remainder),
     "round": {"fn": _round, "arity": {0: [], 1: ["Number"]}},
 }
+
+# Words that may stand before a bracket without being functions among them.
+_KNOWN = frozenset(
+    {
+        *invocation_registry,
+        *_FUNCTIONS,
+        *_REFUSED,
+        "ordinal",
+        "in",
+        "contains",
+        "is",
+        "as",
+        "and",
+        "or",
+        "xor",
+    }
+    | {"implies", "div", "mod"}
+)

@@ -107,9 +107,21 @@ def _break_weight(tree: Any) -> None:
     weight["valueDecimal"] = 9
 
 
+def _break_expression(tree: Any) -> None:
+    below = [each for item in tree["item"] for each in item.get("item", ())]
+    score = next(item for item in [*tree["item"], *below] if item["linkId"] == "score-total")
+    calculated = next(each for each in score["extension"] if each["url"].endswith("calculatedExpression"))
+    calculated["valueExpression"]["expression"] = "now()"
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
-    [(_break_version, "versionAlgorithm"), (_break_url, "has | or #"), (_break_weight, "linkId goal-1")],
+    [
+        (_break_version, "versionAlgorithm"),
+        (_break_url, "has | or #"),
+        (_break_weight, "linkId goal-1"),
+        (_break_expression, "linkId score-total: The expression"),
+    ],
 )
 def test_what_breaks_an_invariant_stops_the_build_naming_file_and_element(
     tmp_path: Path, damage: Any, named: str

@@ -66,6 +66,25 @@ def scores_in_record(place: Place) -> dict[tuple[str, str], float]:
     return found
 
 
+def test_the_package_is_published_with_a_token_of_our_own_and_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAPPORT_SECRET_KEY", SECRET)
+    monkeypatch.setenv("RAPPORT_SIGNING_KEYS", str(place.folder / "keys"))
+    monkeypatch.setenv("RAPPORT_CONFIG", str(place.folder / "rapport.toml"))
+    told = []
+    for _ in range(2):
+        monkeypatch.setattr(sys, "argv", ["rapport", "instruments", "publish", "--site", "sandbox"])
+        with pytest.raises(SystemExit), warnings.catch_warnings():
+            main()
+        told.append(capsys.readouterr().out.splitlines()[-1])
+    first, second = told
+    assert "created" in first
+    assert "unchanged" in second
+    assert "created" not in second
+    assert "updated" not in second
+
+
 @pytest.mark.parametrize("group", [(), ("--group", "everybody")])
 def test_what_the_record_holds_is_fetched_and_scored_to_the_same_numbers(
     place: Place, rescore: Callable[..., tuple[int, str]], tmp_path: Path, group: tuple[str, ...]
