@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -65,7 +66,7 @@ def catalogue_markdown(catalogue: Catalogue) -> str:
             "| score | code | possible | computed by |",
             "|---|---|---|---|",
             *(
-                f"| {score.display} | `{score.code.code}` | {score.low} to {score.high} | `{score.expression.replace('|', chr(92) + '|')}` |"
+                f"| {score.display} | `{score.code.code}` | {_span(score.low, score.high)} | `{score.expression.replace('|', chr(92) + '|')}` |"
                 for score in each.scores
             ),
             *_examples_markdown(each),
@@ -122,7 +123,7 @@ def print_instrument(out: Console, instrument: Instrument, language: str) -> Non
     scores = Table("score", "code", "range")
     scores.add_column("expression", overflow="fold")
     for each in instrument.scores:
-        scores.add_row(each.display, each.code.code, f"{each.low} to {each.high}", each.expression)
+        scores.add_row(each.display, each.code.code, _span(each.low, each.high), each.expression)
     out.print(scores)
 
 
@@ -140,5 +141,9 @@ def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:
     table = Table("score", "value", "possible", title=f"{instrument.title} {instrument.version}")
     for score in scores:
         value = score.absent_reason if score.value is None else format(score.value.normalize(), "f")
-        table.add_row(score.code.display, value, f"{score.low} to {score.high}")
+        table.add_row(score.code.display, value, _span(score.low, score.high))
     return table
+
+
+def _span(low: Decimal | None, high: Decimal | None) -> str:
+    return "not known" if low is None or high is None else f"{low} to {high}"

@@ -72,7 +72,7 @@ def show(wanted: Wanted, *, as_json: bool) -> None:
         _print_json({"skipped": skipped_counts(skipped), "groups": [_plain(each) for each in reports]})
         return
     if not reports:
-        _out.print("There are no responses to describe.")
+        _out.print("There are no responses to describe: none was found to a form whose scores have a range.")
     for each in reports:
         _print_report(each)
     if skipped.total:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.product.forms import response_of
+from tests.questionnaires import forms
 
 
 def run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -27,6 +28,18 @@ def test_a_response_becomes_observations(tmp_path: Path) -> None:
     }
     assert values["rapport-checkin-child"] is None
     assert values["rapport-checkin-child-total"] == 14
+
+
+def test_a_range_that_nothing_names_is_called_not_known(tmp_path: Path) -> None:
+    asked = {"linkId": "hours", "text": "Hours", "type": "integer"}
+    form = forms.form(asked, forms.score("s", "%resource.item.where(linkId = 'hours').answer.value.sum()"))
+    own = tmp_path / "made-up"
+    instrument = forms.load(own, form)
+    answer = {"linkId": "hours", "answer": [{"valueInteger": 3}]}
+    given = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": [answer]}
+    body = json.dumps({**given, "questionnaire": instrument.canonical}).encode()
+    done = run("score", "-", "--instruments", str(tmp_path), given=body)
+    assert (done.returncode, b"not known" in done.stdout) == (0, True), done.stderr
 
 
 def test_the_table_says_why_a_score_is_missing() -> None:
