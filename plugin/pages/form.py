@@ -120,6 +120,7 @@ class FormView:
     asks_sharing: bool = False  # the respondent decides whether single answers may be read
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
+    from_paper: bool = False  # the clinician copies what stands on a completed form
 
 
 @dataclass(frozen=True, slots=True)

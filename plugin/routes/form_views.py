@@ -26,7 +26,8 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
     wording = instrument.wording(invitation.language)
     policy = rapport.settings.policies[invitation.site].respondents
     # What is entered from paper is in the clinician's hands, whoever filled the paper.
-    rater = Rater.THERAPIST if instrument.licence_kind == "score-entry" else invitation.rater
+    from_paper = instrument.licence_kind == "score-entry"
+    rater = Rater.THERAPIST if from_paper else invitation.rater
     return FormView(
         title=wording.title,
         intro=wording.intro,
@@ -41,6 +42,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
         shows_score=rater in policy.show_score_to,
         attribution=instrument.questionnaire.copyright or "",
+        from_paper=from_paper,
     )
 
 

@@ -37,6 +37,8 @@ async def test_four_numbers_become_a_total_with_its_snomed_code(licensed: World)
     headers = {"X-Rapport-Invitation": secret}
     form = await licensed.browser.get("/fill/form", headers=headers)
     assert form.text.count('type="number"') == 4
+    assert "as they stand on the completed form" in form.text
+    assert "not want to answer" not in form.text
     sent = await licensed.fill(secret, LINES)
     assert sent.status_code == 200, sent.text
     (total,) = await licensed.delivered(code="http://snomed.info/sct|720482000", patient=people[TEENAGER])
