@@ -1,4 +1,4 @@
-"""Publishing to the sandbox EHR, which creates under its own ids and holds Questionnaires only."""
+"""Publishing to the sandbox EHR, which creates under its own ids and holds Questionnaires and PlanDefinitions only."""
 
 import asyncio
 from collections import Counter
@@ -21,7 +21,9 @@ async def test_a_second_run_writes_nothing(ehr: Ehr) -> None:
         with TestClient(ehr.app, base_url=BASE, headers=headers) as http:
             return Counter(each.outcome for each in publish(package.resources, FHIR, http))
 
-    forms = sum(tree["resourceType"] == "Questionnaire" for tree in package.resources.values())
-    others = len(package.resources) - forms
-    assert await asyncio.to_thread(run) == {"created": forms, "not held": others}
-    assert await asyncio.to_thread(run) == {"unchanged": forms, "not held": others}
+    held = sum(
+        tree["resourceType"] in {"Questionnaire", "PlanDefinition"} for tree in package.resources.values()
+    )
+    others = len(package.resources) - held
+    assert await asyncio.to_thread(run) == {"created": held, "not held": others}
+    assert await asyncio.to_thread(run) == {"unchanged": held, "not held": others}
