@@ -38,7 +38,7 @@ def add(
     typer.echo(f"{_RESTART} Use the key once every EHR has fetched it (docs: how-to/rotate-signing-keys.md).")
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 def use(kid: KidArgument, keys: FolderOption) -> None:
     """Sign with a published key; the one that signed with its algorithm until now stays published."""
     from plugin.signing_folder import use_key
@@ -48,7 +48,8 @@ def use(kid: KidArgument, keys: FolderOption) -> None:
     typer.echo(f"{_RESTART} Ten minutes after that the old key can be retired.")
 
 
-@app.command()
+# One key name in 64 begins with a hyphen, as options do.
+@app.command(context_settings={"ignore_unknown_options": True})
 def retire(kid: KidArgument, keys: FolderOption) -> None:
     """Delete a key that does not sign."""
     from plugin.signing_folder import retire_key

@@ -136,3 +136,8 @@ def test_a_folder_in_which_nothing_signs_stops_the_start(installation: Installat
 def test_a_new_key_is_for_its_owner_only(installation: Installation) -> None:
     installation.command("add")
     assert {each.path.stat().st_mode & 0o777 for each in read_folder(installation.folder)} == {0o600}
+
+
+def test_a_key_whose_name_begins_with_a_hyphen_can_be_named(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["signing-keys", "retire", "-9x", "--keys", str(tmp_path)])
+    assert "No such option" not in told.output
