@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from plugin.audit.trail import Clock
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import NoToken
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted, TokenRefused
-from plugin.ledger import Ledger
+from plugin.ledger import Ledger, insert_into
 from plugin.ledger import tables as t
 from plugin.plan import Plan, PlanInEhr, read_plan
 from plugin.schedule import EVERY_SESSION, SiteSchedule
@@ -203,8 +202,9 @@ def _told_of(error: Exception) -> str:
 
 
 def _save(connection: Connection, row: Mapping[str, object]) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     changed = {name: value for name, value in row.items() if name != "site"}
     connection.execute(
-        insert(t.plan_copy).values(row).on_conflict_do_update(index_elements=("site",), set_=changed)
+        insert_into(connection, t.plan_copy)
+        .values(row)
+        .on_conflict_do_update(index_elements=("site",), set_=changed)
     )

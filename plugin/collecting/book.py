@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import TRIED
+from plugin.ledger import insert_into
 from plugin.ledger import tables as t
 
 LEASE = timedelta(minutes=5)
@@ -75,9 +75,10 @@ class Remembered:
 
 def begin(connection: Connection, site: str, since: datetime, now: datetime) -> None:
     """Start the search at a site, unless it has been started: what the EHR had by `since` is left alone."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     row = {"site": site, "due": now, "since": since, "cursor": since, "failures": 0, "handled": 0, "heard": 0}
-    connection.execute(insert(t.collecting).values(row).on_conflict_do_nothing(index_elements=("site",)))
+    connection.execute(
+        insert_into(connection, t.collecting).values(row).on_conflict_do_nothing(index_elements=("site",))
+    )
 
 
 def claim(connection: Connection, owner: str, sites: tuple[str, ...], now: datetime) -> tuple[Standing, ...]:
@@ -214,7 +215,6 @@ def remember(
     response: str | None = None,
 ) -> None:
     """Note what became of a response in the EHR."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {
         "version": candidate.version,
         "state": state,
@@ -224,7 +224,7 @@ def remember(
     }
     key = {"site": site, "reference": candidate.reference}
     connection.execute(
-        insert(t.collected)
+        insert_into(connection, t.collected)
         .values(**key, **values)
         .on_conflict_do_update(index_elements=("site", "reference"), set_=values)
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 _OPTION = "appended"
@@ -42,3 +43,8 @@ def append(connection: Connection, insert: sa.Insert, row: Mapping[str, object])
         gathered.rows.append((insert, row))
     else:
         connection.execute(insert, row)
+
+
+def insert_into(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """Begin an insert of the connection's own database, which can say what happens to a row that is there already."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

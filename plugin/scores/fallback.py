@@ -230,19 +230,5 @@ _FUNCTIONS: dict[str, dict[str, object]] = {
 }
 
 # Words that may stand before a bracket without being functions among them.
-_KNOWN = frozenset(
-    {
-        *invocation_registry,
-        *_FUNCTIONS,
-        *_REFUSED,
-        "ordinal",
-        "in",
-        "contains",
-        "is",
-        "as",
-        "and",
-        "or",
-        "xor",
-    }
-    | {"implies", "div", "mod"}
-)
+_WORDS = ("in", "contains", "is", "as", "and", "or", "xor", "implies", "div", "mod")
+_KNOWN = frozenset({*invocation_registry, *_FUNCTIONS, *_REFUSED, "ordinal", *_WORDS})

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,19 +84,26 @@ async def test_the_documentation_shows_what_is_printed(personality: str) -> None
     assert printed.replace("ehr.invalid", "ehr.example.org").replace("ehr-invalid", "ehr-example-org") in PAGE
 
 
+def registered(**changes: Any) -> Site:
+    """Rapport as the sandbox EHR has it registered."""
+    usual = {
+        "id": "sandbox",
+        "name": "Sandbox",
+        "fhir_base": f"{BASE}/r4",
+        "client_id": "rapport",
+        "authentication": ClientSecret("s3cret"),
+        "redirect_uri": "",
+        "scopes": (),
+        "allow_private_addresses": True,
+    }
+    return Site(**{**usual, **changes})
+
+
 async def test_a_site_that_is_set_up_shows_its_scopes_and_no_section() -> None:
     scopes = ("system/QuestionnaireResponse.crs",)
     client = RegisteredClient(client_id="rapport", name="R", kind="symmetric", secret="s3cret", scopes=scopes)
-    site = Site(
-        id="sandbox",
-        name="Sandbox",
-        fhir_base=f"{BASE}/r4",
-        client_id="rapport",
-        authentication=ClientSecret("s3cret"),
-        redirect_uri="https://rapport.invalid/callback",
-        scopes=(),
-        backend_scopes=(*scopes, "system/Observation.crs"),
-        allow_private_addresses=True,
+    site = registered(
+        redirect_uri="https://rapport.invalid/callback", backend_scopes=(*scopes, "system/Observation.crs")
     )
     found = await examined("full", (client,), registration=Registration(site, Writing()))
     assert found.scopes == ("create, read, search QuestionnaireResponse that the system may reach",)
@@ -105,16 +113,10 @@ async def test_a_site_that_is_set_up_shows_its_scopes_and_no_section() -> None:
 
 
 async def test_a_token_that_is_refused_is_told_with_a_remedy() -> None:
-    site = Site(
-        id="sandbox",
-        name="Sandbox",
-        fhir_base=f"{BASE}/r4",
+    site = registered(
         client_id="stranger",
         authentication=ClientSecret("wrong"),
-        redirect_uri="",
-        scopes=(),
         backend_scopes=("system/Observation.crs",),
-        allow_private_addresses=True,
     )
     found = await examined("full", registration=Registration(site, Writing()))
     (refused,) = [each for each in found.findings if "no token of its own" in each.text]
@@ -140,17 +142,7 @@ def test_every_verdict_has_an_exit_status_of_its_own() -> None:
     ],
 )
 async def test_a_schedule_in_the_ehr_is_told_with_how_it_is_read(personality: str, said: str) -> None:
-    site = Site(
-        id="sandbox",
-        name="Sandbox",
-        fhir_base=f"{BASE}/r4",
-        client_id="rapport",
-        authentication=ClientSecret("s3cret"),
-        redirect_uri="",
-        scopes=(),
-        allow_private_addresses=True,
-    )
-    registration = Registration(site, Writing(), schedule=PlanInEhr.parse("PlanDefinition/17"))
+    registration = Registration(registered(), Writing(), schedule=PlanInEhr.parse("PlanDefinition/17"))
     found = await examined(personality, registration=registration)
     (schedule,) = [each for each in found.findings if each.topic == "Schedule"]
     assert schedule.text == said
