@@ -169,6 +169,11 @@ class Instrument:
         """Give the texts in one of `languages`; KeyError for any other."""
         return self.wordings[language]
 
+    def title_in(self, language: str) -> str:
+        """Name the form for a reader: as it is called in their language, if its wording is there, else by its own title."""
+        found = self.wordings.get(language)
+        return found.title if found is not None else self.title
+
 
 def walk(items: tuple[Item, ...]) -> tuple[Item, ...]:
     """Give all items of a tree, in the order of the form."""

@@ -63,7 +63,7 @@ from plugin.pages.response import (
     render_response,
 )
 from plugin.pages.trend import Trend, TrendPoint, TrendSeries
-from plugin.pages.words import choose_language, interface_language, language_name
+from plugin.pages.words import choose_language, interface_language, language_name, look_up
 
 __all__ = [
     "AnswerLine",
@@ -112,6 +112,7 @@ __all__ = [
     "draft_text",
     "interface_language",
     "language_name",
+    "look_up",
     "render_arrival",
     "render_code",
     "render_departure",

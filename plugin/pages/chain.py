@@ -14,7 +14,8 @@ from plugin.comparing.side_by_side import Pair
 from plugin.delivery.states import DeliveryState
 from plugin.pages.auditing import NOTHING_TYPED, TypedSignOff
 from plugin.pages.delivery import delivery_label
-from plugin.pages.engine import number, render
+from plugin.pages.engine import render
+from plugin.pages.figures import number
 from plugin.pages.picture import Node, Picture, draw
 from plugin.pages.staff import DeskFrame
 from plugin.verify import Finding

@@ -1,14 +1,12 @@
 """Turns a template and its values into HTML: escaping always on, an unknown name is an error."""
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from babel.dates import format_date, format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from plugin.pages import figures
 from plugin.pages.delivery import delivery_label
 from plugin.pages.trend_table import table_rows
 from plugin.pages.words import N_, direction, interface_language, translations
@@ -50,35 +48,17 @@ def _environment(language: str) -> Environment:
     environment.filters["said"] = (
         catalogue.gettext
     )  # what others word: taken as it is, without places to fill
-    environment.filters["day"] = lambda moment: _day(moment, language)
-    environment.filters["day_of_year"] = lambda day: _day_of_year(day, language)
+    environment.filters["day"] = lambda moment: figures.day(moment, language)
+    environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
     environment.filters["rows"] = lambda panel, words: table_rows(
-        panel, words, lambda day: _day(day, language), number
+        panel,
+        words,
+        lambda day: figures.day(day, language),
+        lambda value: figures.number(value, language),
     )
-    environment.filters["moment"] = lambda moment: _moment(moment, language)
-    environment.filters["number"] = number
+    environment.filters["moment"] = lambda moment: figures.moment(moment, language)
+    environment.filters["number"] = lambda value: figures.number(value, language)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
     environment.filters["label"] = lambda state: delivery_label(state, language)
-    environment.filters["decimal"] = lambda value: number(round(value, 1))
+    environment.filters["decimal"] = lambda value: figures.number(round(value, 1), language)
     return environment
-
-
-def number(value: Decimal | float) -> str:
-    """Write a score without trailing zeros: 19, 2.5."""
-    return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
-
-
-@lru_cache(maxsize=4096)
-def _day_of_year(day: date, language: str) -> str:
-    return format_date(day, "d MMM", locale=language)
-
-
-@lru_cache(maxsize=4096)  # writing a date takes Babel longer than drawing its session
-def _day(moment: date | datetime, language: str) -> str:
-    return format_date(moment, "d MMM y", locale=language)
-
-
-@lru_cache(maxsize=4096)
-def _moment(moment: datetime, language: str) -> str:
-    # The page's script shows it in the reader's own time zone; without script it says which it is.
-    return format_datetime(moment.astimezone(UTC), "d MMM y, HH:mm 'UTC'", locale=language)

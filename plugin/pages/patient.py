@@ -12,7 +12,7 @@ from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
 from plugin.pages.trend import Panel, Scale, Trend, group, latest, shown_courses
-from plugin.pages.words import language_name
+from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
 from plugin.trends.medication import Course
 
@@ -57,6 +57,7 @@ class RespondentChoice:
     is_due: bool = False
     has_answered: bool = False
     forms: tuple[str, ...] | None = None  # addresses of those that the schedule asks for now; None: any
+    spoken: tuple[str, ...] = ()  # their languages by the record, the preferred first
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class InstrumentChoice:
     unavailable: str | None = None
     by_clinician: bool = False  # entered from paper: never handed over
     address: str = ""  # of every version
+    label_language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,12 @@ class PatientPage:
         return tuple(
             (code, language_name(code)) for code in sorted(spoken, key=lambda code: (code != "en", code))
         )
+
+    def speaks(self, who: RespondentChoice) -> str:
+        """The language that somebody is offered first: theirs by the record, else the reader's, else the first there is."""
+        offered = [code for code, _ in self.languages]
+        found = filter(None, (look_up(each, offered) for each in (*who.spoken, self.language)))
+        return next(found, offered[0] if offered else "")
 
     @property
     def others(self) -> tuple[RespondentChoice, ...]:

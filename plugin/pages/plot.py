@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from plugin.pages.engine import number
 from plugin.pages.strips import (
     CONTACTS,
     COURSE,
@@ -105,8 +104,8 @@ class Tick:
     """A labelled place on an axis."""
 
     at: float
-    label: str
-    common: str = ""  # the same place on 0 to 100, where the scale is another
+    value: float
+    common: int | None = None  # the same place on 0 to 100, where the scale is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +254,8 @@ def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
 def _tick(value: float, panel: Panel, placing: _Placing) -> Tick:
     """Label a place with the native value and, beside it, the share of the range on 0 to 100."""
     is_hundred = (panel.low, panel.high) == (0, 100)
-    common = "" if is_hundred else number(round(100 * (value - panel.low) / ((panel.high - panel.low) or 1)))
-    return Tick(placing.y(value), number(value), common)
+    share = (value - panel.low) / ((panel.high - panel.low) or 1)
+    return Tick(placing.y(value), value, None if is_hundred else round(100 * share))
 
 
 def _values(low: float, high: float) -> tuple[float, ...]:

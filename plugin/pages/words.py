@@ -3,6 +3,7 @@
 Instruments bring their own languages; these are the words around them. English is the source.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -61,6 +62,16 @@ def choose_language(accept_language: str | None, default: str = SOURCE_LANGUAGE)
         if tag.split("-")[0].lower() in LANGUAGES:
             return interface_language(tag)
     return default
+
+
+def look_up(wanted: str, offered: Sequence[str]) -> str | None:
+    """Find the language that is offered for a BCP 47 tag: `es-MX` gets `es` (RFC 4647 section 3.4), `es` gets `es-419`."""
+    known = {each.lower(): each for each in offered}
+    parts = wanted.lower().replace("_", "-").split("-")
+    for length in range(len(parts), 0, -1):
+        if (found := known.get("-".join(parts[:length]))) is not None:
+            return found
+    return next((known[each] for each in known if len(parts) == 1 and each.startswith(f"{parts[0]}-")), None)
 
 
 def direction(language: str) -> str:

@@ -32,12 +32,13 @@ LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for wh
 
 @dataclass(frozen=True, slots=True)
 class Respondent:
-    """Somebody who may answer a form: `relationship` as the EHR words it."""
+    """Somebody who may answer a form: `relationship` as the EHR words it, `spoken` their languages there, the preferred first."""
 
     reference: str
     name: str
     rater: Rater
     relationship: str
+    spoken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,18 @@ class _Period(msgspec.Struct):
     start: str | None = None
 
 
+class _Communication(msgspec.Struct):
+    language: _Concept = msgspec.field(default_factory=_Concept)
+    preferred: bool = False
+
+
 class _Person(msgspec.Struct):
     id: str = ""
     name: tuple[_Name, ...] = ()
     birthDate: str | None = None  # noqa: N815 -- FHIR's element name
     relationship: tuple[_Concept, ...] = ()
     active: bool = True
+    communication: tuple[_Communication, ...] = ()
 
 
 class _Reference(msgspec.Struct):
@@ -172,9 +179,15 @@ async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
         ehr.search("RelatedPerson", {"patient": patient_id}),
         _clinician(ehr, launch),
     )
-    people = [Respondent(launch.patient, _name(patient.name), Rater.CHILD, "")]
+    people = [Respondent(launch.patient, _name(patient.name), Rater.CHILD, "", _spoken(patient))]
     people += [
-        Respondent(f"RelatedPerson/{each.id}", _name(each.name), Rater.CAREGIVER, _relationship(each))
+        Respondent(
+            f"RelatedPerson/{each.id}",
+            _name(each.name),
+            Rater.CAREGIVER,
+            _relationship(each),
+            _spoken(each),
+        )
         for each in _convert_all(related, _Person)
         if each.id and each.active
     ]
@@ -315,6 +328,12 @@ def _relationship(person: _Person) -> str:
         if words:
             return words
     return ""
+
+
+def _spoken(person: _Person) -> tuple[str, ...]:
+    """List the languages that the record names for somebody, the preferred first."""
+    ranked = sorted(person.communication, key=lambda each: not each.preferred)
+    return tuple(coding.code for each in ranked for coding in each.language.coding if coding.code)
 
 
 def _date(text: str | None) -> date | None:

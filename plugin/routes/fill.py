@@ -196,7 +196,7 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
         saved = await _submit(rapport, found, instrument, choices, labels)
         rapport.worker.wake()
         if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
-            scores = score_lines(instrument, saved.scores)
+            scores = score_lines(instrument, saved.scores, found.language)
     told = {"scores": scores} if scores else {}
     return JSONResponse({"state": "saved", "return_url": back, **told})
 

@@ -11,10 +11,11 @@ from plugin.pages import (
     Question,
     interface_language,
 )
-from plugin.pages.engine import number
+from plugin.pages.figures import number
 from plugin.pages.kinds import Asked, asked_of, step_of
 from plugin.respondents import RespondentPolicy
 from plugin.routes.state import Rapport
+from plugin.routes.trend_views import label_of
 from plugin.scores import Score
 from plugin.writing import DEFAULT_WRITING, WriterKind
 from questionnaires import Instrument, Rater, Wording
@@ -65,19 +66,20 @@ def gate_page(invitation: Invitation) -> GatePage:
     return GatePage(invitation.gate or "", interface_language(invitation.language))
 
 
-def score_lines(instrument: Instrument, scores: tuple[Score, ...]) -> list[str]:
-    """Write what a respondent may see of the result, where the site lets them."""
-    names = {each.link_id: each.display for each in instrument.scores}
-    return [_score_line(names[each.link_id], each) for each in scores if each.value is not None]
+def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:
+    """Write what a respondent may see of the result, where the site lets them, in the language of their form."""
+    spoken = interface_language(language)
+    names = {each.link_id: label_of(each.display, spoken) for each in instrument.scores}
+    return [_score_line(names[each.link_id], each, spoken) for each in scores if each.value is not None]
 
 
-def _score_line(name: str, score: Score) -> str:
+def _score_line(name: str, score: Score, language: str) -> str:
     bounds = (
         ""
         if score.low is None or score.high is None
-        else f" ({number(score.low)}\N{EN DASH}{number(score.high)})"
+        else f" ({number(score.low, language)}\N{EN DASH}{number(score.high, language)})"
     )
-    return f"{name}: {number(score.value or 0)}{bounds}"
+    return f"{name}: {number(score.value or 0, language)}{bounds}"
 
 
 def _question(asked: Asked, wording: Wording) -> Question:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from plugin.delivery.account import Account
-from plugin.pages import DuePerson, InstrumentChoice, PatientPage, RespondentChoice, language_name
+from plugin.pages import DuePerson, InstrumentChoice, PatientPage, RespondentChoice, language_name, look_up
 from questionnaires import Rater
 
 
@@ -12,7 +12,7 @@ def with_due(page: PatientPage, recent: Iterable[Account]) -> PatientPage:
     """Give the page a press for each who is due; `recent` are the patient's latest responses, newest first.
 
     The form is the one that the EHR asks for, then what the same person answered last, then the first that fits. The
-    language is that of their last answer, else the reader's, else the form's first.
+    language is that of their last answer, else theirs by the record, else the reader's, else the form's first.
     """
     last: dict[str, tuple[str, str]] = {}
     for account in recent:
@@ -33,8 +33,10 @@ def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> D
         each for each in fitting if each.address == address
     ]
     chosen = (wanted or fitting)[0]
-    ranked = [each for each in (spoken, page.language) if each in chosen.languages]
-    language = (ranked or [*chosen.languages])[0]
+    language = next(
+        filter(None, (look_up(each, chosen.languages) for each in (spoken, *who.spoken, page.language))),
+        chosen.languages[0],
+    )
     rest = f"{chosen.id} {language} {who.reference}"
     return DuePerson(
         reference=who.reference,

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from babel.dates import format_date
-
 from plugin.pages import Notice, NoticeKind
+from plugin.pages.figures import day
 from plugin.pages.words import translations
 from plugin.plan import problems_of
 from plugin.routes.state import Rapport
@@ -24,14 +23,13 @@ def told_of_schedule(rapport: Rapport, site: str, language: str) -> Iterator[Not
             % {"place": trouble.place, "why": trouble.why},
         )
     elif trouble is not None and trouble.followed is not None:
-        day = format_date(trouble.followed, "d MMM y", locale=language)
         yield Notice(
             NoticeKind.INFORMATION,
             _(
                 "Your service's schedule, %(place)s, could not be read again from the EHR (%(why)s). "
                 "It is followed as it was on %(day)s."
             )
-            % {"place": trouble.place, "why": trouble.why, "day": day},
+            % {"place": trouble.place, "why": trouble.why, "day": day(trouble.followed, language)},
         )
     if problems := problems_of(rapport.schedules.of(site), rapport.intake.catalogue):
         yield Notice(

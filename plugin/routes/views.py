@@ -36,6 +36,7 @@ from plugin.pages import (
     delivery_label,
     interface_language,
 )
+from plugin.pages.figures import number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
@@ -52,6 +53,14 @@ from plugin.settings import Attestation
 from plugin.stock import is_offered
 from plugin.tips import told_in
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
+
+_STANDING = (
+    N_(
+        "Not validated: no study of reliability or validity exists, no norm and no cut-off. "
+        "Use it to open a conversation, not to judge or to predict."
+    ),
+)
+"""What the open forms say of themselves; the others' holders are quoted in English, as their files say it."""
 
 _NOT_INSTALLED = N_(
     "This version of the form is not installed now: its stored scores are shown, not computed again."
@@ -140,18 +149,21 @@ def ask_for(page: PatientPage, asked: AskedFor | None) -> PatientPage:
     """Put the form that the EHR asks for first, with whom it is for; say so where it is not to be had here."""
     if asked is None:
         return page
+    _ = translations(page.language).gettext
     chosen = next(
         (each for each in page.instruments if each.id == asked.instrument and each.unavailable is None), None
     )
     if chosen is None:
-        text = f"The EHR asks for a form that cannot be filled here: {asked.canonical}."
+        text = _("The EHR asks for a form that cannot be filled here: %(form)s.") % {"form": asked.canonical}
         return replace(page, notices=(Notice(NoticeKind.PROBLEM, text), *page.notices))
     fitting = [each for each in page.respondents if each.rater == chosen.rater]
     first = next((each for each in fitting if each.reference == asked.respondent), None) or next(
         iter(fitting), None
     )
-    begun = " It was begun there; what can be taken over stands in it already." if asked.answers else ""
-    notice = Notice(NoticeKind.INFORMATION, f"The EHR asks for this form: {chosen.title}.{begun}")
+    text = _("The EHR asks for this form: %(form)s.") % {"form": chosen.title}
+    if asked.answers:
+        text += " " + _("It was begun there; what can be taken over stands in it already.")
+    notice = Notice(NoticeKind.INFORMATION, text)
     return replace(
         page,
         asked_for=chosen.id,
@@ -194,6 +206,7 @@ def _respondent(
         is_due,
         answered,
         _due_forms(schedule, forms, heard.session),
+        who.spoken,
     )
 
 
@@ -251,13 +264,13 @@ def response_page(
     rater = Rater(record.rater)
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
-    title = nearest.title if nearest else record.instrument.partition("|")[0]
+    title = nearest.title_in(language) if nearest else record.instrument.partition("|")[0]
     shown = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
     unfolding = unfold(record, catalogue, rapport.intake.keys)
     wording = _wording(nearest, record.language) if nearest is not None else None
     label, lines = translations(language).gettext(_NOT_INSTALLED), None
     if nearest is not None and unfolding.problem is None:
-        label = _standing_note(nearest) + _threshold_note(rapport, launch, nearest)
+        label = _standing_note(nearest, language) + _threshold_note(rapport, launch, nearest, language)
         answers = check_response(read_response(record.body), nearest, patient=record.patient)
         lines = _answer_lines(nearest, record.language, answers)
     elif unfolding.instrument is not None and unfolding.problem is not None:
@@ -323,26 +336,30 @@ def why_not_fillable(instrument: Instrument, language: str = "en") -> str | None
     return why_not_shown(instrument)
 
 
-def _threshold_note(rapport: Rapport, launch: Launch, instrument: Instrument) -> str:
+def _threshold_note(rapport: Rapport, launch: Launch, instrument: Instrument, language: str) -> str:
     attested = rapport.settings.policies[launch.site].attested.get(instrument.id)
     if attested is None or attested.threshold is None:
         return ""
-    return f" Your service's own threshold for the total: {attested.threshold:g}."
+    told = translations(language).gettext("Your service's own threshold for the total: %(threshold)s.")
+    return " " + told % {"threshold": number(attested.threshold, language)}
 
 
-def _standing_note(instrument: Instrument) -> str:
-    return " ".join((instrument.status_note, *instrument.warnings))
+def _standing_note(instrument: Instrument, language: str) -> str:
+    """Say how far a form may be relied on: of the open forms in the reader's language, of others as their files say it."""
+    said = translations(language).gettext
+    return " ".join(said(each) for each in (instrument.status_note, *instrument.warnings) if each)
 
 
 def _choice(instrument: Instrument, attested: Mapping[str, Attestation], language: str) -> InstrumentChoice:
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
-        title=instrument.title,
+        title=instrument.title_in(language),
         rater=instrument.rater,
-        label=_standing_note(instrument),
+        label=_standing_note(instrument, language),
         languages=instrument.languages,
         by_clinician=instrument.licence_kind == "score-entry",
+        label_language=language if instrument.status_note in _STANDING else "en",
         address=instrument.canonical.partition("|")[0],
         age_from=low,
         age_to=high,
@@ -366,7 +383,7 @@ def form_state(
     _ = translations(language).gettext
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
-    title = instrument.title if instrument else invitation.instrument
+    title = instrument.title_in(language) if instrument else invitation.instrument
     is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
     if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
         return FormState(title, _("its time has passed"), is_open=False)
@@ -402,6 +419,7 @@ def _open_form(
 def _recent(
     catalogue: Catalogue, account: Account, people: Mapping[str, Respondent], language: str
 ) -> RecentResponse:
+    _ = translations(language).gettext
     record = account.record
     nearest = catalogue.nearest(record.instrument)
     known = {score.link_id: score for score in nearest.scores} if nearest else {}
@@ -421,10 +439,10 @@ def _recent(
         when=record.authored,
         who=name_of(people.get(record.source or ""), Rater(record.rater), language),
         rater=record.rater,
-        instrument=nearest.title if nearest else record.instrument.partition("|")[0],
+        instrument=nearest.title_in(language) if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
-        detail=f"Entered in error. {account.detail}".strip() if record.voided else account.detail,
+        detail=f"{_('Entered in error')}. {account.detail}".strip() if record.voided else account.detail,
     )
 
 

@@ -19,8 +19,10 @@ function offer(form) {
   const input = (label) => label.querySelector("input");
   const fitsAge = ({ dataset }) => age === null || (age >= Number(dataset.from ?? 0) && age <= Number(dataset.to ?? 150));
 
+  const who = () => form.querySelector("[name=respondent]:checked")?.dataset.rater;
+
   function fit() {
-    const rater = form.querySelector("[name=respondent]:checked")?.dataset.rater;
+    const rater = who();
     const ofRater = forms.filter((each) => each.dataset.rater === rater);
     other.hidden = ofRater.every(fitsAge);
     const shown = ofRater.filter((each) => anyAge.checked || fitsAge(each));
@@ -44,7 +46,7 @@ function offer(form) {
   const from = Number(form.dataset.linkFrom);
 
   function fitLink() {
-    const rater = form.querySelector("[name=respondent]:checked")?.dataset.rater;
+    const rater = who();
     const tooYoung = rater === "child" && from > 0 && !(age >= from);
     const onPaper = pin.hidden && rater !== "therapist";
     link.hidden = pin.hidden || tooYoung;
@@ -52,7 +54,11 @@ function offer(form) {
     link.disabled = press.disabled;
   }
 
-  form.addEventListener("change", () => { fit(); fitLink(); });
+  form.addEventListener("change", ({ target }) => {
+    language.value = target.dataset.speaks ?? language.value;
+    fit();
+    fitLink();
+  });
   fit();
   fitLink();
   const show = pin.querySelector("button");

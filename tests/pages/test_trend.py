@@ -130,15 +130,15 @@ def test_labels_never_cover_each_other_nor_leave_the_frame(frame: Frame, values:
 
 
 def test_the_axis_shows_the_whole_native_scale() -> None:
-    assert [tick.label for tick in draw(_panel([14, 16]), WIDE).y_ticks] == ["0", "6", "12", "18", "24"]
-    assert [tick.label for tick in draw(_panel([14, 16], low=12, high=48), WIDE).y_ticks] == [
-        "12",
-        "21",
-        "30",
-        "39",
-        "48",
+    assert [tick.value for tick in draw(_panel([14, 16]), WIDE).y_ticks] == [0, 6, 12, 18, 24]
+    assert [tick.value for tick in draw(_panel([14, 16], low=12, high=48), WIDE).y_ticks] == [
+        12,
+        21,
+        30,
+        39,
+        48,
     ]
-    assert [tick.label for tick in draw(_panel([1, 2], low=1, high=2.5), WIDE).y_ticks] == ["1", "2.5"]
+    assert [tick.value for tick in draw(_panel([1, 2], low=1, high=2.5), WIDE).y_ticks] == [1, 2.5]
 
 
 def test_days_stand_by_time_not_by_number() -> None:

@@ -116,3 +116,31 @@ async def test_the_language_is_that_of_the_last_answer(world: World) -> None:
     world.clock.pass_time(days=7)
     later = await world.launch("amara", encounter=None)
     assert f"device rapport-checkin-caregiver es RelatedPerson/{caregiver['id']}" in presses(later)
+
+
+async def test_a_child_is_asked_in_the_language_that_the_record_names(world: World) -> None:
+    page = await world.launch("mateo")
+    assert hand_to(page, "Patient").split()[2] == "es"
+
+
+async def test_who_has_no_language_in_the_record_is_asked_in_the_readers(world: World) -> None:
+    page = await world.launch("mateo")
+    assert hand_to(page, "RelatedPerson").split()[2] == "en"
+
+
+async def test_a_language_that_no_form_speaks_gives_way_to_the_readers(world: World) -> None:
+    page = await world.launch("wei-ling")
+    assert hand_to(page, "Patient").split()[2] == "en"
+
+
+async def test_whoever_is_chosen_by_hand_is_offered_their_language_too(world: World) -> None:
+    page = await world.launch("mateo")
+    assert re.search(r'value="Patient/[^"]+" data-rater="child" data-speaks="es"', page.text)
+    assert '<option value="es" selected>' in page.text
+
+
+async def test_a_form_is_named_in_the_readers_language(world: World) -> None:
+    world.browser.headers["Accept-Language"] = "de"
+    page = await world.launch("mateo")
+    assert "Rapport Check-in (Kind)" in page.text
+    assert "Rapport Check-in (child)" not in page.text

@@ -1,0 +1,52 @@
+"""Numbers and days as each interface language writes them: 2.5 or 2,5, 14 Mar 2026 or 14. März 2026."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache, lru_cache
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import get_decimal_symbol
+
+from plugin.pages.words import SOURCE_LANGUAGE
+
+
+@cache
+def _pattern(skeleton: str, language: str) -> str:
+    """Give how a language writes the parts of a date; English as in Britain, where a day cannot be read as a month."""
+    if language == SOURCE_LANGUAGE:
+        return {"yMMMd": "d MMM y", "MMMd": "d MMM"}[skeleton]
+    return str(Locale.parse(language).datetime_skeletons[skeleton].pattern)
+
+
+@lru_cache(maxsize=4096)  # writing a date takes Babel longer than drawing its session
+def day(moment: date | datetime, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a day with its year."""
+    return format_date(moment, _pattern("yMMMd", language), locale=language)
+
+
+@lru_cache(maxsize=4096)
+def day_of_year(moment: date | datetime, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a day of a year that is known."""
+    return format_date(moment, _pattern("MMMd", language), locale=language)
+
+
+@lru_cache(maxsize=4096)
+def moment(when: datetime, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a time. The page's script shows it in the reader's own zone; without script this says which it is."""
+    return format_datetime(
+        when.astimezone(UTC), f"{_pattern('yMMMd', language)}, HH:mm 'UTC'", locale=language
+    )
+
+
+def number(value: Decimal | float, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a score without trailing zeros: 19, 2.5."""
+    text = f"{value:f}"
+    if "." not in text:
+        return text
+    return text.rstrip("0").rstrip(".").replace(".", _decimal_mark(language))
+
+
+@cache
+def _decimal_mark(language: str) -> str:
+    return get_decimal_symbol(language)
