@@ -14,6 +14,7 @@ from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
 from plugin.pages.words import N_, translations
 from plugin.routes import marks
+from plugin.routes.absences import absence_of
 from plugin.routes.chart import Chart, Respondent
 from plugin.routes.marks import findings_of, mark_events
 from plugin.trends.contacts import Contacts
@@ -135,7 +136,7 @@ def _series(
             TrendPoint(
                 point.when,
                 point.value,
-                point.absent,
+                absence_of(point.absent, instrument, language),
                 contacts.was_virtual(point.encounter, point.when.date()),
                 session=contacts.number_of(point.encounter) if point.encounter else None,
                 caregiver=contacts.had_carer(point.encounter, point.when.date()),

@@ -42,6 +42,7 @@ from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, check_response, read_response
+from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
@@ -286,7 +287,9 @@ def response_page(
         version=record.instrument.partition("|")[2],
         label=label,
         language=record.language or "",
-        scores=tuple(_account(each, wording, shown=shown) for each in unfolding.scores),
+        scores=tuple(
+            _account(each, nearest, wording, shown=shown, language=language) for each in unfolding.scores
+        ),
         state=DeliveryMark(account.state),
         detail=account.detail,
         attempts=tuple(DeliveryAttempt(each.when, _result(each, language)) for each in attempts),
@@ -429,7 +432,7 @@ def _recent(
             value=None if point.value is None else Decimal(str(point.value)),
             low=known[point.score].low,
             high=known[point.score].high,
-            absent=point.absent,
+            absent=absence_of(point.absent, nearest, language) if nearest else point.absent,
         )
         for point in points_of(catalogue, account)
         if point.score in known
@@ -446,11 +449,13 @@ def _recent(
     )
 
 
-def _account(score: Unfolded, wording: Wording | None, *, shown: bool) -> ScoreAccount:
+def _account(
+    score: Unfolded, form: Instrument | None, wording: Wording | None, *, shown: bool, language: str
+) -> ScoreAccount:
     """Show one score of the score ledger; answers and weights only where this reader may see them."""
     options = wording.options if wording else {}
     return ScoreAccount(
-        label=score.label,
+        label=label_of(score.label, language),
         value=score.stored,
         low=score.low,
         high=score.high,
@@ -465,7 +470,7 @@ def _account(score: Unfolded, wording: Wording | None, *, shown: bool) -> ScoreA
             )
             for each in score.items
         ),
-        absent=score.absent,
+        absent=absence_of(score.absent, form, language) if form else score.absent,
         differs=score.agrees is False,
     )
 

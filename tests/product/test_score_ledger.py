@@ -45,6 +45,24 @@ async def test_a_skipped_item_is_told(tmp_path: Path) -> None:
         assert [("skipped" in row) for row in rows] == [False, True, False, False, False, False]
 
 
+async def test_why_a_score_is_missing_is_told_by_the_number_of_the_question(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        text, _ = await total_of(world, {**ANSWERS, "goal-2": None})
+        assert "<p>unanswered questions: 2</p>" in text
+        assert "no answer to goal-2" not in text
+
+
+async def test_scores_and_reasons_are_told_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        _, response = await send_child_form(world, {**ANSWERS, "goal-2": None})
+        world.browser.headers["Accept-Language"] = "de"
+        page = await world.launch()
+        text = (await world.browser.get(f"{page.url.path}/responses/{response}")).text
+        assert "<h3>Gesamt: nicht berechnet</h3>" in text
+        assert "<p>unbeantwortete Fragen: 2</p>" in text
+        assert "Nicht validiert" in text
+
+
 @pytest.mark.parametrize("form", load_catalogue().all(), ids=lambda each: each.id)
 def test_every_form_of_the_package_says_whose_it_is_and_what_its_key_is(form: object) -> None:
     told = dict(form.citations)  # type: ignore[attr-defined]  # an Instrument
