@@ -40,7 +40,10 @@ CHOSEN = [
     ROOT / "pages" / "delivery.py",
     ROOT / "pages" / "engine.py",
     ROOT / "pages" / "public.py",
-    *(ROOT / "routes" / f"{name}.py" for name in ("views", "trend_views", "absences", "schedule_notices", "desk")),
+    *(
+        ROOT / "routes" / f"{name}.py"
+        for name in ("views", "trend_views", "absences", "schedule_notices", "desk")
+    ),
 ]
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 

@@ -108,7 +108,9 @@ async def test_the_scores_speak_the_browsers_language(world: World) -> None:
     assert '<html lang="fr"' in page.text
 
 
-async def test_a_score_that_is_missing_says_once_that_it_is_and_which_question_had_no_answer(world: World) -> None:
+async def test_a_score_that_is_missing_says_once_that_it_is_and_which_question_had_no_answer(
+    world: World,
+) -> None:
     page = await world.launch("tomasz")
     assert "not computed: unanswered questions: 6<" in page.text
     assert "Not computed" not in page.text
