@@ -15,6 +15,7 @@ from questionnaires.resources import (
     AnswerOption,
     Questionnaire,
     QuestionnaireItem,
+    every_item,
     read_calculation,
 )
 
@@ -24,15 +25,17 @@ _WEIGHTS = ("itemWeight", "ordinalValue")
 
 def find_faults(questionnaire: Questionnaire) -> list[Problem]:
     """Find what makes answers ambiguous or scores wrong."""
-    items = [*_every(questionnaire.item)]
+    items = [*every_item(questionnaire.item)]
     problems = [
         Problem("The linkId stands twice", "Give every item its own", link_id)
         for link_id, count in Counter(item.linkId for item in items).items()
         if count > 1
     ]
     known = {item.linkId for item in items}
+    problems += _find_variable_faults(questionnaire.extension, None)
     for item in items:
         problems += _find_item_faults(item, known)
+        problems += _find_variable_faults(item.extension, item.linkId)
     if not any(item.type not in {"group", "display"} for item in items):
         problems.append(Problem("Nothing is asked", "Add an item that can be answered"))
     if "|" in questionnaire.url or "#" in questionnaire.url:
@@ -67,6 +70,20 @@ def _find_item_faults(item: QuestionnaireItem, known: set[str]) -> Iterator[Prob
         yield Problem("A calculated item has an initial value", "Take one of them out", place)
     yield from _find_expression_faults(item)
     yield from _find_option_faults(item)
+
+
+def _find_variable_faults(extensions: tuple[Extension, ...], link_id: str | None) -> Iterator[Problem]:
+    """A variable that would be passed over in silence, or that hides another of the same place."""
+    found = [each.valueExpression for each in extensions if each.url == STRUCTURE + "variable"]
+    for each in found:
+        if each is None or not each.name:
+            yield Problem("A variable has no name", "Give it one in valueExpression.name", link_id)
+        elif each.language == FHIRPATH and not each.expression:
+            remedy = "Write it as valueExpression.expression, or take the variable out"
+            yield Problem(f"The variable %{each.name} has no expression", remedy, link_id)
+    for name, count in Counter(each.name for each in found if each and each.name).items():
+        if count > 1:
+            yield Problem(f"The variable %{name} stands there {count} times", "Keep one", link_id)
 
 
 def _find_expression_faults(item: QuestionnaireItem) -> Iterator[Problem]:
@@ -104,7 +121,7 @@ def find_flaws(instrument: Instrument) -> list[Problem]:
     """Find what is missing from an instrument that others are to use: portability, ranges, translations."""
     questionnaire = instrument.questionnaire
     problems = [*_find_root_flaws(questionnaire)]
-    for item in _every(questionnaire.item):
+    for item in every_item(questionnaire.item):
         problems += _find_weight_flaws(item)
         problems += _find_score_flaws(item)
     for score in instrument.scores:
@@ -161,7 +178,7 @@ def _find_translation_flaws(instrument: Instrument) -> Iterator[Problem]:
 
 
 def _languages(questionnaire: Questionnaire) -> Iterator[set[str]]:
-    for element in (questionnaire.title_, *(item.text_ for item in _every(questionnaire.item))):
+    for element in (questionnaire.title_, *(item.text_ for item in every_item(questionnaire.item))):
         for each in element.extension if element else ():
             language = find_extension(each.extension, "lang")
             if language and language.valueCode:
@@ -190,9 +207,3 @@ def _weight(extensions: tuple[Extension, ...], name: str) -> FhirDecimal | None:
 def _name(option: AnswerOption) -> str:
     coding = option.valueCoding
     return f"The option “{coding.code}”" if coding else "An option"
-
-
-def _every(items: tuple[QuestionnaireItem, ...]) -> Iterator[QuestionnaireItem]:
-    for item in items:
-        yield item
-        yield from _every(item.item)

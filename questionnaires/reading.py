@@ -1,6 +1,5 @@
 """Reads an Instrument out of its decoded files."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
@@ -25,6 +24,7 @@ from questionnaires.resources import (
     ObservationDefinition,
     Questionnaire,
     QuestionnaireItem,
+    every_item,
     read_calculation,
     read_translations,
     read_weight,
@@ -182,7 +182,7 @@ def read_scores(
     known = {(coding.system, coding.code): each for each in definitions for coding in each.code.coding}
     return tuple(
         _read_score(item, expression, known.get((coding.system, coding.code)), coding.system)
-        for item in _every(questionnaire.item)
+        for item in every_item(questionnaire.item)
         if item.type in NUMERIC and (expression := _expression(item)) is not None
         for coding in item.code[:1]
     )
@@ -237,27 +237,21 @@ def _expression(item: QuestionnaireItem) -> str | None:
     return found.expression if found else None
 
 
-def _every(items: tuple[QuestionnaireItem, ...]) -> Iterator[QuestionnaireItem]:
-    for item in items:
-        yield item
-        yield from _every(item.item)
-
-
 def read_wordings(questionnaire: Questionnaire) -> dict[str, Wording]:
     """Give the complete wordings, the form's own language first; a language with a text missing is left out."""
     own = questionnaire.language or "en"
     titles = _texts(questionnaire.title, questionnaire.title_, own)
-    items = {item.linkId: _texts(item.text, item.text_, own) for item in _every(questionnaire.item)}
+    items = {item.linkId: _texts(item.text, item.text_, own) for item in every_item(questionnaire.item)}
     options = {
         (item.linkId, shown.code): _option_texts(option, shown, own)
-        for item in _every(questionnaire.item)
+        for item in every_item(questionnaire.item)
         for option in item.answerOption
         for shown in [read_option(option)]
     }
     needed = [
         titles,
         *options.values(),
-        *(items[item.linkId] for item in _every(questionnaire.item) if _must_have_text(item)),
+        *(items[item.linkId] for item in every_item(questionnaire.item) if _must_have_text(item)),
     ]
     languages = [language for language in titles if all(language in each for each in needed)]
     framing = _framing(questionnaire)

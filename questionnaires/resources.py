@@ -1,6 +1,7 @@
 """The resources of an instrument, decoded strictly: Questionnaire, and ObservationDefinitions in a Bundle."""
 # ruff: noqa: N815 -- FHIR names its elements so
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -235,6 +236,13 @@ class DefinitionBundle(_Backbone, frozen=True, kw_only=True):
 
 
 WEIGHTS = frozenset(STRUCTURE + name for name in ("itemWeight", "ordinalValue"))
+
+
+def every_item(items: tuple[QuestionnaireItem, ...]) -> Iterator[QuestionnaireItem]:
+    """Give the items at every depth, in the order of the form."""
+    for item in items:
+        yield item
+        yield from every_item(item.item)
 
 
 def read_weight(extensions: tuple[Extension, ...]) -> FhirDecimal | None:

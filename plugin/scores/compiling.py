@@ -88,6 +88,11 @@ def compile_expression(node: Node, layout: Layout, variables: Mapping[str, Node]
     return Compiled(to_one(shape), frozenset(compiler.used))
 
 
+def compile_variable(name: str, layout: Layout, variables: Mapping[str, Node]) -> Shape:
+    """Compile a variable, whatever it yields."""
+    return _Compiler(layout, variables).compile(Variable(name))
+
+
 @dataclass(slots=True)
 class _Compiler:
     layout: Layout

@@ -16,13 +16,25 @@ _SHOWN = 300  # characters of an expression in a message
 
 
 class BadExpression(BadInstrument):
-    """A calculatedExpression or variable that cannot be evaluated; the message names item and expression."""
+    """A calculatedExpression or variable that cannot be evaluated; the message names item and expression.
 
-    def __init__(self, instrument: str, link_id: str, expression: str, reason: str, remedy: str) -> None:
+    `link_id` is None and `variable` its name for a variable of the root.
+    """
+
+    def __init__(
+        self,
+        instrument: str,
+        link_id: str | None,
+        expression: str,
+        reason: str,
+        remedy: str,
+        *,
+        variable: str | None = None,
+    ) -> None:
         self.link_id = link_id
         self.expression = expression
-        shown = shorten(expression)
-        problem = Problem(f"The expression “{shown}” cannot be evaluated: {reason}", remedy, link_id)
+        shown = f"“{shorten(expression)}”" + (f" of the variable %{variable}" if variable else "")
+        problem = Problem(f"The expression {shown} cannot be evaluated: {reason}", remedy, link_id)
         super().__init__(f"{instrument}/questionnaire.json", [problem])
 
 

@@ -15,6 +15,7 @@ from fhirpathpy.models import models
 from plugin.responses import Given
 from plugin.scores import arithmetic
 from plugin.scores.errors import EvaluationError
+from plugin.scores.scopes import find_reached
 from plugin.scores.sheet import Sheet
 from questionnaires import Item
 from questionnaires.datatypes import JsonObject
@@ -40,7 +41,6 @@ _REFUSED = {
     "replace": _NO_PATTERNS,
     "replaceMatches": _NO_PATTERNS,
 }
-_NAMES = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
 
 
 def compile_fallback(
@@ -50,30 +50,49 @@ def compile_fallback(
 
     EvaluationError for what no score may use, see `_check_use`.
     """
-    needed = _find_needed(expression, variables)
-    for text in (expression, *(variables[name] for name in needed)):
+    for text in (expression, *find_reached(expression, variables).values()):
         _check_use(_STRING.sub("'", text))
-    steps = {name: _compile(text, raw=True) for name, text in variables.items() if name in needed}
+    evaluate = compile_any(expression, variables, link_id=link_id, questionnaire=questionnaire)
+    return lambda sheet: _to_number(evaluate(sheet))
+
+
+def compile_any(
+    expression: str, variables: Mapping[str, str], *, link_id: str | None, questionnaire: JsonObject
+) -> Callable[[Sheet], list[object]]:
+    """Compile by fhirpathpy an expression that need not be for a score, nor give a number."""
+    reached = find_reached(expression, variables)
+    for text in (expression, *reached.values()):
+        _check_functions(_STRING.sub("'", text))
+    steps = {name: _compile(text, raw=True) for name, text in variables.items() if name in reached}
     last = _compile(expression, raw=False)
 
-    def evaluate(sheet: Sheet) -> Decimal | None:
+    def evaluate(sheet: Sheet) -> list[object]:
         resource = rebuild(sheet)
         context: dict[str, object] = {
             "resource": resource,
             "rootResource": resource,
             "questionnaire": questionnaire,
-            "context": {"linkId": link_id},
+            "context": resource if link_id is None else {"linkId": link_id},
         }
         try:
             for name, step in steps.items():
                 context[name] = step(resource, context)
-            return _to_number(last(resource, context))
+            return last(resource, context)
         except EvaluationError:
             raise
         except Exception as error:  # noqa: BLE001 -- fhirpathpy raises bare Exception; re-raised as ours
             raise EvaluationError(f"FHIRPath says: {error}") from None
 
     return evaluate
+
+
+def _check_functions(text: str) -> None:
+    """Refuse, EvaluationError, a function that FHIRPath does not have.
+
+    FHIRPath notices it only where it comes to it: never, in a branch that no answers try out.
+    """
+    if unknown := sorted({*_CALL.findall(text)} - _KNOWN):
+        raise EvaluationError(f"there is no function {', '.join(f'{name}()' for name in unknown)}")
 
 
 def _check_use(text: str) -> None:
@@ -85,9 +104,6 @@ def _check_use(text: str) -> None:
     if _UNION.search(text):
         raise EvaluationError("a union (|) drops equal values; choose the items by linkId in ('a' | 'b')")
     calls = set(_CALL.findall(text))
-    # FHIRPath notices a function that it has not only where it comes to it: never, in a branch that no answers try out.
-    if unknown := sorted(calls - _KNOWN):
-        raise EvaluationError(f"there is no function {', '.join(f'{name}()' for name in unknown)}")
     for name in sorted(calls & _REFUSED.keys()):
         raise EvaluationError(f"{name}() is not for scores: {_REFUSED[name]}")
     if _REPEAT.search(text):
@@ -100,17 +116,6 @@ def _check_use(text: str) -> None:
 def rebuild(sheet: Sheet) -> JsonObject:
     """Build a response of the answers, weights on the codings, and of the scores that are computed already."""
     return {"resourceType": "QuestionnaireResponse", "item": _rebuild_items(sheet.layout.tree, sheet)}
-
-
-def _find_needed(expression: str, variables: Mapping[str, str]) -> set[str]:
-    needed: set[str] = set()
-    texts = [expression]
-    while texts:
-        names = {quoted or plain for quoted, plain in _NAMES.findall(texts.pop())}
-        fresh = (names & variables.keys()) - needed
-        needed |= fresh
-        texts += [variables[name] for name in fresh]
-    return needed
 
 
 def _compile(expression: str, *, raw: bool) -> Callable[[JsonObject, dict[str, object]], list[object]]:

@@ -11,15 +11,15 @@ from plugin.responses import Answers, Given
 from plugin.scores.arithmetic import TOO_LARGE
 from plugin.scores.compiling import UnknownLinkId, compile_expression
 from plugin.scores.errors import BadExpression, BadSyntax, EvaluationError, NotNative, drops_repetitions
+from plugin.scores.scopes import Scope, find_reached, find_scopes
 from plugin.scores.shapes import ReadOne
 from plugin.scores.sheet import Layout, Pick, Sheet, picker
-from plugin.scores.syntax import Node, parse, without_comments
+from plugin.scores.syntax import parse, without_comments
+from plugin.scores.variables import try_variables
 from questionnaires import Instrument, ScoreItem
-from questionnaires.resources import QuestionnaireItem, read_variables
 
 _QUOTED = re.compile(r"'([^']+)'")
 _LINK_ID = re.compile(r"linkId\s*=\s*'([^']+)'")
-_VARIABLE = re.compile(r"%(?:`([^`]+)`|([A-Za-z_]\w*))")
 _NUMBERS = {"decimal", "integer"}
 _REMEDY = "Correct it; docs/reference/scoring.md lists what is understood"
 
@@ -61,8 +61,9 @@ def compile_key(instrument: Instrument) -> Key:
     an item which the form does not have, or that depends on itself.
     """
     layout = Layout.of(instrument.items, frozenset(score.link_id for score in instrument.scores))
-    scopes = dict(_scopes(instrument.questionnaire.item, read_variables(instrument.questionnaire.extension)))
-    steps = [_compile_step(instrument, score, layout, scopes[score.link_id]) for score in instrument.scores]
+    scopes = [*find_scopes(instrument)]
+    seen = {scope.link_id: scope for scope in scopes}
+    steps = [_compile_step(instrument, score, layout, seen[score.link_id]) for score in instrument.scores]
     ordered = _in_order(instrument, steps)
     order = tuple(score.link_id for score in instrument.scores)
     kept = {needed for step in steps for needed in step.needs}
@@ -74,25 +75,13 @@ def compile_key(instrument: Instrument) -> Key:
         order,
         frozenset(kept if all(step.native for step in steps) else order),
     )
-    _try_out(key)
+    try_variables(instrument, layout, scopes, _try_out(key))
     return key
 
 
-def _scopes(
-    items: tuple[QuestionnaireItem, ...], outer: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Give the variables that each item sees: those of the root, of the groups around it, and its own."""
-    for item in items:
-        scope = {**outer, **read_variables(item.extension)}
-        yield item.linkId, scope
-        yield from _scopes(item.item, scope)
-
-
-def _compile_step(
-    instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
-) -> Step:
+def _compile_step(instrument: Instrument, score: ScoreItem, layout: Layout, scope: Scope) -> Step:
     try:
-        compiled = compile_expression(parse(score.expression), layout, _Parsed(variables))
+        compiled = compile_expression(parse(score.expression), layout, scope.trees)
     except UnknownLinkId as error:
         reason = f"the form has no item {error}"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
@@ -102,32 +91,14 @@ def _compile_step(
         reason = "it is nested too deeply"
         raise BadExpression(instrument.id, score.link_id, score.expression, reason, _REMEDY) from None
     except NotNative:
-        return _fall_back(instrument, score, layout, variables)
+        return _fall_back(instrument, score, layout, scope)
     return _step(score, compiled.read, compiled.used, layout, native=True)
 
 
-class _Parsed(Mapping[str, Node]):
-    """Variables, parsed when an expression asks for them: one that nobody uses may be outside the subset."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = texts
-
-    def __getitem__(self, name: str) -> Node:
-        return parse(self._texts[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-
-def _fall_back(
-    instrument: Instrument, score: ScoreItem, layout: Layout, variables: Mapping[str, str]
-) -> Step:
+def _fall_back(instrument: Instrument, score: ScoreItem, layout: Layout, scope: Scope) -> Step:
     expression = without_comments(score.expression)
-    variables = {name: without_comments(text) for name, text in variables.items()}
-    texts = _reached(expression, variables)
+    variables = {name: without_comments(text) for name, text in scope.texts.items()}
+    texts = (expression, *find_reached(expression, variables).values())
     unknown = sorted({name for text in texts for name in _LINK_ID.findall(text)} - layout.places.keys())
     if unknown:
         reason = f"the form has no item {', '.join(unknown)}"
@@ -157,18 +128,6 @@ def _fall_back(
         place for place, item in enumerate(layout.items) if item.options and item.is_question
     )
     return _step(score, read, used or weighted, layout, native=False)
-
-
-def _reached(expression: str, variables: Mapping[str, str]) -> list[str]:
-    """Give an expression and every variable that it leads to."""
-    texts, waiting, seen = [expression], [expression], set[str]()
-    while waiting:
-        names = {quoted or plain for quoted, plain in _VARIABLE.findall(waiting.pop())}
-        fresh = (names & variables.keys()) - seen
-        seen |= fresh
-        texts += [variables[name] for name in sorted(fresh)]
-        waiting += [variables[name] for name in fresh]
-    return texts
 
 
 def _step(score: ScoreItem, read: ReadOne, used: frozenset[int], layout: Layout, *, native: bool) -> Step:
@@ -202,10 +161,10 @@ def _in_order(instrument: Instrument, steps: list[Step]) -> tuple[Step, ...]:
     return tuple(ordered)
 
 
-def _try_out(key: Key) -> None:
-    """Evaluate every score on empty, lowest and highest answers, so that what cannot be evaluated fails now."""
-    for answers in _extremes(key):
-        sheet = Sheet.of(key.layout, answers)
+def _try_out(key: Key) -> list[Sheet]:
+    """Evaluate every score on empty, lowest and highest answers, so that what cannot be evaluated fails now; give those."""
+    sheets = [Sheet.of(key.layout, answers) for answers in _extremes(key)]
+    for sheet in sheets:
         for step in key.steps:
             link_id, expression = step.score.link_id, step.score.expression
             try:
@@ -213,8 +172,9 @@ def _try_out(key: Key) -> None:
             except (EvaluationError, ArithmeticError) as error:
                 reason = str(error) if isinstance(error, EvaluationError) else TOO_LARGE
                 raise BadExpression(key.instrument.id, link_id, expression, reason, _REMEDY) from None
-            if value is not None and link_id in key.kept:
+            if value is not None:
                 sheet.keep(link_id, value)
+    return sheets
 
 
 def _extremes(key: Key) -> Iterator[Answers]:

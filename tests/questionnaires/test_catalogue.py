@@ -78,8 +78,24 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         load_catalogue(folders=(tmp_path / "nowhere",))
 
 
+def _variable(**parts: str) -> dict[str, Any]:
+    return {"url": forms.VARIABLE, "valueExpression": {"language": "text/fhirpath", **parts}}
+
+
 BAD = [
     (forms.form(forms.question("q1"), forms.question("q1")), "linkId q1: The linkId stands twice"),
+    (
+        forms.form(forms.question("q1"), variables=(_variable(name="v"),)),
+        "The variable %v has no expression",
+    ),
+    (
+        forms.form(forms.question("q1"), variables=(_variable(expression="1"),)),
+        "A variable has no name",
+    ),
+    (
+        forms.form(forms.question("q1", extension=[forms.variable("v", "1"), forms.variable("v", "2")])),
+        "linkId q1: The variable %v stands there 2 times",
+    ),
     (forms.form(forms.question("x" * 256)), "The linkId has 256 characters"),
     (
         forms.form({"linkId": "g", "type": "group", "text": "G"}, forms.question("q")),

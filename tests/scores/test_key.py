@@ -15,6 +15,7 @@ from plugin.scores.syntax import Binary, Call, Empty, Literal, Member, Negative,
 from questionnaires import BadInstrument
 from tests.questionnaires import forms
 
+SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
 ABC = forms.variable("abc", "%resource.repeat(item).where(linkId in ('a' | 'b')).answer.value.weight()")
 QUESTIONS = (forms.question("a"), forms.question("b"))
 
@@ -197,15 +198,83 @@ def test_numbers_too_large_to_compute_with_give_no_score_and_the_reason(
 def test_an_expression_that_cannot_be_evaluated_is_an_error_when_loading(
     tmp_path: Path, expression: str, says: str
 ) -> None:
-    loop = forms.variable("loop", "%loop.answer.value.weight()")
+    loop = (forms.variable("loop", "%loop.answer.value.weight()"),) if "%loop" in expression else ()
     with pytest.raises(BadExpression) as caught:
-        key_of(tmp_path, forms.score("s", expression), variables=(ABC, loop))
+        key_of(tmp_path, forms.score("s", expression), variables=(ABC, *loop))
     said = str(caught.value)
     assert "made-up/questionnaire.json: linkId s: " in said
     assert expression[:300] in said
     assert len(said) < 1000
     assert says in said
     assert isinstance(caught.value, BadInstrument)
+
+
+BROKEN = [
+    ("%resource.item.where(", "it ends too early"),
+    ("%resource.repeat(item).where(linkId in ('a' | 'q9')).answer", "the form has no item q9"),
+    ("%odd + 1", "the variable %odd refers to itself"),
+    ("%nothing.sum()", "undefined environment variable: nothing"),
+    ("iif(%abc.count() > 99, %abc.total(), 1)", "there is no function total()"),
+    ("%abc + 1", "it meets 2 values where one is allowed"),
+    ("%patient.birthDate.total()", "there is no function total()"),
+    ("(" * 900 + "%abc.sum()" + ")" * 900, "it is nested too deeply"),
+    (f"%abc.sum() * {'9' * 999_999} * 10", "the numbers are too large to compute with"),
+]
+PATIENT = {
+    "url": f"{SDC}sdc-questionnaire-launchContext",
+    "extension": [
+        {"url": "name", "valueCoding": {"system": f"{SDC}launchContext", "code": "patient"}},
+        {"url": "type", "valueCode": "Patient"},
+    ],
+}
+
+
+@pytest.mark.parametrize(("expression", "says"), BROKEN)
+def test_a_variable_of_the_root_that_cannot_be_evaluated_is_an_error_although_no_score_uses_it(
+    tmp_path: Path, expression: str, says: str
+) -> None:
+    odd = forms.variable("odd", expression)
+    with pytest.raises(BadExpression) as caught:
+        key_of(tmp_path, forms.score("s", "%abc.sum()"), variables=(ABC, PATIENT, odd))
+    said = str(caught.value)
+    assert said.startswith("made-up/questionnaire.json: The expression “")
+    assert f"{expression[:300]}" in said
+    assert "of the variable %odd cannot be evaluated: " in said
+    assert says in said
+
+
+@pytest.mark.parametrize(("expression", "says"), BROKEN)
+def test_a_variable_of_an_item_that_cannot_be_evaluated_is_an_error_although_no_score_uses_it(
+    tmp_path: Path, expression: str, says: str
+) -> None:
+    mood = forms.question("mood", extension=[forms.variable("odd", expression)])
+    with pytest.raises(BadExpression) as caught:
+        key_of(tmp_path, mood, forms.score("s", "%abc.sum()"), variables=(ABC, PATIENT))
+    said = str(caught.value)
+    assert said.startswith("made-up/questionnaire.json: linkId mood: The expression “")
+    assert says in said
+
+
+def test_the_variable_that_makes_a_score_fail_is_named_rather_than_the_score(tmp_path: Path) -> None:
+    odd = forms.variable("odd", "%resource.item.where(")
+    with pytest.raises(BadExpression, match=r"of the variable %odd cannot be evaluated: it ends too early"):
+        key_of(tmp_path, forms.score("s", "%odd.answer.value.weight().sum()"), variables=(odd,))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "%patient.birthDate",
+        "today() - 7 days",
+        "(1 | 2 | 3)",
+        "%resource.item.where(linkId = 'a').answer.value.code",
+        "%resource.item.where(linkId = 'a')",
+        "'a text'",
+    ],
+)
+def test_a_variable_that_no_score_could_use_does_no_harm(tmp_path: Path, expression: str) -> None:
+    odd = forms.variable("odd", expression)
+    assert key_of(tmp_path, forms.score("s", "%abc.sum()"), variables=(ABC, PATIENT, odd)).native
 
 
 WEEK = {
