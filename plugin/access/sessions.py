@@ -114,19 +114,15 @@ def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_i
     )
 
 
-def count_attempt(connection: Connection, key: str) -> int:
-    """Count one PIN attempt before it is looked at; return how many are left after it, -1 if there was none left."""
+def count_attempt(connection: Connection, key: str) -> int | None:
+    """Count one PIN attempt before it is looked at; how many are left after it, None if it may not be looked at any more."""
     counted = connection.execute(
         browser_session.update()
         .where(browser_session.c.handle == key, browser_session.c.pin_attempts < PIN_ATTEMPTS)
         .values(pin_attempts=browser_session.c.pin_attempts + 1)
-    )
-    if counted.rowcount == 0:
-        return -1
-    used = connection.execute(
-        sa.select(browser_session.c.pin_attempts).where(browser_session.c.handle == key)
-    ).scalar_one()
-    return PIN_ATTEMPTS - int(used)
+        .returning(browser_session.c.pin_attempts)
+    ).scalar_one_or_none()
+    return None if counted is None else PIN_ATTEMPTS - int(counted)
 
 
 def unlock(connection: Connection, key: str, now: datetime) -> None:

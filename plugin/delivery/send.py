@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -40,6 +42,7 @@ from smart_launch import (
 )
 
 _EARLY = timedelta(seconds=20)  # a token this near its end is not begun with
+MOST_ENDED = 1000  # of more the oldest is forgotten: if it comes again, the EHR refuses it once more
 _CAPABILITY_LIFE = timedelta(hours=1)  # an EHR's upgrade is noticed within this time, or at its first refusal
 _NOTHING_TAKEN = (
     "The EHR, or the scopes it granted, accepts nothing of what this site would write there; "
@@ -97,9 +100,9 @@ class EhrSender:
         self._clock = clock
         self._capabilities: dict[str, tuple[datetime, Capability]] = {}
         self._system_tokens: dict[str, TokenSet] = {}
-        self._ended: set[str] = set()  # digests of tokens that were refused before their time
+        self._ended: deque[str] = deque(maxlen=MOST_ENDED)  # digests of tokens refused before their time
         self._companions: dict[str, asyncio.Lock] = {}
-        self._refreshing: dict[str, asyncio.Lock] = {}
+        self._refreshing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # while one is held
 
     async def __call__(self, claimed: Claimed, record: Record, heard: Heard) -> Written:
         """Write one record; look first whenever an earlier attempt may have left something."""
@@ -112,7 +115,7 @@ class EhrSender:
             # Ended before its time: once more with another one, if there is a refresh token or a launch that has it.
             if token is None:
                 raise
-            self._ended.add(token.digest)
+            self._ended.append(token.digest)
             another = await self._find_token(site, claimed)
             return await self._write(site, record, another, heard, look_first=True)
 

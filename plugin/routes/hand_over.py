@@ -160,12 +160,12 @@ async def give_back(
     if session.locked is None or session.pin is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     left = await rapport.ledger.bookkeep(lambda connection: sessions.count_attempt(connection, session.key))
-    if left >= 0 and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
+    if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
         return await _unlock(rapport, found, session)
     failed = rapport.trail.entry(
         Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient, failure="Wrong PIN"
     )
-    if left <= 0:
+    if not left:
         now = rapport.clock()
         await rapport.ledger.record(failed)
         ended = rapport.trail.entry(

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,11 +15,11 @@ from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
 from tests.audit.conftest import Kept
 from tests.product.demonstration import running_demonstration
 from tests.product.world import rapport_settings
+from tests.terminal import run_rapport
 
 
 def rapport(folder: Path, *arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin", "audit", *arguments, "--config", str(folder / "rapport.toml")]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return run_rapport("audit", *arguments, "--config", folder / "rapport.toml", environment=environment)
 
 
 def test_verify_says_that_nothing_was_altered(kept: Kept, environment: dict[str, str]) -> None:

@@ -2,17 +2,16 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.questionnaires import forms
+from tests.terminal import run_rapport
 
 
 def check(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin", "instruments", "check", *(str(each) for each in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_rapport("instruments", "check", *arguments)
 
 
 def test_a_form_that_can_be_used_says_what_will_be_written(tmp_path: Path) -> None:

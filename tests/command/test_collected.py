@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from smart_launch import generate_key, public_jwks
 from tests.product.forms import question, response_of
 from tests.product.world import READER_SCOPES, READER_SECRET
 from tests.sandbox_ehr.serving import serving
+from tests.terminal import run_rapport
 
 SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 CONFIGURATION = """
@@ -57,13 +57,7 @@ class Clinic:
             "RAPPORT_SIGNING_KEYS": str(self.folder / "keys"),
         }
         command = ["collected", *arguments, "--config", str(self.folder / "rapport.toml")]
-        return subprocess.run(
-            [sys.executable, "-m", "plugin", *command],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_rapport(*command, environment=environment)
 
     def aside(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = json.loads(self.run("list", "--json").stdout)

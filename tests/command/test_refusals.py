@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from plugin.__main__ import main
+from tests.terminal import run_rapport
 
 CONFIGURED = (
     "serve",
@@ -112,10 +112,8 @@ def test_a_port_that_is_taken_is_named(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize("width", ["80", "200"])
 def test_the_list_of_instruments_is_whole_on_a_narrow_terminal(width: str) -> None:
-    command = [sys.executable, "-m", "plugin", "instruments", "list"]
-    output = subprocess.run(
-        command, env={**os.environ, "COLUMNS": width}, check=True, capture_output=True, text=True
-    ).stdout
+    listed = run_rapport("instruments", "list", environment={**os.environ, "COLUMNS": width})
+    output = listed.stdout
     (line,) = [each for each in output.splitlines() if each.strip().startswith("tasc-r-child")]
     assert line.split() == ["tasc-r-child", "child", "7–18", "wording", "pack", "yes", "draft"]
     assert "…" not in output

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from plugin.initial import write_keys
 from tests.product.crashing import free_port
+from tests.terminal import command_line
 
 SITE = """
 [server]
@@ -36,7 +36,7 @@ def start(folder: Path, database: str, *more: str) -> "subprocess.Popen[str]":
         "RAPPORT_SECRET_KEY": "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc",
         "RAPPORT_SIGNING_KEYS": str(folder / "keys"),
     }
-    command = [sys.executable, "-m", "plugin", "worker", "--config", str(folder / "rapport.toml"), *more]
+    command = command_line("worker", "--config", folder / "rapport.toml", *more)
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 

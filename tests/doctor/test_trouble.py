@@ -4,8 +4,6 @@ import datetime as dt
 import json
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,6 +23,7 @@ from sandbox_ehr.faults import FaultKind, FaultSpec
 from tests.doctor.ehrs import NOW
 from tests.sandbox_ehr.conftest import Now, settings
 from tests.sandbox_ehr.serving import serving
+from tests.terminal import run_rapport
 
 BASE = "https://ehr.invalid/r4"
 STATEMENT: dict[str, Any] = {
@@ -213,9 +212,7 @@ async def test_a_patient_that_cannot_be_read_is_a_failure() -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "plugin", "doctor", *arguments], capture_output=True, text=True
-    )
+    done = run_rapport("doctor", *arguments)
     return done.returncode, done.stdout + done.stderr
 
 

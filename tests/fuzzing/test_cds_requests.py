@@ -8,7 +8,6 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugin.interpretation import InterpretationSection, build_interpretation
 from tests.altering import ODD_TEXT, alter
-from tests.product.test_cds_hooks import CLIENT, VISIT, call, chart, key_of, token
+from tests.product.test_cds_hooks import CLIENT, VISIT, any_fall_of, call, chart, key_of, token
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import CDS, RAPPORT, World, run_world
 
@@ -27,13 +25,6 @@ EXAMPLES = 250
 HOOKS = ("patient-view", "encounter-start")
 LONGEST_SUMMARY = 140  # characters, CDS Hooks 2.0, card attributes
 Json = dict[str, Any]
-ACCEPTED = InterpretationSection(
-    accepted_by="A test",
-    accepted_on=date(2026, 1, 1),
-    instruments=("rapport-checkin-child",),
-    rupture="any",
-    sessions_before=3,
-)
 
 
 @dataclass
@@ -63,7 +54,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
     with asyncio.Runner() as runner:
         folder = tmp_path_factory.mktemp("cds")
-        running = run_world(folder, cds=CLIENT, interpretation=build_interpretation(ACCEPTED, folder))
+        running = run_world(folder, cds=CLIENT, interpretation=any_fall_of("rapport-checkin-child", folder))
         world = runner.run(running.__aenter__())
         patient = runner.run(furnish(world))
         yield Service(runner, world, patient, key_of(world))

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -26,8 +25,7 @@ from tests.product.crashing import (
     launched_tokens,
     open_place,
 )
-
-ROOT = Path(__file__).parents[2]
+from tests.terminal import run_rapport
 
 
 def rapport(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -37,8 +35,7 @@ def rapport(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]"
         "RAPPORT_SIGNING_KEYS": str(place.folder / "keys"),
         "RAPPORT_CONFIG": str(place.folder / "rapport.toml"),
     }
-    command = [sys.executable, "-m", "plugin", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_rapport(*arguments, environment=environment)
 
 
 def saved_in_the_ehr(place: Place) -> list[str]:

@@ -21,9 +21,9 @@ from plugin.secret_keys import derive_log_key, read_log_key, read_secret, read_v
 from tests.postgres import PostgresMissing, postgres_server
 from tests.product.forms import ANSWERS
 from tests.product.world import World, run_world
+from tests.terminal import run_rapport
 
 OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
-ROOT = Path(__file__).parents[2]
 
 
 def drawn(key: bytes) -> str:
@@ -151,15 +151,7 @@ def rapport(folder: Path, *arguments: str, **environment: str) -> "subprocess.Co
         encoding="utf-8",
     )
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
-    command = [sys.executable, "-m", "plugin", *arguments]
-    return subprocess.run(
-        command,
-        env={**own, "RAPPORT_CONFIG": str(config), **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_rapport(*arguments, environment={**own, "RAPPORT_CONFIG": str(config), **environment})
 
 
 async def test_the_commands_say_by_which_key_how_much_is_sealed(tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,9 +16,10 @@ from plugin.access.launches import launches_with_token
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
-from tests.product.crashing import ROOT, SECRET, Place, _key, _search, free_port, open_place
+from tests.product.crashing import SECRET, Place, _key, _search, free_port, open_place
 from tests.product.forms import ANSWERS, response_of
 from tests.questionnaires import forms
+from tests.terminal import run_rapport
 
 PIN, WRONG_PIN = "83915274", "60218357"
 OWN_WORDS = "Grandmother keeps the blue bicycle"
@@ -221,15 +220,9 @@ def _wait_for_deliveries(place: Place) -> None:
 
 
 def _doctor(place: Place) -> str:
-    command = [sys.executable, "-m", "plugin", "doctor", f"{place.ehr}/r4", "--config"]
-    examined = subprocess.run(
-        [*command, str(place.folder / "rapport.toml")],
-        cwd=ROOT,
-        env={"RAPPORT_SECRET_KEY": SECRET, "RAPPORT_SIGNING_KEYS": str(place.folder / "keys")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"RAPPORT_SECRET_KEY": SECRET, "RAPPORT_SIGNING_KEYS": str(place.folder / "keys")}
+    config = ("--config", place.folder / "rapport.toml")
+    examined = run_rapport("doctor", f"{place.ehr}/r4", *config, environment=environment)
     assert "Traceback" not in examined.stderr
     return examined.stdout + examined.stderr
 

@@ -10,7 +10,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -35,8 +34,8 @@ from smart_launch import SigningKey, generate_key, public_jwks
 from tests.product.forms import response_of
 from tests.product.world import READER_SCOPES, READER_SECRET, SCOPES
 from tests.sandbox_ehr.serving import serving
+from tests.terminal import ROOT, command_line, run_rapport
 
-ROOT = Path(__file__).parents[2]
 _STARTING = 180.0  # seconds that a process beside much other work may take
 _PATIENCE = 600.0  # seconds that somebody keeps sending one response
 SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
@@ -124,7 +123,7 @@ class Place:
         arguments = [command, *port, "--config", str(self.folder / "rapport.toml")]
         with (self.folder / "output.txt").open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", *module, *arguments],
+                command_line(*arguments, module=module),
                 env=self.environment,
                 cwd=ROOT,
                 stdout=output,
@@ -299,23 +298,8 @@ def _verify(place: Place) -> list[str]:
     time.sleep(2)  # its checkpoint is written after the rows
     process.terminate()
     process.wait(20)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "plugin",
-            "audit",
-            "verify",
-            "--json",
-            "--config",
-            str(place.folder / "rapport.toml"),
-        ],
-        env=place.environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    verify = ("audit", "verify", "--json", "--config", place.folder / "rapport.toml")
+    done = run_rapport(*verify, environment=place.environment)
     return [] if done.returncode == 0 else [done.stdout[-2000:] + done.stderr[-2000:]]
 
 

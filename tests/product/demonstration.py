@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from smart_launch import PrivateKeyJwt, SigningKey, Site, discover, system_token
+from tests.terminal import command_line
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 240
@@ -69,7 +69,7 @@ def running_demonstration(folder: Path) -> Iterator[Demonstration]:
     """Run `rapport demo` until the block ends; its state lies in the folder."""
     demonstration = Demonstration(_two_free_ports(), folder / "state", folder / "output.txt")
     environment = {**os.environ, "XDG_STATE_HOME": str(demonstration.state)}
-    command = [sys.executable, "-m", "plugin", "demo", "--fresh", "--port", str(demonstration.port)]
+    command = command_line("demo", "--fresh", "--port", demonstration.port)
     with demonstration.output.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT

@@ -3,8 +3,12 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from plugin.delivery import send
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from tests.product.forms import ANSWERS
+from tests.product.test_personalities import newest
 from tests.product.world import EHR, Clock, World, body_of, run_world
 
 
@@ -66,6 +70,23 @@ async def test_without_a_valid_token_a_delivery_waits_for_the_next_launch(tmp_pa
         await world.launch("amara")
         (panel,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
         assert panel["status"] == "final"
+
+
+async def test_tokens_that_ended_early_are_not_remembered_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "MOST_ENDED", 2)  # patched: a thousand sign-ins would take minutes
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        ledger = world.rapport.state.rapport.ledger
+        for name in ("amara", "mateo", "jayden"):
+            world.browser = world.new_browser()
+            secret = await world.hand_over(await world.launch(name), f"Patient/{people[name]}")
+            fault = {"kind": "token-revoked", "method": "POST", "path": "/r4*", "count": 1}
+            await world.browser.post(f"{EHR}/sandbox/faults", json=fault)
+            await world.fill(secret, ANSWERS)
+            await until_state(world, await ledger.read(lambda c: c.execute(newest()).scalar_one()), "held")
+        assert len(world.rapport.state.rapport.sender._ended) == 2
 
 
 async def forget_that_it_was_delivered(world: World) -> None:

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from plugin.stateless import score_response
 from questionnaires import load_catalogue
 from tests.questionnaires import forms
 from tests.scores.test_equality import random_response
+from tests.terminal import command_line, run_rapport
 
 CATALOGUE = load_catalogue()
 FORMS = [CATALOGUE.by_id(each) for each in ("rapport-checkin-child", "wai-s-client", "arm-5-client")]
@@ -218,8 +218,9 @@ def test_a_line_that_nobody_foresaw_stops_nothing(tmp_path: Path, monkeypatch: p
 
 
 def rapport(*arguments: object) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "plugin", "rescore", *(str(each) for each in arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        command_line("rescore", *arguments), stderr=subprocess.PIPE, start_new_session=True
+    )
 
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
@@ -260,9 +261,8 @@ def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
     # Small blocks, so that a line's number is counted over several of them.
     (tmp_path / "spark-defaults.conf").write_text("spark.sql.files.maxPartitionBytes 30000\n")
     environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "plugin", "rescore", str(tmp_path / "export.ndjson")]
-    command += ["--out", str(tmp_path / "spark"), "--engine", "spark"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    to_spark = ("--out", tmp_path / "spark", "--engine", "spark")
+    done = run_rapport("rescore", tmp_path / "export.ndjson", *to_spark, environment=environment)
     assert "5 lines set aside" in done.stderr, done.stderr[-2000:]
     columns = ["response", "score", "value", "absent_reason"]
     here, spark = (

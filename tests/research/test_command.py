@@ -3,7 +3,6 @@
 import os
 import secrets
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from plugin.errors import SettingsInvalid
 from plugin.initial import CONFIGURATION
 from plugin.research_settings import Research
+from tests.terminal import run_rapport
 
-ROOT = Path(__file__).parents[2]
 SECRET = secrets.token_urlsafe(32)
 CONFIG = """
 [server]
@@ -33,8 +32,7 @@ def rapport(folder: Path, *arguments: str, section: str = "") -> "subprocess.Com
     config = folder / "rapport.toml"
     config.write_text(CONFIG.replace("{folder}", str(folder)) + section, encoding="utf-8")
     environment = {**os.environ, "RAPPORT_SECRET_KEY": SECRET, "RAPPORT_CONFIG": str(config)}
-    command = [sys.executable, "-m", "plugin", "research", *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_rapport("research", *arguments, environment=environment)
 
 
 EXPORT = ("export", "clinic", "--from", "2026-01-01", "--to", "2026-02-01", "--why", "A study")
