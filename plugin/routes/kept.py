@@ -116,12 +116,23 @@ async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: Curr
 
 async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, interaction: str) -> Reader:
     found = await ask_about(rapport, site_id, token, kind, interaction)
-    user = found.fhir_user
-    is_respondent = user is not None and user.startswith(("Patient/", "RelatedPerson/"))
-    own = user if is_respondent else None
+    own = _respondent_of(found.fhir_user)
     seen = rapport.settings.policies[site_id].respondents.show_score_to
     who = actor_of_token(found, token)
     return Reader(site_id, f"Patient/{found.patient}", who, own=own, scores_for=seen)
+
+
+def _respondent_of(user: str | None) -> str | None:
+    """Tell which respondent a token's user is, None for those who treat; Forbidden for anybody else, and for nobody."""
+    kind = (user or "").rpartition("/")[0].rpartition("/")[2]  # the reference may be absolute
+    if kind in {"Practitioner", "PractitionerRole"}:
+        return None
+    if kind in {"Patient", "RelatedPerson"}:
+        return user
+    raise Forbidden(
+        "The EHR does not say that this token is a practitioner's, the patient's or a relative's.",
+        "Launch the app with the scopes openid and fhirUser; a Person is not enough, it may be anybody.",
+    )
 
 
 async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reader:

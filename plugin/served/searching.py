@@ -15,6 +15,7 @@ from plugin.served.shelf import Kept
 DEFAULT_COUNT, MOST = 50, 200
 _IGNORED = frozenset({"_format", "_pretty"})
 _DATE = re.compile(r"(eq|ne|ge|le|gt|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
+_LAST = datetime.max.replace(tzinfo=UTC)
 Test = Callable[[Kept], bool]
 Kind = Literal["token", "reference", "date", "uri"]
 
@@ -186,25 +187,35 @@ def _range(name: str, value: str) -> _Range:
 
 
 def _interval(text: str) -> tuple[datetime, datetime]:
+    """Read a year, month, day or time as what it covers; ValueError if it is none of them."""
     if "T" in text:
         start = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
         start = start if start.tzinfo else start.replace(tzinfo=UTC)
-        return start, start + timedelta(seconds=1)
+        return start, _after(start, timedelta(seconds=1))
     year, month, day = (*map(int, text.split("-")), None, None)[:3]
     start = datetime(year or 1, month or 1, day or 1, tzinfo=UTC)
     if day is not None:
-        return start, start + timedelta(days=1)
+        return start, _after(start, timedelta(days=1))
     if month is not None:
-        return start, (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return start, start.replace(year=start.year + 1)
+        following = _after(start.replace(day=28), timedelta(days=4))
+        return start, following if following == _LAST else following.replace(day=1)
+    return start, _LAST if start.year == _LAST.year else start.replace(year=start.year + 1)
+
+
+def _after(start: datetime, length: timedelta) -> datetime:
+    """Add to a time; at the end of time stands the last one, since 9999-12-31 is what some write for no end."""
+    try:
+        return start + length
+    except OverflowError:
+        return _LAST
 
 
 def _within(values: list[Any], asked: _Range) -> bool:
-    return any(_compare(datetime.fromisoformat(each), asked) for each in values if isinstance(each, str))
+    # What was answered is dated as whoever wrote it did: a month alone is its beginning.
+    return any(_compare(_interval(each)[0], asked) for each in values if isinstance(each, str))
 
 
 def _compare(at: datetime, asked: _Range) -> bool:
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
     match asked.prefix:
         case "ge":
             return at >= asked.start

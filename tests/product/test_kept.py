@@ -1,5 +1,6 @@
 """Rapport's read-only FHIR interface: what no EHR took stays readable, for those who may."""
 
+import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,8 @@ from plugin.audit import Actor
 from plugin.ledger import tables as t
 from plugin.routes.kept import Reader
 from plugin.served.shelf import AUDIT, Kept
-from tests.product.test_bad_input import app_token
+from tests.product.forms import response_of
+from tests.product.test_bad_input import app_token, post
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import EHR, PIN, RAPPORT, Clock, World, run_world
 
@@ -149,6 +151,42 @@ async def test_another_app_reads_with_the_ehrs_token(world: World) -> None:
     assert (await get(world, "Provenance", token)).status_code == 403  # the token may not search them
 
 
+class Naming(httpx.AsyncBaseTransport):
+    """An EHR that names another user when it is asked about a token, or none."""
+
+    def __init__(self, ehr: httpx.AsyncBaseTransport, user: str | None) -> None:
+        self.ehr, self.user = ehr, user
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self.ehr.handle_async_request(request)
+        if not request.url.path.endswith("/introspect"):
+            return answer
+        told = json.loads(await answer.aread()) | {"fhirUser": self.user}
+        return httpx.Response(200, json={key: value for key, value in told.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("user", "status", "shown"),
+    [
+        (f"{EHR}/r4/Practitioner/202", 200, 5),
+        ("https://elsewhere.invalid/r4/Patient/1001", 200, 0),
+        (f"{EHR}/r4/RelatedPerson/1001-1", 200, 0),
+        (f"{EHR}/r4/Person/7", 403, 0),
+        (None, 403, 0),
+    ],
+)
+async def test_a_token_reads_as_the_user_whom_the_ehr_names(
+    world: World, user: str | None, status: int, shown: int
+) -> None:
+    await sent(world)
+    world.browser = world.new_browser()
+    token = await app_token(world)
+    world.browser = world.new_browser()
+    world.hosts.apps["ehr.invalid"] = Naming(world.hosts.apps["ehr.invalid"], user)  # type: ignore[assignment] # any transport will do
+    answer = await get(world, "Observation", token)
+    assert (answer.status_code, answer.text.count('"mode":"match"')) == (status, shown)
+
+
 CHILD_FORM = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child"
 
 
@@ -185,6 +223,7 @@ async def test_another_patient_is_not_to_be_seen(world: World) -> None:
         ("Observation", {"colour": "red"}, "cannot be searched by colour"),
         ("Observation", {"date": "soon"}, "is not a date"),
         ("Observation", {"date": "2026-13-40"}, "is not a date"),
+        ("Observation", {"date": "2026-01-01T00:00:00+99:00"}, "is not a date"),
         ("Observation", {"_count": "many"}, "not a whole number"),
         ("QuestionnaireResponse", {"code": "x"}, "cannot be searched by code"),
         ("Medication", {}, "Nothing of this type"),
@@ -198,6 +237,26 @@ async def test_what_is_not_understood_is_refused_and_not_ignored(
     answer = await get(world, path, **parameters)
     assert answer.status_code in {404, 422}
     assert said in answer.text
+
+
+@pytest.mark.parametrize(
+    ("date", "found"),
+    [("lt9999-12-31", 5), ("lt9999-12", 5), ("lt9999", 5), ("le9999-12-31T23:59:59Z", 5), ("9999-12-31", 0)],
+)
+async def test_the_end_of_time_is_a_date(world: World, date: str, found: int) -> None:
+    await sent(world)
+    assert len(await search(world, "Observation", date=date)) == found
+
+
+@pytest.mark.parametrize(("asked", "found"), [("ge2026", 1), ("2026-03", 1), ("lt2026-03-01", 0)])
+async def test_a_response_that_is_dated_by_its_month_alone_is_found(
+    world: World, asked: str, found: int
+) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    answer = await post(world, response_of(people["amara"], authored="2026-03"), token=token)
+    assert answer.status_code == 201, answer.text
+    assert len(await search(world, "QuestionnaireResponse", token, authored=asked)) == found
 
 
 async def test_reading_leaves_an_entry_in_the_trail(world: World) -> None:
