@@ -3,7 +3,7 @@
 A value is replaced only if it is still the one that was read: whoever changed it meanwhile has sealed it with the first key.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -11,22 +11,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.sealed import SEALED, row_of
 from plugin.ledger.vault import KEY_ID_BYTES
 
-SEALED: Mapping[str, Mapping[str, str]] = {
-    "pending_launch": {"sealed_pending": "pending"},
-    "launch": {"sealed_context": "launch"},
-    "invitation": {"sealed_draft": "draft"},
-    "response": {"sealed_body": "response", "sealed_results": "results"},
-    "revision": {"sealed_body": "response", "sealed_results": "results"},
-    "rescoring": {"sealed_results": "rescoring"},
-    "note": {"sealed_text": "note"},
-    "sign_off": {"sealed_comment": "sign-off"},
-    "audit": {"sealed_resource": "audit"},
-}
-"""What is sealed, by table and column, with the purpose it is sealed for."""
-ROW_OF = {"pending_launch": "state", "audit": "event"}
-"""The column that names a row to the vault; `id` elsewhere."""
 _AT_ONCE = 200
 
 
@@ -54,7 +41,7 @@ def rotate(engine: Engine, vault: Vault, tell: Callable[[int], None] = lambda _:
     """Seal everything under the vault's first key, some rows at a time, each lot in a transaction of its own."""
     rotated = Rotated()
     for table, column, purpose in _columns():
-        name = table.c[ROW_OF.get(table.name, "id")]
+        name = row_of(table)
         last = ""
         while True:
             with engine.connect() as connection:

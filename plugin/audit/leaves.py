@@ -18,25 +18,43 @@ from sqlalchemy.engine import Connection
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
+from plugin.ledger.sealed import SEALED
 
 logger = structlog.get_logger()
 
 _SALT_BYTES = 32
 _MOST_AT_ONCE = 512
 
-# Of each logged table: its key, and the columns whose values the vault opens, with the purpose they were sealed for.
-LOGGED: Mapping[str, tuple[sa.Table, str, Mapping[str, str]]] = {
-    "audit": (t.audit, "event", {"sealed_resource": "audit"}),
-    "response": (t.response, "id", {"sealed_body": "response", "sealed_results": "results"}),
-    "attempt": (t.attempt, "id", {}),
-    "norm": (t.norm, "id", {}),
-    "note": (t.note, "id", {"sealed_text": "note"}),
-    "review": (t.review, "id", {}),
-    "sign_off": (t.sign_off, "id", {"sealed_comment": "sign-off"}),
-    "revision": (t.revision, "id", {"sealed_body": "response", "sealed_results": "results"}),
-    "rescoring": (t.rescoring, "id", {"sealed_results": "rescoring"}),
-    "configuration": (t.configuration, "id", {}),
-    "erasure": (t.erasure, "id", {}),
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A table whose rows are logged: the column that names one, and the one that tells when it was written.
+
+    None of them is written into the past.
+    """
+
+    table: sa.Table
+    key: str
+    moment: str
+
+    @property
+    def sealed(self) -> Mapping[str, str]:
+        """The columns whose values the vault opens, with the purpose they were sealed for."""
+        return SEALED.get(self.table.name, {})
+
+
+LOGGED: Mapping[str, Logged] = {
+    "audit": Logged(t.audit, "event", "recorded"),
+    "response": Logged(t.response, "id", "received"),
+    "attempt": Logged(t.attempt, "id", "finished"),
+    "norm": Logged(t.norm, "id", "decided"),
+    "note": Logged(t.note, "id", "written"),
+    "review": Logged(t.review, "id", "drawn"),
+    "sign_off": Logged(t.sign_off, "id", "signed"),
+    "revision": Logged(t.revision, "id", "made"),
+    "rescoring": Logged(t.rescoring, "id", "computed"),
+    "configuration": Logged(t.configuration, "id", "recorded"),
+    "erasure": Logged(t.erasure, "id", "decided"),
 }
 
 # Columns that rows logged before have not: while one is empty it is left out of what is hashed.
@@ -46,38 +64,22 @@ LATER: Mapping[str, frozenset[str]] = {
 }
 
 
-# When a row of each was written; none of them is written into the past.
-_MOMENTS: Mapping[str, str] = {
-    "audit": "recorded",
-    "response": "received",
-    "attempt": "finished",
-    "norm": "decided",
-    "note": "written",
-    "review": "drawn",
-    "sign_off": "signed",
-    "revision": "made",
-    "rescoring": "computed",
-    "configuration": "recorded",
-    "erasure": "decided",
-}
-
-
 def moment_of(kind: str, row: Mapping[str, object]) -> datetime | None:
     """Tell when a row was written; None for a kind that is not logged."""
-    found = row.get(_MOMENTS.get(kind, ""))
+    found = row.get(LOGGED[kind].moment) if kind in LOGGED else None
     return found if isinstance(found, datetime) else None
 
 
 def row_content(kind: str, row: Mapping[str, object], vault: Vault) -> bytes:
     """Write a row in the one form that is hashed: its columns by name, sealed values opened. SealBroken if one was altered."""
-    table, key, sealed = LOGGED[kind]
+    logged = LOGGED[kind]
     columns: list[tuple[str, object]] = []
-    for column in sorted(table.columns.keys()):
+    for column in sorted(logged.table.columns.keys()):
         value = row[column]
         if value is None and column in LATER.get(kind, ()):
             continue
-        if column in sealed and isinstance(value, bytes):
-            value = vault.open(sealed[column], str(row[key]), value)
+        if column in logged.sealed and isinstance(value, bytes):
+            value = vault.open(logged.sealed[column], str(row[logged.key]), value)
         columns.append((str(column), _plain(value)))
     return msgspec.json.encode(columns)
 
@@ -157,9 +159,9 @@ def _set_aside(connection: Connection, pending: int, error: Exception) -> None:
 
 def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:
     """Read a logged row; None if it is gone."""
-    table, key, _ = LOGGED[kind]
+    logged = LOGGED[kind]
     wanted = int(row) if kind == "attempt" else row
-    found = connection.execute(sa.select(table).where(table.c[key] == wanted)).first()
+    found = connection.execute(sa.select(logged.table).where(logged.table.c[logged.key] == wanted)).first()
     return None if found is None else dict(found._mapping)
 
 

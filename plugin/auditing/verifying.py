@@ -230,7 +230,7 @@ def _is_of(connection: Connection, site: str, text: str) -> bool:
     if found is None:
         return True
     kind, row = found[1].replace("audit entry", "audit"), found[2]
-    table, key, _ = LOGGED[kind]
+    table, key = LOGGED[kind].table, LOGGED[kind].key
     owner = _OWNERS.get(kind)
     if owner is not None:
         query = sa.select(owner.c.site).join(table, table.c[owner.name] == owner.c.id)

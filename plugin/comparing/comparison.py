@@ -40,6 +40,7 @@ class Comparison:
         _nobody  # identifier, delivered, found in the EHR
     )
     _told: set[str] = field(default_factory=set, init=False)  # addresses with a flaw
+    _astray: set[str] = field(default_factory=set, init=False)  # those of them in somebody else's record
     _seen: set[str] = field(default_factory=set, init=False)  # addresses of the patient at hand
     _by_identifier: bool = field(default=False, init=False)
     _reads_provenance: bool = field(default=True, init=False)
@@ -138,6 +139,8 @@ class Comparison:
         self.on_copy(identifier, expected.observations[identifier], found)
         where = f"{expected.where}, {expected.name(identifier)} ({address})"
         for flaw, what in d.of_observation(expected.observations[identifier], found):
+            if flaw is Flaw.WRONG_SUBJECT and address in self._astray:
+                continue  # told when the other patient's record was read
             self._told.add(address)
             yield Finding(flaw, where, what)
 
@@ -271,6 +274,7 @@ class Comparison:
                     what = f"It has an identifier of Rapport's, and the ledger has no response {response}."
                     yield Finding(Flaw.ORPHAN, address, what)
                 elif d.reference(each.get("subject")) != patient:
+                    self._astray.add(address)
                     where = f"response {response}, {name} ({address})"
                     yield Finding(Flaw.WRONG_SUBJECT, where, "It stands in the record of somebody else.")
                 else:

@@ -37,7 +37,7 @@ class NotAsLogged(ValueError):
 
 def columns_of(kind: str) -> tuple[Column, ...]:
     """Give the columns of a logged table, in the order in which they are hashed."""
-    table = LOGGED[kind][0]
+    table = LOGGED[kind].table
     return tuple(
         Column(name.removeprefix("sealed_"), name, _type_of(table.c[name].type), name in LATER.get(kind, ()))
         for name in sorted(map(str, table.columns.keys()))
@@ -46,13 +46,13 @@ def columns_of(kind: str) -> tuple[Column, ...]:
 
 def read_values(kind: str, row: Mapping[str, object], vault: Vault) -> Line:
     """Write a row for people: sealed values opened, instants in ISO 8601. SealBroken if one was altered."""
-    _, key, sealed = LOGGED[kind]
+    logged = LOGGED[kind]
     values: Line = {}
     for column in columns_of(kind):
         value = row[column.logged_as]
         if isinstance(value, bytes):
-            if column.logged_as in sealed:
-                value = vault.open(sealed[column.logged_as], str(row[key]), value)
+            if column.logged_as in logged.sealed:
+                value = vault.open(logged.sealed[column.logged_as], str(row[logged.key]), value)
             value = _text_of(value)
         elif isinstance(value, datetime):
             value = written(value)

@@ -206,7 +206,7 @@ class Exporter:
 
     def _logged(self, connection: Connection, kind: str, rows: Sequence[_Row]) -> Iterator[Line]:
         """Give the rows as lines, each with its place in the log and the proof of it."""
-        key = LOGGED[kind][1]
+        key = LOGGED[kind].key
         leaves = _leaves(connection, kind, [str(row[key]) for row in rows])
         for row in rows:
             try:

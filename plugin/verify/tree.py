@@ -158,7 +158,8 @@ class Tree:
 
 def check_logged(connection: Connection) -> Iterator[Finding]:
     """Give rows that the log has not seen, could not take, or has seen twice."""
-    for kind, (table, key, _) in LOGGED.items():
+    for kind, each in LOGGED.items():
+        table, key = each.table, each.key
         row_key = sa.cast(table.c[key], sa.String(64))
         logged = sa.exists().where(t.log_leaf.c.kind == kind, t.log_leaf.c.row == row_key)
         waiting = sa.exists().where(t.log_pending.c.kind == kind, t.log_pending.c.row == row_key)
@@ -181,7 +182,7 @@ def _rows_of(connection: Connection, leaves: Sequence[Row]) -> _Found:
     for kind, names in wanted.items():
         if kind not in LOGGED:
             continue
-        table, key, _ = LOGGED[kind]
+        table, key = LOGGED[kind].table, LOGGED[kind].key
         keys = [int(each) for each in names if each.isdecimal()] if kind == "attempt" else names
         for row in connection.execute(sa.select(table).where(table.c[key].in_(keys))):
             values = dict(row._mapping)

@@ -466,8 +466,8 @@ def test_rows_of_the_export_give_the_bytes_that_the_log_hashed(kept: Kept) -> No
     vault = Vault(settings.vault_keys)
     engine = open_database(settings.database)
     with engine.connect() as connection:
-        for kind, (table, *_) in LOGGED.items():
-            rows = [dict(row._mapping) for row in connection.execute(sa.select(table))]
+        for kind, each in LOGGED.items():
+            rows = [dict(row._mapping) for row in connection.execute(sa.select(each.table))]
             assert rows
             for row in rows:
                 line = json.loads(json.dumps(read_values(kind, row, vault)))

@@ -403,6 +403,15 @@ def test_a_copy_in_another_patients_record_is_named(chart: Chart) -> None:
     assert [each["flaw"] for each in chart.findings()] == ["wrong-subject"]
 
 
+def test_a_score_in_the_record_of_another_patient_whom_the_ledger_knows_is_named_once(chart: Chart) -> None:
+    # The ledger has it of somebody whose record is read later than the one in which it stands.
+    moved = chart.kept.reseal(total=change("subject.reference", "Patient/1002"))
+    chart.kept.run(f"UPDATE response SET patient = 'Patient/1002' WHERE id = '{moved}'")
+    address = f"Observation/{chart.total()['id']}"
+    told = [each["flaw"] for each in chart.findings() if address in each["where"]]
+    assert told == ["wrong-subject"]
+
+
 RESPONSE = [
     ("answer", change("item.0.answer.0.valueCoding.code", "not-at-all"), "stale"),
     ("answers gone", change("item", None), "stale"),

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from plugin.errors import SettingsInvalid
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
+from plugin.ledger.sealed import SEALED
 from plugin.ledger.store import open_database
-from plugin.rotation import SEALED, count_by_key, rotate
+from plugin.rotation import count_by_key, rotate
 from plugin.secret_keys import derive_log_key, read_log_key, read_secret, read_vault_keys
 from tests.postgres import PostgresMissing, postgres_server
 from tests.product.forms import ANSWERS
