@@ -6,7 +6,7 @@ the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encry
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from plugin.audit.facts import Facts, made
 from plugin.errors import InvitationUnusable
 from plugin.ledger import Vault
 from plugin.ledger.tables import invitation
@@ -86,6 +87,11 @@ def create_invitation(connection: Connection, vault: Vault, planned: Invitation)
         )
     )
     return secret
+
+
+def facts_of(planned: Invitation) -> Facts:
+    """Write down what the trail tells of an invitation beside by whom and for which patient."""
+    return made("invitation", asdict(planned))
 
 
 def read_invitation(connection: Connection, invitation_id: str) -> Invitation | None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import write_codes
+from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
 from plugin.ledger import Vault
 from plugin.ledger.tables import launch, pending_launch
 from plugin.roles import Code
@@ -105,6 +106,23 @@ def save_launch(
     )
 
 
+def facts_of(new: Launch, codes: tuple[Code, ...], issuer: str) -> Facts:
+    """Write down what the trail tells of a launch beside who, where and in whose chart: its times and its authority."""
+    row = {
+        "created": new.created,
+        "encounter": new.encounter,
+        "expires": new.expires,
+        "role_codes": write_codes(codes),
+    }
+    user = new.context.user
+    authority = {
+        ISSUER: issuer,
+        FHIR_USER: user.url if user else None,
+        SCOPES: new.context.tokens.scope,
+    }
+    return (*made("launch", row), *written(authority))
+
+
 def read_launch(
     connection: Connection, vault: Vault, launch_id: str, session: str, now: datetime
 ) -> Launch | None:
@@ -177,6 +195,12 @@ def launch_for_patient(
         .order_by(launch.c.created.desc())
     ).first()
     return None if row is None else open_launch(vault, row)
+
+
+def launches_in(connection: Connection, session: str) -> tuple[str, ...]:
+    """Name the launches of a browser session that have not ended."""
+    own = launch.c.handle == session, launch.c.ended.is_(None)
+    return tuple(connection.execute(sa.select(launch.c.id).where(*own).order_by(launch.c.id)).scalars())
 
 
 def session_of(connection: Connection, launch_id: str) -> str:

@@ -6,6 +6,7 @@ The handle itself is never stored, only its keyed digest. Functions of one datab
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -134,11 +135,10 @@ def unlock(connection: Connection, key: str, now: datetime) -> None:
     )
 
 
-def end_session(connection: Connection, key: str, now: datetime) -> None:
-    """End a session and all its launches."""
-    connection.execute(
-        launch.update().where(launch.c.handle == key, launch.c.ended.is_(None)).values(ended=now)
-    )
+def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:
+    """End a session and its launches: those that the trail is told of."""
+    ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
+    connection.execute(launch.update().where(*ending).values(ended=now))
     connection.execute(browser_session.delete().where(browser_session.c.handle == key))
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from plugin.audit import Actor, Kind, Trail
+from plugin.audit.facts import written
 from plugin.audit.trail import Clock
 from plugin.delivery.notes import Note, SentNote, claim_note, finish_note, read_note
 from plugin.delivery.outbox import Claimed, Outcome
@@ -86,6 +87,7 @@ class NoteCourier:
             about=(f"DocumentReference/{note.id}", *outcome.locations),
             server=self._destinations[note.site].address,
             failure=None if delivered else f"{outcome.state}: {outcome.detail}",
+            details=written({"attempt": claimed.attempts}),
         )
         await self._ledger.write(
             lambda connection: finish_note(

@@ -24,6 +24,7 @@ from plugin.access.invitations import (
 from plugin.access.launches import read_launch
 from plugin.access.sessions import read_session
 from plugin.audit import Actor, Kind
+from plugin.audit.facts import Facts, written
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable
 from plugin.flow import Arrival, Saved, submit
 from plugin.ledger import AuditRow
@@ -137,7 +138,7 @@ async def form(request: Request, found: AnyInvitation, rapport: CurrentRapport) 
         raise
     vault = rapport.ledger.vault
     if found.state is InvitationState.CREATED:
-        audit = _opened(rapport, found)
+        audit = _opened(rapport, found, details=written({"opened": now}))
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
     if is_waiting(found):
         return HTMLResponse(render_gate(gate_page(found)))
@@ -161,7 +162,10 @@ async def consent(
     # Who holds the device says so of themselves; nobody else is there to name them.
     actor = Actor(None, f"Caregiver, as said on the form ({found.gate})")
     about = (f"urn:uuid:{found.id}",)
-    audit = rapport.trail.entry(kind, actor, site=found.site, patient=found.patient, about=about)
+    details = written({"gate_answered": now})
+    audit = rapport.trail.entry(
+        kind, actor, site=found.site, patient=found.patient, about=about, details=details
+    )
     if is_waiting(found):
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
     return JSONResponse({"state": answer, "return_url": back})
@@ -213,7 +217,9 @@ async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -
         )
 
 
-def _opened(rapport: Rapport, found: Invitation, failure: str | None = None) -> AuditRow:
+def _opened(
+    rapport: Rapport, found: Invitation, *, failure: str | None = None, details: Facts = ()
+) -> AuditRow:
     return rapport.trail.entry(
         Kind.INVITATION_OPENED,
         Actor(found.source),
@@ -221,6 +227,7 @@ def _opened(rapport: Rapport, found: Invitation, failure: str | None = None) -> 
         patient=found.patient,
         about=(f"urn:uuid:{found.id}",),
         failure=failure,
+        details=details,
     )
 
 

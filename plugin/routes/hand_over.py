@@ -2,8 +2,10 @@
 
 import asyncio
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -17,6 +19,7 @@ from plugin.access.invitations import (
     Invitation,
     InvitationState,
     create_invitation,
+    facts_of,
     find_begun,
     language_of_latest,
     new_id,
@@ -24,8 +27,9 @@ from plugin.access.invitations import (
     save_draft,
     withdraw,
 )
-from plugin.access.launches import Launch
+from plugin.access.launches import Launch, launches_in
 from plugin.audit import Kind
+from plugin.audit.facts import written
 from plugin.errors import Invalid, NotSignedIn
 from plugin.pages import render_lock
 from plugin.routes.asked import read_begun
@@ -61,6 +65,21 @@ class _Wish:
     consent_again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A form to be started. `goes_on`: what was begun of it in this launch goes on; `pin`, hashed: the device is locked."""
+
+    planned: Invitation
+    begun: Draft
+    goes_on: bool
+    session: str
+    pin: str | None
+
+
+class _BegunMeanwhile(Exception):
+    """Another press began or ended the form that would have gone on."""
+
+
 @router.post("/invitations")
 async def invite(
     found: CurrentLaunch,
@@ -92,24 +111,8 @@ async def invite(
     if handed_over:
         hashed = await _hash(pin, session)
     begun = await _begun(rapport, found, continues, wish.instrument)
-    vault = rapport.ledger.vault
-
-    def store(connection: Connection) -> str:
-        left = None if planned.remote or begun or wish.consent_again else find_begun(connection, planned)
-        if hashed is not None:
-            form = (left or planned).id
-            sessions.lock(connection, session.key, hashed, planned.created, form)
-        if left:
-            return read_secret(connection, vault, left.id)
-        made = create_invitation(connection, vault, planned)
-        if begun:
-            save_draft(connection, vault, planned.id, begun, (), planned.created)
-        return made
-
-    kind = Kind.HAND_OVER if handed_over else Kind.INVITATION_CREATED
-    about = (f"urn:uuid:{planned.id}",)
-    audit = rapport.trail.entry(kind, actor_of(found), site=found.site, patient=found.patient, about=about)
-    secret = await rapport.ledger.write(store, audit)
+    goes_on = not (planned.remote or begun or wish.consent_again)
+    secret = await _start(rapport, found, _Start(planned, begun, goes_on, session.key, hashed))
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
     return RedirectResponse(f"/fill#{secret}", status_code=303)
@@ -168,16 +171,18 @@ async def give_back(
     if not left:
         now = rapport.clock()
         await rapport.ledger.record(failed)
+        ending = await rapport.ledger.read(lambda connection: launches_in(connection, session.key))
         ended = rapport.trail.entry(
             Kind.LAUNCH_ENDED,
             actor_of(found),
             site=found.site,
             patient=found.patient,
-            about=(f"urn:uuid:{found.id}",),
+            about=tuple(f"urn:uuid:{each}" for each in ending),
             reason="The PIN was wrong five times",
+            details=written({"ended": now}),
         )
         await rapport.ledger.write(
-            lambda connection: sessions.end_session(connection, session.key, now), ended
+            lambda connection: sessions.end_session(connection, session.key, ending, now), ended
         )
         told_in_trail(request)
         raise NotSignedIn(
@@ -224,6 +229,41 @@ async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) ->
     audit = rapport.trail.entry(Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient)
     await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:
+    """Make the invitation, or go on with one, and give its secret; the entry names it, and tells of a new one."""
+    vault, planned = rapport.ledger.vault, start.planned
+
+    def find_left(connection: Connection) -> Invitation | None:
+        return find_begun(connection, planned) if start.goes_on else None
+
+    def store(connection: Connection, left: Invitation | None) -> str:
+        if find_left(connection) != left:
+            raise _BegunMeanwhile
+        if start.pin is not None:
+            sessions.lock(connection, start.session, start.pin, planned.created, (left or planned).id)
+        if left:
+            return read_secret(connection, vault, left.id)
+        made = create_invitation(connection, vault, planned)
+        if start.begun:
+            save_draft(connection, vault, planned.id, start.begun, (), planned.created)
+        return made
+
+    secret = None
+    while secret is None:
+        left = await rapport.ledger.read(find_left)
+        audit = rapport.trail.entry(
+            Kind.HAND_OVER if start.pin is not None else Kind.INVITATION_CREATED,
+            actor_of(found),
+            site=found.site,
+            patient=found.patient,
+            about=(f"urn:uuid:{(left or planned).id}",),
+            details=() if left else facts_of(planned),
+        )
+        with suppress(_BegunMeanwhile):
+            secret = await rapport.ledger.write(partial(store, left=left), audit)
+    return secret
 
 
 async def _begun(rapport: Rapport, found: Launch, response: str, instrument: str) -> Draft:

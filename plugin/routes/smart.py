@@ -304,6 +304,7 @@ async def _arrive(
         patient=new.patient or None,
         about=(f"urn:uuid:{new.id}",),
         server=site.fhir_base,
+        details=launches.facts_of(new, codes, site.fhir_base),
     )
     await rapport.ledger.write(store, audit)
     rapport.worker.wake()

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from plugin.verify.stories import Stories
+
 _AT_ONCE = 1000
 
 
@@ -22,6 +24,7 @@ class Mentions:
     """Entries by response, and how many there are of each kind. Add all, then `settle`, then ask."""
 
     _file: sqlite3.Connection
+    stories: Stories
     counts: dict[str, int] = field(default_factory=dict)
     _waiting: list[tuple[str, str, bool, str]] = field(default_factory=list)
 
@@ -38,6 +41,7 @@ class Mentions:
     def settle(self) -> None:
         """Make it ready to be asked."""
         self._write()
+        self.stories.settle()
         self._file.execute("CREATE INDEX by_response ON mention (response)")
 
     def of(self, responses: Sequence[str]) -> dict[str, list[Mention]]:
@@ -62,6 +66,6 @@ def open_mentions() -> Iterator[Mentions]:
         file.execute("PRAGMA synchronous=OFF")
         file.execute("PRAGMA journal_mode=OFF")
         file.execute("CREATE TABLE mention (response TEXT, kind TEXT, succeeded INTEGER, others TEXT)")
-        yield Mentions(file)
+        yield Mentions(file, Stories(file))
     finally:
         file.close()

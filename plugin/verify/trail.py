@@ -1,7 +1,7 @@
 """Whether the trail's entries are what they were, and whether one stands for everything that happened."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,14 +15,21 @@ from plugin.ledger import tables as t
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import Mention, Mentions
 from plugin.verify.reading import CHUNK, Row, rows
+from plugin.verify.stories import TOLD_OF, Stories, Story
 
 _RESPONSE = "QuestionnaireResponse/"
 _NORMS = {"adopted": Kind.NORM_ADOPTED, "withdrawn": Kind.NORM_WITHDRAWN}
 
 
+class _Detail(msgspec.Struct, rename="camel"):
+    type: str
+    value_string: str = ""
+
+
 class _Entity(msgspec.Struct):
     type: Mapping[str, str]
     what: Mapping[str, object] = {}
+    detail: list[_Detail] = []
 
     @property
     def reference(self) -> str | None:
@@ -31,7 +38,12 @@ class _Entity(msgspec.Struct):
         return found if isinstance(found, str) else None
 
 
-class _Entry(msgspec.Struct):
+class _Agent(msgspec.Struct):
+    who: Mapping[str, object] = {}
+    requestor: bool = False
+
+
+class _Entry(msgspec.Struct, rename="camel"):
     """What is read of an AuditEvent."""
 
     id: str
@@ -40,6 +52,19 @@ class _Entry(msgspec.Struct):
     action: str
     subtype: list[Mapping[str, str]]
     entity: list[_Entity] = []
+    agent: list[_Agent] = []
+    outcome_desc: str | None = None
+
+    @property
+    def who(self) -> str | None:
+        """The person who acted; None where only a role is named."""
+        found = next((each.who.get("reference") for each in self.agent if each.requestor), None)
+        return found if isinstance(found, str) else None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What it tells of a row."""
+        return {pair.type: pair.value_string for each in self.entity for pair in each.detail}
 
 
 _decoder = msgspec.json.Decoder(_Entry)
@@ -67,7 +92,7 @@ def check_entries(
             yield Finding(Flaw.TRAIL, where, "The entry does not have the digest that was stored with it.")
         if not _fits(row, entry):
             yield Finding(Flaw.TRAIL, where, "Its columns say something else than the entry.")
-        _note(row.kind, entry, mentions)
+        _note(row, entry, mentions)
     mentions.settle()
 
 
@@ -126,7 +151,8 @@ def _fits(row: Row, entry: _Entry) -> bool:
     )
 
 
-def _note(kind: str, entry: _Entry, mentions: Mentions) -> None:
+def _note(row: Row, entry: _Entry, mentions: Mentions) -> None:
+    kind = row.kind
     mentions.count(kind)
     about = [each.reference for each in entry.entity if each.type.get("code") != "1" and each.reference]
     named = [each for each in about if each.startswith(_RESPONSE)]
@@ -135,3 +161,23 @@ def _note(kind: str, entry: _Entry, mentions: Mentions) -> None:
     for each in own:
         others = about[1:] if kind == Kind.DELIVERY else []
         mentions.add(each.removeprefix(_RESPONSE), Mention(kind, entry.outcome == "0", tuple(others)))
+    if kind in TOLD_OF:
+        _tell(row, entry, about, mentions.stories)
+
+
+def _tell(row: Row, entry: _Entry, about: Sequence[str], stories: Stories) -> None:
+    # A note's attempt names the note, then its address in the EHR; the others name rows only.
+    subjects, others = (about[:1], about[1:]) if row.kind == Kind.NOTE_DELIVERY else (about, [])
+    story = Story(
+        kind=row.kind,
+        succeeded=entry.outcome == "0",
+        recorded=row.recorded,
+        site=row.site,
+        patient=row.patient,
+        who=entry.who,
+        said=entry.outcome_desc,
+        facts=entry.facts,
+        others=tuple(others),
+    )
+    for each in subjects:
+        stories.add(each, story)

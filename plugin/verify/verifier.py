@@ -17,13 +17,16 @@ from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.scores import Key
 from plugin.transparency import Tiles
+from plugin.verify.access import check_gone, check_invitations, check_launches
 from plugin.verify.anchoring import Trusted, Vouched, check_anchors
 from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import open_mentions
+from plugin.verify.notes import check_notes
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import check_follows, recompute, recompute_again
 from plugin.verify.schema import check_schema
+from plugin.verify.sealed import check_sealed
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
 from questionnaires import Catalogue, Instrument
@@ -65,6 +68,11 @@ class Verifier:
             yield from check_reviews(connection, mentions)
             yield from check_counts(connection, mentions)
             yield from check_deliveries(connection, self.vault, mentions)
+            yield from check_notes(connection, mentions.stories)
+            yield from check_launches(connection, mentions.stories)
+            yield from check_invitations(connection, mentions.stories)
+            yield from check_gone(connection, self.vault, mentions.stories)
+        yield from check_sealed(connection, self.vault)
         yield from check_logged(connection)
         if isinstance(signed, Finding):
             yield signed
