@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.access.desks import read_codes
 from plugin.auditing.entries import Account as Told
 from plugin.auditing.entries import read_entries
+from plugin.auditing.origins import Invited, Opened, read_invitation, read_launch
 from plugin.auditing.proving import Proof, Prover
 from plugin.auditing.unfolding import Beside, Unfolding, beside, unfold
 from plugin.auditing.versions import Later, read_later
@@ -21,39 +20,6 @@ from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.scores import Key
 from questionnaires import Catalogue
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The launch through which it came: who, in whose chart, when. Its tokens are never read."""
-
-    id: str
-    user: str | None
-    patient: str | None
-    encounter: str | None
-    created: datetime
-    expires: datetime
-    ended: datetime | None
-    codes: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Invited:
-    """The invitation that was answered: for whom, as whom, and by link or on the clinician's device."""
-
-    id: str
-    rater: str
-    source: str
-    author: str
-    language: str
-    created: datetime
-    expires: datetime
-    opened: datetime | None
-    state: str
-    remote: bool
-    gate: str | None  # what a caregiver had to say first (plugin.access.gates), what was said, and when
-    gate_answer: str | None
-    gate_answered: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +71,8 @@ class ChainReader:
         return Chain(
             account,
             first.digest == row.body_digest and all(each.digest_fits for each in later),
-            _read_launch(connection, record.launch),
-            _read_invitation(connection, record.invitation),
+            read_launch(connection, self.vault, record.launch),
+            read_invitation(connection, record.invitation),
             attempts_of(connection, response),
             unfold(record, self.catalogue, self.keys),
             later,
@@ -118,42 +84,3 @@ class ChainReader:
     def _beside(self, connection: Connection, again: Again) -> tuple[Beside, ...]:
         first = read_version(connection, self.vault, again.response, again.version)
         return beside(first.results, again.results)
-
-
-def _read_launch(connection: Connection, launch: str | None) -> Opened | None:
-    c = t.launch.c
-    query = sa.select(c.id, c.user, c.patient, c.encounter, c.created, c.expires, c.ended, c.role_codes)
-    row = connection.execute(query.where(c.id == launch)).first() if launch else None
-    if row is None:
-        return None
-    return Opened(
-        row.id,
-        row.user,
-        row.patient,
-        row.encounter,
-        row.created,
-        row.expires,
-        row.ended,
-        read_codes(row.role_codes),
-    )
-
-
-def _read_invitation(connection: Connection, invitation: str | None) -> Invited | None:
-    c = t.invitation.c
-    query = sa.select(
-        c.id,
-        c.rater,
-        c.source,
-        c.author,
-        c.language,
-        c.created,
-        c.expires,
-        c.opened,
-        c.state,
-        c.remote,
-        c.gate,
-        c.gate_answer,
-        c.gate_answered,
-    )
-    row = connection.execute(query.where(c.id == invitation)).first() if invitation else None
-    return None if row is None else Invited(**row._mapping)

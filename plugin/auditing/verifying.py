@@ -28,7 +28,7 @@ MOST_KEPT = 100
 MOST_LOOKED_FOR = 50  # verifications
 LONGEST = 3600.0  # seconds
 _LONGEST_REST = 0.5
-_WHERE = re.compile(rf"^(audit entry|{'|'.join(LOGGED)}) ([A-Za-z0-9\-]+)")
+_WHERE = re.compile(rf"^(audit entry|{'|'.join((*LOGGED, 'launch', 'invitation'))}) ([A-Za-z0-9\-]+)")
 # Rows that name no site belong to one that does.
 _OWNERS = {"attempt": t.response, "revision": t.response, "rescoring": t.response, "sign_off": t.review}
 _BEGUN, _LOOKED_AT, _FOUND = "begun", "looked at", "found"
@@ -230,7 +230,8 @@ def _is_of(connection: Connection, site: str, text: str) -> bool:
     if found is None:
         return True
     kind, row = found[1].replace("audit entry", "audit"), found[2]
-    table, key = LOGGED[kind].table, LOGGED[kind].key
+    table = t.metadata.tables[kind]
+    key = LOGGED[kind].key if kind in LOGGED else "id"
     owner = _OWNERS.get(kind)
     if owner is not None:
         query = sa.select(owner.c.site).join(table, table.c[owner.name] == owner.c.id)

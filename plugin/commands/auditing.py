@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +17,14 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.origins import (
+    invitation_as_json,
+    invitation_as_lines,
+    launch_as_json,
+    launch_as_lines,
+    read_invitation,
+    read_launch,
+)
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
 from plugin.auditing.versions import Later, later_as_json, later_as_lines, read_later
@@ -105,11 +114,14 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
     }
     later = read_later(opened.connection, opened.vault, record.id)
     attempts = attempts_of(opened.connection, record.id)
+    launch, now = read_launch(opened.connection, opened.vault, record.launch), datetime.now(UTC)
+    invited = read_invitation(opened.connection, record.invitation)
     return {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
         "answered by": f"{record.source or 'not known'} as {record.rater}, {record.authored.isoformat()}",
-        "through": f"launch {record.launch or 'none'}, invitation {record.invitation or 'none'}",
+        "launch": launch_as_json(launch, now) if as_json else launch_as_lines(launch, now),
+        "invitation": invitation_as_json(invited) if as_json else invitation_as_lines(invited),
         "received": record.received.isoformat(),
         "key": f"{record.instrument} ({record.key_hash})",
         "software": software,

@@ -1,4 +1,4 @@
-"""Whether the database holds what Rapport put there and nothing that acts or hides: triggers, views, rules, policies."""
+"""Whether the database holds what Rapport put there and nothing else: tables, columns, triggers, views, rules, policies."""
 
 from collections.abc import Iterator
 
@@ -30,12 +30,26 @@ _STRANGERS = {
 
 
 def check_schema(connection: Connection) -> Iterator[Finding]:
-    """Give a schema's step that is not this software's, and whatever was added that acts when rows are read or written."""
+    """Give a schema's step that is not this software's, and whatever was added to the database or taken from it."""
     steps = connection.execute(sa.select(t.alembic_version.c.version_num)).scalars().all()
     if list(steps) != [HEAD]:
         said = ", ".join(map(str, steps)) or "none"
         what = f"The database says that its schema is {said}; this software made it {HEAD}."
         yield Finding(Flaw.SCHEMA, "alembic_version", what)
+    yield from _tables(connection)
     for kind, name, table in connection.exec_driver_sql(_STRANGERS[connection.dialect.name]):
         on = "" if name == table else f" on {table}"
         yield Finding(Flaw.SCHEMA, f"{kind} {name}{on}", "Rapport did not make it.")
+
+
+def _tables(connection: Connection) -> Iterator[Finding]:
+    """Give tables and columns that are not this software's; SQLite's own begin with its name."""
+    inspector = sa.inspect(connection)
+    for name in sorted(inspector.get_table_names()):
+        table = t.metadata.tables.get(name)
+        if table is None:
+            yield Finding(Flaw.SCHEMA, f"table {name}", "Rapport did not make it.")
+            continue
+        for column in inspector.get_columns(name):
+            if column["name"] not in table.c:
+                yield Finding(Flaw.SCHEMA, f"column {name}.{column['name']}", "Rapport did not make it.")

@@ -90,14 +90,14 @@ class Tree:
         except TileDamaged:
             return  # told by check_files
 
-    def _leaf(self, leaf: Row, found: _Found, accounted: frozenset[int]) -> Iterator[Finding]:
+    def _leaf(self, leaf: Row, found: _Found, accounted: Mapping[int, datetime]) -> Iterator[Finding]:
         kind, where = str(leaf.kind), f"{leaf.kind} {leaf.row}"
         if kind not in LOGGED:
             yield Finding(Flaw.LOG, where, "The log knows no such kind of row.")
             return
         row = found.get((kind, leaf.row))
         if leaf.salt is None or leaf.erased is not None:
-            yield from _erased(leaf, where, stands=row is not None, accounted=leaf.place in accounted)
+            yield from _erased(leaf, where, stands=row is not None, accounted=accounted.get(leaf.place))
             return
         if row is None:
             yield Finding(Flaw.DELETED, where, "It was logged and is gone.")
@@ -214,23 +214,23 @@ def _is_older(row: Mapping[str, object] | None, kind: str, since: datetime) -> b
     return when is not None and when < since
 
 
-def _accounted(connection: Connection) -> frozenset[int]:
-    """Give the places of all leaves whose rows an erasure accounts for."""
-    places: set[int] = set()
-    for row in rows(connection, sa.select(t.erasure.c.places)):
+def _accounted(connection: Connection) -> dict[int, datetime]:
+    """Give the places of all leaves whose rows an erasure accounts for, and when that was decided."""
+    places: dict[int, datetime] = {}
+    for row in rows(connection, sa.select(t.erasure.c.places, t.erasure.c.decided)):
         try:
-            places.update(msgspec.json.decode(row.places, type=list[int]))
+            places.update(dict.fromkeys(msgspec.json.decode(row.places, type=list[int]), row.decided))
         except msgspec.MsgspecError:
             continue  # altered: its own leaf tells
-    return frozenset(places)
+    return places
 
 
-def _erased(leaf: Row, where: str, *, stands: bool, accounted: bool) -> Iterator[Finding]:
+def _erased(leaf: Row, where: str, *, stands: bool, accounted: datetime | None) -> Iterator[Finding]:
     """Tell of a leaf that counts as erased, unless an erasure accounts for it and nothing is left of the row."""
     if stands:
         yield Finding(Flaw.LOG, where, "Its leaf counts as erased, and the row stands: it cannot be checked.")
-    elif not accounted:
+    elif accounted is None:
         what = "It was logged, is gone, and its leaf counts as erased; no erasure accounts for it."
         yield Finding(Flaw.DELETED, where, what)
-    if leaf.salt is not None or leaf.erased is None:
+    if leaf.salt is not None or leaf.erased is None or leaf.erased != (accounted or leaf.erased):
         yield Finding(Flaw.LOG, where, "The salt of its leaf and the time of erasure do not fit.")

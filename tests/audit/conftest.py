@@ -29,6 +29,7 @@ from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
+from plugin.respondents import RespondentPolicy
 from plugin.roles import Role, RoleBook
 from plugin.routes.state import Rapport
 from plugin.scores import Key, compile_key
@@ -205,6 +206,26 @@ async def review(world: World) -> None:
     assert answer.status_code == 303, answer.text
 
 
+async def leave_open(world: World) -> None:
+    """Leave a form half filled after its caregiver has agreed, and a launch that has not come back from the EHR."""
+    rapport, used = world.rapport.state.rapport, world.browser
+    policy = replace(rapport.settings.policies["sandbox"], respondents=RespondentPolicy(consent_below_age=16))
+    settings = replace(rapport.settings, policies={"sandbox": policy})
+    world.rapport.state.rapport = replace(rapport, settings=settings)
+    world.browser = world.new_browser()
+    people = await world.people()
+    secret = await world.hand_over(await world.launch("amara"), f"Patient/{people['amara']}")
+    headers = {"X-Rapport-Invitation": secret}
+    for address, sent in (("consent", {"agreed": True}), ("answers", {"answers": {"goal-1": None}})):
+        await world.browser.get("/fill/form", headers=headers)
+        write = world.browser.post if address == "consent" else world.browser.put
+        answer = await write(f"/fill/{address}", headers=headers, json=sent)
+        assert answer.status_code == 200, answer.text
+    world.browser = world.new_browser()
+    await world.depart()
+    world.browser = used
+
+
 async def erase_somebody(world: World) -> None:
     """Have another patient's launch, of whom nothing else is kept, and erase it as the command does."""
     await world.launch("wei-ling")
@@ -256,6 +277,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await _write_a_note(world.rapport.state.rapport)
             await score_somebody_again(world)
             await review(world)
+            await leave_open(world)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())

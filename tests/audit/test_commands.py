@@ -55,6 +55,38 @@ def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environmen
     assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
 
 
+def test_trace_tells_through_which_launch_on_whose_authority_and_by_which_invitation(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    chain = json.loads(done.stdout)
+    launch, invitation = chain["launch"], chain["invitation"]
+    assert launch["by"].startswith("Practitioner/")
+    assert (launch["patient"], launch["standing"]) == ("Patient/1001", "over")
+    assert launch["when"] <= invitation["made"] <= invitation["opened"]
+    authority = launch["authority"]
+    assert authority["issuer"] == "https://ehr.invalid/r4"
+    assert authority["fhirUser"].endswith(launch["by"])
+    assert {"launch", "fhirUser", "patient/QuestionnaireResponse.crs"} <= set(authority["scopes"].split())
+    assert (invitation["launch"], invitation["by"]) == (launch["id"], launch["by"])
+    assert (invitation["asked"], invitation["as"], invitation["state"]) == (
+        "Patient/1001",
+        "child",
+        "submitted",
+    )
+    assert invitation["way"] == "on the clinician's device"
+    printed = rapport(kept.folder, "trace", location_of(kept), environment=environment).stdout
+    said = " ".join(printed.split())
+    for each in (
+        launch["when"],
+        launch["since"],
+        authority["scopes"],
+        authority["entry"],
+        invitation["opened"],
+    ):
+        assert each in said
+
+
 def test_trace_tells_what_the_ehr_answered(kept: Kept, environment: dict[str, str]) -> None:
     chain = json.loads(
         rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment).stdout

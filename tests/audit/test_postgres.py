@@ -23,6 +23,8 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         connection.execute(sa.text("UPDATE delivery SET locations = 'Observation/1'"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
         connection.execute(sa.text("CREATE VIEW response_too AS SELECT * FROM response"))
+        connection.execute(sa.text("ALTER TABLE audit ADD COLUMN hidden text"))
+        connection.execute(sa.text("CREATE TABLE aside (id text)"))
         connection.execute(sa.text("CREATE RULE keeping AS ON DELETE TO audit DO INSTEAD NOTHING"))
         connection.execute(
             sa.text(
@@ -35,6 +37,8 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
     assert {each.flaw for each in found} == {Flaw.ALTERED, Flaw.STATE, Flaw.SCHEMA}
     assert [each.where for each in found if each.flaw is Flaw.SCHEMA] == [
         "alembic_version",
+        "table aside",
+        "column audit.hidden",
         "rule keeping on audit",
         "trigger hiding on attempt",
         "view response_too",

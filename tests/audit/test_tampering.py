@@ -68,12 +68,12 @@ def altered(table: str, column: str, row: int) -> str:
     return f'UPDATE {table} SET "{column}" = {change} WHERE rowid = {row}'
 
 
-def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
-    """Give a row of a table, and how findings may name it."""
+def names_of(kept: Kept, table: str, column: str) -> tuple[int, set[str]]:
+    """Give a row of a table that has something in this column, if any has, and how findings may name it."""
     engine = open_database(rapport_settings(kept.folder).database)
     with engine.connect() as connection:
         found = connection.exec_driver_sql(
-            f"SELECT rowid AS own, * FROM {table} ORDER BY rowid LIMIT 1"
+            f'SELECT rowid AS own, * FROM {table} ORDER BY "{column}" IS NULL, rowid LIMIT 1'
         ).one()
     engine.dispose()
     row = found._mapping
@@ -91,6 +91,11 @@ def names_of(kept: Kept, table: str) -> tuple[int, set[str]]:
         "erasure": lambda: {f"erasure {row['id']}"},
         "configuration": lambda: {f"configuration {row['id']}"},
         "alembic_version": lambda: {"alembic_version"},
+        "launch": lambda: {f"launch {row['id']}"},
+        "invitation": lambda: {f"invitation {row['id']}"},
+        "note_delivery": lambda: {f"note {row['note']}"},
+        # What opens it is itself altered.
+        "pending_launch": lambda: {f"pending_launch {each}" for each in (row["state"], f"{row['state']}x")},
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()
@@ -117,7 +122,7 @@ def test_every_column_is_tried_or_is_no_evidence_for_a_reason() -> None:
 
 @pytest.mark.parametrize(("table", "column"), DETECTED, ids=[".".join(each) for each in DETECTED])
 def test_an_altered_column_is_found_in_its_row(kept: Kept, table: str, column: str) -> None:
-    row, names = names_of(kept, table)
+    row, names = names_of(kept, table, column)
     assert kept.run(altered(table, column, row)) == 1
     found = {
         str(each.flaw) for each in kept.verify() if each.where in names or each.where.split(",")[0] in names
@@ -165,6 +170,19 @@ ROWS = {
         "CREATE TEMP TABLE swap AS SELECT id, sealed_results FROM response; "
         "UPDATE response SET sealed_results = (SELECT sealed_results FROM swap WHERE swap.id != response.id)"
     ),
+    "a launch is removed": "DELETE FROM launch WHERE id NOT IN (SELECT launch FROM invitation)",
+    "a launch is invented": (
+        "INSERT INTO launch SELECT 'forged', handle, site, patient, encounter, 'Practitioner/9', created, expires, ended, "
+        "role_codes, sealed_context FROM launch LIMIT 1"
+    ),
+    "a launch loses its tokens": "UPDATE launch SET sealed_context = x''",
+    "an invitation is removed": "DELETE FROM invitation WHERE state = 'opened'",
+    "an invitation counts as withdrawn": "UPDATE invitation SET state = 'withdrawn' WHERE state = 'opened'",
+    "a form that was sent counts as open": "UPDATE invitation SET state = 'opened' WHERE state = 'submitted'",
+    "a caregiver's consent is removed": "UPDATE invitation SET gate_answer = NULL, gate_answered = NULL",
+    "a note counts as written into the record": (
+        "UPDATE note_delivery SET state = 'delivered', detail = '', location = 'DocumentReference/1'"
+    ),
     "a leaf is removed": "DELETE FROM log_leaf WHERE place = 2",
     "a leaf is moved": "UPDATE log_leaf SET place = 100000 WHERE place = 2",
     "leaves are put in another order": (
@@ -172,6 +190,7 @@ ROWS = {
         "UPDATE log_leaf SET place = 2 WHERE place = -1"
     ),
     "a leaf's salt is removed": "UPDATE log_leaf SET salt = NULL WHERE place = 2",
+    "a leaf counts as erased, and its row stands": "UPDATE log_leaf SET erased = 1 WHERE place = 2",
     "a row is removed, and its leaf counts as erased": (
         "UPDATE log_leaf SET salt = NULL, erased = 1 WHERE kind = 'norm'; DELETE FROM norm"
     ),
@@ -184,7 +203,9 @@ SCHEMA = {
         "CREATE TRIGGER hiding AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE id = NEW.id; END",
         "trigger hiding on audit",
     ),
-    "a view is added": ("CREATE VIEW response_too AS SELECT * FROM response", "view response_too"),
+    "a view is added": ("CREATE VIEW seen AS SELECT id FROM response", "view seen"),
+    "a table is added": ("CREATE TABLE response_too (id TEXT)", "table response_too"),
+    "a column is added": ("ALTER TABLE audit ADD COLUMN hidden TEXT", "column audit.hidden"),
     "the step of the schema is removed": ("DELETE FROM alembic_version", "alembic_version"),
 }
 

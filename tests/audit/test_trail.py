@@ -20,7 +20,7 @@ from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.roles import Role, RoleBook
 from tests.audit import balp
-from tests.audit.conftest import Kept
+from tests.audit.conftest import Kept, advance
 from tests.audit.test_record import opened
 from tests.norms.forms import write_ndjson
 from tests.norms.test_command import people as many_people
@@ -279,10 +279,17 @@ def command(kept: Kept, environment: dict[str, str], *words: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def trail(original: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    """All entries that people, apps and commands made."""
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all that people and apps did at the front door."""
     folder = tmp_path_factory.mktemp("trail")
     asyncio.run(act(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trail(original: Path, done: Path) -> list[Json]:
+    """All entries that people, apps and commands made."""
+    folder = done
     kept = Kept(folder / "kept")
     shutil.copytree(original, kept.folder)
     with opened(kept) as ehr:
@@ -318,6 +325,13 @@ def trail(original: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Json
 
 def test_every_kind_is_emitted_by_something_that_somebody_does(trail: list[Json]) -> None:
     assert {kind_of(each) for each in trail} == set(Kind) - DONE_ELSEWHERE
+
+
+@pytest.mark.parametrize("name", [".", "refusing", "overseeing", "asking", "inspecting"])
+async def test_what_was_done_at_the_front_door_verifies(done: Path, name: str) -> None:
+    kept = Kept(done / name)
+    await advance(kept.folder)
+    assert kept.verify() == []
 
 
 def test_failures_are_recorded_too(trail: list[Json]) -> None:
