@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound
+from plugin.exports.manifest import instant_after
 from plugin.ledger import tables as t
 
 PAGE = 25
@@ -218,9 +219,7 @@ def _select(wanted: Wanted) -> sa.Select[Any]:
     if wanted.first is not None:
         query = query.where(t.response.c.received >= datetime.combine(wanted.first, time(), UTC))
     if wanted.last is not None:
-        query = query.where(
-            t.response.c.received < datetime.combine(wanted.last, time(), UTC) + timedelta(days=1)
-        )
+        query = query.where(t.response.c.received < instant_after(wanted.last))
     if wanted.instrument is not None:
         name = t.response.c.instrument
         query = query.where(

@@ -44,10 +44,17 @@ class Period:
     @property
     def end(self) -> datetime:
         """The first instant after it."""
-        return datetime.combine(self.last, time(), UTC) + timedelta(days=1)
+        return instant_after(self.last)
 
     def __contains__(self, when: datetime) -> bool:
         return self.begin <= when < self.end
+
+
+def instant_after(day: date) -> datetime:
+    """Give the first instant after a day; after the last day there is, which some write for no end, its last one."""
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 class File(msgspec.Struct, frozen=True):

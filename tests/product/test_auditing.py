@@ -512,6 +512,12 @@ async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: P
         assert "exported" in await kinds(world)
 
 
+@pytest.mark.parametrize("page", ["audit", "exports", "reviews"])
+async def test_a_period_may_end_with_the_last_day_there_is(audit: Audit, page: str) -> None:
+    asked = await audit.post(f"/{page}", first="0001-01-01", last="9999-12-31", why="All of it", asked="1")
+    assert asked.status_code < 500, asked.text
+
+
 async def test_a_period_is_not_exported_where_auditors_may_not_see_answers(audit: Audit) -> None:
     assert "does not let auditors see" in (await audit.get("/exports")).text
     refused = await audit.post("/exports", first="2026-01-01", last="2026-03-31", why="The inspector")

@@ -18,7 +18,9 @@ from tests.product.test_kept import unlock
 from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_personalities import FLOWSHEET, Watch, send_form
 from tests.product.world import EHR, World, run_world
+from tests.security.test_attacks import rewrite
 
+SCORES = "https://w3id.org/rapport-fhir/CodeSystem/score"
 WHOLE = {"QuestionnaireResponse": 1, "Observation": 5, "Provenance": 1}
 
 
@@ -238,3 +240,62 @@ async def test_what_stands_there_already_is_taken_for_ours_however_often(tmp_pat
         assert row.detail == ""
         assert "QuestionnaireResponse/" in row.locations
         assert watch.counts() == {"Observation": 5, "Provenance": 1}
+
+
+FIRST, LAST = "0001-01-01", "9999-12-31"
+ODD_DATES: dict[str, dict[str, Any]] = {
+    "no end of a medicine": {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "medicationCodeableConcept": {"text": "Melatonin"},
+        "effectivePeriod": {"start": FIRST, "end": LAST},
+    },
+    "prescribed for ever": {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "authoredOn": f"{FIRST}T00:00:00+14:00",
+        "medicationCodeableConcept": {"text": "Melatonin"},
+        "dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"start": FIRST, "end": LAST}}}}],
+    },
+    "a visit without end": {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"code": "AMB"},
+        "period": {"start": f"{FIRST}T00:00:00+14:00", "end": f"{LAST}T23:59:59-12:00"},
+    },
+    "a score of the last minute": {
+        "resourceType": "Observation",
+        "status": "final",
+        "effectiveDateTime": f"{LAST}T23:59:59-12:00",
+        "code": {"coding": [{"system": SCORES, "code": "rapport-checkin-child-total"}]},
+        "valueQuantity": {"value": 20, "unit": "points"},
+    },
+    "a score of the first minute": {
+        "resourceType": "Observation",
+        "status": "final",
+        "effectiveDateTime": f"{FIRST}T00:00:00+14:00",
+        "code": {"coding": [{"system": SCORES, "code": "rapport-checkin-child-total"}]},
+        "valueQuantity": {"value": 20, "unit": "points"},
+    },
+}
+
+
+@pytest.mark.parametrize("odd", ODD_DATES)
+async def test_a_record_with_dates_at_the_ends_of_time_opens(tmp_path: Path, odd: str) -> None:
+    async with run_world(tmp_path, show_medication=True) as world:
+        people = await world.people()
+        world.ehr.state.store.create(
+            {**ODD_DATES[odd], "subject": {"reference": f"Patient/{people['amara']}"}}
+        )
+        page = await world.launch("amara")
+        assert page.status_code == 200, page.text
+        assert "Start a form" in page.text
+
+
+@pytest.mark.parametrize("born", [FIRST, LAST, "0001", "9999-12"])
+async def test_a_patient_who_was_born_at_an_end_of_time_has_a_page(world: World, born: str) -> None:
+    people = await world.people()
+    rewrite(world, "Patient", people["amara"], birthDate=born)
+    page = await world.launch("amara")
+    assert page.status_code == 200, page.text
