@@ -121,6 +121,7 @@ class FormView:
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
     from_paper: bool = False  # the clinician copies what stands on a completed form
+    reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def render_fill(language: str = "en") -> str:
 
 def render_form(view: FormView) -> str:
     """Give the form as a fragment for the shell."""
-    return render("respondent/form.html", language=view.language, view=view)
+    return render("respondent/form.html", language=view.reader or view.language, view=view)
 
 
 def render_gate(page: GatePage) -> str:

@@ -37,7 +37,7 @@ from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
 from plugin.routes.observing import tell_kept
 from plugin.routes.refusals import told_in_trail
-from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin, language_of_installation
+from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin, language_for, language_of_installation
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -127,7 +127,12 @@ async def shell(
 
 
 @router.get("/form")
-async def form(request: Request, found: AnyInvitation, rapport: CurrentRapport) -> HTMLResponse:
+async def form(
+    request: Request,
+    found: AnyInvitation,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str, Header(max_length=500)] = "",
+) -> HTMLResponse:
     """Give the form with what has been answered so far."""
     now = rapport.clock()
     try:
@@ -143,7 +148,8 @@ async def form(request: Request, found: AnyInvitation, rapport: CurrentRapport) 
     if is_waiting(found):
         return HTMLResponse(render_gate(gate_page(found)))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
-    return HTMLResponse(render_form(form_view(rapport, found, draft)))
+    reader = language_for(rapport, found.site, accept_language)
+    return HTMLResponse(render_form(form_view(rapport, found, draft, reader)))
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])

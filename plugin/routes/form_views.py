@@ -21,8 +21,8 @@ from plugin.writing import DEFAULT_WRITING, WriterKind
 from questionnaires import Instrument, Rater, Wording
 
 
-def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormView:
-    """Fill the respondent's form. It holds no weight and no score."""
+def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: str) -> FormView:
+    """Fill the respondent's form. It holds no weight and no score. `reader`: the language of whoever copies a paper."""
     instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
     wording = instrument.wording(invitation.language)
     policy = rapport.settings.policies[invitation.site].respondents
@@ -44,6 +44,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft) -> FormVie
         shows_score=rater in policy.show_score_to,
         attribution=instrument.questionnaire.copyright or "",
         from_paper=from_paper,
+        reader=reader if from_paper else None,
     )
 
 

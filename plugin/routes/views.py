@@ -36,7 +36,7 @@ from plugin.pages import (
     delivery_label,
     interface_language,
 )
-from plugin.pages.figures import number
+from plugin.pages.figures import day, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
@@ -551,7 +551,7 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
                 "What Rapport had of this patient was erased on %(day)s: %(why)s. What stands in the EHR is not Rapport's "
                 "to erase."
             )
-            % {"day": f"{each.decided:%Y-%m-%d}", "why": each.why},
+            % {"day": day(each.decided, language), "why": each.why},
         )
     for part in known.chart.late if known.waited else ():
         yield Notice(

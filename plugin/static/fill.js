@@ -242,7 +242,7 @@ function begin(form, parts, note) {
       const place = `${issue.expression?.[0] ?? ""} ${issue.details?.text ?? ""}`;
       const linkId = place.match(/linkId\s*=\s*'([^']+)'/)?.[1] ?? place.match(/linkId (\S+)/)?.[1];
       const question = questions.find((each) => each.dataset.question === linkId);
-      return question ? [[question, issue.diagnostics ?? words.correct]] : [];
+      return question ? [[question, find("error", question).dataset.wrong]] : [];
     });
   }
 

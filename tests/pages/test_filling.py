@@ -142,11 +142,11 @@ def test_a_double_click_skips_no_question(page: Page, address: str) -> None:
 
 
 def test_a_refused_answer_is_named_beside_its_question(page: Page, address: str, desk: Desk) -> None:
-    said = "This answer is not among the options. Choose one of them."
+    said = "This answer does not fit here."  # in the form's language: the outcome's own words are for programs
     issue = {
         "severity": "error",
         "code": "code-invalid",
-        "diagnostics": said,
+        "diagnostics": "This answer is not among the options. Choose one of them.",
         "expression": ["QuestionnaireResponse.item.where(linkId='task-1').answer"],
     }
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": [issue]}, 422))

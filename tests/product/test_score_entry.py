@@ -66,3 +66,14 @@ async def test_it_is_never_sent_as_a_link(licensed: World) -> None:
     refused = await make_link(licensed, page, f"Patient/{people[TEENAGER]}", "srs")
     assert refused.status_code == 422
     assert "entered from paper" in refused.text
+
+
+async def test_around_the_lines_stand_the_clinicians_words(licensed: World) -> None:
+    people = await licensed.people()
+    page = await licensed.launch(TEENAGER)
+    secret = await licensed.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
+    headers = {"X-Rapport-Invitation": secret, "Accept-Language": "de-AT"}
+    form = await licensed.browser.get("/fill/form", headers=headers)
+    assert "Was eingegeben wird, wird in der Akte gespeichert" in form.text
+    assert 'data-wrong="Bitte eine Zahl von 0 bis 10 angeben."' in form.text
+    assert '<h1 tabindex="-1" lang="en"' in form.text  # the title is its holder's
