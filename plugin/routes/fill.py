@@ -37,7 +37,14 @@ from plugin.responses.labels import Label
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
 from plugin.routes.observing import tell_kept
 from plugin.routes.refusals import told_in_trail
-from plugin.routes.state import COOKIE, CurrentRapport, Rapport, check_origin, language_for, language_of_installation
+from plugin.routes.state import (
+    COOKIE,
+    CurrentRapport,
+    Rapport,
+    check_origin,
+    language_for,
+    language_of_installation,
+)
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")

@@ -142,7 +142,9 @@ def test_a_double_click_skips_no_question(page: Page, address: str) -> None:
 
 
 def test_a_refused_answer_is_named_beside_its_question(page: Page, address: str, desk: Desk) -> None:
-    said = "This answer does not fit here."  # in the form's language: the outcome's own words are for programs
+    said = (
+        "This answer does not fit here."  # in the form's language: the outcome's own words are for programs
+    )
     issue = {
         "severity": "error",
         "code": "code-invalid",
