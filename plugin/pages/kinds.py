@@ -1,8 +1,9 @@
 """Which questions of a form Rapport's own page can show, how, and under which answers of others. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import dropwhile
 
 from plugin.pages.form import Condition, ConditionSet, Kind
 from questionnaires import Condition as FormCondition
@@ -110,9 +111,10 @@ def _texts_above(
     """
     found = [parent.link_id for parent in parents if parent.type == "group"]
     level = parents[-1].items if parents else instrument.items
-    before = level[: level.index(item)]
-    opened = bool(parents) or any(each.type != "display" for each in before)
-    for each in before if opened else ():
+    before: Iterable[Item] = level[: level.index(item)]
+    if not parents:
+        before = dropwhile(lambda each: each.type == "display", before)
+    for each in before:
         is_text = each.type == "display" and each.control not in _BESIDE and each.link_id != "notes"
         if is_text and each.link_id not in told:
             found.append(each.link_id)

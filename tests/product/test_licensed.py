@@ -24,6 +24,7 @@ def write_pack(folder: Path) -> Path:
         "holder": "Nobody",
         "date": "2026-01-01",
         "title": "Made-up wording",
+        "intro": "Made-up opening",
         "items": {item.link_id: f"Sentence {number}" for number, item in enumerate(asked, 1)},
         "options": {option.code: f"Step {option.code}" for option in asked[0].options},
     }
@@ -59,3 +60,12 @@ async def test_with_wording_it_is_filled_and_its_warning_stands_where_it_is_chos
         responses = (await world.browser.get(f"{page.url}/responses.json")).json()
         shown = await world.browser.get(f"{page.url}/responses/{responses[0]['id']}")
         assert "Subscales are exploratory for young people" in shown.text
+
+
+async def test_what_opens_a_form_is_said_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, wording=write_pack(tmp_path)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", FORM)
+        form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+        assert form.text.count("Made-up opening") == 1
