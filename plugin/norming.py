@@ -86,6 +86,24 @@ class Norm:
         return Statistics(figures.sd, figures.reliability, figures.n, source)
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a norm: `adopted` or `withdrawn`."""
+
+    action: str
+    norm: Norm
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How many people have answered an instrument as a rater, and with how many forms."""
+
+    instrument: str
+    rater: str
+    people: int
+    forms: int
+
+
 @dataclass(slots=True)
 class Skipped:
     """What could not be used: forms that are not installed, and responses that cannot be read or scored."""
@@ -216,24 +234,40 @@ def withdraw(connection: Connection, norm: str, who: str, why: str, now: datetim
 
 def in_use(connection: Connection, site: str | None = None) -> tuple[Norm, ...]:
     """Give the norms that count now, of one site or of all."""
+    last = {each.norm.group: each for each in read_decisions(connection, site)}
+    return tuple(each.norm for each in last.values() if each.action == "adopted")
+
+
+def read_decisions(connection: Connection, site: str | None = None) -> tuple[Decision, ...]:
+    """Give every decision, of one site or of all, the oldest first."""
     query = sa.select(t.norm).order_by(t.norm.c.decided, t.norm.c.id)
     if site is not None:
         query = query.where(t.norm.c.site == site)
-    last: dict[Group, sa.Row[tuple[object, ...]]] = {}
-    for row in connection.execute(query):
-        last[Group(row.site, row.instrument, row.score, row.rater, row.age_band)] = row
-    return tuple(
-        Norm(
-            row.id,
-            group,
-            msgspec.json.decode(row.figures, type=Figures),
-            row.decided,
-            row.decided_by,
-            row.why,
+    return tuple(Decision(row.action, _norm(row)) for row in connection.execute(query))
+
+
+def _norm(row: sa.Row[tuple[object, ...]]) -> Norm:
+    group = Group(row.site, row.instrument, row.score, row.rater, row.age_band)
+    figures = msgspec.json.decode(row.figures, type=Figures)
+    return Norm(row.id, group, figures, row.decided, row.decided_by, row.why)
+
+
+def count_people(connection: Connection, site: str) -> tuple[Answered, ...]:
+    """Count who has answered at a site; the figures leave out forms without the score, or entered in error."""
+    response = t.response.c
+    person = response.patient + " " + sa.func.coalesce(response.source, "")
+    query = (
+        sa.select(
+            response.instrument,
+            response.rater,
+            sa.func.count(sa.distinct(person)),
+            sa.func.count(response.id),
         )
-        for group, row in last.items()
-        if row.action == "adopted"
+        .where(response.site == site)
+        .group_by(response.instrument, response.rater)
+        .order_by(response.instrument, response.rater)
     )
+    return tuple(Answered(*row) for row in connection.execute(query))
 
 
 def statistics_for(

@@ -7,6 +7,10 @@ from decimal import Decimal
 
 from plugin.scores import Score
 
+LEAST_FOR_MEAN = (
+    30  # people, as LEAST_FOR_RELIABILITY: conventions of this software (docs/reference/norms.md)
+)
+LEAST_FOR_RELIABILITY = 100
 UNKNOWN_AGE = "unknown"
 # The ages that the check-in's versions are written for; those below and above apart.
 _BANDS = ((0, 6), (7, 11), (12, 17))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]  # ships no types
 from statsmodels.multivariate.factor import Factor  # type: ignore[import-untyped]  # ships no types
 
+from plugin.norms.administrations import LEAST_FOR_MEAN, LEAST_FOR_RELIABILITY
+
 Table = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-LEAST_FOR_MEAN = 30
-LEAST_FOR_RELIABILITY = 100
 RESAMPLES = 500
 _SEED = 20261123  # the same data give the same interval
 

@@ -10,6 +10,8 @@ from plugin.delivery.changes import Listed
 from plugin.delivery.choosing import NAMES
 from plugin.delivery.states import DeliveryState
 from plugin.doctor import Examination, Verdict
+from plugin.norming import Norm
+from plugin.norms.administrations import LEAST_FOR_MEAN, LEAST_FOR_RELIABILITY
 from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
 from plugin.research_settings import Research
@@ -83,6 +85,41 @@ class InstallationPage:
 
 
 @dataclass(frozen=True, slots=True)
+class NormLine:
+    """A norm, or a decision about one, in words."""
+
+    form: str
+    score: str
+    rater: str
+    ages: str
+    norm: Norm
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleLine:
+    """How many have answered a form, and how many more are needed for its figures (0: enough)."""
+
+    form: str
+    rater: str
+    people: int
+    forms: int
+    for_mean: int
+    for_reliability: int
+
+
+@dataclass(frozen=True, slots=True)
+class NormsPage:
+    """The norms in use at a site, who has answered so far, and what was decided, newest first."""
+
+    desk: DeskFrame
+    site: str
+    in_use: tuple[NormLine, ...]
+    people: tuple[PeopleLine, ...]
+    decisions: tuple[NormLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ResearchPage:
     """What a site gives to research; None: nothing."""
 
@@ -126,6 +163,17 @@ def render_delivery(page: DeliveryPage) -> str:
 def render_installation(page: InstallationPage) -> str:
     """Render the state of the installation."""
     return render("staff/installation.html", desk=page.desk, page=page)
+
+
+def render_norms(page: NormsPage) -> str:
+    """Render the norms of a site."""
+    return render(
+        "staff/norms.html",
+        desk=page.desk,
+        page=page,
+        for_mean=LEAST_FOR_MEAN,
+        for_reliability=LEAST_FOR_RELIABILITY,
+    )
 
 
 def render_examination(desk: DeskFrame, name: str, found: Examination | None, address: str) -> str:

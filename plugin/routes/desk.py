@@ -46,6 +46,7 @@ _PLACES: dict[Role, tuple[tuple[str, str], ...]] = {
         ("deliveries", N_("Deliveries")),
         ("installation", N_("Installation")),
         ("ehr", N_("What the EHR takes")),
+        ("norms", N_("Norms")),
     ),
     Role.SUPERVISOR: (("caseload", N_("Caseload")),),
     Role.AUDITOR: (

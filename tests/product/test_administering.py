@@ -70,7 +70,7 @@ async def test_the_pages_name_no_patient_and_no_answer(tmp_path: Path) -> None:
         await settled(world, response)
         browser, desk = await sign_in(world)
         base, amara = str(desk.url), (await world.people())["amara"]
-        for place in ("", "/deliveries", f"/deliveries/{response}", "/installation", "/ehr"):
+        for place in ("", "/deliveries", f"/deliveries/{response}", "/installation", "/ehr", "/norms"):
             page = await browser.get(f"{base}{place}")
             assert page.status_code == 200, page.text
             assert not re.search(rf"Amara|Okafor|Patient/{amara}\b", page.text)

@@ -1,12 +1,15 @@
 """What the site has adopted about a score's error is told on the patient page, and only then."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from plugin.norming import Coefficient, Figures, Group, adopt, in_use, withdraw
 from questionnaires import load_catalogue
-from tests.product.world import World
+from tests.product.test_administering import BOOK, sign_in
+from tests.product.test_personalities import send_form
+from tests.product.world import World, run_world
 
 CATALOGUE = load_catalogue()
 
@@ -58,3 +61,37 @@ async def test_norms_of_another_site_or_rater_and_withdrawn_ones_do_not_count(wo
     assert len(await ledger.read(in_use)) == 2
     page = await world.launch("amara")
     assert "measurement error" not in page.text
+
+
+async def test_the_administrators_page_says_that_no_norm_is_in_use_and_how_many_people_are_lacking(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        browser, desk = await sign_in(world)
+        empty = await browser.get(f"{desk.url}/norms")
+        assert "None. The patient page says of no difference" in empty.text
+        assert "rapport norms adopt INSTRUMENT SCORE --site sandbox" in empty.text
+        assert "Nobody yet." in empty.text
+        await send_form(world)
+        page = await browser.get(f"{desk.url}/norms")
+        assert "29 more are needed" in page.text
+        assert "99 more are needed" in page.text
+
+
+async def test_the_administrators_page_shows_a_norm_while_it_is_in_use_and_every_decision(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        await adopt_figures(world, 5.0, site="elsewhere")
+        norm = await adopt_figures(world, 4.0)
+        browser, desk = await sign_in(world)
+        page = (await browser.get(f"{desk.url}/norms")).text
+        assert "<b>5.0</b>" in page  # 1.96 · 4 · √2 · √(1 − 0.8)
+        assert "alpha 0.80" in page
+        assert page.count("rapport norms withdraw") == page.count(f"rapport norms withdraw {norm}") == 1
+        ledger = world.rapport.state.rapport.ledger
+        now = datetime(2026, 2, 2, tzinfo=UTC)
+        await ledger.bookkeep(lambda c: withdraw(c, norm, "Head of service", "another sample", now))
+        page = (await browser.get(f"{desk.url}/norms")).text
+        assert "None. The patient page says of no difference" in page
+        assert page.index("another sample") < page.index("own data")

@@ -1,0 +1,65 @@
+"""The administrator's page of norms in a browser: axe-core finds nothing, and nothing is cut off, whatever is in use."""
+
+from datetime import UTC, datetime
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route
+
+from plugin.norming import Coefficient, Figures, Group, Norm
+from plugin.pages.staff import DeskFrame, NormLine, NormsPage, PeopleLine, render_norms
+from tests.pages.serving import STATIC
+
+pytestmark = pytest.mark.browser
+
+PLACES = (("/desks/d", "Your desk", False), ("/desks/d/norms", "Norms", True))
+DESK = DeskFrame(id="d", site="Clinic", csrf="c", places=PLACES, patient=None)
+GROUP = Group("clinic", "https://site.invalid/Questionnaire/x|1.0.0", "score-total", "child", "unknown")
+FIGURES = Figures(14.02, 4.51, 161, Coefficient.ALPHA, 0.84, 0.79, 0.88, 152, "the ledger")
+NORM = Norm(
+    "4a2f8f3e-9d4c-4a51-8a51-25f3c6a0b111",
+    GROUP,
+    FIGURES,
+    datetime(2026, 5, 20, 9, 30, tzinfo=UTC),
+    "operator at the command line",
+    "own data of the first year",
+)
+LINES = tuple(
+    NormLine("rapport-checkin-child 0.1.0", "Check-in, child: total", "child", ages, NORM, "adopted")
+    for ages in ("all ages", "7–11 years")
+)
+PEOPLE = (
+    PeopleLine("rapport-checkin-child 0.1.0", "child", 161, 402, 0, 0),
+    PeopleLine("rapport-checkin-caregiver 0.1.0", "caregiver", 29, 31, 1, 71),
+)
+STATES = {
+    "nothing": NormsPage(DESK, "clinic", (), (), ()),
+    "too few": NormsPage(DESK, "clinic", (), PEOPLE[1:], ()),
+    "in use": NormsPage(DESK, "clinic", LINES, PEOPLE, LINES),
+}
+
+
+def show(browser: Browser, state: str, scheme: str, width: int) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type] # a literal type of Playwright's
+    whole = render_norms(STATES[state])
+
+    def answer(route: Route) -> None:
+        file = STATIC / route.request.url.rpartition("/")[2].partition("?")[0]
+        if file.is_file():
+            route.fulfill(path=file)
+        else:
+            route.fulfill(body=whole, content_type="text/html; charset=utf-8")
+
+    page.route("**/*", answer)
+    page.goto("http://rapport.invalid/desks/d/norms")
+    return page
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(browser: Browser, state: str, scheme: str, width: int) -> None:
+    page = show(browser, state, scheme, width)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
