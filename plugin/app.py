@@ -34,6 +34,7 @@ from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
+from plugin.outward import open_client
 from plugin.plan import problems_of
 from plugin.retention import RetentionRun
 from plugin.routes import (
@@ -75,13 +76,6 @@ from plugin.verify import Verifier
 from smart_launch import SmartDirectory
 
 _log = structlog.get_logger()
-_EHR_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
-
-
-def open_client() -> httpx.AsyncClient:
-    """Make the client that reaches the EHRs."""
-    return httpx.AsyncClient(timeout=_EHR_TIMEOUT, follow_redirects=False)
-
 
 PARTS = (
     home,
@@ -127,7 +121,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        client = http or open_client()
+        client = http or open_client(settings)
         stock = await open_stock(settings, client)
         rapport = wire(settings, client, clock, stock, metrics)
         if settings.database.startswith("sqlite"):

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from plugin.app import open_client, open_stock, wire
+from plugin.app import open_stock, wire
 from plugin.audit import Actor, Kind
 from plugin.audit.trail import utc_now
 from plugin.collecting import Look, book
@@ -18,6 +18,7 @@ from plugin.collecting.book import Found
 from plugin.errors import Conflict, Invalid
 from plugin.ledger.store import open_database
 from plugin.logs import configure_logs
+from plugin.outward import open_client
 from plugin.settings import Settings, read_settings
 
 _out = Console()
@@ -71,7 +72,7 @@ def retry(config: Path, site: str, reference: str) -> None:
 
 
 async def _poll(settings: Settings, sites: tuple[str, ...]) -> dict[str, Look]:
-    async with open_client() as http:
+    async with open_client(settings) as http:
         rapport = wire(settings, http, utc_now, await open_stock(settings, http))
         try:
             looks: dict[str, Look] = {}
@@ -88,7 +89,7 @@ async def _poll(settings: Settings, sites: tuple[str, ...]) -> dict[str, Look]:
 
 
 async def _retry(settings: Settings, site: str, reference: str) -> Found:
-    async with open_client() as http:
+    async with open_client(settings) as http:
         rapport = wire(settings, http, utc_now, await open_stock(settings, http))
         operator = Actor(display=f"{getpass.getuser()} at the command line")
         entry = rapport.trail.entry(

@@ -5,10 +5,11 @@ import signal
 
 import structlog
 
-from plugin.app import open_client, open_stock, stop_collecting, wire
+from plugin.app import open_stock, stop_collecting, wire
 from plugin.audit.trail import utc_now
 from plugin.errors import SettingsInvalid
 from plugin.operating_port import Listen, OperatorsPort
+from plugin.outward import open_client
 from plugin.settings import Settings
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ def check_can_deliver(settings: Settings) -> None:
 
 async def deliver(settings: Settings, for_operators: Listen | None = None) -> None:
     """Deliver until SIGTERM or SIGINT; what is in flight then has a few seconds to end."""
-    async with open_client() as http:
+    async with open_client(settings) as http:
         rapport = wire(settings, http, utc_now, await open_stock(settings, http))
         port = OperatorsPort(rapport, for_operators) if for_operators else None
         try:

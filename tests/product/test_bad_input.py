@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.product.forms import CHILD, question, response_of
 from tests.product.world import EHR, RAPPORT, World
@@ -233,6 +234,17 @@ async def test_a_form_from_another_site_is_refused(world: World) -> None:
         f"{page.url}/invitations", data={}, headers={"Origin": "https://evil.invalid"}
     )
     assert answer.status_code == 403
+
+
+async def test_a_refusal_is_logged_with_its_reason(world: World) -> None:
+    page = await world.launch()
+    with capture_logs() as events:
+        await world.browser.post(
+            f"{page.url}/invitations", data={}, headers={"Origin": "https://evil.invalid"}
+        )
+    (refused,) = [each for each in events if each["event"] == "refused"]
+    assert (refused["status"], refused["reason"]) == (403, "forbidden")
+    assert refused["path"] == "/launches/{launch}/invitations"
 
 
 async def test_an_invitation_that_was_never_made_opens_nothing(world: World) -> None:

@@ -11,9 +11,9 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from plugin.app import open_client
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
+from plugin.outward import open_client
 from plugin.routes.guard import SecurityHeaders
 from plugin.routes.smart import LONGEST_ADDRESS
 from plugin.settings import DEFAULT_SCOPES, read_settings
@@ -188,8 +188,8 @@ def test_the_default_scopes_are_few_and_of_one_version() -> None:
     assert len(" ".join(DEFAULT_SCOPES)) < 1000
 
 
-async def test_no_connection_is_older_than_tls_1_2() -> None:
-    async with open_client() as client:
+async def test_no_connection_is_older_than_tls_1_2(tmp_path: Path) -> None:
+    async with open_client(rapport_settings(tmp_path)) as client:
         # httpx tells nobody what it was made with: the context is looked up where it lies.
         context = client._transport._pool._ssl_context  # type: ignore[attr-defined]
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

@@ -1,0 +1,82 @@
+"""The way out, connection by connection: whatever a name stood for when it was looked up, nothing is said to a private address.
+
+It holds for every request of a serving process or worker. Where a proxy is set (HTTPS_PROXY), the proxy makes the connections.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+import httpx
+import structlog
+
+from plugin.settings import Settings
+from smart_launch import Site
+from smart_launch.site import LOOPBACK
+from smart_launch.wire import is_public
+
+_log = structlog.get_logger()
+_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+
+
+class PublicOnly(httpcore.AsyncNetworkBackend):
+    """Closes a connection to a private address before a byte is sent, unless the name may lead there."""
+
+    def __init__(self, private: frozenset[str]) -> None:
+        self._private = private
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 -- httpcore's interface
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect; ConnectError if the other end turns out to be in a private network."""
+        stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
+        if host in self._private or is_public(str(stream.get_extra_info("server_addr")[0])):
+            return stream
+        await stream.aclose()
+        _log.warning("private address refused", host=host)
+        raise httpcore.ConnectError(f"{host} is in a private network")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, between two tries."""
+        await self._network.sleep(seconds)
+
+
+class _Guarded(httpx.AsyncHTTPTransport):
+    def __init__(self, private: frozenset[str]) -> None:
+        super().__init__()
+        # httpx names no way to give its pool a network; the pool itself has one.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=PublicOnly(private),
+        )
+
+
+def open_client(settings: Settings) -> httpx.AsyncClient:
+    """Make the client that reaches the EHRs."""
+    private = frozenset(_private_hosts(settings))
+    return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, transport=_Guarded(private))
+
+
+def _private_hosts(settings: Settings) -> Iterable[str]:
+    """Give the names that may lead into a private network: those of sites that say so, and of servers of forms."""
+    companions = [each.companion for each in settings.writing.values() if each.companion is not None]
+    for site in (*(settings.sites[each] for each in settings.sites), *companions):
+        yield from _hosts(site)
+    yield from (httpx.URL(each.server).host for each in settings.own_forms.pinned)
+
+
+def _hosts(site: Site) -> Iterable[str]:
+    if site.allow_private_addresses:
+        yield httpx.URL(site.fhir_base).host
+        yield from (httpx.URL(f"https://{each}").host for each in site.extra_hosts)
+    if site.allow_http_loopback:
+        yield from LOOPBACK

@@ -1,0 +1,84 @@
+"""Connections of a serving process: whatever a name stood for when it was looked up, a private address hears nothing."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from plugin.ehr import Ehr, EhrUnavailable
+from plugin.instrument_sections import OwnForms, Pinned
+from plugin.outward import open_client
+from plugin.settings import Settings
+from smart_launch import Sites
+from tests.product.world import rapport_settings
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+)
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, list[bytes]]]:
+    """Answer whoever comes to this machine; keeps what was said."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    heard.append(connection.recv(65_536))
+                    if heard[-1]:
+                        connection.sendall(ANSWER)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1], heard
+
+
+def settings(folder: Path, **site: object) -> Settings:
+    made = rapport_settings(folder)
+    closed = {"allow_private_addresses": False, "allow_http_loopback": False}
+    return replace(made, sites=Sites([replace(made.sites["sandbox"], **{**closed, **site})]))  # type: ignore[arg-type]
+
+
+async def test_a_name_that_leads_to_this_machine_is_told_nothing(tmp_path: Path) -> None:
+    with listening() as (port, heard):
+        async with open_client(settings(tmp_path)) as http:
+            with pytest.raises(EhrUnavailable):
+                await Ehr(f"http://localhost:{port}/r4", "a-token", http).read("Patient/1")
+    assert not any(heard)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "0"])
+async def test_an_address_of_this_machine_in_disguise_is_told_nothing(tmp_path: Path, host: str) -> None:
+    with listening() as (port, heard):
+        async with open_client(settings(tmp_path)) as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(f"http://{host}:{port}/")
+    assert not any(heard)
+
+
+async def test_a_site_that_says_so_is_reached_in_a_private_network(tmp_path: Path) -> None:
+    own = settings(tmp_path, fhir_base="https://localhost/r4", allow_private_addresses=True)
+    with listening() as (port, heard):
+        async with open_client(own) as http:
+            assert (await http.get(f"http://localhost:{port}/")).status_code == 200
+            with pytest.raises(httpx.ConnectError):
+                await http.get(f"http://127.0.0.1:{port}/")
+    assert sum(map(bool, heard)) == 1
+
+
+async def test_a_server_of_forms_that_the_operator_named_is_reached(tmp_path: Path) -> None:
+    form = Pinned("one", "https://forms.invalid/one|1", "http://localhost/r4")
+    own = replace(settings(tmp_path), own_forms=OwnForms(pinned=(form,)))
+    with listening() as (port, _):
+        async with open_client(own) as http:
+            assert (await http.get(f"http://localhost:{port}/")).status_code == 200
