@@ -23,12 +23,12 @@ import fhirpathpy
 import msgspec
 from fhirpathpy.models import models
 
-from plugin.responses import check_response, read_response
+from plugin.responses import Answers, check_response, read_response, take_response
 from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED
 from plugin.responses.resource import Response
 from plugin.scores import compile_key, compute
 from plugin.scores.bulk import Scored, compile_keys, score_lines
-from questionnaires import load_catalogue
+from questionnaires import Instrument, load_catalogue
 from questionnaires.datatypes import decoder
 from questionnaires.resources import read_variables
 from tests.judges.node import FOLDER, why_not
@@ -50,8 +50,7 @@ def main(count: int, *, declined: bool, distinct: bool) -> None:
     if distinct:
         lines = [_name_items(line, number) for number, line in enumerate(lines)]
     strict = decoder(Response)
-    read = [read_response(line) for line in lines]
-    answers = [check_response(each, instrument, patient=None) for each in read]
+    answers = [take_response(line, catalogue, patient=None).answers for line in lines]
     gc.collect()
     gc.freeze()
     assert all(isinstance(each, Scored) for each in score_lines(lines[:100], catalogue, keys))
@@ -61,11 +60,8 @@ def main(count: int, *, declined: bool, distinct: bool) -> None:
         ("json.loads", _median(json.loads, lines)),
         ("msgspec, untyped", _median(msgspec.json.decode, lines)),
         ("strict typed decode (bound)", decode),
-        ("read: decode and cleanliness", _median(read_response, lines)),
-        (
-            "check against the form",
-            _median(partial(check_response, instrument=instrument, patient=None), read),
-        ),
+        ("read and check", _median(partial(take_response, catalogue=catalogue, patient=None), lines)),
+        ("read and check, at length", _median(partial(_at_length, instrument=instrument), lines)),
         ("compute: four scores", _median(partial(compute, key), answers)),
         ("lines to scores", _pass(lambda: sum(1 for _ in score_lines(lines, catalogue, keys)), count)),
         ("fhirpathpy, four scores", _fhirpathpy(instrument, lines[:20])),
@@ -77,6 +73,10 @@ def main(count: int, *, declined: bool, distinct: bool) -> None:
     print(f"{count} responses of {len(lines[0])} bytes, Python {sys.version.split()[0]}, one core")
     for name, took in rows:
         print(f"{name:32} {took:10.1f} us   {took / decode:8.2f}")
+
+
+def _at_length(line: bytes, instrument: Instrument) -> Answers:
+    return check_response(read_response(line), instrument, patient=None)
 
 
 def _decline_one(line: bytes, chance: random.Random) -> bytes:

@@ -22,7 +22,7 @@ from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
-from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
+from plugin.responses import Head, InvalidResponse, UnreadableResponse, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, CatalogueError, Instrument
@@ -83,11 +83,9 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
 
 
 async def _take(intake: Intake, arrival: Arrival) -> Saved:
-    response = read_response(arrival.body)
-    instrument = intake.catalogue.by_canonical(response.questionnaire)
-    answers = check_response(response, instrument, patient=arrival.patient)
+    head, instrument, answers = take_response(arrival.body, intake.catalogue, patient=arrival.patient)
     scores = compute(intake.keys[instrument.canonical], answers)
-    record = _describe(intake, arrival, response, instrument, scores)
+    record = _describe(intake, arrival, head, instrument, scores)
     audit = intake.trail.entry(
         Kind.RESPONSE_RECEIVED,
         arrival.actor,
@@ -96,7 +94,7 @@ async def _take(intake: Intake, arrival: Arrival) -> Saved:
         about=(f"QuestionnaireResponse/{record.id}",),
         server=arrival.server,
     )
-    if await _has_changed(intake, arrival, response, record):
+    if await _has_changed(intake, arrival, head, record):
         return await _amend(intake, arrival, record, scores)
     fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
     return Saved(record.id, scores, replayed=not fresh)
@@ -121,9 +119,9 @@ _REFUSED: dict[type[Exception], str] = {
 }
 
 
-async def _has_changed(intake: Intake, arrival: Arrival, response: Response, record: Record) -> bool:
+async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Record) -> bool:
     """Whether its author has replaced a response that is kept: it says so, or the EHR holds another version of it now."""
-    if response.status != "amended" and arrival.collected is None:
+    if head.status != "amended" and arrival.collected is None:
         return False
     vault = intake.ledger.vault
     known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
@@ -188,11 +186,11 @@ async def enter_in_error(
 
 
 def _describe(
-    intake: Intake, arrival: Arrival, response: Response, instrument: Instrument, scores: tuple[Score, ...]
+    intake: Intake, arrival: Arrival, head: Head, instrument: Instrument, scores: tuple[Score, ...]
 ) -> Record:
     received = intake.clock()
-    authored = response.authored_at or received
-    given = response.identifier
+    authored = head.authored_at or received
+    given = head.identifier
     if arrival.collected is not None and (given is None or given.value is None):
         response_id, identifier = identify_collected(arrival.site, arrival.collected)
     else:
@@ -201,9 +199,9 @@ def _describe(
         )
     subject = Subject(
         patient=arrival.patient,
-        encounter=response.encounter_reference,
-        source=response.source_reference,
-        author=response.author_reference,
+        encounter=head.encounter_reference,
+        source=head.source_reference,
+        author=head.author_reference,
     )
     results = build_results(
         response_id,
@@ -213,7 +211,7 @@ def _describe(
         authored=authored,
         issued=received,
         organization=arrival.organization,
-        labels=labels_of(response.meta),
+        labels=labels_of(head.meta),
         recorded=True,
     )
     return Record(
@@ -225,7 +223,7 @@ def _describe(
         rater=instrument.rater,
         source=subject.source,
         instrument=instrument.canonical,
-        language=response.language,
+        language=head.language,
         authored=authored,
         received=received,
         launch=arrival.launch,

@@ -22,7 +22,7 @@ from plugin.errors import Conflict, NotFound
 from plugin.ledger import Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.norms.administrations import UNKNOWN_AGE, Administration, band_of, read_scores
-from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, compute
 from plugin.scores.bulk import Scored, score_lines
 from plugin.trends.change import Statistics
@@ -143,7 +143,7 @@ def from_ledger(
                 continue
         try:
             instrument = catalogue.by_canonical(record.instrument)
-            answers = check_response(read_response(record.body), instrument, patient=None)
+            _, answers = take_answers(record.body, instrument, patient=None)
         except CatalogueError:
             skipped.unknown += 1
             continue
@@ -177,11 +177,11 @@ def from_files(
                 skipped.unknown += each.reason.startswith("Unknown")
                 skipped.unusable += not each.reason.startswith("Unknown")
                 continue
-            when, subject = each.response.authored_at, each.response.subject_reference
+            when, subject = each.head.authored_at, each.head.subject_reference
             if when is None or subject is None:
                 skipped.without_time += 1
                 continue
-            source = each.response.source
+            source = each.head.source
             yield Administration(
                 each.instrument.canonical,
                 str(each.instrument.rater),

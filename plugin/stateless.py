@@ -10,7 +10,7 @@ import msgspec
 from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
 from plugin.observations.identity import identify
-from plugin.responses import Response, check_response, read_response
+from plugin.responses import Head, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compile_key, compute
 from questionnaires import Catalogue, Instrument
@@ -23,7 +23,7 @@ class Scored:
     """A response with its scores and the resources that would be written for it."""
 
     id: str
-    response: Response
+    response: Head
     instrument: Instrument
     scores: tuple[Score, ...]
     results: Results
@@ -44,9 +44,7 @@ def score_response(
     `keys` are compiled keys by canonical; without them the one that is needed is compiled here. `patient`, if given, is
     whom the response must be about. Raises what `plugin.flow.submit` raises, except Conflict.
     """
-    response = read_response(body)
-    instrument = catalogue.by_canonical(response.questionnaire)
-    answers = check_response(response, instrument, patient=patient)
+    response, instrument, answers = take_response(body, catalogue, patient=patient)
     key = keys[instrument.canonical] if keys is not None else compile_key(instrument)
     scores = compute(key, answers)
     given = response.identifier

@@ -25,6 +25,10 @@ class Catalogue:
             raise UnknownQuestionnaire(f"There is no instrument “{instrument_id}”. Use one of: {known}.")
         return found
 
+    def find(self, canonical: str) -> Instrument | None:
+        """Find an instrument by `url|version`; None if there is none."""
+        return self._by_canonical.get(canonical)
+
     def nearest(self, canonical: str) -> Instrument | None:
         """Find the instrument of `url|version`, else one of another version of that url, else None: for names only."""
         url = canonical.partition("|")[0]
@@ -37,7 +41,7 @@ class Catalogue:
         UnversionedQuestionnaire if the version is left out: which key counts could not be told later.
         UnknownQuestionnaire if the catalogue has no such instrument, or not in this version.
         """
-        found = self._by_canonical.get(canonical)
+        found = self.find(canonical)
         if found is not None:
             return found
         url, _, version = canonical.partition("|")

@@ -56,30 +56,39 @@ class _Object(list[tuple[str, object]]):
 
 
 def is_clean(data: bytes) -> bool:
-    """Tell whether JSON has no doubled keys, nulls, control characters, empty objects or arrays; quick, without places.
+    """Tell whether bytes are a JSON object without what `read_clean` refuses."""
+    return read_clean(data) is not None
+
+
+def read_clean(data: bytes) -> JsonObject | None:
+    """Read a JSON object; None if it has doubled keys, nulls, control characters, empty objects or arrays. Quick, without places."""
+    try:
+        whole = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return whole if isinstance(whole, dict) and _writes_clean(data, msgspec.json.encode(whole)) else None
+
+
+def _writes_clean(data: bytes, again: bytes) -> bool:
+    """Tell whether JSON is clean by what came and what it is when decoded and written again.
 
     Strings are taken out first, so that what stands in them is not looked at; decoding drops doubled keys, so that writing
     it again has fewer.
     """
-    try:
-        whole = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
-    again = msgspec.json.encode(whole)
     # Fewer letters to search; what is sought stays together, and more may look like it.
     bones = again.translate(None, _UNSOUGHT)
     if b"\\" not in data and not any(each in bones for each in _NOTHINGS):
         # Without a backslash every quote begins or ends a string, so that `":` is the end of a key; nothing that looks
         # empty or null stands in it, even inside a string.
         if data == again:
-            return isinstance(whole, dict)
+            return True
         if not any(each in data for each in _PARTED_KEYS):
-            return isinstance(whole, dict) and data.count(b'":') == again.count(b'":')
+            return data.count(b'":') == again.count(b'":')
     bare = _STRING.sub(b'"', data)
     # An empty tuple of children cannot be told from no children after decoding, so it is found here.
     if b"null" in bare or _EMPTY.search(bare) or _ESCAPED_CONTROL.search(data):
         return False
-    return isinstance(whole, dict) and len(_KEY.findall(bare)) == _STRING.sub(b'"', again).count(b'":')
+    return len(_KEY.findall(bare)) == _STRING.sub(b'"', again).count(b'":')
 
 
 def find_blemishes(data: bytes, kind: object, root: str) -> list[Blemish]:

@@ -10,7 +10,7 @@ import msgspec
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import Again
 from plugin.observations import Results
-from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, Instrument, Item, walk
 from questionnaires.datatypes import read_decimal
@@ -80,7 +80,7 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
         return Unfolding(tuple(_stored(record.results)), None, problem)
     key, same = keys[nearest.canonical], nearest.content_hash == record.key_hash
     try:
-        answers = check_response(read_response(record.body), nearest, patient=record.patient)
+        _, answers = take_answers(record.body, nearest, patient=record.patient)
     except (UnreadableResponse, InvalidResponse):
         problem = "The stored answers are no response to their form: its scores are shown as stored."
         return Unfolding(tuple(_stored(record.results)), nearest, problem, same)

@@ -11,7 +11,7 @@ from plugin.delivery.rescored import Again, Why
 from plugin.delivery.revising import later_version
 from plugin.exports.rows import Line, NotAsLogged, bytes_of, instant, written
 from plugin.observations import Results
-from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, compute
 from questionnaires import Instrument
 from questionnaires.datatypes import read_decimal
@@ -159,7 +159,7 @@ def _explanations(record: Record, scoring: Scoring) -> dict[str, list[dict[str, 
         return {}
     instrument, key = scoring[record.key_hash]
     try:
-        answers = check_response(read_response(record.body), instrument, patient=record.patient)
+        _, answers = take_answers(record.body, instrument, patient=record.patient)
     except (UnreadableResponse, InvalidResponse):
         return {}
     return {

@@ -18,7 +18,7 @@ def observations_of(scored: Scored) -> tuple[bytes, ...]:
     They derive from the response by its id, and have the identifiers that delivery gives them. Without a date of answering they
     have none either.
     """
-    response, given = scored.response, scored.response.identifier
+    response, given = scored.head, scored.head.identifier
     response_id, _ = identify(
         "", given.system if given else None, given.value if given else None, scored.line
     )

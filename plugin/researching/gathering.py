@@ -32,7 +32,7 @@ from plugin.research import (
     suppress,
 )
 from plugin.research_settings import Research
-from plugin.responses import InvalidResponse, UnreadableResponse, check_response, read_response
+from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, CatalogueError, Instrument
 
@@ -137,10 +137,9 @@ class Gatherer:
     def _score(self, record: Record) -> tuple[Instrument, tuple[Score, ...]] | None:
         try:
             instrument = self.catalogue.by_canonical(record.instrument)
-            response = read_response(record.body)
-            if response.status not in _COUNTED:
+            head, answers = take_answers(record.body, instrument, patient=None)
+            if head.status not in _COUNTED:
                 return None
-            answers = check_response(response, instrument, patient=None)
         except (CatalogueError, UnreadableResponse, InvalidResponse):
             return None
         return instrument, compute(self.keys[instrument.canonical], answers)

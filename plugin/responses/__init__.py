@@ -5,17 +5,22 @@ from plugin.responses.build import build_response
 from plugin.responses.check import check_response
 from plugin.responses.errors import InvalidResponse, Issue, ResponseError, UnreadableResponse
 from plugin.responses.read import read_response
-from plugin.responses.resource import Response
+from plugin.responses.resource import Head, Response
+from plugin.responses.take import Taken, take_answers, take_response
 
 __all__ = [
     "Answers",
     "Given",
+    "Head",
     "InvalidResponse",
     "Issue",
     "Response",
     "ResponseError",
+    "Taken",
     "UnreadableResponse",
     "build_response",
     "check_response",
     "read_response",
+    "take_answers",
+    "take_response",
 ]

@@ -7,7 +7,6 @@ from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Answers, Give
 from plugin.responses.enabling import find_disabled
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.resource import Answer, Response, ResponseItem
-from plugin.responses.usual import read_usual
 from plugin.responses.values import find_value_issues, read_choice, to_given
 from questionnaires import Instrument, Item, walk
 from questionnaires.datatypes import Extension, find_extension
@@ -39,12 +38,6 @@ def check_response(response: Response, instrument: Instrument, *, patient: str |
     InvalidResponse holds every error. Differing item texts and weights in the response are warnings: they do not
     change a score, because scores come from the instrument alone. Computed items in the response are ignored.
     """
-    usual = read_usual(response, instrument, patient)
-    return usual if usual is not None else check_at_length(response, instrument, patient)
-
-
-def check_at_length(response: Response, instrument: Instrument, patient: str | None) -> Answers:
-    """Check any response, as `check_response` promises."""
     sheet = _Sheet(
         instrument=instrument,
         disabled=find_disabled(instrument.items, dict(_collect(response.item))),

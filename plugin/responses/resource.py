@@ -114,8 +114,8 @@ class ResponseItem(Element, frozen=True, kw_only=True):
             raise ValueError("An item has answers or items, not both; items below an answer stand inside it")
 
 
-class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A QuestionnaireResponse; `questionnaire` is required, as SDC requires it."""
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A QuestionnaireResponse but for its items; `questionnaire` is required, as SDC requires it."""
 
     resourceType: Literal["QuestionnaireResponse"]
     id: Id | None = None
@@ -139,7 +139,6 @@ class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     authored_: Element | None = msgspec.field(name="_authored", default=None)
     author: Reference | None = None
     source: Reference | None = None
-    item: tuple[ResponseItem, ...] = ()
 
     def __post_init__(self) -> None:
         check_day(self.authored)
@@ -168,3 +167,9 @@ class Response(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def author_reference(self) -> str | None:
         """On whose account it was entered."""
         return self.author.reference if self.author else None
+
+
+class Response(Head, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A QuestionnaireResponse, whole."""
+
+    item: tuple[ResponseItem, ...] = ()

@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Answers, Given
-from plugin.responses.resource import Response, ResponseItem
+from plugin.responses.resource import Head
 from questionnaires import Instrument, Item, walk
-from questionnaires.datatypes import Extension
+from questionnaires.datatypes import JsonObject, read_custom
 from questionnaires.resources import WEIGHTS
 
 _WEIGHTS = tuple(WEIGHTS)
 _NONE = (None, None)
+_FINISHED = ("completed", "amended")
+_WITHOUT_TEXT = 2  # properties of an item: linkId, and answer, item or extension
+_DECLINED = [{"url": DATA_ABSENT_REASON, "valueCode": DECLINED}]
 _KEPT = 256  # tables; a site has a few dozen forms
 
 # By code: the system, to be compared rather than hashed (an address takes long), and the answer.
@@ -46,105 +51,135 @@ class _Table(NamedTuple):
 _tables: dict[int, tuple[Instrument, _Table | None]] = {}
 
 
-def read_usual(response: Response, instrument: Instrument, patient: str | None) -> Answers | None:
-    """Give the answers of a response that is as nearly all are; None if it must be checked at length."""
+def read_usual(tree: JsonObject, instrument: Instrument, patient: str | None) -> tuple[Head, Answers] | None:
+    """Give head and answers of a response that is as nearly all are; None if it must be read and checked at length.
+
+    `tree` is clean JSON (`questionnaires.strict.read_clean`).
+    """
     table = _table(instrument)
-    if (
-        table is None
-        or response.questionnaire != table.canonical
-        or response.status == "entered-in-error"
-        or response.modifierExtension
-        or (patient is not None and response.subject_reference != patient)
-    ):
+    if table is None or tree.get("questionnaire") != table.canonical:
         return None
     given: dict[str, tuple[Given]] = {}
     declined: set[str] = set()
-    finished = response.status in {"completed", "amended"}
-    if not _read_level(response.item, table.level, given, declined, finished=finished):
+    finished = tree.get("status") in _FINISHED
+    items = tree.pop("item", None)
+    if items is not None and not _read_level(items, table.level, given, declined, finished=finished):
+        return None
+    if items is None and finished and table.level.required:
+        return None
+    try:
+        head = msgspec.convert(tree, Head, dec_hook=read_custom)
+    except msgspec.ValidationError:
+        return None
+    if (
+        head.status == "entered-in-error"
+        or head.modifierExtension
+        or (patient is not None and head.subject_reference != patient)
+    ):
         return None
     if len(given) == len(table.order):
-        return Answers({link_id: given[link_id] for link_id in table.order})
-    return Answers(
+        return head, Answers({link_id: given[link_id] for link_id in table.order})
+    return head, Answers(
         {link_id: given[link_id] for link_id in table.order if link_id in given}, frozenset(declined)
     )
 
 
 def _read_level(
-    items: tuple[ResponseItem, ...],
+    items: object,
     level: _Level,
     given: dict[str, tuple[Given]],
     declined: set[str],
     *,
     finished: bool,
 ) -> bool:
-    entries = level.entries
+    if type(items) is not list:
+        return False
     groups: set[str] = set()
     for each in items:
-        link_id = each.linkId
-        entry = entries.get(link_id)
-        if entry is None or each.modifierExtension:
+        entry = _find_entry(each, level.entries)
+        if entry is None:
             return False
-        texts, options, below = entry
-        if each.text is not None and texts is not None and each.text not in texts:
+        link_id, options = each["linkId"], entry.options
+        if link_id in given or link_id in declined or link_id in groups:
             return False
         if options is None:
-            if below is None or link_id in groups or not _read_group(each, below, given, declined, finished):
-                return False
             groups.add(link_id)
-        elif link_id in given or link_id in declined:
-            return False
-        else:
-            found = _read_question(each, options)
-            if found is None:
+            below = each.get("item")
+            if entry.level is None or not _read_level(below, entry.level, given, declined, finished=finished):
                 return False
-            if found:
-                given[link_id] = found
-            else:
-                declined.add(link_id)
+        elif not _read_question(each, options, given, declined):
+            return False
     return not finished or given.keys() >= level.required
 
 
-def _read_question(each: ResponseItem, options: Options) -> tuple[Given] | tuple[()] | None:
-    """Give the one answer, nothing if it was declined, None if it must be looked at."""
-    if each.item:
+def _find_entry(each: object, entries: Mapping[str, _Entry]) -> _Entry | None:
+    """Find what an item may be: one that says its linkId, perhaps its text, and one thing more."""
+    if type(each) is not dict:
         return None
-    if len(each.answer) != 1:
-        return () if not each.answer and _is_declined(each.extension) else None
-    (answer,) = each.answer
-    coding = answer.valueCoding
-    if coding is None or answer.extension or answer.item or answer.modifierExtension:
+    link_id = each.get("linkId")
+    entry = entries.get(link_id) if type(link_id) is str else None
+    if entry is None:
         return None
-    system, found = options.get(coding.code, _NONE)
-    if (
-        found is None
-        or system != coding.system
-        or (coding.extension and not _same_weight(coding.extension, found[0].weight))
-    ):
-        return None
-    return found
+    text = each.get("text")
+    if text is None:
+        return entry if len(each) == _WITHOUT_TEXT else None
+    known = text in entry.texts if entry.texts is not None and type(text) is str else _is_text(text)
+    return entry if known and len(each) == _WITHOUT_TEXT + 1 else None
 
 
-def _read_group(
-    each: ResponseItem,
-    below: _Level,
+def _read_question(
+    each: Mapping[str, object],
+    options: Options,
     given: dict[str, tuple[Given]],
     declined: set[str],
-    finished: bool,  # noqa: FBT001 -- passed on
 ) -> bool:
-    return not each.answer and _read_level(each.item, below, given, declined, finished=finished)
+    link_id, answers = str(each["linkId"]), each.get("answer")
+    if answers is None:
+        declined.add(link_id)
+        return each.get("extension") == _DECLINED
+    if type(answers) is not list or len(answers) != 1 or type(answers[0]) is not dict:
+        return False
+    (answer,) = answers
+    found = _find_option(answer.get("valueCoding"), options) if len(answer) == 1 else None
+    if found is None:
+        return False
+    given[link_id] = found
+    return True
 
 
-def _is_declined(extensions: tuple[Extension, ...]) -> bool:
-    return (
-        len(extensions) == 1
-        and extensions[0].url == DATA_ABSENT_REASON
-        and extensions[0].valueCode == DECLINED
-    )
+def _find_option(coding: object, options: Options) -> tuple[Given] | None:
+    """Find the answer of a coding that has the option's code and system, and repeats display and weights if anything."""
+    if type(coding) is not dict:
+        return None
+    code, system = coding.get("code"), coding.get("system")
+    known, found = options.get(code, _NONE) if type(code) is str else _NONE
+    if found is None or system != known:
+        return None
+    parts = 1 if system is None else 2
+    if (display := coding.get("display")) is not None:
+        parts += _is_text(display)
+    if (weights := coding.get("extension")) is not None:
+        parts += _same_weight(weights, found[0].weight)
+    return found if len(coding) == parts else None
 
 
-def _same_weight(stated: tuple[Extension, ...], weight: Decimal | None) -> bool:
-    for each in stated:  # noqa: SIM110 -- a generator would cost as much as the rest of the check
-        if each.url not in _WEIGHTS or each.valueDecimal != weight:
+def _is_text(value: object) -> bool:
+    return type(value) is str and value != "" and not value.isspace()
+
+
+def _same_weight(stated: object, weight: Decimal | None) -> bool:
+    """Whether extensions repeat the weight as a whole number; others came with digits that are lost here."""
+    if type(stated) is not list:
+        return False
+    for each in stated:
+        if (
+            type(each) is not dict
+            or len(each) != len(("url", "valueDecimal"))
+            or each.get("url") not in _WEIGHTS
+        ):
+            return False
+        number = each.get("valueDecimal")
+        if type(number) is not int or number != weight:
             return False
     return True
 

@@ -41,7 +41,7 @@ from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
-from plugin.responses import Answers, check_response, read_response
+from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import Chart, Respondent, age_in_years
@@ -272,7 +272,7 @@ def response_page(
     label, lines = translations(language).gettext(_NOT_INSTALLED), None
     if nearest is not None and unfolding.problem is None:
         label = _standing_note(nearest, language) + _threshold_note(rapport, launch, nearest, language)
-        answers = check_response(read_response(record.body), nearest, patient=record.patient)
+        _, answers = take_answers(record.body, nearest, patient=record.patient)
         lines = _answer_lines(nearest, record.language, answers)
     elif unfolding.instrument is not None and unfolding.problem is not None:
         label = unfolding.problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
+from plugin.responses import Head, InvalidResponse, UnreadableResponse, take_response
 from plugin.scores.compute import Score, compute
 from plugin.scores.key import Key, compile_key
 from questionnaires import Catalogue, CatalogueError, Instrument
@@ -41,7 +41,7 @@ class Scored(msgspec.Struct, frozen=True):
 
     number: int
     line: bytes
-    response: Response
+    head: Head
     instrument: Instrument
     scores: tuple[Score, ...]
 
@@ -71,11 +71,9 @@ def score_lines(
 
 def _score_line(number: int, line: bytes, catalogue: Catalogue, keys: Mapping[str, Key]) -> Scored | SetAside:
     try:
-        response = read_response(line)
-        if response.status == _UNFINISHED:
+        head, instrument, answers = take_response(line, catalogue, patient=None)
+        if head.status == _UNFINISHED:
             return SetAside(number, line, _STILL_EXPECTED)
-        instrument = catalogue.by_canonical(response.questionnaire)
-        answers = check_response(response, instrument, patient=None)
         scores = compute(keys[instrument.canonical], answers)
     except (UnreadableResponse, InvalidResponse) as error:
         reasons = "; ".join(
@@ -87,24 +85,24 @@ def _score_line(number: int, line: bytes, catalogue: Catalogue, keys: Mapping[st
         return SetAside(number, line, f"{type(error).__name__}: {error}")
     except Exception as error:  # noqa: BLE001 -- the last rim: one line never stops the millions beside it
         return SetAside(number, line, f"Defect: {type(error).__name__}; please report this line's form")
-    return Scored(number, line, response, instrument, scores)
+    return Scored(number, line, head, instrument, scores)
 
 
 def rows(scored: Scored) -> Iterator[tuple[object, ...]]:
     """Give one row a score, in the order of COLUMNS."""
-    response, instrument = scored.response, scored.instrument
-    head = (
-        response.id,
-        response.subject_reference,
+    head, instrument = scored.head, scored.instrument
+    row = (
+        head.id,
+        head.subject_reference,
         instrument.canonical,
         instrument.id,
         str(instrument.rater),
-        response.authored_at,
+        head.authored_at,
     )
     for score in scored.scores:
         value = None if score.value is None else float(score.value)
         yield (
-            *head,
+            *row,
             score.link_id.removeprefix("score-"),
             value,
             score.unit,

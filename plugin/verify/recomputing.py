@@ -12,7 +12,7 @@ from plugin.delivery.rescored import Again, score_again
 from plugin.delivery.revising import RevisionKind
 from plugin.observations import build_results
 from plugin.observations.build import Results, Subject, with_status
-from plugin.responses import InvalidResponse, Response, UnreadableResponse, check_response, read_response
+from plugin.responses import Head, InvalidResponse, UnreadableResponse, read_response, take_answers
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from plugin.verify.findings import Finding, Flaw
@@ -46,17 +46,16 @@ def recompute(
         what = f"Stored as {record.rater}; the form is for the {instrument.rater}."
         yield Finding(Flaw.WRONG_RATER, where, what)
     try:
-        response = read_response(record.body)
+        response, answers = take_answers(record.body, instrument, patient=record.patient)
     except UnreadableResponse:
         yield Finding(Flaw.ALTERED, where, "The stored answers are no response.")
         return
-    yield from _columns(record, response, where)
-    try:
-        answers = check_response(response, instrument, patient=record.patient)
     except InvalidResponse:
+        yield from _columns(record, read_response(record.body), where)
         what = "The stored answers are no response to their form about this patient."
         yield Finding(Flaw.ALTERED, where, what)
         return
+    yield from _columns(record, response, where)
     scores = compute(key, answers)
     again = build_results(
         record.id,
@@ -104,7 +103,7 @@ def check_follows(record: Record, earlier: Record, where: str) -> Iterator[Findi
         yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
 
 
-def _columns(record: Record, response: Response, where: str) -> Iterator[Finding]:
+def _columns(record: Record, response: Head, where: str) -> Iterator[Finding]:
     if response.questionnaire != record.instrument:
         what = "The answers name another form, or another version of it, than the row."
         yield Finding(Flaw.WRONG_VERSION, where, what)

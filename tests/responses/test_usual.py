@@ -6,16 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from plugin.responses import Answers, InvalidResponse, check_response, read_response
-from plugin.responses.check import check_at_length
-from plugin.responses.resource import Response
+from plugin.responses import Answers, Head, InvalidResponse, UnreadableResponse, check_response, read_response
 from plugin.responses.usual import read_usual
 from questionnaires import Instrument, load_catalogue
-from questionnaires.datatypes import decoder
-from questionnaires.strict import find_blemishes, is_clean
+from questionnaires.strict import find_blemishes, is_clean, read_clean
 from tests.questionnaires import forms
 from tests.scores.test_equality import random_response
 
@@ -102,11 +98,21 @@ DAMAGES: list[Callable[[Json, random.Random], object]] = [
 ]
 
 
-def _outcome(response: Response, instrument: Instrument) -> Answers | str:
+def _usual(
+    data: bytes, instrument: Instrument, patient: str | None = "Patient/p1"
+) -> tuple[Head, Answers] | None:
+    tree = read_clean(data)
+    return None if tree is None else read_usual(tree, instrument, patient)
+
+
+def _at_length(data: bytes, instrument: Instrument) -> tuple[Head, Answers] | str:
     try:
-        return check_at_length(response, instrument, "Patient/p1")
-    except InvalidResponse as error:
+        response = read_response(data)
+        answers = check_response(response, instrument, patient="Patient/p1")
+    except (UnreadableResponse, InvalidResponse) as error:
         return str(error)
+    own = {name: getattr(response, name) for name in Head.__struct_fields__}
+    return Head(**own), answers
 
 
 @pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda each: each.id)
@@ -118,20 +124,49 @@ def test_the_usual_way_gives_what_the_full_check_gives_or_leaves_it_to_it(instru
         if not tree.get("item"):
             continue
         DAMAGES[number % len(DAMAGES)](tree, chance)
-        tree = {key: value for key, value in tree.items() if value != []}
-        try:
-            response = decoder(Response).decode(msgspec.json.encode(tree))
-        except msgspec.ValidationError:
-            continue
-        found = read_usual(response, instrument, "Patient/p1")
+        data = json.dumps({key: value for key, value in tree.items() if value != []}).encode()
+        found = _usual(data, instrument)
         if found is not None:
             usual += 1
-            outcome = _outcome(response, instrument)
+            outcome = _at_length(data, instrument)
             assert found == outcome
-            assert isinstance(outcome, Answers)
-            assert [*found.given] == [*outcome.given]
+            assert [*found[1].given] == [*outcome[1].given]
     choices = [item for item in instrument.items if item.type == "choice"]
     assert usual > 0 or not choices
+
+
+ODD: list[object] = [None, True, 0, 1.5, "", " ", "x", [], ["x"], {}, {"a": 1}, [[]], [{}], 10**400]
+
+
+def _places(tree: Any) -> list[tuple[Any, Any]]:
+    """Give every place of a tree: what holds it, and by which key or index."""
+    if not isinstance(tree, dict | list):
+        return []
+    keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))
+    return [(tree, key) for key in keys] + [found for key in keys for found in _places(tree[key])]
+
+
+@pytest.mark.parametrize("name", ["rapport-checkin-child", "wai-s-client", "peq-camhs-caregiver"])
+def test_whatever_stands_in_whatever_place_both_ways_say_the_same(name: str) -> None:
+    instrument = load_catalogue().by_id(name)
+    whole = random_response(instrument, random.Random(5), set())
+    taken = 0
+    for number in range(len(_places(json.loads(whole)))):
+        for change in [*ODD, "take out", "one more"]:
+            tree = json.loads(whole)
+            holder, key = _places(tree)[number]
+            if change == "take out":
+                del holder[key]
+            elif change == "one more" and isinstance(holder, dict):
+                holder["more"] = holder[key]
+            else:
+                holder[key] = change
+            data = json.dumps(tree).encode()
+            found = _usual(data, instrument)
+            if found is not None:
+                taken += 1
+                assert found == _at_length(data, instrument), (change, key)
+    assert taken > 0
 
 
 MARKS = [
@@ -170,8 +205,7 @@ def test_the_quick_look_finds_what_the_slow_one_finds(mark: bytes, around: bytes
 
 def test_a_whole_response_is_read_the_usual_way() -> None:
     instrument = load_catalogue().by_id("wai-s-client")
-    response = read_response(random_response(instrument, random.Random(1), set()))
-    assert read_usual(response, instrument, "Patient/p1") is not None
+    assert _usual(random_response(instrument, random.Random(1), set()), instrument) is not None
 
 
 def test_a_response_with_a_declined_question_is_read_the_usual_way() -> None:
@@ -180,9 +214,9 @@ def test_a_response_with_a_declined_question_is_read_the_usual_way() -> None:
     declined = _items(tree)[0]
     del declined["answer"]
     declined["extension"] = [{"url": ABSENT, "valueCode": "asked-declined"}]
-    found = read_usual(read_response(json.dumps(tree).encode()), instrument, "Patient/p1")
+    found = _usual(json.dumps(tree).encode(), instrument)
     assert found is not None
-    assert found.declined == {declined["linkId"]}
+    assert found[1].declined == {declined["linkId"]}
 
 
 @pytest.mark.parametrize("required", ["mood", "sleep"])
@@ -192,8 +226,9 @@ def test_a_required_choice_that_is_left_out_is_not_usual(tmp_path: Path, require
     answered = {"answer": [{"valueCoding": {"system": forms.STEPS, "code": "s1"}}]}
     items = [{"linkId": "mood"} | answered, {"linkId": "g", "item": [{"linkId": "sleep"} | answered]}]
     tree = {"resourceType": "QuestionnaireResponse", "questionnaire": form.canonical, "status": "completed"}
-    whole = read_response(json.dumps(tree | {"item": items}).encode())
-    assert read_usual(whole, form, None) is not None
+    assert _usual(json.dumps(tree | {"item": items}).encode(), form, None) is not None
     left = [items[1]] if required == "mood" else [items[0], {"linkId": "g", "text": "G"}]
+    data = json.dumps(tree | {"item": left}).encode()
+    assert _usual(data, form, None) is None
     with pytest.raises(InvalidResponse, match="must be answered"):
-        check_response(read_response(json.dumps(tree | {"item": left}).encode()), form, patient=None)
+        check_response(read_response(data), form, patient=None)

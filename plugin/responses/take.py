@@ -1,0 +1,44 @@
+"""Takes a response as it came: reads and checks it, quickly if it is as nearly all are, else at length."""
+
+from typing import NamedTuple
+
+from plugin.responses.answers import Answers
+from plugin.responses.check import check_response
+from plugin.responses.read import read_response
+from plugin.responses.resource import Head
+from plugin.responses.usual import read_usual
+from questionnaires import Catalogue, Instrument
+from questionnaires.strict import read_clean
+
+
+class Taken(NamedTuple):
+    """A response that fits its form: what it says of itself, the form, the answers."""
+
+    head: Head
+    instrument: Instrument
+    answers: Answers
+
+
+def take_response(data: bytes, catalogue: Catalogue, *, patient: str | None) -> Taken:
+    """Read and check a response to a form of the catalogue, about `patient` (`Patient/<id>`; None: not compared).
+
+    Raises what `read_response`, `Catalogue.by_canonical` and `check_response` raise, in this order.
+    """
+    tree = read_clean(data)
+    if tree is not None:
+        canonical = tree.get("questionnaire")
+        instrument = catalogue.find(canonical) if isinstance(canonical, str) else None
+        if instrument is not None and (usual := read_usual(tree, instrument, patient)) is not None:
+            return Taken(usual[0], instrument, usual[1])
+    response = read_response(data)
+    instrument = catalogue.by_canonical(response.questionnaire)
+    return Taken(response, instrument, check_response(response, instrument, patient=patient))
+
+
+def take_answers(data: bytes, instrument: Instrument, *, patient: str | None) -> tuple[Head, Answers]:
+    """Read and check a response to a form that is known, as `take_response` does."""
+    tree = read_clean(data)
+    if tree is not None and (usual := read_usual(tree, instrument, patient)) is not None:
+        return usual
+    response = read_response(data)
+    return response, check_response(response, instrument, patient=patient)
