@@ -3,7 +3,6 @@
 import msgspec
 
 from plugin.responses.errors import Issue, UnreadableResponse
-from plugin.responses.recurring import learn, part, read_recurring
 from plugin.responses.resource import Response
 from questionnaires.datatypes import decoder
 from questionnaires.strict import find_blemishes, is_clean
@@ -17,17 +16,12 @@ def read_response(data: bytes) -> Response:
     UnreadableResponse holds every problem: broken JSON, doubled keys, nulls, empty objects and arrays, unknown
     properties, wrong JSON types, malformed codes, dates and numbers, unknown status, no questionnaire.
     """
-    parts = part(data)
-    if parts and (recurring := read_recurring(parts)):
-        return recurring
     try:
         response: Response = decoder(Response).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     else:
         if is_clean(data):
-            if parts:
-                learn(parts, response)
             return response
     issues = tuple(
         Issue(each.code, each.link_id, each.path, f"{each.found}.", f"{each.remedy}.")

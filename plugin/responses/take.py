@@ -6,9 +6,8 @@ from plugin.responses.answers import Answers
 from plugin.responses.check import check_response
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head
-from plugin.responses.usual import read_usual
+from plugin.responses.usual import part, read_usual
 from questionnaires import Catalogue, Instrument
-from questionnaires.strict import read_clean
 
 
 class Taken(NamedTuple):
@@ -24,12 +23,11 @@ def take_response(data: bytes, catalogue: Catalogue, *, patient: str | None) -> 
 
     Raises what `read_response`, `Catalogue.by_canonical` and `check_response` raise, in this order.
     """
-    tree = read_clean(data)
-    if tree is not None:
-        canonical = tree.get("questionnaire")
-        instrument = catalogue.find(canonical) if isinstance(canonical, str) else None
-        if instrument is not None and (usual := read_usual(tree, instrument, patient)) is not None:
-            return Taken(usual[0], instrument, usual[1])
+    parts = part(data)
+    if parts is not None:
+        instrument = catalogue.find(parts.head.questionnaire)
+        if instrument is not None and (answers := read_usual(parts, instrument, patient)) is not None:
+            return Taken(parts.head, instrument, answers)
     response = read_response(data)
     instrument = catalogue.by_canonical(response.questionnaire)
     return Taken(response, instrument, check_response(response, instrument, patient=patient))
@@ -37,8 +35,8 @@ def take_response(data: bytes, catalogue: Catalogue, *, patient: str | None) -> 
 
 def take_answers(data: bytes, instrument: Instrument, *, patient: str | None) -> tuple[Head, Answers]:
     """Read and check a response to a form that is known, as `take_response` does."""
-    tree = read_clean(data)
-    if tree is not None and (usual := read_usual(tree, instrument, patient)) is not None:
-        return usual
+    parts = part(data)
+    if parts is not None and (answers := read_usual(parts, instrument, patient)) is not None:
+        return parts.head, answers
     response = read_response(data)
     return response, check_response(response, instrument, patient=patient)

@@ -14,8 +14,9 @@ import msgspec
 from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Answers, Given
 from plugin.responses.resource import Head
 from questionnaires import Instrument, Item, walk
-from questionnaires.datatypes import JsonObject, read_custom
+from questionnaires.datatypes import decoder
 from questionnaires.resources import WEIGHTS
+from questionnaires.strict import is_clean, read_clean
 
 _WEIGHTS = tuple(WEIGHTS)
 _NONE = (None, None)
@@ -23,6 +24,11 @@ _FINISHED = ("completed", "amended")
 _WITHOUT_TEXT = 2  # properties of an item: linkId, and answer, item or extension
 _DECLINED = [{"url": DATA_ABSENT_REASON, "valueCode": DECLINED}]
 _KEPT = 256  # tables; a site has a few dozen forms
+_MARKS = (b',"item":[', b', "item": [')  # as nearly all who write JSON write it
+_MOST = 1_024  # judged items of a form; it has a few dozen answers that can be chosen
+_LONGEST = 1_000  # bytes of an item that is kept
+_decoder = decoder(Head)
+_raw_items = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 
 # By code: the system, to be compared rather than hashed (an address takes long), and the answer.
 Options = Mapping[str | None, tuple[str | None, tuple[Given]]]
@@ -41,75 +47,124 @@ class _Level(NamedTuple):
     required: frozenset[str]
 
 
+# What an item amounts to: its answer, nothing if it was declined, None if it is a group.
+_Mark = tuple[str, tuple[Given] | tuple[()] | None]
+
+
+class _Judged(NamedTuple):
+    """What an item and those inside it amount to, and whether those inside that must be answered are."""
+
+    marks: tuple[_Mark, ...]
+    complete: bool
+
+
 class _Table(NamedTuple):
     canonical: str
     level: _Level
     order: tuple[str, ...]
+    judged: dict[bytes, _Judged]
 
 
 # By the instrument's identity; the instrument is held, so that its identity is not given to another.
 _tables: dict[int, tuple[Instrument, _Table | None]] = {}
 
 
-def read_usual(tree: JsonObject, instrument: Instrument, patient: str | None) -> tuple[Head, Answers] | None:
-    """Give head and answers of a response that is as nearly all are; None if it must be read and checked at length.
+class Parts(NamedTuple):
+    """A response taken apart: what it says of itself, read strictly, and its items as they came."""
 
-    `tree` is clean JSON (`questionnaires.strict.read_clean`).
+    head: Head
+    items: list[bytes]
+
+
+def part(data: bytes) -> Parts | None:
+    """Take a response apart; None if its items are not its last member, or it has none, or the rest of it is not sound.
+
+    A JSON object is sound if it is sound without a member and that member is: so each can be read on its own.
     """
-    table = _table(instrument)
-    if table is None or tree.get("questionnaire") != table.canonical:
-        return None
-    given: dict[str, tuple[Given]] = {}
-    declined: set[str] = set()
-    finished = tree.get("status") in _FINISHED
-    items = tree.pop("item", None)
-    if items is not None and not _read_level(items, table.level, given, declined, finished=finished):
-        return None
-    if items is None and finished and table.level.required:
-        return None
+    for mark in _MARKS:
+        head, found, tail = data.partition(mark)
+        if found and tail.endswith(b"]}"):
+            return _read_parts(head + b"}", b"[" + tail[:-1])
+    return None
+
+
+def _read_parts(head: bytes, items: bytes) -> Parts | None:
     try:
-        head = msgspec.convert(tree, Head, dec_hook=read_custom)
-    except msgspec.ValidationError:
+        parts = Parts(_decoder.decode(head), [bytes(raw) for raw in _raw_items.decode(items)])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return parts if parts.items and is_clean(head) else None
+
+
+def read_usual(parts: Parts, instrument: Instrument, patient: str | None) -> Answers | None:
+    """Give the answers of a response that is as nearly all are; None if it must be read and checked at length.
+
+    An item that was judged before, byte for byte the same, is not judged again.
+    """
+    head, table = parts.head, _table(instrument)
     if (
-        head.status == "entered-in-error"
+        table is None
+        or head.questionnaire != table.canonical
+        or head.status == "entered-in-error"
         or head.modifierExtension
         or (patient is not None and head.subject_reference != patient)
     ):
         return None
+    given: dict[str, tuple[Given]] = {}
+    others: dict[str, bool] = {}  # whether it was declined; else it is a group
+    complete = True
+    for raw in parts.items:
+        judged = table.judged.get(raw) or _judge_raw(raw, table)
+        if judged is None:
+            return None
+        complete &= judged.complete
+        for link_id, found in judged.marks:
+            if link_id in given or link_id in others:
+                return None
+            if found:
+                given[link_id] = found
+            else:
+                others[link_id] = found is not None
+    finished = head.status in _FINISHED
+    if finished and not (complete and given.keys() >= table.level.required):
+        return None
     if len(given) == len(table.order):
-        return head, Answers({link_id: given[link_id] for link_id in table.order})
-    return head, Answers(
-        {link_id: given[link_id] for link_id in table.order if link_id in given}, frozenset(declined)
-    )
+        return Answers({link_id: given[link_id] for link_id in table.order})
+    declined = frozenset(link_id for link_id, is_declined in others.items() if is_declined)
+    return Answers({link_id: given[link_id] for link_id in table.order if link_id in given}, declined)
 
 
-def _read_level(
-    items: object,
-    level: _Level,
-    given: dict[str, tuple[Given]],
-    declined: set[str],
-    *,
-    finished: bool,
-) -> bool:
-    if type(items) is not list:
-        return False
-    groups: set[str] = set()
-    for each in items:
-        entry = _find_entry(each, level.entries)
-        if entry is None:
-            return False
-        link_id, options = each["linkId"], entry.options
-        if link_id in given or link_id in declined or link_id in groups:
-            return False
-        if options is None:
-            groups.add(link_id)
-            below = each.get("item")
-            if entry.level is None or not _read_level(below, entry.level, given, declined, finished=finished):
-                return False
-        elif not _read_question(each, options, given, declined):
-            return False
-    return not finished or given.keys() >= level.required
+def _judge_raw(raw: bytes, table: _Table) -> _Judged | None:
+    judged = _judge(read_clean(raw), table.level)
+    if judged is not None and len(raw) <= _LONGEST:
+        if len(table.judged) >= _MOST:
+            table.judged.clear()
+        table.judged[raw] = judged
+    return judged
+
+
+def _judge(each: object, level: _Level) -> _Judged | None:
+    """Judge an item and what stands in it; None if it must be looked at."""
+    entry = _find_entry(each, level.entries)
+    if entry is None or type(each) is not dict:
+        return None
+    link_id: str = each["linkId"]
+    if entry.options is not None:
+        found = _read_question(each, entry.options)
+        return None if found is None else _Judged(((link_id, found),), complete=True)
+    inside = each.get("item")
+    if entry.level is None or type(inside) is not list:
+        return None
+    marks: list[_Mark] = [(link_id, None)]
+    complete = True
+    for one in inside:
+        judged = _judge(one, entry.level)
+        if judged is None:
+            return None
+        marks += judged.marks
+        complete &= judged.complete
+    answered = {name for name, found in marks if found}
+    return _Judged(tuple(marks), complete=complete and answered >= entry.level.required)
 
 
 def _find_entry(each: object, entries: Mapping[str, _Entry]) -> _Entry | None:
@@ -127,24 +182,15 @@ def _find_entry(each: object, entries: Mapping[str, _Entry]) -> _Entry | None:
     return entry if known and len(each) == _WITHOUT_TEXT + 1 else None
 
 
-def _read_question(
-    each: Mapping[str, object],
-    options: Options,
-    given: dict[str, tuple[Given]],
-    declined: set[str],
-) -> bool:
-    link_id, answers = str(each["linkId"]), each.get("answer")
+def _read_question(each: Mapping[str, object], options: Options) -> tuple[Given] | tuple[()] | None:
+    """Give the one answer, nothing if it was declined, None if it must be looked at."""
+    answers = each.get("answer")
     if answers is None:
-        declined.add(link_id)
-        return each.get("extension") == _DECLINED
+        return () if each.get("extension") == _DECLINED else None
     if type(answers) is not list or len(answers) != 1 or type(answers[0]) is not dict:
-        return False
+        return None
     (answer,) = answers
-    found = _find_option(answer.get("valueCoding"), options) if len(answer) == 1 else None
-    if found is None:
-        return False
-    given[link_id] = found
-    return True
+    return _find_option(answer.get("valueCoding"), options) if len(answer) == 1 else None
 
 
 def _find_option(coding: object, options: Options) -> tuple[Given] | None:
@@ -198,7 +244,7 @@ def _make_table(instrument: Instrument) -> _Table | None:
     if any(item.conditions for item in items):
         return None
     order = tuple(item.link_id for item in items if _is_plain(item))
-    return _Table(instrument.canonical, _make_level(instrument, instrument.items), order)
+    return _Table(instrument.canonical, _make_level(instrument, instrument.items), order, {})
 
 
 def _make_level(instrument: Instrument, items: tuple[Item, ...]) -> _Level:

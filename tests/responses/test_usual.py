@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from plugin.responses import Answers, Head, InvalidResponse, UnreadableResponse, check_response, read_response
-from plugin.responses.usual import read_usual
+from plugin.responses.usual import part, read_usual
 from questionnaires import Instrument, load_catalogue
-from questionnaires.strict import find_blemishes, is_clean, read_clean
+from questionnaires.strict import find_blemishes, is_clean
 from tests.questionnaires import forms
 from tests.scores.test_equality import random_response
 
@@ -101,8 +101,9 @@ DAMAGES: list[Callable[[Json, random.Random], object]] = [
 def _usual(
     data: bytes, instrument: Instrument, patient: str | None = "Patient/p1"
 ) -> tuple[Head, Answers] | None:
-    tree = read_clean(data)
-    return None if tree is None else read_usual(tree, instrument, patient)
+    parts = part(data)
+    answers = None if parts is None else read_usual(parts, instrument, patient)
+    return None if parts is None or answers is None else (parts.head, answers)
 
 
 def _at_length(data: bytes, instrument: Instrument) -> tuple[Head, Answers] | str:
@@ -169,6 +170,35 @@ def test_whatever_stands_in_whatever_place_both_ways_say_the_same(name: str) -> 
     assert taken > 0
 
 
+def _altered(data: bytes, chance: random.Random) -> bytes:
+    """Take out, double or replace a few bytes, nearly always beside something that counts in JSON."""
+    marks = [place for place, byte in enumerate(data) if byte in b'{}[],:"']
+    place = max(0, chance.choice(marks) + chance.choice([-1, 0, 1]))
+    size = chance.choice([0, 1, 1, 2, 9, 30])
+    middles = [b"", data[place : place + size] * 2, b"[]", b"{}", b"null", b'"x":1,', b"\\", b" "]
+    return data[:place] + chance.choice(middles) + data[place + size :]
+
+
+def test_altered_bytes_are_taken_or_refused_as_at_length() -> None:
+    instrument, chance = load_catalogue().by_id("wai-s-client"), random.Random(5)
+    whole = random_response(instrument, random.Random(1), set())
+    taken = 0
+    for _ in range(6_000):
+        data = _altered(whole, chance)
+        found = _usual(data, instrument)
+        if found is not None:
+            taken += 1
+            assert found == _at_length(data, instrument)
+    assert taken > 0
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_both_usual_ways_of_writing_json_are_read_the_usual_way(separators: tuple[str, str]) -> None:
+    instrument = load_catalogue().by_id("wai-s-client")
+    whole = json.loads(random_response(instrument, random.Random(1), set()))
+    assert _usual(json.dumps(whole, separators=separators).encode(), instrument) is not None
+
+
 MARKS = [
     b"null",
     b"{}",
@@ -221,13 +251,19 @@ def test_a_response_with_a_declined_question_is_read_the_usual_way() -> None:
 
 @pytest.mark.parametrize("required", ["mood", "sleep"])
 def test_a_required_choice_that_is_left_out_is_not_usual(tmp_path: Path, required: str) -> None:
-    group = {"linkId": "g", "type": "group", "text": "G", "item": [forms.question("sleep", required=True)]}
+    group = {
+        "linkId": "g",
+        "type": "group",
+        "text": "G",
+        "item": [forms.question("sleep", required=True), forms.question("rest")],
+    }
     form = forms.load(tmp_path / "made-up", forms.form(forms.question("mood", required=True), group))
     answered = {"answer": [{"valueCoding": {"system": forms.STEPS, "code": "s1"}}]}
-    items = [{"linkId": "mood"} | answered, {"linkId": "g", "item": [{"linkId": "sleep"} | answered]}]
+    rest = {"linkId": "rest"} | answered
+    items = [{"linkId": "mood"} | answered, {"linkId": "g", "item": [{"linkId": "sleep"} | answered, rest]}]
     tree = {"resourceType": "QuestionnaireResponse", "questionnaire": form.canonical, "status": "completed"}
     assert _usual(json.dumps(tree | {"item": items}).encode(), form, None) is not None
-    left = [items[1]] if required == "mood" else [items[0], {"linkId": "g", "text": "G"}]
+    left = [items[1]] if required == "mood" else [items[0], {"linkId": "g", "item": [rest]}]
     data = json.dumps(tree | {"item": left}).encode()
     assert _usual(data, form, None) is None
     with pytest.raises(InvalidResponse, match="must be answered"):
