@@ -178,6 +178,7 @@ class PatientPage:
     can_pdf: bool = False  # whether the scores can be had as a PDF
     due: tuple[DuePerson, ...] = ()
     has_pin: bool = False  # a PIN of this sign-in serves again
+    printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
 
     @property

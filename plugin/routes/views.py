@@ -94,6 +94,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     policy = rapport.settings.policies[launch.site]
     today = rapport.clock().date()
     age = age_in_years(chart.birth_date, today)
+    banner = Banner(chart.name, chart.birth_date, age)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
     heard = _Heard(
@@ -120,7 +121,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
         asks_consent=policy.respondents.consent_below_age > 0
         and (age is None or age < policy.respondents.consent_below_age),
-        banner=Banner(chart.name, chart.birth_date, age) if launch.context.need_patient_banner else None,
+        banner=banner if launch.context.need_patient_banner else None,
+        printed=banner,
         session=chart.session,
         contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people, language) for account in known.recent),
