@@ -34,6 +34,7 @@ from plugin.responses import build_response
 from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
+from plugin.routes.compressed import compressed
 from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
 from plugin.routes.observing import tell_kept
 from plugin.routes.refusals import told_in_trail
@@ -127,10 +128,13 @@ RawBody = Annotated[bytes, Depends(raw_body)]
 
 @router.get("")
 async def shell(
-    rapport: CurrentRapport, accept_language: Annotated[str, Header(max_length=500)] = ""
+    rapport: CurrentRapport,
+    accept_language: Annotated[str, Header(max_length=500)] = "",
+    accept_encoding: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
     """Show the page that reads the secret out of its own address; it holds nothing itself."""
-    return HTMLResponse(render_fill(choose_language(accept_language, language_of_installation(rapport))))
+    page = render_fill(choose_language(accept_language, language_of_installation(rapport)))
+    return compressed(page, accept_encoding)
 
 
 @router.get("/form")
@@ -139,6 +143,7 @@ async def form(
     found: AnyInvitation,
     rapport: CurrentRapport,
     accept_language: Annotated[str, Header(max_length=500)] = "",
+    accept_encoding: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
     """Give the form with what has been answered so far."""
     now = rapport.clock()
@@ -156,7 +161,8 @@ async def form(
         return HTMLResponse(render_gate(gate_page(found)))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
-    return HTMLResponse(render_form(form_view(rapport, found, draft, reader)))
+    page = render_form(form_view(rapport, found, draft, reader))
+    return HTMLResponse(page) if draft else compressed(page, accept_encoding)
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])

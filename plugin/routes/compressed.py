@@ -1,0 +1,20 @@
+"""Pages that hold nothing of anybody, compressed: what holds answers or a token is not, so that its length tells nothing."""
+
+import gzip
+from functools import lru_cache
+
+from fastapi.responses import HTMLResponse
+
+_LEAST = 500  # bytes below which nothing is won
+
+
+def compressed(html: str, accept_encoding: str) -> HTMLResponse:
+    """Send a page compressed to whoever takes gzip. Only for pages without answers, names and tokens."""
+    if "gzip" not in accept_encoding or len(html) < _LEAST:
+        return HTMLResponse(html, headers={"Vary": "Accept-Encoding"})
+    return HTMLResponse(_packed(html), headers={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+
+
+@lru_cache(maxsize=256)  # one a form, language and policy of a site
+def _packed(html: str) -> bytes:
+    return gzip.compress(html.encode(), 9, mtime=0)
