@@ -240,4 +240,6 @@ async def test_a_person_who_cannot_be_read_is_not_let_in(tmp_path: Path) -> None
 async def test_on_paper_stands_whose_scores_they_are_where_the_ehr_shows_the_banner(world: World) -> None:
     page = await world.launch("amara", need_patient_banner=False)
     assert "<h1>Working together</h1>" in page.text
-    assert re.search(r'<p class="printed"><b>Amara Okafor</b>, born \d+ \w+ 20\d\d \(9 years\)</p>', page.text)
+    assert re.search(
+        r'<p class="printed"><b>Amara Okafor</b>, born \d+ \w+ 20\d\d \(9 years\)</p>', page.text
+    )
