@@ -25,7 +25,7 @@ from plugin.commands import (
     signing_keys,
 )
 from plugin.commands.doctor import doctor
-from plugin.commands.refusals import Port, check_free, explain
+from plugin.commands.refusals import Port, check_free, explain, explain_database
 from plugin.commands.rescore import rescore
 from plugin.commands.serving import OperatorsOption
 from plugin.commands.worker import worker
@@ -261,6 +261,12 @@ def main() -> None:
         sys.exit(1)
     except (CatalogueError, SandboxError) as error:
         _err.print(f"[bold red]{escape(str(error))}[/]", highlight=False)
+        sys.exit(1)
+    except Exception as error:
+        told = explain_database(error)
+        if told is None:
+            raise
+        _err.print(f"[bold red]{told[0]}[/]\n{told[1]}", highlight=False)
         sys.exit(1)
 
 

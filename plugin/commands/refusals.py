@@ -39,6 +39,20 @@ def explain(error: OSError) -> tuple[str, str]:
     return what.format(name=name, reason=os.strerror(error.errno or 0)), remedy
 
 
+def explain_database(error: Exception) -> tuple[str, str] | None:
+    """Say what is wrong with a database that cannot be asked, and what to do; None for what is a fault of ours."""
+    cause = getattr(error, "orig", None)  # of SQLAlchemy's errors, which are slow to import
+    said = str(cause)
+    if "no such table" in said or "no such column" in said or type(cause).__name__.startswith("Undefined"):
+        return (
+            "The database is not set up, or is of an earlier version.",
+            "Run `rapport database upgrade` with the same settings.",
+        )
+    if "unable to open database file" in said:
+        return "The database's file cannot be opened.", "Check `database` in the settings, and its folder."
+    return None
+
+
 def check_free(host: str, port: int) -> None:
     """Refuse, SettingsInvalid, a port or an address that cannot be listened on here."""
     try:

@@ -155,6 +155,18 @@ def test_a_norm_is_adopted_from_the_ledger_listed_and_withdrawn(run: Run, place:
     engine.dispose()
 
 
+@pytest.mark.parametrize("words", [("norms", "list"), ("norms", "show", "--site", "clinic"), (*ADOPT, *WHY)])
+def test_before_the_database_is_set_up_a_command_says_so_in_two_sentences(
+    run: Run, place: Path, words: tuple[str, ...]
+) -> None:
+    (place / "rapport.sqlite3").unlink()
+    status, output = run(*words)
+    assert status == 1
+    assert output.split("\n")[0] == "The database is not set up, or is of an earlier version."
+    assert "rapport database upgrade" in output
+    assert "Traceback" not in output
+
+
 def test_adopting_again_replaces_and_keeps_the_earlier_decision(run: Run, place: Path) -> None:
     write_ndjson(place / "export.ndjson", people(120, sessions=2))
     for coefficient in ("alpha", "retest"):
