@@ -22,6 +22,7 @@ from plugin.commands import (
     patients,
     research,
     retention,
+    sessions,
     signing_keys,
 )
 from plugin.commands.doctor import doctor
@@ -60,6 +61,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(keys.app, name="keys")
 app.add_typer(norms.app, name="norms")
 app.add_typer(research.app, name="research")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(patients.app, name="patient")
 app.add_typer(retention.app, name="retention")

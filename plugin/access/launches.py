@@ -224,3 +224,28 @@ def newer_launch_of_another(
         )
     ).scalar()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A launch that is open, looked at from outside: whose, about whom, from when, until when at most."""
+
+    id: str
+    user: str | None
+    patient: str | None
+    created: datetime
+    expires: datetime
+
+
+def open_launches(connection: Connection, site: str, now: datetime) -> tuple[Open, ...]:
+    """List what is open at a site, charts and desks; in whichever browser."""
+    c = launch.c
+    own = c.site == site, c.ended.is_(None), c.expires > now
+    query = sa.select(c.id, c.user, c.patient, c.created, c.expires).where(*own).order_by(c.created, c.id)
+    return tuple(Open(*row) for row in connection.execute(query))
+
+
+def end_launch(connection: Connection, launch_id: str, now: datetime) -> None:
+    """End one launch: its pages open no more."""
+    ending = launch.c.id == launch_id, launch.c.ended.is_(None)
+    connection.execute(launch.update().where(*ending).values(ended=now))
