@@ -86,6 +86,10 @@ def erase_rows(
         # What was seen in the EHR stays seen: it is not to be fetched again.
         seen = t.collected.c.response.in_(responses)
         connection.execute(t.collected.update().where(seen).values(response=None))
+    for invitations in _pieces(found.get("invitation", ())):
+        # A device that is still handed over stays locked; it is no longer told for which form.
+        locked = t.browser_session.c.locked_for.in_(invitations)
+        connection.execute(t.browser_session.update().where(locked).values(locked_for=None))
     for table, column in _ORDER:
         for keys in _pieces(found.get(table.name, ())):
             connection.execute(table.delete().where(column.in_(keys)))
@@ -137,6 +141,7 @@ def clear_remains(engine: Engine) -> None:
         for table, _ in _ORDER:
             connection.exec_driver_sql(f'VACUUM "{table.name}"')
         connection.exec_driver_sql("VACUUM log_leaf")
+        connection.exec_driver_sql("VACUUM browser_session")
 
 
 # In the order in which they can go: what refers to another goes first.

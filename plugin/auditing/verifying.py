@@ -147,6 +147,8 @@ def outcome(
 ) -> tuple[tuple[str, str], ...]:
     """Give the details of the entry that tells what a verification found; `beside`: what else was looked at."""
     counts = ", ".join(f"{many} {name}" for name, many in progress.counts().items()).replace("_", " ")
+    if progress.not_looked_at:
+        counts += "; not at sealed tokens and drafts, which this database role may not read"
     return ((_LOOKED_AT, f"{counts}{beside}"), (_FOUND, str(many)), *kept[:MOST_KEPT])
 
 

@@ -32,7 +32,7 @@ from plugin.delivery.account import Attempt, attempts_of, read_account
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
 from plugin.delivery.revising import read_version
-from plugin.errors import NotFound
+from plugin.errors import Forbidden, NotFound
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
@@ -73,10 +73,15 @@ def at_the_command_line() -> Actor:
 
 
 def record(settings: Settings, entry: AuditRow) -> None:
-    """Record an entry in the trail, durably."""
+    """Record an entry in the trail, durably; Forbidden if this user or role may not write to the ledger."""
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     try:
         asyncio.run(ledger.record(entry))
+    except (sa.exc.InternalError, sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+        raise Forbidden(
+            f"The ledger cannot be written to ({type(error.orig).__name__}), and this leaves an entry in the trail.",
+            "Run it as a user, and with a database role, that may write.",
+        ) from None
     finally:
         ledger.close()
 

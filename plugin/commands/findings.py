@@ -72,6 +72,8 @@ def print_verdict(findings: list[Finding], progress: Progress, kind: str = "leav
         + (f"[bold red]{len(findings)} flaws[/]" if findings else "[bold green]nothing was altered[/]"),
         highlight=False,
     )
+    for each in progress.not_looked_at:
+        _out.print(f"Not looked at: {each}", highlight=False, markup=False)
 
 
 def print_json(value: object) -> None:

@@ -79,7 +79,8 @@ def verify(config: Path, asked: Asked, told: Told) -> bool:
     if told.as_json:
         record = {"ehr": {"site": compared.site, **_plain(compared.tally)}} if compared else {}
         kept = {name: getattr(vouched, name) for name in Vouched.__slots__}
-        print_json({"progress": progress.counts(), "findings": everything, "kept": kept, **record})
+        said = {"progress": progress.counts(), "not_looked_at": progress.not_looked_at}
+        print_json({**said, "findings": everything, "kept": kept, **record})
     else:
         print_findings(everything)
         if compared:
@@ -103,11 +104,8 @@ def _record(
     try:
         record(settings, trail.entry(Kind.LEDGER_VERIFIED, at_the_command_line(), details=details))
     except (RapportError, sa.exc.SQLAlchemyError, OSError) as error:
-        said = (
-            f"Not recorded in the trail ({type(error).__name__}): the ledger could not be written to. "
-            "With --no-record it is not tried."
-        )
-        print(said, file=sys.stderr)
+        why = error.what_happened if isinstance(error, RapportError) else type(error).__name__
+        print(f"Not recorded in the trail: {why} With --no-record it is not tried.", file=sys.stderr)
 
 
 def _verifier(opened: Opened, asked: Asked, vouched: Vouched) -> Verifier:
@@ -163,10 +161,11 @@ def _report(
         *_checkpoint(opened),
         *([("Anchors", _said(vouched))] if vouched.kept else []),
     ]
+    notes = [f"Not looked at: {each}" for each in progress.not_looked_at]
     if compared is None:
-        return Report("the ledger", facts, findings)
+        return Report("the ledger", facts, findings, notes)
     facts.append(("EHR", compared.said))
-    notes = [f"Not looked at: {each}" for each in compared.tally.not_looked_at]
+    notes += [f"Not looked at: {each}" for each in compared.tally.not_looked_at]
     return Report(f"the ledger and the EHR of {compared.site}", facts, findings, notes)
 
 

@@ -1,7 +1,7 @@
 """What verification finds, and how far it has come."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -84,6 +84,7 @@ class Progress:
     erased: int = 0
     published: int = 0  # entries in the log's files
     total: int = 0  # of all these but the erased; 0: not known
+    not_looked_at: list[str] = field(default_factory=list)
     told: Callable[[], None] = _nobody
 
     @property

@@ -72,7 +72,7 @@ class Verifier:
             yield from check_launches(connection, mentions.stories)
             yield from check_invitations(connection, mentions.stories)
             yield from check_gone(connection, self.vault, mentions.stories)
-        yield from check_sealed(connection, self.vault)
+        yield from check_sealed(connection, self.vault, progress)
         yield from check_logged(connection)
         if isinstance(signed, Finding):
             yield signed

@@ -1,5 +1,8 @@
 """The same verification on PostgreSQL: what was not touched verifies, and what was is named."""
 
+import json
+import shutil
+import uuid
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -7,10 +10,12 @@ import sqlalchemy as sa
 from plugin.commands.auditing import hold_still
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
+from plugin.ledger.reading import write_grants
 from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner, Tiles
 from plugin.verify import Finding, Flaw, Progress, Verifier
-from tests.audit.conftest import stock
+from tests.audit.conftest import Kept, configure, stock
+from tests.audit.test_exports import run
 from tests.product.world import rapport_settings
 
 
@@ -43,6 +48,37 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         "trigger hiding on attempt",
         "view response_too",
     ]
+
+
+def test_the_auditors_role_verifies_what_it_may_read_and_says_what_it_may_not(
+    original: Path, postgres_url: str, tmp_path: Path
+) -> None:
+    move(original, postgres_url)
+    role = sa.make_url(postgres_url).set(username=f"auditor_{uuid.uuid4().hex[:8]}")
+    owner = open_database(postgres_url)
+    with owner.begin() as connection:
+        connection.exec_driver_sql(write_grants(str(role.username)))
+    kept = Kept(tmp_path)
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    environment = configure(tmp_path)
+    config = tmp_path / "rapport.toml"
+    text = config.read_text(encoding="utf-8")
+    own = rapport_settings(kept.folder).database
+    config.write_text(text.replace(own, role.render_as_string(hide_password=False)), encoding="utf-8")
+    done = run("verify", "--json", "--config", str(config), environment=environment)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["findings"]) == (0, [])
+    assert [each.split()[1] for each in said["not_looked_at"]] == [
+        "pending_launch.sealed_pending",
+        "launch.sealed_context",
+        "invitation.sealed_draft",
+    ]
+    period = ("--from", "2026-01-01", "--to", "2026-12-31", "--out", str(tmp_path / "out"))
+    refused = run("export", *period, "--config", str(config), environment=environment)
+    assert (refused.returncode, "The ledger cannot be written to" in refused.error) == (1, True)
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {role.username}; DROP ROLE {role.username}")
+    owner.dispose()
 
 
 def move(folder: Path, url: str) -> None:
