@@ -210,7 +210,7 @@ async def test_the_patients_page_says_that_it_was_erased(tmp_path: Path) -> None
         )
         world.browser = world.new_browser()
         page = await world.launch("amara")
-        assert "was erased on 2026-03-02: Decision 12" in page.text
+        assert "was erased on 2 Mar 2026: Decision 12" in page.text
         again = await sent(world)  # life goes on
         await settled(world, again)
         other = await world.launch("wei-ling")
