@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.errors import TooManyAttempts
-from plugin.ledger import Vault
+from plugin.ledger import Vault, insert_into
 from plugin.ledger.tables import throttle
 
 WINDOW = timedelta(minutes=10)
@@ -19,11 +18,12 @@ def count_try(connection: Connection, vault: Vault, what: str, source: str, now:
     """
     key = vault.digest("throttle", f"{what}\n{source}")
     connection.execute(throttle.delete().where(throttle.c.since < now - WINDOW))
-    counted = connection.execute(
-        throttle.update().where(throttle.c.key == key).values(tries=throttle.c.tries + 1)
-    )
-    if counted.rowcount == 0:
-        connection.execute(throttle.insert().values(key=key, since=now, tries=1))
-    tries = connection.execute(sa.select(throttle.c.tries).where(throttle.c.key == key)).scalar_one()
+    # One statement: of two first tries at the same moment, in two processes, neither fails and both count.
+    tries = connection.execute(
+        insert_into(connection, throttle)
+        .values(key=key, since=now, tries=1)
+        .on_conflict_do_update(index_elements=("key",), set_={"tries": throttle.c.tries + 1})
+        .returning(throttle.c.tries)
+    ).scalar_one()
     if tries > most:
         raise TooManyAttempts("That was tried too often.", "Wait ten minutes, then try again.")

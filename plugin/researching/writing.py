@@ -5,6 +5,7 @@ import importlib.util
 import io
 import zipfile
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import msgspec
@@ -138,6 +139,11 @@ def _codebook_json(gathered: Gathered, research: Research, period: Period, score
     return msgspec.json.format(msgspec.json.encode(book), indent=2) + b"\n"
 
 
+def as_cell(text: str) -> str:
+    """Write what a form says into a table of Markdown: as text, in one cell."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+
+
 def _own_names(research: Research) -> dict[str, str]:
     return {f"{system}|{code}": name for (system, code), name in research.medicines.items()}
 
@@ -182,7 +188,8 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
         yield f"| `{name}` | {meaning} |"
     for column in gathered.columns:
         span = "range not said" if column.low is None else f"{column.low:g} to {column.high:g}"
-        yield f"| `{column.name}` | {column.label}, {span} ({column.instrument}). Empty: could not be computed. |"
+        label, instrument = as_cell(column.label), as_cell(column.instrument)
+        yield f"| `{column.name}` | {label}, {span} ({instrument}). Empty: could not be computed. |"
     yield ""
     yield "## Classes of medicines"
     yield ""

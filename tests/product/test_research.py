@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
+from plugin.researching.writing import as_cell
 from plugin.roles import Role, RoleBook
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, sign_in
@@ -129,6 +130,14 @@ async def test_the_codebook_names_every_column_and_its_range(tmp_path: Path) -> 
         assert header == [*book["columns"], *book["scores"]]
         assert all(f"`{name}`" in text for name in header)
         assert (book["scores"]["score_total"][0]["low"], book["scores"]["score_total"][0]["high"]) == (0, 24)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [("a | b", "a \\| b"), ("a\n\n# b", "a # b"), ("<img src=x>", "&lt;img src=x&gt;"), ("Total", "Total")],
+)
+def test_what_a_form_calls_its_score_stays_text_in_the_codebook(said: str, written: str) -> None:
+    assert as_cell(said) == written
 
 
 async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -> None:

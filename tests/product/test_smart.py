@@ -18,7 +18,7 @@ from plugin.routes.guard import SecurityHeaders
 from plugin.routes.smart import LONGEST_ADDRESS
 from plugin.settings import DEFAULT_SCOPES, read_settings
 from smart_launch import Scopes
-from tests.product.world import EHR, RAPPORT, World, rapport_settings, run_world
+from tests.product.world import EHR, RAPPORT, SIGNING_KEY, World, rapport_settings, run_world
 
 
 def files_of(folder: Path) -> bytes:
@@ -75,6 +75,7 @@ async def test_the_public_keys_are_there_for_anybody_and_may_be_kept_a_while(wor
         answer = await anybody.get("/.well-known/jwks.json")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "public, max-age=300"
+    assert [key["kid"] for key in answer.json()["keys"]] == [SIGNING_KEY.kid]
     parts = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}}
     for key in answer.json()["keys"]:
         assert {"kty", "kid", *parts[key["kty"]]} <= key.keys()

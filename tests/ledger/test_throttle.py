@@ -1,0 +1,45 @@
+"""Tries are counted, each one, however many come at the same moment."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from plugin.access.throttle import count_try
+from plugin.errors import TooManyAttempts
+from plugin.ledger import Vault
+from plugin.ledger.schema import prepare
+from plugin.ledger.store import open_database
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+MOST, TRIES = 10, 24
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    address = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    if request.param == "postgresql":
+        address = request.getfixturevalue("postgres_url")
+    opened = open_database(address)
+    prepare(opened)
+    yield opened
+    opened.dispose()
+
+
+def test_of_many_tries_at_once_so_many_are_let_through_as_may_be(engine: Engine) -> None:
+    vault = Vault((bytes(32),))
+
+    def is_let_through(_: int) -> bool:
+        try:
+            with engine.connect() as connection, connection.execution_options(writing=True).begin():
+                count_try(connection, vault, "code", "10.0.0.1", NOW, MOST)
+        except TooManyAttempts:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        through = list(pool.map(is_let_through, range(TRIES)))
+    assert through.count(True) == MOST
