@@ -54,7 +54,10 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ResponsePage:
-    """What the ledger knows of one response. `answers` is None where the policy keeps them from this reader."""
+    """What the ledger knows of one response. `answers` is None where the policy keeps them from this reader.
+
+    `label` says how far the form may be relied on, `warnings` what the literature says of it.
+    """
 
     launch: str
     id: str
@@ -76,6 +79,7 @@ class ResponsePage:
     key_hash: str
     software: str
     answers: tuple[AnswerLine, ...] | None = None
+    warnings: tuple[str, ...] = ()
     look: str | None = None  # the address of the EHR's look, if it has one
     csrf: str = ""
     voided: bool = False  # marked as entered in error

@@ -112,9 +112,11 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in chart.respondents),
         instruments=tuple(
-            # Drafts behind: the first that fits is chosen beforehand.
+            # Drafts behind, and before them what is entered from paper: the first that fits is chosen beforehand.
             _choice(each, policy.attested, language)
-            for each in sorted(catalogue.all(), key=lambda one: one.status == "draft")
+            for each in sorted(
+                catalogue.all(), key=lambda one: (one.status == "draft", one.licence_kind == "score-entry")
+            )
             if is_offered(each, launch.site, rapport.settings)
         ),
         age_years=age,
@@ -262,18 +264,28 @@ def response_page(
     chart: Chart,
     language: str = "en",
 ) -> ResponsePage:
-    """Fill the page of one response; single answers only where the site lets clinicians see them."""
+    """Fill the page of one response; single answers only where the site lets clinicians see them.
+
+    Numbers that a clinician entered from paper are shown always.
+    """
     record, catalogue = account.record, rapport.intake.catalogue
     rater = Rater(record.rater)
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = nearest.title_in(language) if nearest else record.instrument.partition("|")[0]
-    shown = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
+    from_paper = nearest is not None and nearest.licence_kind == "score-entry"
+    agreed = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
+    shown = from_paper or agreed
     unfolding = unfold(record, catalogue, rapport.intake.keys)
     wording = _wording(nearest, record.language) if nearest is not None else None
-    label, lines = translations(language).gettext(_NOT_INSTALLED), None
+    said = translations(language).gettext
+    warnings: tuple[str, ...] = ()
+    label, lines = said(_NOT_INSTALLED), None
     if nearest is not None and unfolding.problem is None:
-        label = _standing_note(nearest, language) + _threshold_note(rapport, launch, nearest, language)
+        label = (said(nearest.status_note) if nearest.status_note else "") + _threshold_note(
+            rapport, launch, nearest, language
+        )
+        warnings = tuple(said(each) for each in nearest.warnings)
         _, answers = take_answers(record.body, nearest, patient=record.patient)
         lines = _answer_lines(nearest, record.language, answers)
     elif unfolding.instrument is not None and unfolding.problem is not None:
@@ -288,6 +300,7 @@ def response_page(
         instrument=title,
         version=record.instrument.partition("|")[2],
         label=label,
+        warnings=warnings,
         language=record.language or "",
         scores=tuple(
             _account(each, nearest, wording, shown=shown, language=language) for each in unfolding.scores

@@ -1,5 +1,6 @@
 """Scores entered from paper: only where the licence has been attested, by the clinician, never handed to anybody."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -48,6 +49,14 @@ async def test_four_numbers_become_a_total_with_its_snomed_code(licensed: World)
     responses = (await licensed.browser.get(f"{page.url}/responses.json")).json()
     shown = await licensed.browser.get(f"{page.url}/responses/{responses[0]['id']}")
     assert "own threshold for the total: 34" in shown.text
+    assert "<dd>7.3</dd>" in shown.text, "what the clinician has entered is not kept from clinicians"
+    assert re.search(r"<li>.*Cut-offs of 36, 34 and others are printed by vendors", shown.text)
+
+
+async def test_it_is_not_chosen_beforehand_where_a_form_can_be_filled(licensed: World) -> None:
+    page = await licensed.launch(TEENAGER)
+    offered = re.findall(r'name="instrument" value="([^"]+)"', page.text)
+    assert offered.index("rapport-checkin-adolescent") < offered.index("srs")
 
 
 @pytest.mark.parametrize("wrong", ["10.1", "-1", "eight"])
