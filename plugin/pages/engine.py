@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from plugin.pages import figures
 from plugin.pages.delivery import delivery_label
+from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
 from plugin.pages.words import N_, direction, interface_language, translations
 
@@ -58,6 +59,7 @@ def _environment(language: str) -> Environment:
     )
     environment.filters["moment"] = lambda moment: figures.moment(moment, language)
     environment.filters["number"] = lambda value: figures.number(value, language)
+    environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
     environment.filters["label"] = lambda state: delivery_label(state, language)
     environment.filters["decimal"] = lambda value: figures.number(round(value, 1), language)

@@ -44,7 +44,7 @@ from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import Chart, Respondent, age_in_years
+from plugin.routes.chart import HISTORY, Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.schedule_notices import told_of_schedule
 from plugin.routes.state import Rapport, csrf_token
@@ -103,7 +103,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         {each.source for each, _ in known.under_way},
     )
     # Out of a part of the history nothing is read.
-    interpretation = None if known.is_long else policy.interpretation
+    is_part = known.is_long or HISTORY in chart.late
+    interpretation = None if is_part else policy.interpretation
     trend = read_trend(catalogue, chart, known.kept, people, known.norms, interpretation, language)
     return PatientPage(
         launch=launch.id,

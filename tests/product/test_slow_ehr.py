@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from plugin.routes.patient import MOST_SHOWN
 from tests.product.forms import ANSWERS, question, response_of
 from tests.product.test_personalities import send_form
 from tests.product.test_tips import NAMED
+from tests.product.test_plot import ACCEPTED
 from tests.product.world import EHR, World, run_world
 
 
@@ -69,6 +71,18 @@ async def test_only_the_late_part_is_missing(tmp_path: Path) -> None:
         page = await world.launch("amara")
         assert 'data-rater="caregiver"' in page.text
         assert "Earlier scores are still being read" in page.text
+
+
+async def test_nothing_is_read_out_of_the_sessions_that_came_in_time(tmp_path: Path) -> None:
+    accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
+    async with run_world(tmp_path, ehr_patience=0.4, interpretation=accepted) as world:
+        browser = await opened_after_a_form(world)
+        await slow(world, "/r4/Observation*", 1.0)
+        page = await browser.get(browser.headers["Referer"])
+        assert re.search(r"14 of 24\s+today", page.text)
+        assert "What the scores say" not in page.text
+        whole = await browser.get(f"{browser.headers['Referer']}?wait=true")
+        assert "What the scores say" in whole.text
 
 
 async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> None:
