@@ -14,8 +14,8 @@ from plugin.flow import Arrival, submit
 from plugin.routes.patient import MOST_SHOWN
 from tests.product.forms import ANSWERS, question, response_of
 from tests.product.test_personalities import send_form
-from tests.product.test_tips import NAMED
 from tests.product.test_plot import ACCEPTED
+from tests.product.test_tips import NAMED
 from tests.product.world import EHR, World, run_world
 
 
