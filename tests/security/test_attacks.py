@@ -43,21 +43,6 @@ async def test_names_of_the_record_stay_text_on_every_page(world: World) -> None
         assert "<img src=x" not in each.text
 
 
-async def test_what_an_ehr_says_of_a_refusal_stays_text(world: World) -> None:
-    page = await world.launch("amara")
-    people = await world.people()
-    secret = await world.hand_over(page, f"Patient/{people['amara']}")
-    issue = {"severity": "error", "code": "processing", "diagnostics": MARKUP, "details": {"text": MARKUP}}
-    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
-
-    async def refuse(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(422, json=outcome, request=request)
-
-    world.hosts.apps["ehr.invalid"] = httpx.MockTransport(refuse)  # type: ignore[assignment] # any transport will do
-    sent = await world.fill(secret, ANSWERS)
-    assert sent.status_code == 200, sent.text
-
-
 @pytest.mark.parametrize(
     "query",
     [
