@@ -102,8 +102,14 @@ class _Viewed:
     @property
     def medians(self) -> _Taken:
         """What half of the views took at most."""
-        many = (self.answers, self.paints, self.loads, self.wholes)
-        return _Taken(*(statistics.median(each) for each in many), size=len(self.page.content))
+        middle = statistics.median
+        return _Taken(
+            middle(self.answers),
+            middle(self.paints),
+            middle(self.loads),
+            middle(self.wholes),
+            len(self.page.content),
+        )
 
 
 async def _launched(world: World, patient: str) -> _Viewed:
