@@ -219,6 +219,22 @@ def test_a_checkpoint_is_stamped_and_the_stamp_verifies(
 
 
 @needs_openssl
+def test_a_stamp_verifies_as_the_page_says_when_a_witness_has_cosigned_since(
+    kept: Kept, environment: dict[str, str], tmp_path: Path
+) -> None:
+    authority, onlooker = Authority(tmp_path / "tsa"), Onlooker(log_key(kept, environment))
+    with answering(authority.answer) as address:
+        audit(kept, environment, "log", "timestamp", address, "--tsa-roots", authority.roots)
+    with answering(onlooker.answer) as address:
+        audit(kept, environment, "log", "witness", address, "--key", onlooker.known.verifier)
+    (stamp,), (note,) = kept.tiles.glob("kept/*.tsr"), kept.tiles.glob("kept/*.checkpoint")
+    lines = note.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 6
+    (authority.folder / "stamped").write_bytes(b"".join(lines[:5]))
+    authority.openssl("ts", "-verify", "-data", "stamped", "-in", str(stamp), "-CAfile", "root.pem")
+
+
+@needs_openssl
 def test_a_stamp_of_another_authority_is_not_kept(
     kept: Kept, environment: dict[str, str], tmp_path: Path
 ) -> None:
