@@ -93,6 +93,7 @@ async def _take(intake: Intake, arrival: Arrival) -> Saved:
         patient=arrival.patient,
         about=(f"QuestionnaireResponse/{record.id}",),
         server=arrival.server,
+        when=record.received,
     )
     if await _has_changed(intake, arrival, head, record):
         return await _amend(intake, arrival, record, scores)

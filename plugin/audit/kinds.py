@@ -1,6 +1,7 @@
 """Every kind of entry that the trail knows, and how AuditEvents code it."""
 
 from enum import StrEnum
+from functools import cache
 
 _TYPES = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -179,12 +180,13 @@ def action_of(kind: Kind) -> str:
     return _CODING[kind][2]
 
 
-def subtypes_of(kind: Kind) -> list[_Coding]:
+@cache
+def subtypes_of(kind: Kind) -> tuple[_Coding, ...]:
     """Give the subtypes of a kind: the interaction, if it is one, and the kind itself, which can be searched for."""
     codings = [
         {"system": system, "code": code, "display": display} for system, code, display in _CODING[kind][1]
     ]
-    return [*codings, {"system": OWN_CODES, "code": kind.value}]
+    return (*codings, {"system": OWN_CODES, "code": kind.value})
 
 
 def is_coded_as(kind: Kind, action: str, codes: list[tuple[str | None, str | None]]) -> bool:

@@ -5,9 +5,13 @@ opaque OAuth token. BALP profiles successes; a failure has the same shape and cl
 """
 
 import base64
+from functools import lru_cache
+
+import msgspec
 
 from plugin import __version__, peer, request_id
 from plugin.audit.kinds import Does
+from plugin.peer import Peer
 
 JsonObject = dict[str, object]
 
@@ -36,6 +40,13 @@ _ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 _REQUEST_ID = {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"}
 PERSON, OBJECT, OTHER = "1", "2", "4"
+_PERSON: JsonObject = {"system": _ENTITY_TYPE, "code": PERSON, "display": "Person"}
+_OBJECT: JsonObject = {"system": _ENTITY_TYPE, "code": OBJECT, "display": "System Object"}
+_OTHER: JsonObject = {"system": _ENTITY_TYPE, "code": OTHER, "display": "Other"}
+_PATIENT: JsonObject = {"system": _ROLE, "code": "1", "display": "Patient"}
+_RESOURCE: JsonObject = {"system": _ROLE, "code": "4", "display": "Domain Resource"}
+_QUERY: JsonObject = {"system": _ROLE, "code": "24", "display": "Query"}
+_KEPT = 1024  # pairs of ends
 
 _CHANGES = (Does.CREATE, Does.UPDATE, Does.DELETE)
 
@@ -51,16 +62,21 @@ def profiles(what: Does, patient: str | None, token: str | None, entities: list[
     return [f"{BALP}/StructureDefinition/{each}" for each in found]
 
 
-def machines(what: Does, own_address: str, server: str | None) -> list[JsonObject]:
+def machines(what: Does, own_address: str, server: str | None) -> tuple[msgspec.Raw, ...]:
     """Describe the two ends, client first; Rapport is the client of a `server` that it asked, else the server itself."""
-    own = (f"Rapport {__version__}", own_address, peer.ADDRESS)
+    own = Peer(f"Rapport {__version__}", own_address, peer.ADDRESS)
     if server is not None:
-        client, answering = own, (server, server, peer.ADDRESS)
-    else:
-        asking = peer.current()
-        client, answering = (asking.name, asking.address, asking.kind), own
-    types = _ends(what)
-    return [_machine(coding, *end) for coding, end in zip(types, (client, answering), strict=True)]
+        return _write_ends(what, own, Peer(server, server, peer.ADDRESS))
+    return _write_ends(what, peer.current(), own)
+
+
+@lru_cache(maxsize=_KEPT)
+def _write_ends(what: Does, client: Peer, server: Peer) -> tuple[msgspec.Raw, ...]:
+    # Written once: the same two ends talk for a while.
+    return tuple(
+        msgspec.Raw(msgspec.json.encode(_machine(coding, end)))
+        for coding, end in zip(_ends(what), (client, server), strict=True)
+    )
 
 
 def people(what: Does, reference: str | None, display: str | None, token: str | None) -> list[JsonObject]:
@@ -82,17 +98,13 @@ def entities(what: Does, patient: str | None, about: tuple[str, ...], query: str
         about = (patient,)  # a view of all that is kept of somebody
     if query is not None:
         encoded = base64.b64encode(query.encode()).decode()
-        found.append({"type": _type(OBJECT, "System Object"), "role": _role("24", "Query"), "query": encoded})
+        found.append({"type": _OBJECT, "role": _QUERY, "query": encoded})
     for place, reference in enumerate(about):
         main = place == 0 and query is None
-        coding = _type(OBJECT, "System Object") if main else _type(OTHER, "Other")
-        found.append(
-            {"what": {"reference": reference}, "type": coding, "role": _role("4", "Domain Resource")}
-        )
+        kind = _OBJECT if main else _OTHER
+        found.append({"what": {"reference": reference}, "type": kind, "role": _RESOURCE})
     if patient is not None:
-        found.append(
-            {"what": {"reference": patient}, "type": _type(PERSON, "Person"), "role": _role("1", "Patient")}
-        )
+        found.append({"what": {"reference": patient}, "type": _PERSON, "role": _PATIENT})
     if (request := request_id.current()) is not None:
         found.append({"what": {"identifier": {"value": request}}, "type": _REQUEST_ID})
     return found
@@ -103,7 +115,7 @@ def details(pairs: tuple[tuple[str, str], ...]) -> list[JsonObject]:
     if not pairs:
         return []
     told = [{"type": name, "valueString": text} for name, text in pairs]
-    return [{"what": {"display": "Rapport's ledger"}, "type": _type(OTHER, "Other"), "detail": told}]
+    return [{"what": {"display": "Rapport's ledger"}, "type": _OTHER, "detail": told}]
 
 
 def _ends(what: Does) -> tuple[JsonObject, JsonObject]:
@@ -117,17 +129,14 @@ def _ends(what: Does) -> tuple[JsonObject, JsonObject]:
             return _SOURCE, _DESTINATION
 
 
-def _machine(coding: JsonObject, name: str, address: str, kind: str) -> JsonObject:
-    network = {"address": address, "type": kind}
-    return {"type": {"coding": [coding]}, "who": {"display": name}, "requestor": False, "network": network}
-
-
-def _type(code: str, display: str) -> JsonObject:
-    return {"system": _ENTITY_TYPE, "code": code, "display": display}
-
-
-def _role(code: str, display: str) -> JsonObject:
-    return {"system": _ROLE, "code": code, "display": display}
+def _machine(coding: JsonObject, end: Peer) -> JsonObject:
+    network = {"address": end.address, "type": end.kind}
+    return {
+        "type": {"coding": [coding]},
+        "who": {"display": end.name},
+        "requestor": False,
+        "network": network,
+    }
 
 
 def _code(entity: JsonObject) -> object:

@@ -67,14 +67,15 @@ class Trail:
         reason: str | None = None,
         query: str | None = None,
         details: tuple[tuple[str, str], ...] = (),
+        when: datetime | None = None,
     ) -> AuditRow:
         """Build an entry: `about` names resources, `server` who was asked by Rapport, `failure` why it did not succeed.
 
         Without `server` Rapport was asked. `reason` is what the actor gave as the purpose; `query` what was searched for,
-        `details` pairs of what was found, without health data.
+        `details` pairs of what was found, without health data. `when` is now if it is not known already.
         """
         event = str(uuid.uuid4())
-        recorded = self._clock()
+        recorded = when or self._clock()
         outcome = "0" if failure is None else "4"
         what = does(kind)
         entities = [*shape.entities(what, patient, about, query), *shape.details(details)]

@@ -28,6 +28,7 @@ _PROFILE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-
 _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(JsonObject, float_hook=read_decimal)  # 1.50 stays 1.50
 # Written once, as everything is that is the same for all responses to a form: writing is most of what building takes.
@@ -46,6 +47,10 @@ _CATEGORY = msgspec.Raw(
             }
         ]
     )
+)
+_RECORDED, _COMPUTED = (
+    msgspec.Raw(_encoder.encode({"coding": [{"system": _OPERATION, "code": "CREATE"}], "text": text}))
+    for text in ("Answers recorded, and scores computed from them", "Scores computed from the answers")
 )
 _KEPT = 4096  # codes and ranges; a site has a few dozen forms
 
@@ -97,10 +102,12 @@ def build_results(
         shared["meta"] = {"profile": [_PROFILE], "security": write_labels(kept)}
     panel_identifier = f"{response_id}/panel"
     score_identifiers = tuple(f"{response_id}/{score.link_id}" for score in scores)
+    identifiers = (panel_identifier, *score_identifiers)
+    targets: list[JsonObject] = [{"reference": full_url(identifier)} for identifier in identifiers]
     panel: JsonObject = {
         **_head(panel_identifier, (instrument.code,), instrument.title),
         **shared,
-        "hasMember": [{"reference": full_url(identifier)} for identifier in score_identifiers],
+        "hasMember": targets[1:],
     }
     if subject.source is not None:
         panel["performer"] = [{"reference": subject.source}]
@@ -108,9 +115,8 @@ def build_results(
         _encoder.encode({**_score_head(identifier, score, instrument), **shared, **_value(score)})
         for identifier, score in zip(score_identifiers, scores, strict=True)
     )
-    identifiers = (panel_identifier, *score_identifiers)
     provenance = _provenance(
-        response_id, identifiers, instrument, subject, issued, organization, recorded=recorded
+        response_id, targets, instrument, subject, issued, organization, recorded=recorded
     )
     results = Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
     return results if status == "final" else with_status(results, status)
@@ -123,7 +129,7 @@ def with_status(results: Results, status: str) -> Results:
         return _encoder.encode({**_decoder.decode(body), "status": status})
 
     provenance = _decoder.decode(results.provenance)
-    coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "UPDATE"}
+    coding = {"system": _OPERATION, "code": "UPDATE"}
     text = "Marked as entered in error" if status == "entered-in-error" else "Scores computed anew"
     provenance["activity"] = {"coding": [coding], "text": text}
     return Results(
@@ -255,7 +261,7 @@ def _plain(value: Decimal) -> Decimal:
 
 def _provenance(
     response_id: str,
-    identifiers: tuple[str, ...],
+    observations: list[JsonObject],
     instrument: Instrument,
     subject: Subject,
     issued: datetime,
@@ -263,19 +269,8 @@ def _provenance(
     *,
     recorded: bool,
 ) -> JsonObject:
-    targets = (response_id, *identifiers) if recorded else identifiers
-    agents: list[JsonObject] = [
-        {
-            "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
-            "who": {
-                "type": "Device",
-                "identifier": {"system": IDENTIFIER_SYSTEM, "value": f"software/rapport-fhir/{__version__}"},
-                "display": f"Rapport {__version__} (scoring)",
-            },
-            # provenance-1 of US Core: a Device acts on somebody's behalf.
-            "onBehalfOf": {"type": "Organization", "display": organization},
-        }
-    ]
+    response: JsonObject = {"reference": full_url(response_id)}
+    agents: list[object] = [_write_engine(organization)]
     if subject.source is not None:
         author: JsonObject = {
             "type": {"coding": [{"system": _PARTICIPANT, "code": "author", "display": "Author"}]},
@@ -286,26 +281,37 @@ def _provenance(
         agents.insert(0, author)
     return {
         "resourceType": "Provenance",
-        "target": [{"reference": full_url(identifier)} for identifier in targets],
+        "target": [response, *observations] if recorded else observations,
         "recorded": issued.isoformat(timespec="milliseconds"),
-        "activity": {
-            "coding": [
-                {"system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation", "code": "CREATE"}
-            ],
-            "text": "Answers recorded, and scores computed from them"
-            if recorded
-            else "Scores computed from the answers",
-        },
+        "activity": _RECORDED if recorded else _COMPUTED,
         "agent": agents,
         "entity": [
-            {"role": "source", "what": {"reference": full_url(response_id)}},
-            {
-                "role": "source",
-                "what": {
-                    "type": "Questionnaire",
-                    "identifier": {"system": "urn:ietf:rfc:3986", "value": instrument.canonical},
-                    "display": f"{instrument.canonical} ({instrument.content_hash})",
-                },
-            },
+            {"role": "source", "what": response},
+            _write_form(instrument.canonical, instrument.content_hash),
         ],
     }
+
+
+@lru_cache(maxsize=_KEPT)
+def _write_engine(organization: str) -> msgspec.Raw:
+    engine = {
+        "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
+        "who": {
+            "type": "Device",
+            "identifier": {"system": IDENTIFIER_SYSTEM, "value": f"software/rapport-fhir/{__version__}"},
+            "display": f"Rapport {__version__} (scoring)",
+        },
+        # provenance-1 of US Core: a Device acts on somebody's behalf.
+        "onBehalfOf": {"type": "Organization", "display": organization},
+    }
+    return msgspec.Raw(_encoder.encode(engine))
+
+
+@lru_cache(maxsize=_KEPT)
+def _write_form(canonical: str, content_hash: str) -> msgspec.Raw:
+    form = {
+        "type": "Questionnaire",
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": canonical},
+        "display": f"{canonical} ({content_hash})",
+    }
+    return msgspec.Raw(_encoder.encode({"role": "source", "what": form}))
