@@ -197,7 +197,7 @@ class Builder:
         own = self.numbers["attempt"]
         row: Row = {"id": own, "response": response, "number": 1, "writer": "transaction"}
         row |= {"started": self.now, "finished": self.now, "state": "delivered", "status": 200, "detail": ""}
-        row["revision"] = None
+        row |= {"revision": None, "answer": "POST Bundle: 200"}
         self._log("attempt", str(own), row)
         self.rows["attempt"].append(row)
 
