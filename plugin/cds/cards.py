@@ -1,20 +1,15 @@
-"""What needs attention in a chart, as cards. Pure; without names and without a score: a card stands beside the chart.
+"""What needs attention in a chart, as cards in the reader's words. Pure; without names and without a score.
 
-A card is given only for a patient whose alliance is measured already: every other chart of the EHR stays silent.
+A card stands beside the chart. It is given only for a patient whose alliance is measured already: every other chart of the EHR stays silent.
 """
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from gettext import NullTranslations
 
 JsonObject = dict[str, object]
-_RATERS = {
-    "child": "the young person",
-    "caregiver": "the caregiver",
-    "therapist": "the therapist",
-    "observer": "the observer",
-}
 
 
 class Reason(StrEnum):
@@ -48,6 +43,7 @@ class Card:
     detail: str
     indicator: str
     link: str
+    source: str
 
     def to_json(self, launch_url: str) -> JsonObject:
         """Write it as CDS Hooks does, with a SMART link into Rapport."""
@@ -56,7 +52,7 @@ class Card:
             "summary": self.summary,
             "detail": self.detail,
             "indicator": self.indicator,
-            "source": {"label": "Rapport, therapeutic alliance"},
+            "source": {"label": self.source},
             "links": [
                 {
                     "label": self.link,
@@ -68,63 +64,60 @@ class Card:
         }
 
 
-def cards_of(attention: Attention, new_id: Iterable[str]) -> tuple[Card, ...]:
-    """Give the cards, the most urgent first; none if nothing needs attention. `new_id` gives their identifiers."""
-    ids = iter(new_id)
-    found = []
+def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslations) -> tuple[Card, ...]:
+    """Give the cards, the most urgent first; none if nothing needs attention.
+
+    `new_id` gives their identifiers, `words` the reader's language.
+    """
+    _ = words.gettext
+    source, see = _("Rapport, therapeutic alliance"), _("See in Rapport")
+    found: list[tuple[Reason, str, str, str, str]] = []
     if many := attention.not_delivered:
-        words = "response was" if many == 1 else "responses were"
-        found.append(
-            Card(
-                next(ids),
-                Reason.REFUSED,
-                f"Alliance: {many} {words} not taken into this record",
-                "The answers are safe in Rapport. Open the response there to see what the record said; an administrator can "
-                "have it sent again.",
-                "warning",
-                "See in Rapport",
-            )
+        summary = words.ngettext(
+            "Alliance: %(num)d response was not taken into this record",
+            "Alliance: %(num)d responses were not taken into this record",
+            many,
+        ) % {"num": many}
+        detail = _(
+            "The answers are safe in Rapport. Open the response there to see what the record said; an administrator can "
+            "have it sent again."
         )
+        found.append((Reason.REFUSED, summary, detail, "warning", see))
     if many := attention.not_corrected:
-        words = "correction was" if many == 1 else "corrections were"
-        found.append(
-            Card(
-                next(ids),
-                Reason.REFUSED,
-                f"Alliance: {many} {words} not taken into this record",
-                "The chart still shows scores that were amended or entered in error since. Rapport shows what is right, and names "
-                "every place that has to be corrected by hand.",
-                "warning",
-                "See in Rapport",
-            )
+        summary = words.ngettext(
+            "Alliance: %(num)d correction was not taken into this record",
+            "Alliance: %(num)d corrections were not taken into this record",
+            many,
+        ) % {"num": many}
+        detail = _(
+            "The chart still shows scores that were amended or entered in error since. Rapport shows what is right, and names "
+            "every place that has to be corrected by hand."
         )
+        found.append((Reason.REFUSED, summary, detail, "warning", see))
     if attention.fell:
-        who = _join(attention.fell)
-        found.append(
-            Card(
-                next(ids),
-                Reason.RUPTURE,
-                f"Alliance: the last rating of {who} fell, by the criterion your service has chosen",
-                "This is a sign to ask, not a finding. Rapport shows the sessions before it, and what others did in such a case.",
-                "warning",
-                "See the sessions in Rapport",
-            )
+        summary = _("Alliance: the last rating of %(who)s fell, by the criterion your service has chosen") % {
+            "who": _join(attention.fell, words)
+        }
+        detail = _(
+            "This is a sign to ask, not a finding. Rapport shows the sessions before it, and what others did in such a case."
         )
+        found.append((Reason.RUPTURE, summary, detail, "warning", _("See the sessions in Rapport")))
     if attention.due_from:
-        who = _join(attention.due_from)
-        found.append(
-            Card(
-                next(ids),
-                Reason.DUE,
-                f"Alliance: a form is due in this session from {who}",
-                "It takes about two minutes, on this device or by link.",
-                "info",
-                "Start it in Rapport",
-            )
-        )
-    return tuple(found)
+        summary = _("Alliance: a form is due in this session from %(who)s") % {
+            "who": _join(attention.due_from, words)
+        }
+        detail = _("It takes about two minutes, on this device or by link.")
+        found.append((Reason.DUE, summary, detail, "info", _("Start it in Rapport")))
+    return tuple(Card(uuid, *each, source) for uuid, each in zip(new_id, found, strict=False))
 
 
-def _join(raters: tuple[str, ...]) -> str:
-    words = [_RATERS[each] for each in raters]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _join(raters: tuple[str, ...], words: NullTranslations) -> str:
+    _ = words.gettext
+    names = {
+        "child": _("the young person"),
+        "caregiver": _("the caregiver"),
+        "therapist": _("the therapist"),
+        "observer": _("the observer"),
+    }
+    *others, last = (names[each] for each in raters)
+    return _("%(others)s and %(last)s") % {"others": ", ".join(others), "last": last} if others else last

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from plugin.pages import figures
 from plugin.pages.delivery import delivery_label
+from plugin.pages.retold import retell
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
 from plugin.pages.words import N_, direction, interface_language, translations
@@ -46,9 +47,7 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
-    environment.filters["said"] = (
-        catalogue.gettext
-    )  # what others word: taken as it is, without places to fill
+    environment.filters["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
     environment.filters["day"] = lambda moment: figures.day(moment, language)
     environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
     environment.filters["rows"] = lambda panel, words: table_rows(

@@ -6,30 +6,6 @@ from html import escape
 from importlib.resources import files
 
 from plugin.pages.engine import asset, render
-from plugin.pages.words import N_
-
-FAILURES = (
-    N_("Your session has ended"),
-    N_(
-        "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago."
-    ),
-    N_("Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe."),
-    N_("This page belongs to a launch that has ended or to another browser."),
-    N_("Open Rapport again from the patient's chart in the EHR."),
-    N_("Rapport could not be opened"),
-    N_("This launch is not known here: it took longer than ten minutes, or the page was loaded twice."),
-    N_("Open Rapport again from the patient's chart."),
-    N_("Too many attempts"),
-    N_("That was tried too often."),
-    N_("Wait ten minutes, then try again."),
-    N_("Not found"),
-    N_("There is nothing at this address."),
-    N_("Open Rapport from the patient's chart."),
-    N_("Something went wrong"),
-    N_("Rapport met an error of its own."),
-    N_("Try again; what was saved is safe."),
-)
-"""What people may run into, as `plugin.errors` and the routes word it; other failures are told in English."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,9 +133,9 @@ class ResearchPage:
         return self.today - timedelta(days=365)
 
 
-def render_research(page: ResearchPage) -> str:
+def render_research(page: ResearchPage, language: str = "en") -> str:
     """Render the researcher's page."""
-    return render("staff/research.html", desk=page.desk, page=page)
+    return render("staff/research.html", language=language, desk=page.desk, page=page)
 
 
 def render_desk(desk: DeskFrame, roles: tuple[str, ...], language: str) -> str:

@@ -23,10 +23,11 @@ from plugin.delivery.account import Account, read_accounts
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
+from plugin.pages.words import translations
 from plugin.plan import addresses_of
 from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.refusals import record_refusal
-from plugin.routes.state import CurrentRapport, Rapport
+from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import EVERY_SESSION, SiteSchedule
 from plugin.settings import SitePolicy
@@ -110,6 +111,7 @@ async def call(
     request: Request,
     rapport: CurrentRapport,
     authorization: Annotated[str, Header()] = "",
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Give the cards for a chart; an empty list if nothing needs attention."""
     if (refused := await _refuse(request, rapport, service, "", authorization)) is not None:
@@ -124,8 +126,9 @@ async def call(
     )
     points = _points(rapport, asked)
     is_measured = bool(accounts or points)
+    words = translations(language_for(rapport, site_id, accept_language))
     cards = (
-        cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids())
+        cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids(), words)
         if is_measured
         else ()
     )

@@ -13,6 +13,7 @@ import msgspec
 
 from plugin.access.launches import Launch
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
 from plugin.trends.medication import Course, read_courses
@@ -32,13 +33,17 @@ LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for wh
 
 @dataclass(frozen=True, slots=True)
 class Respondent:
-    """Somebody who may answer a form: `relationship` as the EHR words it, `spoken` their languages there, the preferred first."""
+    """Somebody who may answer a form: `relationship` as the EHR words it, `kinship` its code, `spoken` their languages there.
+
+    The language that they prefer comes first.
+    """
 
     reference: str
     name: str
     rater: Rater
     relationship: str
     spoken: tuple[str, ...] = ()
+    kinship: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class _Name(msgspec.Struct):
 class _Coding(msgspec.Struct):
     code: str = ""
     display: str | None = None
+    system: str | None = None
 
 
 class _Concept(msgspec.Struct):
@@ -180,17 +186,7 @@ async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
         _clinician(ehr, launch),
     )
     people = [Respondent(launch.patient, _name(patient.name), Rater.CHILD, "", _spoken(patient))]
-    people += [
-        Respondent(
-            f"RelatedPerson/{each.id}",
-            _name(each.name),
-            Rater.CAREGIVER,
-            _relationship(each),
-            _spoken(each),
-        )
-        for each in _convert_all(related, _Person)
-        if each.id and each.active
-    ]
+    people += [_caregiver(each) for each in _convert_all(related, _Person) if each.id and each.active]
     if clinician is not None:
         people.append(clinician)
     return tuple(people)
@@ -207,6 +203,13 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
         return {}
     found = await ehr.search(kind, {"_id": ",".join(ids)}, limit=len(ids))
     return {f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in ids}
+
+
+def _caregiver(person: _Person) -> Respondent:
+    words, code = _relationship(person)
+    return Respondent(
+        f"RelatedPerson/{person.id}", _name(person.name), Rater.CAREGIVER, words, _spoken(person), code
+    )
 
 
 async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
@@ -322,12 +325,19 @@ def _name(names: tuple[_Name, ...]) -> str:
     return chosen.text or " ".join([*chosen.given, chosen.family or ""]).strip()
 
 
-def _relationship(person: _Person) -> str:
+def _relationship(person: _Person) -> tuple[str, str]:
+    """Give the record's own words for what somebody is to the patient, and the code where it is a common one.
+
+    Without a text of its own the record has no more to say than the code.
+    """
     for concept in person.relationship:
-        words = concept.text or next((coding.display for coding in concept.coding if coding.display), None)
-        if words:
-            return words
-    return ""
+        code = code_of((coding.system, coding.code) for coding in concept.coding)
+        if concept.text:
+            return concept.text, code
+        display = next((coding.display for coding in concept.coding if coding.display), "")
+        if display or code:
+            return display, code
+    return "", ""
 
 
 def _spoken(person: _Person) -> tuple[str, ...]:

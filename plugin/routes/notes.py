@@ -19,6 +19,7 @@ from plugin.pages import (
     render_draft,
     render_note,
 )
+from plugin.pages.retold import retell
 from plugin.routes.patient import read_known
 from plugin.routes.state import (
     CurrentLaunch,
@@ -112,6 +113,7 @@ async def show(
     note: str, found: CurrentLaunch, rapport: CurrentRapport, accept_language: Language = None
 ) -> HTMLResponse:
     """Show a note and how far it is."""
+    language = language_for(rapport, found.site, accept_language)
     kept = await _own(rapport, found.site, found.patient, note)
     about = (f"DocumentReference/{note}",)
     await rapport.ledger.record(
@@ -129,9 +131,9 @@ async def show(
                 text=kept.note.text,
                 when=kept.note.written,
                 state=DeliveryMark(kept.state),
-                detail=kept.detail,
+                detail=retell(kept.detail, language),
                 location=kept.location,
-                language=language_for(rapport, found.site, accept_language),
+                language=language,
             )
         )
     )

@@ -27,6 +27,7 @@ from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
 from plugin.pages import delivery_label, render_patient, render_response, summary_html
+from plugin.pages.retold import retell
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
 from plugin.routes.pressing import with_due
@@ -138,7 +139,7 @@ async def responses(
                 "id": account.record.id,
                 "state": account.state,
                 "state_label": delivery_label(account.state, language),
-                "detail": account.detail,
+                "detail": retell(account.detail, language),
             }
             for account in accounts
         ]
@@ -147,7 +148,7 @@ async def responses(
                 "id": each.note.id,
                 "state": each.state,
                 "state_label": delivery_label(each.state, language),
-                "detail": each.detail,
+                "detail": retell(each.detail, language),
             }
             for each in notes
         ]

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Header
 from fastapi.responses import HTMLResponse, Response
 
 from plugin.access.desks import Desk
@@ -17,7 +17,15 @@ from plugin.research_settings import Research
 from plugin.researching import Gatherer, gather_accounted, write_export, zip_export
 from plugin.roles import Role
 from plugin.routes.desk import frame
-from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin, desk_for
+from plugin.routes.state import (
+    CurrentRapport,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    desk_for,
+    language_for,
+)
 
 router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
 
@@ -26,13 +34,15 @@ _LONGEST_PAUSE = 2.0  # seconds: somebody waits for the page
 
 
 @router.get("/research")
-async def research(found: ResearchersDesk, rapport: CurrentRapport) -> HTMLResponse:
+async def research(
+    found: ResearchersDesk, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> HTMLResponse:
     """Say what would be given and how people are taken out, and ask for which days and which study."""
     today = rapport.clock().date()
     page = ResearchPage(
         frame(rapport, found, "research"), rapport.settings.policies[found.site].research, today
     )
-    return HTMLResponse(render_research(page))
+    return HTMLResponse(render_research(page, language_for(rapport, found.site, accept_language)))
 
 
 @router.post("/research")

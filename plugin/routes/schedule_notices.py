@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from plugin.pages import Notice, NoticeKind
 from plugin.pages.figures import day
+from plugin.pages.retold import retell
 from plugin.pages.words import translations
 from plugin.plan import problems_of
 from plugin.routes.state import Rapport
@@ -20,7 +21,7 @@ def told_of_schedule(rapport: Rapport, site: str, language: str) -> Iterator[Not
                 "Your service's schedule, %(place)s, could not be read from the EHR (%(why)s). "
                 "Until it is, each form is due at every session."
             )
-            % {"place": trouble.place, "why": trouble.why},
+            % {"place": trouble.place, "why": retell(trouble.why, language)},
         )
     elif trouble is not None and trouble.followed is not None:
         yield Notice(
@@ -29,11 +30,15 @@ def told_of_schedule(rapport: Rapport, site: str, language: str) -> Iterator[Not
                 "Your service's schedule, %(place)s, could not be read again from the EHR (%(why)s). "
                 "It is followed as it was on %(day)s."
             )
-            % {"place": trouble.place, "why": trouble.why, "day": day(trouble.followed, language)},
+            % {
+                "place": trouble.place,
+                "why": retell(trouble.why, language),
+                "day": day(trouble.followed, language),
+            },
         )
     if problems := problems_of(rapport.schedules.of(site), rapport.intake.catalogue):
         yield Notice(
             NoticeKind.INFORMATION,
             _("Your service's schedule is not followed in everything: %(what)s.")
-            % {"what": "; ".join(problems)},
+            % {"what": "; ".join(retell(each, language) for each in problems)},
         )

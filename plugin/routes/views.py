@@ -39,6 +39,7 @@ from plugin.pages import (
 from plugin.pages.figures import day, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
+from plugin.pages.retold import retell
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
@@ -46,6 +47,7 @@ from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import HISTORY, Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
+from plugin.routes.relationships import told_relationship
 from plugin.routes.schedule_notices import told_of_schedule
 from plugin.routes.state import Rapport, csrf_token
 from plugin.routes.trend_views import label_of, name_of, points_of, read_trend
@@ -143,7 +145,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             for each, answered in known.under_way
         ),
         notes=tuple(
-            NoteLine(each.note.id, each.note.written, DeliveryMark(each.state), each.detail)
+            NoteLine(each.note.id, each.note.written, DeliveryMark(each.state), retell(each.detail, language))
             for each in known.notes
         ),
         can_pdf=can_render(),
@@ -207,7 +209,7 @@ def _respondent(
         who.reference,
         name,
         who.rater,
-        who.relationship,
+        told_relationship(who.relationship, who.kinship, language),
         standing,
         is_due,
         answered,
@@ -296,7 +298,7 @@ def response_page(
         id=record.id,
         who=name_of(who, rater, language),
         rater=rater,
-        relationship=who.relationship if who else "",
+        relationship=told_relationship(who.relationship, who.kinship, language) if who else "",
         when=record.authored,
         instrument=title,
         version=record.instrument.partition("|")[2],
@@ -307,7 +309,7 @@ def response_page(
             _account(each, nearest, wording, shown=shown, language=language) for each in unfolding.scores
         ),
         state=DeliveryMark(account.state),
-        detail=account.detail,
+        detail=retell(account.detail, language),
         attempts=tuple(DeliveryAttempt(each.when, _result(each, language)) for each in attempts),
         locations=account.locations,
         identifier=record.identifier,
@@ -453,6 +455,7 @@ def _recent(
         for point in points_of(catalogue, account)
         if point.score in known
     )
+    detail = retell(account.detail, language)
     return RecentResponse(
         id=record.id,
         when=record.authored,
@@ -461,7 +464,7 @@ def _recent(
         instrument=nearest.title_in(language) if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
-        detail=f"{_('Entered in error')}. {account.detail}".strip() if record.voided else account.detail,
+        detail=f"{_('Entered in error')}. {detail}".strip() if record.voided else detail,
     )
 
 
@@ -515,7 +518,7 @@ def _answer_lines(instrument: Instrument, language: str | None, answers: Answers
 
 def _result(attempt: Attempt, language: str) -> str:
     label = delivery_label(attempt.state, language)
-    return f"{label}: {attempt.detail}" if attempt.detail else label
+    return f"{label}: {retell(attempt.detail, language)}" if attempt.detail else label
 
 
 _PARTS = {
@@ -534,9 +537,10 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
     again = f"/launches/{launch.id}?wait=true"
 
     def named(part: str) -> str:
-        """Word a part; the reason in parentheses is the EHR's or ours as it was."""
+        """Word a part, and the reason in parentheses."""
         name, opening, reason = part.partition(" (")
-        return f"{_(_PARTS.get(name, name))}{opening}{reason}"
+        told = retell(reason.removesuffix(")"), language)
+        return f"{_(_PARTS.get(name, name))}{opening}{told}{')' if opening else ''}"
 
     if known.newer is not None:
         who = {"who": known.chart.name or _("another patient")}

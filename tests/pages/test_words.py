@@ -1,6 +1,7 @@
-"""The catalogues: complete for whatever a respondent reads and for the scores, and chosen as the reader asked."""
+"""The catalogues: complete for whatever respondents and clinicians read, and chosen as the reader asked."""
 
 import re
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SPOKEN = {
 }
 SPOKEN["clinician"] = [
     *(each for each in sorted((TEMPLATES / "clinician").iterdir()) if each not in SPOKEN["trends"]),
-    *(TEMPLATES / "staff" / f"{name}.html" for name in ("frame", "desk", "caseload")),
+    *(TEMPLATES / "staff" / f"{name}.html" for name in ("frame", "desk", "caseload", "research")),
     *sorted((TEMPLATES / "public").glob("*.html")),
     TEMPLATES / "parts.html",
 ]
@@ -39,17 +40,20 @@ SPOKEN["clinician"] = [
 CHOSEN = [
     ROOT / "pages" / "delivery.py",
     ROOT / "pages" / "engine.py",
-    ROOT / "pages" / "public.py",
+    ROOT / "cds" / "cards.py",
     *(
         ROOT / "routes" / f"{name}.py"
-        for name in ("views", "trend_views", "absences", "schedule_notices", "desk")
+        for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships")
     ),
 ]
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 
 
 def _messages(domain: str) -> set[str | tuple[str, ...]]:
     """Extract every message of the templates that speak from a catalogue."""
+    if domain == "told":
+        return _chosen((ROOT / "pages" / "reasons.py",))
     found: set[str | tuple[str, ...]] = set(OF_PARTS) if domain == "trends" else set()
     for template in SPOKEN[domain]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
@@ -57,17 +61,17 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
             found.add(parts[0] if len(parts) == 1 else parts)
     if domain == "clinician":
         # What the other catalogues say already is said once.
-        found = (found | _chosen()) - _messages("trends") - _messages("respondent")
+        found = (found | _chosen(CHOSEN)) - _messages("trends") - _messages("respondent")
     return found
 
 
-def _chosen() -> set[str | tuple[str, ...]]:
+def _chosen(modules: Iterable[Path]) -> set[str | tuple[str, ...]]:
     """Extract the messages that Python chooses."""
     found: set[str | tuple[str, ...]] = set()
-    for module in CHOSEN:
+    for module in modules:
         with module.open("rb") as source:
-            for _, message, _, _ in extract("python", source, {"_": None, "gettext": None, "N_": None}):
-                if isinstance(message, str):
+            for _, message, _, _ in extract("python", source, KEYWORDS):
+                if message:
                     found.add(message)
     return found
 
@@ -78,7 +82,7 @@ def _catalogue(language: str, domain: str) -> Catalog:
 
 
 def test_there_is_something_to_translate() -> None:
-    assert set(SPOKEN) == set(DOMAINS)
+    assert {*SPOKEN, "told"} == set(DOMAINS)
     assert all(len(_messages(domain)) > 40 for domain in DOMAINS)
 
 

@@ -209,6 +209,28 @@ async def test_who_answered_before_and_not_in_this_session_is_due(world: World) 
     assert json.loads(card["links"][0]["appContext"]) == {"rapport": "due"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "summary"),
+    [
+        ({}, "Allianz: In dieser Sitzung ist ein Bogen fällig von: junger Mensch"),
+        ({"Accept-Language": "es"}, "Alianza: en esta sesión corresponde un cuestionario de: joven"),
+    ],
+    ids=["the site's", "the reader's"],
+)
+async def test_a_card_speaks_the_language_of_the_reader_or_the_site(
+    tmp_path: Path, asked: dict[str, str], summary: str
+) -> None:
+    async with run_world(tmp_path, cds=CLIENT, language="de") as world:
+        await chart(world)
+        await settled(world, await send_form(world))
+        world.clock.pass_time(days=7)
+        later = call((await world.people())["amara"])
+        later["context"]["encounterId"] = "another"
+        headers = {"Authorization": f"Bearer {token(world)}", **asked}
+        (card,) = (await world.browser.post(CDS, json=later, headers=headers)).json()["cards"]
+    assert card["summary"] == summary
+
+
 async def test_by_a_schedule_of_certain_sessions_the_ehr_s_own_count_decides(tmp_path: Path) -> None:
     async with run_world(tmp_path, cds=CLIENT, schedule=Schedule.parse("1,3")) as world:
         await chart(world)

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from plugin.plan import PlanInEhr
+from plugin.routes.relationships import told_relationship
+from tests.product.test_corrections import forbid
 from tests.product.test_personalities import send_form, settled
+from tests.product.test_plan_in_ehr import plan, put
 from tests.product.world import run_world
 
 
@@ -42,3 +46,77 @@ async def test_the_open_forms_scores_are_named_in_the_readers_language(tmp_path:
     assert "Ziele" in asked.text
     assert "Bindung" in asked.text
     assert "Goals" not in asked.text
+
+
+async def test_why_the_schedule_was_not_read_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    place = PlanInEhr.parse("http://example.org/none")
+    async with run_world(
+        tmp_path, schedule=place, more_scopes=("user/PlanDefinition.rs",), language="de"
+    ) as world:
+        page = await world.launch("amara")
+    assert "(die Krankenakte hat unter dieser Adresse keine PlanDefinition)" in page.text
+
+
+async def test_what_of_a_schedule_is_not_followed_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    place = PlanInEhr.parse("PlanDefinition/alliance")
+    timed = plan("rapport-checkin-child")
+    timed["action"][0] |= {"title": "Weekly", "timingTiming": {"event": ["2026-03-02"]}}
+    async with run_world(
+        tmp_path, schedule=place, more_scopes=("user/PlanDefinition.rs",), language="fr"
+    ) as world:
+        await put(world, timed)
+        page = await world.launch("amara")
+    assert "« Weekly » : une indication par dates ne compte pas les séances" in page.text
+
+
+async def test_why_a_part_of_the_chart_is_missing_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="es") as world:
+        await forbid(world, "GET", "/r4/RelatedPerson*")
+        page = await world.launch("amara")
+    assert (
+        "La historia clínica no dio: los cuidadores (La historia clínica no lo permite (HTTP 403" in page.text
+    )
+
+
+async def test_why_a_delivery_was_refused_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="pt") as world:
+        await forbid(world, "POST", "/r4*")
+        account = await settled(world, await send_form(world))
+        world.browser = world.new_browser()  # that one is handed over
+        page = await world.launch("amara")
+        response = await world.browser.get(f"{page.url}/responses/{account.record.id}")
+        told = (await world.browser.get(f"{page.url}/responses.json")).json()[0]["detail"]
+    assert account.detail.startswith("The EHR does not allow it")  # as it is kept
+    assert told.startswith("O processo clínico não o permite (HTTP 403")
+    assert told in page.text
+    assert response.text.count(told) == 2  # beside the state, and in the list of attempts
+
+
+async def test_a_coded_relationship_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="de") as world:
+        page = await world.launch("amara")
+    assert "<small>Mutter</small>" in page.text
+
+
+async def test_a_failure_is_told_in_the_readers_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, language="de") as world:
+        page = await world.launch("amara")
+        asked = await world.browser.get(f"{page.url}/responses/none", headers={"Accept": "text/html"})
+    assert "Diese Antworten gibt es nicht." in asked.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("mother", "madre"),
+        ("Mutter", "Madre"),
+        ("", "madre"),
+        ("mother, weekends only", "mother, weekends only"),
+    ],
+)
+def test_what_the_record_says_beyond_its_code_stays(words: str, told: str) -> None:
+    assert told_relationship(words, "MTH", "es") == told
+
+
+def test_without_a_known_code_the_records_words_stay() -> None:
+    assert told_relationship("mother", "", "es") == "mother"
