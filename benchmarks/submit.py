@@ -2,7 +2,7 @@
 
 Real processes on loopback, SQLite with synchronous=FULL for both, the same response bodies, rounds in turn.
 Rapport validates strictly, scores, and commits answers, scores, outbox row and audit entry; the naive service validates with
-fhir.resources and inserts one row. Run: python -m benchmarks.submit [form] [rounds] [seconds a round]
+fhir.resources and inserts one row, in FastAPI's threads or in its event loop. Run: python -m benchmarks.submit [form] [rounds] [seconds a round]
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -49,13 +49,17 @@ def main(form: str, rounds: int, seconds: float) -> None:
     """Start both services, measure them in turn, print medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ports = {"naive": free_port(), "Rapport": free_port()}
+        ports = {name: free_port() for name in ("naive, threads", "naive, loop", "Rapport")}
         (folder / "rapport.toml").write_text(
             CONFIGURATION.format(port=ports["Rapport"], folder=folder), encoding="utf-8"
         )
-        naive = ["-m", "benchmarks.naive_service", str(folder / "naive.sqlite3"), str(ports["naive"])]
         rapport = ["-m", "benchmarks.submit_service", str(folder / "rapport.toml"), str(ports["Rapport"])]
-        with serving(naive, ports["naive"], folder), serving(rapport, ports["Rapport"], folder):
+        with ExitStack() as stack:
+            for way in ("threads", "loop"):
+                port = ports[f"naive, {way}"]
+                naive = ["-m", "benchmarks.naive_service", str(folder / f"{way}.sqlite3"), str(port), way]
+                stack.enter_context(serving(naive, port, folder))
+            stack.enter_context(serving(rapport, ports["Rapport"], folder))
             measured: dict[str, list[Measured]] = {each: [] for each in ports}
             for port in ports.values():
                 asyncio.run(run(port, requests(port, form), connections=CONNECTIONS, seconds=WARM_UP))
@@ -111,13 +115,12 @@ def _print(measured: dict[str, list[Measured]]) -> None:
         p50 = statistics.median(each.p50 for each in rounds)
         p99 = statistics.median(each.p99 for each in rounds)
         print(f"| {service} | {rates[service]:,.0f} | {p50:.1f} ms | {p99:.1f} ms | {p99 / p50:.1f} |")
-    ratios = [
-        mine.rate / naive.rate for mine, naive in zip(measured["Rapport"], measured["naive"], strict=True)
-    ]
-    told = ", ".join(f"{each:.2f}" for each in ratios)
-    print(
-        f"Throughput beside the naive service, round by round: {told}; median {statistics.median(ratios):.2f}"
-    )
+    mine = measured["Rapport"]
+    for service in ("naive, threads", "naive, loop"):
+        theirs = measured[service]
+        ratios = [own.rate / naive.rate for own, naive in zip(mine, theirs, strict=True)]
+        told = ", ".join(f"{each:.2f}" for each in ratios)
+        print(f"Throughput beside {service}, round by round: {told}; median {statistics.median(ratios):.2f}")
 
 
 def _check_kept(folder: Path, answered: int) -> None:

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from plugin.app import open_stock, wire
 from plugin.audit import Actor
 from plugin.audit.trail import utc_now
+from plugin.commands.serving import spare_collector
 from plugin.flow import Arrival, submit
 from plugin.logs import configure_logs
 from plugin.settings import read_settings
@@ -46,8 +47,10 @@ def create_app(config: Path) -> FastAPI:
 
 if __name__ == "__main__":
     configure_logs()
+    service = create_app(Path(sys.argv[1]))
+    spare_collector()  # as `rapport serve` does
     uvicorn.run(
-        create_app(Path(sys.argv[1])),
+        service,
         host="127.0.0.1",
         port=int(sys.argv[2]),
         access_log=False,
