@@ -23,11 +23,14 @@ from plugin.pages.trend import Event, Panel, TrendSeries
 from plugin.trends.medication import Course
 
 _MARK = 5.0  # half the height of a mark, px
+_SMALL = 3.6  # the same of the mark that says whose an arrow is
+_BEYOND = 26.0  # px from a mark to the far side of its arrow's small mark
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
 _LABEL_LINE = 17.0  # px between two labels at the line ends
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
 _SHAPES = ("circle", "square", "triangle", "diamond", "inverted", "wide")
+_Outlines = Mapping[str, tuple[float, float, str]]
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 
@@ -58,10 +61,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class EventMark:
-    """An arrow head at a mark: downward below a rupture, upward above a repair."""
+    """An arrow head at a mark: downward below a rupture, upward above a repair.
+
+    `whose` is the rater's mark, small, at the arrow's tip: the marks of two raters may cover each other.
+    """
 
     path: str
     event: Event
+    whose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +212,8 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
         y = strip_y if point.value is None else placing.y(point.value)
         marks.append(Mark(_shape(shape, x, y), hollow=point.value is None))
         if point.event is not None:
-            events.append(EventMark(_arrow(point.event, x, y), point.event))
+            whose = _whose(point.event, shape, x, y, shift, placing.axis_y) if count > 1 else ""
+            events.append(EventMark(_arrow(point.event, x, y), point.event, whose))
         if point.value is not None:
             pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
         pen_down = point.value is not None
@@ -235,6 +243,15 @@ def _arrow(event: Event, x: float, y: float) -> str:
     if event is Event.RUPTURE:
         return f"M{x - 6:.1f} {y + 9:.1f}l6 7l6 -7"
     return f"M{x - 6:.1f} {y - 9:.1f}l6 -7l6 7"
+
+
+def _whose(event: Event, shape: str, x: float, y: float, shift: float, axis_y: float) -> str:
+    """Put the rater's mark beyond the arrow's tip; outward beside it where that would cover the days below the axis."""
+    if event is Event.REPAIR:
+        return _shape(shape, x, y - _BEYOND + _SMALL, _SMALL_OUTLINES)
+    if y + _BEYOND > axis_y:
+        return _shape(shape, x + (-11 if shift < 0 else 11), y + 12, _SMALL_OUTLINES)
+    return _shape(shape, x, y + _BEYOND - _SMALL, _SMALL_OUTLINES)
 
 
 def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
@@ -280,12 +297,12 @@ def _days(days: tuple[date, ...], placing: _Placing) -> tuple[date, ...]:
     return tuple(chosen)
 
 
-def _shape(shape: str, x: float, y: float) -> str:
-    dx, dy, rest = _OUTLINES[shape]
+def _shape(shape: str, x: float, y: float, outlines: _Outlines | None = None) -> str:
+    dx, dy, rest = (outlines or _OUTLINES)[shape]
     return f"M{x + dx:.1f} {y + dy:.1f}{rest}"
 
 
-def _outlines(r: float) -> Mapping[str, tuple[float, float, str]]:
+def _outlines(r: float) -> _Outlines:
     """Give where the pen is put down from the middle of each mark, and how it goes on; the rest are diamonds."""
     diamond = (0, -r - 1, f"l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z")
     return {
@@ -299,3 +316,4 @@ def _outlines(r: float) -> Mapping[str, tuple[float, float, str]]:
 
 
 _OUTLINES = _outlines(_MARK)
+_SMALL_OUTLINES = _outlines(_SMALL)

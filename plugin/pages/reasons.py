@@ -261,4 +261,11 @@ OF_LAUNCHES = (
 )
 """What a launch can end with for whoever opens Rapport; what only a set-up can mend stays English."""
 
-SAID = (*OF_THE_EHR, *OF_DELIVERIES, *OF_SCHEDULES, *OF_FAILURES, *OF_LAUNCHES)
+OF_NORMS = (
+    N_("own data (%(where)s), %(coefficient)s %(value)s, n = %(many)s, adopted %(day)s"),
+    N_("the ledger"),
+    N_("an export"),
+)
+"""Where `plugin.norming` says that a site's own measurement error comes from."""
+
+SAID = (*OF_THE_EHR, *OF_DELIVERIES, *OF_SCHEDULES, *OF_FAILURES, *OF_LAUNCHES, *OF_NORMS)

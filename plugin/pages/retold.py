@@ -20,6 +20,7 @@ _ANYTHING = {
     "answer": r"[^()]+",
     "places": r"[^:]+",
     "kind": r"[^;:]+",
+    "value": r"[\d.]+",
     **dict.fromkeys(("form", "other", "id", "old", "new", "place"), r"\S+"),
     **dict.fromkeys(("many", "status", "years"), r"\d+"),
 }

@@ -269,6 +269,46 @@ def test_the_scores_are_told_in_the_readers_language() -> None:
     assert "10 (Bruch)" in html
 
 
+def test_where_a_measurement_error_comes_from_is_told_in_the_readers_language() -> None:
+    html = pages.render_patient(samples.patient(trend=samples.marked_trend(), language="de"))
+    assert "eigene Daten (aus Rapport), alpha 0.80, n = 120, beschlossen am 2026-02-01" in html
+
+
+def test_an_arrow_bears_the_mark_of_its_rater_at_its_tip() -> None:
+    trend = samples.marked_trend()
+    child, therapist = trend.series
+    fell = tuple(
+        dataclasses.replace(point, value=10.0, event=Event.RUPTURE if place == 3 else None)
+        for place, point in enumerate(therapist.points)
+    )
+    both = dataclasses.replace(trend, series=(child, dataclasses.replace(therapist, points=fell)))
+    lines = draw(group(both)[0].panels[0], WIDE).lines
+    arrows = [next(each for each in line.events if each.event is Event.RUPTURE) for line in lines]
+    shapes = [re.sub(r"[\d.-]+", "", arrow.whose) for arrow in arrows]
+    assert shapes == [re.sub(r"[\d.-]+", "", line.marks[0].path) for line in lines]
+    assert shapes[0] != shapes[1]
+
+
+def test_an_arrow_of_the_only_rater_needs_no_mark() -> None:
+    trend = samples.marked_trend()
+    (line,) = draw(group(dataclasses.replace(trend, series=trend.series[:1]))[0].panels[0], WIDE).lines
+    assert [each.whose for each in line.events] == ["", ""]
+
+
+def test_at_the_foot_of_the_scale_a_rupture_is_marked_beside_its_arrow() -> None:
+    trend = samples.marked_trend()
+    low = tuple(
+        dataclasses.replace(
+            s, points=tuple(dataclasses.replace(p, value=0.0, event=Event.RUPTURE) for p in s.points)
+        )
+        for s in trend.series
+    )
+    plot = draw(group(dataclasses.replace(trend, series=low))[0].panels[0], WIDE)
+    for line in plot.lines:
+        for each in line.events:
+            assert float(re.findall(r"[\d.]+", each.whose)[1]) < plot.axis_y + 16  # above the days
+
+
 @pytest.mark.parametrize("occasion", Occasion)
 @pytest.mark.parametrize("language", ["en", "pt"])
 def test_every_tip_says_why_it_is_shown_and_who_says_so(occasion: Occasion, language: str) -> None:
