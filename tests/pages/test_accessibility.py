@@ -59,7 +59,7 @@ def _refused(page: Page, address: str, desk: Desk) -> None:
     }
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": [issue]}, 422))
     _form("one", 8)(page, address, desk)
-    expect(page.get_by_text("Choose one.")).to_be_visible()
+    expect(page.get_by_text("This answer does not fit here.")).to_be_visible()
 
 
 def _opened_table(path: str) -> Callable[[Page, str, Desk], None]:

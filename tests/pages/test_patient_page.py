@@ -145,6 +145,15 @@ def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: P
     expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("path", "shown"), [("/marked", 0), ("/noted", 1)], ids=["none", "some"])
+def test_on_paper_notes_have_a_heading_where_there_are_any(
+    page: Page, address: str, path: str, shown: int
+) -> None:
+    page.emulate_media(media="print")
+    page.goto(f"{address}{path}")
+    expect(page.get_by_role("heading", name="Notes for the record")).to_have_count(shown)
+
+
 def test_printing_is_offered_where_there_is_something_to_print(page: Page, address: str) -> None:
     page.goto(f"{address}/empty")
     expect(page.get_by_role("button", name="Print")).to_have_count(0)
