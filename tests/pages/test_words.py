@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from jinja2.ext import babel_extract
 import plugin
 from plugin import pages
 from plugin.pages.caseload import render_caseload
+from plugin.pages.staff import DeskFrame, ResearchPage, render_research
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
+from plugin.research_settings import Research
 from tests.pages import samples
 
 ROOT = Path(plugin.__file__).parent
@@ -190,3 +193,11 @@ def test_no_english_is_left_on_the_clinicians_pages(language: str) -> None:
 def test_no_english_is_left_on_the_supervisors_page(language: str) -> None:
     html = render_caseload(samples.caseload(), language)
     assert [each for each in ("Needs a look", "Overdue", "Last answered", "Clinician<") if each in html] == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_english_is_left_on_the_researchers_page(language: str) -> None:
+    desk = DeskFrame(id="d", site="Clinic", csrf="c", places=(), patient=None)
+    html = render_research(ResearchPage(desk, Research(Path("salt")), date(2026, 5, 20)), language)
+    assert f'<html lang="{language}"' in html
+    assert [each for each in ("What you get", "First day", "Make the export") if each in html] == []
