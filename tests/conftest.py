@@ -1,6 +1,7 @@
 """What tests of every part may ask for, an empty database on a real PostgreSQL, and what is done after each."""
 
 import gc
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -17,10 +18,16 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Give one worker more than there are cores: many tests wait, for processes that are killed and for browsers."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish() -> None:
-    """Leave what stands before the first test out of every later collection: they are short then, and come often."""
+    """Leave what stands before the first test out of every later collection, and look for garbage seldom."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # as `rapport serve` does
 
 
 @pytest.fixture(scope="session")
