@@ -22,7 +22,7 @@ from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
-from plugin.responses import Head, InvalidResponse, UnreadableResponse, take_response
+from plugin.responses import Head, InvalidResponse, UnreadableResponse, check_whose, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from questionnaires import Catalogue, CatalogueError, Instrument
@@ -55,6 +55,7 @@ class Arrival:
     invitation: str | None = None
     collected: str | None = None  # where it stands in the EHR that collected it itself
     server: str | None = None  # and which server that is
+    respondent: str | None = None  # who is signed in, if that is one: then nobody else may be named
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
 
 async def _take(intake: Intake, arrival: Arrival) -> Saved:
     head, instrument, answers = take_response(arrival.body, intake.catalogue, patient=arrival.patient)
+    if arrival.respondent is not None:
+        check_whose(head, instrument, arrival.respondent)
     scores = compute(intake.keys[instrument.canonical], answers)
     record = _describe(intake, arrival, head, instrument, scores)
     audit = intake.trail.entry(
@@ -128,9 +131,10 @@ async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Rec
     known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
     if known is None or known.digest == record.digest:
         return False
-    if (known.instrument, known.patient) != (record.instrument, record.patient):
+    others = arrival.respondent is not None and known.source not in {None, arrival.respondent}
+    if others or (known.instrument, known.patient) != (record.instrument, record.patient):
         raise Conflict(
-            "The response that is kept under this identifier is to another form, or about somebody else.",
+            "The response that is kept under this identifier is to another form, or by or about somebody else.",
             "Mark that one as entered in error, and send this with an identifier of its own.",
         )
     return True

@@ -7,6 +7,7 @@ from plugin.responses.errors import InvalidResponse, Issue, ResponseError, Unrea
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head, Response
 from plugin.responses.take import Taken, take_answers, take_response
+from plugin.responses.whose import check_whose
 
 __all__ = [
     "Answers",
@@ -20,6 +21,7 @@ __all__ = [
     "UnreadableResponse",
     "build_response",
     "check_response",
+    "check_whose",
     "read_response",
     "take_answers",
     "take_response",

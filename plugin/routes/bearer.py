@@ -5,6 +5,7 @@ from plugin.errors import Forbidden, NotFound, NotSignedIn
 from plugin.routes.state import Rapport
 from smart_launch import Introspection, Scopes, introspect
 
+RESPONDENTS = frozenset({"Patient", "RelatedPerson"})
 _SURVEY = "http://terminology.hl7.org/CodeSystem/observation-category|survey"
 
 
@@ -43,6 +44,11 @@ def check_site(rapport: Rapport, site_id: str) -> None:
     """NotFound unless the site is configured."""
     if site_id not in rapport.settings.sites:
         raise NotFound("There is no such site.", "Ask Rapport's administrator for the address of your site.")
+
+
+def kind_of_user(user: str | None) -> str:
+    """Give the type of a fhirUser, which may be absolute; empty if the EHR names nobody."""
+    return (user or "").rpartition("/")[0].rpartition("/")[2]
 
 
 def actor_of_token(found: Introspection, token: str | None) -> Actor:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from plugin import __version__
 from plugin.errors import NotFound, WrongMediaType
 from plugin.flow import Arrival, submit
-from plugin.routes.bearer import actor_of_token, ask_about, bearer_of
+from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, kind_of_user
 from plugin.routes.observing import tell_kept
 from plugin.routes.state import CurrentRapport
 
@@ -80,6 +80,7 @@ async def take_response(
         organization=rapport.settings.policies[site_id].organization,
         patient=f"Patient/{found.patient}",
         actor=actor_of_token(found, token),
+        respondent=found.fhir_user if kind_of_user(found.fhir_user) in RESPONDENTS else None,
     )
     saved = await submit(rapport.intake, arrival)
     tell_kept(saved)

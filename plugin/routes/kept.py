@@ -16,7 +16,7 @@ from plugin.delivery.revising import read_current
 from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
 from plugin.responses.labels import Label, labels_of
-from plugin.routes.bearer import actor_of_token, ask_about, bearer_of, check_site
+from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, check_site, kind_of_user
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session, request_line
 from plugin.served.answers import searchset, statement
@@ -124,10 +124,10 @@ async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, inter
 
 def _respondent_of(user: str | None) -> str | None:
     """Tell which respondent a token's user is, None for those who treat; Forbidden for anybody else, and for nobody."""
-    kind = (user or "").rpartition("/")[0].rpartition("/")[2]  # the reference may be absolute
+    kind = kind_of_user(user)
     if kind in {"Practitioner", "PractitionerRole"}:
         return None
-    if kind in {"Patient", "RelatedPerson"}:
+    if kind in RESPONDENTS:
         return user
     raise Forbidden(
         "The EHR does not say that this token is a practitioner's, the patient's or a relative's.",

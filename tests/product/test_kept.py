@@ -1,6 +1,5 @@
 """Rapport's read-only FHIR interface: what no EHR took stays readable, for those who may."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from plugin.ledger import tables as t
 from plugin.routes.kept import Reader
 from plugin.served.shelf import AUDIT, Kept
 from tests.product.forms import response_of
+from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post
 from tests.product.test_personalities import send_form, settled
 from tests.product.world import EHR, PIN, RAPPORT, Clock, World, run_world
@@ -149,20 +149,6 @@ async def test_another_app_reads_with_the_ehrs_token(world: World) -> None:
     (found,) = await search(world, "QuestionnaireResponse", token, questionnaire=CHILD_FORM)
     assert found["id"] == response
     assert (await get(world, "Provenance", token)).status_code == 403  # the token may not search them
-
-
-class Naming(httpx.AsyncBaseTransport):
-    """An EHR that names another user when it is asked about a token, or none."""
-
-    def __init__(self, ehr: httpx.AsyncBaseTransport, user: str | None) -> None:
-        self.ehr, self.user = ehr, user
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await self.ehr.handle_async_request(request)
-        if not request.url.path.endswith("/introspect"):
-            return answer
-        told = json.loads(await answer.aread()) | {"fhirUser": self.user}
-        return httpx.Response(200, json={key: value for key, value in told.items() if value is not None})
 
 
 @pytest.mark.parametrize(
