@@ -381,6 +381,7 @@ class Run:
     seed: int
     count: int
     seconds: float
+    put_off: int = 0  # altered answers of the EHR, which come at the end
     outcome: Outcome = field(default_factory=Outcome)
     begun: float = field(default_factory=time.monotonic)
 
@@ -398,8 +399,7 @@ class Run:
             left = iter(range(self.count))
             await asyncio.gather(*(self._work(place, left) for _ in range(AT_ONCE)))
             # By itself: others must not see the altered answers of the EHR.
-            share = WEIGHTS["ehr"] / sum(WEIGHTS.values())
-            for index in range(int(self.count * share)):
+            for index in range(self.put_off):
                 if self.gone > self.seconds * 1.1 + 20:
                     break
                 await self._judge(place, f"{self.seed}.{self.number}.ehr.{index}", "ehr")
@@ -414,7 +414,9 @@ class Run:
                 return
             case = f"{self.seed}.{self.number}.{index}"
             (kind,) = random.Random(f"{case}.kind").choices(list(WEIGHTS), list(WEIGHTS.values()))
-            if kind != "ehr":
+            if kind == "ehr":
+                self.put_off += 1
+            else:
                 await self._judge(place, case, kind)
             if self.outcome.warm == 0 and (index > self.count * WARM or self.gone > self.seconds * WARM):
                 self.outcome.warm = memory()
