@@ -27,7 +27,16 @@ _OPAQUE = "null"  # the Origin of a sandboxed frame
 _FRAMES = frozenset({"iframe", "frame"})
 _MOST_REDIRECTS = 5
 _BORROWED = frozenset(
-    {"cookie", "origin", "content-type", "content-length", "sec-fetch-site", "sec-fetch-mode", SESSION_HEADER}
+    {
+        "cookie",
+        "origin",
+        "content-type",
+        "content-length",
+        "accept-encoding",  # the page is read here before it is sent
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        SESSION_HEADER,
+    }
 )
 
 
