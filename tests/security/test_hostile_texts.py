@@ -150,6 +150,7 @@ async def gather(world: World, scene: Scene) -> dict[str, Elements]:
         found[name] = Elements(text)
 
     for form, answers in ((FORM, {"a": "s1"}), (LICENSED, {f"item-{n}": "5" for n in range(1, 13)})):
+        world.clock.pass_time(minutes=1)  # the newest response is this one
         world.browser = world.new_browser()
         page = await world.launch(PATIENT)
         secret = await world.hand_over(page, scene.patient, form)
