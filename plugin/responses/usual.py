@@ -145,8 +145,10 @@ def _judge_raw(raw: bytes, table: _Table) -> _Judged | None:
 
 def _judge(each: object, level: _Level) -> _Judged | None:
     """Judge an item and what stands in it; None if it must be looked at."""
+    if type(each) is not dict:
+        return None
     entry = _find_entry(each, level.entries)
-    if entry is None or type(each) is not dict:
+    if entry is None:
         return None
     link_id: str = each["linkId"]
     if entry.options is not None:
@@ -167,10 +169,8 @@ def _judge(each: object, level: _Level) -> _Judged | None:
     return _Judged(tuple(marks), complete=complete and answered >= entry.level.required)
 
 
-def _find_entry(each: object, entries: Mapping[str, _Entry]) -> _Entry | None:
+def _find_entry(each: Mapping[str, object], entries: Mapping[str, _Entry]) -> _Entry | None:
     """Find what an item may be: one that says its linkId, perhaps its text, and one thing more."""
-    if type(each) is not dict:
-        return None
     link_id = each.get("linkId")
     entry = entries.get(link_id) if type(link_id) is str else None
     if entry is None:

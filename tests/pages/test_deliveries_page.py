@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
 from plugin.collecting.book import Found, Remembered
 from plugin.pages.staff import DeliveriesPage, DeskFrame, render_deliveries
-from tests.pages.serving import STATIC
+from tests.pages.opened import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -34,19 +34,13 @@ ASIDE = tuple(
 
 
 def show(browser: Browser, scheme: str, width: int) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type] # a literal type of Playwright's
-    whole = render_deliveries(DeliveriesPage(DESK, {}, None, (), aside=ASIDE))
-
-    def answer(route: Route) -> None:
-        file = STATIC / route.request.url.rpartition("/")[2].partition("?")[0]
-        if file.is_file():
-            route.fulfill(path=file)
-        else:
-            route.fulfill(body=whole, content_type="text/html; charset=utf-8")
-
-    page.route("**/*", answer)
-    page.goto("http://rapport.invalid/desks/d/deliveries")
-    return page
+    return open_page(
+        browser,
+        render_deliveries(DeliveriesPage(DESK, {}, None, (), aside=ASIDE)),
+        "/desks/d/deliveries",
+        scheme=scheme,
+        width=width,
+    )
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
 from plugin.norming import Coefficient, Figures, Group, Norm
 from plugin.pages.staff import DeskFrame, NormLine, NormsPage, PeopleLine, render_norms
-from tests.pages.serving import STATIC
+from tests.pages.opened import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -40,19 +40,7 @@ STATES = {
 
 
 def show(browser: Browser, state: str, scheme: str, width: int) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type] # a literal type of Playwright's
-    whole = render_norms(STATES[state])
-
-    def answer(route: Route) -> None:
-        file = STATIC / route.request.url.rpartition("/")[2].partition("?")[0]
-        if file.is_file():
-            route.fulfill(path=file)
-        else:
-            route.fulfill(body=whole, content_type="text/html; charset=utf-8")
-
-    page.route("**/*", answer)
-    page.goto("http://rapport.invalid/desks/d/norms")
-    return page
+    return open_page(browser, render_norms(STATES[state]), "/desks/d/norms", scheme=scheme, width=width)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])

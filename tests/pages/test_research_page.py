@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
 from plugin.pages.staff import DeskFrame, ResearchPage, render_research
 from plugin.research_settings import Research
-from tests.pages.serving import STATIC
+from tests.pages.opened import open_page
 
 pytestmark = pytest.mark.browser
 
@@ -18,19 +18,13 @@ DESK = DeskFrame(id="d", site="Clinic", csrf="c", places=PLACES, patient=None)
 
 
 def show(browser: Browser, research: Research | None, scheme: str, width: int) -> Page:
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type] # a literal type of Playwright's
-    whole = render_research(ResearchPage(DESK, research, date(2026, 5, 20)))
-
-    def answer(route: Route) -> None:
-        file = STATIC / route.request.url.rpartition("/")[2].partition("?")[0]
-        if file.is_file():
-            route.fulfill(path=file)
-        else:
-            route.fulfill(body=whole, content_type="text/html; charset=utf-8")
-
-    page.route("**/*", answer)
-    page.goto("http://rapport.invalid/desks/d/research")
-    return page
+    return open_page(
+        browser,
+        render_research(ResearchPage(DESK, research, date(2026, 5, 20))),
+        "/desks/d/research",
+        scheme=scheme,
+        width=width,
+    )
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])
