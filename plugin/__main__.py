@@ -47,6 +47,24 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 instruments_app = typer.Typer(help="The alliance instruments of this installation.", no_args_is_help=True)
 app.add_typer(instruments_app, name="instruments")
 instruments_app.command("check")(packages.check)

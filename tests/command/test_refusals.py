@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin import __version__
 from plugin.__main__ import main
 from tests.terminal import run_rapport
 
@@ -117,3 +118,7 @@ def test_the_list_of_instruments_is_whole_on_a_narrow_terminal(width: str) -> No
     (line,) = [each for each in output.splitlines() if each.strip().startswith("tasc-r-child")]
     assert line.split() == ["tasc-r-child", "child", "7–18", "wording", "pack", "yes", "draft"]
     assert "…" not in output
+
+
+def test_the_version_is_told_by_the_option_as_by_the_command(run: Run) -> None:
+    assert run("--version") == run("version") == (0, __version__)

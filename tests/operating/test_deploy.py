@@ -53,6 +53,13 @@ def test_the_image_installs_with_the_makefile_s_version_of_uv_and_with_extras_th
     assert [each for each in extras if not re.search(rf"^{each} = \[", project, re.MULTILINE)] == []
 
 
+def test_what_fonts_are_known_can_be_written_down_in_the_container() -> None:
+    (cache,) = re.findall(r"XDG_CACHE_HOME=(\S+)", DOCKERFILE)
+    for name in ("web", "worker"):
+        places = COMPOSE["services"][name]["tmpfs"]
+        assert any(cache.startswith(f"{place}/") for place in places)
+
+
 def test_the_image_and_the_services_start_commands_that_exist() -> None:
     (served,) = re.findall(r"^CMD \[(.+)\]$", DOCKERFILE, re.MULTILINE)
     assert _is_command([each.strip('" ') for each in served.split(",")])
