@@ -24,6 +24,7 @@ from plugin.collecting import Collector, book
 from plugin.configuration import describe, note_configuration
 from plugin.delivery import outbox
 from plugin.delivery.courier import NoteCourier
+from plugin.delivery.returning import TokenReturn
 from plugin.delivery.send import EhrSender, Manner
 from plugin.delivery.worker import GRACE, DeliveryWorker, Destination
 from plugin.fetching import fetch_missing
@@ -56,6 +57,7 @@ from plugin.routes import (
     norms,
     notes,
     operating,
+    parting,
     patient,
     remote,
     research,
@@ -102,6 +104,7 @@ PARTS = (
     cds,
     collected,
     errata,
+    parting,
 )
 """The modules of routes that are served."""
 
@@ -135,7 +138,7 @@ def create_app(
 
         await rapport.schedules.open(note)
         await note()
-        app.state.housekeeping = Housekeeping(rapport.ledger, rapport.trail, clock)
+        app.state.housekeeping = Housekeeping(rapport.ledger, rapport.trail, clock, rapport.returning)
         kept = {site: policy.retention for site, policy in settings.policies.items()}
         app.state.retention = RetentionRun(rapport.ledger, rapport.trail, clock, kept, metrics)
         log = TransparencyLog(
@@ -250,6 +253,7 @@ def wire(
         http=http,
         sender=sender,
         worker=worker,
+        returning=TokenReturn(settings.sites, directory, ledger, http, clock),
         courier=NoteCourier(ledger, trail, sender.note, clock, destinations),
         collector=collector,
         schedules=Schedules(settings, sender, ledger, clock),

@@ -1,4 +1,7 @@
-"""What becomes true by the passing of time: invitations whose time is over are closed, with an entry in the trail."""
+"""What becomes true by the passing of time: invitations whose time is over are closed, with an entry in the trail.
+
+Tokens of ended launches that were still needed at their end go back to the EHR.
+"""
 
 import asyncio
 
@@ -10,6 +13,7 @@ from plugin import request_id
 from plugin.access.invitations import Invitation, expired_invitations, mark_expired
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
+from plugin.delivery.returning import TokenReturn
 from plugin.ledger import Ledger
 
 log = structlog.get_logger()
@@ -24,16 +28,18 @@ class _DoneAlready(Exception):
 class Housekeeping:
     """Looks once a minute."""
 
-    def __init__(self, ledger: Ledger, trail: Trail, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, trail: Trail, clock: Clock, returning: TokenReturn) -> None:
         self._ledger = ledger
         self._trail = trail
         self._clock = clock
+        self._returning = returning
 
     async def run(self) -> None:
         """Keep house until cancelled."""
         while True:
             try:
                 await self.sweep()
+                await self._returning.sweep()
             except sa.exc.SQLAlchemyError as error:
                 log.error("housekeeping", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
             await asyncio.sleep(_PAUSE)

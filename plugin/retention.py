@@ -19,6 +19,7 @@ from plugin.access.launches import PENDING_LIFE
 from plugin.access.sessions import INACTIVITY
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
+from plugin.delivery.returning import waits_for_token
 from plugin.delivery.states import DeliveryState
 from plugin.erasure import RETENTION, Decision, clear_remains, erase_rows, new_id
 from plugin.ledger import Ledger
@@ -31,8 +32,6 @@ log = structlog.get_logger()
 
 _PAUSE = 86_400.0  # seconds: an SQLite file is written anew each time, and writers wait
 _AT_ONCE = 500  # rows of one table in one transaction: writers wait meanwhile
-_SETTLED = (DeliveryState.DELIVERED, DeliveryState.DISCARDED)
-"""States after which no token is needed any more."""
 _ALWAYS_KEPT = tuple(
     each
     for each in Kind
@@ -150,23 +149,10 @@ class _Find:
     def launches(self, age: timedelta) -> tuple[list[object], list[str]]:
         """Find launches that ended long ago: those that can go, and those that say who measured, which lose their tokens."""
         launch, due = t.launch, self.now - age
-        waiting = sa.exists().where(
-            t.response.c.site == launch.c.site,
-            t.response.c.patient == launch.c.patient,
-            t.delivery.c.response == t.response.c.id,
-            t.delivery.c.state.not_in(_SETTLED),
-        )
-        waiting_note = sa.exists().where(
-            t.note.c.site == launch.c.site,
-            t.note.c.patient == launch.c.patient,
-            t.note_delivery.c.note == t.note.c.id,
-            t.note_delivery.c.state.not_in(_SETTLED),
-        )
         ended = (
             launch.c.site == self.site,
             (launch.c.expires < due) | (launch.c.ended < due),
-            ~waiting,
-            ~waiting_note,
+            ~waits_for_token(launch.c.site, launch.c.patient),
         )
         needed = (
             sa.exists().where(t.invitation.c.launch == launch.c.id)

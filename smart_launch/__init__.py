@@ -29,6 +29,7 @@ from smart_launch.introspection import Introspection, introspect
 from smart_launch.issuer_keys import IssuerKeys
 from smart_launch.keys import SigningKey, generate_key, public_jwks
 from smart_launch.launch import finish
+from smart_launch.revocation import revoke
 from smart_launch.scopes import Level, ResourceScope, Scopes
 from smart_launch.site import ClientSecret, PrivateKeyJwt, PublicClient, Site, Sites
 from smart_launch.style import Style, Styles
@@ -79,5 +80,6 @@ __all__ = [
     "introspect",
     "public_jwks",
     "refresh",
+    "revoke",
     "system_token",
 ]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import httpx
 import msgspec
 
-from smart_launch.errors import DiscoveryFailed, ServerUnavailable
+from smart_launch.errors import AddressRefused, DiscoveryFailed, ServerUnavailable
 from smart_launch.issuer_keys import IssuerKeys
 from smart_launch.site import Site
 from smart_launch.wire import fetch, resolve
@@ -30,6 +30,7 @@ class SmartConfiguration:
     token_endpoint: str
     authorization_endpoint: str | None
     introspection_endpoint: str | None
+    revocation_endpoint: str | None
     issuer: str | None
     jwks_uri: str | None
     capabilities: frozenset[str]
@@ -47,6 +48,7 @@ class _Document(msgspec.Struct):
     token_endpoint: str | None = None
     authorization_endpoint: str | None = None
     introspection_endpoint: str | None = None
+    revocation_endpoint: str | None = None
     issuer: str | None = None
     jwks_uri: str | None = None
     capabilities: frozenset[str] = frozenset()
@@ -97,12 +99,17 @@ def _check(site: Site, document: _Document) -> SmartConfiguration:
     def absolute(address: str | None, what: str) -> str | None:
         return None if address is None else resolve(site, address, what)
 
+    try:
+        revocation = absolute(document.revocation_endpoint, "revocation endpoint")
+    except AddressRefused:
+        revocation = None  # no launch fails because of what is asked after its end
     issuer = site.id_token_issuer or document.issuer
     jwks_uri = absolute(document.jwks_uri, "key address")
     return SmartConfiguration(
         token_endpoint=resolve(site, document.token_endpoint, "token endpoint"),
         authorization_endpoint=absolute(document.authorization_endpoint, "authorization endpoint"),
         introspection_endpoint=absolute(document.introspection_endpoint, "introspection endpoint"),
+        revocation_endpoint=revocation,
         issuer=issuer,
         jwks_uri=jwks_uri,
         capabilities=document.capabilities,

@@ -312,6 +312,21 @@ def save_draft(
     return draft
 
 
+def begun_here(
+    connection: Connection, launches: Collection[str], now: datetime
+) -> tuple[tuple[Invitation, bool], ...]:
+    """List the forms of these launches that were begun on their own device and not sent; whether answers were given."""
+    rows = connection.execute(
+        sa.select(invitation).where(
+            invitation.c.launch.in_(launches),
+            invitation.c.remote.is_(False),
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.expires > now,
+        )
+    )
+    return tuple((_invitation(row), row.sealed_draft is not None) for row in rows)
+
+
 def language_of_latest(connection: Connection, launch: str) -> str | None:
     """Give the language of the form that a launch handed over last."""
     found = connection.execute(

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import write_codes
+from plugin.access.sessions import INACTIVITY, LONGEST
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
 from plugin.ledger import Vault
-from plugin.ledger.tables import launch, pending_launch
+from plugin.ledger.tables import browser_session, launch, pending_launch
 from plugin.roles import Code
 from smart_launch import LaunchContext, PendingLaunch, TokenSet
 
@@ -243,6 +244,55 @@ def open_launches(connection: Connection, site: str, now: datetime) -> tuple[Ope
     own = c.site == site, c.ended.is_(None), c.expires > now
     query = sa.select(c.id, c.user, c.patient, c.created, c.expires).where(*own).order_by(c.created, c.id)
     return tuple(Open(*row) for row in connection.execute(query))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A browser in which a person is signed in: since when, when last used, whether it is handed over, what of theirs is open."""
+
+    session: str
+    since: datetime
+    last_seen: datetime
+    locked: bool
+    open: tuple[Open, ...]
+
+
+def browsers_of(
+    connection: Connection, site: str, user: str | None, session: str, now: datetime
+) -> tuple[SignedIn, ...]:
+    """List the browsers in which a user of a site is signed in, last used first; of somebody unnamed only this one."""
+    c, b = launch.c, browser_session.c
+    whose = c.user == user if user is not None else c.handle == session
+    query = (
+        sa.select(c.id, c.user, c.patient, c.created, c.expires, b.handle, b.last_seen, b.locked)
+        .join_from(launch, browser_session, c.handle == b.handle)
+        .where(c.site == site, whose, c.ended.is_(None), c.expires > now)
+        .where(b.last_seen >= now - INACTIVITY, b.created >= now - LONGEST)
+        .order_by(b.last_seen.desc(), b.handle, c.created)
+    )
+    found: dict[str, SignedIn] = {}
+    for row in connection.execute(query):
+        one = Open(row.id, row.user, row.patient, row.created, row.expires)
+        known = found.get(row.handle) or SignedIn(
+            row.handle, row.created, row.last_seen, row.locked is not None, ()
+        )
+        found[row.handle] = replace(known, open=(*known.open, one))
+    return tuple(found.values())
+
+
+def open_in(connection: Connection, session: str) -> tuple[Open, ...]:
+    """List what is open in a browser session, whoever opened it."""
+    c = launch.c
+    query = sa.select(c.id, c.user, c.patient, c.created, c.expires)
+    rows = connection.execute(query.where(c.handle == session, c.ended.is_(None)).order_by(c.created, c.id))
+    return tuple(Open(*row) for row in rows)
+
+
+def is_open(connection: Connection, launch_id: str, now: datetime) -> bool:
+    """Tell whether a launch has neither been ended nor come to its end."""
+    c = launch.c
+    query = sa.select(sa.exists().where(c.id == launch_id, c.ended.is_(None), c.expires > now))
+    return bool(connection.execute(query).scalar())
 
 
 def end_launch(connection: Connection, launch_id: str, now: datetime) -> None:

@@ -19,7 +19,7 @@ from plugin.access.invitations import (
     read_secret,
     spoken_code,
 )
-from plugin.access.launches import Launch, newer_launch_of_another, session_of
+from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.errors import NotFound
@@ -122,7 +122,7 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
     told, moved_on = b"", False
     yield b"retry: 2000\n\n"
     for number in range(_LONGEST):
-        if await request.is_disconnected():
+        if await request.is_disconnected() or await _has_ended(found, rapport):
             return
         if not moved_on and await _has_moved_on(found, rapport):
             moved_on = True
@@ -134,6 +134,11 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
         elif number % _BEAT_EVERY == 0:
             yield b": still here\n\n"
         await asyncio.sleep(_ASK_EVERY)
+
+
+async def _has_ended(found: Launch, rapport: Rapport) -> bool:
+    now = rapport.clock()
+    return not await rapport.ledger.read(lambda connection: is_open(connection, found.id, now))
 
 
 async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:

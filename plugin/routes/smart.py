@@ -399,3 +399,10 @@ def set_session_cookie(answer: Response, handle: str) -> None:
     answer.headers.append(
         "Set-Cookie", f"{COOKIE}={handle}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
     )
+
+
+def forget_session_cookie(answer: Response) -> None:
+    """Take the session handle out of the browser."""
+    answer.headers.append(
+        "Set-Cookie", f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=0"
+    )

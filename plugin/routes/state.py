@@ -18,6 +18,7 @@ from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.collecting import Collector
 from plugin.delivery.courier import NoteCourier
+from plugin.delivery.returning import TokenReturn
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import DeliveryWorker
 from plugin.ehr import Ehr
@@ -51,6 +52,7 @@ class Rapport:
     sender: EhrSender
     worker: DeliveryWorker
     courier: NoteCourier
+    returning: TokenReturn
     collector: Collector
     schedules: Schedules
     clock: Clock

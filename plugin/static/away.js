@@ -6,4 +6,5 @@ const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("rapport
 addEventListener("pagehide", () => { document.body.hidden = true; });
 addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
 if (location.pathname === "/fill") channel?.postMessage("a form is open");
+else if (location.pathname === "/signed-out") channel?.postMessage("nobody is signed in");
 else channel?.addEventListener("message", () => location.reload());

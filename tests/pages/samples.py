@@ -45,6 +45,7 @@ from plugin.pages import (
 )
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
 from plugin.pages.look import look_address
+from plugin.pages.parting import BrowserLine, PartingPage, SessionsPage
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Event, MeasurementError, group
 from plugin.routes.pressing import with_due
@@ -552,4 +553,42 @@ VOIDED = replace(
         "The EHR, or the scopes it granted, takes no change of Observation. Correct it by hand in the chart: "
         "Observation/17, Observation/18. Rapport itself shows it corrected."
     ),
+)
+
+
+SIGN_INS = SessionsPage(
+    base="/launches/0b8e",
+    csrf="token",
+    here=BrowserLine("0b8e", NOW - timedelta(hours=2), NOW, 3, 1, has_this_patient=True, handed_over=False),
+    others=(
+        BrowserLine(
+            "7c1d",
+            NOW - timedelta(hours=1),
+            NOW - timedelta(minutes=4),
+            1,
+            0,
+            has_this_patient=False,
+            handed_over=True,
+        ),
+        BrowserLine(
+            "9e2f",
+            NOW - timedelta(hours=6),
+            NOW - timedelta(minutes=50),
+            0,
+            2,
+            has_this_patient=False,
+            handed_over=False,
+        ),
+    ),
+    is_named=True,
+    told=True,
+)
+SIGN_INS_HERE = replace(SIGN_INS, others=(), told=False)
+PARTING = PartingPage("/launches/0b8e", "token", 2)
+DESK = DeskFrame(
+    id="0b8e",
+    site="Riverside CAMHS",
+    csrf="token",
+    places=(("/desks/0b8e", "Your desk", True), ("/desks/0b8e/audit", "Search", False)),
+    patient="0b8e",
 )

@@ -25,6 +25,8 @@ from plugin import pages
 from plugin.pages import FormMode, FormView
 from plugin.pages.caseload import render_caseload
 from plugin.pages.look import write_look
+from plugin.pages.parting import render_parting, render_sessions, render_signed_out
+from plugin.pages.staff import render_desk
 from tests.pages import samples
 
 POLICY = (
@@ -150,6 +152,11 @@ def site(desk: Desk) -> Starlette:
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
         "/draft": lambda: pages.render_draft(samples.draft()),
         "/note": lambda: pages.render_note(samples.note()),
+        "/sign-ins": lambda: render_sessions(samples.SIGN_INS),
+        "/sign-ins-here": lambda: render_sessions(samples.SIGN_INS_HERE),
+        "/parting": lambda: render_parting(samples.PARTING),
+        "/signed-out": lambda: render_signed_out("en"),
+        "/desk": lambda: render_desk(samples.DESK, ("auditor",), "en"),
         "/noted": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),

@@ -10,6 +10,7 @@ import pytest
 from plugin import pages
 from plugin.pages import Banner, DeliveryMark, FormMode, Notice, NoticeKind, Option, Question
 from plugin.pages.caseload import render_caseload
+from plugin.pages.parting import render_parting, render_sessions, render_signed_out
 from tests.pages import samples
 
 EVERY_PAGE: dict[str, Callable[[], str]] = {
@@ -25,6 +26,9 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "draft of a note": lambda: pages.render_draft(samples.draft()),
     "note": lambda: pages.render_note(samples.note()),
     "patient with notes": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
+    "where somebody is signed in": lambda: render_sessions(samples.SIGN_INS),
+    "before signing out": lambda: render_parting(samples.PARTING),
+    "signed out": lambda: render_signed_out("en"),
     "caseload": lambda: render_caseload(samples.caseload(), "en"),
     "caseload as plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
     "response": lambda: pages.render_response(samples.RESPONSE),

@@ -79,8 +79,10 @@ _FORM = {
     "text": "A note",
     "note": NOTE,
     "asked": "1",
+    "which": "others",
 }
 _LAST = re.compile(r"/(return|end|withdraw|retract|submit)$")  # these end what others need
+_VERY_LAST = re.compile(r"/(sessions/end|sign-out)$")  # and these the sign-in of who asks
 
 
 @dataclass
@@ -143,7 +145,11 @@ def routes() -> list[tuple[str, str]]:
         for method in getattr(route, "methods", ())
         if method not in {"HEAD", "OPTIONS"}
     }
-    return sorted(found, key=lambda each: (bool(_LAST.search(each[1])), each[1], each[0]))
+    return sorted(found, key=lambda each: (_turn(each[1]), each[1], each[0]))
+
+
+def _turn(template: str) -> int:
+    return 2 if _VERY_LAST.search(template) else int(bool(_LAST.search(template)))
 
 
 async def open_scene(world: World) -> Scene:
@@ -151,9 +157,9 @@ async def open_scene(world: World) -> Scene:
     people = await world.people()
     asking = {"nobody": Asking(world.new_browser())}
 
-    async def clinician(name: str, patient: str) -> tuple[Asking, str]:
+    async def clinician(name: str, patient: str, practitioner: str | None = None) -> tuple[Asking, str]:
         browser = world.new_browser()
-        page = await world.launch(patient, browser=browser)
+        page = await world.launch(patient, browser=browser, practitioner=practitioner)
         assert page.status_code == 200, page.text
         asking[name] = Asking(browser)
         return asking[name], str(page.url).rpartition("/")[2].partition("?")[0]
@@ -171,7 +177,7 @@ async def open_scene(world: World) -> Scene:
     assert sent.status_code == 200, sent.text
     await respondent("respondent", PATIENT)
     await respondent("another patient's respondent", "mateo")
-    one, launch = await clinician("clinician", PATIENT)
+    one, launch = await clinician("clinician", PATIENT, "204")
     link = {
         "csrf": world.rapport.state.rapport.ledger.vault.digest("csrf", launch),
         "respondent": f"Patient/{people[PATIENT]}",
@@ -182,7 +188,7 @@ async def open_scene(world: World) -> Scene:
     made = await one.browser.post(f"/launches/{launch}/invitations", data=link)
     assert made.status_code == 303, made.text
     invitation = made.headers["location"].rpartition("/")[2].partition("?")[0].partition("#")[0]
-    await clinician("another patient's clinician", "mateo")
+    await clinician("another patient's clinician", "mateo", "202")
     for role, who in STAFF.items():
         browser, desk = await sign_in(world, who)
         asking[str(role)] = Asking(browser, desk=desk.url.path.rpartition("/")[2])
