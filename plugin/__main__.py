@@ -28,7 +28,7 @@ from plugin.commands import (
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain, explain_database
 from plugin.commands.rescore import rescore
-from plugin.commands.serving import OperatorsOption
+from plugin.commands.serving import OperatorsOption, TlsCertificateOption, TlsKeyOption
 from plugin.commands.worker import worker
 from plugin.errors import RapportError
 
@@ -125,14 +125,17 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8701,
     operators: OperatorsOption = None,
+    tls_certificate: TlsCertificateOption = None,
+    tls_key: TlsKeyOption = None,
 ) -> None:
     """Serve Rapport for the sites of a configuration file. Secrets come from the environment (rapport.env)."""
-    from plugin.commands.serving import run
+    from plugin.commands.serving import read_tls, run
     from plugin.settings import read_settings
 
     settings = read_settings(config)
+    tls = read_tls(tls_certificate, tls_key)
     check_free(host, port)
-    run(settings, host, port, operators)
+    run(settings, host, port, operators, tls)
 
 
 @app.command()

@@ -22,7 +22,12 @@ base_url = "https://rapport.example.org"
 #   postgresql+psycopg://rapport@db.example.org/rapport   many processes
 database = "sqlite:///rapport.sqlite3"
 # The same database by a PostgreSQL role that may only read, for auditors' pages (rapport database auditor-role).
-# audit_database = "postgresql+psycopg://rapport_auditor@db.example.org/rapport"
+# audit_database = "postgresql+psycopg://rapport_auditor@db.example.org/rapport?sslmode=verify-full"
+# A PostgreSQL on another host that is not asked for TLS (?sslmode=verify-full, or require) stops the start. In a network
+# that nobody else can listen to:
+# database_in_clear = true
+# Browsers are told to speak https only, also to names below base_url's host; where one of those is plain http:
+# hsts_subdomains = false
 
 # Folder of wording packs for licensed instruments (one JSON file a language), beside this file.
 # wording = "wording"

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.collected_section import CollectedSection, Collecting, build_collecting
+from plugin.database_address import hosts_in_clear
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -108,6 +109,7 @@ class Settings:
     writing: Mapping[str, Writing] = field(default_factory=dict)
     own_forms: OwnForms = field(default_factory=OwnForms)
     metrics_token: str | None = None
+    hsts_subdomains: bool = True  # browsers are told that what stands below base_url's host is https, too
     audit_database: str | None = None  # by which auditors' pages read; None: the database, read-only
 
     @property
@@ -128,6 +130,8 @@ class _Server(_Strict):
     base_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")]
     database: str
     audit_database: str | None = None
+    database_in_clear: bool = False
+    hsts_subdomains: bool = True
     wording: str | None = None
     instruments: tuple[str, ...] = ()
     log: str = "log"
@@ -193,6 +197,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     environment = os.environ if environment is None else environment
     file = _read_file(path)
     _check_addresses(path, file)
+    _check_databases(path, file.server, environment)
     keys = _signing_keys(environment, needed=any(_needs_keys(site) for site in file.site))
     base = path.parent
     return Settings(
@@ -239,6 +244,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         writing=_build_writing(path, file, keys, environment),
         own_forms=_own_forms(path, file),
         metrics_token=read_metrics_token(environment),
+        hsts_subdomains=file.server.hsts_subdomains,
     )
 
 
@@ -341,6 +347,19 @@ def _check_addresses(path: Path, file: _File) -> None:
             f"server.base_url in {path} is plain http: {file.server.base_url}.",
             "Use https; plain http is accepted for 127.0.0.1 and localhost only.",
         )
+
+
+def _check_databases(path: Path, server: _Server, environment: Mapping[str, str]) -> None:
+    if server.database_in_clear:
+        return
+    for name, address in (("database", server.database), ("audit_database", server.audit_database or "")):
+        hosts = hosts_in_clear(address, environment)
+        if hosts:
+            raise SettingsInvalid(
+                f"server.{name} in {path} reaches {', '.join(hosts)} without asking for TLS.",
+                "Add ?sslmode=verify-full to the address (or sslmode=require, which does not check who answers); in a "
+                "network that nobody else can listen to, set server.database_in_clear = true.",
+            )
 
 
 def is_loopback(address: str) -> bool:

@@ -1,6 +1,9 @@
 """`rapport serve`: a process that answers and delivers; and what every process checks before it starts."""
 
 import gc
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
@@ -21,10 +24,52 @@ OperatorsOption = Annotated[
         envvar="RAPPORT_OPERATORS",
     ),
 ]
+TlsCertificateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-certificate",
+        help="PEM file of the certificate and its chain: serve https itself, to a proxy or to browsers.",
+        envvar="RAPPORT_TLS_CERTIFICATE",
+    ),
+]
+TlsKeyOption = Annotated[
+    Path | None,
+    typer.Option("--tls-key", help="PEM file of its private key.", envvar="RAPPORT_TLS_KEY"),
+]
 _HIGHEST_PORT = 65_535
 
 
-def run(settings: "Settings", host: str, port: int, operators: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files that https is served with."""
+
+    certificate: Path
+    key: Path
+
+
+def read_tls(certificate: Path | None, key: Path | None) -> Tls | None:
+    """Look at the files; SettingsInvalid if one is missing, cannot be read, or they do not belong together."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise SettingsInvalid(
+            "Of --tls-certificate and --tls-key only one is given.", "Give both, or neither for plain http."
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        raise SettingsInvalid(
+            f"{certificate} and {key} cannot be served with: {getattr(error, 'reason', None) or error}.",
+            "Give a certificate with its chain and the private key that belongs to it, both as PEM, the key not encrypted.",
+        ) from None
+    return Tls(certificate, key)
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def run(settings: "Settings", host: str, port: int, operators: str | None, tls: Tls | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     import uvicorn
 
@@ -38,7 +83,18 @@ def run(settings: "Settings", host: str, port: int, operators: str | None) -> No
     spare_collector()
     # Requests are logged by route, not by address: addresses hold ids.
     # h11 holds headers to 64 KB; httptools, which uvicorn would take, keeps whatever a client sends.
-    uvicorn.run(app, host=host, port=port, http="h11", access_log=False, server_header=False, log_config=None)
+    # TLS 1.2 and newer: Python's default for servers.
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        http="h11",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
 
 
 def spare_collector() -> None:

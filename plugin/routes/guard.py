@@ -46,6 +46,8 @@ class SecurityHeaders:
         self._app = app
         self._ancestors = {site: policy.frame_ancestors for site, policy in settings.policies.items()}
         self._https = settings.base_url.startswith("https://")
+        below = "; includeSubDomains" if settings.hsts_subdomains else ""
+        self._only_https = f"max-age=31536000{below}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; add headers to its answer."""
@@ -65,7 +67,7 @@ class SecurityHeaders:
                 if scope["path"].startswith("/static/"):
                     headers["Access-Control-Allow-Origin"] = "*"  # modules, for frames without an origin
                 if self._https:
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                    headers["Strict-Transport-Security"] = self._only_https
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -1,6 +1,7 @@
 """Bad input names the place and the remedy, and loses nothing that was answered."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.product.forms import CHILD, question, response_of
-from tests.product.world import EHR, RAPPORT, World
+from tests.product.world import EHR, RAPPORT, World, run_world
 
 DOOR = "/sites/sandbox/fhir/QuestionnaireResponse"
 
@@ -450,10 +451,20 @@ async def test_answers_that_are_no_text_are_refused(world: World, body: bytes) -
 async def test_every_answer_keeps_to_itself(world: World, path: str) -> None:
     headers = (await world.browser.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["strict-transport-security"] == "max-age=31536000"
+    assert headers["strict-transport-security"].startswith("max-age=31536000")
     assert headers["referrer-policy"] in {"same-origin", "no-referrer"}
     policy = headers["content-security-policy"].split("; ")
     assert {"default-src 'none'", "object-src 'none'", "base-uri 'none'"} <= set(policy)
+
+
+@pytest.mark.parametrize(
+    ("below", "said"), [(True, "max-age=31536000; includeSubDomains"), (False, "max-age=31536000")]
+)
+async def test_browsers_are_told_to_speak_https_only_below_the_host_too(
+    tmp_path: Path, below: bool, said: str
+) -> None:
+    async with run_world(tmp_path, stored={"hsts_subdomains": below}) as world:
+        assert (await world.browser.get("/")).headers["strict-transport-security"] == said
 
 
 async def test_tracing_is_not_answered(world: World) -> None:

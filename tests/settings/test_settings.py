@@ -1,5 +1,6 @@
 """Settings: what is missing or wrong stops the start with a sentence that says what to set."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -263,3 +264,58 @@ def test_medicines_are_asked_for_only_where_they_are_shown(tmp_path: Path) -> No
     assert not set(MEDICATION_SCOPES) & set(read(tmp_path, MINIMAL).sites["clinic"].scopes)
     shown = read(tmp_path, MINIMAL + "show_medication = true\n")
     assert set(MEDICATION_SCOPES) < set(shown.sites["clinic"].scopes)
+
+
+def with_database(line: str) -> str:
+    return re.sub(r'database = "[^"]+"', lambda _: line, MINIMAL)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://rapport@db.example.org/rapport",
+        "postgresql+psycopg://rapport:secret@10.0.0.7:5433/rapport?sslmode=prefer",
+        "postgresql+psycopg://rapport@/rapport?host=db.example.org",
+        "postgresql+psycopg://rapport@localhost,db.example.org/rapport",
+        "postgresql+psycopg://rapport@[2001:db8::1]:5432/rapport",
+        "postgresql+psycopg://rapport@localhost/rapport?hostaddr=10.0.0.7",
+    ],
+)
+def test_a_database_on_another_host_is_asked_for_tls(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SettingsInvalid, match="without asking for TLS") as refused:
+        read(tmp_path, with_database(f'database = "{address}"'))
+    assert "secret" not in str(refused.value)
+    allowed = read(tmp_path, with_database(f'database = "{address}"\ndatabase_in_clear = true'))
+    assert allowed.database == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://rapport@db.example.org/rapport?sslmode=verify-full",
+        "postgresql+psycopg://rapport@db.example.org/rapport?sslmode=require",
+        "postgresql+psycopg://rapport@127.0.0.1:5433/rapport",
+        "postgresql+psycopg://rapport@[::1]:5432/rapport",
+        "postgresql+psycopg:///rapport?host=/run/postgresql",
+        "postgresql+psycopg:///rapport",
+        "sqlite:///rapport.sqlite3",
+    ],
+)
+def test_a_database_that_is_here_or_encrypted_is_taken(tmp_path: Path, address: str) -> None:
+    assert read(tmp_path, with_database(f'database = "{address}"')).database == address
+
+
+def test_what_the_environment_says_of_the_database_counts_too(tmp_path: Path) -> None:
+    line = with_database('database = "postgresql+psycopg://rapport@db.example.org/rapport"')
+    assert read(tmp_path, line, PGSSLMODE="verify-full").database
+    nameless = with_database('database = "postgresql+psycopg:///rapport"')
+    with pytest.raises(SettingsInvalid, match=r"db\.example\.org"):
+        read(tmp_path, nameless, PGHOST="db.example.org")
+
+
+def test_the_auditors_way_into_the_database_is_asked_for_tls_too(tmp_path: Path) -> None:
+    line = (
+        'database = "sqlite:///r.sqlite3"\naudit_database = "postgresql+psycopg://a@db.example.org/rapport"'
+    )
+    with pytest.raises(SettingsInvalid, match="audit_database"):
+        read(tmp_path, with_database(line))

@@ -1,0 +1,33 @@
+"""What an address of a database says of its connections: whether they leave this machine in clear.
+
+As libpq reads it (https://www.postgresql.org/docs/current/libpq-connect.html): the address, else PGHOST and PGSSLMODE.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_HERE = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+def hosts_in_clear(address: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the hosts other than this machine that a PostgreSQL address may reach without TLS; () if there are none.
+
+    `allow` and `prefer`, libpq's own choice, go on in clear where the server offers no TLS.
+    """
+    parts = urlsplit(address)
+    if not parts.scheme.startswith("postgresql"):
+        return ()
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if asked.get("sslmode", environment.get("PGSSLMODE", "prefer")) in _ENCRYPTED:
+        return ()
+    named = asked.get("host") or parts.netloc.rpartition("@")[2] or environment.get("PGHOST", "")
+    hosts = (_host(each) for each in (*named.split(","), *asked.get("hostaddr", "").split(",")))
+    return tuple(each for each in hosts if each not in _HERE and not each.startswith("/"))
+
+
+def _host(text: str) -> str:
+    text = unquote(text.strip())
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
