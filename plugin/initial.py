@@ -19,7 +19,7 @@ base_url = "https://rapport.example.org"
 
 # Where answers, scores and the audit trail are kept.
 #   sqlite:///rapport.sqlite3                          one serving process; the folder must be backed up
-#   postgresql+psycopg://rapport@db.example.org/rapport   many processes
+#   postgresql+psycopg://rapport@db.example.org/rapport?sslmode=verify-full   many processes
 database = "sqlite:///rapport.sqlite3"
 # The same database by a PostgreSQL role that may only read, for auditors' pages (rapport database auditor-role).
 # audit_database = "postgresql+psycopg://rapport_auditor@db.example.org/rapport?sslmode=verify-full"
@@ -107,6 +107,8 @@ frame_ancestors = ["https://ehr.example.org"]
 # How long an invitation to fill a form lives, and a launch.
 # invitation_hours = 24
 # session_hours = 8
+# How many minutes a code that is read out counts (2 to 30); it opens its form once.
+# code_minutes = 10
 
 # From which age on a young person may be sent a link; below, the form is handed over in the session. 0: any age.
 # link_from_age = 12

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,6 +73,7 @@ class SitePolicy:
     show_item_answers: bool
     invitation_hours: int
     session_hours: int
+    code_life: timedelta = timedelta(minutes=10)  # of a code that is read out
     link_from_age: int = 12
     schedule: SiteSchedule | PlanInEhr = EVERY_SESSION  # `Schedules` gives what is gone by
     language: str = "en"  # of pages for whoever's browser asks for none that Rapport has
@@ -164,6 +165,7 @@ class _Site(WritingSection):
     auditors_see_answers: bool = False
     invitation_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 24
     session_hours: Annotated[int, Field(ge=1, le=24)] = 8
+    code_minutes: Annotated[int, Field(ge=2, le=30)] = 10
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
     schedule: str = "every"
     language: Literal["en", "es", "fr", "de", "pt"] = "en"
@@ -214,6 +216,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 show_item_answers=site.show_item_answers,
                 invitation_hours=site.invitation_hours,
                 session_hours=site.session_hours,
+                code_life=timedelta(minutes=site.code_minutes),
                 link_from_age=site.link_from_age,
                 schedule=_schedule(path, site),
                 language=site.language,

@@ -5,7 +5,7 @@ the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encry
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,7 +22,6 @@ from plugin.ledger.tables import invitation
 
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
 CODE_DIGITS = 8
-CODE_LIFE = timedelta(minutes=30)
 _FOLLOWED_FOR = timedelta(hours=24)
 
 
@@ -54,6 +53,10 @@ class Invitation:
     expires: datetime
     state: InvitationState
     remote: bool = False
+    code_made: datetime | None = (
+        None  # when the code that counts was made; None: there is none, or it was used
+    )
+    code_number: int = 0
     gate: str | None = None  # plugin.access.gates
     gate_answer: str | None = None
 
@@ -83,6 +86,8 @@ def create_invitation(connection: Connection, vault: Vault, planned: Invitation)
             expires=planned.expires,
             state=planned.state,
             remote=planned.remote,
+            code_made=planned.created if planned.remote else None,
+            code_number=0,
             gate=planned.gate,
         )
     )
@@ -132,23 +137,54 @@ def find_begun(connection: Connection, planned: Invitation) -> Invitation | None
     return None if row is None else _invitation(row)
 
 
-def spoken_code(vault: Vault, invitation_id: str) -> str:
-    """Give the digits that can be read out instead of sending the link; they count for CODE_LIFE after creation."""
-    return _possible_codes(vault, invitation_id)[0]
+def spoken_code(vault: Vault, found: Invitation) -> str:
+    """Give the digits that can be read out instead of sending the link."""
+    return _possible_codes(vault, found.id, found.code_number)[0]
 
 
-def find_by_code(connection: Connection, vault: Vault, code: str, now: datetime) -> str | None:
-    """Find the secret of the open invitation with a spoken code; None if there is none. Count tries before asking."""
-    rows = connection.execute(
-        sa.select(invitation.c.id).where(
-            invitation.c.remote,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-            invitation.c.created > now - CODE_LIFE,
-            invitation.c.expires > now,
+def renew_code(connection: Connection, invitation_id: str, now: datetime) -> int:
+    """Make another code of a link that is open; the one before counts no more. InvitationUnusable if it is not open."""
+    c = invitation.c
+    number: int | None = connection.execute(
+        invitation.update()
+        .where(
+            c.id == invitation_id,
+            c.remote,
+            c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            c.expires > now,
         )
-    ).scalars()
-    found = [each for each in rows if code in _possible_codes(vault, each)]
-    return read_secret(connection, vault, found[0]) if len(found) == 1 else None
+        .values(code_made=now, code_number=c.code_number + 1)
+        .returning(c.code_number)
+    ).scalar_one_or_none()
+    if number is None:
+        raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
+    return number
+
+
+def take_code(
+    connection: Connection, vault: Vault, code: str, now: datetime, lives: Mapping[str, timedelta]
+) -> str | None:
+    """Use a spoken code, once: gives the secret of its form; None if no open form has it. `lives` by site. Count tries before."""
+    longest = max(lives.values(), default=timedelta(0))
+    c = invitation.c
+    rows = connection.execute(
+        sa.select(c.id, c.site, c.code_made, c.code_number).where(
+            c.remote,
+            c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            c.code_made > now - longest,
+            c.expires > now,
+        )
+    ).all()
+    found = [
+        each
+        for each in rows
+        if each.code_made > now - lives.get(each.site, timedelta(0))
+        and code in _possible_codes(vault, each.id, each.code_number)
+    ]
+    if len(found) != 1:
+        return None
+    used = invitation.update().where(c.id == found[0].id, c.code_made.is_not(None)).values(code_made=None)
+    return read_secret(connection, vault, found[0].id) if connection.execute(used).rowcount == 1 else None
 
 
 def _possible_secrets(vault: Vault, invitation_id: str) -> tuple[str, ...]:
@@ -156,8 +192,8 @@ def _possible_secrets(vault: Vault, invitation_id: str) -> tuple[str, ...]:
     return tuple(each[:_SECRET_LENGTH] for each in vault.digests("invitation-secret", invitation_id))
 
 
-def _possible_codes(vault: Vault, invitation_id: str) -> tuple[str, ...]:
-    digests = vault.digests("invitation-code", invitation_id)
+def _possible_codes(vault: Vault, invitation_id: str, number: int) -> tuple[str, ...]:
+    digests = vault.digests("invitation-code", f"{invitation_id}/{number}")
     return tuple(str(int(each, 16) % 10**CODE_DIGITS).zfill(CODE_DIGITS) for each in digests)
 
 
@@ -366,6 +402,8 @@ def _invitation(row: Row[Any]) -> Invitation:
         expires=row.expires,
         state=InvitationState(row.state),
         remote=row.remote,
+        code_made=row.code_made,
+        code_number=row.code_number,
         gate=row.gate,
         gate_answer=row.gate_answer,
     )

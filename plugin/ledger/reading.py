@@ -16,6 +16,7 @@ from plugin.ledger.vault import Vault
 
 T = TypeVar("T")
 
+_NOT_OF_INVITATION = {"secret", "sealed_draft", "code_made", "code_number"}
 # What an auditor's role on PostgreSQL may read, by table; None: every column. Secrets, tokens and drafts are not among it.
 READABLE: dict[str, tuple[str, ...] | None] = {
     "alembic_version": None,
@@ -36,7 +37,7 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "log_pending": None,
     "log_leaf": None,
     "launch": tuple(each for each in t.launch.c.keys() if each not in {"handle", "sealed_context"}),  # noqa: SIM118 -- columns, not names, are iterated otherwise
-    "invitation": tuple(each for each in t.invitation.c.keys() if each not in {"secret", "sealed_draft"}),  # noqa: SIM118 -- as above
+    "invitation": tuple(each.name for each in t.invitation.c if each.name not in _NOT_OF_INVITATION),
 }
 REPEATABLE_READ = 3  # psycopg.IsolationLevel, which an installation on SQLite has not
 _WRITES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 from plugin.errors import SettingsInvalid
 from plugin.ledger import tables
 
-HEAD = "0018"
+HEAD = "0019"
 
 
 def lock(connection: Connection, purpose: str) -> None:

@@ -109,6 +109,8 @@ invitation = Table(
     Column(
         "remote", Boolean, nullable=False, server_default=false()
     ),  # by link, not on the clinician's device
+    Column("code_made", Instant),  # the code to be read out that counts; null: none does, or it was used
+    Column("code_number", Integer, nullable=False, server_default="0"),
     Column("gate", String(16)),  # what a caregiver says before the form opens: plugin.access.gates
     Column("gate_answer", String(16)),
     Column("gate_answered", Instant),

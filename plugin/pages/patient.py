@@ -215,7 +215,7 @@ class PatientPage:
 
 @dataclass(frozen=True, slots=True)
 class LinkPage:
-    """The link of a form that is filled elsewhere. `code` is None once it no longer counts."""
+    """The link of a form that is filled elsewhere. `code` is None once it was used or no longer counts."""
 
     launch: str
     csrf: str
@@ -228,7 +228,7 @@ class LinkPage:
     expires: datetime
     code: str | None
     code_address: str
-    code_ends: datetime
+    code_ends: datetime | None
     look: str | None = None
     language: str = "en"  # of whoever reads this page
 

@@ -11,13 +11,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 
 from plugin.access.invitations import (
     CODE_DIGITS,
-    CODE_LIFE,
     Invitation,
-    find_by_code,
     followed_invitations,
     read_invitation,
     read_secret,
+    renew_code,
     spoken_code,
+    take_code,
 )
 from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
 from plugin.access.throttle import count_try
@@ -30,6 +30,7 @@ from plugin.routes.state import (
     CurrentRapport,
     Rapport,
     actor_of,
+    check_csrf,
     check_origin,
     csrf_token,
     language_for,
@@ -55,13 +56,7 @@ async def link(
 ) -> HTMLResponse:
     """Show the link of a form again, as address, as QR code and as a code to read out."""
     vault = rapport.ledger.vault
-    planned = await rapport.ledger.read(lambda connection: read_invitation(connection, invitation))
-    if (
-        planned is None
-        or not planned.remote
-        or (planned.site, planned.patient) != (found.site, found.patient)
-    ):
-        raise NotFound("There is no such form of this patient.", "Go back to the patient page.")
+    planned = await _own(rapport, found, invitation)
     secret = await rapport.ledger.read(lambda connection: read_secret(connection, vault, invitation))
     await rapport.ledger.record(
         rapport.trail.entry(
@@ -79,9 +74,42 @@ async def link(
     )
 
 
+@router.post("/launches/{launch}/invitations/{invitation}/code", dependencies=[Depends(check_origin)])
+async def new_code(
+    invitation: str, found: CurrentLaunch, rapport: CurrentRapport, csrf: Annotated[str, Form()]
+) -> RedirectResponse:
+    """Make another code to be read out: the one before was used, is over, or was overheard."""
+    check_csrf(rapport, found, csrf)
+    planned = await _own(rapport, found, invitation)
+    now = rapport.clock()
+    entry = rapport.trail.entry(
+        Kind.INVITATION_SHOWN,
+        actor_of(found),
+        site=found.site,
+        patient=found.patient,
+        about=(f"urn:uuid:{planned.id}",),
+        reason="Another code to read out",
+    )
+    await rapport.ledger.write(lambda connection: renew_code(connection, planned.id, now), entry)
+    return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
+
+
+async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
+    """Give a form of this patient that was made as a link; NotFound if there is none such."""
+    planned = await rapport.ledger.read(lambda connection: read_invitation(connection, invitation))
+    if (
+        planned is None
+        or not planned.remote
+        or (planned.site, planned.patient) != (found.site, found.patient)
+    ):
+        raise NotFound("There is no such form of this patient.", "Go back to the patient page.")
+    return planned
+
+
 def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str, language: str) -> LinkPage:
-    code_ends = planned.created + CODE_LIFE
-    code = spoken_code(rapport.ledger.vault, planned.id)
+    life = rapport.settings.policies[planned.site].code_life
+    code_ends = planned.code_made + life if planned.code_made else None
+    code = spoken_code(rapport.ledger.vault, planned)
     half = CODE_DIGITS // 2
     form = form_state(rapport.intake.catalogue, planned, 0, rapport.clock(), language)
     return LinkPage(
@@ -94,7 +122,7 @@ def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str
         is_open=form.is_open,
         address=f"{rapport.settings.base_url}/fill#{secret}",
         expires=planned.expires,
-        code=f"{code[:half]} {code[half:]}" if code_ends > rapport.clock() else None,
+        code=f"{code[:half]} {code[half:]}" if code_ends and code_ends > rapport.clock() else None,
         code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
         code_ends=code_ends,
         look=look_address(found.context.style),
@@ -176,7 +204,7 @@ async def open_by_code(
     code: Annotated[str, Form(max_length=40)] = "",
     accept_language: Annotated[str, Header(max_length=500)] = "",
 ) -> Response:
-    """Open the form of a spoken code; wrong ones are counted, by address and in all."""
+    """Open the form of a spoken code, which is used with that; wrong ones are counted, by address and in all."""
     vault, now = rapport.ledger.vault, rapport.clock()
     source = request.client.host if request.client else ""
     for where, most in ((source, _MOST_TRIES_FROM_ONE_ADDRESS), ("", _MOST_TRIES_OF_ALL)):
@@ -184,7 +212,10 @@ async def open_by_code(
             partial(count_try, vault=vault, what="code", source=where, now=now, most=most)
         )
     digits = "".join(each for each in code if each.isdecimal())
-    secret = await rapport.ledger.read(lambda connection: find_by_code(connection, vault, digits, now))
+    lives = {site: policy.code_life for site, policy in rapport.settings.policies.items()}
+    secret = await rapport.ledger.bookkeep(
+        lambda connection: take_code(connection, vault, digits, now, lives)
+    )
     if secret is None:
         await rapport.ledger.record(
             rapport.trail.entry(

@@ -22,6 +22,7 @@ from plugin.pages import (
     ItemAccount,
     Kind,
     Link,
+    LinkPage,
     LockPage,
     NoteLine,
     NotePage,
@@ -592,3 +593,19 @@ DESK = DeskFrame(
     places=(("/desks/0b8e", "Your desk", True), ("/desks/0b8e/audit", "Search", False)),
     patient="0b8e",
 )
+
+LINK = LinkPage(
+    launch="0b8e",
+    csrf="token",
+    invitation="f1",
+    rater="child",
+    instrument="Rapport Check-in, young person",
+    state="Not opened yet",
+    is_open=True,
+    address="https://rapport.invalid/fill#0123456789abcdef0123456789abcdef01234567",
+    expires=NOW + timedelta(hours=24),
+    code="4711 0815",
+    code_address="rapport.invalid/code",
+    code_ends=NOW + timedelta(minutes=10),
+)
+LINK_WITHOUT_CODE = replace(LINK, code=None, code_ends=None, state="Opened")

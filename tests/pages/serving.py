@@ -154,6 +154,8 @@ def site(desk: Desk) -> Starlette:
         "/note": lambda: pages.render_note(samples.note()),
         "/sign-ins": lambda: render_sessions(samples.SIGN_INS),
         "/sign-ins-here": lambda: render_sessions(samples.SIGN_INS_HERE),
+        "/link": lambda: pages.render_link(samples.LINK),
+        "/link-without-code": lambda: pages.render_link(samples.LINK_WITHOUT_CODE),
         "/parting": lambda: render_parting(samples.PARTING),
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",), "en"),

@@ -108,6 +108,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "patient with notes": _go("/noted"),
     "where somebody is signed in": _go("/sign-ins"),
     "signed in here only": _go("/sign-ins-here"),
+    "link": _go("/link"),
+    "link, code used": _go("/link-without-code"),
     "before signing out": _go("/parting"),
     "signed out": _go("/signed-out"),
     "desk": _go("/desk"),

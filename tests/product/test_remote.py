@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from tests.product.forms import ANSWERS
-from tests.product.world import RAPPORT, World, body_of
+from tests.product.world import RAPPORT, World, body_of, run_world
 
 TEENAGER = "wei-ling"  # 15 years
 
@@ -99,7 +100,7 @@ async def test_the_code_that_was_read_out_opens_the_same_form(world: World) -> N
 async def test_the_code_ends_before_the_link(world: World) -> None:
     made = await teenagers_link(world)
     code = code_of(made)
-    world.clock.pass_time(minutes=31)
+    world.clock.pass_time(minutes=10, seconds=1)
     async with world.new_browser() as phone:
         refused = await phone.post("/code", data={"code": code})
     assert refused.status_code == 422
@@ -111,13 +112,48 @@ async def test_a_form_in_the_hand_has_no_code(world: World) -> None:
     page = await world.launch(TEENAGER)
     await world.hand_over(page, f"Patient/{people[TEENAGER]}", "rapport-checkin-adolescent")
     ledger = world.rapport.state.rapport.ledger
-    from plugin.access.invitations import find_by_code, spoken_code
+    from plugin.access.invitations import read_invitation, renew_code, spoken_code, take_code
+    from plugin.errors import InvitationUnusable
     from plugin.ledger import tables as t
 
-    invitation = await ledger.read(lambda c: c.execute(t.invitation.select()).one())
-    code = spoken_code(ledger.vault, invitation.id)
-    found = await ledger.read(lambda c: find_by_code(c, ledger.vault, code, world.clock()))
-    assert found is None
+    row = await ledger.read(lambda c: c.execute(t.invitation.select()).one())
+    assert row.code_made is None
+    kept = await ledger.read(lambda c: read_invitation(c, row.id))
+    code, lives = spoken_code(ledger.vault, kept), {"sandbox": timedelta(minutes=10)}
+    assert await ledger.bookkeep(lambda c: take_code(c, ledger.vault, code, world.clock(), lives)) is None
+    with pytest.raises(InvitationUnusable):
+        await ledger.bookkeep(lambda c: renew_code(c, row.id, world.clock()))
+
+
+async def test_a_code_opens_its_form_once(world: World) -> None:
+    made = await teenagers_link(world)
+    async with world.new_browser() as phone, world.new_browser() as another:
+        assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 303
+        refused = await another.post("/code", data={"code": code_of(made)})
+    assert refused.status_code == 422
+    assert "The last code was used" in (await world.browser.get(str(made.url))).text
+
+
+async def test_the_clinician_makes_another_code_with_one_press(world: World) -> None:
+    made = await teenagers_link(world)
+    csrf = re.search(r'name="csrf" value="([^"]+)"', made.text)
+    assert csrf
+    assert (await world.browser.post(f"{made.url}/code", data={"csrf": "wrong"})).status_code == 403
+    again = await world.follow(await world.browser.post(f"{made.url}/code", data={"csrf": csrf[1]}))
+    assert code_of(again) != code_of(made)
+    world.clock.pass_time(minutes=9)
+    async with world.new_browser() as phone:
+        assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 422
+        opened = await phone.post("/code", data={"code": code_of(again)})
+        assert opened.headers["location"] == f"/fill#{secret_of(made)}"
+
+
+async def test_a_site_lets_codes_live_longer(tmp_path: Path) -> None:
+    async with run_world(tmp_path, code_life=timedelta(minutes=30)) as world:
+        made = await teenagers_link(world)
+        world.clock.pass_time(minutes=29)
+        async with world.new_browser() as phone:
+            assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 303
 
 
 async def test_guessing_codes_ends_after_ten_tries(world: World) -> None:
