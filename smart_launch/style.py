@@ -3,6 +3,7 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#styling
 """
 
+import asyncio
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _HEX = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _SIZE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)(px|rem|em|pt)?")
 _FONTS = re.compile(r"[A-Za-z0-9 ,_'\"-]{1,200}")
 _PIXELS = {"px": 1.0, "": 1.0, "rem": 16.0, "em": 16.0, "pt": 4 / 3}
+_PATIENCE = 3.0  # seconds that a launch waits for a look, however slowly it drips
 _MOST = 100  # looks that are remembered: an EHR has few, and gives each an address of its own
 
 
@@ -78,19 +80,21 @@ _READERS = {"color": read_colour, "dim": read_size, "font": read_fonts}
 class Styles:
     """Fetches looks, each address once: it changes when the look does."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = _PATIENCE) -> None:
+        self._patience = patience
         self._known: OrderedDict[tuple[str, str], Style] = OrderedDict()
 
     async def find(self, site: Site, address: str | None, http: httpx.AsyncClient) -> Style | None:
-        """Give the look at an address of the site's hosts; None if there is none to be had: a look stops no launch."""
+        """Give the look at an address of the site's hosts; None if there is none to be had soon: a look stops no launch."""
         if address is None:
             return None
         known = self._known.get((site.id, address))
         if known is not None:
             return known
         try:
-            response = await fetch(site, http, address, "style")
-        except SmartError:
+            async with asyncio.timeout(self._patience):
+                response = await fetch(site, http, address, "style")
+        except (SmartError, TimeoutError):
             return None
         if response.status_code != httpx.codes.OK:
             return None
