@@ -36,6 +36,7 @@ from plugin.audit.leaves import log_entry, row_content
 from plugin.delivery.keep import StoredResults
 from plugin.ledger import AuditRow, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.rows import sealed
 from plugin.ledger.schema import prepare
 from plugin.ledger.store import open_database
 from plugin.observations import build_results
@@ -130,9 +131,8 @@ class Builder:
             "attempts": 1,
         }
         locations = "\n".join(places)
-        self.rows["delivery"].append(
-            delivery | {"failures": 0, "detail": "", "delivered": self.now, "locations": locations}
-        )
+        delivery |= {"failures": 0, "detail": "", "delivered": self.now, "locations": locations}
+        self.rows["delivery"].append(sealed(self.vault, t.delivery, delivery))
 
     def _answers(self, patient: str) -> tuple[str, bytes]:
         response = str(uuid.UUID(int=self.chance.getrandbits(128), version=4))

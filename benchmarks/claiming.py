@@ -12,6 +12,7 @@ from pathlib import Path
 
 from plugin.delivery import outbox
 from plugin.delivery.states import DeliveryState
+from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from tests.delivery.outboxes import NOW, put, receive
@@ -23,7 +24,7 @@ _ASKED = 9
 
 def measure(folder: Path, waiting: int, patients: int) -> float:
     """Fill a database; gives the median of milliseconds that one claim of sixteen takes."""
-    engine = open_database(f"sqlite:///{folder}/{waiting}-{patients}.sqlite3")
+    engine = open_database(f"sqlite:///{folder}/{waiting}-{patients}.sqlite3", Vault((bytes(32),)))
     with engine.begin() as connection:
         t.metadata.create_all(connection)
         for number in range(2 * waiting):

@@ -18,9 +18,11 @@ from rich.panel import Panel
 
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
+from plugin.ledger import Vault
 from plugin.ledger.schema import upgrade
 from plugin.ledger.store import open_database
 from plugin.research_settings import Research
+from plugin.secret_keys import read_vault_keys
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr.personalities import load_personality
 
@@ -229,7 +231,7 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
     database = folder / "rapport.sqlite3"
     if database.exists():  # of an earlier version, perhaps
         engine = open_database(f"sqlite:///{database}")
-        upgrade(engine)
+        upgrade(engine, Vault(read_vault_keys(own)))
         engine.dispose()
     return {**os.environ, **own}
 

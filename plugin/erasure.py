@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.audit.subjects import subjects_of
 from plugin.errors import Conflict, NotFound
-from plugin.ledger import Vault, note_for_log
+from plugin.ledger import Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
 
@@ -85,11 +85,11 @@ def erase_rows(
     for responses in _pieces(found.get("response", ())):
         # What was seen in the EHR stays seen: it is not to be fetched again.
         seen = t.collected.c.response.in_(responses)
-        connection.execute(t.collected.update().where(seen).values(response=None))
+        change_rows(connection, t.collected, (seen,), {"response": None})
     for invitations in _pieces(found.get("invitation", ())):
         # A device that is still handed over stays locked; it is no longer told for which form.
         locked = t.browser_session.c.locked_for.in_(invitations)
-        connection.execute(t.browser_session.update().where(locked).values(locked_for=None))
+        change_rows(connection, t.browser_session, (locked,), {"locked_for": None})
     for table, column in _ORDER:
         for keys in _pieces(found.get(table.name, ())):
             connection.execute(table.delete().where(column.in_(keys)))

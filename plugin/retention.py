@@ -22,7 +22,7 @@ from plugin.audit.trail import Clock
 from plugin.delivery.returning import waits_for_token
 from plugin.delivery.states import DeliveryState
 from plugin.erasure import RETENTION, Decision, clear_remains, erase_rows, new_id
-from plugin.ledger import Ledger
+from plugin.ledger import Ledger, change_rows
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
 from plugin.metrics import Metrics
@@ -243,8 +243,8 @@ class RetentionRun:
             due = find_due(connection, site, kept, now, _AT_ONCE)
             if not due.counts:
                 raise _NothingDue
-            emptied = t.launch.update().where(t.launch.c.id.in_(due.emptied))
-            connection.execute(emptied.values(sealed_context=b""))
+            emptied = (t.launch.c.id.in_(due.emptied),)
+            change_rows(connection, t.launch, emptied, {"sealed_context": b""})
             _forget_sign_ins(connection, now)
             decision = Decision(site, "", self.who, why)  # of no one patient
             erase_rows(connection, self.ledger.vault, decision, due.rows, identity, now)

@@ -18,7 +18,7 @@ from plugin.audit.trail import Clock
 from plugin.delivery.send import EhrSender
 from plugin.delivery.worker import NoToken
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted, TokenRefused
-from plugin.ledger import Ledger, insert_into
+from plugin.ledger import Ledger, save_row
 from plugin.ledger import tables as t
 from plugin.plan import Plan, PlanInEhr, read_plan
 from plugin.schedule import EVERY_SESSION, SiteSchedule
@@ -202,9 +202,4 @@ def _told_of(error: Exception) -> str:
 
 
 def _save(connection: Connection, row: Mapping[str, object]) -> None:
-    changed = {name: value for name, value in row.items() if name != "site"}
-    connection.execute(
-        insert_into(connection, t.plan_copy)
-        .values(row)
-        .on_conflict_do_update(index_elements=("site",), set_=changed)
-    )
+    save_row(connection, t.plan_copy, row)

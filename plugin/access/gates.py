@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.access.invitations import Invitation, InvitationState
 from plugin.errors import InvitationUnusable
+from plugin.ledger import change_rows
 from plugin.ledger.tables import invitation
 
 
@@ -73,14 +74,15 @@ def check_passed(found: Invitation) -> None:
 def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, now: datetime) -> bool:
     """Note what the caregiver said, once; a form that is refused is withdrawn. False if it had been said before."""
     closed = {"state": InvitationState.WITHDRAWN} if answer is GateAnswer.REFUSED else {}
-    changed = connection.execute(
-        invitation.update()
-        .where(
+    changed = change_rows(
+        connection,
+        invitation,
+        (
             invitation.c.id == invitation_id,
             invitation.c.gate.is_not(None),
             invitation.c.gate_answer.is_(None),
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-        )
-        .values(gate_answer=answer, gate_answered=now, **closed)
+        ),
+        {"gate_answer": answer, "gate_answered": now, **closed},
     )
-    return changed.rowcount == 1
+    return len(changed) == 1

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin.audit.facts import Facts, made
 from plugin.errors import InvitationUnusable
-from plugin.ledger import Vault
+from plugin.ledger import Vault, change_rows, insert_row
 from plugin.ledger.tables import invitation
 
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
@@ -69,27 +69,29 @@ Draft = dict[str, str | list[str] | dict[str, str] | None]
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
     """Store an invitation and return its secret, which is nowhere else."""
     secret, *_ = _possible_secrets(vault, planned.id)
-    connection.execute(
-        invitation.insert().values(
-            id=planned.id,
-            secret=vault.digest("invitation", secret),
-            launch=planned.launch,
-            site=planned.site,
-            patient=planned.patient,
-            encounter=planned.encounter,
-            rater=planned.rater,
-            source=planned.source,
-            author=planned.author,
-            instrument=planned.instrument,
-            language=planned.language,
-            created=planned.created,
-            expires=planned.expires,
-            state=planned.state,
-            remote=planned.remote,
-            code_made=planned.created if planned.remote else None,
-            code_number=0,
-            gate=planned.gate,
-        )
+    insert_row(
+        connection,
+        invitation,
+        {
+            "id": planned.id,
+            "secret": vault.digest("invitation", secret),
+            "launch": planned.launch,
+            "site": planned.site,
+            "patient": planned.patient,
+            "encounter": planned.encounter,
+            "rater": planned.rater,
+            "source": planned.source,
+            "author": planned.author,
+            "instrument": planned.instrument,
+            "language": planned.language,
+            "created": planned.created,
+            "expires": planned.expires,
+            "state": planned.state,
+            "remote": planned.remote,
+            "code_made": planned.created if planned.remote else None,
+            "code_number": 0,
+            "gate": planned.gate,
+        },
     )
     return secret
 
@@ -145,20 +147,20 @@ def spoken_code(vault: Vault, found: Invitation) -> str:
 def renew_code(connection: Connection, invitation_id: str, now: datetime) -> int:
     """Make another code of a link that is open; the one before counts no more. InvitationUnusable if it is not open."""
     c = invitation.c
-    number: int | None = connection.execute(
-        invitation.update()
-        .where(
+    changed = change_rows(
+        connection,
+        invitation,
+        (
             c.id == invitation_id,
             c.remote,
             c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
             c.expires > now,
-        )
-        .values(code_made=now, code_number=c.code_number + 1)
-        .returning(c.code_number)
-    ).scalar_one_or_none()
-    if number is None:
+        ),
+        lambda row: {"code_made": now, "code_number": row["code_number"] + 1},
+    )
+    if not changed:
         raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
-    return number
+    return int(changed[0]["code_number"])
 
 
 def take_code(
@@ -183,8 +185,9 @@ def take_code(
     ]
     if len(found) != 1:
         return None
-    used = invitation.update().where(c.id == found[0].id, c.code_made.is_not(None)).values(code_made=None)
-    return read_secret(connection, vault, found[0].id) if connection.execute(used).rowcount == 1 else None
+    unused = (c.id == found[0].id, c.code_made.is_not(None))
+    used = change_rows(connection, invitation, unused, {"code_made": None})
+    return read_secret(connection, vault, found[0].id) if used else None
 
 
 def _possible_secrets(vault: Vault, invitation_id: str) -> tuple[str, ...]:
@@ -226,20 +229,25 @@ def check_usable(found: Invitation, now: datetime) -> None:
 
 def mark_opened(connection: Connection, invitation_id: str, now: datetime) -> bool:
     """Note the first opening; False if it had been opened before."""
-    changed = connection.execute(
-        invitation.update()
-        .where(invitation.c.id == invitation_id, invitation.c.state == InvitationState.CREATED)
-        .values(state=InvitationState.OPENED, opened=now)
+    changed = change_rows(
+        connection,
+        invitation,
+        (
+            invitation.c.id == invitation_id,
+            invitation.c.state == InvitationState.CREATED,
+        ),
+        {"state": InvitationState.OPENED, "opened": now},
     )
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def mark_submitted(connection: Connection, invitation_id: str) -> None:
     """Close an invitation and forget its draft: the response holds the answers now."""
-    connection.execute(
-        invitation.update()
-        .where(invitation.c.id == invitation_id)
-        .values(state=InvitationState.SUBMITTED, sealed_draft=None)
+    change_rows(
+        connection,
+        invitation,
+        (invitation.c.id == invitation_id,),
+        {"state": InvitationState.SUBMITTED, "sealed_draft": None},
     )
 
 
@@ -278,17 +286,18 @@ def followed_invitations(
 
 def withdraw(connection: Connection, invitation_id: str, site: str, patient: str) -> bool:
     """Withdraw a form that is still open, with what was answered so far; False if there is none of this patient."""
-    changed = connection.execute(
-        invitation.update()
-        .where(
+    changed = change_rows(
+        connection,
+        invitation,
+        (
             invitation.c.id == invitation_id,
             invitation.c.site == site,
             invitation.c.patient == patient,
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-        )
-        .values(state=InvitationState.WITHDRAWN, sealed_draft=None)
+        ),
+        {"state": InvitationState.WITHDRAWN, "sealed_draft": None},
     )
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def expired_invitations(connection: Connection, now: datetime) -> tuple[Invitation, ...]:
@@ -305,15 +314,16 @@ def expired_invitations(connection: Connection, now: datetime) -> tuple[Invitati
 
 def mark_expired(connection: Connection, invitation_id: str) -> bool:
     """Close one whose time is over, and forget its draft: nobody can send it any more. False if it is closed already."""
-    changed = connection.execute(
-        invitation.update()
-        .where(
+    changed = change_rows(
+        connection,
+        invitation,
+        (
             invitation.c.id == invitation_id,
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-        )
-        .values(state=InvitationState.EXPIRED, sealed_draft=None)
+        ),
+        {"state": InvitationState.EXPIRED, "sealed_draft": None},
     )
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def save_draft(
@@ -335,15 +345,16 @@ def save_draft(
     for each in removed:
         draft.pop(each, None)
     sealed = vault.seal("draft", invitation_id, msgspec.json.encode(draft))
-    changed = connection.execute(
-        invitation.update()
-        .where(
+    changed = change_rows(
+        connection,
+        invitation,
+        (
             invitation.c.id == invitation_id,
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-        )
-        .values(sealed_draft=sealed, draft_saved=now)
+        ),
+        {"sealed_draft": sealed, "draft_saved": now},
     )
-    if changed.rowcount != 1:
+    if len(changed) != 1:
         raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
     return draft
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import write_codes
 from plugin.access.sessions import INACTIVITY, LONGEST
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
-from plugin.ledger import Vault
+from plugin.ledger import Vault, change_rows, insert_row
 from plugin.ledger.tables import browser_session, launch, pending_launch
 from plugin.roles import Code
 from smart_launch import LaunchContext, PendingLaunch, TokenSet
@@ -48,14 +48,16 @@ def new_id() -> str:
 def save_pending(connection: Connection, vault: Vault, session: str, pending: PendingLaunch) -> None:
     """Keep what the callback needs, bound to the browser session that began it."""
     state = vault.digest("state", pending.state)
-    connection.execute(
-        pending_launch.insert().values(
-            state=state,
-            handle=session,
-            site=pending.site_id,
-            created=pending.created,
-            sealed_pending=vault.seal("pending", state, msgspec.json.encode(pending)),
-        )
+    insert_row(
+        connection,
+        pending_launch,
+        {
+            "state": state,
+            "handle": session,
+            "site": pending.site_id,
+            "created": pending.created,
+            "sealed_pending": vault.seal("pending", state, msgspec.json.encode(pending)),
+        },
     )
 
 
@@ -91,19 +93,21 @@ def save_launch(
     connection: Connection, vault: Vault, session: str, new: Launch, codes: tuple[Code, ...] = ()
 ) -> None:
     """Store a launch under its browser session, with the codes that the EHR gives its user."""
-    connection.execute(
-        launch.insert().values(
-            id=new.id,
-            handle=session,
-            site=new.site,
-            patient=new.patient or None,
-            encounter=new.encounter,
-            user=new.user,
-            created=new.created,
-            expires=new.expires,
-            role_codes=write_codes(codes),
-            sealed_context=_seal(vault, new.id, new.context),
-        )
+    insert_row(
+        connection,
+        launch,
+        {
+            "id": new.id,
+            "handle": session,
+            "site": new.site,
+            "patient": new.patient or None,
+            "encounter": new.encounter,
+            "user": new.user,
+            "created": new.created,
+            "expires": new.expires,
+            "role_codes": write_codes(codes),
+            "sealed_context": _seal(vault, new.id, new.context),
+        },
     )
 
 
@@ -157,8 +161,8 @@ def launches_with_token(
 def save_tokens(connection: Connection, vault: Vault, held: Launch, tokens: TokenSet) -> Launch:
     """Store refreshed tokens and return the launch with them."""
     context = replace(held.context, tokens=tokens)
-    connection.execute(
-        launch.update().where(launch.c.id == held.id).values(sealed_context=_seal(vault, held.id, context))
+    change_rows(
+        connection, launch, (launch.c.id == held.id,), {"sealed_context": _seal(vault, held.id, context)}
     )
     return replace(held, context=context)
 
@@ -298,4 +302,4 @@ def is_open(connection: Connection, launch_id: str, now: datetime) -> bool:
 def end_launch(connection: Connection, launch_id: str, now: datetime) -> None:
     """End one launch: its pages open no more."""
     ending = launch.c.id == launch_id, launch.c.ended.is_(None)
-    connection.execute(launch.update().where(*ending).values(ended=now))
+    change_rows(connection, launch, ending, {"ended": now})

@@ -6,15 +6,16 @@ The handle itself is never stored, only its keyed digest. Functions of one datab
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.errors import Invalid
-from plugin.ledger import Vault
+from plugin.ledger import Vault, change_rows, insert_row
 from plugin.ledger.tables import browser_session, launch, pending_launch
 
 PIN_ATTEMPTS = 5
@@ -44,8 +45,8 @@ def new_handle() -> str:
 
 def start_session(connection: Connection, key: str, now: datetime) -> None:
     """Begin a browser session."""
-    connection.execute(
-        browser_session.insert().values(handle=key, created=now, last_seen=now, pin_attempts=0)
+    insert_row(
+        connection, browser_session, {"handle": key, "created": now, "last_seen": now, "pin_attempts": 0}
     )
 
 
@@ -63,26 +64,19 @@ def read_session(connection: Connection, vault: Vault, handle: str | None, now: 
 
 def touch(connection: Connection, key: str, now: datetime) -> None:
     """Note that the session is in use."""
-    connection.execute(browser_session.update().where(browser_session.c.handle == key).values(last_seen=now))
+    change_rows(connection, browser_session, (browser_session.c.handle == key,), {"last_seen": now})
 
 
 def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> None:
     """Give a session a new handle at sign-in, with all its launches, begun ones too: a planted cookie is worth nothing then."""
-    row = connection.execute(sa.select(browser_session).where(browser_session.c.handle == old)).one()
-    connection.execute(
-        browser_session.insert().values(
-            handle=new,
-            created=now,  # somebody has signed in again
-            last_seen=now,
-            locked=row.locked,
-            locked_for=row.locked_for,
-            pin=row.pin if row.locked else None,  # whoever signs in chooses their own
-            pin_attempts=row.pin_attempts,
-        )
-    )
+
+    def renewed(row: Mapping[str, Any]) -> Mapping[str, object]:
+        pin = row["pin"] if row["locked"] else None  # whoever signs in chooses their own
+        return {"handle": new, "created": now, "last_seen": now, "pin": pin}  # somebody has signed in again
+
+    change_rows(connection, browser_session, (browser_session.c.handle == old,), renewed)
     for table in (launch, pending_launch):
-        connection.execute(table.update().where(table.c.handle == old).values(handle=new))
-    connection.execute(browser_session.delete().where(browser_session.c.handle == old))
+        change_rows(connection, table, (table.c.handle == old,), {"handle": new})
 
 
 def check_pin_form(pin: str) -> None:
@@ -108,37 +102,37 @@ def is_pin(pin: str, stored: str) -> bool:
 
 def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_id: str) -> None:
     """Lock the session while the device is with a respondent, for one form; `pin` is hashed."""
-    connection.execute(
-        browser_session.update()
-        .where(browser_session.c.handle == key)
-        .values(locked=now, locked_for=invitation_id, pin=pin, pin_attempts=0)
+    change_rows(
+        connection,
+        browser_session,
+        (browser_session.c.handle == key,),
+        {"locked": now, "locked_for": invitation_id, "pin": pin, "pin_attempts": 0},
     )
 
 
 def count_attempt(connection: Connection, key: str) -> int | None:
     """Count one PIN attempt before it is looked at; how many are left after it, None if it may not be looked at any more."""
-    counted = connection.execute(
-        browser_session.update()
-        .where(browser_session.c.handle == key, browser_session.c.pin_attempts < PIN_ATTEMPTS)
-        .values(pin_attempts=browser_session.c.pin_attempts + 1)
-        .returning(browser_session.c.pin_attempts)
-    ).scalar_one_or_none()
-    return None if counted is None else PIN_ATTEMPTS - int(counted)
+    own = browser_session.c.handle == key, browser_session.c.pin_attempts < PIN_ATTEMPTS
+    counted = change_rows(
+        connection, browser_session, own, lambda row: {"pin_attempts": row["pin_attempts"] + 1}
+    )
+    return PIN_ATTEMPTS - int(counted[0]["pin_attempts"]) if counted else None
 
 
 def unlock(connection: Connection, key: str, now: datetime) -> None:
     """Give the session back to the clinician; its PIN, still hashed, serves the next hand-over too."""
-    connection.execute(
-        browser_session.update()
-        .where(browser_session.c.handle == key)
-        .values(locked=None, locked_for=None, pin_attempts=0, last_seen=now)
+    change_rows(
+        connection,
+        browser_session,
+        (browser_session.c.handle == key,),
+        {"locked": None, "locked_for": None, "pin_attempts": 0, "last_seen": now},
     )
 
 
 def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:
     """End a session and its launches: those that the trail is told of."""
     ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
-    connection.execute(launch.update().where(*ending).values(ended=now))
+    change_rows(connection, launch, ending, {"ended": now})
     connection.execute(browser_session.delete().where(browser_session.c.handle == key))
 
 

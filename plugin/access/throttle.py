@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from plugin.errors import TooManyAttempts
-from plugin.ledger import Vault, insert_into
+from plugin.ledger import Vault, change_rows, insert_new
 from plugin.ledger.tables import throttle
 
 WINDOW = timedelta(minutes=10)
@@ -18,12 +18,9 @@ def count_try(connection: Connection, vault: Vault, what: str, source: str, now:
     """
     key = vault.digest("throttle", f"{what}\n{source}")
     connection.execute(throttle.delete().where(throttle.c.since < now - WINDOW))
-    # One statement: of two first tries at the same moment, in two processes, neither fails and both count.
-    tries = connection.execute(
-        insert_into(connection, throttle)
-        .values(key=key, since=now, tries=1)
-        .on_conflict_do_update(index_elements=("key",), set_={"tries": throttle.c.tries + 1})
-        .returning(throttle.c.tries)
-    ).scalar_one()
-    if tries > most:
+    # Of two first tries at the same moment, in two processes, neither fails and both count: the later one waits for the row.
+    first = insert_new(connection, throttle, {"key": key, "since": now, "tries": 1})
+    own = (throttle.c.key == key,)
+    counted = [] if first else change_rows(connection, throttle, own, lambda row: {"tries": row["tries"] + 1})
+    if any(each["tries"] > most for each in counted):
         raise TooManyAttempts("That was tried too often.", "Wait ten minutes, then try again.")

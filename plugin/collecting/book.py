@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import TRIED
-from plugin.ledger import insert_into
+from plugin.ledger import change_rows, insert_new, save_row
 from plugin.ledger import tables as t
 
 LEASE = timedelta(minutes=5)
@@ -76,9 +77,7 @@ class Remembered:
 def begin(connection: Connection, site: str, since: datetime, now: datetime) -> None:
     """Start the search at a site, unless it has been started: what the EHR had by `since` is left alone."""
     row = {"site": site, "due": now, "since": since, "cursor": since, "failures": 0, "handled": 0, "heard": 0}
-    connection.execute(
-        insert_into(connection, t.collecting).values(row).on_conflict_do_nothing(index_elements=("site",))
-    )
+    insert_new(connection, t.collecting, row)
 
 
 def claim(connection: Connection, owner: str, sites: tuple[str, ...], now: datetime) -> tuple[Standing, ...]:
@@ -91,8 +90,8 @@ def claim(connection: Connection, owner: str, sites: tuple[str, ...], now: datet
     ids = connection.execute(due).scalars().all()
     if not ids:
         return ()
-    connection.execute(
-        t.collecting.update().where(t.collecting.c.site.in_(ids)).values(due=now + LEASE, owner=owner)
+    change_rows(
+        connection, t.collecting, (t.collecting.c.site.in_(ids),), {"due": now + LEASE, "owner": owner}
     )
     return tuple(each for each in standings(connection, tuple(ids)))
 
@@ -100,10 +99,16 @@ def claim(connection: Connection, owner: str, sites: tuple[str, ...], now: datet
 def claim_now(connection: Connection, owner: str, site: str, now: datetime) -> Standing | None:
     """Lease one site whether it is due or not; None if somebody looks there just now."""
     free = t.collecting.c.owner.is_(None) | (t.collecting.c.due <= now)
-    taken = connection.execute(
-        t.collecting.update().where(t.collecting.c.site == site, free).values(due=now + LEASE, owner=owner)
+    taken = change_rows(
+        connection,
+        t.collecting,
+        (
+            t.collecting.c.site == site,
+            free,
+        ),
+        {"due": now + LEASE, "owner": owner},
     )
-    return next(iter(standings(connection, (site,))), None) if taken.rowcount else None
+    return next(iter(standings(connection, (site,))), None) if taken else None
 
 
 def standings(connection: Connection, sites: tuple[str, ...]) -> tuple[Standing, ...]:
@@ -115,12 +120,16 @@ def standings(connection: Connection, sites: tuple[str, ...]) -> tuple[Standing,
 
 def save(connection: Connection, owner: str, site: str, values: Mapping[str, object]) -> bool:
     """Change what is remembered of a site; False if its lease has passed to somebody else."""
-    changed = connection.execute(
-        t.collecting.update()
-        .where(t.collecting.c.site == site, t.collecting.c.owner == owner)
-        .values(**values)
+    changed = change_rows(
+        connection,
+        t.collecting,
+        (
+            t.collecting.c.site == site,
+            t.collecting.c.owner == owner,
+        ),
+        values,
     )
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def release(
@@ -133,42 +142,37 @@ def release(
     now: datetime | None = None,
 ) -> None:
     """End a look and note what it came to: the next is at `due`, or at `now` if more was told of meanwhile."""
-    later = sa.literal(due, t.Instant)
-    handled = values.get("handled", t.collecting.c.handled)
-    again = (
-        later
-        if now is None
-        else sa.case((t.collecting.c.heard > handled, sa.literal(now, t.Instant)), else_=later)
-    )
-    connection.execute(
-        t.collecting.update()
-        .where(t.collecting.c.site == site, t.collecting.c.owner == owner)
-        .values(owner=None, due=again, **values)
+
+    def end(row: Mapping[str, Any]) -> Mapping[str, object]:
+        more = now is not None and row["heard"] > values.get("handled", row["handled"])
+        return {**values, "owner": None, "due": now if more else due}
+
+    change_rows(
+        connection,
+        t.collecting,
+        (
+            t.collecting.c.site == site,
+            t.collecting.c.owner == owner,
+        ),
+        end,
     )
 
 
 def release_leases(connection: Connection, now: datetime) -> None:
     """Let every site be looked at that an earlier process left leased: for a start with no other beside (SQLite)."""
-    connection.execute(
-        t.collecting.update().where(t.collecting.c.owner.is_not(None)).values(owner=None, due=now)
-    )
+    change_rows(connection, t.collecting, (t.collecting.c.owner.is_not(None),), {"owner": None, "due": now})
 
 
 def hear(connection: Connection, site: str, events: int, now: datetime) -> None:
     """Note that the EHR told of so many events in all; what they were is asked of the EHR itself."""
-    more = t.collecting.c.heard < events
-    connection.execute(
-        t.collecting.update()
-        .where(t.collecting.c.site == site)
-        .values(
-            heard=sa.case((more, events), else_=t.collecting.c.heard),
-            heard_at=now,
-            # Somebody who looks just now keeps the lease; the count tells them to look again.
-            due=sa.case(
-                (more & t.collecting.c.owner.is_(None), sa.literal(now, t.Instant)), else_=t.collecting.c.due
-            ),
-        )
-    )
+
+    def told(row: Mapping[str, Any]) -> Mapping[str, object]:
+        more = row["heard"] < events
+        # Somebody who looks just now keeps the lease; the count tells them to look again.
+        due = now if more and row["owner"] is None else row["due"]
+        return {"heard": max(events, row["heard"]), "heard_at": now, "due": due}
+
+    change_rows(connection, t.collecting, (t.collecting.c.site == site,), told)
 
 
 def secret_of(connection: Connection, site: str) -> str | None:
@@ -223,11 +227,7 @@ def remember(
         "seen": now,
     }
     key = {"site": site, "reference": candidate.reference}
-    connection.execute(
-        insert_into(connection, t.collected)
-        .values(**key, **values)
-        .on_conflict_do_update(index_elements=("site", "reference"), set_=values)
-    )
+    save_row(connection, t.collected, {**key, **values})
 
 
 def reopen(connection: Connection, site: str, reference: str) -> bool:
@@ -235,16 +235,17 @@ def reopen(connection: Connection, site: str, reference: str) -> bool:
 
     It stays listed until it has been looked at: the EHR may be away just now.
     """
-    changed = connection.execute(
-        t.collected.update()
-        .where(
+    changed = change_rows(
+        connection,
+        t.collected,
+        (
             t.collected.c.site == site,
             t.collected.c.reference == reference,
             t.collected.c.state == Found.SET_ASIDE,
-        )
-        .values(version="")
+        ),
+        {"version": ""},
     )
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def list_found(

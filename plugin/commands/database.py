@@ -32,13 +32,14 @@ def check(config: ConfigOption = Path("rapport.toml")) -> None:
 @app.command()
 def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
     """Bring the database to the schema of this software, in one transaction. Stop Rapport and back it up before."""
+    from plugin.ledger import Vault
     from plugin.ledger.schema import upgrade as run
     from plugin.ledger.store import open_database
     from plugin.settings import read_settings
 
     settings = read_settings(config)
     engine = open_database(settings.database)
-    before, after = run(engine)
+    before, after = run(engine, Vault(settings.vault_keys))
     engine.dispose()
     typer.echo(f"Schema {before or 'none'} before, {after} now.")
     _lacks_grants(settings.audit_database)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Conflict, NotFound
+from plugin.ledger import change_rows
 from plugin.ledger.tables import delivery, response
 
 _FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)
@@ -74,12 +75,16 @@ def retry(connection: Connection, response_id: str, now: datetime) -> None:
 
 def release(connection: Connection, response_ids: tuple[str, ...], now: datetime) -> int:
     """Make held ones due now: a way to sign in has been mended."""
-    released = connection.execute(
-        delivery.update()
-        .where(delivery.c.response.in_(response_ids), delivery.c.state == DeliveryState.HELD)
-        .values(due=now)
+    released = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.response.in_(response_ids),
+            delivery.c.state == DeliveryState.HELD,
+        ),
+        {"due": now},
     )
-    return released.rowcount
+    return len(released)
 
 
 def discard(connection: Connection, response_id: str, why: str) -> None:
@@ -89,12 +94,16 @@ def discard(connection: Connection, response_id: str, why: str) -> None:
 
 
 def _change(connection: Connection, known: Listed, values: dict[str, object]) -> None:
-    changed = connection.execute(
-        delivery.update()
-        .where(delivery.c.response == known.response, delivery.c.state.not_in(_FIXED))
-        .values(values)
+    changed = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.response == known.response,
+            delivery.c.state.not_in(_FIXED),
+        ),
+        values,
     )
-    if changed.rowcount != 1:
+    if len(changed) != 1:
         delivered = known.state is DeliveryState.DELIVERED
         raise Conflict(
             f"The response {known.response} is {'in the record' if delivered else 'being sent just now'}.",

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin.delivery.states import OPEN, DeliveryState
 from plugin.errors import NotFound
-from plugin.ledger import Vault, note_for_log
+from plugin.ledger import Vault, change_rows, insert_row, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
 
@@ -70,10 +70,10 @@ def keep_note(connection: Connection, vault: Vault, note: Note) -> bool:
     }
     connection.execute(t.note.insert().values(row))
     note_for_log(connection, "note", note.id)
-    connection.execute(
-        t.note_delivery.insert().values(
-            note=note.id, state=DeliveryState.SCORED, due=note.written, attempts=0, detail=""
-        )
+    insert_row(
+        connection,
+        t.note_delivery,
+        {"note": note.id, "state": DeliveryState.SCORED, "due": note.written, "attempts": 0, "detail": ""},
     )
     return True
 
@@ -92,14 +92,15 @@ def claim_note(connection: Connection, now: datetime, only: str | None = None) -
     ).scalar()
     if chosen is None:
         return None
-    connection.execute(
-        t.note_delivery.update()
-        .where(t.note_delivery.c.note == chosen)
-        .values(
-            state=DeliveryState.SENDING,
-            due=now + NOTE_LEASE,
-            attempts=t.note_delivery.c.attempts + 1,
-        )
+    change_rows(
+        connection,
+        t.note_delivery,
+        (t.note_delivery.c.note == chosen,),
+        lambda row: {
+            "state": DeliveryState.SENDING,
+            "due": now + NOTE_LEASE,
+            "attempts": row["attempts"] + 1,
+        },
     )
     row = connection.execute(_joined().where(t.note.c.id == chosen)).one()
     return _open(row, None)
@@ -114,30 +115,42 @@ def finish_note(
     location: str | None,
 ) -> None:
     """Note how an attempt ended, unless another has been begun since."""
-    connection.execute(
-        t.note_delivery.update()
-        .where(t.note_delivery.c.note == claimed.note.id, t.note_delivery.c.attempts == claimed.attempts)
-        .values(state=state, detail=detail, due=due, location=location)
+    change_rows(
+        connection,
+        t.note_delivery,
+        (
+            t.note_delivery.c.note == claimed.note.id,
+            t.note_delivery.c.attempts == claimed.attempts,
+        ),
+        {"state": state, "detail": detail, "due": due, "location": location},
     )
 
 
 def retry_note(connection: Connection, note_id: str, now: datetime) -> None:
     """Have a note tried again now, unless it is in the record or under way."""
     fixed = (DeliveryState.DELIVERED, DeliveryState.SENDING)
-    connection.execute(
-        t.note_delivery.update()
-        .where(t.note_delivery.c.note == note_id, t.note_delivery.c.state.not_in(fixed))
-        .values(state=DeliveryState.SCORED, due=now)
+    change_rows(
+        connection,
+        t.note_delivery,
+        (
+            t.note_delivery.c.note == note_id,
+            t.note_delivery.c.state.not_in(fixed),
+        ),
+        {"state": DeliveryState.SCORED, "due": now},
     )
 
 
 def release_held_notes(connection: Connection, site: str, patient: str, now: datetime) -> None:
     """Have a patient's notes that wait for a sign-in tried now: somebody has signed in."""
     own = sa.select(t.note.c.id).where(t.note.c.site == site, t.note.c.patient == patient)
-    connection.execute(
-        t.note_delivery.update()
-        .where(t.note_delivery.c.note.in_(own), t.note_delivery.c.state == DeliveryState.HELD)
-        .values(due=now)
+    change_rows(
+        connection,
+        t.note_delivery,
+        (
+            t.note_delivery.c.note.in_(own),
+            t.note_delivery.c.state == DeliveryState.HELD,
+        ),
+        {"due": now},
     )
 
 

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import FINAL, OPEN, TRIED, DeliveryState
-from plugin.ledger import note_for_log
-from plugin.ledger.appending import append
+from plugin.ledger import append_row, change_rows, note_for_log
 from plugin.ledger.tables import attempt, delivery, response
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
 ]
 
 LEASE = timedelta(seconds=90)
-_ENQUEUE = delivery.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class Room:
 def enqueue(connection: Connection, response_id: str, site: str, now: datetime) -> None:
     """Put a response into the outbox, in the transaction that stores it."""
     row = {"response": response_id, "site": site, "state": DeliveryState.SCORED, "due": now}
-    append(connection, _ENQUEUE, row | {"attempts": 0, "failures": 0, "detail": ""})
+    append_row(connection, delivery, row | {"attempts": 0, "failures": 0, "detail": ""})
 
 
 def claim(connection: Connection, owner: str, now: datetime, site: str, room: Room) -> tuple[Claimed, ...]:
@@ -104,16 +102,17 @@ def claim(connection: Connection, owner: str, now: datetime, site: str, room: Ro
     ids = connection.execute(due).scalars().all()
     if not ids:
         return ()
-    connection.execute(
-        delivery.update()
-        .where(delivery.c.response.in_(ids))
-        .values(
-            state=DeliveryState.SENDING,
-            due=now + LEASE,
-            owner=owner,
-            attempts=delivery.c.attempts + 1,
-            failures=delivery.c.failures + 1,
-        )
+    change_rows(
+        connection,
+        delivery,
+        (delivery.c.response.in_(ids),),
+        lambda row: {
+            "state": DeliveryState.SENDING,
+            "due": now + LEASE,
+            "owner": owner,
+            "attempts": row["attempts"] + 1,
+            "failures": row["failures"] + 1,
+        },
     )
     rows = connection.execute(
         sa.select(
@@ -180,77 +179,99 @@ def finish(
         .returning(attempt.c.id)
     ).scalar_one()
     note_for_log(connection, "attempt", str(noted))
-    changed = connection.execute(
-        delivery.update()
-        .where(delivery.c.response == claimed.response, delivery.c.owner == owner)
-        .values(
-            state=outcome.state,
-            detail=outcome.detail,
-            due=outcome.due,
-            owner=None,
-            failures=0 if outcome.understood else claimed.failures,
-            delivered=now if outcome.state is DeliveryState.DELIVERED else None,
+    changed = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.response == claimed.response,
+            delivery.c.owner == owner,
+        ),
+        lambda row: {
+            "state": outcome.state,
+            "detail": outcome.detail,
+            "due": outcome.due,
+            "owner": None,
+            "failures": 0 if outcome.understood else claimed.failures,
+            "delivered": now if outcome.state is DeliveryState.DELIVERED else None,
             # What an earlier version left there still stands, however this attempt ended.
-            locations="\n".join(outcome.locations) or delivery.c.locations,
-        )
+            "locations": "\n".join(outcome.locations) or row["locations"],
+        },
     )
     _go_on_with_what_came_meanwhile(connection, claimed.response, outcome, now)
-    return changed.rowcount == 1
+    return len(changed) == 1
 
 
 def _go_on_with_what_came_meanwhile(
     connection: Connection, response_id: str, outcome: Outcome, now: datetime
 ) -> None:
     """Make a delivery due again whose response was revised while the version before was being sent."""
-    connection.execute(
-        delivery.update()
-        .where(
+    change_rows(
+        connection,
+        delivery,
+        (
             delivery.c.response == response_id,
             delivery.c.revision > outcome.revision,
             delivery.c.owner.is_(None),
             delivery.c.state.in_((DeliveryState.DELIVERED, DeliveryState.REFUSED)),
-        )
-        .values(state=DeliveryState.SCORED, due=now, delivered=None, detail="")
+        ),
+        {"state": DeliveryState.SCORED, "due": now, "delivered": None, "detail": ""},
     )
 
 
 def renew(connection: Connection, owner: str, responses: tuple[str, ...], now: datetime) -> int:
     """Prolong the leases of what a living worker is still sending."""
-    renewed = connection.execute(
-        delivery.update()
-        .where(delivery.c.owner == owner, delivery.c.response.in_(responses))
-        .values(due=now + LEASE)
+    renewed = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.owner == owner,
+            delivery.c.response.in_(responses),
+        ),
+        {"due": now + LEASE},
     )
-    return renewed.rowcount
+    return len(renewed)
 
 
 def hand_back(connection: Connection, owner: str, now: datetime) -> int:
     """Give back what a stopping worker had begun and not seen end: looked up by the next one before it is sent."""
-    returned = connection.execute(
-        delivery.update()
-        .where(delivery.c.owner == owner, delivery.c.state == DeliveryState.SENDING)
-        .values(state=DeliveryState.UNKNOWN, due=now, owner=None, failures=delivery.c.failures - 1)
+    returned = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.owner == owner,
+            delivery.c.state == DeliveryState.SENDING,
+        ),
+        lambda row: {
+            "state": DeliveryState.UNKNOWN,
+            "due": now,
+            "owner": None,
+            "failures": row["failures"] - 1,
+        },
     )
-    return returned.rowcount
+    return len(returned)
 
 
 def release_leases(connection: Connection, now: datetime) -> int:
     """Make every leased delivery due at once: for a start with no other worker beside (SQLite)."""
-    released = connection.execute(
-        delivery.update().where(delivery.c.state == DeliveryState.SENDING).values(due=now, owner=None)
+    released = change_rows(
+        connection, delivery, (delivery.c.state == DeliveryState.SENDING,), {"due": now, "owner": None}
     )
-    return released.rowcount
+    return len(released)
 
 
 def release_held(connection: Connection, site: str, patient: str, now: datetime) -> int:
     """Make a patient's held deliveries due, in their order: a new launch brought a token."""
     own = sa.select(response.c.id).where(response.c.site == site, response.c.patient == patient)
-    released = connection.execute(
-        delivery.update()
-        .where(delivery.c.state == DeliveryState.HELD, delivery.c.response.in_(own))
-        .values(due=now)
+    released = change_rows(
+        connection,
+        delivery,
+        (
+            delivery.c.state == DeliveryState.HELD,
+            delivery.c.response.in_(own),
+        ),
+        {"due": now},
     )
-    return released.rowcount
+    return len(released)
 
 
 def next_due(connection: Connection) -> datetime | None:

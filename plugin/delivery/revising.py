@@ -18,7 +18,7 @@ from plugin import __version__
 from plugin.delivery.keep import Record, StoredResults, open_results, read_kept
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Conflict, NotFound
-from plugin.ledger import Vault, note_for_log
+from plugin.ledger import Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
 from plugin.observations.build import with_status
@@ -82,10 +82,11 @@ def revise(connection: Connection, vault: Vault, response_id: str, revision: Rev
         )
     )
     note_for_log(connection, "revision", own_id)
-    connection.execute(
-        t.delivery.update()
-        .where(t.delivery.c.response == response_id)
-        .values(revision=number, **_way(DeliveryState(waiting.state), int(waiting.attempts), revision))
+    change_rows(
+        connection,
+        t.delivery,
+        (t.delivery.c.response == response_id,),
+        dict(revision=number, **_way(DeliveryState(waiting.state), int(waiting.attempts), revision)),
     )
     return number
 

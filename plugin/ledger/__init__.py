@@ -1,7 +1,20 @@
 """The ledger: our durable account of launches, responses, deliveries and audit entries."""
 
 from plugin.ledger.appending import insert_into
+from plugin.ledger.rows import append_row, change_rows, insert_new, insert_row, save_row
 from plugin.ledger.store import AuditRow, Ledger, note_for_log
 from plugin.ledger.vault import SealBroken, Vault
 
-__all__ = ["AuditRow", "Ledger", "SealBroken", "Vault", "insert_into", "note_for_log"]
+__all__ = [
+    "AuditRow",
+    "Ledger",
+    "SealBroken",
+    "Vault",
+    "append_row",
+    "change_rows",
+    "insert_into",
+    "insert_new",
+    "insert_row",
+    "note_for_log",
+    "save_row",
+]

@@ -16,7 +16,11 @@ from plugin.ledger.vault import Vault
 
 T = TypeVar("T")
 
-_NOT_OF_INVITATION = {"secret", "sealed_draft", "code_made", "code_number"}
+
+def _all_but(table: sa.Table, *names: str) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name not in names)
+
+
 # What an auditor's role on PostgreSQL may read, by table; None: every column. Secrets, tokens and drafts are not among it.
 READABLE: dict[str, tuple[str, ...] | None] = {
     "alembic_version": None,
@@ -36,8 +40,8 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "sign_off": None,
     "log_pending": None,
     "log_leaf": None,
-    "launch": tuple(each for each in t.launch.c.keys() if each not in {"handle", "sealed_context"}),  # noqa: SIM118 -- columns, not names, are iterated otherwise
-    "invitation": tuple(each.name for each in t.invitation.c if each.name not in _NOT_OF_INVITATION),
+    "launch": _all_but(t.launch, "handle", "sealed_context", "seal"),
+    "invitation": _all_but(t.invitation, "secret", "sealed_draft", "code_made", "code_number", "seal"),
 }
 REPEATABLE_READ = 3  # psycopg.IsolationLevel, which an installation on SQLite has not
 _WRITES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")

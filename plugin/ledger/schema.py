@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from plugin.errors import SettingsInvalid
-from plugin.ledger import tables
+from plugin.ledger import rows, tables
+from plugin.ledger.vault import Vault
 
-HEAD = "0019"
+HEAD = "0020"
+_FIRST_WITH_SEALS = "0020"
 
 
 def lock(connection: Connection, purpose: str) -> None:
@@ -48,8 +50,11 @@ def version_of(connection: Connection) -> str | None:
     return "0001" if "response" in names else None
 
 
-def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Bring a database to the newest schema in one transaction; gives the schemas before and after."""
+def upgrade(engine: Engine, vault: Vault) -> tuple[str | None, str]:
+    """Bring a database to the newest schema in one transaction; gives the schemas before and after.
+
+    Rows from before there were seals are sealed as they are found.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -70,4 +75,6 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             if before == "0001" and not sa.inspect(connection).has_table("alembic_version"):
                 command.stamp(config, "0001")
             command.upgrade(config, "head")
+            if before < _FIRST_WITH_SEALS:
+                rows.seal_unsealed(connection, vault)
     return before, HEAD

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import schema, tables
 from plugin.ledger.appending import Appended, append, gathering
+from plugin.ledger.rows import VAULT
 from plugin.ledger.schema import lock
 from plugin.ledger.vault import Vault
 
@@ -63,7 +64,7 @@ class Ledger:
 
     def __init__(self, url: str, vault: Vault) -> None:
         self.vault = vault
-        self._engine = _open_engine(url)
+        self._engine = _open_engine(url).execution_options(**{VAULT: vault})
         schema.prepare(self._engine)
         self._queue: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_for_ever, name="ledger-writer", daemon=True)
@@ -219,9 +220,13 @@ def _run_one(connection: Connection, change: _Change, appended: Appended, *, alo
     savepoint.close()
 
 
-def open_database(url: str) -> Engine:
-    """Open the database of a ledger without its writer, for commands that look at it or upgrade it."""
-    return _open_engine(url)
+def open_database(url: str, vault: Vault | None = None) -> Engine:
+    """Open the database of a ledger without its writer, for commands that look at it or upgrade it.
+
+    Who changes rows that are sealed brings the vault.
+    """
+    engine = _open_engine(url)
+    return engine if vault is None else engine.execution_options(**{VAULT: vault})
 
 
 def _open_engine(url: str) -> Engine:

@@ -47,6 +47,12 @@ metadata = MetaData()
 # Autoincrement on SQLite needs the exact type INTEGER.
 _serial = BigInteger().with_variant(Integer(), "sqlite")
 
+
+def _seal() -> Column[bytes]:
+    """Give a table whose rows change while they are in use the column of their seals: plugin.ledger.rows."""
+    return Column("seal", LargeBinary)
+
+
 # Which step of plugin/ledger/migrations the database has reached; alembic's own table.
 alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
@@ -60,6 +66,7 @@ browser_session = Table(
     Column("locked_for", String(36)),  # the invitation that the device was handed over with
     Column("pin", String(200)),  # scrypt
     Column("pin_attempts", Integer, nullable=False, default=0),
+    _seal(),
 )
 
 pending_launch = Table(
@@ -70,6 +77,7 @@ pending_launch = Table(
     Column("site", String(64), nullable=False),
     Column("created", Instant, nullable=False),
     Column("sealed_pending", LargeBinary, nullable=False),
+    _seal(),
 )
 
 launch = Table(
@@ -86,6 +94,7 @@ launch = Table(
     Column("ended", Instant),
     Column("role_codes", Text),  # codes of the user's PractitionerRole; patient is null where none was chosen
     Column("sealed_context", LargeBinary, nullable=False),
+    _seal(),
     Index("ix_launch_site_user", "site", "user"),
 )
 
@@ -117,6 +126,7 @@ invitation = Table(
     Column("opened", Instant),
     Column("draft_saved", Instant),
     Column("sealed_draft", LargeBinary),
+    _seal(),
 )
 
 throttle = Table(
@@ -125,6 +135,7 @@ throttle = Table(
     Column("key", String(64), primary_key=True),  # digest of what is tried and from where
     Column("since", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
+    _seal(),
 )
 
 response = Table(
@@ -210,6 +221,7 @@ delivery = Table(
     Column("locations", Text),
     # The version that the record is to hold; 0 is the first.
     Column("revision", Integer, nullable=False, default=0, server_default="0"),
+    _seal(),
     Index("ix_delivery_site_state_due", "site", "state", "due"),
 )
 
@@ -254,6 +266,7 @@ note_delivery = Table(
     Column("attempts", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("location", String(200)),
+    _seal(),
     Index("ix_note_delivery_state_due", "state", "due"),
 )
 
@@ -277,6 +290,7 @@ collecting = Table(
     Column("handled", BigInteger, nullable=False, default=0, server_default="0"),  # events dealt with
     Column("heard", BigInteger, nullable=False, default=0, server_default="0"),  # events that we were told of
     Column("heard_at", Instant),
+    _seal(),
 )
 
 # Responses to our forms that were found in an EHR, by their address there.
@@ -290,6 +304,7 @@ collected = Table(
     Column("reason", Text, nullable=False),
     Column("response", String(36)),  # ours of it
     Column("seen", Instant, nullable=False),
+    _seal(),
     Index("ix_collected_state", "site", "state"),
 )
 
@@ -301,6 +316,7 @@ plan_copy = Table(
     Column("address", Text, nullable=False),  # as the settings name it
     Column("read", Instant, nullable=False),
     Column("content", Text, nullable=False),  # a PlanDefinition
+    _seal(),
 )
 
 audit = Table(

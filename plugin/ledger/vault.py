@@ -31,6 +31,7 @@ class Vault:
         self._keys = {hashlib.sha256(key).digest()[:KEY_ID_BYTES]: key for key in keys}
         self._first = next(iter(self._keys))
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
+        self._marking_keys: dict[tuple[bytes, str], bytes] = {}
 
     @property
     def first_key(self) -> bytes:
@@ -71,6 +72,25 @@ class Vault:
             hmac.new(self._derive(key_id, f"digest:{purpose}"), value.encode(), hashlib.sha256).hexdigest()
             for key_id in self._keys
         )
+
+    def mark(self, purpose: str, value: bytes) -> bytes:
+        """Keyed digest (HMAC-SHA256) of what must be known again as ours, behind the id of its key."""
+        return self._first + hmac.digest(self._marking_key(self._first, purpose), value, "sha256")
+
+    def is_mark(self, purpose: str, value: bytes, mark: bytes) -> bool:
+        """Tell whether a mark was made of this value, by any of the keys."""
+        key_id = mark[:KEY_ID_BYTES]
+        if key_id not in self._keys:
+            return False
+        made = hmac.digest(self._marking_key(key_id, purpose), value, "sha256")
+        return hmac.compare_digest(made, mark[KEY_ID_BYTES:])
+
+    def _marking_key(self, key_id: bytes, purpose: str) -> bytes:
+        known = self._marking_keys.get((key_id, purpose))
+        if known is None:
+            known = self._derive(key_id, f"mark:{purpose}")
+            self._marking_keys[key_id, purpose] = known
+        return known
 
     def _cipher(self, key_id: bytes, purpose: str) -> AESGCM:
         known = self._ciphers.get((key_id, purpose))

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from plugin.audit.trail import Clock
-from plugin.ledger import Ledger
+from plugin.ledger import Ledger, insert_row
 from plugin.ledger.schema import HEAD, version_of
 from plugin.ledger.tables import throttle
 
@@ -54,7 +54,7 @@ def can_write(ledger: Ledger, clock: Clock) -> Check:
 
     def note(connection: Connection) -> None:
         connection.execute(throttle.delete().where(throttle.c.key == _OWN_ROW))
-        connection.execute(throttle.insert().values(key=_OWN_ROW, since=clock(), tries=0))
+        insert_row(connection, throttle, {"key": _OWN_ROW, "since": clock(), "tries": 0})
 
     async def check() -> bool:
         await ledger.bookkeep(note)

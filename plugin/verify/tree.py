@@ -165,6 +165,17 @@ def check_logged(connection: Connection) -> Iterator[Finding]:
         waiting = sa.exists().where(t.log_pending.c.kind == kind, t.log_pending.c.row == row_key)
         for row in rows(connection, sa.select(table.c[key]).where(~logged, ~waiting)):
             yield Finding(Flaw.NOT_LOGGED, f"{kind} {row[0]}", "The log has never seen it.")
+        here = sa.exists().where(row_key == t.log_pending.c.row)
+        own = sa.select(t.log_pending.c.row).where(t.log_pending.c.kind == kind)
+        for row in rows(connection, own.where(~here)):
+            yield Finding(Flaw.ORPHAN, f"{kind} {row[0]}", "It waits for the log, and there is no such row.")
+        there = sa.exists().where(t.log_leaf.c.kind == kind, t.log_leaf.c.row == t.log_pending.c.row)
+        for row in rows(connection, own.where(there)):
+            yield Finding(Flaw.DUPLICATE, f"{kind} {row[0]}", "It waits for the log, which has it.")
+    unknown = sa.select(t.log_pending.c.kind, t.log_pending.c.row).where(t.log_pending.c.kind.not_in(LOGGED))
+    for row in rows(connection, unknown):
+        what = "It waits for the log, which takes nothing of this kind."
+        yield Finding(Flaw.ORPHAN, f"{row.kind} {row.row}", what)
     for aside in rows(connection, sa.select(t.log_pending).where(t.log_pending.c.problem.is_not(None))):
         what = f"The log could not take it: {aside.problem}."
         yield Finding(Flaw.NOT_LOGGED, f"{aside.kind} {aside.row}", what)

@@ -25,6 +25,7 @@ from plugin.verify.mentions import open_mentions
 from plugin.verify.notes import check_notes
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import check_follows, recompute, recompute_again
+from plugin.verify.rows import check_rows
 from plugin.verify.schema import check_schema
 from plugin.verify.sealed import check_sealed
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
@@ -73,6 +74,7 @@ class Verifier:
             yield from check_invitations(connection, mentions.stories)
             yield from check_gone(connection, self.vault, mentions.stories)
         yield from check_sealed(connection, self.vault, progress)
+        yield from check_rows(connection, self.vault, progress)
         yield from check_logged(connection)
         if isinstance(signed, Finding):
             yield signed

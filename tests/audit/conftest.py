@@ -15,17 +15,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock, utc_now
+from plugin.collecting import book
 from plugin.delivery.keep import read_kept
 from plugin.delivery.notes import Note, keep_note
 from plugin.delivery.rescored import Why, keep_again, score_again
 from plugin.delivery.revising import read_current
 from plugin.erasure import Decision, erase, new_id
 from plugin.flow import enter_in_error
-from plugin.ledger import Ledger, Vault
+from plugin.ledger import Ledger, Vault, save_row
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.norming import Coefficient, Figures, Group, adopt
@@ -226,6 +229,17 @@ async def leave_open(world: World) -> None:
     world.browser = used
 
 
+def search_and_schedule(connection: Connection) -> None:
+    """Remember a response of the EHR's own and a schedule, and count a wrong try, as the search, a launch and a gate do."""
+    now = datetime.now(UTC)
+    book.begin(connection, "sandbox", now, now)
+    found = book.Candidate("QuestionnaireResponse/1", "1", "Patient/1001", "https://a.invalid/q|1", None)
+    book.remember(connection, "sandbox", found, book.Found.SET_ASIDE, now, reason="no form")
+    plan = {"site": "sandbox", "address": "PlanDefinition/1", "read": now, "content": "{}"}
+    save_row(connection, t.plan_copy, plan)
+    count_try(connection, Vault((bytes(32),)), "code", "10.0.0.1", now, 5)
+
+
 async def erase_somebody(world: World) -> None:
     """Have another patient's launch, of whom nothing else is kept, and erase it as the command does."""
     await world.launch("wei-ling")
@@ -278,6 +292,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await score_somebody_again(world)
             await review(world)
             await leave_open(world)
+            await world.rapport.state.rapport.ledger.bookkeep(search_and_schedule)
             await world.rapport.state.log.advance()
 
     asyncio.run(make())

@@ -38,4 +38,4 @@ async def test_going_on_with_a_form_names_that_form_and_wrong_pins_end_every_lau
     kept = Kept(tmp_path)
     assert kept.verify() == []
     kept.run("UPDATE launch SET ended = NULL")
-    assert [each.flaw for each in kept.verify()] == [Flaw.STATE, Flaw.STATE]
+    assert [each.flaw for each in kept.verify()] == [Flaw.STATE, Flaw.STATE, Flaw.ALTERED, Flaw.ALTERED]

@@ -17,7 +17,7 @@ from plugin.transparency import ProofInvalid, open_checkpoint, verify_consistenc
 from plugin.transparency.cosignatures import Witness, cosigned, split_note
 from tests.audit.conftest import Kept
 from tests.audit.test_exports import Done, run
-from tests.audit.test_tampering import grown
+from tests.audit.test_tampering import record
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 Answer = Callable[[str, bytes], tuple[int, bytes]]
@@ -272,7 +272,7 @@ def test_a_witness_cosigns_what_continues_what_it_saw(kept: Kept, environment: d
         words = ("log", "witness", address, "--key", onlooker.known.verifier)
         assert audit(kept, environment, *words).returncode == 0
         first = onlooker.size
-        grown(kept)
+        record(kept, 300, logged=True)
         done = audit(kept, environment, *words)
         assert done.returncode == 0, done.error
     assert onlooker.size > first > 0
@@ -289,7 +289,7 @@ def test_a_witness_that_saw_more_than_we_know_says_so_and_is_asked_again(
         words = ("log", "witness", address, "--key", onlooker.known.verifier)
         audit(kept, environment, *words)
         shutil.rmtree(kept.tiles / "kept")
-        grown(kept)
+        record(kept, 300, logged=True)
         assert audit(kept, environment, *words).returncode == 0
 
 

@@ -89,6 +89,13 @@ def test_the_auditors_role_verifies_what_it_may_read_and_says_what_it_may_not(
         "pending_launch.sealed_pending",
         "launch.sealed_context",
         "invitation.sealed_draft",
+        "browser_session",
+        "pending_launch",
+        "launch",
+        "invitation",
+        "throttle",
+        "collecting",
+        "plan_copy",
     ]
     period = ("--from", "2026-01-01", "--to", "2026-12-31", "--out", str(tmp_path / "out"))
     refused = run("export", *period, "--config", str(config), environment=environment)

@@ -94,8 +94,22 @@ def names_of(kept: Kept, table: str, column: str) -> tuple[int, set[str]]:
         "launch": lambda: {f"launch {row['id']}"},
         "invitation": lambda: {f"invitation {row['id']}"},
         "note_delivery": lambda: {f"note {row['note']}"},
-        # What opens it is itself altered.
+        # What a row is named by is itself altered.
         "pending_launch": lambda: {f"pending_launch {each}" for each in (row["state"], f"{row['state']}x")},
+        "browser_session": lambda: {f"browser_session {row['handle']}{each}" for each in ("", "x")},
+        "throttle": lambda: {f"throttle {row['key']}{each}" for each in ("", "x")},
+        "collecting": lambda: {f"collecting {row['site']}{each}" for each in ("", "x")},
+        "plan_copy": lambda: {f"plan_copy {row['site']}{each}" for each in ("", "x")},
+        "collected": lambda: {
+            f"collected {site} {place}"
+            for site in (row["site"], f"{row['site']}x")
+            for place in (row["reference"], f"{row['reference']}x")
+        },
+        "log_pending": lambda: {
+            f"{kind} {name}"
+            for kind in (row["kind"], f"{row['kind']}x")
+            for name in (row["row"], f"{row['row']}x")
+        },
         "log_leaf": lambda: {f"{row['kind']} {row['row']}", f"leaf {row['place']}"},
     }
     return int(row["own"]), names[table]()
@@ -109,8 +123,8 @@ def test_a_row_that_was_set_aside_is_named_with_the_reason(kept: Kept) -> None:
     kept.run(
         "INSERT INTO log_pending (kind, \"row\", problem) VALUES ('response', 'r1', 'The seal was altered')"
     )
-    (found,) = kept.verify()
-    assert (found.flaw, found.where) == (Flaw.NOT_LOGGED, "response r1")
+    (found,) = (each for each in kept.verify() if each.flaw is Flaw.NOT_LOGGED)
+    assert found.where == "response r1"
     assert "The seal was altered" in found.what
 
 
@@ -122,6 +136,8 @@ def test_every_column_is_tried_or_is_no_evidence_for_a_reason() -> None:
 
 @pytest.mark.parametrize(("table", "column"), DETECTED, ids=[".".join(each) for each in DETECTED])
 def test_an_altered_column_is_found_in_its_row(kept: Kept, table: str, column: str) -> None:
+    if table == "log_pending":
+        record(kept, 1)
     row, names = names_of(kept, table, column)
     assert kept.run(altered(table, column, row)) == 1
     found = {
@@ -173,9 +189,21 @@ ROWS = {
     "a launch is removed": "DELETE FROM launch WHERE id NOT IN (SELECT launch FROM invitation)",
     "a launch is invented": (
         "INSERT INTO launch SELECT 'forged', handle, site, patient, encounter, 'Practitioner/9', created, expires, ended, "
-        "role_codes, sealed_context FROM launch LIMIT 1"
+        "role_codes, sealed_context, seal FROM launch LIMIT 1"
     ),
     "a launch loses its tokens": "UPDATE launch SET sealed_context = x''",
+    "a browser session is invented": (
+        "INSERT INTO browser_session SELECT 'forged', created, last_seen, locked, locked_for, pin, pin_attempts, seal "
+        "FROM browser_session LIMIT 1"
+    ),
+    "a browser session is unlocked": "UPDATE browser_session SET locked = NULL WHERE locked IS NOT NULL",
+    "a delivery takes the seal of another": (
+        "UPDATE delivery SET due = due + 1, seal = (SELECT seal FROM delivery AS other WHERE other.response != delivery.response)"
+    ),
+    "rows lose their seals": "UPDATE plan_copy SET seal = NULL",
+    "what waits for the log is logged already": (
+        'INSERT INTO log_pending (kind, "row") SELECT kind, "row" FROM log_leaf WHERE place = 0'
+    ),
     "an invitation is removed": "DELETE FROM invitation WHERE state = 'opened'",
     "an invitation counts as withdrawn": "UPDATE invitation SET state = 'withdrawn' WHERE state = 'opened'",
     "a form that was sent counts as open": "UPDATE invitation SET state = 'opened' WHERE state = 'submitted'",
@@ -279,24 +307,25 @@ FILES: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-def grown(kept: Kept) -> None:
-    """Log so much that there are full tiles, and tiles of the second level."""
+def record(kept: Kept, many: int, *, logged: bool = False) -> None:
+    """Record entries of the trail, which wait for their places in the log."""
     settings = rapport_settings(kept.folder)
     trail = Trail("https://rapport.invalid", lambda: datetime.now(UTC))
 
-    async def grow() -> None:
+    async def tell() -> None:
         ledger = Ledger(settings.database, Vault(settings.vault_keys))
-        entries = [trail.entry(Kind.LAUNCH, Actor("Practitioner/1"), site="sandbox") for _ in range(300)]
+        entries = [trail.entry(Kind.LAUNCH, Actor("Practitioner/1"), site="sandbox") for _ in range(many)]
         await asyncio.gather(*(ledger.record(each) for each in entries))
-        signer = LogSigner(settings.log_name, settings.log_key)
-        await TransparencyLog(settings.log_folder, signer, ledger).advance()
+        if logged:
+            signer = LogSigner(settings.log_name, settings.log_key)
+            await TransparencyLog(settings.log_folder, signer, ledger).advance()
         ledger.close()
 
-    asyncio.run(grow())
+    asyncio.run(tell())
 
 
 def test_every_altered_file_of_the_log_is_found(kept: Kept) -> None:
-    grown(kept)
+    record(kept, 300, logged=True)  # full tiles, and tiles of the second level
     assert [row[0] for row in table_of("Files of the log")] == list(FILES)
     # Narrower versions of a partial tile are left from earlier checkpoints: these may be gone, and not be others.
     narrower = {name for name in files(kept.tiles) if ".p/" in name} - widest(kept.tiles)

@@ -74,7 +74,7 @@ def place(tmp_path: Path) -> Place:
     settings = read_settings(tmp_path / "rapport.toml", made.environment)
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
     ledger.close()
-    engine = open_database(settings.database)
+    engine = open_database(settings.database, ledger.vault)
     with engine.connect() as connection, connection.execution_options(writing=True).begin():
         for state in DeliveryState:
             keep(connection, ledger.vault, record(id=str(state), identifier=str(state), site="clinic"))

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 from plugin.delivery import outbox
 from plugin.delivery.outbox import Room
 from plugin.delivery.states import DeliveryState
+from plugin.ledger import change_rows
 from plugin.ledger import tables as t
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -51,4 +52,4 @@ def claimed(
 
 
 def put(connection: Connection, name: str, state: DeliveryState, due: datetime = NEVER) -> None:
-    connection.execute(t.delivery.update().where(t.delivery.c.response == name).values(state=state, due=due))
+    change_rows(connection, t.delivery, (t.delivery.c.response == name,), {"state": state, "due": due})

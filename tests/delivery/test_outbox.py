@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from plugin.delivery import outbox
 from plugin.delivery.outbox import LEASE, Room
 from plugin.delivery.states import FINAL, OPEN, TRIED, DeliveryState
+from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from tests.delivery.outboxes import LATER, NEVER, NOW, claimed, put, receive
 
@@ -19,7 +20,7 @@ from tests.delivery.outboxes import LATER, NEVER, NOW, claimed, put, receive
 def connection(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Connection]:
     sqlite = f"sqlite:///{tmp_path}/outbox.sqlite3"
     url = sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url).execution_options(vault=Vault((bytes(32),)))
     t.metadata.create_all(engine)
     with engine.connect() as opened:
         yield opened

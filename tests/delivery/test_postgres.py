@@ -73,7 +73,7 @@ async def test_two_workers_deliver_each_response_once_and_each_patient_in_order(
 
 def test_a_worker_does_not_wait_for_what_another_one_is_claiming(postgres_url: str) -> None:
     Ledger(postgres_url, VAULT).close()
-    engine = open_database(postgres_url)
+    engine = open_database(postgres_url, VAULT)
     with engine.begin() as connection:
         for number in range(4):
             receive(connection, f"r{number}", f"p{number}", minute=number)

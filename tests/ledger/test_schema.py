@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 import plugin.ledger
 from plugin.errors import SettingsInvalid
 from plugin.ledger import Ledger, Vault, tables
+from plugin.ledger.rows import SEALED_ROWS
 from plugin.ledger.schema import HEAD, upgrade, version_of
 from plugin.ledger.store import open_database
 from plugin.verify.schema import check_schema
@@ -53,7 +54,7 @@ def first_schema(url: str) -> Engine:
 
 def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(old: str) -> None:
     engine = first_schema(old)
-    assert upgrade(engine) == ("0001", HEAD)
+    assert upgrade(engine, VAULT) == ("0001", HEAD)
     with engine.connect() as connection:
         assert version_of(connection) == HEAD
         assert connection.execute(sa.select(tables.response.c.id)).scalars().all() == ["r1"]
@@ -62,13 +63,13 @@ def test_a_database_of_the_first_schema_is_upgraded_and_keeps_its_rows(old: str)
         ]
         waiting = connection.execute(sa.select(tables.log_pending.c.kind, tables.log_pending.c.row)).all()
         assert [tuple(each) for each in waiting] == [("response", "r1")]
-    assert upgrade(engine) == (HEAD, HEAD)
+    assert upgrade(engine, VAULT) == (HEAD, HEAD)
     engine.dispose()
 
 
 def test_an_upgraded_database_has_the_tables_of_a_new_one(old: str) -> None:
     engine = first_schema(old)
-    upgrade(engine)
+    upgrade(engine, VAULT)
     with engine.connect() as connection:
         assert list(check_schema(connection)) == []
     engine.dispose()
@@ -88,11 +89,13 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
         connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN answer")
         for table in ("delivery", "attempt"):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN revision")
+        for table in {each.name for each in SEALED_ROWS} - later:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN seal")
         for name in ("site_patient_received", "site_received", "site_instrument", "launch"):
             connection.exec_driver_sql(f"DROP INDEX ix_response_{name}")
         connection.exec_driver_sql("CREATE INDEX ix_response_site_patient ON response (site, patient)")
         connection.execute(tables.alembic_version.insert().values(version_num="0006"))
-    assert upgrade(engine) == ("0006", HEAD)
+    assert upgrade(engine, VAULT) == ("0006", HEAD)
     engine.dispose()
 
 

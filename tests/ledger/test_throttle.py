@@ -16,6 +16,7 @@ from plugin.ledger.store import open_database
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MOST, TRIES = 10, 24
+VAULT = Vault((bytes(32),))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -23,19 +24,17 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     address = f"sqlite:///{tmp_path}/ledger.sqlite3"
     if request.param == "postgresql":
         address = request.getfixturevalue("postgres_url")
-    opened = open_database(address)
+    opened = open_database(address, VAULT)
     prepare(opened)
     yield opened
     opened.dispose()
 
 
 def test_of_many_tries_at_once_so_many_are_let_through_as_may_be(engine: Engine) -> None:
-    vault = Vault((bytes(32),))
-
     def is_let_through(_: int) -> bool:
         try:
             with engine.connect() as connection, connection.execution_options(writing=True).begin():
-                count_try(connection, vault, "code", "10.0.0.1", NOW, MOST)
+                count_try(connection, VAULT, "code", "10.0.0.1", NOW, MOST)
         except TooManyAttempts:
             return False
         return True

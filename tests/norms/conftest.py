@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plugin.__main__ import main
+from plugin.ledger import Vault
 from plugin.ledger.schema import upgrade
 from plugin.ledger.store import open_database
 from tests.norms.forms import Run
@@ -36,7 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAPPORT_SECRET_KEY", KEY)
     monkeypatch.chdir(tmp_path)
     engine = open_database(f"sqlite:///{tmp_path}/rapport.sqlite3")
-    upgrade(engine)
+    upgrade(engine, Vault((base64.urlsafe_b64decode(KEY),)))
     engine.dispose()
     return tmp_path
 
