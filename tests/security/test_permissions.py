@@ -24,6 +24,7 @@ UNTOLD = {
     "GET /launches/{launch}/responses.json": (
         "how far each is on its way, without answer or score, asked again and again by the patient page, which is told"
     ),
+    "GET /launches/{launch}/sessions": "where the reader is signed in: numbers and times, nothing of the patient",
 }
 """Addresses that tell about a patient without an entry of their own, and why."""
 READ = {
