@@ -21,7 +21,7 @@ from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session, request_line
 from plugin.served.answers import searchset, statement
 from plugin.served.searching import read_search
-from plugin.served.shelf import AUDIT, TYPES, Kept, read_shelf
+from plugin.served.shelf import AUDIT, TYPES, Among, Kept, read_shelf
 
 router = APIRouter(prefix="/sites/{site_id}/fhir")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -86,7 +86,9 @@ async def search(kind: str, request: Request, asking: CurrentReader, rapport: Cu
     """Search one type of resource about the patient of the sign-in."""
     home = rapport.settings.sites[asking.site].base
     asked = read_search(kind, request.query_params.multi_items(), asking.patient, home)
-    page = await _look(rapport, asking, kind, lambda kept: asked.turn_to(kept, asking.is_held_back))
+    page = await _look(
+        rapport, asking, kind, lambda kept: asked.turn_to(kept, asking.is_held_back), asked.among
+    )
     await _note(rapport, asking, Kind.RECORD_SEARCHED, page.shown, query=request_line(request))
     return _answer(searchset(_base(rapport, asking.site), kind, asked, page))
 
@@ -158,12 +160,16 @@ async def _of_session(rapport: Rapport, site_id: str, request: Request) -> Reade
 
 
 async def _look(
-    rapport: Rapport, asking: Reader, kind: str, choose: Callable[[Iterator[Kept]], Chosen]
+    rapport: Rapport,
+    asking: Reader,
+    kind: str,
+    choose: Callable[[Iterator[Kept]], Chosen],
+    among: tuple[Among, ...] = (),
 ) -> Chosen:
     vault, home = rapport.ledger.vault, rapport.settings.sites[asking.site].base
 
     def look(connection: Connection) -> Chosen:
-        kept = read_shelf(connection, vault, asking.site, asking.patient, kind, home)
+        kept = read_shelf(connection, vault, asking.site, asking.patient, kind, home, among)
         return choose(each for each in kept if asking.may_see(each))
 
     return await rapport.ledger.read(look)

@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from plugin.audit import Kind as Told
 from plugin.errors import Forbidden, Invalid
-from plugin.served.shelf import Kept
+from plugin.served.shelf import AUDIT, Among, Kept
 
 DEFAULT_COUNT, MOST = 50, 200
 _IGNORED = frozenset({"_format", "_pretty"})
 _DATE = re.compile(r"(eq|ne|ge|le|gt|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
 _LAST = datetime.max.replace(tzinfo=UTC)
+_MARGIN = timedelta(seconds=1)  # an entry tells its time less exactly than its column
+_OWN = frozenset(Told) - {
+    "create",
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "search",
+}  # codes that are of no other list
 Test = Callable[[Kept], bool]
 Kind = Literal["token", "reference", "date", "uri"]
 
@@ -63,6 +73,7 @@ class Search:
     count: int
     page: int
     used: tuple[tuple[str, str], ...]
+    among: tuple[Among, ...] = ()  # what columns of the trail tell already; the tests decide
 
     def turn_to(self, kept: Iterable[Kept], is_held_back: Callable[[Kept], bool]) -> "Page":
         """Find the page that is asked for among what meets every test; what `is_held_back` is counted apart."""
@@ -95,6 +106,7 @@ def read_search(kind: str, parameters: Sequence[tuple[str, str]], patient: str, 
     """Understand a search; Invalid names a parameter or value that is not, Forbidden another patient."""
     tests: list[Test] = []
     used: list[tuple[str, str]] = []
+    among: list[Among] = []
     numbers = {"_count": DEFAULT_COUNT, "_page": 1}
     for name, value in parameters:
         if name in _IGNORED or not value:
@@ -106,8 +118,12 @@ def read_search(kind: str, parameters: Sequence[tuple[str, str]], patient: str, 
             used.append((name, value))
         else:
             tests.append(_test(kind, name, value))
+            if kind == AUDIT and (narrower := _among(name, value.split(","))) is not None:
+                among.append(narrower)
             used.append((name, value))
-    return Search(tuple(tests), min(numbers["_count"], MOST), max(numbers["_page"], 1), tuple(used))
+    return Search(
+        tuple(tests), min(numbers["_count"], MOST), max(numbers["_page"], 1), tuple(used), tuple(among)
+    )
 
 
 def _check_patient(value: str, patient: str, home: str) -> None:
@@ -132,6 +148,32 @@ def _test(kind: str, name: str, value: str) -> Test:
         return lambda kept: any(_within(_values(kept, path), each) for each in ranges)
     match = {"token": _is_token, "reference": _is_reference, "uri": _is_canonical}[how]
     return lambda kept: any(match(found, each) for found in _values(kept, path) for each in choices)
+
+
+def _among(name: str, choices: list[str]) -> Among | None:
+    """Say what a column holds for every entry that meets a parameter; None if no column tells."""
+    if name == "_id":
+        return Among("event", tuple(choices))
+    if name == "outcome" and not any("|" in each for each in choices):
+        return Among("outcome", tuple(choices))
+    codes = [each.rpartition("|")[2] for each in choices]
+    if name == "subtype" and _OWN.issuperset(codes):
+        return Among("kind", tuple(codes))
+    if name == "date":
+        ranges = [_range(name, each) for each in choices]
+        starts, ends = [each.earliest for each in ranges], [each.latest for each in ranges]
+        return Among("recorded", since=_first(starts), until=_last(ends))
+    return None
+
+
+def _first(starts: list[datetime | None]) -> datetime | None:
+    known = [each for each in starts if each is not None]
+    return min(known) - _MARGIN if len(known) == len(starts) else None
+
+
+def _last(ends: list[datetime | None]) -> datetime | None:
+    known = [each for each in ends if each is not None]
+    return _after(max(known), _MARGIN) if len(known) == len(ends) else None
 
 
 def _values(kept: Kept, path: tuple[str, ...]) -> list[Any]:
@@ -170,6 +212,17 @@ class _Range:
     prefix: str
     start: datetime
     end: datetime
+
+    @property
+    def earliest(self) -> datetime | None:
+        """Before which nothing meets it; None if anything may."""
+        is_open = self.prefix in {"le", "lt", "ne"} or self.start.year == 1
+        return None if is_open else self.end if self.prefix == "gt" else self.start
+
+    @property
+    def latest(self) -> datetime | None:
+        """After which nothing meets it."""
+        return None if self.prefix in {"ge", "gt", "ne"} else self.start if self.prefix == "lt" else self.end
 
 
 def _range(name: str, value: str) -> _Range:

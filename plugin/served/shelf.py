@@ -28,6 +28,24 @@ TYPES = (RESPONSE, OBSERVATION, PROVENANCE, AUDIT)
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """What a column of the trail says of every entry that can meet a search: one of these, or a time between (None: open)."""
+
+    column: str
+    values: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def condition(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Write it for a query."""
+        column = table.c[self.column]
+        if self.values:
+            return column.in_(self.values)
+        after = sa.true() if self.since is None else column >= self.since
+        return after if self.until is None else after & (column <= self.until)
+
+
 @dataclass(frozen=True)
 class Kept:
     """One resource: when it came, who answered (None for audit entries), and by which kind of rater.
@@ -53,14 +71,22 @@ class Kept:
 
 
 def read_shelf(
-    connection: Connection, vault: Vault, site: str, patient: str, kind: str, home: str
+    connection: Connection,
+    vault: Vault,
+    site: str,
+    patient: str,
+    kind: str,
+    home: str,
+    among: tuple[Among, ...] = (),
 ) -> Iterator[Kept]:
     """Read all resources of one kind about a patient, in the order in which they came. `home`: the EHR's FHIR base.
+
+    Of entries of the trail those that `among` leaves, which spares reading and opening the others.
 
     They come one by one while the connection is open; entries of the trail are not held in memory.
     """
     if kind == AUDIT:
-        yield from _audit(connection, vault, site, patient, home)
+        yield from _audit(connection, vault, site, patient, home, among)
         return
     rows = connection.execute(
         sa.select(t.response)
@@ -96,10 +122,13 @@ def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
     )
 
 
-def _audit(connection: Connection, vault: Vault, site: str, patient: str, home: str) -> Iterator[Kept]:
+def _audit(
+    connection: Connection, vault: Vault, site: str, patient: str, home: str, among: tuple[Among, ...]
+) -> Iterator[Kept]:
     query = (
         sa.select(t.audit.c.event, t.audit.c.recorded, t.audit.c.sealed_resource)
         .where(t.audit.c.site == site, t.audit.c.patient == patient)
+        .where(*(each.condition(t.audit) for each in among))
         .order_by(t.audit.c.id)
         .execution_options(yield_per=_AT_A_TIME)
     )

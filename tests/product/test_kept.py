@@ -1,5 +1,6 @@
 """Rapport's read-only FHIR interface: what no EHR took stays readable, for those who may."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,11 +9,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from fhir.resources.R4B import get_fhir_model_class
+from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor
 from plugin.ledger import tables as t
 from plugin.routes.kept import Reader
-from plugin.served.shelf import AUDIT, Kept
+from plugin.served.searching import read_search
+from plugin.served.shelf import AUDIT, Among, Kept, read_shelf
 from tests.product.forms import response_of
 from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post
@@ -311,3 +314,47 @@ def test_a_therapists_own_answers_are_not_held_back() -> None:
     assert clinician.is_held_back(kept("QuestionnaireResponse", "Patient/1"))
     assert not clinician.is_held_back(kept("QuestionnaireResponse", "Practitioner/3", "therapist"))
     assert not clinician.is_held_back(kept("Observation", "Patient/1"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"date": "ge2026"},
+        {"date": "lt2026-01-01"},
+        {"date": "gt2026-03-01,lt2020"},
+        {"date": "ne2026-03-02"},
+        {"date": "le9999-12-31"},
+        {"outcome": "0"},
+        {"outcome": "4"},
+        {"outcome": "0,4"},
+        {"subtype": "response-received"},
+        {"subtype": "response-received,launch"},
+        {"subtype": "create"},
+        {"subtype": "response-received,create"},
+    ],
+    ids=str,
+)
+async def test_what_columns_of_the_trail_tell_narrows_a_search_and_changes_nothing_of_it(
+    world: World, asked: dict[str, str]
+) -> None:
+    await sent(world)
+    rapport, people = world.rapport.state.rapport, await world.people()
+    patient, home = f"Patient/{people['amara']}", rapport.settings.sites["sandbox"].base
+    understood = read_search("AuditEvent", tuple(asked.items()), patient, home)
+
+    def ids(among: tuple[Among, ...]) -> Callable[[Connection], list[str]]:
+        def look(connection: Connection) -> list[str]:
+            kept = read_shelf(connection, rapport.ledger.vault, "sandbox", patient, "AuditEvent", home, among)
+            return [each.id for each in kept if all(test(each) for test in understood.tests)]
+
+        return look
+
+    assert await rapport.ledger.read(ids(understood.among)) == await rapport.ledger.read(ids(()))
+
+
+async def test_entries_of_another_kind_or_time_are_not_opened_by_a_search(world: World) -> None:
+    await sent(world)
+    broken = t.audit.update().where(t.audit.c.kind == "launch").values(sealed_resource=b"0")
+    await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.execute(broken))
+    assert await search(world, "AuditEvent", subtype="response-received")
+    assert not await search(world, "AuditEvent", date="lt2020")
