@@ -2,7 +2,7 @@
 
 Real processes on loopback, SQLite with synchronous=FULL for both, the same response bodies, rounds in turn.
 Rapport validates strictly, scores, and commits answers, scores, outbox row and audit entry; the naive service validates with
-fhir.resources and inserts one row, in FastAPI's threads or in its event loop. Run: python -m benchmarks.submit [form] [rounds] [seconds a round]
+fhir.resources and inserts one row, in three ways (benchmarks.naive_service). Run: python -m benchmarks.submit [form] [rounds] [seconds a round]
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from tests.scores.test_equality import random_response
 
 CONNECTIONS = 16
 WARM_UP = 1.0  # seconds
+NAIVE = ("threads", "async", "tuned")
 CONFIGURATION = """
 [server]
 base_url = "http://127.0.0.1:{port}"
@@ -49,13 +50,13 @@ def main(form: str, rounds: int, seconds: float) -> None:
     """Start both services, measure them in turn, print medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ports = {name: free_port() for name in ("naive, threads", "naive, loop", "Rapport")}
+        ports = {name: free_port() for name in (*(f"naive, {way}" for way in NAIVE), "Rapport")}
         (folder / "rapport.toml").write_text(
             CONFIGURATION.format(port=ports["Rapport"], folder=folder), encoding="utf-8"
         )
         rapport = ["-m", "benchmarks.submit_service", str(folder / "rapport.toml"), str(ports["Rapport"])]
         with ExitStack() as stack:
-            for way in ("threads", "loop"):
+            for way in NAIVE:
                 port = ports[f"naive, {way}"]
                 naive = ["-m", "benchmarks.naive_service", str(folder / f"{way}.sqlite3"), str(port), way]
                 stack.enter_context(serving(naive, port, folder))
@@ -116,7 +117,7 @@ def _print(measured: dict[str, list[Measured]]) -> None:
         p99 = statistics.median(each.p99 for each in rounds)
         print(f"| {service} | {rates[service]:,.0f} | {p50:.1f} ms | {p99:.1f} ms | {p99 / p50:.1f} |")
     mine = measured["Rapport"]
-    for service in ("naive, threads", "naive, loop"):
+    for service in (f"naive, {way}" for way in NAIVE):
         theirs = measured[service]
         ratios = [own.rate / naive.rate for own, naive in zip(mine, theirs, strict=True)]
         told = ", ".join(f"{each:.2f}" for each in ratios)
