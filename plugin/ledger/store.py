@@ -8,8 +8,8 @@ can be lost by a power failure. ADR-0005.
 import asyncio
 import queue
 import threading
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,23 +66,28 @@ class Ledger:
         self.vault = vault
         self._engine = _open_engine(url).execution_options(**{VAULT: vault})
         schema.prepare(self._engine)
-        self._queue: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Change] = deque()
+        self._under_way = False  # changes are with the writer, or on their way to it
+        self._batches: queue.SimpleQueue[list[_Change] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_for_ever, name="ledger-writer", daemon=True)
         self._thread.start()
 
     async def write(self, change: Callable[[Connection], T], audit: AuditRow) -> T:
         """Make a change and record its audit entry in one transaction; return when both are durable."""
+        row = self._seal_audit(audit)
 
         def run(connection: Connection) -> T:
             result = change(connection)
-            self._store_audit(connection, audit)
+            _store_audit(connection, row)
             return result
 
         return await self._submit(run)
 
     async def record(self, audit: AuditRow) -> None:
         """Record an audit entry that goes with no change: a view, a refusal."""
-        await self._submit(lambda connection: self._store_audit(connection, audit))
+        row = self._seal_audit(audit)
+        await self._submit(lambda connection: _store_audit(connection, row))
 
     async def bookkeep(self, change: Callable[[Connection], T]) -> T:
         """Make a change that concerns no person's record (leases, clean-up, drafts kept for their author)."""
@@ -119,12 +124,17 @@ class Ledger:
 
     def close(self) -> None:
         """Commit what is queued, then stop."""
-        self._queue.put(None)
+        with self._lock:
+            left = list(self._waiting)
+            self._waiting.clear()
+        if left:
+            self._batches.put(left)
+        self._batches.put(None)
         self._thread.join()
         self._engine.dispose()
 
-    def _store_audit(self, connection: Connection, row: AuditRow) -> None:
-        values = {
+    def _seal_audit(self, row: AuditRow) -> dict[str, object]:
+        return {
             "event": row.event,
             "recorded": row.recorded,
             "kind": row.kind,
@@ -134,32 +144,50 @@ class Ledger:
             "sealed_resource": self.vault.seal("audit", row.event, row.resource),
             "digest": row.digest,
         }
-        append(connection, _INSERT_AUDIT, values)
-        note_for_log(connection, "audit", row.event)
 
     async def _submit(self, run: Callable[[Connection], T]) -> T:
         # A caller that goes away does not take its change back: it may be in a commit already.
         loop = asyncio.get_running_loop()
         change = _Change(run, loop.create_future(), loop)
-        self._queue.put(change)
+        with self._lock:
+            self._waiting.append(change)
+            first, self._under_way = not self._under_way, True
+        if first:
+            loop.call_later(0, self._hand_over)
         return await change.done  # type: ignore[return-value]  # what `run` gave
 
+    def _hand_over(self) -> None:
+        """Give the writer what is waiting, once the loop has done what it had at hand: one waking, and company for a commit.
+
+        Each change by itself would wake the writer in the middle of the others, and the two would fight for Python's lock.
+        """
+        with self._lock:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_CHANGES_A_COMMIT))]
+            self._under_way = bool(batch)
+        if batch:
+            self._batches.put(batch)
+
     def _write_for_ever(self) -> None:
-        while (first := self._queue.get()) is not None:
-            changes = [first]
-            stop = False
-            while len(changes) < _MOST_CHANGES_A_COMMIT:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    stop = True
-                    break
-                changes.append(following)
+        while (changes := self._batches.get()) is not None:
             self._commit(changes)
-            if stop:
-                return
+            self._tell(changes)
+
+    def _tell(self, changes: list[_Change]) -> None:
+        """Tell the callers how it ended, all of one event loop at once: each waking costs more than a change."""
+        told: dict[asyncio.AbstractEventLoop, list[_Change]] = defaultdict(list)
+        for change in changes:
+            told[change.loop].append(change)
+        for loop, ended in told.items():
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, ended)
+        with self._lock:
+            following = self._waiting[0].loop if self._waiting else None
+            self._under_way = following is not None
+        if following is not None:
+            try:
+                following.call_soon_threadsafe(following.call_later, 0, self._hand_over)
+            except RuntimeError:
+                self._hand_over()
 
     def _commit(self, changes: list[_Change]) -> None:
         try:
@@ -171,17 +199,6 @@ class Ledger:
         except BaseException as error:  # noqa: BLE001 -- last rim of the writer thread: every caller must be told
             for change in changes:
                 change.error = change.error or error
-        _tell(changes)
-
-
-def _tell(changes: list[_Change]) -> None:
-    """Tell the callers how it ended, all of one event loop at once: each waking costs more than a change."""
-    waiting: dict[asyncio.AbstractEventLoop, list[_Change]] = defaultdict(list)
-    for change in changes:
-        waiting[change.loop].append(change)
-    for loop, ended in waiting.items():
-        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(_resolve, ended)
 
 
 def _resolve(changes: list[_Change]) -> None:
@@ -192,6 +209,11 @@ def _resolve(changes: list[_Change]) -> None:
             change.done.set_exception(change.error)
         else:
             change.done.set_result(change.result)
+
+
+def _store_audit(connection: Connection, row: Mapping[str, object]) -> None:
+    append(connection, _INSERT_AUDIT, row)
+    note_for_log(connection, "audit", str(row["event"]))
 
 
 def note_for_log(connection: Connection, kind: str, row: str) -> None:

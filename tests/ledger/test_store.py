@@ -27,6 +27,10 @@ def add_session(handle: str) -> sa.Insert:
     return t.browser_session.insert().values(handle=handle, created=NOW, last_seen=NOW, pin_attempts=0)
 
 
+async def keep_session(ledger: Ledger, handle: str) -> None:
+    await ledger.bookkeep(lambda connection: connection.execute(add_session(handle)))
+
+
 def count(connection: Connection, table: sa.Table) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
@@ -119,6 +123,40 @@ async def test_a_caller_that_goes_away_does_not_stop_the_writer(ledger: Ledger) 
     await asyncio.gather(leaving, return_exceptions=True)
     await asyncio.wait_for(add("b"), 5)
     assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 2
+
+
+async def test_changes_of_one_turn_of_the_loop_are_committed_together(ledger: Ledger) -> None:
+    found = await asyncio.gather(
+        *(ledger.bookkeep(lambda connection: connection.get_transaction()) for _ in range(10))
+    )
+    assert len(set(found)) == 1
+
+
+async def test_more_changes_than_fit_into_a_commit_are_all_made(ledger: Ledger) -> None:
+    changes = (keep_session(ledger, f"{each}") for each in range(300))
+    await asyncio.gather(*changes)
+    assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 300
+
+
+async def test_two_loops_write_through_one_ledger(ledger: Ledger) -> None:
+    async def write_some(name: str) -> None:
+        for each in range(50):
+            await keep_session(ledger, f"{name}{each}")
+
+    await asyncio.gather(write_some("a"), asyncio.to_thread(asyncio.run, write_some("b")))
+    assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 100
+
+
+async def test_what_waits_when_a_ledger_is_closed_is_kept(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    closing = Ledger(url, Vault([KEY]))
+    waiting = [asyncio.create_task(keep_session(closing, f"{each}")) for each in range(100)]
+    await asyncio.sleep(0)
+    closing.close()
+    await asyncio.gather(*waiting)
+    opened = Ledger(url, Vault([KEY]))
+    assert await opened.read(lambda connection: count(connection, t.browser_session)) == 100
+    opened.close()
 
 
 def test_a_database_in_memory_is_refused() -> None:
