@@ -30,7 +30,7 @@ from plugin.delivery.capability import Capability
 from plugin.delivery.send import EhrSender
 from plugin.delivery.ways import RESPONSE, Way, WayKind, choose_way
 from plugin.delivery.worker import NoToken
-from plugin.ehr import Ehr, EhrError, EhrUnavailable, NotFound, TokenRefused
+from plugin.ehr import Ehr, EhrError, EhrUnavailable, Elsewhere, NotFound, TokenRefused
 from plugin.errors import NotFound as NotSetAside
 from plugin.flow import Intake
 from plugin.ledger import AuditRow
@@ -304,13 +304,19 @@ class Collector:
         except EhrError:
             return False  # $events is optional: a search finds the same
         wanted = dict(told.numbered)
+        strays = set()
         for reference in dict.fromkeys(wanted.values()):
             relative = reference.removeprefix(f"{visit.ehr.base}/").partition("/_history/")[0]
-            found = await visit.taker.take(visit.ehr, relative)
+            try:
+                found = await visit.taker.take(visit.ehr, relative)
+            except Elsewhere:
+                log.warning("collecting.reference-not-followed", site=visit.standing.site)
+                strays.add(reference)
+                continue
             visit.look.note(found)
             if found is Found.WAITS:
                 return None
-        return set(range(first, last + 1)) <= set(wanted)
+        return set(range(first, last + 1)) <= {each for each, at in wanted.items() if at not in strays}
 
     async def _subscribe(self, visit: _Visit, way: Way) -> dict[str, object]:
         """Make a new Subscription in place of the old one. Its secret is known before the EHR can use it."""

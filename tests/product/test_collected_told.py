@@ -1,11 +1,16 @@
 """Responses that the EHR collected itself, found by a Subscription: told of, asked for, never believed."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from plugin.collecting import collector
+from plugin.collecting.subscribing import Status, ask_events
+from plugin.ehr import Ehr
 from plugin.ledger import tables as t
 from tests.product.collecting import (
     SUBSCRIBED,
@@ -62,6 +67,22 @@ async def test_it_works_on_postgresql(tmp_path: Path, postgres_url: str) -> None
         await subscribed(world)
         reference = await world.collect(await someones_answers(world))
         await standing(world, reference, SCORES)
+
+
+async def test_an_event_about_another_server_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(ehr: Ehr, subscription: str, since: int, until: int) -> Status:
+        told = await ask_events(ehr, subscription, since, until)
+        numbered = ((since, "https://elsewhere.example/fhir/QuestionnaireResponse/1"), *told.numbered[1:])
+        return dataclasses.replace(told, numbered=numbered)
+
+    monkeypatch.setattr(collector, "ask_events", ask)
+    async with collecting_world(tmp_path, SUBSCRIBED) as world:
+        await subscribed(world)
+        reference = await world.collect(await someones_answers(world))
+        await heard(world, 1)
+        await standing(world, reference, SCORES)  # the search has found it
 
 
 async def test_a_lost_notification_is_made_up_for_by_the_next(tmp_path: Path) -> None:
