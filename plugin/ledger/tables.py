@@ -136,6 +136,7 @@ throttle = Table(
     Column("since", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
     _seal(),
+    Index("ix_throttle_since", "since"),
 )
 
 response = Table(

@@ -93,6 +93,7 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN seal")
         for name in ("site_patient_received", "site_received", "site_instrument", "launch"):
             connection.exec_driver_sql(f"DROP INDEX ix_response_{name}")
+        connection.exec_driver_sql("DROP INDEX ix_throttle_since")
         connection.exec_driver_sql("CREATE INDEX ix_response_site_patient ON response (site, patient)")
         connection.execute(tables.alembic_version.insert().values(version_num="0006"))
     assert upgrade(engine, VAULT) == ("0006", HEAD)

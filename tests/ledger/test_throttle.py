@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from plugin.access.throttle import count_try
 from plugin.errors import TooManyAttempts
@@ -42,3 +43,19 @@ def test_of_many_tries_at_once_so_many_are_let_through_as_may_be(engine: Engine)
     with ThreadPoolExecutor(8) as pool:
         through = list(pool.map(is_let_through, range(TRIES)))
     assert through.count(True) == MOST
+
+
+def test_a_try_does_not_read_those_of_everybody_else(tmp_path: Path) -> None:
+    opened = open_database(f"sqlite:///{tmp_path}/ledger.sqlite3", VAULT)
+    prepare(opened)
+    asked: list[tuple[str, Any]] = []
+    event.listen(opened, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    with opened.connect() as connection, connection.execution_options(writing=True).begin():
+        for _ in range(2):
+            count_try(connection, VAULT, "code", "10.0.0.1", NOW, MOST)
+        asked = [each for each in asked if "throttle" in each[0] and not each[0].startswith("INSERT")]
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", given) for query, given in asked]
+        read = [row.detail for plan in plans for row in plan]
+    opened.dispose()
+    assert read
+    assert [each for each in read if "SCAN" in each] == []
