@@ -53,8 +53,8 @@ def test_a_try_does_not_read_those_of_everybody_else(tmp_path: Path) -> None:
     with opened.connect() as connection, connection.execution_options(writing=True).begin():
         for _ in range(2):
             count_try(connection, VAULT, "code", "10.0.0.1", NOW, MOST)
-        asked = [each for each in asked if "throttle" in each[0] and not each[0].startswith("INSERT")]
-        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", given) for query, given in asked]
+        looked = [each for each in asked if "throttle" in each[0] and not each[0].startswith("INSERT")]
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", given) for query, given in looked]
         read = [row.detail for plan in plans for row in plan]
     opened.dispose()
     assert read
