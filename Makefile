@@ -1,6 +1,9 @@
 # Two commands do everything: `make demo` and `make test`. The rest is for those who change Rapport.
 # Needs: Python 3.11 or newer (with venv), make, git. Everything else is installed below this folder.
 
+# The tests start hundreds of processes: without compiled modules each would compile all it imports, for two seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 TOOLS := .tools
