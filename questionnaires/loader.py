@@ -31,7 +31,7 @@ from questionnaires.strict import find_blemishes, is_clean
 _FORM = "questionnaire.json"
 _DEFINITIONS = "observation-definitions.json"
 _SOURCE = "SOURCE.md"
-_CITED = ("Holder", "Key", "Key read from", "Wording read at", "Validation", "Missing answers")
+CITED = ("Holder", "Key", "Key read from", "Wording read at", "Validation", "Missing answers")
 _LARGEST_FORM = 5_000_000  # bytes; the longest forms in use have some hundred thousand
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -270,7 +270,7 @@ def _read_citations(folder: Path) -> tuple[tuple[str, str], ...]:
     )
     plain = str.maketrans({"*": None, "<": None, ">": None, "`": None})
     told = {row[0]: row[1].translate(plain) for row in rows if len(row) == 2}
-    return tuple((name, told[name]) for name in _CITED if told.get(name))
+    return tuple((name, told[name]) for name in CITED if told.get(name))
 
 
 def _read_packs(

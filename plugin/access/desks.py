@@ -18,7 +18,7 @@ from plugin.roles import STAFF, Code, Role, RoleBook
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Who sits there, at which site, with which roles. `patient` if it was opened from a chart."""
+    """Who sits there, at which site, with which roles. `patient` if it was opened from a chart; `language` of its pages."""
 
     id: str
     site: str
@@ -26,6 +26,7 @@ class Desk:
     roles: frozenset[Role]
     patient: str | None
     expires: datetime
+    language: str = "en"
 
     @property
     def staff_roles(self) -> tuple[Role, ...]:

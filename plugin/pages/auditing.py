@@ -9,7 +9,6 @@ from plugin.auditing.reviews import Review, SignOff, Verdict
 from plugin.auditing.searching import MOST_COUNTED, Found, Page
 from plugin.auditing.verifying import Run
 from plugin.delivery.states import DeliveryState
-from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
 from plugin.pages.staff import DeskFrame
 from plugin.verify.findings import MEANING
@@ -152,10 +151,10 @@ def render_search(page: SearchPage, titles: Mapping[str, str]) -> str:
     """Render the search."""
     return render(
         "staff/audit/search.html",
+        language=page.desk.language,
         desk=page.desk,
         page=page,
         states=tuple(DeliveryState),
-        label=delivery_label,
         named=lambda canonical: instrument_name(canonical, titles),
         most=MOST_COUNTED,
     )
@@ -163,27 +162,31 @@ def render_search(page: SearchPage, titles: Mapping[str, str]) -> str:
 
 def render_log(page: LogPage) -> str:
     """Render the state of the log."""
-    return render("staff/audit/log.html", desk=page.desk, page=page, meaning=MEANING)
+    return render(
+        "staff/audit/log.html", language=page.desk.language, desk=page.desk, page=page, meaning=MEANING
+    )
 
 
 def render_reviews(page: ReviewsPage) -> str:
     """Render the list of reviews."""
-    return render("staff/audit/reviews.html", desk=page.desk, page=page, verdicts=Verdict)
+    return render(
+        "staff/audit/reviews.html", language=page.desk.language, desk=page.desk, page=page, verdicts=Verdict
+    )
 
 
 def render_review(page: ReviewPage, titles: Mapping[str, str]) -> str:
     """Render one review."""
     return render(
         "staff/audit/review.html",
+        language=page.desk.language,
         desk=page.desk,
         page=page,
         review=page.review,
         verdicts=Verdict,
-        label=delivery_label,
         named=lambda canonical: instrument_name(canonical, titles),
     )
 
 
 def render_exports(page: ExportsPage) -> str:
     """Render the form that exports a period."""
-    return render("staff/audit/exports.html", desk=page.desk, page=page)
+    return render("staff/audit/exports.html", language=page.desk.language, desk=page.desk, page=page)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -15,52 +16,60 @@ from plugin.delivery.states import DeliveryState
 from plugin.pages.auditing import NOTHING_TYPED, TypedSignOff
 from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
-from plugin.pages.figures import number
+from plugin.pages.figures import day, number
 from plugin.pages.picture import Node, Picture, draw
 from plugin.pages.staff import DeskFrame
+from plugin.pages.words import N_, translations
 from plugin.verify import Finding
 from plugin.verify.findings import MEANING
 
 STANDINGS: Mapping[Standing, str] = {
-    Standing.PROVED: "in the log, as it was logged",
-    Standing.WAITS: "waits for the next checkpoint",
-    Standing.SET_ASIDE: "the log could not take it",
-    Standing.ERASED: "erased by law; the log keeps its place",
-    Standing.ALTERED: "not what was logged",
-    Standing.UNKNOWN: "the log has never seen it",
-    Standing.BROKEN: "the proof does not lead to the signed root",
+    Standing.PROVED: N_("in the log, as it was logged"),
+    Standing.WAITS: N_("waits for the next checkpoint"),
+    Standing.SET_ASIDE: N_("the log could not take it"),
+    Standing.ERASED: N_("erased by law; the log keeps its place"),
+    Standing.ALTERED: N_("not what was logged"),
+    Standing.UNKNOWN: N_("the log has never seen it"),
+    Standing.BROKEN: N_("the proof does not lead to the signed root"),
 }
 
 ENTRIES: Mapping[str, str] = {
-    "launch": "Rapport was opened from the EHR",
-    "launch-ended": "the sign-in ended",
-    "patient-viewed": "the patient page was looked at",
-    "response-viewed": "results were read",
-    "invitation-created": "a form was sent out",
-    "invitation-shown": "the link was shown again",
-    "invitation-opened": "the form was opened",
-    "invitation-withdrawn": "a form was withdrawn",
-    "hand-over": "the device was handed over",
-    "hand-over-ended": "the device was given back",
-    "response-received": "the answers were received",
-    "response-amended": "its author amended the answers",
-    "response-entered-in-error": "it was marked as entered in error",
-    "response-rescored": "another version of the form scored the answers",
-    "delivery": "an attempt to write into the record",
-    "delivery-retried": "somebody had it tried again",
-    "delivery-released": "somebody had all tried that waited",
-    "delivery-discarded": "somebody decided not to send it",
-    "cards-given": "the EHR was given cards about the patient",
-    "card-answered": "a card was answered in the EHR",
-    "record-compared": "the EHR's record was read and compared",
-    "deliveries-viewed": "its delivery was looked at",
-    "audit-searched": "it stood in an auditor's list",
-    "chain-viewed": "an auditor looked at this page",
-    "exported": "a period was exported",
-    "review-viewed": "a review that holds it was looked at",
-    "review-signed": "an auditor signed it off",
+    "launch": N_("Rapport was opened from the EHR"),
+    "launch-ended": N_("the sign-in ended"),
+    "patient-viewed": N_("the patient page was looked at"),
+    "response-viewed": N_("results were read"),
+    "invitation-created": N_("a form was sent out"),
+    "invitation-shown": N_("the link was shown again"),
+    "invitation-opened": N_("the form was opened"),
+    "invitation-withdrawn": N_("a form was withdrawn"),
+    "hand-over": N_("the device was handed over"),
+    "hand-over-ended": N_("the device was given back"),
+    "response-received": N_("the answers were received"),
+    "response-amended": N_("its author amended the answers"),
+    "response-entered-in-error": N_("it was marked as entered in error"),
+    "response-rescored": N_("another version of the form scored the answers"),
+    "delivery": N_("an attempt to write into the record"),
+    "delivery-retried": N_("somebody had it tried again"),
+    "delivery-released": N_("somebody had all tried that waited"),
+    "delivery-discarded": N_("somebody decided not to send it"),
+    "cards-given": N_("the EHR was given cards about the patient"),
+    "card-answered": N_("a card was answered in the EHR"),
+    "record-compared": N_("the EHR's record was read and compared"),
+    "deliveries-viewed": N_("its delivery was looked at"),
+    "audit-searched": N_("it stood in an auditor's list"),
+    "chain-viewed": N_("an auditor looked at this page"),
+    "exported": N_("a period was exported"),
+    "review-viewed": N_("a review that holds it was looked at"),
+    "review-signed": N_("an auditor signed it off"),
 }
 """Kinds of entries in words; the others are shown by their names."""
+
+_RATERS = {
+    "child": N_("Young person"),
+    "caregiver": N_("Caregiver"),
+    "therapist": N_("Therapist"),
+    "observer": N_("Observer"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +131,12 @@ def render_chain(page: ChainPage) -> str:
     chain = page.chain
     return render(
         "staff/audit/chain.html",
+        language=page.desk.language,
         desk=page.desk,
         page=page,
         chain=chain,
         record=chain.account.record,
         picture=picture_of(page),
-        label=delivery_label,
         standings=STANDINGS,
         entries=ENTRIES,
         meaning=MEANING,
@@ -143,144 +152,188 @@ def render_chain(page: ChainPage) -> str:
 
 
 def picture_of(page: ChainPage) -> Picture:
-    """Draw the stations."""
-    return draw([*_before(page), *_later(page), *_scores(page), *_again(page), *_after(page)])
+    """Draw the stations, in the desk's language."""
+    telling = _Telling(page)
+    return draw([*telling.before(), *telling.later(), *telling.scores(), *telling.again(), *telling.after()])
 
 
-def _before(page: ChainPage) -> list[Node]:
-    chain, record = page.chain, page.chain.account.record
-    nodes = []
-    if chain.launch is not None:
-        who = chain.launch.user or "a user whom the EHR did not name"
-        nodes.append(Node("launch", "Launch", f"{who}, {_at(chain.launch.created)}"))
-    else:
-        nodes.append(Node("launch", "No launch", "It came from another app", mark="quiet"))
-    if chain.invitation is not None:
-        way = "by link" if chain.invitation.remote else "on the clinician’s device"
-        nodes.append(
-            Node("invitation", "Invitation", f"{way}, {_at(chain.invitation.created)}", verb="invited")
-        )
-    mark = "" if chain.digest_fits else "alert"
-    who = record.source or "not known"
-    verb = "answered" if chain.invitation else "sent"
-    nodes.append(
-        Node("response", "Response", f"{who} as {record.rater}, {_at(record.authored)}", verb=verb, mark=mark)
-    )
-    return nodes
+class _Telling:
+    """Words the stations of a page."""
 
+    def __init__(self, page: ChainPage) -> None:
+        self._page = page
+        self._chain = page.chain
+        self._language = page.desk.language
+        self._words = translations(self._language)
 
-def _later(page: ChainPage) -> list[Node]:
-    """Draw the later versions of the answers, each below the one before it."""
-    return [
-        Node(
-            "versions",
-            f"Version {each.number}: {each.words}",
-            f"{each.who}, {_at(each.made)}",
-            verb="later",
-            mark="" if each.digest_fits else "alert",
-        )
-        for each in page.chain.later
-    ]
+    def _said(self, text: str, **places: object) -> str:
+        return self._words.gettext(text) % places if places else self._words.gettext(text)
 
+    def _many(self, one: str, several: str, count: int) -> str:
+        return self._words.ngettext(one, several, count) % {"num": count}
 
-def _again(page: ChainPage) -> list[Node]:
-    """Draw what other versions of the form made of the answers, beside the way to the record: none of it goes there."""
-    nodes = []
-    for again, scores in page.chain.again:
-        name, _, version = again.instrument.rpartition("/")[2].partition("|")
-        first = scores[0] if scores else None
-        value = "no value" if first is None or first.again is None else number(first.again)
-        of = f" (version {again.version})" if again.version else ""
+    def _at(self, when: datetime) -> str:
+        return f"{day(when, self._language)}, {when:%H:%M}"
+
+    def before(self) -> list[Node]:
+        """Tell how the answers came about."""
+        chain, record, _ = self._chain, self._chain.account.record, self._said
+        nodes = []
+        if chain.launch is not None:
+            who = chain.launch.user or _("a user whom the EHR did not name")
+            nodes.append(Node("launch", _("Launch"), f"{who}, {self._at(chain.launch.created)}"))
+        else:
+            nodes.append(Node("launch", _("No launch"), _("It came from another app"), mark="quiet"))
+        if chain.invitation is not None:
+            way = _("by link") if chain.invitation.remote else _("on the clinician’s device")
+            when = self._at(chain.invitation.created)
+            nodes.append(Node("invitation", _("Invitation"), f"{way}, {when}", verb=_("invited")))
+        who = record.source or _("not known")
+        rater = _(_RATERS[record.rater])
         nodes.append(
             Node(
-                "again",
-                f"Scored again: {value}{of}",
-                f"{name} {version}, {_at(again.why.computed)}",
-                aside=True,
-                verb="scored again",
+                "response",
+                _("Response"),
+                f"{who} ({rater}), {self._at(record.authored)}",
+                verb=_("answered") if chain.invitation else _("sent"),
+                mark="" if chain.digest_fits else "alert",
             )
         )
-    return nodes
+        return nodes
 
+    def later(self) -> list[Node]:
+        """Tell the later versions of the answers, each below the one before it."""
+        _ = self._said
+        return [
+            Node(
+                "versions",
+                _("Version %(number)s: %(what)s", number=each.number, what=_(each.words)),
+                f"{each.who}, {self._at(each.made)}",
+                verb=_("later"),
+                mark="" if each.digest_fits else "alert",
+            )
+            for each in self._chain.later
+        ]
 
-def _scores(page: ChainPage) -> list[Node]:
-    chain, record = page.chain, page.chain.account.record
-    unfolding = chain.unfolding
-    name, _, version = record.instrument.rpartition("/")[2].partition("|")
-    nodes = [
-        Node(
-            "key",
-            "Scoring key",
-            f"{name} {version}",
-            verb="",
-            mark="alert" if unfolding.instrument and not unfolding.same_key else "",
-            joins=True,
+    def again(self) -> list[Node]:
+        """Tell what other versions of the form made of the answers, beside the way to the record: none of it goes there."""
+        nodes, _ = [], self._said
+        for again, scores in self._chain.again:
+            name, _bar, version = again.instrument.rpartition("/")[2].partition("|")
+            first = scores[0] if scores else None
+            value = self._number(None if first is None else first.again)
+            title = _("Scored again: %(value)s", value=value)
+            if again.version:
+                title = _("Scored again: %(value)s (version %(number)s)", value=value, number=again.version)
+            nodes.append(
+                Node(
+                    "again",
+                    title,
+                    f"{name} {version}, {self._at(again.why.computed)}",
+                    aside=True,
+                    verb=_("scored again"),
+                )
+            )
+        return nodes
+
+    def scores(self) -> list[Node]:
+        """Tell the key and what it made of the answers."""
+        record, unfolding, _ = self._chain.account.record, self._chain.unfolding, self._said
+        name, _bar, version = record.instrument.rpartition("/")[2].partition("|")
+        nodes = [
+            Node(
+                "key",
+                _("Scoring key"),
+                f"{name} {version}",
+                verb="",
+                mark="alert" if unfolding.instrument and not unfolding.same_key else "",
+                joins=True,
+            )
+        ]
+        first = unfolding.scores[0] if unfolding.scores else None
+        if first is None:
+            return [*nodes, Node("score", _("Score"), _("none"), verb=_("scored with"), mark="quiet")]
+        value = self._number(first.stored)
+        if first.high is not None and first.stored is not None:
+            value = _("%(value)s of %(high)s", value=value, high=self._number(first.high))
+        others = len(unfolding.scores) - 1
+        detail = first.label
+        if others:
+            detail = _("%(what)s, and %(many)s more", what=first.label, many=others)
+        wrong = any(each.agrees is False for each in unfolding.scores)
+        nodes.append(
+            Node(
+                "score",
+                _("Score: %(value)s", value=value),
+                detail,
+                verb=_("scored with"),
+                mark="alert" if wrong else "",
+            )
         )
-    ]
-    first = unfolding.scores[0] if unfolding.scores else None
-    if first is None:
-        return [*nodes, Node("score", "Score", "none", verb="scored with", mark="quiet")]
-    value = "no value" if first.stored is None else number(first.stored)
-    out_of = f" of {number(first.high)}" if first.high is not None and first.stored is not None else ""
-    more = f", and {len(unfolding.scores) - 1} more" if len(unfolding.scores) > 1 else ""
-    wrong = any(each.agrees is False for each in unfolding.scores)
-    nodes.append(
-        Node(
-            "score",
-            f"Score: {value}{out_of}",
-            f"{first.label}{more}",
-            verb="scored with",
-            mark="alert" if wrong else "",
-        )
-    )
-    return nodes
+        return nodes
 
+    def after(self) -> list[Node]:
+        """Tell what became of the result."""
+        return [self._observation(), self._delivery(), *self._since(), self._proof()]
 
-def _after(page: ChainPage) -> list[Node]:
-    chain, account = page.chain, page.chain.account
-    placed = [each for each in account.locations if "Observation/" in each]
-    where = f"{placed[0]}{f' and {len(placed) - 1} more' if len(placed) > 1 else ''}" if placed else ""
-    compared = page.compared
-    differs = compared is not None and bool(compared.findings)
-    nodes = [
-        Node(
+    def _observation(self) -> Node:
+        _, compared = self._said, self._page.compared
+        placed = [each for each in self._chain.account.locations if "Observation/" in each]
+        where = placed[0] if placed else _("Not in the EHR’s record")
+        if len(placed) > 1:
+            where = _("%(what)s, and %(many)s more", what=where, many=len(placed) - 1)
+        differs = compared is not None and bool(compared.findings)
+        return Node(
             "observation",
             "Observation",
-            "It differs in the EHR" if differs else where or "Not in the EHR’s record",
-            verb="written as",
+            _("It differs in the EHR") if differs else where,
+            verb=_("written as"),
             mark="alert" if differs else "" if placed else "quiet",
         )
-    ]
-    last = chain.attempts[-1] if chain.attempts else None
-    if last is None:
-        detail = "Not tried yet"
-    else:
-        status = f", HTTP {last.status}" if last.status else ""
-        detail = f"{_many(len(chain.attempts), 'attempt')}{status}, {_at(last.when)}"
-    mark = "alert" if account.state in {DeliveryState.REFUSED, DeliveryState.SET_ASIDE} else ""
-    title = f"Delivery: {delivery_label(account.state)}"
-    nodes.append(Node("delivery", title, detail, verb="sent", mark=mark if last else "quiet"))
-    decided = [each for each in chain.told.entries if each.kind in DECISIONS]
-    changed = _many(len(decided), "decision") if decided else "Nothing was decided or changed"
-    nodes.append(Node("changes", "Since then", changed, verb="after that", mark="" if decided else "quiet"))
-    views = [each for each in chain.told.entries if each.kind in VIEWS]
-    people = len({each.who for each in views})
-    seen = f"{_many(len(views), 'view')} by {people}" if views else "Nobody yet"
-    nodes.append(Node("views", "Seen by", seen, verb="looked at", mark="" if views else "quiet"))
-    bad = [each for each in chain.proofs if each.is_bad]
-    waits = [each for each in chain.proofs if each.standing is Standing.WAITS]
-    proved = len(chain.proofs) - len(bad) - len(waits)
-    if bad:
-        text = f"{_many(len(bad), 'row')} not as logged"
-    else:
-        text = f"{_many(proved, 'row')} proved" + (f", {len(waits)} waiting" if waits else "")
-    nodes.append(Node("proof", "Transparency log", text, mark="alert" if bad else ""))
-    return nodes
 
+    def _delivery(self) -> Node:
+        _, chain = self._said, self._chain
+        last = chain.attempts[-1] if chain.attempts else None
+        if last is None:
+            detail = _("Not tried yet.").removesuffix(".")
+        else:
+            status = f", HTTP {last.status}" if last.status else ""
+            many = self._many("%(num)d attempt", "%(num)d attempts", len(chain.attempts))
+            detail = f"{many}{status}, {self._at(last.when)}"
+        state = chain.account.state
+        mark = "alert" if state in {DeliveryState.REFUSED, DeliveryState.SET_ASIDE} else ""
+        title = _("Delivery: %(state)s", state=delivery_label(state, self._language))
+        return Node("delivery", title, detail, verb=_("sent"), mark=mark if last else "quiet")
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    def _since(self) -> list[Node]:
+        _, entries = self._said, self._chain.told.entries
+        decided = [each for each in entries if each.kind in DECISIONS]
+        changed = _("Nothing was decided or changed")
+        if decided:
+            changed = self._many("%(num)d decision", "%(num)d decisions", len(decided))
+        views = [each for each in entries if each.kind in VIEWS]
+        seen = _("Nobody yet.").removesuffix(".")
+        if views:
+            many = self._many("%(num)d view", "%(num)d views", len(views))
+            by = self._many("by %(num)d person", "by %(num)d people", len({each.who for each in views}))
+            seen = f"{many} {by}"
+        return [
+            Node("changes", _("Since then"), changed, verb=_("after that"), mark="" if decided else "quiet"),
+            Node("views", _("Seen by"), seen, verb=_("looked at"), mark="" if views else "quiet"),
+        ]
 
+    def _proof(self) -> Node:
+        _, many, proofs = self._said, self._many, self._chain.proofs
+        bad = [each for each in proofs if each.is_bad]
+        waits = [each for each in proofs if each.standing is Standing.WAITS]
+        proved = len(proofs) - len(bad) - len(waits)
+        if bad:
+            text = many("%(num)d row not as logged", "%(num)d rows not as logged", len(bad))
+        else:
+            text = many("%(num)d row proved", "%(num)d rows proved", proved)
+        if waits and not bad:
+            text = _("%(what)s, %(many)s waiting", what=text, many=len(waits))
+        return Node("proof", _("Transparency log"), text, mark="alert" if bad else "")
 
-def _at(when: object) -> str:
-    return f"{when:%-d %b %Y, %H:%M}"
+    def _number(self, value: Decimal | None) -> str:
+        return self._said("no value") if value is None else number(value, self._language)

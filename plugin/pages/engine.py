@@ -61,5 +61,6 @@ def _environment(language: str) -> Environment:
     environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
     environment.filters["label"] = lambda state: delivery_label(state, language)
+    environment.filters["fixed"] = lambda value, places: figures.fixed(value, places, language)
     environment.filters["decimal"] = lambda value: figures.number(round(value, 1), language)
     return environment

@@ -47,6 +47,11 @@ def number(value: Decimal | float, language: str = SOURCE_LANGUAGE) -> str:
     return text.rstrip("0").rstrip(".").replace(".", _decimal_mark(language))
 
 
+def fixed(value: float, places: int, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a figure with a number of decimals."""
+    return f"{value:.{places}f}".replace(".", _decimal_mark(language))
+
+
 @cache
 def _decimal_mark(language: str) -> str:
     return get_decimal_symbol(language)

@@ -12,16 +12,18 @@ from plugin.delivery.states import DeliveryState
 from plugin.doctor import Examination, Verdict
 from plugin.norming import Norm
 from plugin.norms.administrations import LEAST_FOR_MEAN, LEAST_FOR_RELIABILITY
-from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
+from plugin.pages.words import N_
 from plugin.research_settings import Research
 
 MOST_LISTED = 100
 
 _VERDICTS = {
-    Verdict.WRITES: "Rapport can be launched from this EHR and write into its records.",
-    Verdict.READS: "Rapport can be launched from this EHR. Nothing can be written there: results stay readable in Rapport.",
-    Verdict.UNUSABLE: "Rapport cannot be used with this EHR as it is.",
+    Verdict.WRITES: N_("Rapport can be launched from this EHR and write into its records."),
+    Verdict.READS: N_(
+        "Rapport can be launched from this EHR. Nothing can be written there: results stay readable in Rapport."
+    ),
+    Verdict.UNUSABLE: N_("Rapport cannot be used with this EHR as it is."),
 }
 
 
@@ -34,6 +36,7 @@ class DeskFrame:
     csrf: str
     places: tuple[tuple[str, str, bool], ...]
     patient: str | None  # the launch of the chart that it was opened from
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class InstallationPage:
 
 @dataclass(frozen=True, slots=True)
 class NormLine:
-    """A norm, or a decision about one, in words."""
+    """A norm, or a decision about one, in words. `ages` is empty for all."""
 
     form: str
     score: str
@@ -133,42 +136,43 @@ class ResearchPage:
         return self.today - timedelta(days=365)
 
 
-def render_research(page: ResearchPage, language: str = "en") -> str:
+def render_research(page: ResearchPage) -> str:
     """Render the researcher's page."""
-    return render("staff/research.html", language=language, desk=page.desk, page=page)
+    return render("staff/research.html", language=page.desk.language, desk=page.desk, page=page)
 
 
-def render_desk(desk: DeskFrame, roles: tuple[str, ...], language: str) -> str:
+def render_desk(desk: DeskFrame, roles: tuple[str, ...]) -> str:
     """Render the desk's first page."""
-    return render("staff/desk.html", language=language, desk=desk, roles=roles)
+    return render("staff/desk.html", language=desk.language, desk=desk, roles=roles)
 
 
 def render_deliveries(page: DeliveriesPage) -> str:
     """Render the list of deliveries."""
     return render(
         "staff/deliveries.html",
+        language=page.desk.language,
         desk=page.desk,
         page=page,
         states=tuple(DeliveryState),
-        label=delivery_label,
         most=MOST_LISTED,
     )
 
 
 def render_delivery(page: DeliveryPage) -> str:
     """Render one delivery."""
-    return render("staff/delivery.html", desk=page.desk, page=page, label=delivery_label)
+    return render("staff/delivery.html", language=page.desk.language, desk=page.desk, page=page)
 
 
 def render_installation(page: InstallationPage) -> str:
     """Render the state of the installation."""
-    return render("staff/installation.html", desk=page.desk, page=page)
+    return render("staff/installation.html", language=page.desk.language, desk=page.desk, page=page)
 
 
 def render_norms(page: NormsPage) -> str:
     """Render the norms of a site."""
     return render(
         "staff/norms.html",
+        language=page.desk.language,
         desk=page.desk,
         page=page,
         for_mean=LEAST_FOR_MEAN,
@@ -180,6 +184,7 @@ def render_examination(desk: DeskFrame, name: str, found: Examination | None, ad
     """Render what the EHR takes, as examined just now; None: not asked yet. `address` is Rapport's own."""
     return render(
         "staff/examination.html",
+        language=desk.language,
         desk=desk,
         site=name,
         found=found,

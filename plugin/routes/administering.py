@@ -38,6 +38,7 @@ from plugin.pages.staff import (
     render_examination,
     render_installation,
 )
+from plugin.pages.words import N_
 from plugin.routes.desk import AdministratorsDesk, Csrf, frame
 from plugin.routes.state import (
     CurrentRapport,
@@ -58,14 +59,18 @@ _FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)
 _ALL = 1_000_000
 _BECAME = {Found.KEPT: "kept", Found.SEEN: "kept", Found.SET_ASIDE: "aside"}
 _TOLD = {
-    "retried": "It is due now. Load this page again in a moment to see what came of it.",
-    "discarded": "It will not be sent. It stays readable in Rapport, and “Try again now” takes this back.",
-    "released": "All that waited for a sign-in are due now.",
-    "none": "Nothing waits for a sign-in.",
-    "kept": "It could be scored: it is among the deliveries now.",
-    "aside": "It cannot be scored still. The reason stands beside it.",
-    "gone": "There is nothing to be scored there any more.",
-    "away": "The EHR could not be asked just now. It stays set aside, and is looked at again when it changes.",
+    "retried": N_("It is due now. Load this page again in a moment to see what came of it."),
+    "discarded": N_(
+        "It will not be sent. It stays readable in Rapport, and “Try again now” takes this back."
+    ),
+    "released": N_("All that waited for a sign-in are due now."),
+    "none": N_("Nothing waits for a sign-in."),
+    "kept": N_("It could be scored: it is among the deliveries now."),
+    "aside": N_("It cannot be scored still. The reason stands beside it."),
+    "gone": N_("There is nothing to be scored there any more."),
+    "away": N_(
+        "The EHR could not be asked just now. It stays set aside, and is looked at again when it changes."
+    ),
 }
 """What a page says after something was done; the address names it, so that a reload does nothing twice."""
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Header
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse
 
 from plugin.access.desks import Desk
 from plugin.pages.staff import DeskFrame, render_desk
 from plugin.pages.words import N_
 from plugin.roles import STAFF, Role
-from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for, language_for
+from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for
 
 router = APIRouter(prefix="/desks/{desk}")
 
@@ -69,18 +69,11 @@ def frame(rapport: Rapport, desk: Desk, here: str) -> DeskFrame:
         csrf=csrf_token(rapport, desk),
         places=tuple((f"{base}/{name}".rstrip("/"), label, name == here) for name, label in places),
         patient=desk.id if desk.patient else None,
+        language=desk.language,
     )
 
 
 @router.get("")
-async def desk(
-    found: AnyDesk, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
-) -> HTMLResponse:
+async def desk(found: AnyDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Show what this person can do beyond one patient."""
-    return HTMLResponse(
-        render_desk(
-            frame(rapport, found, ""),
-            tuple(found.staff_roles),
-            language_for(rapport, found.site, accept_language),
-        )
-    )
+    return HTMLResponse(render_desk(frame(rapport, found, ""), tuple(found.staff_roles)))

@@ -23,6 +23,7 @@ from plugin.errors import Forbidden, Invalid
 from plugin.exports import Exporter, Period
 from plugin.ledger import tables as t
 from plugin.pages.auditing import ExportsPage, LogPage, render_exports, render_log
+from plugin.pages.words import N_
 from plugin.routes.auditing import prover_of
 from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.reviewing import quarter_of
@@ -35,8 +36,8 @@ router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
 MOST_EXPORTED = 20_000  # administrations; more is for the command line
 _MOST_ASIDE = 100
 _TOLD = {
-    "begun": "Verification has begun. Load this page again to see how far it is.",
-    "under-way": "A verification is under way already.",
+    "begun": N_("Verification has begun. Load this page again to see how far it is."),
+    "under-way": N_("A verification is under way already."),
 }
 
 
@@ -209,7 +210,7 @@ def _reads_by(rapport: Rapport) -> str:
     """Say by which way auditors' pages read."""
     reading = rapport.reading
     if reading.is_file:
-        return "an SQLite file that is opened read-only"
+        return N_("an SQLite file that is opened read-only")
     if reading.has_own_role:
-        return "a PostgreSQL role of its own that may only read"
-    return "read-only transactions of the ordinary PostgreSQL role (server.audit_database is not set)"
+        return N_("a PostgreSQL role of its own that may only read")
+    return N_("read-only transactions of the ordinary PostgreSQL role (server.audit_database is not set)")

@@ -44,7 +44,7 @@ def _line(catalogue: Catalogue, decision: Decision) -> NormLine:
         form=_title(instrument, norm.group.instrument),
         score=_score(instrument, norm),
         rater=norm.group.rater,
-        ages="all ages" if norm.group.age_band == UNKNOWN_AGE else f"{norm.group.age_band} years",
+        ages="" if norm.group.age_band == UNKNOWN_AGE else norm.group.age_band,
         norm=norm,
         action=decision.action,
     )

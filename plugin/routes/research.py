@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Header
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, Response
 
 from plugin.access.desks import Desk
@@ -24,7 +24,6 @@ from plugin.routes.state import (
     check_csrf,
     check_origin,
     desk_for,
-    language_for,
 )
 
 router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
@@ -34,15 +33,13 @@ _LONGEST_PAUSE = 2.0  # seconds: somebody waits for the page
 
 
 @router.get("/research")
-async def research(
-    found: ResearchersDesk, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
-) -> HTMLResponse:
+async def research(found: ResearchersDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Say what would be given and how people are taken out, and ask for which days and which study."""
     today = rapport.clock().date()
     page = ResearchPage(
         frame(rapport, found, "research"), rapport.settings.policies[found.site].research, today
     )
-    return HTMLResponse(render_research(page, language_for(rapport, found.site, accept_language)))
+    return HTMLResponse(render_research(page))
 
 
 @router.post("/research")

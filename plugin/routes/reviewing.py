@@ -43,6 +43,7 @@ from plugin.pages.auditing import (
     render_review,
     render_reviews,
 )
+from plugin.pages.words import N_
 from plugin.routes.auditing import prover_of, show_sign_off_again, titles_of
 from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
@@ -52,8 +53,8 @@ router = APIRouter(prefix="/desks/{desk}/reviews", dependencies=[Depends(check_o
 _QUARTER = 3  # months
 _SHORTEST_COMMENT = 3  # characters
 _TOLD = {
-    "drawn": "The sample is drawn. Open each administration, and sign it off there.",
-    "signed": "Signed. It is in the audit trail and will be in the transparency log within seconds.",
+    "drawn": N_("The sample is drawn. Open each administration, and sign it off there."),
+    "signed": N_("Signed. It is in the audit trail and will be in the transparency log within seconds."),
 }
 
 
@@ -195,9 +196,9 @@ async def sign_off(
 def _check_sign_off(verdict: str, comment: str) -> TypedSignOff:
     """Say what is missing, beside its field."""
     if verdict not in tuple(Verdict):
-        return TypedSignOff("", comment, no_verdict="Choose one.")
+        return TypedSignOff("", comment, no_verdict=N_("Choose one."))
     if verdict != Verdict.IN_ORDER and len(comment) < _SHORTEST_COMMENT:
-        missing = "Say in a few words what is in question or not in order."
+        missing = N_("Say in a few words what is in question or not in order.")
         return TypedSignOff(verdict, comment, no_comment=missing)
     return TypedSignOff(verdict, comment)
 

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import httpx
@@ -150,7 +150,8 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
             "The clinician's PIN opens it again.",
             return_to=found.id if found.patient else None,
         )
-    return found
+    language = language_for(rapport, found.site, request.headers.get("accept-language"))
+    return replace(found, language=language)
 
 
 CurrentDesk = Annotated[Desk, Depends(own_desk)]

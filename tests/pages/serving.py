@@ -158,7 +158,7 @@ def site(desk: Desk) -> Starlette:
         "/link-without-code": lambda: pages.render_link(samples.LINK_WITHOUT_CODE),
         "/parting": lambda: render_parting(samples.PARTING),
         "/signed-out": lambda: render_signed_out("en"),
-        "/desk": lambda: render_desk(samples.DESK, ("auditor",), "en"),
+        "/desk": lambda: render_desk(samples.DESK, ("auditor",)),
         "/noted": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),

@@ -14,10 +14,14 @@ from jinja2.ext import babel_extract
 
 import plugin
 from plugin import pages
+from plugin.auditing.versions import WORDS
+from plugin.pages.auditing import LogPage, render_log
 from plugin.pages.caseload import render_caseload
-from plugin.pages.staff import DeskFrame, ResearchPage, render_research
+from plugin.pages.staff import DeskFrame, NormsPage, ResearchPage, render_norms, render_research
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
 from plugin.research_settings import Research
+from plugin.verify import MEANING
+from questionnaires.loader import CITED
 from tests.pages import samples
 
 ROOT = Path(plugin.__file__).parent
@@ -39,6 +43,10 @@ SPOKEN["clinician"] = [
     *sorted((TEMPLATES / "public").glob("*.html")),
     TEMPLATES / "parts.html",
 ]
+SPOKEN["staff"] = [
+    *(each for each in sorted((TEMPLATES / "staff").glob("*.html")) if each not in SPOKEN["clinician"]),
+    *sorted((TEMPLATES / "staff" / "audit").glob("*.html")),
+]
 # Words that are chosen in Python and shown to clinicians.
 CHOSEN = [
     ROOT / "pages" / "delivery.py",
@@ -49,7 +57,13 @@ CHOSEN = [
         for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships")
     ),
 ]
+# Words that are chosen in Python and shown to auditors and administrators.
+CHOSEN_FOR_STAFF = [
+    *(ROOT / "pages" / f"{name}.py" for name in ("chain", "staff")),
+    *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
+]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
+KEYWORDS |= {"_many": (1, 2), "many": (1, 2)}  # of the picture of a chain
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 
 
@@ -61,10 +75,14 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
     for template in SPOKEN[domain]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
-            found.add(parts[0] if len(parts) == 1 else parts)
+            if parts:  # nothing where a variable is told
+                found.add(parts[0] if len(parts) == 1 else parts)
     if domain == "clinician":
         # What the other catalogues say already is said once.
         found = (found | _chosen(CHOSEN)) - _messages("trends") - _messages("respondent")
+    if domain == "staff":
+        found |= _chosen(CHOSEN_FOR_STAFF) | {*MEANING.values(), *WORDS.values(), *CITED, "Description"}
+        found -= _messages("clinician") | _messages("trends") | _messages("respondent")
     return found
 
 
@@ -197,7 +215,26 @@ def test_no_english_is_left_on_the_supervisors_page(language: str) -> None:
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_no_english_is_left_on_the_researchers_page(language: str) -> None:
-    desk = DeskFrame(id="d", site="Clinic", csrf="c", places=(), patient=None)
-    html = render_research(ResearchPage(desk, Research(Path("salt")), date(2026, 5, 20)), language)
+    desk = DeskFrame(id="d", site="Clinic", csrf="c", places=(), patient=None, language=language)
+    html = render_research(ResearchPage(desk, Research(Path("salt")), date(2026, 5, 20)))
     assert f'<html lang="{language}"' in html
     assert [each for each in ("What you get", "First day", "Make the export") if each in html] == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_english_is_left_on_the_pages_of_administrators(language: str) -> None:
+    desk = DeskFrame(id="d", site="Clinic", csrf="c", places=(), patient=None, language=language)
+    html = render_norms(NormsPage(desk, "clinic", (), (), ()))
+    assert f'<html lang="{language}"' in html
+    assert [each for each in ("In use", "Nobody yet", "Who has answered") if each in html] == []
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_english_is_left_on_the_pages_of_auditors(language: str) -> None:
+    desk = DeskFrame(id="d", site="Clinic", csrf="c", places=(), patient=None, language=language)
+    page = LogPage(
+        desk, None, "", "key", None, None, 1, (), (), None, "an SQLite file that is opened read-only"
+    )
+    html = render_log(page)
+    assert f'<html lang="{language}"' in html
+    assert [each for each in ("Signed checkpoint", "Verify the ledger", "read-only") if each in html] == []
