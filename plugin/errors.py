@@ -12,6 +12,7 @@ RapportError
 ├── TooLarge             413
 ├── WrongMediaType       415
 ├── Invalid              422  correct the named places and send again
+│   └── TooCostly             ask for less
 ├── TooManyAttempts      429
 └── Unavailable          503  try again; nothing was lost
 
@@ -125,6 +126,12 @@ class Invalid(RapportError):
     status = 422
     title = "Please correct"
     code = "invalid"
+
+
+class TooCostly(Invalid):
+    """What is asked would take too long to find; the remedy names what makes it quick."""
+
+    code = "too-costly"
 
 
 class Locked(RapportError):

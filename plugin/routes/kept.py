@@ -87,7 +87,12 @@ async def search(kind: str, request: Request, asking: CurrentReader, rapport: Cu
     home = rapport.settings.sites[asking.site].base
     asked = read_search(kind, request.query_params.multi_items(), asking.patient, home)
     page = await _look(
-        rapport, asking, kind, lambda kept: asked.turn_to(kept, asking.is_held_back), asked.among
+        rapport,
+        asking,
+        kind,
+        lambda kept: asked.turn_to(kept, asking.is_held_back),
+        asked.among,
+        ahead=bool(asked.tests),
     )
     await _note(rapport, asking, Kind.RECORD_SEARCHED, page.shown, query=request_line(request))
     return _answer(searchset(_base(rapport, asking.site), kind, asked, page))
@@ -97,7 +102,11 @@ async def search(kind: str, request: Request, asking: CurrentReader, rapport: Cu
 async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: CurrentRapport) -> Response:
     """Read one resource about the patient of the sign-in; a response byte for byte as it came."""
     found = await _look(
-        rapport, asking, kind, lambda kept: next((each for each in kept if each.id == resource_id), None)
+        rapport,
+        asking,
+        kind,
+        lambda kept: next((each for each in kept if each.id == resource_id), None),
+        (Among("event", (resource_id,)),),
     )
     if found is None:
         raise NotFound(
@@ -165,11 +174,13 @@ async def _look(
     kind: str,
     choose: Callable[[Iterator[Kept]], Chosen],
     among: tuple[Among, ...] = (),
+    *,
+    ahead: bool = True,
 ) -> Chosen:
     vault, home = rapport.ledger.vault, rapport.settings.sites[asking.site].base
 
     def look(connection: Connection) -> Chosen:
-        kept = read_shelf(connection, vault, asking.site, asking.patient, kind, home, among)
+        kept = read_shelf(connection, vault, asking.site, asking.patient, kind, home, among, ahead=ahead)
         return choose(each for each in kept if asking.may_see(each))
 
     return await rapport.ledger.read(look)

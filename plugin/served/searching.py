@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from plugin.audit import Kind as Told
-from plugin.errors import Forbidden, Invalid
+from plugin.errors import Forbidden, Invalid, TooCostly
 from plugin.served.shelf import AUDIT, Among, Kept
 
 DEFAULT_COUNT, MOST = 50, 200
+MOST_LOOKED_INTO = 20_000  # resources of one search; a second's work
 _IGNORED = frozenset({"_format", "_pretty"})
 _DATE = re.compile(r"(eq|ne|ge|le|gt|lt)?(\d{4}(?:-\d{2}(?:-\d{2}(?:T.+)?)?)?)")
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -76,11 +77,19 @@ class Search:
     among: tuple[Among, ...] = ()  # what columns of the trail tell already; the tests decide
 
     def turn_to(self, kept: Iterable[Kept], is_held_back: Callable[[Kept], bool]) -> "Page":
-        """Find the page that is asked for among what meets every test; what `is_held_back` is counted apart."""
+        """Find the page that is asked for among what meets every test; what `is_held_back` is counted apart.
+
+        TooCostly after MOST_LOOKED_INTO resources that had to be opened for it.
+        """
         first = (self.page - 1) * self.count
         shown: list[Kept] = []
         total = held_back = 0
-        for each in kept:
+        for place, each in enumerate(kept):
+            if self.tests and place == MOST_LOOKED_INTO:
+                raise TooCostly(
+                    f"More than {MOST_LOOKED_INTO} resources would have to be opened for this search.",
+                    "Narrow it by `date`, or in the trail by `subtype` or `outcome` too.",
+                )
             if not all(test(each) for test in self.tests):
                 continue
             if is_held_back(each):

@@ -50,7 +50,7 @@ class Among:
 class Kept:
     """One resource: when it came, who answered (None for audit entries), and by which kind of rater.
 
-    It is opened and decoded when it is first looked into: most of a long trail is only counted.
+    It is opened and decoded when it is first looked into.
     """
 
     kind: str
@@ -78,15 +78,18 @@ def read_shelf(
     kind: str,
     home: str,
     among: tuple[Among, ...] = (),
+    *,
+    ahead: bool = True,
 ) -> Iterator[Kept]:
     """Read all resources of one kind about a patient, in the order in which they came. `home`: the EHR's FHIR base.
 
-    Of entries of the trail those that `among` leaves, which spares reading and opening the others.
+    Of entries of the trail those that `among` leaves, which spares reading and opening the others. With `ahead` what they hold
+    is read with them, else when one is opened: most of a long trail is only counted.
 
     They come one by one while the connection is open; entries of the trail are not held in memory.
     """
     if kind == AUDIT:
-        yield from _audit(connection, vault, site, patient, home, among)
+        yield from _audit(connection, vault, site, patient, home, among, ahead=ahead)
         return
     rows = connection.execute(
         sa.select(t.response)
@@ -123,17 +126,28 @@ def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:
 
 
 def _audit(
-    connection: Connection, vault: Vault, site: str, patient: str, home: str, among: tuple[Among, ...]
+    connection: Connection,
+    vault: Vault,
+    site: str,
+    patient: str,
+    home: str,
+    among: tuple[Among, ...],
+    *,
+    ahead: bool,
 ) -> Iterator[Kept]:
+    held = t.audit.c.sealed_resource if ahead else sa.null()
     query = (
-        sa.select(t.audit.c.event, t.audit.c.recorded, t.audit.c.sealed_resource)
+        sa.select(t.audit.c.event, t.audit.c.recorded, held)
         .where(t.audit.c.site == site, t.audit.c.patient == patient)
         .where(*(each.condition(t.audit) for each in among))
         .order_by(t.audit.c.id)
         .execution_options(yield_per=_AT_A_TIME)
     )
 
-    def open_entry(event: str, recorded: datetime, sealed: bytes) -> dict[str, Any]:
+    def open_entry(event: str, recorded: datetime, sealed: bytes | None) -> dict[str, Any]:
+        if sealed is None:
+            own = sa.select(t.audit.c.sealed_resource).where(t.audit.c.event == event)
+            sealed = connection.execute(own).scalar_one()
         return _with_id(vault.open("audit", event, sealed), event, recorded, {}, home, trail=True)
 
     for event, recorded, sealed in connection.execute(query):

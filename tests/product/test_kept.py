@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit import Actor
 from plugin.ledger import tables as t
 from plugin.routes.kept import Reader
+from plugin.served import searching
 from plugin.served.searching import read_search
 from plugin.served.shelf import AUDIT, Among, Kept, read_shelf
 from tests.product.forms import response_of
@@ -358,3 +359,24 @@ async def test_entries_of_another_kind_or_time_are_not_opened_by_a_search(world:
     await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.execute(broken))
     assert await search(world, "AuditEvent", subtype="response-received")
     assert not await search(world, "AuditEvent", date="lt2020")
+
+
+async def test_a_search_that_would_open_too_much_says_what_makes_it_quick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sent(world)
+    monkeypatch.setattr(searching, "MOST_LOOKED_INTO", 3)
+    refused = await get(world, "AuditEvent", action="C")
+    assert refused.status_code == 422
+    (issue,) = refused.json()["issue"]
+    assert issue["code"] == "too-costly"
+    assert "`date`" in issue["diagnostics"]
+    assert len(await search(world, "AuditEvent")) > 3
+
+
+async def test_what_is_only_counted_is_not_read(world: World) -> None:
+    await sent(world)
+    first = (await search(world, "AuditEvent", _count="1"))[0]["id"]
+    broken = t.audit.update().where(t.audit.c.event != first).values(sealed_resource=b"0")
+    await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.execute(broken))
+    assert [each["id"] for each in await search(world, "AuditEvent", _count="1")] == [first]
