@@ -52,6 +52,12 @@ def fixed(value: float, places: int, language: str = SOURCE_LANGUAGE) -> str:
     return f"{value:.{places}f}".replace(".", _decimal_mark(language))
 
 
+def count_of(value: float, language: str = SOURCE_LANGUAGE) -> int:
+    """Give the count whose word a figure takes: 1 with 1 (in French with 1.5 too), 2 with others."""
+    written = Decimal(number(round(value, 1)))
+    return 1 if Locale.parse(language).plural_form(written) == "one" else 2
+
+
 @cache
 def _decimal_mark(language: str) -> str:
     return get_decimal_symbol(language)

@@ -259,7 +259,7 @@ OF_LAUNCHES = (
     N_("Open the app again from the EHR to sign in anew."),
     N_("The sign-in server of %(name)s does not answer."),
 )
-"""What a launch can end with for whoever opens Rapport; what only a set-up can mend stays English."""
+"""What a launch can end with for whoever opens Rapport."""
 
 OF_NORMS = (
     N_("own data (%(where)s), %(coefficient)s %(value)s, n = %(many)s, adopted %(day)s"),
@@ -268,4 +268,104 @@ OF_NORMS = (
 )
 """Where `plugin.norming` says that a site's own measurement error comes from."""
 
-SAID = (*OF_THE_EHR, *OF_DELIVERIES, *OF_SCHEDULES, *OF_FAILURES, *OF_LAUNCHES, *OF_NORMS)
+OF_STAFF = (
+    N_("No response is named."),
+    N_("Go back to the list and press the button beside one."),
+    N_("There is no reason."),
+    N_("Go back and say in a few words why it is not to be sent."),
+    N_("There is no delivery of a response %(id)s."),
+    N_("Go back to the list."),
+    N_("An export holds single answers, which this site does not let auditors see."),
+    N_("Ask an operator for one (rapport audit export), or for auditors_see_answers in the site's settings."),
+    N_("Go back and say in a few words whom or what it is for."),
+    N_("%(many)s administrations were received in this period; a page gives %(most)s at most."),
+    N_("Choose a shorter period, or have an operator run rapport audit export."),
+    N_("Nothing was received in this period: there is nothing to draw from."),
+    N_("This administration is not in the review's sample."),
+    N_("Go back to the review."),
+    N_("A review is given as json or csv."),
+    N_("Choose one of the two on its page."),
+    N_("Rapport has no way to read this patient's record for you."),
+    N_(
+        "Name backend_scopes in the site's settings (system/Observation.rs), or open Rapport from the patient's chart."
+    ),
+    N_("You are not signed in at that site as an auditor."),
+    N_("Sign in there from Rapport's front page, in this browser."),
+    N_("A date or an outcome cannot be read."),
+    N_("Write dates as 2026-10-01."),
+    N_("Write it as 2026-10-01."),
+    N_("From %(old)s is after To %(new)s."),
+    N_("From %(old)s is no date."),
+    N_("To %(old)s is no date."),
+    N_("Exchange the two."),
+    N_("A row of this administration was altered: it does not open."),
+    N_("Run rapport audit verify: it names the row."),
+    N_("There is no such administration at this site."),
+    N_("Go back to the search."),
+    N_("%(many)s cannot be drawn."),
+    N_("Ask for 1 to %(many)s administrations."),
+    N_("There is no seed."),
+    N_("Give up to 64 characters: a date, a number that was thrown."),
+    N_("There is no such review at this site."),
+    N_("Go back to the list of reviews."),
+    N_("This is no reference of the EHR's."),
+    N_("Write it as the EHR does: %(kind)s/17, or the id alone."),
+    N_("Rapport delivered nothing under this address or identifier at this site."),
+    N_("Give an Observation's or a response's address in the EHR (Observation/17), or its identifier."),
+    N_("This page of the list does not exist."),
+    N_("Search again."),
+    N_("This session has ended already."),
+    N_("It is not what was logged."),
+    N_("The log has never seen it."),
+)
+"""What the pages of auditors and administrators can refuse."""
+
+OF_HAND_OVER = (
+    N_("%(title)s is for the %(rater)s, and %(name)s is the %(which)s."),
+    N_("child"),
+    N_("caregiver"),
+    N_("therapist"),
+    N_("observer"),
+    N_("%(title)s cannot be filled here. %(why)s"),
+    N_("Its scores are entered from paper, once your service has attested its licence in the settings."),
+    N_("Its wording must be supplied by your service's licence."),
+)
+"""Whom a form is for, and why it cannot be filled."""
+
+OF_SET_UP = (
+    N_("%(name)s offers no sign-in for apps."),
+    N_("Ask the EHR's vendor to enable SMART App Launch."),
+    N_("%(name)s has no SMART configuration (HTTP %(status)s)."),
+    N_("%(name)s does not offer PKCE with S256, without which a launch is not safe."),
+    N_("The SMART configuration of %(name)s names no token endpoint."),
+    N_("The SMART configuration of %(name)s is not valid JSON of the expected form."),
+    N_("%(name)s signed its statement of who you are with a key that it does not publish."),
+    N_("The OpenID configuration of %(name)s speaks for another issuer."),
+    N_("Set id_token_issuer for this site if that issuer is right."),
+    N_("The app has no access of its own at %(name)s."),
+    N_("Set backend_scopes for this site, with private_key_jwt, once the EHR has registered it."),
+    N_("The %(what)s of %(name)s is not an https address."),
+    N_("Ask the EHR's vendor to correct its SMART configuration."),
+    N_("The %(what)s of %(name)s is on %(place)s, which is not among the hosts set for this site."),
+    N_("If that host belongs to the EHR, add it to the site's extra_hosts."),
+    N_("%(place)s, named for %(name)s, is in a private network."),
+    N_("If the EHR really stands there, set allow_private_addresses for this site."),
+    N_("The %(what)s of %(name)s redirects elsewhere, which is not followed."),
+    N_("Ask the EHR's vendor for the final address."),
+    N_("The %(what)s of %(name)s answered with a broken encoding."),
+    N_("The %(what)s of %(name)s answered with more than %(many)s KB."),
+    N_("Ask the EHR's vendor."),
+)
+"""What of a launch only a set-up can mend."""
+
+SAID = (
+    *OF_THE_EHR,
+    *OF_DELIVERIES,
+    *OF_SCHEDULES,
+    *OF_FAILURES,
+    *OF_LAUNCHES,
+    *OF_NORMS,
+    *OF_STAFF,
+    *OF_HAND_OVER,
+    *OF_SET_UP,
+)

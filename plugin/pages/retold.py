@@ -17,12 +17,13 @@ _ANYTHING = {
     "name": r".+?",
     "title": r".+?",
     "action": r".+?",
+    "what": r".+?",
     "answer": r"[^()]+",
     "places": r"[^:]+",
     "kind": r"[^;:]+",
     "value": r"[\d.]+",
     **dict.fromkeys(("form", "other", "id", "old", "new", "place"), r"\S+"),
-    **dict.fromkeys(("many", "status", "years"), r"\d+"),
+    **dict.fromkeys(("many", "most", "status", "years"), r"\d+"),
 }
 _FEW = r"[^;:()]+"
 

@@ -54,3 +54,19 @@ def test_a_language_is_looked_up_among_those_that_are_offered(
     wanted: str, offered: list[str], found: str | None
 ) -> None:
     assert look_up(wanted, offered) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "language", "count"),
+    [
+        (1.0, "de", 1),
+        (1.5, "de", 2),
+        (2.0, "de", 2),
+        (1.0, "es", 1),
+        (1.5, "fr", 1),
+        (2.0, "fr", 2),
+        (0.5, "en", 2),
+    ],
+)
+def test_a_figure_takes_the_word_of_its_count(value: float, language: str, count: int) -> None:
+    assert figures.count_of(value, language) == count

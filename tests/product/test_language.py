@@ -6,6 +6,7 @@ import pytest
 
 from plugin.plan import PlanInEhr
 from plugin.routes.relationships import told_relationship
+from tests.product.test_administering import BOOK, sign_in
 from tests.product.test_corrections import forbid
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_plan_in_ehr import plan, put
@@ -120,3 +121,18 @@ def test_what_the_record_says_beyond_its_code_stays(words: str, told: str) -> No
 
 def test_without_a_known_code_the_records_words_stay() -> None:
     assert told_relationship("mother", "", "es") == "mother"
+
+
+async def test_an_administrator_reads_in_the_language_of_the_browser(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        browser, desk = await sign_in(world)
+        page = await browser.get(f"{desk.url}/norms", headers={"Accept-Language": "de"})
+    assert '<html lang="de"' in page.text
+    assert "Noch niemand." in page.text
+
+
+async def test_a_delivery_that_is_not_there_is_told_of_in_the_language_of_the_browser(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        browser, desk = await sign_in(world)
+        page = await browser.get(f"{desk.url}/deliveries/none", headers={"Accept-Language": "de"})
+    assert "Es gibt keine Zustellung einer Antwort none." in page.text
