@@ -81,7 +81,23 @@ def test_last_time_is_the_last_score_that_was_computed() -> None:
 
 def test_the_page_says_the_latest_score_beside_the_one_before() -> None:
     html = re.sub(r"\s+", " ", pages.render_patient(samples.patient()))
-    assert "<b>Mia</b>: 19 of 24 today; 21 last time (9 Nov 2026)" in html
+    assert "<b>Mia</b>: 19 of 24 today, <span data-moved>2 lower</span>; 21 last time (9 Nov 2026)" in html
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [([17, 19], "2 higher"), ([19, 17], "2 lower"), ([19, 19], "unchanged"), ([18.1, 19.3], "1.2 higher")],
+)
+def test_the_page_says_how_far_the_latest_score_moved(values: list[float | None], told: str) -> None:
+    trend = Trend((samples.series("child", "Mia", "total", "Total", 24, values),))
+    html = pages.render_patient(samples.patient(trend=trend))
+    assert f"<span data-moved>{told}</span>" in html
+
+
+@pytest.mark.parametrize("values", [[19], [17, 19, None]])
+def test_nothing_moved_where_there_is_no_pair_of_scores(values: list[float | None]) -> None:
+    trend = Trend((samples.series("child", "Mia", "total", "Total", 24, values),))
+    assert "data-moved" not in pages.render_patient(samples.patient(trend=trend))
 
 
 def test_a_first_session_has_no_last_time() -> None:
