@@ -155,7 +155,7 @@ def sandbox(
 
     check_free("127.0.0.1", port)
     settings = sandbox_settings(port, rapport, database, personality)
-    address = f"http://127.0.0.1:{port}"
+    address = settings.base_url  # the one that launches name: a page framed by another is not shown
     _out.print(f"Sandbox EHR: {address}   its FHIR base: {address}/r4   Ctrl-C stops it.", highlight=False)
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, access_log=False)
 

@@ -308,7 +308,7 @@ async def _note(rapport: Rapport, found: Desk, query: str, one: changes.Listed |
 def _log_size(folder: Path) -> int | None:
     """Read how many entries the transparency log's own checkpoint names; None before the first."""
     try:
-        lines = (folder / "checkpoint").read_text(encoding="ascii").split("\n")
+        lines = (folder / "checkpoint").read_text(encoding="utf-8").split("\n")
         return int(lines[1])
     except (OSError, ValueError, IndexError):
         return None

@@ -1,5 +1,6 @@
 """The administrator's pages: deliveries, the state of the installation, what the EHR takes. For nobody else."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from plugin.roles import Role, RoleBook
 from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import question
 from tests.product.test_personalities import send_form, settled
-from tests.product.world import EHR, World, body_of, run_world
+from tests.product.world import EHR, RAPPORT, World, body_of, run_world
 
 ADMINISTRATOR, OTHER = "206", "202"
 BOOK = RoleBook({f"Practitioner/{ADMINISTRATOR}": frozenset({Role.ADMINISTRATOR})})
@@ -144,6 +145,17 @@ async def test_the_installation_page_shows_parts_backlog_and_versions(tmp_path: 
         page = await browser.get(f"{desk.url}/installation")
         for words in ("database", "works", "schema", "forms can be used"):
             assert words in page.text
+
+
+async def test_the_installation_page_tells_how_long_the_log_is(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        browser, desk = await sign_in(world)
+        for _ in range(200):
+            if (await browser.get(f"{RAPPORT}/log/checkpoint")).status_code == 200:
+                break
+            await asyncio.sleep(0.05)
+        page = await browser.get(f"{desk.url}/installation")
+        assert re.search(r"<dt>Transparency log</dt><dd>\d+ entr", page.text)
 
 
 async def test_without_a_role_there_is_no_way_in_without_a_patient(tmp_path: Path) -> None:
