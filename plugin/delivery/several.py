@@ -59,5 +59,5 @@ class SeveralWriter:
 def _together(refused: list[tuple[str, EhrError]], locations: tuple[str, ...]) -> EhrError:
     """Say of a later version everything that the record does not hold of it: a person must act."""
     stands = (each for _, error in refused if isinstance(error, NotCorrected) for each in error.locations)
-    message = " ".join(f"{name}: {error}" for name, error in refused)
-    return NotCorrected(message, tuple(dict.fromkeys((*locations, *stands))))
+    message = "; ".join(f"{name}: {error}".removesuffix(".") for name, error in refused)
+    return NotCorrected(f"{message}.", tuple(dict.fromkeys((*locations, *stands))))

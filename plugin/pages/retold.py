@@ -42,10 +42,16 @@ def _pieces(parts: list[str], language: str) -> list[str]:
     while start < len(parts):
         runs = ((end, "; ".join(parts[start:end])) for end in range(start + 1, len(parts) + 1))
         known = ((end, said) for end, run in runs if (said := _sentence(run, language)) is not None)
-        end, said = next(known, (start + 1, parts[start]))
+        end, said = next(known, (start + 1, _named(parts[start], language)))
         told.append(said)
         start = end
     return told
+
+
+def _named(text: str, language: str) -> str:
+    """Tell what is said of something that is named before it: "Document: …"."""
+    name, colon, rest = text.partition(": ")
+    return f"{retell(name, language)}: {retell(rest, language)}" if colon else text
 
 
 def _sentence(text: str, language: str) -> str | None:

@@ -23,7 +23,7 @@ from plugin.delivery.account import Account, read_accounts
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
-from plugin.pages.words import translations
+from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.refusals import record_refusal
@@ -39,9 +39,10 @@ router = APIRouter(prefix="/sites/{site_id}/cds-services")
 _log = structlog.get_logger()
 
 _HOOKS = {
-    "alliance-patient-view": ("patient-view", "When a chart is opened"),
-    "alliance-encounter-start": ("encounter-start", "When a session begins"),
+    "alliance-patient-view": ("patient-view", N_("Therapeutic alliance: when a chart is opened")),
+    "alliance-encounter-start": ("encounter-start", N_("Therapeutic alliance: when a session begins")),
 }
+_PURPOSE = N_("Says when a form is due, a rating has fallen, or a response did not reach the record.")
 _PREFETCH = {
     "patient": "Patient/{{context.patientId}}",
     "encounters": "Encounter?patient={{context.patientId}}&_sort=-date&_count=200",
@@ -85,17 +86,20 @@ class _Feedback(msgspec.Struct):
 
 
 @router.get("")
-async def services(site_id: str, rapport: CurrentRapport) -> JSONResponse:
-    """Say which services there are."""
+async def services(
+    site_id: str, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> JSONResponse:
+    """Say which services there are, in the language that the EHR asks for, else in the site's."""
     _client(rapport, site_id)
+    words = translations(language_for(rapport, site_id, accept_language))
     return JSONResponse(
         {
             "services": [
                 {
                     "id": name,
                     "hook": hook,
-                    "title": f"Therapeutic alliance: {title[0].lower()}{title[1:]}",
-                    "description": "Says when a form is due, a rating has fallen, or a response did not reach the record.",
+                    "title": words.gettext(title),
+                    "description": words.gettext(_PURPOSE),
                     "prefetch": _PREFETCH,
                 }
                 for name, (hook, title) in _HOOKS.items()

@@ -128,3 +128,11 @@ def test_each_of_several_is_told() -> None:
         "In Rapport aufbewahrt; Observation/17: inzwischen von jemandem geändert; erneut gelesen, dann korrigiert; "
         "Provenance: hier nicht angenommen, in Rapport aufbewahrt"
     )
+
+
+def test_what_is_said_of_something_named_is_told() -> None:
+    told = "Flowsheet: Entered in error before it was sent: it does not stand in the record"
+    assert (
+        retell(told, "de")
+        == "Verlaufstabelle: Vor dem Senden als irrtümlich gekennzeichnet: Es steht nicht in der Akte"
+    )

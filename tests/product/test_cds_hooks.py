@@ -105,6 +105,12 @@ async def test_the_services_are_found(world: World) -> None:
     assert all(each["id"] and each["description"] and each["prefetch"] for each in found)
 
 
+async def test_the_services_are_named_in_the_language_that_is_asked_for(world: World) -> None:
+    address = f"{RAPPORT}/sites/sandbox/cds-services"
+    asked = (await world.browser.get(address, headers={"Accept-Language": "fr"})).json()["services"]
+    assert {each["title"].partition(" : ")[0] for each in asked} == {"Alliance thérapeutique"}
+
+
 async def test_a_chart_without_responses_stays_silent(world: World) -> None:
     people = await world.people()
     assert await cards(world, people["amara"]) == []
