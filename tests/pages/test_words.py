@@ -54,7 +54,7 @@ CHOSEN = [
     ROOT / "cds" / "cards.py",
     *(
         ROOT / "routes" / f"{name}.py"
-        for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships")
+        for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships", "cds")
     ),
 ]
 # Words that are chosen in Python and shown to auditors and administrators.
