@@ -21,8 +21,12 @@ from plugin.responses.labels import Label, read_labels
 
 # Built once: building a statement takes longer than SQLite takes to run it.
 _INSERT: dict[str, sa.Insert] = {
-    "sqlite": sqlite.insert(t.response).on_conflict_do_nothing(index_elements=("site", "identifier")),
-    "postgresql": postgresql.insert(t.response).on_conflict_do_nothing(index_elements=("site", "identifier")),
+    "sqlite": sqlite.insert(t.response)
+    .on_conflict_do_nothing(index_elements=("site", "identifier"))
+    .execution_options(preserve_rowcount=True),
+    "postgresql": postgresql.insert(t.response)
+    .on_conflict_do_nothing(index_elements=("site", "identifier"))
+    .execution_options(preserve_rowcount=True),
 }
 _KNOWN = sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
     t.response.c.site == sa.bindparam("site"), t.response.c.identifier == sa.bindparam("identifier")

@@ -197,8 +197,14 @@ class Ledger:
                     _run_one(connection, change, appended, alone=len(changes) == 1)
                 appended.flush(connection)
         except BaseException as error:  # noqa: BLE001 -- last rim of the writer thread: every caller must be told
+            # A row that was gathered is refused only when all are inserted: then each is made again by itself.
+            is_of_one = len(changes) > 1 and isinstance(error, sa.exc.IntegrityError | sa.exc.DataError)
             for change in changes:
-                change.error = change.error or error
+                if is_of_one:
+                    change.error = None
+                    self._commit([change])
+                else:
+                    change.error = change.error or error
 
 
 def _resolve(changes: list[_Change]) -> None:

@@ -70,6 +70,18 @@ async def test_one_failing_change_does_not_undo_its_neighbours(ledger: Ledger) -
     assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 3
 
 
+async def test_an_entry_that_cannot_be_stored_undoes_no_neighbour(ledger: Ledger) -> None:
+    await ledger.record(audit("e1"))
+    made = await asyncio.gather(
+        ledger.write(lambda connection: connection.execute(add_session("a")), audit("e2")),
+        ledger.write(lambda connection: connection.execute(add_session("c")), audit("e1")),
+        keep_session(ledger, "b"),
+        return_exceptions=True,
+    )
+    assert [isinstance(each, Exception) for each in made] == [False, True, False]
+    assert await ledger.read(lambda connection: count(connection, t.browser_session)) == 2
+
+
 async def test_the_audit_entry_rests_encrypted(ledger: Ledger, tmp_path: Path) -> None:
     await ledger.record(audit("e1"))
     await asyncio.to_thread(ledger.close)
