@@ -38,7 +38,7 @@ def test_the_sandbox_alone_prints_its_fhir_base() -> None:
     try:
         assert sandbox.stdout is not None
         told = sandbox.stdout.readline().decode()
-        base = f"http://127.0.0.1:{port}/r4"
+        base = f"http://localhost:{port}/r4"  # as its launches name it
         assert f"FHIR base: {base} " in told
         transport = httpx.HTTPTransport(retries=8)
         with httpx.Client(transport=transport) as client:
