@@ -20,13 +20,12 @@ from plugin.observations import Results
 from plugin.responses.labels import Label, read_labels
 
 # Built once: building a statement takes longer than SQLite takes to run it.
+# A driver that is not asked to keep the count of rows says -1 of an insert, on PostgreSQL.
 _INSERT: dict[str, sa.Insert] = {
-    "sqlite": sqlite.insert(t.response)
+    dialect: insert(t.response)
     .on_conflict_do_nothing(index_elements=("site", "identifier"))
-    .execution_options(preserve_rowcount=True),
-    "postgresql": postgresql.insert(t.response)
-    .on_conflict_do_nothing(index_elements=("site", "identifier"))
-    .execution_options(preserve_rowcount=True),
+    .execution_options(preserve_rowcount=True)
+    for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 _KNOWN = sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
     t.response.c.site == sa.bindparam("site"), t.response.c.identifier == sa.bindparam("identifier")
