@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from plugin.routes import operating
 from plugin.routes.errors import install_error_answers
 from plugin.routes.state import Rapport
+from plugin.slow_clients import HurriedProtocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class OperatorsPort:
             app,
             host=listen.host,
             port=listen.port,
-            http="h11",  # as plugin/commands/serving.py
+            http=HurriedProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

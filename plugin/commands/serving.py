@@ -75,6 +75,7 @@ def run(settings: "Settings", host: str, port: int, operators: str | None, tls: 
 
     from plugin.app import create_app
     from plugin.logs import configure_logs
+    from plugin.slow_clients import HurriedProtocol
 
     listen = read_listen(operators)
     check_database(settings)
@@ -82,13 +83,12 @@ def run(settings: "Settings", host: str, port: int, operators: str | None, tls: 
     app = create_app(settings, for_operators=listen)
     spare_collector()
     # Requests are logged by route, not by address: addresses hold ids.
-    # h11 holds headers to 64 KB; httptools, which uvicorn would take, keeps whatever a client sends.
     # TLS 1.2 and newer: Python's default for servers.
     uvicorn.run(
         app,
         host=host,
         port=port,
-        http="h11",
+        http=HurriedProtocol,
         access_log=False,
         server_header=False,
         log_config=None,

@@ -1,4 +1,4 @@
-"""What the serving process takes of a request's header, tried over a socket."""
+"""What the serving process takes of a request's header, and how long it waits for it, tried over a socket."""
 
 import socket
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from plugin.slow_clients import HurriedProtocol
 from tests.product.demonstration import Demonstration, running_demonstration
 
 
@@ -30,3 +31,10 @@ def test_a_header_that_does_not_end_is_cut_off(demonstration: Demonstration) -> 
     with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: rapport\r\nX-Long: ")
         assert send_until_cut_off(connection, 20_000_000) < 20_000_000
+
+
+def test_who_says_nothing_is_not_waited_for(demonstration: Demonstration) -> None:
+    place = urlsplit(demonstration.rapport)
+    patience = 6 * HurriedProtocol.header_seconds
+    with socket.create_connection((place.hostname, place.port), timeout=patience) as connection:
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 408 ")

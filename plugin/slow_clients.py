@@ -1,0 +1,92 @@
+"""The protocol that serving processes speak: HTTP/1.1 of uvicorn on h11, with a time for whatever a client does slowly.
+
+h11 holds headers to 64 KB; httptools, which uvicorn would take, keeps whatever a client sends.
+"""
+
+import asyncio
+from typing import ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class HurriedProtocol(H11Protocol):
+    """Closes the connection of a client that does not send its request in time, or does not take its answer."""
+
+    header_seconds: ClassVar = (
+        10.0  # from the connection, or from a request's first byte, to the header's end
+    )
+    body_seconds: ClassVar = 60.0  # from there to the body's end: 20 kB, the largest form, at 3 kbit/s
+    taking_seconds: ClassVar = 60.0  # in which a client takes at least this much of an answer that waits:
+    least_taken: ClassVar = 16_384  # bytes
+
+    _awaited: object = None  # the part of a request that is waited for: a state of h11
+    _sending: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Wait for the first request."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # pause_writing tells of every byte that the client leaves
+        self._wait_for(h11.IDLE)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        super().data_received(data)
+        self._wait_for(self.conn.their_state)
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request: until its first byte uvicorn's own time counts."""
+        super().on_response_complete()
+        body = self.conn.their_state is h11.SEND_BODY  # of this request, or of one that came right behind it
+        self._wait_for(h11.SEND_BODY if body else h11.DONE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._wait_for(h11.CLOSED)
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Watch how much the client takes."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It has taken everything."""
+        self._stop_watching()
+        super().resume_writing()
+
+    def _wait_for(self, part: object) -> None:
+        if part is self._awaited:
+            return
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        if part is h11.IDLE:
+            self._sending = self.loop.call_later(self.header_seconds, self._end)
+        elif part is h11.SEND_BODY:
+            self._sending = self.loop.call_later(self.body_seconds, self._end)
+        self._awaited = part
+
+    def _end(self) -> None:
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE} and not self.transport.is_closing():
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
+
+    def _watch(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(self.taking_seconds, self._look_again, left)
+
+    def _look_again(self, left: int) -> None:
+        if left - self.transport.get_write_buffer_size() < self.least_taken:
+            self.transport.abort()
+        else:
+            self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
