@@ -183,6 +183,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # its redirects are made of the Host that a request names
         middleware=[
             Middleware(Observed, metrics=metrics),
             Middleware(SecurityHeaders, settings=settings),

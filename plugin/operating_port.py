@@ -26,7 +26,13 @@ class OperatorsPort:
     """Serves /health/live, /health/ready and /metrics until it is closed."""
 
     def __init__(self, rapport: Rapport, listen: Listen) -> None:
-        app = FastAPI(title="Rapport, for operators", docs_url=None, redoc_url=None, openapi_url=None)
+        app = FastAPI(
+            title="Rapport, for operators",
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+        )
         app.state.rapport = rapport
         app.state.for_operators = True
         app.include_router(operating.router)

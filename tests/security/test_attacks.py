@@ -90,6 +90,13 @@ async def test_a_foreign_host_header_changes_no_address(world: World) -> None:
     assert "evil.invalid" not in home.text
 
 
+@pytest.mark.parametrize("path", ["/code/", "/fill/", "/staff/sandbox/", "/sites/sandbox/fhir/Observation/"])
+async def test_a_path_with_a_slash_too_many_leads_to_no_foreign_host(world: World, path: str) -> None:
+    answer = await world.browser.get(path, headers={"Host": "evil.invalid"})
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
 async def test_line_breaks_in_a_request_make_no_header_and_no_log_line(world: World) -> None:
     with capture_logs() as events:
         for path in (
