@@ -29,7 +29,9 @@ class HurriedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=1)  # pause_writing tells of whatever the client leaves; 0 stops TLS
+        transport.set_write_buffer_limits(
+            high=1
+        )  # pause_writing tells of whatever the client leaves; 0 stops TLS
         self._wait_for(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:
