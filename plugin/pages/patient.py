@@ -1,6 +1,6 @@
 """The patient page, inside the EHR: who can answer what now, what has come in, and the scores so far."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -243,7 +243,14 @@ def render_link(page: LinkPage) -> str:
 
 def render_patient(page: PatientPage) -> str:
     """Show everything that the clinician needs in a session on one screen."""
-    return render("clinician/patient.html", language=page.language, page=page, trend_card=_trend_card(page))
+    scales = group(page.trend)
+    return render(
+        "clinician/patient.html",
+        language=page.language,
+        page=page,
+        changed_card=_changed_card(page, scales),
+        trend_card=_trend_card(page, scales),
+    )
 
 
 # What is drawn in a PDF: no style of the page reaches into a drawing there. Greyscale tells lines apart by mark and dash.
@@ -286,16 +293,17 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     return drawn
 
 
-def _trend_card(page: PatientPage) -> Markup:
-    """Show the scores in the reader's own language."""
-    scales = group(page.trend)
+def _changed_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
+    """Show one line a person: the latest score and how far it moved; nothing where there is no score."""
+    facts = latest(scales, page.today)
+    if page.late:  # a score between the two may still come
+        facts = tuple(replace(fact, before=None) for fact in facts)
+    card = render("clinician/changed.html", language=page.language, facts=facts) if facts else ""
+    return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes
+
+
+def _trend_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
+    """Show the scores over sessions."""
     drawn = _draw_all(page, scales)
-    card = render(
-        "clinician/trend.html",
-        language=page.language,
-        page=page,
-        scales=scales,
-        drawn=drawn,
-        facts=latest(scales, page.today),
-    )
+    card = render("clinician/trend.html", language=page.language, page=page, scales=scales, drawn=drawn)
     return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes

@@ -174,13 +174,20 @@ class Fact:
     is_today: bool
 
     @property
+    def moved(self) -> float | None:
+        """By how much the score moved, above zero if it rose; None where there is no pair."""
+        if self.before is None or self.before.value is None or self.last.value is None:
+            return None
+        return round(self.last.value - self.before.value, 2)
+
+    @property
     def is_reliable(self) -> bool | None:
         """Whether the two scores differ by more than error explains; None where that is not known."""
         if self.series.error is None or self.before is None:
             return None
         if self.last.value is None or self.before.value is None:
             return None
-        return abs(self.last.value - self.before.value) > self.series.error.smallest_reliable
+        return abs(self.last.value - self.before.value) > self.series.error.smallest_reliable  # unrounded
 
 
 def group(trend: Trend) -> tuple[Scale, ...]:

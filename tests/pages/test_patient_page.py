@@ -231,3 +231,19 @@ def test_other_forms_stand_behind_those_of_who_is_due(page: Page, address: str) 
     expect(page.get_by_label("Language")).to_be_hidden()
     page.get_by_text("Other form, language or person").click()
     expect(page.get_by_label("Language")).to_be_visible()
+
+
+def test_a_phone_shows_what_changed_before_one_scrolls(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/patient")
+    lines = page.locator(".facts li")
+    assert lines.count() == 4
+    for line in lines.all():
+        box = line.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 844
+    due = page.locator("[data-start]").bounding_box()
+    assert due is not None
+    last = lines.last.bounding_box()
+    assert last is not None
+    assert due["y"] > last["y"]

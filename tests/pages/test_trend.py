@@ -37,6 +37,14 @@ def _panel(*values: list[float | None], low: float = 0, high: float = 24) -> Pan
     return group(Trend(tuple(made)))[0].panels[0]
 
 
+def lines_of(page: pages.PatientPage) -> list[str]:
+    """What the card at the top says of each person, as it is read out."""
+    inside = re.search(r'<ul class="facts">(.*?)</ul>', pages.render_patient(page), re.DOTALL)
+    assert inside
+    lines = re.findall(r"<li>(.*?)</li>", inside[1], re.DOTALL)
+    return [re.sub(r"(?:<[^>]+>|\s)+", " ", line).strip() for line in lines]
+
+
 def test_the_four_check_ins_share_a_plot_and_other_measures_do_not() -> None:
     scales = group(samples.trend())
     assert [scale.key for scale in scales] == ["total", "goal", "task", "bond", "outcome"]
@@ -80,8 +88,8 @@ def test_last_time_is_the_last_score_that_was_computed() -> None:
 
 
 def test_the_page_says_the_latest_score_beside_the_one_before() -> None:
-    html = re.sub(r"\s+", " ", pages.render_patient(samples.patient()))
-    assert "<b>Mia</b>: 19 of 24 today, <span data-moved>2 lower</span>; 21 last time (9 Nov 2026)" in html
+    told = lines_of(samples.patient())[0]
+    assert told == "Mia Rapport Check-in, Total 19 of 24 ▼ 2 lower today; 21 last time (9 Nov 2026)"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,35 @@ def test_the_page_says_how_far_the_latest_score_moved(values: list[float | None]
     assert f"<span data-moved>{told}</span>" in html
 
 
+@pytest.mark.parametrize(
+    ("width", "told"), [(3.4, "within measurement error (± 3.4)"), (1.5, "more than measurement error (± 1.5)")]
+)
+def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str) -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [17, 19])
+    trend = Trend((dataclasses.replace(series, error=_error(width)),))
+    assert lines_of(samples.patient(trend=trend)) == [
+        f"Mia 19 of 24 ▲ 2 higher {told} · today; 17 last time (9 Nov 2026)"
+    ]
+    assert "Measurement error: own data." in pages.render_patient(samples.patient(trend=trend))
+    assert "data-unknown" not in pages.render_patient(samples.patient(trend=trend))
+
+
+def test_a_move_whose_error_is_not_known_says_so() -> None:
+    html = pages.render_patient(samples.patient())
+    assert "is not known (Rapport Check-in, PEQ-CAMHS): a small difference may mean nothing." in html
+
+
+def test_a_rupture_in_the_latest_score_stands_in_its_line() -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [17, 9])
+    points = (series.points[0], dataclasses.replace(series.points[1], event=Event.RUPTURE))
+    page = samples.patient(trend=Trend((dataclasses.replace(series, points=points),)))
+    assert lines_of(page) == ["Mia 9 of 24 ▼ 8 lower rupture · today; 17 last time (9 Nov 2026)"]
+
+
+def test_several_forms_of_one_person_are_told_apart() -> None:
+    assert "Dana Kowalski (mother) PEQ-CAMHS, Experience: outcome" in " ".join(lines_of(samples.patient()))
+
+
 @pytest.mark.parametrize("values", [[19], [17, 19, None]])
 def test_nothing_moved_where_there_is_no_pair_of_scores(values: list[float | None]) -> None:
     trend = Trend((samples.series("child", "Mia", "total", "Total", 24, values),))
@@ -102,9 +139,7 @@ def test_nothing_moved_where_there_is_no_pair_of_scores(values: list[float | Non
 
 def test_a_first_session_has_no_last_time() -> None:
     trend = Trend((samples.series("child", "Mia", "total", "Total", 24, [19]),))
-    html = re.sub(r"\s+", " ", pages.render_patient(samples.patient(trend=trend)))
-    assert "<b>Mia</b>: 19 of 24 today" in html
-    assert "last time" not in html
+    assert lines_of(samples.patient(trend=trend)) == ["Mia 19 of 24 today"]
 
 
 def test_without_scores_the_page_says_what_to_do() -> None:

@@ -34,7 +34,7 @@ SPOKEN = {
     "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
     "trends": [
         TEMPLATES / "clinician" / f"{name}.html"
-        for name in ("trend", "plot", "criterion", "findings", "tips")
+        for name in ("changed", "trend", "plot", "criterion", "findings", "tips")
     ],
 }
 SPOKEN["clinician"] = [

@@ -36,7 +36,7 @@ async def opened_after_a_form(world: World) -> httpx.AsyncClient:
 
 def latest_of_the_ledger(page: httpx.Response) -> str:
     facts = page.text.partition('class="facts"')[2].partition("</ul>")[0]
-    found = re.search(r"<li><b>The young person</b>:\s*(.+?)\s+today", facts)
+    found = re.search(r"<li><b>The young person</b>\s*<span class=\"now\">(.+?)</span>.*?today", facts, re.DOTALL)
     assert found, facts
     return found[1]
 
@@ -79,10 +79,12 @@ async def test_nothing_is_read_out_of_the_sessions_that_came_in_time(tmp_path: P
         browser = await opened_after_a_form(world)
         await slow(world, "/r4/Observation*", 1.0)
         page = await browser.get(browser.headers["Referer"])
-        assert re.search(r"14 of 24\s+today", page.text)
+        assert '<span class="now">14 of 24</span>' in page.text
+        assert "data-moved" not in page.text
         assert "What the scores say" not in page.text
         whole = await browser.get(f"{browser.headers['Referer']}?wait=true")
         assert "What the scores say" in whole.text
+        assert "data-moved" in whole.text
 
 
 async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> None:
