@@ -103,7 +103,8 @@ def test_the_page_says_how_far_the_latest_score_moved(values: list[float | None]
 
 
 @pytest.mark.parametrize(
-    ("width", "told"), [(3.4, "within measurement error (± 3.4)"), (1.5, "more than measurement error (± 1.5)")]
+    ("width", "told"),
+    [(3.4, "within measurement error (± 3.4)"), (1.5, "more than measurement error (± 1.5)")],
 )
 def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str) -> None:
     series = samples.series("child", "Mia", "total", "Total", 24, [17, 19])

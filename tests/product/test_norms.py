@@ -51,10 +51,7 @@ async def test_without_an_adopted_norm_the_page_says_that_it_does_not_know_what_
     page = await world.launch("amara")
     assert "last time" in page.text
     assert "data-change" not in page.text
-    assert (
-        "How much measurement error alone moves a score is not known (Rapport Check-in)"
-        in page.text
-    )
+    assert "How much measurement error alone moves a score is not known (Rapport Check-in)" in page.text
 
 
 async def test_norms_of_another_site_or_rater_and_withdrawn_ones_do_not_count(world: World) -> None:

@@ -36,7 +36,9 @@ async def opened_after_a_form(world: World) -> httpx.AsyncClient:
 
 def latest_of_the_ledger(page: httpx.Response) -> str:
     facts = page.text.partition('class="facts"')[2].partition("</ul>")[0]
-    found = re.search(r"<li><b>The young person</b>\s*<span class=\"now\">(.+?)</span>.*?today", facts, re.DOTALL)
+    found = re.search(
+        r"<li><b>The young person</b>\s*<span class=\"now\">(.+?)</span>.*?today", facts, re.DOTALL
+    )
     assert found, facts
     return found[1]
 
