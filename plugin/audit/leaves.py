@@ -99,41 +99,46 @@ class Queue:
 
 
 def log_pending_rows(connection: Connection, vault: Vault) -> int:
-    """Give the next places in the log to rows that wait for one, oldest first; how many were looked at.
+    """Give the next places in the log to some of the rows that wait for one, the oldest of them first; how many were looked at.
 
-    A row that cannot be read is set aside with the reason, and the others go on. Call it in a transaction of its own: on
+    Of more rows than are taken at once none waits behind another kind: most are named at random. A row that cannot be read is set aside with the reason, and the others go on. Call it in a transaction of its own: on
     PostgreSQL other such ones wait.
     """
     lock(connection, "log")
+    pending = t.log_pending.c
     waiting = connection.execute(
-        sa.select(t.log_pending)
-        .where(t.log_pending.c.problem.is_(None))
-        .order_by(t.log_pending.c.id)
+        sa.select(pending.kind, pending.row)
+        .where(pending.problem.is_(None))
+        .order_by(pending.row, pending.kind)
         .limit(_MOST_AT_ONCE)
     ).all()
     if not waiting:
         return 0
     last = connection.execute(sa.select(sa.func.max(t.log_leaf.c.place))).scalar()
     place = -1 if last is None else int(last)
-    leaves, done = [], []
-    for each in waiting:
+    found: list[tuple[datetime, str, str, bytes]] = []
+    done = []
+    for kind, key in waiting:
         try:
-            row = read_row(connection, each.kind, each.row)
-            content = None if row is None else row_content(each.kind, row, vault)
+            row = read_row(connection, kind, key)
+            if row is not None:  # else it was erased before it was logged
+                found.append((_written(kind, row), kind, key, row_content(kind, row, vault)))
         except (SealBroken, ValueError, TypeError, LookupError) as error:
-            _set_aside(connection, each.id, error)
-            logger.error("transparency-log.set-aside", kind=each.kind, row=each.row)  # noqa: TRY400 -- it may hold data
+            _set_aside(connection, kind, key, error)
+            logger.error("transparency-log.set-aside", kind=kind, row=key)  # noqa: TRY400 -- it may hold data
             continue
-        done.append(each.id)
-        if content is None:
-            continue  # erased before it was logged
-        place += 1
+        done.append({"own_row": key, "own_kind": kind})
+    leaves = []
+    for each, (_, kind, key, content) in enumerate(sorted(found), start=place + 1):
         salt = secrets.token_bytes(_SALT_BYTES)
-        entry = log_entry(each.kind, salt, content)
-        leaves.append({"place": place, "kind": each.kind, "row": each.row, "salt": salt, "entry": entry})
+        entry = log_entry(kind, salt, content)
+        leaves.append({"place": each, "kind": kind, "row": key, "salt": salt, "entry": entry})
     if leaves:
         connection.execute(t.log_leaf.insert(), leaves)
-    connection.execute(t.log_pending.delete().where(t.log_pending.c.id.in_(done)))
+    if done:
+        # One by one: in one list SQLite would look through the whole table.
+        own = pending.row == sa.bindparam("own_row"), pending.kind == sa.bindparam("own_kind")
+        connection.execute(t.log_pending.delete().where(*own), done)
     return len(waiting)
 
 
@@ -145,16 +150,22 @@ def retry_set_aside(connection: Connection) -> None:
 def count_pending(connection: Connection) -> Queue:
     """Count what is not in the log yet."""
     aside = sa.func.count(t.log_pending.c.problem)
-    all_rows, set_aside = connection.execute(sa.select(sa.func.count(t.log_pending.c.id), aside)).one()
+    all_rows, set_aside = connection.execute(sa.select(sa.func.count(), aside)).one()
     return Queue(all_rows - set_aside, set_aside)
 
 
-def _set_aside(connection: Connection, pending: int, error: Exception) -> None:
+def _written(kind: str, row: Mapping[str, object]) -> datetime:
+    when = moment_of(kind, row)
+    if when is None:
+        raise ValueError(f"This {kind} does not say when it was written.")
+    return when
+
+
+def _set_aside(connection: Connection, kind: str, row: str, error: Exception) -> None:
     # Only the vault's own words are kept: another error's may hold what stands in the row.
     problem = str(error) if isinstance(error, SealBroken) else f"it cannot be read ({type(error).__name__})"
-    connection.execute(
-        t.log_pending.update().where(t.log_pending.c.id == pending).values(problem=problem[:200])
-    )
+    own = t.log_pending.c.kind == kind, t.log_pending.c.row == row
+    connection.execute(t.log_pending.update().where(*own).values(problem=problem[:200]))
 
 
 def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:

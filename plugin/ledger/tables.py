@@ -416,9 +416,8 @@ erasure = Table(
 log_pending = Table(
     "log_pending",
     metadata,
-    Column("id", _serial, primary_key=True, autoincrement=True),
-    Column("kind", String(16), nullable=False),  # name of the table
-    Column("row", String(64), nullable=False),
+    Column("row", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),  # name of the table
     Column("problem", String(200)),  # why it was set aside; NULL: it waits
 )
 

@@ -175,7 +175,7 @@ async def _log_page(rapport: Rapport, found: Desk, told: str | None) -> LogPage:
         aside = connection.execute(
             sa.select(t.log_pending)
             .where(t.log_pending.c.problem.is_not(None))
-            .order_by(t.log_pending.c.id)
+            .order_by(t.log_pending.c.row, t.log_pending.c.kind)
             .limit(_MOST_ASIDE)
         )
         rows = tuple((row.kind, row.row, row.problem) for row in aside)
