@@ -1,6 +1,7 @@
 """A log that is appended to by processes that are killed (kill -9), one after the other.
 
-Run: python -m tests.audit.killing FOLDER ROUNDS. Prints, as JSON, how often it was killed while it appended, and what was wrong.
+Run: python -m tests.audit.killing FOLDER ROUNDS. It goes on beyond that many rounds, up to five times as many, until the log
+has grown in a quarter of them: on a busy machine a process is killed before it has opened its ledger. Prints, as JSON, how often it was killed while it appended, and what was wrong.
 Each process is a fork of this one, which has no threads, so that a round takes no start of Python.
 """
 
@@ -49,15 +50,17 @@ class Killed:
 
 def kill(folder: Path, rounds: int, seed: int = 1) -> Killed:
     """Append and kill so often; then let it finish, and verify all of it against every checkpoint that was seen."""
-    chance, told = random.Random(seed), Killed(rounds)
     settings = rapport_settings(folder)
     signer = LogSigner(settings.log_name, settings.log_key)
+    chance, told = random.Random(seed), Killed()
     seen: list[bytes] = []
-    for _ in range(rounds):
+    longest = 0.7
+    while told.rounds < rounds or (4 * told.grew < rounds and told.rounds < 5 * rounds):
+        told.rounds += 1
         child = os.fork()
         if child == 0:
             asyncio.run(_append(folder, times=None))
-        time.sleep(chance.uniform(0.05, 0.7))
+        time.sleep(chance.uniform(0.05, longest))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         note = Tiles(settings.log_folder).read_checkpoint()
@@ -65,6 +68,8 @@ def kill(folder: Path, rounds: int, seed: int = 1) -> Killed:
             told.grew += 1
             _compare(Tiles(settings.log_folder), signer.verifier, seen, note, told)
             seen.append(note)
+        elif told.rounds > rounds:
+            longest += 0.3
     child = os.fork()
     if child == 0:
         asyncio.run(_append(folder, times=1))
