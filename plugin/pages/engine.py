@@ -1,14 +1,17 @@
 """Turns a template and its values into HTML: escaping always on, an unknown name is an error."""
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
+from gettext import NullTranslations
 from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from plugin.pages import figures
+from plugin.pages.checks import FLAWS, GATES, PARTS, ROWS
 from plugin.pages.delivery import delivery_label
-from plugin.pages.retold import retell
+from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
 from plugin.pages.words import N_, direction, interface_language, translations
@@ -48,6 +51,10 @@ def _environment(language: str) -> Environment:
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.filters["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
+    environment.filters["found"] = lambda text: retell_finding(text, language)
+    environment.filters["place"] = lambda where: retell_place(where, language)
+    for name, words in (("flaw", FLAWS), ("row", ROWS), ("part", PARTS), ("gate", GATES)):
+        environment.filters[name] = partial(_named, catalogue, words)
     environment.filters["day"] = lambda moment: figures.day(moment, language)
     environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
     environment.filters["rows"] = lambda panel, words: table_rows(
@@ -65,3 +72,8 @@ def _environment(language: str) -> Environment:
     environment.filters["count_of"] = lambda value: figures.count_of(value, language)
     environment.filters["decimal"] = lambda value: figures.number(round(value, 1), language)
     return environment
+
+
+def _named(catalogue: NullTranslations, words: Mapping[str, str], code: str) -> str:
+    """Name what a code stands for; one that has no name stands for itself."""
+    return catalogue.gettext(words[code]) if code in words else code

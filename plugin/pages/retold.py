@@ -7,13 +7,18 @@ and says it in its own words. What others worded (an EHR's codes, a person's rea
 import re
 from functools import cache
 
+from plugin.pages.checks import CHECKED, PLACES, STATES
 from plugin.pages.reasons import SAID
 from plugin.pages.words import SOURCE_LANGUAGE, translations
 
 _BETWEEN = re.compile(r"; (?![^()]*\))")  # not within parentheses, where codes of an EHR stand
 _PLACE = re.compile(r"%\((\w+)\)s")
+_DOING = "(?:create|read|update|delete|search)"
 _ANYTHING = {
     "why": r".+",  # told in its turn
+    "scopes": r".+",
+    "where": r".+",
+    "counts": r".+?",
     "name": r".+?",
     "title": r".+?",
     "action": r".+?",
@@ -22,7 +27,12 @@ _ANYTHING = {
     "places": r"[^:]+",
     "kind": r"[^;:]+",
     "value": r"[\d.]+",
-    **dict.fromkeys(("form", "other", "id", "old", "new", "place"), r"\S+"),
+    "kinds": r"[^;]+",
+    "state": r"[a-z\-]+",
+    "doing": rf"{_DOING}(?:, {_DOING})*",
+    "query": r"\S+ is \S+(?: and \S+ is \S+)*",
+    "seconds": r"[\d.]+",
+    **dict.fromkeys(("form", "other", "id", "old", "new", "place", "host", "site"), r"\S+"),
     **dict.fromkeys(("many", "most", "status", "years"), r"\d+"),
 }
 _FEW = r"[^;:()]+"
@@ -35,23 +45,60 @@ def retell(text: str, language: str) -> str:
     return "; ".join(_pieces(_BETWEEN.split(text), language))
 
 
+def retell_place(where: str, language: str) -> str:
+    """Tell where something was found: "response 5e2a, version 2, bond (Observation/7)"; names and ids stay as they are."""
+    if language == SOURCE_LANGUAGE:
+        return where
+    place, bracket, address = where.partition(" (")
+    return ", ".join(_place(each, language) for each in place.split(", ")) + bracket + address
+
+
+def retell_finding(text: str, language: str) -> str:
+    """Tell a finding as the trail keeps it: where, a colon, and what."""
+    where, colon, what = text.partition(": ")
+    return f"{retell_place(where, language)}{_colon(language) if colon else ''}{retell(what, language)}"
+
+
+def _place(piece: str, language: str) -> str:
+    _ = translations(language).gettext
+    if piece in PLACES:
+        return _(piece)
+    for pattern, known in _patterns(PLACES):
+        if found := pattern.fullmatch(piece):
+            return _(known) % found.groupdict()
+    return piece
+
+
 def _pieces(parts: list[str], language: str) -> list[str]:
     """Tell the shortest runs that are known: some sentences have a semicolon of their own."""
     told: list[str] = []
     start = 0
     while start < len(parts):
         runs = ((end, "; ".join(parts[start:end])) for end in range(start + 1, len(parts) + 1))
-        known = ((end, said) for end, run in runs if (said := _sentence(run, language)) is not None)
+        known = ((end, said) for end, run in runs if (said := _known(run, language)) is not None)
         end, said = next(known, (start + 1, _named(parts[start], language)))
         told.append(said)
         start = end
     return told
 
 
+def _known(text: str, language: str) -> str | None:
+    """Tell one sentence, or one that is said of something that is named before it: "Document: …"; None if it is not known."""
+    if (said := _sentence(text, language)) is not None:
+        return said
+    name, colon, rest = text.partition(": ")
+    said = _known(rest, language) if colon else None
+    return None if said is None else f"{retell(name, language)}{_colon(language)}{said}"
+
+
 def _named(text: str, language: str) -> str:
-    """Tell what is said of something that is named before it: "Document: …"."""
+    """Tell what can be told of something that nobody here worded."""
     name, colon, rest = text.partition(": ")
     return f"{retell(name, language)}: {retell(rest, language)}" if colon else text
+
+
+def _colon(language: str) -> str:
+    return " : " if language == "fr" else ": "
 
 
 def _sentence(text: str, language: str) -> str | None:
@@ -60,21 +107,33 @@ def _sentence(text: str, language: str) -> str | None:
     core, stop = text.removesuffix("."), "." if text.endswith(".") else ""
     if (plain := _plain().get(core)) is not None:
         return _(plain).removesuffix(".") + stop
-    for pattern, known in _patterns():
+    for pattern, known in _patterns(_ALL):
         if found := pattern.fullmatch(core):
-            filled = {name: retell(value, language) for name, value in found.groupdict().items()}
+            filled = {name: _filling(name, value, language) for name, value in found.groupdict().items()}
             return (_(known) % filled).removesuffix(".") + stop
     return None
 
 
+def _filling(name: str, value: str, language: str) -> str:
+    """Tell what stands in a place of a sentence."""
+    if name == "state":
+        return translations(language).gettext(value) if value in STATES else value
+    if name == "doing":
+        return ", ".join(retell(each, language) for each in value.split(", "))
+    return retell(value, language)
+
+
+_ALL = (*SAID, *CHECKED)
+
+
 @cache
 def _plain() -> dict[str, str]:
-    return {each.removesuffix("."): each for each in SAID if not _PLACE.search(each)}
+    return {each.removesuffix("."): each for each in _ALL if not _PLACE.search(each)}
 
 
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((_pattern(each), each) for each in SAID if _PLACE.search(each))
+def _patterns(known: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((_pattern(each), each) for each in known if _PLACE.search(each))
 
 
 def _pattern(known: str) -> re.Pattern[str]:

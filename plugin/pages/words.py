@@ -16,9 +16,9 @@ from babel.messages.pofile import read_po
 SOURCE_LANGUAGE = "en"
 TRANSLATED = ("de", "es", "fr", "pt")
 LANGUAGES = (SOURCE_LANGUAGE, *TRANSLATED)
-DOMAINS = ("respondent", "trends", "clinician", "staff", "told")
+DOMAINS = ("respondent", "trends", "clinician", "staff", "told", "checks")
 """What a respondent reads; what is said to clinicians about scores; all else that clinicians and supervisors read; what
-auditors and administrators read; reasons."""
+auditors and administrators read; reasons; what checks find."""
 
 
 @cache

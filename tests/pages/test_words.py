@@ -71,6 +71,9 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
     """Extract every message of the templates that speak from a catalogue."""
     if domain == "told":
         return _chosen((ROOT / "pages" / "reasons.py",))
+    if domain == "checks":
+        others = (each for each in DOMAINS if each != "checks")
+        return _chosen((ROOT / "pages" / "checks.py",)).difference(*map(_messages, others))
     found: set[str | tuple[str, ...]] = set(OF_PARTS) if domain == "trends" else set()
     for template in SPOKEN[domain]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
@@ -103,7 +106,7 @@ def _catalogue(language: str, domain: str) -> Catalog:
 
 
 def test_there_is_something_to_translate() -> None:
-    assert {*SPOKEN, "told"} == set(DOMAINS)
+    assert {*SPOKEN, "told", "checks"} == set(DOMAINS)
     assert all(len(_messages(domain)) > 40 for domain in DOMAINS)
 
 

@@ -143,7 +143,7 @@ async def test_the_installation_page_shows_parts_backlog_and_versions(tmp_path: 
     async with run_world(tmp_path, roles=BOOK) as world:
         browser, desk = await sign_in(world)
         page = await browser.get(f"{desk.url}/installation")
-        for words in ("database", "works", "schema", "forms can be used"):
+        for words in ("Database", "works", "Database schema", "forms can be used"):
             assert words in page.text
 
 

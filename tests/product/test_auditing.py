@@ -664,7 +664,7 @@ async def test_scores_by_another_version_stand_beside_the_first_with_their_proof
     assert "rapport-checkin-child|1.0.0" in again
     assert re.findall(r"<td>([^<]*)</td><td>([^<]*)</td>", again)[0] == ("14", "14")
     assert "never written into the EHR" in again
-    proof = page.split("rescoring <code>")[1].split("</tr>")[0]
+    proof = page.split("Scored again <code>")[1].split("</tr>")[0]
     assert "in the log, as it was logged" in proof
 
 
@@ -683,7 +683,7 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         told = page.split('id="versions"')[1].split("</article>")[0]
         assert "wrong child" in told
         assert "not the one that was stored" not in page
-        assert "in the log, as it was logged" in page.split("revision <code>")[1].split("</tr>")[0]
+        assert "in the log, as it was logged" in page.split("Later version <code>")[1].split("</tr>")[0]
         decided = page.split('id="changes"')[1].split("</details>")[0]
         assert "it was marked as entered in error" in decided
 
