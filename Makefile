@@ -51,7 +51,8 @@ audit: .venv/ready
 	@$(RUN)/python tests/supply_chain.py $(UV) audit $(ARGS)
 
 screenshots: browser
-	@RAPPORT_SCREENSHOTS=1 $(RUN)/python -m pytest -q tests/product/test_browser.py
+	@RAPPORT_SCREENSHOTS=1 $(RUN)/python -m pytest -q tests/product/test_browser.py \
+	  tests/product/test_auditing_browser.py tests/product/test_frames.py
 
 browser: .venv/ready
 	@$(RUN)/python -m tests.ensure_browser

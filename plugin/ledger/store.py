@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -266,6 +267,7 @@ def _open_engine(url: str) -> Engine:
     memory = parsed.database in (None, "", ":memory:")
     if memory:
         raise ValueError("The ledger needs a file: an in-memory database loses what it was told to keep")
+    _keep_private(str(parsed.database))
     engine = sa.create_engine(
         parsed, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
     )
@@ -289,6 +291,13 @@ def _open_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _keep_private(path: str) -> None:
+    """Make a new file readable for its owner only, and with it SQLite's files beside it: not all of it is sealed."""
+    if not path.startswith("file:"):
+        with suppress(FileExistsError, FileNotFoundError):
+            Path(path).touch(mode=0o600, exist_ok=False)
 
 
 def patience_of(url: sa.URL) -> dict[str, str]:

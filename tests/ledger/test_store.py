@@ -39,11 +39,22 @@ def read_all(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite3", Vault([KEY]))
     yield opened
     opened.close()
+
+
+async def test_nobody_else_on_the_machine_reads_the_files(ledger: Ledger, tmp_path: Path) -> None:
+    await keep_session(ledger, "a")
+    assert modes(tmp_path) == dict.fromkeys(
+        ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm"), 0o600
+    )
 
 
 async def test_change_and_audit_entry_stand_together(ledger: Ledger) -> None:

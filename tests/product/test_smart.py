@@ -131,6 +131,21 @@ async def test_a_long_request_is_posted_where_the_ehr_takes_that(tmp_path: Path)
         assert "Start a form" in (await world.follow(back)).text
 
 
+async def test_what_the_ehr_grants_decides_and_not_what_was_asked_for(tmp_path: Path) -> None:
+    granted = ("launch", "openid", "fhirUser", "patient/Patient.r")
+    async with run_world(tmp_path, granted_scopes=granted) as world:
+        site = world.rapport.state.rapport.settings.sites["sandbox"]
+        assert {"patient/Observation.crs", "patient/RelatedPerson.rs"} <= {*site.scopes}  # asked for
+        assert (await world.launch("amara")).status_code == 200
+        read = {
+            each.url.path
+            for each in world.hosts.seen
+            if each.headers.get("user-agent") == "rapport" and each.url.path.startswith("/r4/")
+        }
+        assert [each for each in read if "Observation" in each or "RelatedPerson" in each] == []
+        assert [each for each in read if "/Patient/" in each]
+
+
 async def test_what_was_not_granted_is_not_asked_for(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         rapport = world.rapport.state.rapport

@@ -343,6 +343,7 @@ async def run_world(
     own_forms: OwnForms | None = None,
     only_elsewhere: tuple[Path, ...] = (),
     more_scopes: tuple[str, ...] = (),
+    granted_scopes: tuple[str, ...] = (),
     backend_scopes: tuple[str, ...] = (),
     vault_keys: tuple[bytes, ...] = (),
     stored: Mapping[str, Any] | None = None,
@@ -375,6 +376,9 @@ async def run_world(
         settings = replace(settings, sites=Sites([site]))
         app, *others = of_ehr.clients
         of_ehr = replace(of_ehr, clients=(replace(app, scopes=(*app.scopes, *more_scopes)), *others))
+    if granted_scopes:  # the most that the EHR grants, whatever is asked for
+        app, *others = of_ehr.clients
+        of_ehr = replace(of_ehr, clients=(replace(app, scopes=granted_scopes), *others))
     ehr = create_ehr(of_ehr, clock=clock, http=lambda: httpx.AsyncClient(transport=hosts))
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:

@@ -11,6 +11,7 @@ from plugin.initial import CONFIGURATION, write_initial
 from plugin.interpretation import InterpretationSection, Rupture
 from plugin.settings import MEDICATION_SCOPES, Settings, read_settings
 from plugin.trends.sequences import Criterion
+from smart_launch import PrivateKeyJwt
 
 SECRET = "zsYyCBUpvES04nh7pj8RekiJ2lkwnsbbQ8OqE2x8dqc"
 MINIMAL = """
@@ -98,7 +99,8 @@ def test_init_writes_what_serve_reads(tmp_path: Path) -> None:
     ]
     settings = read_settings(configuration, dict(line.split("=", 1) for line in lines))
     assert settings.sites["clinic"].client_id == "rapport"
-    assert len(settings.signing_keys) == 2
+    assert isinstance(settings.sites["clinic"].authentication, PrivateKeyJwt)
+    assert {each.alg for each in settings.signing_keys} == {"RS384", "ES384"}
     assert {oct(path.stat().st_mode & 0o777) for path in (environment, *keys.iterdir())} == {"0o600"}
 
 

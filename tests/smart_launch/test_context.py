@@ -58,6 +58,7 @@ async def test_hints_are_passed_on(server: Server, http: httpx.AsyncClient) -> N
         ContextItem(canonical="https://app.invalid/Questionnaire/q|1", type="Questionnaire"),
         ContextItem(identifier=ContextIdentifier(system="urn:x", value="1")),
     )
+    assert [each.role for each in context.fhir_context] == ["https://app.invalid/role", "launch", "launch"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Signing keys: made, read back, published."""
 
 import json
+import re
 
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -14,6 +15,15 @@ def test_the_published_set_holds_public_halves_only(signing_keys: dict[str, Sign
     published = public_jwks(tuple(signing_keys.values()))["keys"]
     assert [key["alg"] for key in published] == ["RS384", "ES384"]
     assert all(key["use"] == "sig" and key["kid"] and not PRIVATE_PARTS & key.keys() for key in published)
+
+
+@pytest.mark.parametrize(("kind", "parts"), [("RS384", {"n", "e"}), ("ES384", {"crv", "x", "y"})])
+def test_each_kind_of_key_is_published_by_its_bare_values(
+    signing_keys: dict[str, SigningKey], kind: str, parts: set[str]
+) -> None:
+    (key,) = public_jwks((signing_keys[kind],))["keys"]
+    assert {"kty", "kid", *parts} <= key.keys()
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", str(key[name])) for name in parts)
 
 
 def test_a_key_survives_being_stored(signing_key: SigningKey) -> None:
