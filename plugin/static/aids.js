@@ -56,7 +56,7 @@ function press(label, act) {
 
 // Reading aloud
 
-const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span";
+const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
 
 function readAloud(form, words, voiceFor, on) {
   const speak = (part) => {

@@ -5,6 +5,7 @@ const main = document.querySelector("main");
 const secret = location.hash.slice(1);
 const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000; // ms
 const LIVES_ON = 9000; // letters; 64 KB may outlive a page
+const make = (name, given) => Object.assign(document.createElement(name), given);
 
 const call = (path, method, given) => {
   const body = given && JSON.stringify(given);
@@ -29,7 +30,7 @@ function showSaved(template, answer) {
   main.querySelectorAll(back ? "[data-here]" : "[data-away]").forEach((part) => { part.hidden = false; });
   if (back) main.querySelector("[data-return]").href = back;
   (answer.scores ?? []).forEach((score) => {
-    main.querySelector("[data-scores]")?.append(Object.assign(document.createElement("li"), { textContent: score }));
+    main.querySelector("[data-scores]")?.append(make("li", { textContent: score }));
   });
 }
 
@@ -167,20 +168,16 @@ function begin(form, parts, note) {
   function list() {
     find("list").replaceChildren(...asked().map((question, place) => {
       const answer = answerOf(question);
-      const item = document.createElement("li");
-      const said = document.createElement("span");
-      const asked = find("text", question).cloneNode(true);
-      const given = document.createElement("b");
-      given.dir = "auto";
+      const item = make("li");
+      const said = make("span");
+      const given = make("b", { dir: "auto" });
+      given.lang = (question.querySelector(":checked") ?? question).closest("[lang]").lang;
       given.textContent = answer === undefined ? words.unanswered : saidOf(question, answer);
       tools.picture(question, answer, given);
-      const change = document.createElement("button");
-      change.type = "button";
-      change.className = "button";
-      change.textContent = words.change;
+      const change = make("button", { type: "button", className: "button", textContent: words.change });
       change.setAttribute("aria-label", say(words.change_of, place + 1));
       change.addEventListener("click", () => { fromReview = true; go(stepOf(question), question); });
-      said.append(asked, given);
+      said.append(find("text", question).cloneNode(true), given);
       item.append(said, change);
       return item;
     }));

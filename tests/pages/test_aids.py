@@ -183,3 +183,18 @@ def test_a_dark_device_gets_dark_pages(browser: Browser, address: str, secret: s
     brightness = [sum(int(part) for part in each.strip("rgb()").split(",")) for each in (paper, ink)]
     assert brightness[0] < 150 < 600 < brightness[1]
     context.close()
+
+
+def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", True), ("ar-EG", True))
+    open_aids(page, address, "arabic")
+    page.locator("[data-forward]").click()
+    first = samples.form(**samples.ARABIC).questions[0]
+    page.get_by_text(first.options[1].text, exact=True).click()
+    while page.locator("[data-review]:visible").count() == 0:
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Read aloud").click()
+    read = [[text, lang] for text, lang, _ in spoken(page)]
+    assert [first.text, "ar-EG"] in read
+    assert [first.options[1].text, "ar-EG"] in read
+    assert ["Look over your answers", "en-GB"] in read

@@ -539,3 +539,16 @@ def test_a_caregiver_who_is_not_there_yet_opens_the_link_again_later(
     page.get_by_role("button", name="I am there").click()
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_visible()
     assert desk.said == [("together", True)]
+
+
+def test_amid_a_long_form_one_sees_that_an_answer_is_not_saved(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.goto(f"{address}/fill#all")
+    second = page.locator("[data-question]").nth(1)
+    expect(second).to_be_visible()
+    page.context.set_offline(True)
+    second.locator(".option").first.click()
+    status = page.get_by_text("Not saved yet: no connection.")
+    expect(status).to_be_in_viewport()
+    page.context.set_offline(False)
+    expect(page.get_by_text("Everything so far is saved.")).to_be_in_viewport()
