@@ -185,7 +185,9 @@ def test_a_dark_device_gets_dark_pages(browser: Browser, address: str, secret: s
     context.close()
 
 
-def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(page: Page, address: str) -> None:
+def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(
+    page: Page, address: str
+) -> None:
     give_voices(page, ("en-GB", True), ("ar-EG", True))
     open_aids(page, address, "arabic")
     page.locator("[data-forward]").click()
