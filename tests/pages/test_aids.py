@@ -5,6 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from plugin.pages import FormMode
 from tests.pages import samples
 from tests.pages.serving import Desk
 
@@ -191,7 +192,7 @@ def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(
     give_voices(page, ("en-GB", True), ("ar-EG", True))
     open_aids(page, address, "arabic")
     page.locator("[data-forward]").click()
-    first = samples.form(**samples.ARABIC).questions[0]
+    first = samples.form(FormMode.ONE, **samples.ARABIC).questions[0]
     page.get_by_text(first.options[1].text, exact=True).click()
     while page.locator("[data-review]:visible").count() == 0:
         page.locator("[data-forward]").click()
