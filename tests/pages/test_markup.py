@@ -165,7 +165,9 @@ def test_the_form_has_no_number_that_could_be_a_score() -> None:
     assert not any(re.search(r"\d", re.sub(r'name="q\d+"', "", option)) for option in inside)
 
 
-@pytest.mark.parametrize(("rater", "told"), [("therapist", "Back to the patient"), ("child", "Give the tablet back")])
+@pytest.mark.parametrize(
+    ("rater", "told"), [("therapist", "Back to the patient"), ("child", "Give the tablet back")]
+)
 def test_after_sending_therapists_go_back_to_the_patient_and_others_give_back(rater: str, told: str) -> None:
     saved = pages.render_form(samples.form(rater=rater)).partition("<template data-saved>")[2]
     assert re.findall(r"data-return href=\"/\">(.*?)</a>", saved) == [told]
