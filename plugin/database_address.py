@@ -1,4 +1,4 @@
-"""What an address of a database says of its connections: whether they leave this machine in clear.
+"""What an address of a database says of its connections: whether they leave this machine to somebody who is not known.
 
 As libpq reads it (https://www.postgresql.org/docs/current/libpq-connect.html): the address, else PGHOST and PGSSLMODE.
 """
@@ -6,20 +6,21 @@ As libpq reads it (https://www.postgresql.org/docs/current/libpq-connect.html): 
 from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
 
-_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_CHECKED = frozenset({"verify-ca", "verify-full"})
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
-def hosts_in_clear(address: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the hosts other than this machine that a PostgreSQL address may reach without TLS; () if there are none.
+def hosts_unchecked(address: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the hosts other than this machine that a PostgreSQL address reaches without checking their certificate.
 
-    `allow` and `prefer`, libpq's own choice, go on in clear where the server offers no TLS.
+    `allow` and `prefer`, libpq's own choice, go on in clear where the server offers no TLS; `require` encrypts for anybody
+    who answers.
     """
     parts = urlsplit(address)
     if not parts.scheme.startswith("postgresql"):
         return ()
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if asked.get("sslmode", environment.get("PGSSLMODE", "prefer")) in _ENCRYPTED:
+    if asked.get("sslmode", environment.get("PGSSLMODE", "prefer")) in _CHECKED:
         return ()
     named = asked.get("host") or parts.netloc.rpartition("@")[2] or environment.get("PGHOST", "")
     hosts = (_host(each) for each in (*named.split(","), *asked.get("hostaddr", "").split(",")))

@@ -23,7 +23,7 @@ base_url = "https://rapport.example.org"
 database = "sqlite:///rapport.sqlite3"
 # The same database by a PostgreSQL role that may only read, for auditors' pages (rapport database auditor-role).
 # audit_database = "postgresql+psycopg://rapport_auditor@db.example.org/rapport?sslmode=verify-full"
-# A PostgreSQL on another host that is not asked for TLS (?sslmode=verify-full, or require) stops the start. In a network
+# A PostgreSQL on another host whose certificate is not checked (?sslmode=verify-full) stops the start. In a network
 # that nobody else can listen to:
 # database_in_clear = true
 # Browsers are told to speak https only, also to names below base_url's host; where one of those is plain http:

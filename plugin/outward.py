@@ -3,6 +3,8 @@
 It holds for every request of a serving process or worker. Where a proxy is set (HTTPS_PROXY), the proxy makes the connections.
 """
 
+import asyncio
+import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,14 +15,14 @@ import structlog
 from plugin.settings import Settings
 from smart_launch import Site
 from smart_launch.site import LOOPBACK
-from smart_launch.wire import is_public
+from smart_launch.wire import are_public, is_public
 
 _log = structlog.get_logger()
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 class PublicOnly(httpcore.AsyncNetworkBackend):
-    """Closes a connection to a private address before a byte is sent, unless the name may lead there."""
+    """Connects to no private address, unless the name may lead there: looked up before, and again once connected."""
 
     def __init__(self, private: frozenset[str]) -> None:
         self._private = private
@@ -35,16 +37,33 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect; ConnectError if the other end turns out to be in a private network."""
+        if host not in self._private and not await _leads_out(host, port, timeout):
+            raise self._refuse(host)
         stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
         if host in self._private or is_public(str(stream.get_extra_info("server_addr")[0])):
             return stream
         await stream.aclose()
+        raise self._refuse(host)
+
+    def _refuse(self, host: str) -> httpcore.ConnectError:
         _log.warning("private address refused", host=host)
-        raise httpcore.ConnectError(f"{host} is in a private network")
+        return httpcore.ConnectError(f"{host} is in a private network")
 
     async def sleep(self, seconds: float) -> None:
         """Wait, between two tries."""
         await self._network.sleep(seconds)
+
+
+async def _leads_out(host: str, port: int, patience: float | None) -> bool:
+    """Tell whether everything that a name stands for is a public address; ConnectError if it stands for nothing."""
+    try:
+        async with asyncio.timeout(patience):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout(f"{host} was not found in time") from None
+    except (OSError, UnicodeError):
+        raise httpcore.ConnectError(f"{host} is not known") from None
+    return are_public(str(entry[4][0]) for entry in found)
 
 
 class _Guarded(httpx.AsyncHTTPTransport):

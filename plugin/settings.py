@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.collected_section import CollectedSection, Collecting, build_collecting
-from plugin.database_address import hosts_in_clear
+from plugin.database_address import hosts_unchecked
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -356,12 +356,12 @@ def _check_databases(path: Path, server: _Server, environment: Mapping[str, str]
     if server.database_in_clear:
         return
     for name, address in (("database", server.database), ("audit_database", server.audit_database or "")):
-        hosts = hosts_in_clear(address, environment)
+        hosts = hosts_unchecked(address, environment)
         if hosts:
             raise SettingsInvalid(
-                f"server.{name} in {path} reaches {', '.join(hosts)} without asking for TLS.",
-                "Add ?sslmode=verify-full to the address (or sslmode=require, which does not check who answers); in a "
-                "network that nobody else can listen to, set server.database_in_clear = true.",
+                f"server.{name} in {path} reaches {', '.join(hosts)} without TLS that checks who answers.",
+                "Add ?sslmode=verify-full to the address (sslmode=require does not check who answers); in a network that "
+                "nobody else can listen to, set server.database_in_clear = true.",
             )
 
 

@@ -14,6 +14,17 @@ from smart_launch.site import LOOPBACK, Site
 _LARGEST_ANSWER = 512 * 1024  # bytes: a configuration has about 3 KB, a large key set 50 KB
 _LONGEST_EXCHANGE = 20.0  # seconds in all, however slowly the server drips
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(  # though not all registries that Python was built from say so
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # the host's agent, as seen from a virtual machine (Azure)
+            "192.0.0.0/24",  # IETF protocol assignments (RFC 6890)
+            "192.88.99.0/24",  # relays of 6to4, given up (RFC 7526)
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
 _UNICAST = ipaddress.ip_network("2000::/3")  # all that is routed between networks (IANA)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -158,7 +169,7 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip not in _UNICAST:
             return False  # more forms that wrap an IPv4 address, and what nobody has assigned
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in each for each in _NOT_PUBLIC)
 
 
 async def _check_resolves_publicly(site: Site, url: httpx.URL) -> None:

@@ -54,7 +54,27 @@ async def test_a_name_that_leads_to_this_machine_is_told_nothing(tmp_path: Path)
         async with open_client(settings(tmp_path)) as http:
             with pytest.raises(EhrUnavailable):
                 await Ehr(f"http://localhost:{port}/r4", "a-token", http).read("Patient/1")
+    assert heard == []  # not even a connection
+
+
+async def test_a_name_that_changes_after_its_look_up_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def was_public(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("plugin.outward._leads_out", was_public)  # no name server here gives two answers
+    with listening() as (port, heard):
+        async with open_client(settings(tmp_path)) as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(f"http://localhost:{port}/")
     assert not any(heard)
+
+
+async def test_a_name_that_nobody_knows_is_an_ehr_that_does_not_answer(tmp_path: Path) -> None:
+    async with open_client(settings(tmp_path)) as http:
+        with pytest.raises(EhrUnavailable):
+            await Ehr("https://ehr.invalid/r4", "a-token", http).read("Patient/1")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "0"])
@@ -63,7 +83,7 @@ async def test_an_address_of_this_machine_in_disguise_is_told_nothing(tmp_path: 
         async with open_client(settings(tmp_path)) as http:
             with pytest.raises(httpx.ConnectError):
                 await http.get(f"http://{host}:{port}/")
-    assert not any(heard)
+    assert heard == []  # not even a connection
 
 
 async def test_a_site_that_says_so_is_reached_in_a_private_network(tmp_path: Path) -> None:

@@ -277,6 +277,7 @@ def with_database(line: str) -> str:
     [
         "postgresql+psycopg://rapport@db.example.org/rapport",
         "postgresql+psycopg://rapport:secret@10.0.0.7:5433/rapport?sslmode=prefer",
+        "postgresql+psycopg://rapport:secret@db.example.org/rapport?sslmode=require",
         "postgresql+psycopg://rapport@/rapport?host=db.example.org",
         "postgresql+psycopg://rapport@localhost,db.example.org/rapport",
         "postgresql+psycopg://rapport@[2001:db8::1]:5432/rapport",
@@ -284,7 +285,7 @@ def with_database(line: str) -> str:
     ],
 )
 def test_a_database_on_another_host_is_asked_for_tls(tmp_path: Path, address: str) -> None:
-    with pytest.raises(SettingsInvalid, match="without asking for TLS") as refused:
+    with pytest.raises(SettingsInvalid, match="without TLS that checks who answers") as refused:
         read(tmp_path, with_database(f'database = "{address}"'))
     assert "secret" not in str(refused.value)
     allowed = read(tmp_path, with_database(f'database = "{address}"\ndatabase_in_clear = true'))
@@ -295,7 +296,7 @@ def test_a_database_on_another_host_is_asked_for_tls(tmp_path: Path, address: st
     "address",
     [
         "postgresql+psycopg://rapport@db.example.org/rapport?sslmode=verify-full",
-        "postgresql+psycopg://rapport@db.example.org/rapport?sslmode=require",
+        "postgresql+psycopg://rapport@db.example.org/rapport?sslmode=verify-ca",
         "postgresql+psycopg://rapport@127.0.0.1:5433/rapport",
         "postgresql+psycopg://rapport@[::1]:5432/rapport",
         "postgresql+psycopg:///rapport?host=/run/postgresql",

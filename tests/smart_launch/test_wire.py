@@ -39,6 +39,11 @@ from tests.smart_launch.authorization_server import BASE, NOW, Server, make_site
         ("::ffff:0:127.0.0.1", False),
         ("64:ff9b:1::7f00:1", False),
         ("5f00::1", False),
+        ("3fff::1", False),
+        ("168.63.129.16", False),
+        ("192.0.0.8", False),
+        ("192.88.99.1", False),
+        ("::ffff:168.63.129.16", False),
     ],
 )
 def test_private_addresses_are_known_in_every_disguise(address: str, public: bool) -> None:
