@@ -64,6 +64,7 @@ def _environment(language: str) -> Environment:
         lambda value: figures.number(value, language),
     )
     environment.filters["moment"] = lambda moment: figures.moment(moment, language)
+    environment.filters["clock"] = lambda when: figures.clock(when, language)
     environment.filters["number"] = lambda value: figures.number(value, language)
     environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))

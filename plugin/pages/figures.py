@@ -39,6 +39,11 @@ def moment(when: datetime, language: str = SOURCE_LANGUAGE) -> str:
     )
 
 
+def clock(when: datetime, language: str = SOURCE_LANGUAGE) -> str:
+    """Write the time of day of what is over within minutes; as of `moment`, the page's script shows the reader's own zone."""
+    return format_datetime(when.astimezone(UTC), "HH:mm 'UTC'", locale=language)
+
+
 def number(value: Decimal | float, language: str = SOURCE_LANGUAGE) -> str:
     """Write a score without trailing zeros: 19, 2.5."""
     text = f"{value:f}"

@@ -4,9 +4,9 @@
 const lang = document.documentElement.lang;
 function localTimes() {
   document.querySelectorAll("time[data-local]").forEach((time) => {
-    // Day before month, as the server writes it: the United States' order would be read two ways.
+    // Day before month, as the server writes it: not to be read two ways.
     time.textContent = new Date(time.dateTime).toLocaleString(lang === "en" ? "en-GB" : lang, {
-      day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
+      ...!time.dataset.local && { day: "numeric", month: "short", year: "numeric" }, hour: "2-digit", minute: "2-digit",
     });
   });
 }

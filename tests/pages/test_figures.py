@@ -1,12 +1,16 @@
 """Numbers and days are written as the reader's language writes them."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from plugin.pages import figures, look_up
+from plugin.pages.patient import render_link
 from plugin.pages.words import LANGUAGES
+from tests.pages import samples
 
 DAY = date(2026, 3, 14)
 
@@ -70,3 +74,11 @@ def test_a_language_is_looked_up_among_those_that_are_offered(
 )
 def test_a_figure_takes_the_word_of_its_count(value: float, language: str, count: int) -> None:
     assert figures.count_of(value, language) == count
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_end_of_a_code_is_a_time_of_day(language: str) -> None:
+    html = render_link(replace(samples.LINK, language=language))
+    found = re.search(r'data-local="time">([^<]+)<', html)
+    assert found is not None
+    assert re.fullmatch(r"\d\d:\d\d UTC", found[1])

@@ -100,7 +100,7 @@ def _chosen(modules: Iterable[Path]) -> set[str | tuple[str, ...]]:
     return found
 
 
-def _catalogue(language: str, domain: str) -> Catalog:
+def catalogue_of(language: str, domain: str) -> Catalog:
     with (LOCALES / language / "LC_MESSAGES" / f"{domain}.po").open("rb") as source:
         return read_po(source, locale=language)
 
@@ -113,7 +113,7 @@ def test_there_is_something_to_translate() -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_catalogue_has_every_message_that_its_pages_show(language: str, domain: str) -> None:
-    catalogue = {message.id: message for message in _catalogue(language, domain) if message.id}
+    catalogue = {message.id: message for message in catalogue_of(language, domain) if message.id}
     assert set(catalogue) == _messages(domain)
     for message in catalogue.values():
         strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
@@ -124,7 +124,7 @@ def test_a_catalogue_has_every_message_that_its_pages_show(language: str, domain
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_translation_keeps_the_places_to_fill(language: str, domain: str) -> None:
-    for message in _catalogue(language, domain):
+    for message in catalogue_of(language, domain):
         if not message.id:
             continue
         sources = (message.id,) if isinstance(message.id, str) else tuple(message.id)

@@ -88,7 +88,7 @@ async def test_why_a_delivery_was_refused_is_told_in_the_readers_language(tmp_pa
         response = await world.browser.get(f"{page.url}/responses/{account.record.id}")
         told = (await world.browser.get(f"{page.url}/responses.json")).json()[0]["detail"]
     assert account.detail.startswith("The EHR does not allow it")  # as it is kept
-    assert told.startswith("O processo clínico não o permite (HTTP 403")
+    assert told.startswith("O sistema clínico não o permite (HTTP 403")
     assert told in page.text
     assert response.text.count(told) == 2  # beside the state, and in the list of attempts
 
