@@ -610,6 +610,8 @@ OF_ABSENCES = (
 """Why a score has no value, with the linkIds of what was not answered."""
 
 OF_CHANGES = (
+    N_("the EHR is slow"),
+    N_("the sign-in to the EHR has ended"),
     N_("The response %(id)s is in the record."),
     N_("The response %(id)s is being sent just now."),
     N_("Correct it in the EHR."),
@@ -622,7 +624,7 @@ OF_CHANGES = (
     N_("The note is not one of the kind %(form)s."),
     N_("This is not a signed note."),
 )
-"""What stands against a change that a page asks for."""
+"""What stands against a change that a page asks for, or against the names on a supervisor's page."""
 
 CHECKED = (
     *OF_VERIFICATION,

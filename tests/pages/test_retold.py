@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 import plugin
 import smart_launch
 from plugin.doctor.vendors import load_vendors
+from plugin.pages.caseload import render_caseload
 from plugin.pages.checks import FLAWS
 from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.words import TRANSLATED, translations
 from plugin.verify import Flaw
+from tests.pages import samples
 
 ROOT = Path(plugin.__file__).parent
 LAUNCH = Path(smart_launch.__file__).parent
@@ -220,6 +223,14 @@ def test_a_state_is_told_within_a_finding() -> None:
 def test_what_a_token_may_is_told() -> None:
     told = retell("read, search Patient that the system may reach", "fr")
     assert told == "lire, rechercher : Patient auxquels le système a accès"
+
+
+@pytest.mark.parametrize("why", ["the EHR is slow", "the sign-in to the EHR has ended"])
+def test_why_a_supervisor_sees_no_names_is_told(why: str) -> None:
+    html = {
+        each: render_caseload(replace(samples.caseload(), names_missing=why), each) for each in TRANSLATED
+    }
+    assert [each for each, page in html.items() if why in page] == []
 
 
 def test_english_stays() -> None:
