@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 _MICRO = 1_000_000
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -39,8 +40,13 @@ class Instant(TypeDecorator[datetime]):
         return round(value.timestamp() * _MICRO)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
-        """Give the program a moment in UTC."""
-        return None if value is None else datetime.fromtimestamp(value / _MICRO, UTC)
+        """Give the program a moment in UTC; the first or last that there is for one beyond: somebody else wrote that."""
+        if value is None:
+            return None
+        try:
+            return datetime.fromtimestamp(value / _MICRO, UTC)
+        except (ValueError, OverflowError, OSError):
+            return _FIRST if value < 0 else _LAST
 
 
 metadata = MetaData()

@@ -16,17 +16,18 @@ from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.scores import Key
-from plugin.transparency import Tiles
+from plugin.transparency import Checkpoint, Tiles
 from plugin.verify.access import check_gone, check_invitations, check_launches
 from plugin.verify.anchoring import Trusted, Vouched, check_anchors
 from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
+from plugin.verify.kinds import any_text, readable
 from plugin.verify.mentions import open_mentions
 from plugin.verify.notes import check_notes
 from plugin.verify.reading import CHUNK, count, rows
 from plugin.verify.recomputing import check_follows, recompute, recompute_again
 from plugin.verify.rows import check_rows
-from plugin.verify.schema import check_schema
+from plugin.verify.schema import check_schema, lacks
 from plugin.verify.sealed import check_sealed
 from plugin.verify.trail import check_counts, check_entries, check_norms, check_reviews
 from plugin.verify.tree import Tree, check_logged
@@ -55,10 +56,22 @@ class Verifier:
         """
         tree = Tree(self.vault, self.tiles, self.verifier_key, self.older, self.clock)
         signed = tree.signed()
+        with any_text(connection):
+            yield from check_schema(connection)
+            if lacking := lacks(connection):
+                what = f"Anything but the schema: without {', '.join(lacking)} the ledger cannot be read."
+                progress.not_looked_at.append(what)
+                return
+            with readable(connection) as misfits:
+                yield from misfits
+                yield from self._everything(connection, tree, signed, progress)
+
+    def _everything(
+        self, connection: Connection, tree: Tree, signed: Checkpoint | Finding, progress: Progress
+    ) -> Iterator[Finding]:
         size = 0 if isinstance(signed, Finding) else signed.size
         progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
         progress.told()
-        yield from check_schema(connection)
         yield from self._responses(connection, progress)
         yield from self._revisions(connection)
         yield from self._rescorings(connection)

@@ -71,7 +71,14 @@ class Kept:
         engine.dispose()
         return changed
 
-    def verify(self, older: bytes | None = None, clock: Clock = utc_now) -> list[Finding]:
+    def verify(
+        self,
+        older: bytes | None = None,
+        clock: Clock = utc_now,
+        *,
+        progress: Progress | None = None,
+        connection: Connection | None = None,
+    ) -> list[Finding]:
         settings = rapport_settings(self.folder)
         verifier = Verifier(
             *stock(),
@@ -81,9 +88,12 @@ class Kept:
             older,
             clock=clock,
         )
+        progress = progress or Progress()
+        if connection is not None:
+            return list(verifier.verify(connection, progress))
         engine = open_database(settings.database)
-        with engine.connect() as connection:
-            found = list(verifier.verify(connection, Progress()))
+        with engine.connect() as opened:
+            found = list(verifier.verify(opened, progress))
         engine.dispose()
         return found
 

@@ -36,6 +36,8 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         connection.execute(sa.text("ALTER TABLE erasure ALTER counts TYPE varchar(999)"))
         connection.execute(sa.text("ALTER TABLE norm ADD CONSTRAINT late CHECK (why <> '')"))
         connection.execute(sa.text("ALTER TABLE norm ALTER why SET DEFAULT 'so'"))
+        connection.execute(sa.text('ALTER TABLE note ALTER author TYPE varchar(128) COLLATE "C"'))
+        connection.execute(sa.text("UPDATE throttle SET since = 9223372036854775807"))
         connection.execute(sa.text("DROP INDEX ix_norm_site"))
         connection.execute(sa.text("ALTER TABLE throttle DROP CONSTRAINT throttle_pkey"))
         connection.execute(sa.text("ALTER TABLE rescoring DISABLE TRIGGER ALL"))
@@ -58,6 +60,7 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         "column erasure.counts",
         "constraint late on norm",
         "column norm.why",
+        "collation of author on note",
         "index ix_norm_site on norm",
         "primary key of throttle",
         "rule keeping on audit",

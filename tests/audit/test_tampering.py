@@ -16,9 +16,10 @@ from plugin.audit import Actor, Kind, Trail
 from plugin.audit.log import TransparencyLog
 from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.reading import ReadingLedger
 from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner
-from plugin.verify import Flaw
+from plugin.verify import Flaw, Progress
 from tests.audit import test_record
 from tests.audit.conftest import Kept
 from tests.product.world import rapport_settings
@@ -219,11 +220,11 @@ ROWS = {
 }
 
 
-def rewritten(old: str, new: str) -> str:
+def rewritten(old: str, new: str, *, table: str = "attempt") -> str:
     """Write SQL that changes how a table is declared, which SQLite has no words for."""
     return (
         "PRAGMA writable_schema=ON; "
-        f"UPDATE sqlite_master SET sql = replace(sql, '{old}', '{new}') WHERE name = 'attempt'"
+        f"UPDATE sqlite_master SET sql = replace(sql, '{old}', '{new}') WHERE name = '{table}'"
     )
 
 
@@ -254,15 +255,107 @@ SCHEMA = {
         "constraint tiny on attempt",
     ),
     "the step of the schema is removed": ("DELETE FROM alembic_version", "alembic_version"),
+    "text is compared in another way": (
+        rewritten("state VARCHAR(16)", "state VARCHAR(16) COLLATE NOCASE"),
+        "table attempt",
+    ),
+    "a conflict replaces what stands": (
+        rewritten("UNIQUE (event)", "UNIQUE (event) ON CONFLICT REPLACE", table="audit"),
+        "table audit",
+    ),
+    "an index on an expression is added": (
+        "CREATE UNIQUE INDEX once ON review (lower(why))",
+        "index once on review",
+    ),
+}
+GONE = {
+    "a table is removed": ("DROP TABLE throttle", "table throttle"),
+    "a column is removed": ("ALTER TABLE revision DROP COLUMN why", "column revision.why"),
 }
 
 
 def test_what_was_added_to_the_database_or_says_another_schema_is_found(kept: Kept) -> None:
-    assert [row[0] for row in table_of("The database itself")] == list(SCHEMA)
+    assert [row[0] for row in table_of("The database itself")] == [*SCHEMA, *GONE]
     for statement, _ in SCHEMA.values():
         kept.run(*statement.split("; ") if "PRAGMA" in statement else [statement])
     found = [(each.flaw, each.where) for each in kept.verify()]
     assert sorted(found) == sorted((Flaw.SCHEMA, where) for _, where in SCHEMA.values())
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_without_a_table_or_a_column_that_is_named_and_that_the_rest_cannot_be_read(
+    kept: Kept, what: str
+) -> None:
+    statement, where = GONE[what]
+    kept.run(statement)
+    progress = Progress()
+    found = kept.verify(progress=progress)
+    assert where in {each.where for each in found}
+    assert {each.flaw for each in found} == {Flaw.SCHEMA}
+    (said,) = progress.not_looked_at
+    assert where.split()[1] in said
+
+
+KINDS = {
+    "text becomes bytes": "CAST(COALESCE({0}, 'x') AS BLOB)",
+    "text is no UTF-8": "CAST(x'fffe' AS TEXT)",
+    "text has a NUL in it": "COALESCE({0}, '') || char(0) || 'x'",
+    "a number becomes words": "'words'",
+    "a number becomes a fraction": "1.5",
+    "a time lies beyond the year 9999": "9223372036854775807",
+    "bytes become text": "'words'",
+    "a flag is neither yes nor no": "7",
+}
+OF_KIND = {
+    "text": [("response", "rater"), ("audit", "kind"), ("invitation", "author"), ("attempt", "state")],
+    "number": [("delivery", "attempts"), ("attempt", "status"), ("throttle", "tries"), ("response", "received")],
+    "time": [("audit", "recorded"), ("launch", "expires"), ("response", "authored"), ("delivery", "delivered")],
+    "bytes": [("response", "sealed_body"), ("audit", "sealed_resource"), ("log_leaf", "entry"), ("launch", "seal")],
+    "flag": [("erasure", "with_trail")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_a_value_of_another_kind_is_found_in_its_row_and_the_rest_is_looked_at(kept: Kept, what: str) -> None:
+    assert [row[0] for row in table_of("Values of another kind")] == list(KINDS)
+    kept.run("UPDATE norm SET why = 'another'")
+    (kind,) = (each for each in OF_KIND if what.startswith((each, f"a {each}")))
+    expected = {}
+    for table, column in OF_KIND[kind]:
+        row, names = names_of(kept, table, column)
+        kept.run(f'UPDATE {table} SET "{column}" = {KINDS[what].format(column)} WHERE rowid = {row}')
+        expected[table, column] = names
+    found = {each.where.split(",")[0] for each in kept.verify() if each.flaw is Flaw.ALTERED}
+    for column_of, names in expected.items():
+        assert names & found, column_of
+    assert any(each.startswith("norm ") for each in found)
+
+
+@pytest.mark.parametrize(("table", "column"), [("response", "id"), ("launch", "id"), ("log_leaf", "place")])
+def test_a_row_whose_key_is_of_another_kind_is_named_by_it(kept: Kept, table: str, column: str) -> None:
+    row, names = names_of(kept, table, column)
+    kept.run(f"UPDATE {table} SET {column} = CAST({column} AS BLOB) WHERE rowid = {row}")
+    found = [each for each in kept.verify() if each.where in names and "is of the kind blob" in each.what]
+    assert len(found) == 1
+
+
+def test_a_ledger_that_may_only_be_read_is_verified_with_values_of_another_kind(kept: Kept) -> None:
+    kept.run("UPDATE audit SET recorded = 'words' WHERE id = 3")
+    settings = rapport_settings(kept.folder)
+    reading = ReadingLedger(settings.database, Vault(settings.vault_keys), has_own_role=False)
+    found, rest = asyncio.run(
+        reading.read(
+            lambda connection: (
+                kept.verify(connection=connection),
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_temp_master").scalar_one(),
+            )
+        )
+    )
+    with pytest.raises(sa.exc.OperationalError, match="readonly"):
+        asyncio.run(reading.read(lambda c: c.exec_driver_sql("DELETE FROM audit")))
+    reading.close()
+    assert Flaw.ALTERED in {each.flaw for each in found}
+    assert rest == 0
 
 
 @pytest.mark.parametrize(("what", "named"), table_of("Rows"))
