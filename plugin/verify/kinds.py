@@ -64,7 +64,9 @@ def readable(connection: Connection) -> Iterator[Iterator[Finding]]:
 def _misfits(connection: Connection, table: sa.Table, odd: set[str]) -> Iterator[Finding]:
     """Give the values of a table that are of another kind; their columns go to `odd`."""
     columns = list(table.columns)
-    kinds = [sa.literal_column(_kind_of(each)).label(f"kind_{place}") for place, each in enumerate(columns)]
+    kinds: list[sa.ColumnElement[str]] = [
+        sa.literal_column(_kind_of(each)).label(f"kind_{place}") for place, each in enumerate(columns)
+    ]
     keys = [sa.cast(each, sa.Text).label(f"key_{each.name}") for each in _keys(table)]
     wrong = sa.text(" OR ".join(f"NOT {_fits(each)}" for each in columns))
     for row in rows(connection, sa.select(*keys, *kinds).select_from(table).where(wrong)):
