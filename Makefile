@@ -29,7 +29,7 @@ demo: .venv/running
 	@$(RUN)/rapport demo $(ARGS)
 
 test: .venv/ready browser
-	@$(RUN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile)
+	@$(RUN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile --no-loadscope-reorder)
 
 check: .venv/ready
 	$(RUN)/ruff format --check $(PY)

@@ -4,6 +4,7 @@ import gc
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +22,39 @@ settings.load_profile("steady")
 def pytest_xdist_auto_num_workers() -> int:
     """Give one worker more than there are cores: many tests wait, for processes that are killed and for browsers."""
     return (os.cpu_count() or 1) + 1
+
+
+# These start processes, browsers or databases by the dozen. They begin first, so that no worker is left alone with one.
+_LONG = (
+    "product/test_crash",
+    "rescore/test_rescore",
+    "audit/test_record",
+    "pages/test_accessibility",
+    "renderers/test_renderers",
+    "operating/test_backup",
+    "operating/test_keys",
+    "command/test_collected",
+    "product/test_frames",
+    "audit/test_tampering",
+    "product/test_browser",
+    "product/test_auditing_browser",
+    "product/test_corrections",
+    "pages/test_filling",
+    "command/test_check",
+    "audit/test_commands",
+    "command/test_score",
+    "doctor/test_trouble",
+    "command/test_refusals",
+    "packaging/test_build",
+    "operating/test_storage",
+    "audit/test_killed",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long; all others keep their order."""
+    rank = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def pytest_collection_finish() -> None:
