@@ -552,3 +552,11 @@ def test_amid_a_long_form_one_sees_that_an_answer_is_not_saved(page: Page, addre
     expect(status).to_be_in_viewport()
     page.context.set_offline(False)
     expect(page.get_by_text("Everything so far is saved.")).to_be_in_viewport()
+
+
+def test_what_is_pressed_is_not_printed(page: Page, address: str) -> None:
+    page.goto(f"{address}/fill#all")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Help with reading and answering")).to_be_hidden()
+    expect(page.get_by_role("button", name="Look over")).to_be_hidden()

@@ -247,3 +247,13 @@ def test_a_phone_shows_what_changed_before_one_scrolls(page: Page, address: str)
     last = lines.last.bounding_box()
     assert last is not None
     assert due["y"] > last["y"]
+
+
+def test_each_persons_line_is_one_row_where_there_is_room(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{address}/patient")
+    heights = page.locator(".facts li").evaluate_all("lines => lines.map((line) => line.offsetHeight)")
+    assert len(heights) == 4
+    assert max(heights) < 40
+    places = page.locator(".facts .moved").evaluate_all("all => all.map((each) => each.offsetLeft)")
+    assert len(set(places)) == 1

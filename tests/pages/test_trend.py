@@ -89,7 +89,7 @@ def test_last_time_is_the_last_score_that_was_computed() -> None:
 
 def test_the_page_says_the_latest_score_beside_the_one_before() -> None:
     told = lines_of(samples.patient())[0]
-    assert told == "Mia Rapport Check-in, Total 19 of 24 ▼ 2 lower today; 21 last time (9 Nov 2026)"
+    assert told == "Mia 19 of 24 ▼ 2 lower Rapport Check-in, Total · today; 21 last time (9 Nov 2026)"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_rupture_in_the_latest_score_stands_in_its_line() -> None:
 
 
 def test_several_forms_of_one_person_are_told_apart() -> None:
-    assert "Dana Kowalski (mother) PEQ-CAMHS, Experience: outcome" in " ".join(lines_of(samples.patient()))
+    assert "0.75 higher PEQ-CAMHS, Experience: outcome · on" in " ".join(lines_of(samples.patient()))
 
 
 @pytest.mark.parametrize("values", [[19], [17, 19, None]])
