@@ -98,7 +98,7 @@ def _named(text: str, language: str) -> str:
 
 
 def _colon(language: str) -> str:
-    return " : " if language == "fr" else ": "
+    return "\N{NO-BREAK SPACE}: " if language == "fr" else ": "
 
 
 def _sentence(text: str, language: str) -> str | None:

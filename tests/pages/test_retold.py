@@ -222,7 +222,7 @@ def test_a_state_is_told_within_a_finding() -> None:
 
 def test_what_a_token_may_is_told() -> None:
     told = retell("read, search Patient that the system may reach", "fr")
-    assert told == "lire, rechercher : Patient auxquels le système a accès"
+    assert told == "lire, rechercher\N{NO-BREAK SPACE}: Patient auxquels le système a accès"
 
 
 @pytest.mark.parametrize("why", ["the EHR is slow", "the sign-in to the EHR has ended"])

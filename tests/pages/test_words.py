@@ -1,6 +1,7 @@
 """The catalogues: complete for whatever respondents and clinicians read, and chosen as the reader asked."""
 
 import re
+import tomllib
 from collections.abc import Iterable
 from datetime import date
 from io import BytesIO
@@ -135,6 +136,19 @@ def test_a_translation_keeps_the_places_to_fill(language: str, domain: str) -> N
 
 def _places(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+\}|%\(\w+\)\w", text))
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_no_line_of_french_begins_with_a_mark(domain: str) -> None:
+    for message in catalogue_of("fr", domain):
+        strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        assert not [each for each in strings if re.search(" [:;?!»]|« ", each)], message.id
+
+
+def test_no_line_of_a_french_tip_begins_with_a_mark() -> None:
+    shipped = tomllib.loads((ROOT / "tips_translated.toml").read_text(encoding="utf-8"))["fr"]
+    assert len(shipped) > 10
+    assert not [each for each in shipped.values() if re.search(" [:;?!»]|« ", each)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
