@@ -67,7 +67,10 @@ async def test_what_of_a_schedule_is_not_followed_is_told_in_the_readers_languag
     ) as world:
         await put(world, timed)
         page = await world.launch("amara")
-    assert "«\N{NO-BREAK SPACE}Weekly\N{NO-BREAK SPACE}»\N{NO-BREAK SPACE}: une indication par dates ne compte pas les séances" in page.text
+    assert (
+        "«\N{NO-BREAK SPACE}Weekly\N{NO-BREAK SPACE}»\N{NO-BREAK SPACE}: une indication par dates ne compte pas les séances"
+        in page.text
+    )
 
 
 async def test_why_a_part_of_the_chart_is_missing_is_told_in_the_readers_language(tmp_path: Path) -> None:
