@@ -39,6 +39,7 @@ from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
+from plugin.verify.kinds import any_text, readable
 
 _out = Console()
 
@@ -93,9 +94,19 @@ def hold_still(connection: Connection) -> None:
 
 
 def trace(observation: str, config: Path, *, as_json: bool) -> None:
-    """Follow a stored number back to answers, key, people, times, software and deliveries, and print it."""
+    """Follow a stored number back to answers, key, people, times, software and deliveries, and print it.
+
+    Where a value is of another kind than its column's, all such are named first.
+    """
     with opening(config) as opened:
-        chain = _trace(opened, observation, as_json=as_json)
+        try:
+            chain = _trace(opened, observation, as_json=as_json)
+        except (TypeError, ValueError, sa.exc.OperationalError):
+            with any_text(opened.connection), readable(opened.connection) as misfits:
+                odd = [f"{each.where}: {each.what}" for each in misfits]
+                if not odd:
+                    raise
+                chain = {"not as Rapport wrote it": odd} | _trace(opened, observation, as_json=as_json)
     if as_json:
         print(json.dumps(chain, indent=2, default=str))
         return

@@ -31,6 +31,7 @@ from plugin.ledger import tables as t
 from plugin.scores import Key
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
 from plugin.verify import Progress
+from plugin.verify.kinds import any_text, readable
 from questionnaires import Catalogue
 
 _CHUNK = 500
@@ -96,11 +97,13 @@ class Exporter:
         tell: Callable[[], None] = lambda: None,
     ) -> m.Manifest:
         """Write the export into an empty folder; NotFound before the log has a checkpoint. `audit_entry` accounts for it."""
-        responses = self._within(t.response, t.response.c.received, period)
-        named = _forms_of(connection, responses)
-        forms, scoring = copy_forms(folder, named, self.catalogue, self.keys)
-        checkpoint = self._checkpoint(folder)
-        counts = self._rows(connection, period, folder, scoring, (progress, tell))
+        with any_text(connection), readable(connection) as misfits:
+            self._unreadable += [f"{each.where}: {each.what}" for each in misfits if _is_exported(each.where)]
+            responses = self._within(t.response, t.response.c.received, period)
+            named = _forms_of(connection, responses)
+            forms, scoring = copy_forms(folder, named, self.catalogue, self.keys)
+            checkpoint = self._checkpoint(folder)
+            counts = self._rows(connection, period, folder, scoring, (progress, tell))
         manifest = m.Manifest(
             format=m.FORMAT,
             software=f"Rapport {__version__}",
@@ -240,6 +243,11 @@ def _chunks(connection: Connection, query: sa.Select[tuple[object, ...]]) -> Ite
     result = connection.execution_options(yield_per=_CHUNK).execute(query)
     for chunk in result.partitions():
         yield [dict(row._mapping) for row in chunk]
+
+
+def _is_exported(where: str) -> bool:
+    """Tell whether a finding is of a row that exports hold: a time that cannot be read lies in no period."""
+    return where.split(" ", 1)[0] in {*sheets.LOGGED_AS.values(), "response", "audit"}
 
 
 def _forms_of(connection: Connection, responses: sa.Select[tuple[object, ...]]) -> list[tuple[str, str]]:

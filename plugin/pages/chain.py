@@ -229,7 +229,7 @@ class _Telling:
                 Node(
                     "again",
                     title,
-                    f"{name} {version}, {self._at(again.why.computed)}",
+                    f"{name} {version}",
                     aside=True,
                     verb=_("scored again"),
                 )

@@ -55,6 +55,15 @@ def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environmen
     assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
 
 
+def test_trace_names_a_value_of_another_kind_and_goes_on(kept: Kept, environment: dict[str, str]) -> None:
+    kept.run("UPDATE response SET received = 'yesterday'")
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    chain = json.loads(done.stdout)
+    assert any("Its received is of the kind text" in each for each in chain["not as Rapport wrote it"])
+    assert chain["answered by"].startswith("Patient/1001 as child")
+
+
 def test_trace_tells_through_which_launch_on_whose_authority_and_by_which_invitation(
     kept: Kept, environment: dict[str, str]
 ) -> None:

@@ -386,6 +386,22 @@ def test_what_cannot_be_opened_is_named_and_the_rest_exported(
     assert any(each["flaw"] == "altered" and "audit" in each["where"] for each in verify(out)[1]["findings"])
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["recorded = 'yesterday'", "recorded = x'00'", "kind = x'00'", "patient = CAST(x'fffe' AS TEXT)"],
+)
+def test_a_value_of_another_kind_is_named_and_the_rest_exported(
+    kept: Kept, environment: dict[str, str], tmp_path: Path, change: str
+) -> None:
+    kept.run(f"UPDATE audit SET {change} WHERE id = 2")  # noqa: S608 -- of this test
+    out = tmp_path / "export"
+    done = export(kept, environment, out)
+    assert done.returncode == 0
+    assert "Not exported: audit" in done.stdout
+    assert any(each["flaw"] == "altered" and "audit" in each["where"] for each in verify(out)[1]["findings"])
+    assert len(lines_of(out / "administrations.ndjson")) == 2
+
+
 def test_only_what_was_received_and_done_in_the_period_is_exported(
     kept: Kept, environment: dict[str, str], tmp_path: Path
 ) -> None:
