@@ -393,7 +393,7 @@ def test_what_cannot_be_opened_is_named_and_the_rest_exported(
 def test_a_value_of_another_kind_is_named_and_the_rest_exported(
     kept: Kept, environment: dict[str, str], tmp_path: Path, change: str
 ) -> None:
-    kept.run(f"UPDATE audit SET {change} WHERE id = 2")  # noqa: S608 -- of this test
+    kept.run(f"UPDATE audit SET {change} WHERE id = 2")
     out = tmp_path / "export"
     done = export(kept, environment, out)
     assert done.returncode == 0
