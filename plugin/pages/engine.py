@@ -50,6 +50,7 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
+    environment.globals["colon"] = "\N{NO-BREAK SPACE}:" if language == "fr" else ":"
     environment.filters["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
     environment.filters["found"] = lambda text: retell_finding(text, language)
     environment.filters["place"] = lambda where: retell_place(where, language)

@@ -201,3 +201,9 @@ def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(
     assert [first.text, "ar-EG"] in read
     assert [first.options[1].text, "ar-EG"] in read
     assert ["Look over your answers", "en-GB"] in read
+
+
+def test_in_forced_colours_the_edge_of_a_button_keeps_off_its_words(page: Page, address: str) -> None:
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{address}/fill#one")
+    expect(page.get_by_role("button", name="Help with reading")).to_have_css("padding-left", "16px")

@@ -50,3 +50,10 @@ def test_axe_finds_nothing(browser: Browser, scheme: str, width: int) -> None:
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()
+
+
+def test_a_phone_gives_the_reason_room_and_scrolls_the_table_alone(browser: Browser) -> None:
+    page = show(browser, "light", 390)
+    assert page.locator("td.why").first.bounding_box()["width"] >= 220  # type: ignore[index] # it is shown
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".scroll").evaluate("box => box.scrollWidth > box.clientWidth")

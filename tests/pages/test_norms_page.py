@@ -26,7 +26,7 @@ NORM = Norm(
 )
 LINES = tuple(
     NormLine("rapport-checkin-child 0.1.0", "Check-in, child: total", "child", ages, NORM, "adopted")
-    for ages in ("all ages", "7–11 years")
+    for ages in ("", "7–11")
 )
 PEOPLE = (
     PeopleLine("rapport-checkin-child 0.1.0", "child", 161, 402, 0, 0),

@@ -17,3 +17,13 @@ def test_a_phone_shows_the_filters_of_a_caseload_two_in_a_row(page: Page, addres
     assert len(tops) == 4
     assert len(set(tops)) == 2
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_forced_colours_show_where_one_is(page: Page, address: str) -> None:
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{address}/caseload-plots")
+    for place in (".places", ".states"):
+        widths = page.locator(f"{place} a").evaluate_all(
+            "all => all.map((each) => [each.ariaCurrent !== null, getComputedStyle(each).borderBottomWidth])"
+        )
+        assert sorted({tuple(each) for each in widths}) == [(False, "0px"), (True, "3px")]

@@ -138,11 +138,28 @@ def _places(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+\}|%\(\w+\)\w", text))
 
 
+def test_portuguese_speaks_to_the_young_as_the_forms_do() -> None:
+    """The Check-in says "você"; words for "tu" around it would be another voice."""
+    for message in (*catalogue_of("pt", "respondent"), *catalogue_of("pt", "told")):
+        assert not re.search(r"\b(tu|teus?|tuas?|ti|te|contigo)\b", str(message.string), re.IGNORECASE), message.id
+
+
+@pytest.mark.parametrize("language", ["es", "fr", "pt"])
+def test_a_code_ends_at_a_time_of_day(language: str) -> None:
+    ends = {"es": "hasta las", "fr": "jusqu’à", "pt": "até às"}
+    assert translations(language).gettext("The code works once, until").endswith(ends[language])
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_no_line_of_french_begins_with_a_mark(domain: str) -> None:
     for message in catalogue_of("fr", domain):
         strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
         assert not [each for each in strings if re.search(" [:;?!»]|« ", each)], message.id
+
+
+def test_a_french_colon_that_a_page_sets_keeps_to_its_word() -> None:
+    assert "Jeune\N{NO-BREAK SPACE}: 10 sur 24" in render_caseload(samples.caseload(), "fr")
+    assert "Young person: 10 of 24" in render_caseload(samples.caseload(), "en")
 
 
 def test_no_line_of_a_french_tip_begins_with_a_mark() -> None:
