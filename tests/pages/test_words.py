@@ -141,7 +141,9 @@ def _places(text: str) -> list[str]:
 def test_portuguese_speaks_to_the_young_as_the_forms_do() -> None:
     """The Check-in says "você"; words for "tu" around it would be another voice."""
     for message in (*catalogue_of("pt", "respondent"), *catalogue_of("pt", "told")):
-        assert not re.search(r"\b(tu|teus?|tuas?|ti|te|contigo)\b", str(message.string), re.IGNORECASE), message.id
+        assert not re.search(r"\b(tu|teus?|tuas?|ti|te|contigo)\b", str(message.string), re.IGNORECASE), (
+            message.id
+        )
 
 
 @pytest.mark.parametrize("language", ["es", "fr", "pt"])
