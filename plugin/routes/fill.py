@@ -158,7 +158,7 @@ async def form(
         audit = _opened(rapport, found, details=written({"opened": now}))
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
     if is_waiting(found):
-        return HTMLResponse(render_gate(gate_page(found)))
+        return HTMLResponse(render_gate(gate_page(found, accept_language)))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     page = render_form(form_view(rapport, found, draft, reader))

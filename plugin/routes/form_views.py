@@ -9,6 +9,7 @@ from plugin.pages import (
     Kind,
     Option,
     Question,
+    choose_language,
     interface_language,
 )
 from plugin.pages.figures import number
@@ -62,9 +63,11 @@ def audience_of(rapport: Rapport, site: str) -> Audience:
     return Audience.CARE_TEAM if rapport.settings.policies[site].show_item_answers else Audience.SCORES
 
 
-def gate_page(invitation: Invitation) -> GatePage:
-    """Fill the page that asks a caregiver first."""
-    return GatePage(invitation.gate or "", interface_language(invitation.language))
+def gate_page(invitation: Invitation, accept_language: str) -> GatePage:
+    """Fill the page that asks a caregiver first: on their own device in its language, for the form's is the child's."""
+    forms = interface_language(invitation.language)
+    own = choose_language(accept_language, forms) if invitation.remote else forms
+    return GatePage(invitation.gate or "", own)
 
 
 def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:

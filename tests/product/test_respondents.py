@@ -200,6 +200,11 @@ async def test_a_young_child_gets_a_link_only_with_a_caregiver_where_the_site_al
         phone = world.new_browser()
         shown = await phone.get("/fill/form", headers={"X-Rapport-Invitation": secret})
         assert "Please be there while the child answers" in shown.text
+        theirs = await phone.get(
+            "/fill/form", headers={"X-Rapport-Invitation": secret, "Accept-Language": "es-MX"}
+        )
+        assert "Acompáñele mientras responde" in theirs.text
+        assert 'lang="es"' in theirs.text
         assert "waits for a caregiver" in (await world.browser.get(str(made.url))).text
         await phone.aclose()
 
@@ -208,6 +213,15 @@ async def test_an_older_patient_needs_no_caregiver(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=RespondentPolicy(consent_below_age=8)) as world:
         headers = await hand_to_child(world)
         assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
+
+
+async def test_on_the_clinicians_device_a_caregiver_is_asked_in_the_language_of_the_form(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = {**await hand_to_child(world), "Accept-Language": "de"}
+        shown = await world.browser.get("/fill/form", headers=headers)
+        assert "First, something for a caregiver" in shown.text
 
 
 @pytest.mark.parametrize(
