@@ -374,11 +374,11 @@ def begun_here(
     return tuple((_invitation(row), row.sealed_draft is not None) for row in rows)
 
 
-def language_of_latest(connection: Connection, launch: str) -> str | None:
-    """Give the language of the form that a launch handed over last."""
+def language_of_latest(connection: Connection, launches: Collection[str]) -> str | None:
+    """Give the language of the form that some launches handed over last."""
     found = connection.execute(
         sa.select(invitation.c.language)
-        .where(invitation.c.launch == launch)
+        .where(invitation.c.launch.in_(launches))
         .order_by(invitation.c.created.desc())
         .limit(1)
     ).scalar()

@@ -146,7 +146,7 @@ async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRap
     if session.locked is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     left = sessions.PIN_ATTEMPTS - session.pin_attempts
-    return HTMLResponse(await _locked(rapport, found, left, wrong=False))
+    return HTMLResponse(await _locked(rapport, found, session, left, wrong=False))
 
 
 @router.post("/return")
@@ -189,7 +189,7 @@ async def give_back(
             "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
         )
     await rapport.ledger.record(failed)
-    return HTMLResponse(await _locked(rapport, found, left, wrong=True), status_code=403)
+    return HTMLResponse(await _locked(rapport, found, session, left, wrong=True), status_code=403)
 
 
 def _is_uuid(text: str) -> bool:
@@ -219,8 +219,13 @@ async def _hash(pin: str, session: sessions.Session) -> str:
     return await asyncio.to_thread(sessions.hash_pin, pin)
 
 
-async def _locked(rapport: Rapport, found: Launch, left: int, *, wrong: bool) -> str:
-    language = await rapport.ledger.read(lambda connection: language_of_latest(connection, found.id))
+async def _locked(
+    rapport: Rapport, found: Launch, session: sessions.Session, left: int, *, wrong: bool
+) -> str:
+    """Show the lock in the words of the form that the device was handed over with, of whichever chart it is."""
+    language = await rapport.ledger.read(
+        lambda connection: language_of_latest(connection, launches_in(connection, session.key))
+    )
     return render_lock(lock_page(found.id, csrf_token(rapport, found), left, language=language, wrong=wrong))
 
 

@@ -136,6 +136,15 @@ async def test_a_siblings_page_warns_on_the_first_ones(world: World) -> None:
     assert "This page is still of" not in second.text
 
 
+async def test_the_lock_before_a_siblings_chart_speaks_as_the_form_that_is_out(world: World) -> None:
+    people = await world.people()
+    first = await world.launch("amara")
+    await world.hand_over(first, f"Patient/{people['amara']}", language="de")
+    second = await world.launch("mateo")
+    assert second.url.path.endswith("/return")
+    assert '<html lang="de"' in second.text
+
+
 async def test_another_clinicians_patient_raises_no_warning(world: World) -> None:
     first = await world.launch("amara")
     await world.launch("mateo", browser=world.new_browser())
