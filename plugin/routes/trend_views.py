@@ -44,13 +44,14 @@ def read_trend(
     """Join what the record holds with what is on its way there; marks are made where the site accepts interpretation."""
     in_record = {address for account in accounts for address in account.locations}
     waiting = [account for account in accounts if not in_record & set(account.locations)]
+    recorded = _with_their_raters(catalogue, chart.points, accounts)
     # The record may have a score already that the ledger, read a moment before, still has on its way.
-    known = {(point.instrument, point.score, point.respondent, point.when) for point in chart.points}
+    known = {(point.instrument, point.score, point.respondent, point.when) for point in recorded}
     # An EHR that does not let us mark what stands there still shows it: here it counts no more.
     voided = {
         (account.record.source, account.record.authored) for account in accounts if account.record.voided
     }
-    points = [each for each in chart.points if (each.respondent, each.when) not in voided]
+    points = [each for each in recorded if (each.respondent, each.when) not in voided]
     is_read = chart.has_history and (chart.points or not (chart.unread or chart.late))
     for account in waiting if is_read else accounts:
         points += [
@@ -77,6 +78,20 @@ def read_trend(
         findings=findings_of(made, interpretation),
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
+    )
+
+
+def _with_their_raters(
+    catalogue: Catalogue, points: tuple[Point, ...], accounts: tuple[Account, ...]
+) -> tuple[Point, ...]:
+    """Say whose scores they are where the record does not: somebody's answers may have stayed out of it."""
+    if all(point.respondent for point in points):
+        return points
+    kept = (point for account in accounts for point in points_of(catalogue, account))
+    raters = {(point.instrument, point.when): point.respondent for point in kept}
+    return tuple(
+        point if point.respondent else replace(point, respondent=raters.get((point.instrument, point.when)))
+        for point in points
     )
 
 

@@ -85,6 +85,18 @@ async def test_answers_that_are_not_shared_stay_here_and_the_scores_go(tmp_path:
         assert (await get(world, f"QuestionnaireResponse/{response}")).status_code == 403
 
 
+async def test_scores_of_answers_that_are_not_shared_stay_in_their_persons_line(tmp_path: Path) -> None:
+    """The record holds no response then, which alone would say whose the scores are."""
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        await send(world, await hand_to_child(world), share=False)
+        await settled(world, await only_response(world))
+        await unlock(world)
+        page = await world.launch(CHILD)
+        facts = page.text.partition('class="facts"')[2].partition("</ul>")[0]
+        assert facts.count("<li><b>Amara") == 1, facts
+        assert "The young person" not in facts
+
+
 async def test_answers_that_are_shared_go_with_their_labels(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=ASKING) as world:
         await send(world, await hand_to_child(world), share=True)
