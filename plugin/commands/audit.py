@@ -76,6 +76,10 @@ def verify(
         for name, given in others:
             if given is not None:
                 raise typer.BadParameter("It is for a ledger, not for an export.", param_hint=name)
+        if key is not None and not key.strip():
+            raise typer.BadParameter(
+                "It is empty: give the log's verifier key, or leave it out.", param_hint="--key"
+            )
         good = audit_exports.verify_export(export, key, told)
     elif key is not None:
         raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")

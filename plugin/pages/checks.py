@@ -125,6 +125,18 @@ OF_VERIFICATION = (
         "an older checkpoint was put back, or the log stands still (start Rapport: it signs within "
         "seconds)."
     ),
+    N_(
+        "The log's files go as far as entry %(many)s, and the ledger has %(most)s, which is where every entry stands first: "
+        "ledger and checkpoint were restored from an older state, or files were added."
+    ),
+    N_(
+        "It tells a time %(many)s minutes before that of the entry written before it: the machine's clock was set back, "
+        "or had gone ahead."
+    ),
+    N_(
+        "It is the first of %(many)s entries whose time is still to come: the machine's clock had gone ahead, or was "
+        "set back since."
+    ),
     N_("Its leaf counts as erased, and the row stands: it cannot be checked."),
     N_("It was logged, is gone, and its leaf counts as erased; no erasure accounts for it."),
     N_("The salt of its leaf and the time of erasure do not fit."),

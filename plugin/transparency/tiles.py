@@ -79,6 +79,10 @@ class Tiles:
             wanted = min(WIDTH, size - number * WIDTH)
             yield from self._bundle(number, wanted)[:wanted]
 
+    def reach(self) -> int:
+        """Tell how many entries the files go as far as, whatever is signed: no checkpoint covers what was being written."""
+        return max(_reach(self._folder / "tile" / kind) for kind in ("entries", "0"))
+
     def misfits(self) -> Iterator[str]:
         """Name each narrower version of a tile or bundle that is not how its widest begins; verifiers may hold on to it."""
         for folder in sorted(self._folder.glob("tile/**/*.p")):
@@ -163,6 +167,24 @@ class Tiles:
         parts = [f"x{each}" for each in groups[:-1]] + [groups[-1]]
         path = self._folder.joinpath("tile", kind, *parts)
         return path if width == WIDTH else path.with_name(f"{path.name}.p") / str(width)
+
+
+def _reach(folder: Path, before: int = 0) -> int:
+    """Tell the place behind the last one that files of a folder hold; `before`: the number that its own name gives."""
+    furthest = 0
+    for each in folder.iterdir() if folder.is_dir() else ():
+        digits = each.name.removeprefix("x").removesuffix(".p")
+        if not (digits.isascii() and digits.isdigit()):
+            continue  # written aside, or nothing of the log's
+        number = before * 1000 + int(digits)
+        if each.name.startswith("x"):
+            furthest = max(furthest, _reach(each, number))
+        elif each.suffix != ".p":
+            furthest = max(furthest, (number + 1) * WIDTH)
+        elif (number + 1) * WIDTH > furthest:
+            widths = (_width(partial) for partial in each.iterdir() if partial.name.isdigit())
+            furthest = max(furthest, number * WIDTH + max(widths, default=0))
+    return furthest
 
 
 def _width(partial: Path) -> int:

@@ -12,6 +12,7 @@ from plugin.audit import Kind
 from plugin.audit.kinds import is_coded_as
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.verify.course import Course
 from plugin.verify.findings import Finding, Flaw, Progress
 from plugin.verify.mentions import Mention, Mentions
 from plugin.verify.reading import CHUNK, Row, rows
@@ -71,14 +72,16 @@ _decoder = msgspec.json.Decoder(_Entry)
 
 
 def check_entries(
-    connection: Connection, vault: Vault, mentions: Mentions, progress: Progress
+    connection: Connection, vault: Vault, mentions: Mentions, progress: Progress, now: datetime
 ) -> Iterator[Finding]:
-    """Hold every entry's columns and digest against the entry, and note what the entries say."""
+    """Hold every entry's columns, digest and time against the entry and those around it, and note what the entries say."""
+    course = Course(now)
     for row in rows(connection, sa.select(t.audit).order_by(t.audit.c.id)):
         progress.audit_entries += 1
         if progress.audit_entries % CHUNK == 0:
             progress.told()
         where = f"audit entry {row.event}"
+        yield from course.check(row.recorded, where)
         try:
             resource = vault.open("audit", row.event, row.sealed_resource)
             entry = _decoder.decode(resource)
@@ -93,6 +96,7 @@ def check_entries(
         if not _fits(row, entry):
             yield Finding(Flaw.TRAIL, where, "Its columns say something else than the entry.")
         _note(row, entry, mentions)
+    yield from course.check_end()
     mentions.settle()
 
 

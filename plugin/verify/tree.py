@@ -53,9 +53,9 @@ class Tree:
             return Finding(Flaw.LOG, "checkpoint", str(invalid))
 
     def check_leaves(
-        self, connection: Connection, signed: Checkpoint, progress: Progress
+        self, connection: Connection, signed: Checkpoint, reach: int, progress: Progress
     ) -> Iterator[Finding]:
-        """Hold every row against its leaf, and all leaves against the signed root."""
+        """Hold every row against its leaf, and all leaves against the signed root and how far the files reached before."""
         frontier, seen_root = Frontier(), Frontier().root() if signed.size == 0 else b""
         accounted = _accounted(connection)
         expected = late = 0
@@ -83,6 +83,12 @@ class Tree:
             progress.erased += sum(leaf.salt is None for leaf in piece)
             progress.told()
         yield from _at_the_end(signed, frontier.size, seen_root, late)
+        if reach > expected >= signed.size:
+            what = (
+                f"The log's files go as far as entry {reach}, and the ledger has {expected}, which is where every entry "
+                "stands first: ledger and checkpoint were restored from an older state, or files were added."
+            )
+            yield Finding(Flaw.LOG, "ledger", what)
 
     def _published(self, signed: Checkpoint) -> Iterator[bytes]:
         try:

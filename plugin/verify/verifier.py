@@ -55,7 +55,7 @@ class Verifier:
         The connection must not have been read from: what is logged from now on is not looked at.
         """
         tree = Tree(self.vault, self.tiles, self.verifier_key, self.older, self.clock)
-        signed = tree.signed()
+        signed, reach = tree.signed(), self.tiles.reach()
         with any_text(connection):
             yield from check_schema(connection)
             if lacking := lacks(connection):
@@ -64,10 +64,15 @@ class Verifier:
                 return
             with readable(connection) as misfits:
                 yield from misfits
-                yield from self._everything(connection, tree, signed, progress)
+                yield from self._everything(connection, tree, signed, reach, progress)
 
     def _everything(
-        self, connection: Connection, tree: Tree, signed: Checkpoint | Finding, progress: Progress
+        self,
+        connection: Connection,
+        tree: Tree,
+        signed: Checkpoint | Finding,
+        reach: int,
+        progress: Progress,
     ) -> Iterator[Finding]:
         size = 0 if isinstance(signed, Finding) else signed.size
         progress.total = count(connection, t.response, t.audit, t.log_leaf) + size
@@ -77,7 +82,7 @@ class Verifier:
         yield from self._rescorings(connection)
         yield from _doubled(connection)
         with open_mentions() as mentions:
-            yield from check_entries(connection, self.vault, mentions, progress)
+            yield from check_entries(connection, self.vault, mentions, progress, self.clock())
             yield from check_norms(connection, mentions)
             yield from check_reviews(connection, mentions)
             yield from check_counts(connection, mentions)
@@ -92,7 +97,7 @@ class Verifier:
         if isinstance(signed, Finding):
             yield signed
         else:
-            yield from tree.check_leaves(connection, signed, progress)
+            yield from tree.check_leaves(connection, signed, reach, progress)
             yield from tree.check_files(signed, progress)
             if self.anchors is not None:
                 yield from check_anchors(

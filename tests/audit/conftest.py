@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.throttle import count_try
-from plugin.audit import Actor, Kind, Trail
+from plugin.audit import Actor, Kind
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock, utc_now
 from plugin.collecting import book
@@ -288,7 +288,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await mark_as_error(world)
             figures = Figures(14.0, 4.0, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
             group = Group("sandbox", "https://a.invalid/q|1", "score-total", "child", "unknown")
-            entry = Trail("https://rapport.invalid", lambda: datetime.now(UTC)).entry(
+            entry = world.rapport.state.rapport.trail.entry(
                 Kind.NORM_ADOPTED,
                 Actor(display="somebody"),
                 site="sandbox",

@@ -15,6 +15,7 @@ from plugin.delivery.outbox import Outcome, Room
 from plugin.delivery.states import DeliveryState
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.transparency import LogSigner
+from plugin.verify import Flaw
 from tests.audit.conftest import Kept
 from tests.product.test_personalities import send_form
 from tests.product.world import Clock, rapport_settings, run_world
@@ -151,3 +152,14 @@ async def test_a_history_that_rapport_made_is_no_flaw(
     await TransparencyLog(settings.log_folder, signer, ledger).advance()
     ledger.close()
     assert Kept(tmp_path).verify() == []
+
+
+async def test_a_clock_that_was_set_back_is_named_at_the_first_entry_after(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        await world.launch("amara")
+        world.clock.pass_time(hours=-5)
+        await world.launch("wei-ling")
+        await world.rapport.state.log.advance()
+        found = Kept(tmp_path).verify()
+    assert [each.flaw for each in found] == [Flaw.WRONG_DATE]
+    assert "before that of the entry written before it" in found[0].what

@@ -461,6 +461,28 @@ def test_a_database_of_yesterday_beside_todays_log_is_found(kept: Kept) -> None:
     assert any("restored from an older state" in each.what for each in found)
 
 
+def test_ledger_and_checkpoint_of_yesterday_beside_todays_files_are_found(kept: Kept) -> None:
+    restore(kept, log=False)
+    shutil.copy(kept.folder / "yesterday" / "log" / "checkpoint", kept.tiles / "checkpoint")
+    (found,) = kept.verify()
+    assert (found.flaw, found.where) == (Flaw.LOG, "ledger")
+    assert "restored from an older state" in found.what
+
+
+def test_a_tile_beyond_what_the_ledger_has_is_found(kept: Kept) -> None:
+    (kept.tiles / "tile" / "0" / "x001").mkdir()
+    (kept.tiles / "tile" / "0" / "x001" / "234").write_bytes(bytes(8192))
+    (found,) = kept.verify()
+    assert (found.flaw, found.where) == (Flaw.LOG, "ledger")
+    assert f"entry {1235 * 256}" in found.what
+
+
+def test_a_clock_that_was_set_back_when_verifying_is_found(kept: Kept) -> None:
+    (found,) = kept.verify(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    assert (found.flaw, found.where.partition(" ")[0]) == (Flaw.WRONG_DATE, "audit")
+    assert "still to come" in found.what
+
+
 def test_a_checkpoint_of_yesterday_beside_todays_ledger_and_files_is_found(kept: Kept) -> None:
     shutil.copy(kept.folder / "yesterday" / "log" / "checkpoint", kept.tiles / "checkpoint")
     (found,) = kept.verify()
