@@ -133,10 +133,6 @@ OF_VERIFICATION = (
         "It tells a time %(many)s minutes before that of the entry written before it: the machine's clock was set back, "
         "or had gone ahead."
     ),
-    N_(
-        "It is the first of %(many)s entries whose time is still to come: the machine's clock had gone ahead, or was "
-        "set back since."
-    ),
     N_("Its leaf counts as erased, and the row stands: it cannot be checked."),
     N_("It was logged, is gone, and its leaf counts as erased; no erasure accounts for it."),
     N_("The salt of its leaf and the time of erasure do not fit."),

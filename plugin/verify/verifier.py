@@ -82,7 +82,7 @@ class Verifier:
         yield from self._rescorings(connection)
         yield from _doubled(connection)
         with open_mentions() as mentions:
-            yield from check_entries(connection, self.vault, mentions, progress, self.clock())
+            yield from check_entries(connection, self.vault, mentions, progress)
             yield from check_norms(connection, mentions)
             yield from check_reviews(connection, mentions)
             yield from check_counts(connection, mentions)

@@ -132,9 +132,7 @@ def test_whose_key_was_used_is_told(folder: Path, signer: LogSigner) -> None:
 
 
 def test_an_empty_key_is_refused_and_not_taken_for_none(folder: Path) -> None:
-    answer = run("verify", str(folder), "--key", "")
-    assert answer.returncode == 2
-    assert "It is empty" in answer.stderr
+    assert run("verify", str(folder), "--key", "").returncode == 2
 
 
 def test_another_logs_key_does_not_verify(folder: Path) -> None:

@@ -477,12 +477,6 @@ def test_a_tile_beyond_what_the_ledger_has_is_found(kept: Kept) -> None:
     assert f"entry {1235 * 256}" in found.what
 
 
-def test_a_clock_that_was_set_back_when_verifying_is_found(kept: Kept) -> None:
-    (found,) = kept.verify(clock=lambda: datetime(2026, 3, 1, tzinfo=UTC))
-    assert (found.flaw, found.where.partition(" ")[0]) == (Flaw.WRONG_DATE, "audit")
-    assert "still to come" in found.what
-
-
 def test_a_checkpoint_of_yesterday_beside_todays_ledger_and_files_is_found(kept: Kept) -> None:
     shutil.copy(kept.folder / "yesterday" / "log" / "checkpoint", kept.tiles / "checkpoint")
     (found,) = kept.verify()
