@@ -108,7 +108,9 @@ async def test_the_services_are_found(world: World) -> None:
 async def test_the_services_are_named_in_the_language_that_is_asked_for(world: World) -> None:
     address = f"{RAPPORT}/sites/sandbox/cds-services"
     asked = (await world.browser.get(address, headers={"Accept-Language": "fr"})).json()["services"]
-    assert {each["title"].partition(" : ")[0] for each in asked} == {"Alliance thérapeutique"}
+    assert {each["title"].partition("\N{NO-BREAK SPACE}: ")[0] for each in asked} == {
+        "Alliance thérapeutique"
+    }
 
 
 async def test_a_chart_without_responses_stays_silent(world: World) -> None:
