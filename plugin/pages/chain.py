@@ -223,7 +223,7 @@ class _Telling:
             first = scores[0] if scores else None
             value = self._number(None if first is None else first.again)
             title = _("Scored again: %(value)s", value=value)
-            if again.version:
+            if again.version or self._chain.later:
                 title = _("Scored again: %(value)s (version %(number)s)", value=value, number=again.version)
             nodes.append(
                 Node(

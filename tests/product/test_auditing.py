@@ -679,7 +679,12 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         page = (await audit.get(audit.chain)).text
         drawn = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
         assert drawn.index("Response") < drawn.index("Version 1: marked as entered in error")
-        assert drawn.index("Score: 14 of 24") < drawn.index("Scored again: 14") < drawn.index("Observation")
+        assert (
+            drawn.index("Score: 14 of 24")
+            < drawn.index("Scored again: 14 (version 0)")
+            < drawn.index("Observation")
+        )
+        assert "as they were first received" in page.split('id="again"')[1].split("</article>")[0]
         told = page.split('id="versions"')[1].split("</article>")[0]
         assert "wrong child" in told
         assert "not the one that was stored" not in page
