@@ -15,12 +15,13 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 class HurriedProtocol(H11Protocol):
     """Closes the connection of a client that does not send its request in time, or does not take its answer."""
 
-    header_seconds: ClassVar = (
-        10.0  # from the connection, or from a request's first byte, to the header's end
-    )
-    body_seconds: ClassVar = 60.0  # from there to the body's end: 20 kB, the largest form, at 3 kbit/s
-    taking_seconds: ClassVar = 60.0  # in which a client takes at least this much of an answer that waits:
-    least_taken: ClassVar = 16_384  # bytes
+    # From the connection, or from a request's first byte, to the header's end.
+    header_seconds: ClassVar = 10.0
+    # From there to the body's end: 20 kB, the largest form, at 3 kbit/s.
+    body_seconds: ClassVar = 60.0
+    # In this time a client takes at least so many bytes of an answer that waits.
+    taking_seconds: ClassVar = 60.0
+    least_taken: ClassVar = 16_384
 
     _awaited: object = None  # the part of a request that is waited for: a state of h11
     _sending: asyncio.TimerHandle | None = None
@@ -29,9 +30,8 @@ class HurriedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(
-            high=1
-        )  # pause_writing tells of whatever the client leaves; 0 stops TLS
+        # So pause_writing tells of whatever the client leaves; 0 stops TLS.
+        transport.set_write_buffer_limits(high=1)
         self._wait_for(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:

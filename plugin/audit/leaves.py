@@ -99,10 +99,11 @@ class Queue:
 
 
 def log_pending_rows(connection: Connection, vault: Vault) -> int:
-    """Give the next places in the log to some of the rows that wait for one, the oldest of them first; how many were looked at.
+    """Give the next places in the log to some rows that wait for one, the oldest of them first; how many were looked at.
 
-    Of more rows than are taken at once none waits behind another kind: most are named at random. A row that cannot be read is set aside with the reason, and the others go on. Call it in a transaction of its own: on
-    PostgreSQL other such ones wait.
+    Where more wait than are taken at once, no kind waits behind another: most rows are named at random. A row that cannot
+    be read is set aside with the reason, and the others go on. Call it in a transaction of its own: on PostgreSQL other such
+    ones wait.
     """
     lock(connection, "log")
     pending = t.log_pending.c

@@ -39,7 +39,7 @@ from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
-from plugin.verify.kinds import any_text, readable
+from plugin.verify.kinds import readable
 
 _out = Console()
 
@@ -102,7 +102,7 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
         try:
             chain = _trace(opened, observation, as_json=as_json)
         except (TypeError, ValueError, sa.exc.OperationalError):
-            with any_text(opened.connection), readable(opened.connection) as misfits:
+            with readable(opened.connection) as misfits:
                 odd = [f"{each.where}: {each.what}" for each in misfits]
                 if not odd:
                     raise

@@ -31,7 +31,7 @@ from plugin.ledger import tables as t
 from plugin.scores import Key
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
 from plugin.verify import Progress
-from plugin.verify.kinds import any_text, readable
+from plugin.verify.kinds import readable
 from questionnaires import Catalogue
 
 _CHUNK = 500
@@ -97,7 +97,7 @@ class Exporter:
         tell: Callable[[], None] = lambda: None,
     ) -> m.Manifest:
         """Write the export into an empty folder; NotFound before the log has a checkpoint. `audit_entry` accounts for it."""
-        with any_text(connection), readable(connection) as misfits:
+        with readable(connection) as misfits:
             self._unreadable += [f"{each.where}: {each.what}" for each in misfits if _is_exported(each.where)]
             responses = self._within(t.response, t.response.c.received, period)
             named = _forms_of(connection, responses)
@@ -247,7 +247,7 @@ def _chunks(connection: Connection, query: sa.Select[tuple[object, ...]]) -> Ite
 
 def _is_exported(where: str) -> bool:
     """Tell whether a finding is of a row that exports hold: a time that cannot be read lies in no period."""
-    return where.split(" ", 1)[0] in {*sheets.LOGGED_AS.values(), "response", "audit"}
+    return where.split(" ", 1)[0] in sheets.LOGGED_AS.values()
 
 
 def _forms_of(connection: Connection, responses: sa.Select[tuple[object, ...]]) -> list[tuple[str, str]]:

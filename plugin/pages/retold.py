@@ -9,7 +9,7 @@ from functools import cache
 
 from plugin.pages.checks import CHECKED, PLACES, STATES
 from plugin.pages.reasons import SAID
-from plugin.pages.words import SOURCE_LANGUAGE, translations
+from plugin.pages.words import SOURCE_LANGUAGE, colon, translations
 
 _BETWEEN = re.compile(r"; (?![^()]*\))")  # not within parentheses, where codes of an EHR stand
 _PLACE = re.compile(r"%\((\w+)\)s")
@@ -55,8 +55,8 @@ def retell_place(where: str, language: str) -> str:
 
 def retell_finding(text: str, language: str) -> str:
     """Tell a finding as the trail keeps it: where, a colon, and what."""
-    where, colon, what = text.partition(": ")
-    return f"{retell_place(where, language)}{_colon(language) if colon else ''}{retell(what, language)}"
+    where, parted, what = text.partition(": ")
+    return f"{retell_place(where, language)}{f'{colon(language)} ' if parted else ''}{retell(what, language)}"
 
 
 def _place(piece: str, language: str) -> str:
@@ -86,19 +86,15 @@ def _known(text: str, language: str) -> str | None:
     """Tell one sentence, or one that is said of something that is named before it: "Document: …"; None if it is not known."""
     if (said := _sentence(text, language)) is not None:
         return said
-    name, colon, rest = text.partition(": ")
-    said = _known(rest, language) if colon else None
-    return None if said is None else f"{retell(name, language)}{_colon(language)}{said}"
+    name, parted, rest = text.partition(": ")
+    said = _known(rest, language) if parted else None
+    return None if said is None else f"{retell(name, language)}{colon(language)} {said}"
 
 
 def _named(text: str, language: str) -> str:
     """Tell what can be told of something that nobody here worded."""
-    name, colon, rest = text.partition(": ")
-    return f"{retell(name, language)}: {retell(rest, language)}" if colon else text
-
-
-def _colon(language: str) -> str:
-    return "\N{NO-BREAK SPACE}: " if language == "fr" else ": "
+    name, parted, rest = text.partition(": ")
+    return f"{retell(name, language)}: {retell(rest, language)}" if parted else text
 
 
 def _sentence(text: str, language: str) -> str | None:

@@ -51,6 +51,11 @@ def interface_language(wanted: str) -> str:
     return primary if primary in LANGUAGES else SOURCE_LANGUAGE
 
 
+def colon(language: str) -> str:
+    """Write a colon as a language sets it: in French behind a space that does not break."""
+    return "\N{NO-BREAK SPACE}:" if language == "fr" else ":"
+
+
 def choose_language(accept_language: str | None, default: str = SOURCE_LANGUAGE) -> str:
     """Choose among LANGUAGES by an Accept-Language header (RFC 9110 section 12.5.4); `default` where none fits."""
     ranked = []

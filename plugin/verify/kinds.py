@@ -35,7 +35,7 @@ def any_text(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def readable(connection: Connection) -> Iterator[Iterator[Finding]]:
-    """Name values of another kind than their column's, and have them read as of that kind until the block ends.
+    """Name values of another kind than their column's, and have them read as of that kind, and any text, until the block ends.
 
     Take all findings before anything else is read. On PostgreSQL no value can be of another kind.
     """
@@ -54,11 +54,12 @@ def readable(connection: Connection) -> Iterator[Iterator[Finding]]:
     if connection.dialect.name != "sqlite":
         yield iter(())
         return
-    try:
-        yield find()
-    finally:
-        for name in hidden:
-            _stand_in(connection, f'DROP VIEW temp."{name}"')
+    with any_text(connection):
+        try:
+            yield find()
+        finally:
+            for name in hidden:
+                _stand_in(connection, f'DROP VIEW temp."{name}"')
 
 
 def _misfits(connection: Connection, table: sa.Table, odd: set[str]) -> Iterator[Finding]:
