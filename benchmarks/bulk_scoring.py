@@ -31,7 +31,7 @@ from plugin.scores.bulk import Scored, compile_keys, score_lines
 from questionnaires import Instrument, load_catalogue
 from questionnaires.datatypes import decoder
 from questionnaires.resources import read_variables
-from tests.judges.node import FOLDER, why_not
+from tests.judges.node import folder, why_not
 from tests.scores.test_equality import random_response
 from tests.scores.test_expressions import weight
 
@@ -149,7 +149,7 @@ def _fhirpath_js(instrument: Any, lines: list[bytes]) -> float:
         "passes": _PASSES,
     }
     done = subprocess.run(
-        ["node", str(FOLDER / "time.mjs")],
+        ["node", str(folder() / "time.mjs")],
         input=json.dumps(given),
         capture_output=True,
         text=True,

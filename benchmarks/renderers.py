@@ -100,7 +100,7 @@ def judge_engines() -> Iterator[Report]:
     """Hold engines against the kit: Rapport's, fhirpath.js where it can be had, and fhirpathpy with nothing of ours."""
     yield _engine(f"Rapport {__version__}", score_kit())
     if node.why_not() is None:
-        manifest = json.loads((node.FOLDER / "node_modules" / "fhirpath" / "package.json").read_bytes())
+        manifest = json.loads((node.folder() / "node_modules" / "fhirpath" / "package.json").read_bytes())
         yield _engine(f"fhirpath.js {manifest['version']}", score_kit_by_fhirpath_js())
     yield _engine(f"fhirpathpy {version('fhirpathpy')}", score_kit_by_fhirpathpy())
 

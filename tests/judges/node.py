@@ -10,25 +10,26 @@ from typing import Any
 
 from questionnaires import Instrument
 from questionnaires.resources import read_variables
+from tests import npm
 
-FOLDER = Path(__file__).parent
+HERE = Path(__file__).parent
+_SCRIPTS = ("score.mjs", "serve.mjs", "time.mjs", "validate.mjs")
+
+
+def folder() -> Path:
+    """Give where the judges are installed, their scripts beside them."""
+    return HERE.parents[1] / ".tools" / "judges"
 
 
 def why_not() -> str | None:
     """Say why there is no judge here; None if it is ready. Installs it where npm can."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
+    if not npm.is_there():
         return "the judges need Node.js and npm; they are not on this machine"
-    wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]
-    if not all((FOLDER / "node_modules" / each).is_dir() for each in wanted):
-        done = subprocess.run(
-            ["npm", "ci", "--silent", "--no-audit", "--no-fund"],
-            cwd=FOLDER,
-            check=False,
-            capture_output=True,
-            timeout=300,
-        )
-        if done.returncode:
+    with npm.alone_in(folder()):
+        if not npm.install(HERE, folder()):
             return "the judges could not be installed: the npm registry did not answer"
+        for name in _SCRIPTS:
+            shutil.copy(HERE / name, folder() / name)
     return None
 
 
@@ -53,7 +54,7 @@ def score_by_fhirpath_js(
         "cases": [{"form": form, "response": json.loads(body)} for form, body in cases],
     }
     done = subprocess.run(
-        ["node", str(FOLDER / "score.mjs")],
+        ["node", str(folder() / "score.mjs")],
         input=json.dumps(given),
         text=True,
         capture_output=True,
@@ -78,7 +79,7 @@ class Finding:
 def validate(resources: Iterable[dict[str, Any]]) -> list[Finding]:
     """Have R4 resources looked at by Medplum's and by Lantana's validator."""
     done = subprocess.run(
-        ["node", str(FOLDER / "validate.mjs")],
+        ["node", str(folder() / "validate.mjs")],
         input="".join(f"{json.dumps(each, default=float)}\n" for each in resources),
         text=True,
         capture_output=True,

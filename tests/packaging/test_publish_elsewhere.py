@@ -8,7 +8,7 @@ import pytest
 
 from plugin.packaging.build import build_package
 from plugin.packaging.publish import publish
-from tests.judges.node import FOLDER, why_not
+from tests.judges.node import folder, why_not
 
 TYPES = (
     "Questionnaire",
@@ -28,7 +28,7 @@ def start() -> Iterator[Callable[[bool], str]]:
     running: list[subprocess.Popen[str]] = []
 
     def run(update_creates: bool) -> str:
-        command = ["node", str(FOLDER / "serve.mjs"), str(update_creates).lower(), *TYPES]
+        command = ["node", str(folder() / "serve.mjs"), str(update_creates).lower(), *TYPES]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         printed = running[-1].stdout
         assert printed is not None
