@@ -43,7 +43,7 @@ def show(browser: Browser, scheme: str, width: int) -> Page:
     )
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390), ("light", 320)])
 def test_axe_finds_nothing(browser: Browser, scheme: str, width: int) -> None:
     page = show(browser, scheme, width)
     found = Axe().run(page)

@@ -43,7 +43,7 @@ def show(browser: Browser, state: str, scheme: str, width: int) -> Page:
     return open_page(browser, render_norms(STATES[state]), "/desks/d/norms", scheme=scheme, width=width)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390), ("light", 320)])
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing(browser: Browser, state: str, scheme: str, width: int) -> None:
     page = show(browser, state, scheme, width)

@@ -27,7 +27,7 @@ def show(browser: Browser, research: Research | None, scheme: str, width: int) -
     )
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390), ("light", 320)])
 @pytest.mark.parametrize("research", [Research(Path("salt")), None], ids=["decided", "not decided"])
 def test_axe_finds_nothing(browser: Browser, research: Research | None, scheme: str, width: int) -> None:
     page = show(browser, research, scheme, width)
