@@ -1,7 +1,8 @@
-"""The supervisor's caseload: the team's patients, sorted by need, as a table and as small multiples. No answer, no advice."""
+"""The supervisor's caseload: the team's patients, by need unless sorted otherwise, as a table and as small multiples. No answer, no advice."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from plugin.pages.engine import render
@@ -9,9 +10,37 @@ from plugin.pages.plot import Frame, Plot, draw
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Panel
 
-SMALL = Frame(width=340, height=140, left=26, right=104, top=14, bottom=14, label_characters=14)
+SMALL = Frame(
+    width=340, height=140, left=26, right=104, top=14, bottom=14, label_characters=14, label_lines=1
+)
 PERIODS = (30, 90, 180, 365)
 """Days that can be looked back on."""
+
+
+class Sort(StrEnum):
+    """What a caseload is sorted by."""
+
+    NEED = "need"
+    NAME = "name"
+    SESSION = "session"
+    CLINICIAN = "clinician"
+
+    @property
+    def first_way(self) -> "Way":
+        """Which end comes first unless the other is asked for: the latest session, else the beginning."""
+        return Way.DOWN if self is Sort.SESSION else Way.UP
+
+
+class Way(StrEnum):
+    """In which direction it is sorted, in the words of `aria-sort`."""
+
+    UP = "ascending"
+    DOWN = "descending"
+
+    @property
+    def other(self) -> "Way":
+        """The opposite."""
+        return Way.DOWN if self is Way.UP else Way.UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +68,7 @@ class CaseRow:
     panel: Panel | None
     answered: datetime | None
     sessions: int
+    last_session: datetime | None = None
     overdue: tuple[str, ...] = ()  # the kinds of rater that are
 
     @property
@@ -57,6 +87,8 @@ class Chosen:
     days: int = 180
     plots: bool = False
     page: int = 1
+    sort: Sort = Sort.NEED
+    way: Way = Way.UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +121,28 @@ class CaseloadPage:
             "need": self.chosen.need,
             "days": self.chosen.days,
             "view": "plots" if self.chosen.plots else "",
+            "sort": self.chosen.sort if self.chosen.sort is not Sort.NEED else "",
+            "way": self.chosen.way if self.chosen.way is not self.chosen.sort.first_way else "",
             "page": self.chosen.page if self.chosen.page > 1 else "",
             **changes,
         }
         return f"/desks/{self.desk.id}/caseload?{urlencode({name: value for name, value in values.items() if value})}"
+
+    def sorted_by(self, name: str) -> str:
+        """In which direction the table is sorted by this, for `aria-sort`; empty if it is not. Need is an order of its own."""
+        if self.chosen.sort != name:
+            return ""
+        return "other" if self.chosen.sort is Sort.NEED else str(self.chosen.way)
+
+    def sort_address(self, name: str) -> str:
+        """Give the address that sorts by this; pressed again, the other way round. Need has one way."""
+        sort = Sort(name)
+        turned = self.chosen.sort is sort and self.chosen.way is sort.first_way and sort is not Sort.NEED
+        return self.address(
+            sort=sort if sort is not Sort.NEED else "",
+            way=sort.first_way.other if turned else "",
+            page="",
+        )
 
 
 def render_caseload(page: CaseloadPage, language: str) -> str:

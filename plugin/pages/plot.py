@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from plugin.pages.naming import Label, label_all
 from plugin.pages.strips import (
     CONTACTS,
     COURSE,
@@ -17,7 +18,6 @@ from plugin.pages.strips import (
     caregiver_marks,
     contact_marks,
     course_bars,
-    shorten,
 )
 from plugin.pages.trend import Event, Panel, TrendSeries
 from plugin.trends.medication import Course
@@ -27,6 +27,7 @@ _SMALL = 3.6  # the same of the mark that says whose an arrow is
 _BEYOND = 26.0  # px from a mark to the far side of its arrow's small mark
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
 _LABEL_LINE = 17.0  # px between two labels at the line ends
+_NEXT_LINE = 14.0  # px between the lines of one label
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
 _SHAPES = ("circle", "square", "triangle", "diamond", "inverted", "wide")
@@ -36,7 +37,7 @@ _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The drawing area, px, and how many characters a label at a line's end may have."""
+    """The drawing area, px, and how many lines of how many characters a label at a line's end may have."""
 
     width: float
     height: float
@@ -45,6 +46,7 @@ class Frame:
     top: float
     bottom: float
     label_characters: int
+    label_lines: int = 2
 
 
 WIDE = Frame(width=720, height=282, left=66, right=172, top=26, bottom=30, label_characters=19)
@@ -85,8 +87,8 @@ class Line:
 
     order: int
     name: str
-    label: str
-    label_y: float
+    label: Label
+    label_y: float  # of its first line
     end_x: float
     end_y: float
     path: str
@@ -94,6 +96,11 @@ class Line:
     marks: tuple[Mark, ...]
     events: tuple[EventMark, ...] = ()
     band: Band | None = None
+
+    @property
+    def label_lines(self) -> tuple[tuple[float, str], ...]:
+        """Each line of the label, with its height in the drawing."""
+        return tuple((self.label_y + _NEXT_LINE * place, words) for place, words in enumerate(self.label))
 
     @property
     def solid(self) -> str:
@@ -220,7 +227,7 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
     return Line(
         order=order,
         name=series.name,
-        label=shorten(series.name, placing.frame.label_characters),
+        label=(series.name,),
         label_y=y,
         end_x=x,
         end_y=y,
@@ -255,17 +262,28 @@ def _whose(event: Event, shape: str, x: float, y: float, shift: float, axis_y: f
 
 
 def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
-    """Move labels apart so that none covers another, keeping their order from top to bottom."""
+    """Name the lines, and move labels apart so that none covers another, keeping their order from top to bottom."""
+    names = [line.name for line in lines]
+    room = frame.height - frame.bottom - frame.top
+    labels = label_all(names, frame.label_characters, frame.label_lines)
+    if sum(map(_height, labels)) - _LABEL_LINE > room:
+        labels = label_all(names, frame.label_characters, 1)
     by_height = sorted(lines, key=lambda line: (line.label_y, line.order))
-    bottom = frame.height - frame.bottom
-    lowest_start = bottom - _LABEL_LINE * (len(lines) - 1)
     placed: dict[int, float] = {}
     least = frame.top
-    for place, line in enumerate(by_height):
-        at = min(max(line.label_y, least), lowest_start + _LABEL_LINE * place)
+    below = sum(_height(labels[line.order]) for line in lines)
+    for line in by_height:
+        highest_end = frame.height - frame.bottom + _LABEL_LINE - below
+        at = min(max(line.label_y, least), highest_end)
         placed[line.order] = at
-        least = at + _LABEL_LINE
-    return tuple(replace(line, label_y=placed[line.order]) for line in lines)
+        least = at + _height(labels[line.order])
+        below -= _height(labels[line.order])
+    return tuple(replace(line, label=labels[line.order], label_y=placed[line.order]) for line in lines)
+
+
+def _height(label: Label) -> float:
+    """Give what a label takes, with the gap to the next."""
+    return _LABEL_LINE + _NEXT_LINE * (len(label) - 1)
 
 
 def _tick(value: float, panel: Panel, placing: _Placing) -> Tick:

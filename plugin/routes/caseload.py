@@ -1,4 +1,4 @@
-"""The supervisor's caseload: every patient of their team, sorted by need, from the ledger; names from the EHR, if it gives them.
+"""The supervisor's caseload: every patient of their team, by need or as they sort it, from the ledger; names from the EHR, if it gives them.
 
 Who is in a team stands in the settings, whose patients they are in the ledger's launches (docs/adr/0010). No answer is opened,
 and each patient shown is one entry in the trail.
@@ -24,14 +24,15 @@ from plugin.delivery.scored import read_scored
 from plugin.ehr import Ehr, EhrError
 from plugin.norming import Norm, in_use
 from plugin.pages import Trend
-from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, render_caseload
+from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, Sort, Way, render_caseload
 from plugin.pages.trend import Panel, TrendSeries, group
 from plugin.plan import addresses_of
 from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
-from plugin.routes.needs import Known, Need, by_need, last_two, needs_of, overdue_raters
+from plugin.routes.needs import Known, Need, last_two, needs_of, overdue_raters
+from plugin.routes.sorting import sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
 from questionnaires import Rater
@@ -56,9 +57,12 @@ async def caseload(
     days: Annotated[int, Query(ge=1, le=3660)] = 180,
     view: Annotated[str, Query(max_length=10)] = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+    sort: Annotated[Sort, Query()] = Sort.NEED,
+    way: Annotated[Way | None, Query()] = None,
 ) -> HTMLResponse:
-    """Show the team's patients, who needs a look first."""
-    chosen = Chosen(clinician, instrument, need or "", days, view == "plots", page)
+    """Show the team's patients: who needs a look first, or sorted as the supervisor wants."""
+    turned = way if way and sort is not Sort.NEED else sort.first_way
+    chosen = Chosen(clinician, instrument, need or "", days, view == "plots", page, sort, turned)
     team = _team(rapport, found)
     read = await _read(rapport, found, team)
     shown = await _page(rapport, found, chosen, read, has_team=team != ())
@@ -129,10 +133,13 @@ async def _page(
     wanted = [each for each in within if _is_wanted(*each, chosen)]
     pages = max(1, ceil(len(wanted) / MOST_ON_A_PAGE))
     page = min(chosen.page, pages)
-    on_page = by_need(wanted)[(page - 1) * MOST_ON_A_PAGE : page * MOST_ON_A_PAGE]
-    people = [each.patient for each, _ in on_page]
     clinicians = sorted({opening.clinician for each in read for opening in each.openings})
-    names, missing = await _names(rapport, found, (*people, *clinicians))
+    shown = slice((page - 1) * MOST_ON_A_PAGE, page * MOST_ON_A_PAGE)
+    # By name or by clinician the names decide who stands on the page; else only those on it are asked for.
+    by_name = chosen.sort in (Sort.NAME, Sort.CLINICIAN)
+    asked = wanted if by_name else sort_cases(wanted, chosen.sort, chosen.way, {})[shown]
+    names, missing = await _names(rapport, found, (*(each.patient for each, _ in asked), *clinicians))
+    on_page = sort_cases(wanted, chosen.sort, chosen.way, names)[shown]
     return CaseloadPage(
         desk=frame(rapport, found, "caseload"),
         chosen=replace(chosen, page=page),
@@ -150,7 +157,7 @@ async def _page(
         ),
         has_team=has_team,
         reads_scores=policy.interpretation is not None,
-        names_missing=missing if people else "",
+        names_missing=missing if on_page else "",
     )
 
 
@@ -178,6 +185,7 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         panel=_panel(totals),
         answered=known.answered,
         sessions=len({each.session for each in known.openings}),
+        last_session=known.openings[-1].first,
     )
 
 

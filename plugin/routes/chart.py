@@ -28,6 +28,7 @@ _HISTORY_LIMIT = 2000
 _HISTORY_PAGE = (
     200  # a history takes as many round trips as it has pages: twice the usual, as the CDS prefetch asks
 )
+_MOST_IDS = 100  # in one search, so that its address stays short
 LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for while that page is read
 
 
@@ -201,8 +202,14 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
     ids = [each.removeprefix(f"{kind}/") for each in references if each.startswith(f"{kind}/")]
     if not ids:
         return {}
-    found = await ehr.search(kind, {"_id": ",".join(ids)}, limit=len(ids))
-    return {f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in ids}
+    asked = [ids[start : start + _MOST_IDS] for start in range(0, len(ids), _MOST_IDS)]
+    answers = await asyncio.gather(
+        *(ehr.search(kind, {"_id": ",".join(each)}, limit=len(each)) for each in asked)
+    )
+    found, wanted = [each for answer in answers for each in answer], set(ids)
+    return {
+        f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in wanted
+    }
 
 
 def _caregiver(person: _Person) -> Respondent:

@@ -424,6 +424,7 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             panel=total.panels[0] if place != 2 else None,
             answered=NOW - timedelta(days=place) if place != 2 else None,
             sessions=7 - place,
+            last_session=NOW - timedelta(days=2 * place),
         )
         for place, name in enumerate(names)
     )

@@ -181,6 +181,49 @@ def test_labels_never_cover_each_other_nor_leave_the_frame(frame: Frame, values:
     assert heights[-1] <= frame.height - frame.bottom
 
 
+MOTHER, GRANDMOTHER = (
+    "Maria Antonia de la Fuente Ibáñez (mother)",
+    "Maria Antonia de la Fuente Ibáñez (grandmother)",
+)
+
+
+@pytest.mark.parametrize("frame", [WIDE, NARROW])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (MOTHER, GRANDMOTHER, "Amara Okafor"),
+        ("Chidinma Okafor-Nwosu, Rapport Check-in", "Chidinma Okafor-Nwosu, PEQ-CAMHS", "Chidinma Okafor"),
+        ("Alexandrina Konstantinopoulou", "Alexandrina Konstantinopoulos", "Alexandrina Konstantin"),
+        ("A" * 60 + "x" + "A" * 20, "A" * 60 + "y" + "A" * 20, "A" * 81),
+    ],
+)
+@pytest.mark.parametrize("many", [1, 4])
+def test_two_people_never_have_the_same_label_however_long_their_names(
+    frame: Frame, names: tuple[str, ...], many: int
+) -> None:
+    measures = tuple(
+        dataclasses.replace(series, name=f"{name}{' ' * (place > 0)}{'I' * place}")
+        for place in range(many)
+        for name, series in zip(names, _panel([14], [16], [20]).series, strict=True)
+    )
+    plot = draw(dataclasses.replace(_panel([14]), series=measures), frame)
+    assert len({line.label for line in plot.lines}) == len(measures)
+    heights = sorted(y for line in plot.lines for y, _ in line.label_lines)
+    assert all(after - before >= 13.9 for before, after in pairwise(heights))
+    assert heights[-1] <= frame.height - frame.bottom
+    assert max(len(words) for line in plot.lines for words in line.label) <= frame.label_characters
+
+
+def test_a_name_that_does_not_fit_stands_whole_in_the_words_of_the_plot() -> None:
+    trend = samples.trend()
+    named = tuple(dataclasses.replace(each, name=f"{each.name} {MOTHER}") for each in trend.series)
+    html = pages.render_patient(samples.patient(trend=dataclasses.replace(trend, series=named)))
+    described = html.partition("<desc")[2].partition("</desc>")[0]
+    assert all(each.name in described for each in named if each.scale == "total" and each.rater != "observer")
+    assert f"<title>{named[0].name}</title>" in html
+    assert f'<th scope="col">{named[0].name}</th>' in html
+
+
 def test_the_axis_shows_the_whole_native_scale() -> None:
     assert [tick.value for tick in draw(_panel([14, 16]), WIDE).y_ticks] == [0, 6, 12, 18, 24]
     assert [tick.value for tick in draw(_panel([14, 16], low=12, high=48), WIDE).y_ticks] == [

@@ -164,6 +164,60 @@ async def test_filters_narrow_the_list(tmp_path: Path, query: str, shown: set[st
         assert set(patients(await caseload(world, query))) == {people[each] for each in shown}
 
 
+@pytest.mark.parametrize(
+    ("query", "first", "marked"),
+    [
+        ("?sort=name", "amara", ("Patient", "ascending")),
+        ("?sort=name&way=descending", "mateo", ("Patient", "descending")),
+        ("?sort=session", "mateo", ("Last session", "descending")),
+        ("?sort=session&way=ascending", "amara", ("Last session", "ascending")),
+        ("?sort=clinician", "mateo", ("Clinician", "ascending")),
+        ("?sort=clinician&way=descending", "amara", ("Clinician", "descending")),
+        ("", "amara", ("Needs a look", "other")),
+    ],
+)
+async def test_a_head_of_the_table_says_what_it_is_sorted_by(
+    tmp_path: Path, query: str, first: str, marked: tuple[str, str]
+) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await answer(world, "amara", SECOND)
+        await answer(world, "mateo", FIRST)
+        people = await world.people()
+        page = await caseload(world, query)
+        names = re.findall(r'data-label="Clinician">([^<]+)</td>', page.text)
+        assert len(set(names)) == 2
+        if "clinician" in query:
+            assert names == sorted(names, reverse="descending" in query)
+        else:
+            assert patients(page)[0] == people[first]
+        heads = re.findall(r'<th scope="col" class="by" aria-sort="([^"]+)"><a [^>]+>([^<]+)<', page.text)
+        assert heads == [(marked[1], marked[0])]
+
+
+async def test_sorting_keeps_the_filters_and_filtering_the_order(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", FIRST)
+        chosen = f"?clinician=Practitioner/{FIRST}&days=365&sort=name"
+        page = await caseload(world, chosen)
+        (again,) = re.findall(r'href="[^"?]+([^"]+)" aria-current="true">Patient', page.text)
+        turned = await caseload(world, again.replace("&amp;", "&"))
+        assert patients(turned) == patients(page)[::-1]
+        assert re.search(r'name="days">.*?value="365" selected', turned.text, re.DOTALL)
+        assert '<input type="hidden" name="sort" value="name">' in turned.text
+        assert '<input type="hidden" name="way" value="descending">' in turned.text
+
+
+async def test_by_name_whoever_has_none_comes_last(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await answer(world, "amara")
+        browser, desk = await sign_in(world, SUPERVISOR)
+        world.hosts.cut.add("ehr.invalid")
+        page = await browser.get(f"{desk.url}/caseload?sort=name&way=descending")
+        assert "Names are not shown" in page.text
+        assert patients(page) == [(await world.people())["amara"]]
+
+
 async def test_each_patient_shown_is_an_entry_of_the_trail(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
         await answer(world, "amara", FIRST)
