@@ -1,5 +1,6 @@
 """The gate before a form: a caregiver agrees, or is there, before the young person answers. Functions of one connection."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -25,6 +26,22 @@ class GateAnswer(StrEnum):
 
     AGREED = "agreed"
     REFUSED = "refused"
+
+
+class Statement(StrEnum):
+    """What a caregiver says of themselves before they agree; each is ticked by itself."""
+
+    CAREGIVER = "caregiver"
+    MAY_DECIDE = "may-decide"
+    THERE = "there"
+
+
+STATEMENTS: Mapping[Gate, tuple[Statement, ...]] = {
+    Gate.CONSENT: (Statement.CAREGIVER, Statement.MAY_DECIDE),
+    Gate.TOGETHER: (Statement.CAREGIVER, Statement.THERE),
+    Gate.BOTH: (Statement.CAREGIVER, Statement.MAY_DECIDE, Statement.THERE),
+}
+"""What must have been said before an agreement counts."""
 
 
 def choose_gate(*, consent: bool, together: bool) -> Gate | None:

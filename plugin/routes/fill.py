@@ -10,7 +10,15 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from plugin.access.gates import GateAnswer, answer_gate, check_passed, is_waiting
+from plugin.access.gates import (
+    STATEMENTS,
+    Gate,
+    GateAnswer,
+    Statement,
+    answer_gate,
+    check_passed,
+    is_waiting,
+)
 from plugin.access.invitations import (
     Draft,
     Invitation,
@@ -63,6 +71,7 @@ class _Sent(_Answers, forbid_unknown_fields=True):
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
     agreed: bool
+    stated: frozenset[Statement] = frozenset()
 
 
 async def invitation(
@@ -173,21 +182,35 @@ async def consent(
     now = rapport.clock()
     check_usable(found, now)
     try:
-        agreed = msgspec.json.decode(body, type=_Said).agreed
+        said = msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"The answer could not be read: {error}.", 'Send {"agreed": true or false}.') from None
+        raise Invalid(
+            f"The answer could not be read: {error}.", 'Send {"agreed": true or false, "stated": [...]}.'
+        ) from None
+    _check_stated(found, said)
+    agreed = said.agreed
     answer = GateAnswer.AGREED if agreed else GateAnswer.REFUSED
     kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
     # Who holds the device says so of themselves; nobody else is there to name them.
     actor = Actor(None, f"Caregiver, as said on the form ({found.gate})")
     about = (f"urn:uuid:{found.id}",)
-    details = written({"gate_answered": now})
+    details = written({"gate_answered": now, "stated": " ".join(sorted(said.stated))})
     audit = rapport.trail.entry(
         kind, actor, site=found.site, patient=found.patient, about=about, details=details
     )
     if is_waiting(found):
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
     return JSONResponse({"state": answer, "return_url": back})
+
+
+def _check_stated(found: Invitation, said: _Said) -> None:
+    """Invalid where somebody agrees who has not said everything that the gate asks them to say of themselves."""
+    wanted = STATEMENTS[Gate(found.gate)] if found.gate else ()
+    missing = [each for each in wanted if each not in said.stated]
+    if said.agreed and missing:
+        raise Invalid(
+            f"An agreement needs what was not said: {', '.join(missing)}.", "Tick each statement first."
+        )
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])

@@ -2,21 +2,23 @@
 
 export function begin(gate, { call, open, showEnd }) {
   const alert = gate.querySelector("[data-alert]");
-  const confirmed = gate.querySelector("[data-is-caregiver]");
+  const statements = [...gate.querySelectorAll(".stated input")];
   const agree = gate.querySelector("[data-agree]");
 
   async function say(agreed) {
     let answer;
-    try { answer = await call("consent", "POST", { agreed }); } catch { answer = null; }
+    const stated = statements.filter((each) => each.checked).map((each) => each.value);
+    try { answer = await call("consent", "POST", { agreed, stated }); } catch { answer = null; }
     if (answer?.status === 410) return open(); // decided elsewhere meanwhile: shows what is now
     if (!answer?.ok) { alert.textContent = gate.dataset.failed; return undefined; }
     return agreed ? open() : showEnd(gate.querySelector("[data-refused]"), await answer.json());
   }
 
   agree.addEventListener("click", () => {
-    if (confirmed.checked) return say(true);
+    const missing = statements.find((each) => !each.checked);
+    if (!missing) return say(true);
     alert.textContent = agree.dataset.needs;
-    return confirmed.focus();
+    return missing.focus();
   });
   gate.querySelector("[data-refuse]").addEventListener("click", () => {
     if ("later" in gate.dataset) return showEnd(gate.querySelector("[data-refused]"), {});

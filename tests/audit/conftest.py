@@ -229,7 +229,10 @@ async def leave_open(world: World) -> None:
     people = await world.people()
     secret = await world.hand_over(await world.launch("amara"), f"Patient/{people['amara']}")
     headers = {"X-Rapport-Invitation": secret}
-    for address, sent in (("consent", {"agreed": True}), ("answers", {"answers": {"goal-1": None}})):
+    for address, sent in (
+        ("consent", {"agreed": True, "stated": ["caregiver", "may-decide"]}),
+        ("answers", {"answers": {"goal-1": None}}),
+    ):
         await world.browser.get("/fill/form", headers=headers)
         write = world.browser.post if address == "consent" else world.browser.put
         answer = await write(f"/fill/{address}", headers=headers, json=sent)

@@ -212,7 +212,9 @@ async def ask_the_caregiver(world: World) -> None:
     """Have a caregiver agree, and a month later refuse."""
     for agreed in (True, False):
         headers = await hand_to_child(world)
-        said = await world.browser.post("/fill/consent", headers=headers, json={"agreed": agreed})
+        said = await world.browser.post(
+            "/fill/consent", headers=headers, json={"agreed": agreed, "stated": ["caregiver", "may-decide"]}
+        )
         assert said.status_code == 200
         await unlock(world)
         world.clock.pass_time(days=31)

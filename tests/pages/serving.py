@@ -50,6 +50,7 @@ class Desk:
         default_factory=lambda: {"gated": "consent", "together": "both", "beside": "together"}
     )
     said: list[tuple[str, bool]] = field(default_factory=list)
+    stated: list[list[str]] = field(default_factory=list)  # with each of them
     shared: list[bool | None] = field(default_factory=list)  # of each submission
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
@@ -88,7 +89,9 @@ class _Fill:
         return HTMLResponse(pages.render_form(self.desk.forms[secret]))
 
     async def consent(self, request: Request) -> Response:
-        agreed = (await request.json())["agreed"]
+        sent = await request.json()
+        agreed = sent["agreed"]
+        self.desk.stated.append(sent["stated"])
         asked = self.desk.gates.pop(_secret(request))
         self.desk.said.append((asked, agreed))
         return JSONResponse({"state": "agreed" if agreed else "refused", "return_url": self.desk.return_url})

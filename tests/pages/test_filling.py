@@ -382,14 +382,19 @@ def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk
     expect(page.get_by_role("heading", name="First, something for a caregiver")).to_be_focused()
     expect(page.get_by_text("How are we doing together?")).to_have_count(0)
     page.get_by_role("button", name="I agree").click()
-    expect(page.get_by_role("alert")).to_have_text("Please confirm first that you are a caregiver.")
-    expect(page.get_by_role("checkbox")).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_text("Please confirm each of these first.")
+    expect(page.get_by_role("checkbox", name="I am a caregiver")).to_be_focused()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("checkbox", name="I may decide this")).to_be_focused()
+    assert desk.said == []
     page.keyboard.press("Space")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
     assert desk.said == [("consent", True)]
+    assert desk.stated == [["caregiver", "may-decide"]]
 
 
 def test_a_caregiver_who_does_not_agree_closes_the_form(page: Page, address: str, desk: Desk) -> None:
@@ -535,7 +540,8 @@ def test_a_caregiver_who_is_not_there_yet_opens_the_link_again_later(
     expect(page.get_by_text("Open the link again when you are there.")).to_be_visible()
     assert desk.said == []
     page.reload()
-    page.get_by_role("checkbox").check()
+    page.get_by_role("checkbox", name="I am a caregiver").check()
+    page.get_by_role("checkbox", name="I am with the child now").check()
     page.get_by_role("button", name="I am there").click()
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_visible()
     assert desk.said == [("together", True)]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -147,6 +148,31 @@ def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
     assert told.may_see(score)
 
 
+AGREED = {"agreed": True, "stated": ["caregiver", "may-decide"]}
+
+
+@pytest.mark.parametrize("stated", [[], ["caregiver"], ["may-decide", "there"]])
+async def test_nobody_agrees_who_has_not_said_each_statement(tmp_path: Path, stated: list[str]) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        said = {"agreed": True, "stated": stated}
+        answer = await world.browser.post("/fill/consent", headers=headers, json=said)
+        assert answer.status_code == 422
+        assert "consent-given" not in await audited(world)
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=headers)).text
+
+
+async def test_the_entry_of_an_agreement_says_what_was_stated(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json=AGREED)
+        query = sa.select(t.audit.c.event, t.audit.c.sealed_resource).where(t.audit.c.kind == "consent-given")
+        ledger = world.rapport.state.rapport.ledger
+        row = await ledger.read(lambda c: c.execute(query).one())
+        entry = msgspec.json.decode(ledger.vault.open("audit", row.event, row.sealed_resource))
+        details = [each for entity in entry["entity"] for each in entity.get("detail", [])]
+        assert {"type": "stated", "valueString": "caregiver may-decide"} in details
+
+
 async def test_nothing_is_asked_before_a_caregiver_has_agreed(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
         headers = await hand_to_child(world)
@@ -156,7 +182,7 @@ async def test_nothing_is_asked_before_a_caregiver_has_agreed(tmp_path: Path) ->
         kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": ANSWERS})
         assert kept.status_code == 410
         assert (await send(world, headers)).status_code == 410
-        agreed = await world.browser.post("/fill/consent", headers=headers, json={"agreed": True})
+        agreed = await world.browser.post("/fill/consent", headers=headers, json=AGREED)
         assert agreed.json()["state"] == "agreed"
         assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
         assert (await send(world, headers)).status_code == 200
@@ -165,7 +191,7 @@ async def test_nothing_is_asked_before_a_caregiver_has_agreed(tmp_path: Path) ->
 
 async def test_a_consent_counts_for_the_days_that_the_site_sets(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
-        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json={"agreed": True})
+        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json=AGREED)
         await unlock(world)
         world.clock.pass_time(days=29)
         again = await hand_to_child(world)
@@ -179,7 +205,7 @@ async def test_a_consent_counts_for_the_days_that_the_site_sets(tmp_path: Path) 
 async def test_a_refusal_closes_the_form_and_the_next_one_asks_again(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
         first = await hand_to_child(world)
-        await world.browser.post("/fill/consent", headers=first, json={"agreed": True})
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
         await unlock(world)
         world.clock.pass_time(days=31)
         headers = await hand_to_child(world)
@@ -341,7 +367,7 @@ async def test_a_form_that_was_begun_goes_on_when_it_is_handed_over_again(tmp_pa
 
 async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
-        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json={"agreed": True})
+        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json=AGREED)
         await unlock(world)
         people = await world.people()
         page = await world.launch(CHILD)
@@ -363,7 +389,7 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         later = await hand_to_child(world)
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
         world.clock.pass_time(minutes=1)
-        await world.browser.post("/fill/consent", headers=later, json={"agreed": True})
+        await world.browser.post("/fill/consent", headers=later, json=AGREED)
         await unlock(world)
         last = await hand_to_child(world)
         assert "something for a caregiver" not in (await world.browser.get("/fill/form", headers=last)).text
