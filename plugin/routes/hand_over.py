@@ -104,15 +104,14 @@ async def invite(
     wish = _read_press(press) or _Wish(
         respondent, instrument, language, remote=way == "link", consent_again=consent_again
     )
-    planned = await _plan(rapport, found, wish)
-    on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
-    handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
-    hashed = None
-    if handed_over:
-        hashed = await _hash(pin, session)
-    begun = await _begun(rapport, found, continues, wish.instrument)
-    goes_on = not (planned.remote or begun or wish.consent_again)
-    secret = await _start(rapport, found, _Start(planned, begun, goes_on, session.key, hashed))
+    with rapport.hand_overs.saving(session.key):
+        planned = await _plan(rapport, found, wish)
+        on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
+        handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
+        hashed = await _hash(pin, session) if handed_over else None
+        begun = await _begun(rapport, found, continues, wish.instrument)
+        goes_on = not (planned.remote or begun or wish.consent_again)
+        secret = await _start(rapport, found, _Start(planned, begun, goes_on, session.key, hashed))
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
     return RedirectResponse(f"/fill#{secret}", status_code=303)

@@ -31,6 +31,7 @@ from plugin.operating.readiness import Check
 from plugin.pages import choose_language
 from plugin.pages.words import SOURCE_LANGUAGE
 from plugin.roles import Role
+from plugin.routes.handing import HandOvers
 from plugin.scheduling import Schedules
 from plugin.settings import Settings
 from questionnaires import LeftOut
@@ -59,6 +60,7 @@ class Rapport:
     reading: ReadingLedger  # by which auditors' pages read
     verification: LedgerVerification
     styles: Styles = field(default_factory=Styles)
+    hand_overs: HandOvers = field(default_factory=HandOvers)
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
@@ -81,12 +83,11 @@ CurrentRapport = Annotated[Rapport, Depends(installation)]
 
 async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
     """Give the browser's session; NotSignedIn if it has none or it has been idle too long."""
-    handle = request.cookies.get(COOKIE)
     now = rapport.clock()
-    vault = rapport.ledger.vault
-    found = await rapport.ledger.read(
-        lambda connection: sessions.read_session(connection, vault, handle, now)
-    )
+    found = await _read_session(request, rapport)
+    # A page that is loaded while a hand-over is being saved is for whoever holds the device when it appears.
+    if found is not None and request.method == "GET" and await rapport.hand_overs.settle(found.key):
+        found = await _read_session(request, rapport)
     if found is None:
         raise NotSignedIn(
             "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago.",
@@ -95,6 +96,11 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
     if found.last_seen < now - sessions.TOUCH_EVERY:
         await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
     return found
+
+
+async def _read_session(request: Request, rapport: Rapport) -> Session | None:
+    handle, now, vault = request.cookies.get(COOKIE), rapport.clock(), rapport.ledger.vault
+    return await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, handle, now))
 
 
 CurrentSession = Annotated[Session, Depends(browser_session)]

@@ -1,5 +1,6 @@
 """The patient page when the EHR is slow or away, and when more than one patient or clinician is about."""
 
+import asyncio
 import json
 import re
 import time
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 
 from plugin.audit import Actor
 from plugin.flow import Arrival, submit
@@ -55,6 +57,33 @@ async def test_a_slow_ehr_does_not_keep_the_page_from_opening(tmp_path: Path) ->
         assert 'class="skeleton"' in page.text
         assert latest_of_the_ledger(page) == "14 of 24"
         assert 'data-late="/launches/' in page.text
+
+
+async def test_a_page_loaded_while_a_hand_over_is_being_saved_leads_to_the_lock(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        page = await world.launch("amara")
+        await slow(world, "/r4/RelatedPerson*", 1.0)
+        handing = asyncio.create_task(world.hand_over(page, f"Patient/{people['amara']}"))
+        await asyncio.sleep(0.3)
+        assert not handing.done()
+        loaded = await world.browser.get(str(page.url))
+        assert loaded.headers.get("location", "").endswith("/return")
+        assert "Amara" not in loaded.text
+        assert await handing
+
+
+async def test_a_hand_over_that_fails_lets_the_page_go_on(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        people = await world.people()
+        page = await world.launch("amara")
+        await slow(world, "/r4/RelatedPerson*", 0.6)
+        handing = asyncio.create_task(world.hand_over(page, f"Patient/{people['amara']}", pin="12"))
+        await asyncio.sleep(0.2)
+        loaded = await world.browser.get(str(page.url))
+        assert loaded.status_code == 200
+        with pytest.raises(AssertionError, match="PIN is not usable"):
+            await handing
 
 
 async def test_the_parts_that_came_late_are_there_when_they_are_waited_for(tmp_path: Path) -> None:
