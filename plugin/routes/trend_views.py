@@ -12,7 +12,8 @@ from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import MeasurementError
-from plugin.pages.words import N_, translations
+from plugin.pages.worded import Worded
+from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
 from plugin.routes.absences import absence_of
 from plugin.routes.chart import Chart, Respondent
@@ -144,7 +145,7 @@ def _series(
         name=name_of(people.get(respondent), instrument.rater, language),
         measure=measure_of(instrument),
         scale=score_id.removeprefix("score-"),
-        scale_label=label_of(score.display, language),
+        scale_label=label_of(score.display, language, language_of(instrument)),
         low=float(score.low if score.low is not None else 0),
         high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
         points=tuple(
@@ -161,9 +162,20 @@ def _series(
     )
 
 
-def label_of(display: str, language: str) -> str:
-    """Name a score for a reader: the open forms' in the reader's language, others as their holders wrote them."""
-    return translations(language).gettext(display) if display in _LABELS else display
+def label_of(display: str, language: str, written: str = SOURCE_LANGUAGE) -> str:
+    """Name a score for a reader: the open forms' in the reader's language, others as their holders wrote them, in `written`."""
+    return translations(language).gettext(display) if display in _LABELS else Worded(display, written)
+
+
+def language_of(instrument: Instrument | None) -> str:
+    """Give the language that a form's own words are in: those that stand where it has none in the reader's."""
+    return (instrument.questionnaire.language if instrument else None) or SOURCE_LANGUAGE
+
+
+def title_of(instrument: Instrument, language: str) -> Worded:
+    """Name a form for a reader, in their language if it has one there."""
+    own = language_of(instrument)
+    return Worded(instrument.title_in(language), language if language in instrument.wordings else own)
 
 
 def points_of(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
@@ -184,7 +196,7 @@ def stored_scores(account: Account) -> list[dict[str, Any]]:
 
 def measure_of(instrument: Instrument) -> str:
     """Name what forms of one family share: a title's words before its parenthesis, as in "Check-in (child)"."""
-    return instrument.title.partition(" (")[0]
+    return Worded(instrument.title.partition(" (")[0], language_of(instrument))
 
 
 def name_of(person: Respondent | None, rater: Rater, language: str = "en") -> str:

@@ -40,6 +40,7 @@ from plugin.pages.figures import day, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.retold import retell
+from plugin.pages.worded import Worded
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
@@ -50,7 +51,7 @@ from plugin.routes.next_steps import choose_tips
 from plugin.routes.relationships import told_relationship
 from plugin.routes.schedule_notices import told_of_schedule
 from plugin.routes.state import Rapport, csrf_token
-from plugin.routes.trend_views import label_of, name_of, points_of, read_trend
+from plugin.routes.trend_views import label_of, language_of, name_of, points_of, read_trend, title_of
 from plugin.schedule import Due, SiteSchedule
 from plugin.settings import Attestation
 from plugin.stock import is_offered
@@ -275,7 +276,7 @@ def response_page(
     rater = Rater(record.rater)
     who = {each.reference: each for each in chart.respondents}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
-    title = nearest.title_in(language) if nearest else record.instrument.partition("|")[0]
+    title = title_of(nearest, language) if nearest else record.instrument.partition("|")[0]
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
     agreed = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
     shown = from_paper or agreed
@@ -375,7 +376,7 @@ def _choice(instrument: Instrument, attested: Mapping[str, Attestation], languag
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
-        title=instrument.title_in(language),
+        title=title_of(instrument, language),
         rater=instrument.rater,
         label=_standing_note(instrument, language),
         languages=instrument.languages,
@@ -404,7 +405,7 @@ def form_state(
     _ = translations(language).gettext
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
-    title = instrument.title_in(language) if instrument else invitation.instrument
+    title = title_of(instrument, language) if instrument else invitation.instrument
     is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
     if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
         return FormState(title, _("its time has passed"), is_open=False)
@@ -446,7 +447,7 @@ def _recent(
     known = {score.link_id: score for score in nearest.scores} if nearest else {}
     lines = tuple(
         ScoreLine(
-            label=label_of(known[point.score].display, language),
+            label=label_of(known[point.score].display, language, language_of(nearest)),
             value=None if point.value is None else Decimal(str(point.value)),
             low=known[point.score].low,
             high=known[point.score].high,
@@ -461,7 +462,7 @@ def _recent(
         when=record.authored,
         who=name_of(people.get(record.source or ""), Rater(record.rater), language),
         rater=record.rater,
-        instrument=nearest.title_in(language) if nearest else record.instrument.partition("|")[0],
+        instrument=title_of(nearest, language) if nearest else record.instrument.partition("|")[0],
         scores=lines,
         state=DeliveryMark(account.state),
         detail=f"{_('Entered in error')}. {detail}".strip() if record.voided else detail,
@@ -474,15 +475,17 @@ def _account(
     """Show one score of the score ledger; answers and weights only where this reader may see them."""
     options = wording.options if wording else {}
     return ScoreAccount(
-        label=label_of(score.label, language),
+        label=label_of(score.label, language, language_of(form)),
         value=score.stored,
         low=score.low,
         high=score.high,
         method=score.rule,
         items=tuple(
             ItemAccount(
-                each.text,
-                options.get((each.link_id, each.answer or "")) or each.answer if shown else None,
+                _worded(each.text, wording),
+                _worded(options.get((each.link_id, each.answer or "")) or each.answer or "", wording) or None
+                if shown
+                else None,
                 each.weight if shown else None,
                 each.is_reversed,
                 each.is_skipped,
@@ -512,8 +515,14 @@ def _answer_lines(instrument: Instrument, language: str | None, answers: Answers
             for each in given
         ]
         text = wording.items.get(item.link_id, item.link_id) if wording else item.link_id
-        lines.append(AnswerLine(text, ", ".join(words) or None, answers.absent.get(item.link_id, "")))
+        answer = _worded(", ".join(words), wording) or None
+        lines.append(AnswerLine(_worded(text, wording), answer, answers.absent.get(item.link_id, "")))
     return tuple(lines)
+
+
+def _worded(text: str, wording: Wording | None) -> str:
+    """Give words of a form the language that it was answered in, where that is known."""
+    return Worded(text, wording.language) if wording else text
 
 
 def _result(attempt: Attempt, language: str) -> str:

@@ -1,9 +1,11 @@
 """The catalogues: complete for whatever respondents and clinicians read, and chosen as the reader asked."""
 
+import dataclasses
 import re
 import tomllib
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from plugin import pages
 from plugin.auditing.versions import WORDS
 from plugin.pages.auditing import LogPage, render_log
 from plugin.pages.caseload import render_caseload
+from plugin.pages.patient import ScoreLine
 from plugin.pages.staff import DeskFrame, NormsPage, ResearchPage, render_norms, render_research
+from plugin.pages.worded import Worded
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
 from plugin.research_settings import Research
 from plugin.verify import MEANING
@@ -274,3 +278,22 @@ def test_no_english_is_left_on_the_pages_of_auditors(language: str) -> None:
     html = render_log(page)
     assert f'<html lang="{language}"' in html
     assert [each for each in ("Signed checkpoint", "Verify the ledger", "read-only") if each in html] == []
+
+
+def test_words_of_a_form_say_their_language_where_it_is_not_the_readers() -> None:
+    spoken = Worded("Ziele & Aufgaben", "de")
+    response = dataclasses.replace(
+        samples.responses()[0],
+        instrument=spoken,
+        scores=(ScoreLine(Worded("Gesamt", "de"), Decimal(3)), ScoreLine(Worded("Total", "en"), Decimal(4))),
+    )
+    series = dataclasses.replace(samples.trend().series[0], measure=spoken, scale_label=spoken)
+    page = samples.patient(responses=(response,), trend=pages.Trend((series,)))
+    html = pages.render_patient(page)
+    assert '· <span lang="de">Ziele &amp; Aufgaben</span> ·' in html
+    assert '<dt><span lang="de">Gesamt</span></dt>' in html
+    assert "<dt>Total</dt>" in html
+    assert '<b><span lang="de">Ziele &amp; Aufgaben</span></b> <span lang="de">' in html
+    german = pages.render_patient(dataclasses.replace(page, language="de"))
+    assert 'lang="de">Ziele' not in german
+    assert '<dt><span lang="en">Total</span></dt>' in german

@@ -1,5 +1,6 @@
 """In which language a page speaks to whoever reads it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,18 @@ async def test_a_delivery_that_is_not_there_is_told_of_in_the_language_of_the_br
         browser, desk = await sign_in(world)
         page = await browser.get(f"{desk.url}/deliveries/none", headers={"Accept-Language": "de"})
     assert "Es gibt keine Zustellung einer Antwort none." in page.text
+
+
+async def test_the_words_of_an_english_form_are_marked_on_a_german_page(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        await send_form(world)
+        browser = world.new_browser()
+        page = await world.launch("amara", browser=browser)
+        asked = await browser.get(str(page.url), headers={"Accept-Language": "de"})
+        assert '<span lang="en">Rapport Check-in</span>' in asked.text  # the measure in the plot's caption
+        address = re.search(r'href="(/launches/[^"]+/responses/[^"]+)"', asked.text)
+        assert address
+        response = await browser.get(address[1], headers={"Accept-Language": "de"})
+        english = await browser.get(address[1], headers={"Accept-Language": "en"})
+    assert re.search(r'<dt><span lang="en">[^<]+</span></dt><dd><span lang="en">', response.text)
+    assert "<span lang" not in english.text
