@@ -153,5 +153,5 @@ async def test_the_words_of_an_english_form_are_marked_on_a_german_page(tmp_path
         assert address
         response = await browser.get(address[1], headers={"Accept-Language": "de"})
         english = await browser.get(address[1], headers={"Accept-Language": "en"})
-    assert re.search(r'<dt><span lang="en">[^<]+</span></dt><dd><span lang="en">', response.text)
+    assert re.search(r'<th scope="row"><span lang="en">[^<]+</span></th>', response.text)
     assert "<span lang" not in english.text
