@@ -566,3 +566,13 @@ def test_what_is_pressed_is_not_printed(page: Page, address: str) -> None:
     page.emulate_media(media="print")
     expect(page.get_by_role("button", name="Help with reading and answering")).to_be_hidden()
     expect(page.get_by_role("button", name="Look over")).to_be_hidden()
+
+
+def test_a_printed_form_keeps_a_question_and_its_options_together(page: Page, address: str) -> None:
+    page.goto(f"{address}/fill#all")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.emulate_media(media="print")
+    kept = page.locator(".question").evaluate_all(
+        "all => all.map((each) => getComputedStyle(each).breakInside)"
+    )
+    assert set(kept) == {"avoid"}
