@@ -1,9 +1,10 @@
-"""What is the same for every test is made once: the shipped forms with their keys, and the sandbox EHR's people of a moment."""
+"""What is the same for every test is made once: the shipped forms with their keys, and the sandbox EHR's people and key of a moment."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,6 +19,7 @@ from questionnaires import Instrument, Manner, load_instrument
 from sandbox_ehr.database import Database
 from sandbox_ehr.fhir.query import NOTHING_MORE
 from sandbox_ehr.fhir.store import Store
+from sandbox_ehr.oauth.records import Records
 from sandbox_ehr.people.populate import populate
 from sandbox_ehr.settings import Clock
 
@@ -52,7 +54,7 @@ def shipped_forms_read_once() -> Iterator[None]:
 
 @contextmanager
 def people_made_once() -> Iterator[None]:
-    """Fill an empty sandbox EHR with a copy of those people that were made first for its address and moment."""
+    """Fill an empty sandbox EHR with a copy of what was made first for its address and moment: people, and its key."""
 
     def fill(store: Store, clock: Clock) -> None:
         if not store.find("Organization", NOTHING_MORE):
@@ -70,4 +72,12 @@ def people_made_once() -> Iterator[None]:
 def _people(base: str, now: datetime) -> bytes:
     with closing(Database(":memory:")) as database:
         populate(Store(database, base, lambda: now), lambda: now)
+        database._connection.execute("INSERT INTO signing_key VALUES (?)", (_signing_key(base),))
+        database._connection.commit()
         return database._connection.serialize()
+
+
+@cache
+def _signing_key(base: str) -> str:
+    with closing(Database(":memory:")) as database:
+        return json.dumps(Records(database, lambda: datetime.now(UTC)).signing_key().as_dict(private=True))

@@ -1,1 +1,1 @@
-"""What the larger commands of `rapport` do, a module each; `plugin.__main__` names them."""
+"""What the larger commands of `rapport` do, a module each; `plugin.command_line` names them."""

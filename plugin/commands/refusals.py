@@ -53,6 +53,11 @@ def explain_database(error: Exception) -> tuple[str, str] | None:
     return None
 
 
+def is_of_the_sandbox(error: Exception) -> bool:
+    """Say whether the sandbox EHR raised an error, by name: where it does not run, it is not imported."""
+    return any(each.__module__ == "sandbox_ehr.errors" for each in type(error).__mro__)
+
+
 def check_free(host: str, port: int) -> None:
     """Refuse, SettingsInvalid, a port or an address that cannot be listened on here."""
     try:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, TokenMixin
@@ -27,6 +28,12 @@ def digest(secret: str) -> str:
 def new_secret() -> str:
     """Make an unguessable opaque value."""
     return secrets.token_urlsafe(32)
+
+
+@lru_cache(maxsize=8)
+def _read_key(text: str) -> RSAKey:
+    """Read a JWK; that it is sound is tested for long, so the last few are remembered."""
+    return RSAKey.import_key(msgspec.json.decode(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +220,7 @@ class Records:
                     text = msgspec.json.encode(made.as_dict(private=True)).decode()
                     connection.execute("INSERT INTO signing_key VALUES (?)", (text,))
                     row = {"jwk": text}
-            self._key = RSAKey.import_key(msgspec.json.decode(row["jwk"]))
+            self._key = _read_key(row["jwk"])
         return self._key
 
     def _authorization(self, connection: sqlite3.Connection, authorization_id: str) -> Authorization:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.audit.leaves import LOGGED, row_content
 from plugin.exports import read_manifest
 from plugin.exports.manifest import write_manifest

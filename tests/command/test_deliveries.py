@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.delivery.keep import keep
 from plugin.delivery.states import DeliveryState
 from plugin.ledger import Ledger, Vault

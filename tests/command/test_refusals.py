@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plugin import __version__
-from plugin.__main__ import main
+from plugin.command_line import main
 from tests.terminal import run_rapport
 
 CONFIGURED = (

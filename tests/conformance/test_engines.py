@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.commands.conformance import score_kit
 from plugin.responses import check_response, read_response
 from plugin.scores import Key, compile_key

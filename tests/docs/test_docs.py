@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.app import PARTS
 from plugin.initial import write_keys
 from plugin.served.searching import PARAMETERS

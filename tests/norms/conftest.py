@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.__main__ import main
+from plugin.command_line import main
 from plugin.ledger import Vault
 from plugin.ledger.schema import upgrade
 from plugin.ledger.store import open_database

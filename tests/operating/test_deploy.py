@@ -12,7 +12,7 @@ import typer
 import yaml  # type: ignore[import-untyped] # its stubs are another package
 from typer.main import get_command
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.app import PARTS
 
 ROOT = Path(__file__).parents[2]

@@ -96,6 +96,6 @@ if __name__ == "__main__":
     assert chosen in MOMENTS, chosen
     _arrange(chosen, Death(Path(mark)))
     sys.argv = ["rapport", *arguments]
-    from plugin.__main__ import main
+    from plugin.command_line import main
 
     main()

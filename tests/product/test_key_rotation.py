@@ -7,7 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from plugin.__main__ import app
+from plugin.command_line import app
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
 from plugin.signing_folder import read_folder

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pyarrow import parquet
 
-from plugin.__main__ import main
+from plugin.command_line import main
 from plugin.bulk_export import BulkExport, ExportFailed, Wanted
 from smart_launch import PrivateKeyJwt, Site, generate_key
 from tests.product.crashing import SECRET, Place, free_port, open_place
