@@ -1,9 +1,13 @@
 """Runs `rapport` in a process of its own, as an operator does at a terminal."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.forking import fork
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +21,12 @@ def run_rapport(
     *arguments: object, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end, in this environment or in that of the tests."""
-    return subprocess.run(
-        command_line(*arguments), env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        module = ["plugin", *(str(each) for each in arguments)]
+        process = fork(module, environment or os.environ, output.fileno(), errors.fileno())
+        process.wait()
+        told = []
+        for each in (output, errors):
+            each.seek(0)
+            told.append(each.read().decode())
+    return subprocess.CompletedProcess(module, process.wait(), *told)

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from plugin.command_line import app
 from plugin.audit.leaves import LOGGED, row_content
+from plugin.command_line import app
 from plugin.exports import read_manifest
 from plugin.exports.manifest import write_manifest
 from plugin.exports.rows import columns_of, content_of, read_values

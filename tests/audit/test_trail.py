@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from fhir.resources.R4B.auditevent import AuditEvent
 from typer.testing import CliRunner
 
-from plugin.command_line import app
 from plugin.audit import Kind, end_of_token
+from plugin.command_line import app
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database

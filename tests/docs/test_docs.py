@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.main import get_command
 
-from plugin.command_line import app
 from plugin.app import PARTS
+from plugin.command_line import app
 from plugin.initial import write_keys
 from plugin.served.searching import PARAMETERS
 from plugin.settings import read_settings

@@ -14,6 +14,7 @@ from plugin.backup import make_backup, read_manifest, restore_backup
 from plugin.errors import SettingsInvalid
 from plugin.ledger import schema
 from plugin.ledger.store import open_database
+from tests.forking import Forked
 from tests.operating.test_storage import _make_database, _post
 from tests.postgres import PostgresMissing, postgres_server
 from tests.product.crashing import (
@@ -43,13 +44,13 @@ def saved_in_the_ehr(place: Place) -> list[str]:
     return sorted(each["value"] for each in known if each["system"] == "urn:x-storage")
 
 
-def start(place: Place) -> "subprocess.Popen[bytes]":
+def start(place: Place) -> Forked:
     process = place.start()
     place.wait(process)
     return process
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: Forked) -> None:
     process.terminate()
     process.wait(20)
 

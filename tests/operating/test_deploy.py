@@ -12,8 +12,8 @@ import typer
 import yaml  # type: ignore[import-untyped] # its stubs are another package
 from typer.main import get_command
 
-from plugin.command_line import app
 from plugin.app import PARTS
+from plugin.command_line import app
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -5,13 +5,13 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from tests.forking import Forked
 from tests.postgres import PostgresMissing, postgres_server
 from tests.product.crashing import Place, _search, _wait_for_delivery, free_port, launched_tokens, open_place
 from tests.product.forms import response_of
@@ -35,7 +35,7 @@ def _until_saved(place: Place, launched: tuple[str, str], number: int) -> httpx.
 
 def _check(
     place: Place,
-    process: "Popen[bytes]",
+    process: Forked,
     storage_fails: Callable[[], object],
     storage_works: Callable[[], object],
 ) -> None:

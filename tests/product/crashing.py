@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -31,10 +30,11 @@ from plugin.ledger.store import open_database
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from smart_launch import SigningKey, generate_key, public_jwks
+from tests.forking import Forked, fork
 from tests.product.forms import response_of
 from tests.product.world import READER_SCOPES, READER_SECRET, SCOPES
 from tests.sandbox_ehr.serving import serving
-from tests.terminal import ROOT, command_line, run_rapport
+from tests.terminal import run_rapport
 
 _STARTING = 180.0  # seconds that a process beside much other work may take
 _PATIENCE = 600.0  # seconds that somebody keeps sending one response
@@ -115,22 +115,14 @@ class Place:
             "RAPPORT_SIGNING_KEYS": str(self.folder / "keys"),
         }
 
-    def start(
-        self, command: str = "serve", module: tuple[str, ...] = ("plugin",)
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, command: str = "serve", module: tuple[str, ...] = ("plugin",)) -> Forked:
         """Start a process: `serve`, or `worker`; `module` is what stands for `rapport`."""
         port = ["--port", str(self.port)] if command == "serve" else []
         arguments = [command, *port, "--config", str(self.folder / "rapport.toml")]
         with (self.folder / "output.txt").open("ab") as output:
-            return subprocess.Popen(
-                command_line(*arguments, module=module),
-                env=self.environment,
-                cwd=ROOT,
-                stdout=output,
-                stderr=output,
-            )
+            return fork((*module, *arguments), self.environment, output.fileno(), output.fileno())
 
-    def wait(self, process: "subprocess.Popen[bytes]") -> None:
+    def wait(self, process: Forked) -> None:
         deadline = time.monotonic() + _STARTING
         while time.monotonic() < deadline:
             try:
@@ -263,7 +255,7 @@ def crash(
 
 def _kill(
     place: Place,
-    processes: list["subprocess.Popen[bytes]"],
+    processes: list[Forked],
     commands: list[str],
     told: threading.Thread,
     how: tuple[random.Random, int, tuple[float, float], float, bool],

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pyarrow import parquet
 
-from plugin.command_line import main
 from plugin.bulk_export import BulkExport, ExportFailed, Wanted
+from plugin.command_line import main
 from smart_launch import PrivateKeyJwt, Site, generate_key
 from tests.product.crashing import SECRET, Place, free_port, open_place
 from tests.product.world import READER_SECRET
