@@ -98,6 +98,7 @@ def _parent() -> str:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+    atexit.register(process.wait)
     atexit.register(process.terminate)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
