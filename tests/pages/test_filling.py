@@ -576,3 +576,5 @@ def test_a_printed_form_keeps_a_question_and_its_options_together(page: Page, ad
         "all => all.map((each) => getComputedStyle(each).breakInside)"
     )
     assert set(kept) == {"avoid"}
+    # A grid around what is kept together would not grow with it: what comes after would cover its end.
+    assert page.locator(".form").evaluate("form => getComputedStyle(form).display") == "block"
