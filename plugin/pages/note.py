@@ -6,6 +6,7 @@ from datetime import datetime
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.patient import PatientPage
+from plugin.pages.sentences import sentences_of
 from plugin.pages.trend import group, latest
 
 
@@ -53,7 +54,14 @@ def draft_text(page: PatientPage) -> str:
     """Write what a patient page shows as plain text: who answered, each rater's scores, and what the site lets be read of them."""
     scales = group(page.trend)
     facts = latest(scales, page.today)
-    text = render("clinician/draft.txt", language=page.language, page=page, scales=scales, facts=facts)
+    text = render(
+        "clinician/draft.txt",
+        language=page.language,
+        page=page,
+        scales=scales,
+        facts=facts,
+        sentences=sentences_of(page.trend, page.language),
+    )
     lines = [line.rstrip() for line in text.splitlines()]
     kept = [line for place, line in enumerate(lines) if line or (place and lines[place - 1])]
     return "\n".join(kept).strip() + "\n"

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
+from plugin.pages.sentences import sentences_of
 from plugin.pages.trend import Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
@@ -281,6 +282,7 @@ def summary_html(page: PatientPage, who: str) -> str:
         scales=scales,
         drawn=_draw_all(page, scales),
         facts=latest(scales, page.today),
+        sentences=sentences_of(page.trend, page.language),
         style=_PDF_STYLE,
     )
 
@@ -305,5 +307,12 @@ def _changed_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
 def _trend_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
     """Show the scores over sessions."""
     drawn = _draw_all(page, scales)
-    card = render("clinician/trend.html", language=page.language, page=page, scales=scales, drawn=drawn)
+    card = render(
+        "clinician/trend.html",
+        language=page.language,
+        page=page,
+        scales=scales,
+        drawn=drawn,
+        sentences=sentences_of(page.trend, page.language),
+    )
     return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes

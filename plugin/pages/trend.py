@@ -41,6 +41,7 @@ class TrendSeries:
 
     `measure` names the family of forms whose scores share a scale (the four check-ins are one measure): only series of
     one measure and one range share a plot. `scale` and `scale_label` name the score: total, goal, task, bond.
+    `down_since` is the day of the last rupture that the last score has not come back from.
     """
 
     rater: str
@@ -53,6 +54,7 @@ class TrendSeries:
     points: tuple[TrendPoint, ...]
     error: "MeasurementError | None" = None
     is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
+    down_since: date | None = None
     by_day: Mapping[date, tuple[TrendPoint, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

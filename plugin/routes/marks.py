@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from plugin.interpretation import Interpretation
-from plugin.pages import TrendPoint, TrendSeries
+from plugin.pages import TrendSeries
 from plugin.pages.trend import RATER_ORDER, Event
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Findings, Rated, read_findings
@@ -43,10 +43,11 @@ def falls_of(series: TrendSeries, interpretation: Interpretation | None) -> tupl
     return find_sequences(values, rule, low=series.low, high=series.high, between_sd=between)
 
 
-def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> tuple[TrendPoint, ...]:
-    """Give a series' points with their marks."""
+def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> TrendSeries:
+    """Give a series whose points have their marks, and which says since when it is down, if it still is."""
     events: dict[int, Event] = {}
-    for fall in falls_of(series, interpretation):
+    falls = falls_of(series, interpretation)
+    for fall in falls:
         events[fall.fell] = Event.RUPTURE
         if fall.repaired is not None:
             events[fall.repaired] = Event.REPAIR
@@ -54,7 +55,11 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> t
     for point in series.points:
         marked.append(replace(point, event=events.get(place) if point.value is not None else None))
         place += point.value is not None
-    return tuple(marked)
+    computed = [point for point in series.points if point.value is not None]
+    last = computed[-1].value if computed else None
+    still = [fall for fall in falls if last is not None and fall.is_open(last)]
+    down_since = computed[still[-1].fell].when.date() if still else None
+    return replace(series, points=tuple(marked), down_since=down_since)
 
 
 def findings_of(

@@ -116,7 +116,7 @@ class _Adopted:
             error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
             series = replace(series, error=error)
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):
-            series = replace(series, is_read=True, points=mark_events(series, self.interpretation))
+            series = mark_events(replace(series, is_read=True), self.interpretation)
         return series
 
 

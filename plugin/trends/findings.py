@@ -4,13 +4,16 @@ Each finding is about one rater, or sets two side by side; nothing is averaged a
 `early`, `sequences` and `agreement`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from plugin.trends.agreement import Pair, Rating, is_adult_above, pair_sessions
+from plugin.trends.agreement import SAME_SESSION, Pair, Rating, is_adult_above, pair_sessions
 from plugin.trends.early import EARLY_SESSIONS, EarlyLevel, early_level
 from plugin.trends.sequences import Fall
 
+LONG_AGO = (
+    4  # sessions after which two raters' last common one is not told any more: a choice of this project
+)
 YOUNG, ADULTS = "child", ("caregiver", "therapist")
 
 
@@ -41,11 +44,15 @@ class EarlyFinding:
 
 @dataclass(frozen=True, slots=True)
 class FallFinding:
-    """One rater's fall. `repaired` is the return; `is_settled` tells whether the sessions that are waited for are over."""
+    """One rater's fall. `lowest` is its lowest score, `repaired` the return.
+
+    `is_settled` tells whether the sessions that are waited for are over.
+    """
 
     rated: Rated
     fell: Rating
     best: float
+    lowest: Rating
     repaired: Rating | None
     is_settled: bool
     is_current: bool  # whether the last score is still as far below the best as counts for a fall
@@ -66,9 +73,11 @@ class PairFinding:
         return self.pairs[-1]
 
     @property
-    def above(self) -> int:
-        """In how many sessions the second rated higher."""
-        return sum(pair.difference > 0 for pair in self.pairs)
+    def counts(self) -> Mapping[str, int]:
+        """In how many sessions the second rated `above`, the `same` and `below`."""
+        above = sum(pair.difference > 0 for pair in self.pairs)
+        below = sum(pair.difference < 0 for pair in self.pairs)
+        return {"above": above, "same": len(self.pairs) - above - below, "below": below}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +118,31 @@ def _early(rated: Rated) -> EarlyFinding | None:
 def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
     repaired = None if fall.repaired is None else rated.ratings[fall.repaired]
     settled = repaired is not None or len(rated.ratings) - 1 - fall.fell >= within
-    last = rated.ratings[-1].value
-    current = repaired is None and last < fall.best and last <= fall.best - fall.threshold
-    return FallFinding(rated, rated.ratings[fall.fell], fall.best, repaired, settled, current)
+    return FallFinding(
+        rated,
+        fell=rated.ratings[fall.fell],
+        best=fall.best,
+        lowest=rated.ratings[fall.lowest],
+        repaired=repaired,
+        is_settled=settled,
+        is_current=fall.is_open(rated.ratings[-1].value),
+    )
 
 
 def _pair(first: Rated, second: Rated, divergence: float) -> PairFinding | None:
     if first.rater == second.rater or first.scale != second.scale or second.rater not in ADULTS:
         return None
     pairs = pair_sessions(first.ratings, second.ratings)
-    if not pairs:
+    if not pairs or _sessions_since(pairs[-1], first, second) >= LONG_AGO:
         return None
     judged = first.rater == YOUNG and first.sd is not None
     divergent = is_adult_above(pairs[-1], sd=first.sd or 1.0, least=divergence) if judged else None
     return PairFinding(first, second, pairs, divergent)
+
+
+def _sessions_since(last: Pair, first: Rated, second: Rated) -> int:
+    """Count the sessions that one of two has rated since the last that both did: what lies back far says little of now."""
+    told = max(last.young.when, last.adult.when)
+    return len(
+        {each.when for rated in (first, second) for each in rated.ratings if each.when > told + SAME_SESSION}
+    )

@@ -8,7 +8,7 @@ open is a choice of this project and stands in `Rule` with its reason: each site
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -42,13 +42,22 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """A fall at place `fell` of the series; `repaired` is the place of the return, None while there is none."""
+    """A fall at place `fell` of the series; `repaired` is the place of the return, None while there is none.
+
+    `lowest` is the place of the lowest score from the fall until the scores were back or the next fall: a fall may take several
+    sessions (up to six in Gumz 2012), and what is lower in them belongs to it.
+    """
 
     fell: int
     best: float
     value: float
     threshold: float
     repaired: int | None
+    lowest: int
+
+    def is_open(self, last: float) -> bool:
+        """Tell whether the scores, now at `last`, are still as far below the best as counts for a fall."""
+        return self.repaired is None and last < self.best and last <= self.best - self.threshold
 
 
 def find_sequences(
@@ -57,7 +66,7 @@ def find_sequences(
     """Find falls and repairs in scores, oldest first, of a scale from `low` to `high`.
 
     `between_sd` is the SD between people of the site's statistics; without it only the person's own is used. After a fall the
-    next is looked for once the scores have come back, or `within` sessions later.
+    next is looked for once the scores have come back, or `within` sessions later; what lies lower before is the same fall.
     """
     found: list[Fall] = []
     place = rule.before
@@ -68,7 +77,24 @@ def find_sequences(
             continue
         found.append(fall)
         place = (fall.repaired or place + rule.within) + 1
-    return tuple(found)
+    ends = [*(each.fell for each in found[1:]), len(values)] if found else []
+    return tuple(
+        replace(each, lowest=_lowest(values[:end], each, rule)) for each, end in zip(found, ends, strict=True)
+    )
+
+
+def _lowest(values: Sequence[float], fall: Fall, rule: Rule) -> int:
+    """Find the lowest score of a fall, the first of equal ones: until the scores were back, however late."""
+    end = next(
+        (each for each in range(fall.fell + 1, len(values)) if _is_back(values[each], fall, rule)),
+        len(values),
+    )
+    return min(range(fall.fell, end), key=lambda each: values[each])
+
+
+def _is_back(value: float, fall: Fall, rule: Rule) -> bool:
+    share = 0.5 if rule.criterion is Criterion.TWO_SD else 1.0
+    return value > fall.value and value >= fall.best - fall.threshold * share
 
 
 def _fall(
@@ -87,10 +113,9 @@ def _fall(
         threshold = _threshold(earlier, rule.criterion, floor, between_sd)
         if value >= earlier[-1] or best - value < threshold:
             return None
-    back = best - (threshold / 2 if rule.criterion is Criterion.TWO_SD else threshold)
+    fall = Fall(place, best, value, threshold, None, lowest=place)
     after = range(place + 1, min(len(values), place + 1 + rule.within))
-    repaired = next((each for each in after if values[each] > value and values[each] >= back), None)
-    return Fall(place, best, value, threshold, repaired)
+    return replace(fall, repaired=next((each for each in after if _is_back(values[each], fall, rule)), None))
 
 
 def _threshold(

@@ -233,7 +233,7 @@ def marked_trend() -> Trend:
             (each.measure, each.low, each.high),
             tuple(Rating(point.when.date(), point.value or 0) for point in each.points),
             tuple(range(1, 8)),
-            (Fall(3, 19, 10, 2, 5),) if each.rater == "child" else (),
+            (Fall(3, 19, 10, 2, 5, 3),) if each.rater == "child" else (),
             sd=0.5,
         )
         for each in made

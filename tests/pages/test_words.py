@@ -62,7 +62,8 @@ CHOSEN = [
         for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships", "cds")
     ),
 ]
-# Words that are chosen in Python and shown to auditors and administrators.
+# What is said of scores, and words that are chosen in Python and shown to auditors and administrators.
+CHOSEN_OF_SCORES = (ROOT / "pages" / "sentences.py",)
 CHOSEN_FOR_STAFF = [
     *(ROOT / "pages" / f"{name}.py" for name in ("chain", "staff")),
     *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
@@ -85,6 +86,8 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
             if parts:  # nothing where a variable is told
                 found.add(parts[0] if len(parts) == 1 else parts)
+    if domain == "trends":
+        found |= _chosen(CHOSEN_OF_SCORES)
     if domain == "clinician":
         # What the other catalogues say already is said once.
         found = (found | _chosen(CHOSEN)) - _messages("trends") - _messages("respondent")

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -158,4 +159,25 @@ async def test_ruptures_are_in_the_draft_only_where_the_site_accepts_them(tmp_pa
     async with run_world(tmp_path, interpretation=ACCEPTED) as world:
         _, _, form = await draft(world, "نور")
         assert "a rupture by the rule below" in form["text"]
+        assert "16 on average over sessions 1 to 4, from 4 scores." in form["text"]
         assert "Gumz 2012" in form["text"]
+
+
+async def test_the_draft_says_of_the_scores_whatever_the_page_says(tmp_path: Path) -> None:
+    names = tuple(f"rapport-checkin-{each}" for each in ("adolescent", "caregiver", "therapist"))
+    async with run_world(tmp_path, interpretation=replace(ACCEPTED, instruments=names)) as world:
+        browser, address, form = await draft(world, "wei-ling")
+        page = await browser.get(address.removesuffix("/notes"))
+    said = re.findall(r"<li data-finding=[^>]*>(.*?)</li>", page.text, re.DOTALL)
+    told = [html.unescape(re.sub(r"<[^>]+>", "", each)) for each in said]
+    assert {"did not come back", "both rated", "on average"} <= {
+        words for words in ("did not come back", "both rated", "on average") for each in told if words in each
+    }
+    assert [each for each in told if f"- {each}\n" not in form["text"]] == []
+
+
+async def test_a_draft_before_anybody_answered_says_so_in_good_german(world: World) -> None:
+    world.browser.headers["Accept-Language"] = "de"
+    page = await world.launch("amara")
+    shown = await world.browser.get(f"{page.url}/notes/new")
+    assert "In dieser Sitzung hat noch niemand geantwortet." in shown.text

@@ -120,8 +120,27 @@ async def test_findings_are_told_in_words(reading: World) -> None:
     page = await reading.launch("نور")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
     assert "the total fell to 10 on" in text
-    assert "from a best of 19: a rupture by the rule below. It was back at 18 on" in text
+    assert re.search(
+        r"from a best of 19: a rupture by the rule below\. It fell further, to 7 on [^.]*\. It was back at 18 on",
+        text,
+    )
     assert "16 on average over sessions 1 to 4, from 4 scores." in text
+
+
+async def test_a_fall_that_went_deeper_names_its_lowest_score_and_stands_in_what_changed(
+    reading: World,
+) -> None:
+    """Wei-Ling's scores fell by the rule three sessions ago, and go on falling."""
+    page = await reading.launch("wei-ling")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
+    assert re.search(r"the total fell to 15 on [^.]*\. It fell further, to 9 on [^.]*\.", text)
+    changed = text.partition("What changed")[2].partition("Due now")[0]
+    assert re.search(r"Wei-Ling Chen 9 of 24 .*?rupture since \d+ \w+ 20\d\d, not back yet", changed)
+
+
+async def test_a_rupture_that_was_repaired_is_over_in_what_changed(reading: World) -> None:
+    page = await reading.launch("نور")
+    assert "not back yet" not in page.text
 
 
 async def test_raters_are_told_side_by_side_where_all_their_forms_are_named(tmp_path: Path) -> None:
@@ -132,8 +151,11 @@ async def test_raters_are_told_side_by_side_where_all_their_forms_are_named(tmp_
             "wei-ling", practitioner="203"
         )  # falling, and her therapist does not see it
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
-    assert "both rated 4 sessions." in text
-    assert "is higher by 4. Higher in 4 of 4." in text
+    assert "both rated 4 sessions, the last on" in text
+    assert re.search(
+        r"([A-Z][\w ]+) rated it 4 higher than Wei-Ling Chen\. Over the 4 sessions \1 rated higher in 4,",
+        text,
+    )
     assert "They diverge: the adult rates at least 1 SD of your service" in text
 
 

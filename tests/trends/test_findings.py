@@ -38,7 +38,7 @@ def test_where_sessions_have_no_number_the_first_four_scores_count() -> None:
 
 
 def test_a_fall_is_repaired_not_repaired_or_too_early_to_tell() -> None:
-    fell, back = Fall(1, 20, 10, 2, None), Fall(1, 20, 10, 2, 2)
+    fell, back = Fall(1, 20, 10, 2, None, 1), Fall(1, 20, 10, 2, 2, 1)
     (repaired,) = read(rated("child", 20, 10, 19, falls=(back,))).falls
     assert repaired.repaired is not None
     assert (repaired.repaired.value, repaired.is_settled, repaired.is_current) == (19, True, False)
@@ -49,14 +49,30 @@ def test_a_fall_is_repaired_not_repaired_or_too_early_to_tell() -> None:
 
 
 def test_a_fall_is_over_once_the_scores_are_up_again_however_late() -> None:
-    fell = Fall(1, 20, 10, 2, None)
+    fell = Fall(1, 20, 10, 2, None, 1)
     (late,) = read(rated("child", 20, 10, 10, 10, 19, falls=(fell,))).falls
     assert (late.repaired, late.is_current) == (None, False)
 
 
 def test_two_raters_are_set_side_by_side_session_by_session() -> None:
     (found,) = read(rated("child", 10, 12, 14), rated("therapist", 12, 11, 18)).pairs
-    assert (len(found.pairs), found.above, found.last.difference) == (3, 2, 4)
+    assert (len(found.pairs), found.counts, found.last.difference) == (
+        3,
+        {"above": 2, "same": 0, "below": 1},
+        4,
+    )
+
+
+def test_two_raters_of_long_ago_are_not_told() -> None:
+    """The therapist rated two sessions; the young person goes on for three more, then for a fourth."""
+    therapist = rated("therapist", 12, 11)
+    assert len(read(rated("child", 10, 12, 14, 14, 14), therapist).pairs) == 1
+    assert read(rated("child", 10, 12, 14, 14, 14, 14), therapist).pairs == ()
+
+
+def test_a_fall_names_its_lowest_score() -> None:
+    (found,) = read(rated("child", 20, 16, 9, 12, falls=(Fall(1, 20, 16, 2, None, 2),))).falls
+    assert (found.fell.value, found.lowest.value, found.lowest.when) == (16, 9, START + timedelta(weeks=2))
 
 
 def test_divergence_is_judged_by_the_young_persons_norm_and_in_one_direction() -> None:

@@ -58,6 +58,33 @@ def test_any_fall_is_looked_at_where_the_scale_is_very_brief() -> None:
     assert find([*STEADY, 22], Rule(Criterion.ANY)) == []
 
 
+def lowest(values: list[float], rule: Rule = ONE) -> list[int]:
+    return [each.lowest for each in find_sequences(values, rule, low=0, high=24)]
+
+
+def test_a_fall_that_goes_deeper_is_one_fall_with_its_lowest_score() -> None:
+    assert find([*STEADY, 16, 9, 5, 5]) == [(5, None)]
+    assert lowest([*STEADY, 16, 9, 5, 5]) == [7]
+    assert lowest([*STEADY, 16, 16, 16]) == [5]
+
+
+def test_a_fall_is_over_once_the_scores_are_back_and_what_is_lower_later_is_not_its_own() -> None:
+    assert lowest([*STEADY, 16, 22, 22, 22, 15, 22]) == [5, 9]
+    assert lowest([*STEADY, 16, 9, 22, 22, 22, 5]) == [6, 10]
+    late = [*STEADY, 16, 17, 17, 17, 22, 8]  # back after the window: no repair, and yet over
+    assert (find(late), lowest(late)) == ([(5, None), (10, None)], [5, 10])
+
+
+def test_a_marked_fall_that_has_come_half_way_may_go_deeper() -> None:
+    # 2 SD = 2.83: repaired from 20.59 on, down below 19.17
+    assert lowest([*STEADY, 16, 20, 5], TWO) == [7]
+
+
+def test_whether_scores_are_still_down_goes_by_the_size_of_the_fall() -> None:
+    (fall,) = find_sequences([*STEADY, 16], ONE, low=0, high=24)
+    assert (fall.is_open(20), fall.is_open(20.1)) == (True, False)
+
+
 def test_two_falls_are_two_sequences() -> None:
     assert find([*STEADY, 16, 22, 22, 22, 15, 22]) == [(5, 6), (9, 10)]
 

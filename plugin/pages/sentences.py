@@ -1,0 +1,117 @@
+"""What is read out of scores, as sentences: the patient page, the PDF and the note say the same words."""
+
+from dataclasses import dataclass
+
+from plugin.pages.figures import count_of, day, number
+from plugin.pages.trend import Trend
+from plugin.pages.words import translations
+from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is said of whom. `kind`: fall | pair | early; `warning` stands behind the text."""
+
+    kind: str
+    who: str
+    text: str
+    warning: str = ""
+
+    @property
+    def whole(self) -> str:
+        """All that is said."""
+        return f"{self.text} {self.warning}".strip()
+
+
+def sentences_of(trend: Trend, language: str) -> tuple[Sentence, ...]:
+    """Tell what the site lets be read, falls first; nothing where it lets nothing be read."""
+    findings = trend.findings or Findings()
+    return (
+        *(_fall(each, trend.repair_within, language) for each in findings.falls),
+        *(_pair(each, trend.divergence, language) for each in findings.pairs),
+        *(_early(each, language) for each in findings.early),
+    )
+
+
+def _fall(each: FallFinding, within: int, language: str) -> Sentence:
+    catalogue = translations(language)
+    _ = catalogue.gettext
+    told = [
+        _("the total fell to %(value)s on %(day)s, from a best of %(best)s: a rupture by the rule below.")
+        % {
+            "value": _figure(each.fell.value, language),
+            "day": day(each.fell.when, language),
+            "best": _figure(each.best, language),
+        }
+    ]
+    if each.lowest.value < each.fell.value:
+        known = {"value": _figure(each.lowest.value, language), "day": day(each.lowest.when, language)}
+        told.append(_("It fell further, to %(value)s on %(day)s.") % known)
+    if each.repaired is not None:
+        known = {"value": _figure(each.repaired.value, language), "day": day(each.repaired.when, language)}
+        told.append(_("It was back at %(value)s on %(day)s: repaired.") % known)
+    elif each.is_settled:
+        told.append(
+            catalogue.ngettext(
+                "It did not come back in the %(num)d session after.",
+                "It did not come back in the %(num)d sessions after.",
+                within,
+            )
+            % {"num": within}
+        )
+    else:
+        told.append(_("It is too early to say whether it comes back."))
+    return Sentence("fall", each.rated.name, " ".join(told))
+
+
+def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
+    catalogue = translations(language)
+    _ = catalogue.gettext
+    names = {"name": each.second.name, "other": each.first.name}
+    count, last = len(each.pairs), day(each.last.young.when, language)
+    if count == 1:
+        told = [_("both rated one session, on %(day)s.") % {"day": last}]
+    else:
+        told = [_("both rated %(number)s sessions, the last on %(day)s.") % {"number": count, "day": last}]
+    difference = each.last.difference
+    known = {**names, "points": _figure(abs(difference), language)}
+    if difference > 0:
+        told.append(_("%(name)s rated it %(points)s higher than %(other)s.") % known)
+    elif difference < 0:
+        told.append(_("%(name)s rated it %(points)s lower than %(other)s.") % known)
+    else:
+        told.append(_("They gave it the same score."))
+    if count > 1:
+        told.append(
+            _(
+                "Over the %(number)s sessions %(name)s rated higher in %(above)s, the same in %(same)s, lower in %(below)s."
+            )
+            % {"number": count, "name": each.second.name, **each.counts}
+        )
+    return Sentence(
+        "pair",
+        f"{each.first.name}, {each.second.name}",
+        " ".join(told),
+        _divergence(divergence, language) if each.is_divergent else "",
+    )
+
+
+def _divergence(least: float, language: str) -> str:
+    return translations(language).ngettext(
+        "They diverge: the adult rates at least %(sds)s SD of your service's figures above the young person.",
+        "They diverge: the adult rates at least %(sds)s SD of your service's figures above the young person.",
+        count_of(least, language),
+    ) % {"sds": _figure(least, language)}
+
+
+def _early(each: EarlyFinding, language: str) -> Sentence:
+    text = translations(language).ngettext(
+        "%(mean)s on average over sessions 1 to 4, from %(num)d score.",
+        "%(mean)s on average over sessions 1 to 4, from %(num)d scores.",
+        each.level.sessions,
+    ) % {"mean": _figure(each.level.mean, language), "num": each.level.sessions}
+    return Sentence("early", each.rated.name, text)
+
+
+def _figure(value: float, language: str) -> str:
+    return number(round(value, 1), language)
