@@ -71,7 +71,7 @@ def test_a_fall_that_goes_deeper_is_one_fall_with_its_lowest_score() -> None:
 def test_a_fall_is_over_once_the_scores_are_back_and_what_is_lower_later_is_not_its_own() -> None:
     assert lowest([*STEADY, 16, 22, 22, 22, 15, 22]) == [5, 9]
     assert lowest([*STEADY, 16, 9, 22, 22, 22, 5]) == [6, 10]
-    late = [*STEADY, 16, 17, 17, 17, 22, 8]  # back after the window: no repair, and yet over
+    late: list[float] = [*STEADY, 16, 17, 17, 17, 22, 8]  # back after the window: no repair, and yet over
     assert (find(late), lowest(late)) == ([(5, None), (10, None)], [5, 10])
 
 
