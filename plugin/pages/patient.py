@@ -274,13 +274,15 @@ _PDF_STYLE = Markup(
 def summary_html(page: PatientPage, who: str) -> str:
     """Write the scores over sessions as one document that fetches nothing: what a PDF is made of."""
     scales = group(page.trend)
+    drawn = _draw_all(page, scales)
     return render(
         "clinician/summary.html",
         language=page.language,
         page=page,
         who=who,
         scales=scales,
-        drawn=_draw_all(page, scales),
+        drawn=drawn,
+        courses=tuple(dict.fromkeys(course for _, shown in drawn.values() for course in shown)),
         facts=latest(scales, page.today),
         sentences=sentences_of(page.trend, page.language),
         style=_PDF_STYLE,

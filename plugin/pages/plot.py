@@ -3,11 +3,12 @@
 Raters differ by mark and dash, so the plot reads in greyscale; x is time, y the native scale with its full range.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from plugin.pages.arrows import EventMark, Marked, place_arrows, single_arrows
 from plugin.pages.naming import Label, label_all
+from plugin.pages.shapes import SHAPES, shape_at
 from plugin.pages.strips import (
     CONTACTS,
     COURSE,
@@ -19,19 +20,14 @@ from plugin.pages.strips import (
     contact_marks,
     course_bars,
 )
-from plugin.pages.trend import Event, Panel, TrendSeries
+from plugin.pages.trend import Panel, TrendSeries
 from plugin.trends.medication import Course
 
-_MARK = 5.0  # half the height of a mark, px
-_SMALL = 3.6  # the same of the mark that says whose an arrow is
-_BEYOND = 26.0  # px from a mark to the far side of its arrow's small mark
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
 _LABEL_LINE = 17.0  # px between two labels at the line ends
 _NEXT_LINE = 14.0  # px between the lines of one label
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
-_SHAPES = ("circle", "square", "triangle", "diamond", "inverted", "wide")
-_Outlines = Mapping[str, tuple[float, float, str]]
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 
@@ -58,19 +54,9 @@ class Mark:
     """One session of one rater; hollow where the score was not computed."""
 
     path: str
+    x: float
+    y: float
     hollow: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EventMark:
-    """An arrow head at a mark: downward below a rupture, upward above a repair.
-
-    `whose` is the rater's mark, small, at the arrow's tip: the marks of two raters may cover each other.
-    """
-
-    path: str
-    event: Event
-    whose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +170,8 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
         _line(series, order, len(panel.series), placing, strip_y or axis_y)
         for order, series in enumerate(panel.series)
     ]
+    arrows = _arrows(panel, lines, placing)
+    lines = [replace(line, events=arrows.get(line.order, ())) for line in lines]
     span = Span(placing.x, frame.left, frame.width - frame.right)
     kinds_y = axis_y + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
     caregivers = caregiver_marks(panel, span, kinds_y)
@@ -206,21 +194,17 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
 
 
 def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_y: float) -> Line:
-    shift = (order - (count - 1) / 2) * _DODGE
-    shape = _SHAPES[order % len(_SHAPES)]
+    shift = _shift(order, count)
+    shape = SHAPES[order % len(SHAPES)]
     pieces: list[str] = []
     marks: list[Mark] = []
-    events: list[EventMark] = []
     pen_down = False
     x = y = 0.0
     places = {day: placing.x(day) + shift for day in series.by_day}
     for point in series.points:
         x = places[point.when.date()]
         y = strip_y if point.value is None else placing.y(point.value)
-        marks.append(Mark(_shape(shape, x, y), hollow=point.value is None))
-        if point.event is not None:
-            whose = _whose(point.event, shape, x, y, shift, placing.axis_y) if count > 1 else ""
-            events.append(EventMark(_arrow(point.event, x, y), point.event, whose))
+        marks.append(Mark(shape_at(shape, x, y), x, y, hollow=point.value is None))
         if point.value is not None:
             pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
         pen_down = point.value is not None
@@ -234,9 +218,34 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
         path="".join(pieces),
         dash=_DASHES[order % len(_DASHES)],
         marks=tuple(marks),
-        events=tuple(events),
         band=_band(series, placing),
     )
+
+
+def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tuple[EventMark, ...]]:
+    """Place the arrows of all lines: whose is said where there are several."""
+    marked = [
+        Marked(
+            line.order,
+            SHAPES[line.order % len(SHAPES)],
+            point.event,
+            mark.x,
+            mark.y,
+            _shift(line.order, len(lines)),
+        )
+        for series, line in zip(panel.series, lines, strict=True)
+        for point, mark in zip(series.points, line.marks, strict=True)
+        if point.event is not None
+    ]
+    if len(lines) == 1:
+        return single_arrows(marked)
+    places = [(mark.x, mark.y) for line in lines for mark in line.marks]
+    return place_arrows(marked, places, top=placing.frame.top, axis_y=placing.axis_y)
+
+
+def _shift(order: int, count: int) -> float:
+    """Move a line's marks sideways, so that equal scores of one session stay visible."""
+    return (order - (count - 1) / 2) * _DODGE
 
 
 def _band(series: TrendSeries, placing: _Placing) -> Band | None:
@@ -244,21 +253,6 @@ def _band(series: TrendSeries, placing: _Placing) -> Band | None:
         return None
     low, high = series.band
     return Band(placing.y(high), placing.y(low) - placing.y(high))
-
-
-def _arrow(event: Event, x: float, y: float) -> str:
-    if event is Event.RUPTURE:
-        return f"M{x - 6:.1f} {y + 9:.1f}l6 7l6 -7"
-    return f"M{x - 6:.1f} {y - 9:.1f}l6 -7l6 7"
-
-
-def _whose(event: Event, shape: str, x: float, y: float, shift: float, axis_y: float) -> str:
-    """Put the rater's mark beyond the arrow's tip; outward beside it where that would cover the days below the axis."""
-    if event is Event.REPAIR:
-        return _shape(shape, x, y - _BEYOND + _SMALL, _SMALL_OUTLINES)
-    if y + _BEYOND > axis_y:
-        return _shape(shape, x + (-11 if shift < 0 else 11), y + 12, _SMALL_OUTLINES)
-    return _shape(shape, x, y + _BEYOND - _SMALL, _SMALL_OUTLINES)
 
 
 def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
@@ -313,25 +307,3 @@ def _days(days: tuple[date, ...], placing: _Placing) -> tuple[date, ...]:
     if len(days) > 1 and last_x - placing.x(chosen[-1]) >= _DAY_LABEL:
         chosen.append(days[-1])
     return tuple(chosen)
-
-
-def _shape(shape: str, x: float, y: float, outlines: _Outlines | None = None) -> str:
-    dx, dy, rest = (outlines or _OUTLINES)[shape]
-    return f"M{x + dx:.1f} {y + dy:.1f}{rest}"
-
-
-def _outlines(r: float) -> _Outlines:
-    """Give where the pen is put down from the middle of each mark, and how it goes on; the rest are diamonds."""
-    diamond = (0, -r - 1, f"l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z")
-    return {
-        **dict.fromkeys(_SHAPES, diamond),
-        "circle": (-r, 0, f"a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"),
-        "square": (0.5 - r, 0.5 - r, f"h{2 * r - 1}v{2 * r - 1}h{1 - 2 * r}z"),
-        "triangle": (0, -r - 1, f"l{r + 1} {2 * r + 1}h{-2 * r - 2}z"),
-        "inverted": (0, r + 1, f"l{r + 1} {-2 * r - 1}h{-2 * r - 2}z"),
-        "wide": (-r - 1, -r / 2, f"h{2 * r + 2}v{r}h{-2 * r - 2}z"),
-    }
-
-
-_OUTLINES = _outlines(_MARK)
-_SMALL_OUTLINES = _outlines(_SMALL)

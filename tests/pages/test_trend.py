@@ -404,6 +404,42 @@ def test_at_the_foot_of_the_scale_a_rupture_is_marked_beside_its_arrow() -> None
             assert float(re.findall(r"[\d.]+", each.whose)[1]) < plot.axis_y + 16  # above the days
 
 
+def test_an_arrow_lies_on_nobodys_score() -> None:
+    """The therapist rates the session of the young person's rupture 2 lower, and that of the repair 2 higher."""
+    trend = samples.marked_trend()
+    child, therapist = trend.series
+    near = {3: 8.0, 5: 20.0}
+    points = tuple(
+        dataclasses.replace(each, value=near.get(place, each.value))
+        for place, each in enumerate(therapist.points)
+    )
+    both = dataclasses.replace(trend, series=(child, dataclasses.replace(therapist, points=points)))
+    lines = draw(group(both)[0].panels[0], WIDE).lines
+    fell, back = lines[0].events
+    for event, mark in ((fell, lines[1].marks[3]), (back, lines[1].marks[5])):
+        (_, head), (_, whose) = _places_of(event.path), _places_of(event.whose)
+        assert not min(head, whose) - 5 < mark.y < max(head, whose) + 5
+    assert _places_of(fell.path)[1] > lines[0].marks[3].y
+
+
+def test_arrows_of_one_session_lie_apart() -> None:
+    trend = samples.marked_trend()
+    down = [
+        dataclasses.replace(
+            each,
+            points=tuple(
+                dataclasses.replace(point, value=12.0, event=Event.RUPTURE if place == 3 else None)
+                for place, point in enumerate(each.points)
+            ),
+        )
+        for each in trend.series
+    ]
+    lines = draw(group(dataclasses.replace(trend, series=tuple(down)))[0].panels[0], WIDE).lines
+    first, second = (_places_of(line.events[0].whose) for line in lines)
+    assert abs(first[0] - second[0]) >= 7 or abs(first[1] - second[1]) >= 7
+    assert abs(_places_of(lines[0].events[0].path)[1] - _places_of(lines[1].events[0].path)[1]) >= 7
+
+
 @pytest.mark.parametrize("occasion", Occasion)
 @pytest.mark.parametrize("language", ["en", "pt"])
 def test_every_tip_says_why_it_is_shown_and_who_says_so(occasion: Occasion, language: str) -> None:

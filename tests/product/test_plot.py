@@ -1,6 +1,9 @@
 """What the patient page draws around the scores: sessions' kinds, medicines, and ruptures where the site accepts a rule."""
 
+import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -195,3 +198,20 @@ async def test_scores_and_plots_come_as_a_pdf(world: World) -> None:
     answer = await world.browser.get(f"{page.url}/summary.pdf")
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.content.startswith(b"%PDF")
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(reading: World) -> None:
+    page = await reading.launch("نور")
+    table = re.compile(r"<table>.*?</table>", re.DOTALL)
+    rows = sum(each.count('<tr><th scope="row">') for each in table.findall(page.text))
+    answer = await reading.browser.get(f"{page.url}/summary.pdf")
+    command = ["pdftotext", "-layout", "-", "-"]
+    text = await asyncio.to_thread(
+        subprocess.run, command, input=answer.content, capture_output=True, check=True
+    )
+    told = text.stdout.decode()
+    assert len(re.findall(r"^\s*Session\b", told, re.M)) == 4  # total, goals, tasks and bond
+    assert len(re.findall(r"^\s*\d+ \w+ 20\d\d, (?:in person|by video)", told, re.M)) == rows
+    assert re.search(r"Medication in the record\s+• Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d", told)
