@@ -57,14 +57,15 @@ class Attempt:
 def read_accounts(
     connection: Connection, vault: Vault, site: str, patient: str, most: int = _MOST_RECENT
 ) -> tuple[Account, ...]:
-    """List a patient's latest responses, newest first."""
+    """List a patient's responses that arrived last, by the day of the answer, the newest first."""
     rows = connection.execute(
         _joined()
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received.desc())
         .limit(most)
     )
-    return _opened(connection, rows.all(), vault)
+    opened = _opened(connection, rows.all(), vault)
+    return tuple(sorted(opened, key=lambda each: each.record.authored, reverse=True))
 
 
 def count_accounts(connection: Connection, site: str, patient: str) -> int:

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from plugin.delivery.account import Account
 from plugin.pages import DuePerson, InstrumentChoice, PatientPage, RespondentChoice, language_name, look_up
+from plugin.pages.words import translations
+from plugin.tips import Occasion
 from questionnaires import Rater
 
 
@@ -22,6 +24,33 @@ def with_due(page: PatientPage, recent: Iterable[Account]) -> PatientPage:
     people = [each for each in page.respondents if each.is_due]
     due = [_press(page, each, last.get(each.reference, ("", ""))) for each in people]
     return replace(page, due=tuple(each for each in due if each is not None))
+
+
+def with_missing_forms(page: PatientPage) -> PatientPage:
+    """Say of whoever is due and has no form for it here that there is none, and why; nothing then tells to ask them."""
+    people = tuple(
+        replace(each, standing=_why_none(page, each), is_due=False)
+        if each.is_due and not any(_fits(form, each, page.age_years) for form in page.instruments)
+        else each
+        for each in page.respondents
+    )
+    young = [
+        (before, after)
+        for before, after in zip(page.respondents, people, strict=True)
+        if before.rater == Rater.CHILD
+    ]
+    unasked = any(before.is_due and not after.is_due for before, after in young)
+    tips = tuple(each for each in page.tips if not (unasked and each.when is Occasion.EARLY))
+    return replace(page, respondents=people, tips=tips)
+
+
+def _why_none(page: PatientPage, who: RespondentChoice) -> str:
+    catalogue = translations(page.language)
+    if page.age_years is None or not any(_fits(form, who, None) for form in page.instruments):
+        return catalogue.gettext("no form here")
+    return catalogue.ngettext(
+        "no form for %(num)d year of age", "no form for %(num)d years of age", page.age_years
+    ) % {"num": page.age_years}
 
 
 def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> DuePerson | None:

@@ -48,6 +48,7 @@ from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import HISTORY, Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
+from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
 from plugin.routes.schedule_notices import told_of_schedule
 from plugin.routes.state import Rapport, csrf_token
@@ -109,7 +110,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     is_part = known.is_long or HISTORY in chart.late
     interpretation = None if is_part else policy.interpretation
     trend = read_trend(catalogue, chart, known.kept, people, known.norms, interpretation, language)
-    return PatientPage(
+    page = PatientPage(
         launch=launch.id,
         csrf=csrf,
         today=today,
@@ -152,6 +153,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         can_pdf=can_render(),
         late=bool(chart.late) and not known.waited,
     )
+    return with_missing_forms(page)
 
 
 def ask_for(page: PatientPage, asked: AskedFor | None) -> PatientPage:

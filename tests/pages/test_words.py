@@ -59,7 +59,16 @@ CHOSEN = [
     ROOT / "cds" / "cards.py",
     *(
         ROOT / "routes" / f"{name}.py"
-        for name in ("views", "trend_views", "absences", "schedule_notices", "desk", "relationships", "cds")
+        for name in (
+            "views",
+            "trend_views",
+            "absences",
+            "schedule_notices",
+            "desk",
+            "relationships",
+            "cds",
+            "pressing",
+        )
     ),
 ]
 # What is said of scores, and words that are chosen in Python and shown to auditors and administrators.

@@ -1,13 +1,15 @@
 """Delivery: nothing lost, nothing twice, whatever the EHR or the process does."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from plugin.delivery import send
 from plugin.observations.build import IDENTIFIER_SYSTEM
-from tests.product.forms import ANSWERS
+from tests.product.forms import ANSWERS, response_of
+from tests.product.test_bad_input import app_token, post
 from tests.product.test_personalities import newest
 from tests.product.world import EHR, Clock, World, body_of, run_world
 
@@ -120,3 +122,14 @@ async def until_state(world: World, response: str, wanted: str) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"the delivery is {account.state}: {account.detail}")
+
+
+async def test_recent_responses_stand_by_the_day_of_the_answer(world: World) -> None:
+    """The answer of February arrives after the one of March."""
+    people, token = await world.people(), await app_token(world)
+    for authored in ("2026-03-02T09:00:00+00:00", "2026-02-20T09:00:00+00:00"):
+        answer = await post(world, response_of(people["amara"], authored=authored), token=token)
+        assert answer.status_code == 201, answer.text
+    page = await world.launch("amara")
+    recent = page.text.partition("Recent responses")[2]
+    assert re.findall(r'datetime="(2026-0\d-\d\d)', recent) == ["2026-03-02", "2026-02-20"]

@@ -60,6 +60,24 @@ async def test_a_score_is_low_only_by_the_sites_own_bound(
     assert ("bond-feedback" in found) is shown
 
 
+async def test_a_rupture_of_the_young_person_alone_is_taken_to_supervision_too(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=replace(NAMED, instruments=(ADOLESCENT,))) as world:
+        page = await world.launch("wei-ling")
+    assert tips(page.text) == ["rupture-explore", "rupture-withdrawal", "rupture-supervision"]
+
+
+async def test_who_has_no_form_at_their_age_is_told_with_the_reason_and_not_to_be_asked(
+    tmp_path: Path,
+) -> None:
+    """Elif is six; the youngest form is for older children."""
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        page = await world.launch("elif")
+        assert re.search(r"<b>Elif Yıldırım</b> no form for 6 years of age", page.text)
+        assert "early-ask" not in tips(page.text)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Elif" not in draft.text.partition("Due and not answered:")[2].partition("\n")[0]
+
+
 async def test_without_acceptance_there_are_none(world: World) -> None:
     page = await world.launch("wei-ling")
     assert tips(page.text) == []
