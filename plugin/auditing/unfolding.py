@@ -11,7 +11,7 @@ from plugin.delivery.keep import Record
 from plugin.delivery.rescored import Again
 from plugin.observations import Results
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
-from plugin.scores import Key, Score, compute
+from plugin.scores import Key, Score, compute, only_together
 from questionnaires import Catalogue, Instrument, Item, walk
 from questionnaires.datatypes import read_decimal
 
@@ -84,7 +84,10 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
     except (UnreadableResponse, InvalidResponse):
         problem = "The stored answers are no response to their form: its scores are shown as stored."
         return Unfolding(tuple(_stored(record.results)), nearest, problem, same)
-    computed = {each.link_id: each for each in compute(key, answers)}
+    made = compute(key, answers)
+    computed = {each.link_id: each for each in made}
+    told = only_together(made) if record.answers_withheld else made
+    again = {each.link_id: each for each in told}
     used = {step.score.link_id: step.used for step in key.steps}
     items = {each.link_id: each for each in walk(nearest.items)}
     texts = _texts(nearest, record.language)
@@ -121,7 +124,7 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
                 score.high,
                 item.expression,
                 tuple(lines),
-                score,
+                again[stored.link_id],
             )
         )
     return Unfolding(tuple(unfolded), nearest, None, same)

@@ -17,7 +17,8 @@ import msgspec
 
 from plugin import __version__
 from plugin.responses.labels import OF_SCORES, Label, write_labels
-from plugin.scores import Score
+from plugin.scores import Score, only_together
+from plugin.scores.together import WITHHELD
 from questionnaires import Code, Instrument
 from questionnaires.datatypes import read_decimal
 
@@ -26,6 +27,7 @@ JsonObject = dict[str, object]
 IDENTIFIER_SYSTEM = "https://w3id.org/rapport-fhir/identifier"
 _PROFILE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-screening-assessment"
 _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_MASKED, _NOT_PERFORMED = ("masked", "Masked"), ("not-performed", "Not Performed")
 _UCUM = "http://unitsofmeasure.org"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
@@ -94,9 +96,12 @@ def build_results(
     """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
 
     References between them are `urn:uuid:` addresses of one transaction; a writer that creates them one by one
-    replaces these by the addresses that the EHR gives. `labels` are those of the response; what holds for scores is passed on.
+    replaces these by the addresses that the EHR gives. `labels` are those of the response; what holds for scores is passed on,
+    and where single answers may not be read only the score of all of them together has a value.
     With `recorded` the Provenance is the response's, too: it is kept or written together with its scores.
     """
+    if Label.ANSWERS_NOT_SHARED in labels:
+        scores = only_together(scores)
     shared = _shared(response_id, subject, authored=authored, issued=issued)
     if kept := OF_SCORES & frozenset(labels):
         shared["meta"] = {"profile": [_PROFILE], "security": write_labels(kept)}
@@ -233,7 +238,8 @@ def _shared(response_id: str, subject: Subject, *, authored: datetime, issued: d
 
 def _value(score: Score) -> JsonObject:
     if score.value is None:
-        reason = {"coding": [{"system": _ABSENT_SYSTEM, "code": "not-performed", "display": "Not Performed"}]}
+        code, display = _MASKED if score.absent_reason == WITHHELD else _NOT_PERFORMED
+        reason = {"coding": [{"system": _ABSENT_SYSTEM, "code": code, "display": display}]}
         return {"dataAbsentReason": {**reason, "text": score.absent_reason or "Not computed"}}
     quantity = {"value": _plain(score.value), "unit": score.unit, "system": _UCUM, "code": score.unit}
     low, high = score.low, score.high

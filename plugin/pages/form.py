@@ -118,6 +118,9 @@ class FormView:
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
     asks_sharing: bool = False  # the respondent decides whether single answers may be read
+    tells_together: bool = (
+        True  # whether there is a result of all answers, which is told even if they may not be read
+    )
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
     from_paper: bool = False  # the clinician copies what stands on a completed form

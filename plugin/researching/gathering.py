@@ -33,7 +33,7 @@ from plugin.research import (
 )
 from plugin.research_settings import Research
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
-from plugin.scores import Key, Score, compute
+from plugin.scores import Key, Score, compute, only_together
 from questionnaires import Catalogue, CatalogueError, Instrument
 
 T = TypeVar("T")
@@ -142,7 +142,8 @@ class Gatherer:
                 return None
         except (CatalogueError, UnreadableResponse, InvalidResponse):
             return None
-        return instrument, compute(self.keys[instrument.canonical], answers)
+        scores = compute(self.keys[instrument.canonical], answers)
+        return instrument, only_together(scores) if record.answers_withheld else scores
 
     def _row(
         self,

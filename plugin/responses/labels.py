@@ -29,7 +29,7 @@ DISPLAYS = {
     Label.ANSWERS_NOT_SHARED: "Single answers not shared",
 }
 OF_SCORES = frozenset({Label.RATERS_APART, Label.SCORE_NOT_FOR_RESPONDENT})
-"""Those that hold for scores, too: that single answers are not shared says nothing about what they amount to."""
+"""Those that hold for scores, too. That single answers are not shared is obeyed in what the scores tell: see plugin/scores/together."""
 
 
 class _Labelled(msgspec.Struct):

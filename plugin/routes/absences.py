@@ -3,22 +3,30 @@
 import re
 
 from plugin.pages.words import N_, translations
+from plugin.scores.compute import NO_SCORE
+from plugin.scores.together import INCOMPLETE, WITHHELD
 from questionnaires import Instrument, walk
 
 _PREFIX = "Not computed: "  # the page says so itself, in the reader's language
 _UNANSWERED = re.compile(r"no answer to (?P<items>.+)")
-_NO_VALUE = N_("the form gives no score for these answers")
+_WORDS = {
+    WITHHELD: N_("withheld: the answers may not be read one by one"),
+    INCOMPLETE: N_("not every question was answered"),
+    NO_SCORE: N_("the form gives no score for these answers"),
+}
 
 
 def absence_of(reason: str | None, instrument: Instrument, language: str) -> str | None:
     """Say why there is no score: questions by their numbers on the form; what another system wrote stays as it is."""
     if reason is None:
         return None
-    told = reason.removeprefix(_PREFIX)
     _ = translations(language).gettext
+    if reason in _WORDS:
+        return _(_WORDS[reason])
+    told = reason.removeprefix(_PREFIX)
     found = _UNANSWERED.fullmatch(told)
     if found is None:
-        return _(told) if told == _NO_VALUE else told.removeprefix("Not computed")
+        return told.removeprefix("Not computed")
     numbers = {
         item.link_id: str(place)
         for place, item in enumerate((each for each in walk(instrument.items) if each.is_question), start=1)

@@ -54,6 +54,7 @@ from plugin.routes.state import (
     language_for,
     language_of_installation,
 )
+from plugin.scores import only_together
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -242,9 +243,10 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
         saved = await _submit(rapport, found, instrument, choices, labels)
         rapport.worker.wake()
         if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
-            scores = score_lines(instrument, saved.scores, found.language)
-    told = {"scores": scores} if scores else {}
-    return JSONResponse({"state": "saved", "return_url": back, **told})
+            told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
+            scores = score_lines(instrument, told, found.language)
+    result = {"scores": scores} if scores else {}
+    return JSONResponse({"state": "saved", "return_url": back, **result})
 
 
 async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:

@@ -14,12 +14,18 @@ from plugin.pages import (
 )
 from plugin.pages.figures import number
 from plugin.pages.kinds import Asked, asked_of, step_of
+from plugin.pages.words import N_, colon, translations
 from plugin.respondents import RespondentPolicy
 from plugin.routes.state import Rapport
 from plugin.routes.trend_views import label_of
-from plugin.scores import Score
+from plugin.scores import Score, tells_together
+from plugin.scores.together import INCOMPLETE, WITHHELD
 from plugin.writing import DEFAULT_WRITING, WriterKind
 from questionnaires import Instrument, Rater, Wording
+
+_MEANING = N_(
+    "This is not a mark, and nothing here is right or wrong. You can ask the therapist what it means."
+)
 
 
 def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: str) -> FormView:
@@ -42,6 +48,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: st
         mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
         audience=audience_of(rapport, invitation.site),
         asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
+        tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,
         attribution=instrument.questionnaire.copyright or "",
         from_paper=from_paper,
@@ -71,19 +78,40 @@ def gate_page(invitation: Invitation, accept_language: str) -> GatePage:
 
 
 def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:
-    """Write what a respondent may see of the result, where the site lets them, in the language of their form."""
+    """Write what a respondent may see of the result, where the site lets them, in the language of their form.
+
+    A score that is missing says so; one that is withheld from clinicians stands here neither: they hold the device next.
+    """
     spoken = interface_language(language)
     names = {each.link_id: label_of(each.display, spoken) for each in instrument.scores}
-    return [_score_line(names[each.link_id], each, spoken) for each in scores if each.value is not None]
+    lines = [
+        _score_line(names[each.link_id], each, spoken) for each in scores if each.absent_reason != WITHHELD
+    ]
+    return [*lines, translations(spoken).gettext(_MEANING)] if lines else []
 
 
 def _score_line(name: str, score: Score, language: str) -> str:
-    bounds = (
-        ""
-        if score.low is None or score.high is None
-        else f" ({number(score.low, language)}\N{EN DASH}{number(score.high, language)})"
-    )
-    return f"{name}: {number(score.value or 0, language)}{bounds}"
+    _ = translations(language).gettext
+    if score.value is None:
+        unanswered = score.missing or score.absent_reason == INCOMPLETE
+        told = (
+            _("%(name)s: no result, because not every question was answered.")
+            if unanswered
+            else _("%(name)s: no result.")
+        )
+        return told % {"name": name}
+    value = number(score.value, language)
+    if score.low is None or score.high is None:
+        return f"{name}{colon(language)} {value}"
+    facts = {
+        "name": name,
+        "value": value,
+        "low": number(score.low, language),
+        "high": number(score.high, language),
+    }
+    if score.low == 0:
+        return _("%(name)s: %(value)s of %(high)s points") % facts
+    return _("%(name)s: %(value)s points. The lowest possible is %(low)s, the highest %(high)s.") % facts
 
 
 def _question(asked: Asked, wording: Wording) -> Question:

@@ -280,8 +280,8 @@ def response_page(
     nearest = catalogue.nearest(record.instrument)
     title = title_of(nearest, language) if nearest else record.instrument.partition("|")[0]
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
-    agreed = rapport.settings.policies[launch.site].show_item_answers and not record.answers_withheld
-    shown = from_paper or agreed
+    is_told = from_paper or rapport.settings.policies[launch.site].show_item_answers
+    shown = is_told and not record.answers_withheld
     unfolding = unfold(record, catalogue, rapport.intake.keys)
     wording = _wording(nearest, record.language) if nearest is not None else None
     said = translations(language).gettext
@@ -309,7 +309,15 @@ def response_page(
         warnings=warnings,
         language=record.language or "",
         scores=tuple(
-            _account(each, nearest, wording, shown=shown, language=language) for each in unfolding.scores
+            # Which questions were left out is told with the answers, or by the site's policy; never against the respondent.
+            _account(
+                replace(each, items=()) if record.answers_withheld else each,
+                nearest,
+                wording,
+                shown=shown,
+                language=language,
+            )
+            for each in unfolding.scores
         ),
         state=DeliveryMark(account.state),
         detail=retell(account.detail, language),

@@ -3,5 +3,6 @@
 from plugin.scores.compute import Score, compute
 from plugin.scores.errors import BadExpression
 from plugin.scores.key import Key, compile_key
+from plugin.scores.together import only_together, tells_together
 
-__all__ = ["BadExpression", "Key", "Score", "compile_key", "compute"]
+__all__ = ["BadExpression", "Key", "Score", "compile_key", "compute", "only_together", "tells_together"]

@@ -12,6 +12,8 @@ from plugin.scores.key import Key, Step
 from plugin.scores.sheet import Sheet
 from questionnaires import Code
 
+NO_SCORE = "Not computed: the form gives no score for these answers"
+
 
 class Score(msgspec.Struct, frozen=True):
     """One computed score.
@@ -86,4 +88,4 @@ def _reason(missing: tuple[str, ...], problem: str | None) -> str:
         return f"Not computed: {problem}"
     if missing:
         return f"Not computed: no answer to {', '.join(missing)}"
-    return "Not computed: the form gives no score for these answers"
+    return NO_SCORE

@@ -26,6 +26,7 @@ from tests.product.world import PIN, Clock, World, run_world
 CHILD = "amara"
 LABELS = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
 ASKING = RespondentPolicy(ask_before_sharing=True)
+MEANING = "This is not a mark, and nothing here is right or wrong. You can ask the therapist what it means."
 CONSENT = RespondentPolicy(consent_below_age=16, consent_days=30)
 
 
@@ -86,6 +87,59 @@ async def test_answers_that_are_not_shared_stay_here_and_the_scores_go(tmp_path:
         assert (await get(world, f"QuestionnaireResponse/{response}")).status_code == 403
 
 
+async def test_of_answers_that_are_not_shared_only_the_result_of_all_is_in_the_record(tmp_path: Path) -> None:
+    """Goals, tasks and bond have two questions each: 8 of 8 would tell both answers."""
+    async with run_world(tmp_path, respondents=ASKING, show_item_answers=True) as world:
+        await send(world, await hand_to_child(world), share=False)
+        await settled(world, await only_response(world))
+        patient = (await world.people())[CHILD]
+        held: dict[str, list[str]] = {}
+        for part in ("goal", "task", "bond", "total"):
+            code = f"https://w3id.org/rapport-fhir/CodeSystem/score|rapport-checkin-child-{part}"
+            found = await world.delivered(patient=patient, code=code)
+            (mine,) = [each for each in found if "meta" in each and codes_of(each)]
+            absent = mine.get("dataAbsentReason", {}).get("coding", [{"code": "told"}])
+            held[part] = [each["code"] for each in absent]
+            assert ("valueQuantity" in mine) is (part == "total")
+        assert held == {"goal": ["masked"], "task": ["masked"], "bond": ["masked"], "total": ["told"]}
+
+
+async def test_no_page_or_note_lets_answers_be_read_that_are_not_shared(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING, show_item_answers=True) as world:
+        headers = await hand_to_child(world)
+        answers = {**ANSWERS, "goal-1": None}
+        sent = await world.browser.post(
+            "/fill/submit", headers=headers, json={"answers": answers, "share": False}
+        )
+        assert sent.status_code == 200, sent.text
+        response = await only_response(world)
+        await unlock(world)
+        launch = await world.launch(CHILD)
+        single = await world.browser.get(f"{launch.url}/responses/{response}")
+        note = await world.browser.get(f"{launch.url}/notes/new")
+        for page in (launch, single, note):
+            assert page.status_code == 200
+            assert "unanswered questions" not in page.text
+            assert "skipped" not in page.text
+        assert "not every question was answered" in launch.text
+        assert "not every question was answered" in single.text
+        assert "withheld: the answers may not be read one by one" in single.text
+        assert "another value now" not in single.text
+        ledger = world.rapport.state.rapport.ledger
+        record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
+        for score in record.results.scores:
+            assert b"valueQuantity" not in score
+            assert b"goal-1" not in score
+
+
+async def test_what_not_sharing_means_is_told_before_it_is_chosen(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        headers = await hand_to_child(world)
+        shown = (await world.browser.get("/fill/form", headers=headers)).text
+        assert "one result, made of all your answers together" in shown
+        assert "as low or as high as it can be" in shown
+
+
 async def test_scores_of_answers_that_are_not_shared_stay_in_their_persons_line(tmp_path: Path) -> None:
     """The record holds no response then, which alone would say whose the scores are."""
     async with run_world(tmp_path, respondents=ASKING) as world:
@@ -131,11 +185,32 @@ async def test_a_respondent_sees_the_score_only_where_the_site_says_so(
         scores = sent.json().get("scores", [])
         assert scores == ([] if not shown else scores)
         assert any("14" in each for each in scores) is shown
+        assert (scores[-1:] == [MEANING]) is shown
         ledger = world.rapport.state.rapport.ledger
         response = await only_response(world)
         record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
         assert (Label.SCORE_NOT_FOR_RESPONDENT in read_labels(record.body)) is not shown
         assert read_labels(record.results.scores[0]) == read_labels(record.body)
+
+
+async def test_a_result_that_is_missing_is_told_to_the_respondent(tmp_path: Path) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}))
+    async with run_world(tmp_path, respondents=policy) as world:
+        headers = await hand_to_child(world)
+        answers = {**ANSWERS, "goal-1": None}
+        sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": answers})
+        told = sent.json()["scores"]
+        assert sum("no result, because not every question was answered" in each for each in told) == 2
+        assert sum(" of 8 points" in each for each in told) == 2
+
+
+async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(tmp_path: Path) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
+    async with run_world(tmp_path, respondents=policy) as world:
+        sent = await send(world, await hand_to_child(world), share=False)
+        told = sent.json()["scores"]
+        assert len(told) == 2  # the total, and what it means
+        assert "of 24 points" in told[0]
 
 
 def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:

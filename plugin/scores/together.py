@@ -1,0 +1,49 @@
+"""What may be told of a response whose single answers may not be read: the one score of all its questions. Pure.
+
+A score of a part is withheld, however many questions it has: what the respondent agreed to is the result of all of them
+together, and the parts of a total narrow down what it is made of.
+"""
+
+import msgspec
+
+from plugin.scores.compute import NO_SCORE, Score
+from plugin.scores.key import Key
+
+FEWEST_TOGETHER = 3
+"""Answers that a score must be made of to be told. Two are read off many of their sums: 8 of 8 is twice 4, 7 is 3 and 4."""
+WITHHELD = "Withheld: the respondent did not agree that single answers are read"
+INCOMPLETE = "Not computed: not every question was answered"
+"""Which ones were not is withheld as well."""
+
+
+def tells_together(key: Key) -> bool:
+    """Tell whether a form has a score of all its questions, which may be told when its parts may not."""
+    read: dict[str, frozenset[str]] = {}
+    for step in key.steps:  # each after those that it needs
+        read[step.score.link_id] = frozenset(step.used).union(*(read[needed] for needed in step.needs))
+    every: frozenset[str] = frozenset().union(*read.values())
+    return len(every) >= FEWEST_TOGETHER and every in read.values()
+
+
+def only_together(scores: tuple[Score, ...]) -> tuple[Score, ...]:
+    """Leave of a response's scores the first that takes in every question; the others have no value, and say why.
+
+    What a score was computed from, and which answers were missing, is taken out of all of them.
+    """
+    every = {link_id for each in scores for link_id in _read_by(each)}
+    told = next((each.link_id for each in scores if _read_by(each) == every), None)
+    return tuple(_withheld(each, is_told=each.link_id == told) for each in scores)
+
+
+def _withheld(score: Score, *, is_told: bool) -> Score:
+    bare = msgspec.structs.replace(score, missing=(), explanation=())
+    answered = len({link_id for link_id, _, _ in score.explanation})
+    if not is_told or (score.value is not None and answered < FEWEST_TOGETHER):
+        return msgspec.structs.replace(bare, value=None, absent_reason=WITHHELD)
+    if score.value is None:
+        return msgspec.structs.replace(bare, absent_reason=INCOMPLETE if score.missing else NO_SCORE)
+    return bare
+
+
+def _read_by(score: Score) -> set[str]:
+    return {*score.missing, *(link_id for link_id, _, _ in score.explanation)}
