@@ -16,7 +16,7 @@ from plugin.errors import Conflict, SettingsInvalid
 from plugin.exports import Period
 from plugin.ledger import Ledger, Vault
 from plugin.research_settings import Research
-from plugin.researching import Gathered, Gatherer, gather_accounted, write_export
+from plugin.researching import Gathered, Gatherer, gather_accounted, told_count, write_export
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 
@@ -41,7 +41,7 @@ def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) 
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    _tell(out, gathered, [file.name for file in files])
+    tell_export(out, gathered, [file.name for file in files], research.smallest_cell)
 
 
 def make_salt(config: Path, site: str) -> None:
@@ -93,12 +93,17 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _tell(out: Path, gathered: Gathered, files: list[str]) -> None:
+def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) -> None:
+    """Say what was written, and what was left out as the codebook tells it: a count below `smallest` is not given."""
     people = len({row.person for row in gathered.rows})
+    unwilling, rare, unusable = (
+        told_count(each, smallest)
+        for each in (gathered.without_consent, gathered.too_rare, gathered.unusable)
+    )
     _out.print(
         f"{out}: {len(gathered.rows)} administrations of {people} people ({', '.join(files)}). "
-        f"Left out: {gathered.without_consent} people without consent, {gathered.too_rare} forms that too few people share, "
-        f"{gathered.unusable} forms that cannot be scored.",
+        f"Left out: {unwilling} people without consent, {rare} forms that too few people share, "
+        f"{unusable} forms that cannot be scored.",
         highlight=False,
         soft_wrap=True,
     )

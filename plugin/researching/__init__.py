@@ -2,6 +2,6 @@
 
 from plugin.researching.accounting import gather_accounted
 from plugin.researching.gathering import Gathered, Gatherer
-from plugin.researching.writing import write_export, zip_export
+from plugin.researching.writing import told_count, write_export, zip_export
 
-__all__ = ["Gathered", "Gatherer", "gather_accounted", "write_export", "zip_export"]
+__all__ = ["Gathered", "Gatherer", "gather_accounted", "told_count", "write_export", "zip_export"]

@@ -88,7 +88,7 @@ def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
     return whole.getvalue()
 
 
-def _told(many: int, smallest: int) -> int | str:
+def told_count(many: int, smallest: int) -> int | str:
     """A count of people or forms left out: one too small to be told is told as such."""
     return many if many == 0 or many >= smallest else f"fewer than {smallest}"
 
@@ -106,9 +106,9 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "quasi_identifiers": list(QUASI_IDENTIFIERS),
         "shift_days": research.shift_days,
         "left_out": {
-            "people_without_consent": _told(gathered.without_consent, smallest),
-            "forms_that_cannot_be_scored": _told(gathered.unusable, smallest),
-            "forms_of_too_few_people": _told(gathered.too_rare, smallest),
+            "people_without_consent": told_count(gathered.without_consent, smallest),
+            "forms_that_cannot_be_scored": told_count(gathered.unusable, smallest),
+            "forms_of_too_few_people": told_count(gathered.too_rare, smallest),
         },
         "not_read_from_the_ehr": gathered.not_read,
     }

@@ -71,6 +71,7 @@ CHOSEN = [
         )
     ),
 ]
+CHOSEN_FOR_RESPONDENTS = (ROOT / "routes" / "form_views.py",)
 # What is said of scores, and words that are chosen in Python and shown to auditors and administrators.
 CHOSEN_OF_SCORES = (ROOT / "pages" / "sentences.py",)
 CHOSEN_FOR_STAFF = [
@@ -95,6 +96,8 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
             if parts:  # nothing where a variable is told
                 found.add(parts[0] if len(parts) == 1 else parts)
+    if domain == "respondent":
+        found |= _chosen(CHOSEN_FOR_RESPONDENTS)
     if domain == "trends":
         found |= _chosen(CHOSEN_OF_SCORES)
     if domain == "clinician":

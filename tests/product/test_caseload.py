@@ -73,6 +73,26 @@ async def test_a_supervisor_sees_the_patients_of_their_team_by_name(tmp_path: Pa
         assert "Mateo" not in page.text
 
 
+async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_be_absent(
+    tmp_path: Path,
+) -> None:
+    """The record may have scores that the caseload does not read: three ruptures, or a fall of today."""
+    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
+        await world.launch("amara", practitioner=FIRST)
+        people = await world.people()
+        page = await caseload(world)
+        row = page.text.partition(f'data-patient="{people["amara"]}"')[2].partition("</tr>")[0]
+        assert row.count("not known here") == 3
+        assert not re.search(">(nothing|none|never)<", row)
+        assert "is not known here" in (await caseload(world, "?view=plots")).text
+
+
+async def test_where_nothing_calls_for_a_look_it_is_said_of_what_was_read(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
+        await answer(world, "amara", FIRST)
+        assert "nothing in what Rapport took in" in (await caseload(world)).text
+
+
 async def test_every_clinician_of_the_site_where_it_says_so(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=book(EVERYBODY), more_scopes=NAMES) as world:
         await answer(world, "amara", FIRST)

@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from plugin.commands.researching import tell_export
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
+from plugin.researching import Gathered
 from plugin.researching.writing import as_cell
+from plugin.respondents import RespondentPolicy
 from plugin.roles import Role, RoleBook
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, sign_in
@@ -150,6 +153,35 @@ async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             left_out = json.loads(archive.read("codebook.json"))["left_out"]
         assert left_out["forms_of_too_few_people"] == "fewer than 11"
+
+
+def test_the_command_gives_no_count_that_the_codebook_withholds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left_out = Gathered(without_consent=3, too_rare=12, unusable=0)
+    tell_export(tmp_path / "study", left_out, ["administrations.csv"], smallest=5)
+    told = capsys.readouterr().out
+    assert "fewer than 5 people without consent, 12 forms that too few people share, 0 forms" in told
+
+
+async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: Path) -> None:
+    more = {
+        **policy(tmp_path, consent="not-refused"),
+        "respondents": RespondentPolicy(ask_before_sharing=True),
+    }
+    async with run_world(tmp_path, backend_scopes=READS, **more) as world:
+        people = await world.people()
+        page = await world.launch("amara", encounter=f"{people['amara']}-20260302")
+        secret = await world.hand_over(page, f"Patient/{people['amara']}")
+        sent = await world.browser.post(
+            "/fill/submit",
+            headers={"X-Rapport-Invitation": secret},
+            json={"answers": ANSWERS, "share": False},
+        )
+        assert sent.status_code == 200, sent.text
+        (row,) = table_of(await export(world))
+        assert row["score_total"]
+        assert not (row["score_goal"] or row["score_task"] or row["score_bond"])
 
 
 async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:
