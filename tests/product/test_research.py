@@ -181,7 +181,7 @@ async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: 
         assert sent.status_code == 200, sent.text
         (row,) = table_of(await export(world))
         assert row["score_total"]
-        assert not (row["score_goal"] or row["score_task"] or row["score_bond"])
+        assert not any(row[f"score_{part}"] for part in ("goal", "task", "bond"))
 
 
 async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:
