@@ -71,9 +71,11 @@ CHOSEN = [
         )
     ),
 ]
-CHOSEN_FOR_RESPONDENTS = (ROOT / "routes" / "form_views.py",)
-# What is said of scores, and words that are chosen in Python and shown to auditors and administrators.
-CHOSEN_OF_SCORES = (ROOT / "pages" / "sentences.py",)
+# What is said to respondents and of scores; then words that are chosen in Python and shown to auditors and administrators.
+CHOSEN_IN = {
+    "respondent": (ROOT / "routes" / "form_views.py",),
+    "trends": (ROOT / "pages" / "sentences.py",),  # what is said of scores
+}
 CHOSEN_FOR_STAFF = [
     *(ROOT / "pages" / f"{name}.py" for name in ("chain", "staff")),
     *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
@@ -96,10 +98,7 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
             parts = (message,) if isinstance(message, str) else tuple(part for part in message or () if part)
             if parts:  # nothing where a variable is told
                 found.add(parts[0] if len(parts) == 1 else parts)
-    if domain == "respondent":
-        found |= _chosen(CHOSEN_FOR_RESPONDENTS)
-    if domain == "trends":
-        found |= _chosen(CHOSEN_OF_SCORES)
+    found |= _chosen(CHOSEN_IN.get(domain, ()))
     if domain == "clinician":
         # What the other catalogues say already is said once.
         found = (found | _chosen(CHOSEN)) - _messages("trends") - _messages("respondent")
