@@ -320,17 +320,18 @@ class Comparison:
 def _links(expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[Finding]:
     """Hold the panel's members and every score's source against the addresses that were given."""
     panel, *scores = expected.account.record.results.identifiers
-    addresses = {address_of(each) for score in scores for each in copies.get(score, ())}
+    addresses = [{address_of(each) for each in copies.get(score, ())} for score in scores]
     for each in copies.get(panel, ()):
         members = d.references(each.get("hasMember"))
-        if expected.all_were_taken and all(score in copies for score in scores) and not members <= addresses:
+        all_there = members <= set().union(*addresses) and all(members & each for each in addresses)
+        if expected.all_were_taken and all(addresses) and not all_there:
             where = f"{expected.where}, panel ({address_of(each)})"
             yield Finding(Flaw.MISMATCH, where, "It groups other scores than its own.")
-    source = expected.response_address
+    source = expected.response_address or expected.account.record.collected
     for identifier in (panel, *scores):
         for each in copies.get(identifier, ()):
             origins = d.references(each.get("derivedFrom"))
-            if source is not None and origins and source not in origins:
+            if source is not None and origins != {source}:
                 where = f"{expected.where}, {expected.name(identifier)} ({address_of(each)})"
                 yield Finding(Flaw.MISMATCH, where, "It says that it was computed from another response.")
 

@@ -1,7 +1,7 @@
 """How a resource in the EHR differs from the one that was delivered. Pure; says what differs, never the values.
 
 An EHR may add codings, texts, profiles and extensions, write references absolutely or with a version, and round times to
-seconds: none of these is a difference.
+seconds: none of these is a difference. What is not compared here in words of its own is compared by `whole`.
 """
 
 import re
@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
+from plugin.comparing import whole
 from plugin.ehr import JsonObject
 from plugin.verify import Flaw
 from plugin.verify.recomputing import is_outside
@@ -59,16 +60,27 @@ def of_observation(delivered: JsonObject, found: JsonObject) -> Iterator[Differe
         yield Flaw.WRONG_SUBJECT, "It stands in the record of somebody else."
     if moment(found.get("effectiveDateTime")) != moment(delivered.get("effectiveDateTime")):
         yield Flaw.WRONG_DATE, "Its date is another one."
+    if not issued_fits(delivered, found):
+        yield Flaw.WRONG_DATE, "It tells another time at which it was issued."
     yield from _values(delivered, found)
     yield from _people(delivered, found)
+    yield from _rest(delivered, found, whole.OBSERVATION)
 
 
 def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
     """Compare a QuestionnaireResponse with the one that was scored."""
-    if found.get("status") in _WITHDRAWN and found.get("status") != delivered.get("status"):
+    status = found.get("status")
+    if status in _WITHDRAWN and status != delivered.get("status"):
         yield Flaw.STALE, "The response was withdrawn in the EHR, and its scores stand."
+    elif status != delivered.get("status"):
+        yield Flaw.MISMATCH, "The status of the response is another one."
     if _answers(found.get("item")) != _answers(delivered.get("item")):
         yield Flaw.STALE, "The answers in the EHR are others than those that were scored."
+    elif not whole.says_same(delivered.get("item"), found.get("item")):
+        yield (
+            Flaw.MISMATCH,
+            "The words or weights of its questions and answers are others than those that were delivered.",
+        )
     then, now = moment(delivered.get("authored")), moment(found.get("authored"))
     if isinstance(then, datetime) and isinstance(now, datetime) and now > then:
         yield Flaw.STALE, "The response in the EHR is newer than the one that was scored."
@@ -78,8 +90,19 @@ def of_response(delivered: JsonObject, found: JsonObject) -> Iterator[Difference
         yield Flaw.WRONG_VERSION, "The response in the EHR names another form, or another version of it."
     if reference(found.get("subject")) != reference(delivered.get("subject")):
         yield Flaw.WRONG_SUBJECT, "The response stands in the record of somebody else."
+    yield from _answerers(delivered, found)
+    yield from _rest(delivered, found, whole.RESPONSE)
+
+
+def _answerers(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:
+    """Hold who answered, who recorded it and in which contact against what was delivered."""
     if reference(found.get("source")) != reference(delivered.get("source")):
         yield Flaw.WRONG_RATER, "The response names another person as having answered."
+    author, encounter = reference(delivered.get("author")), reference(delivered.get("encounter"))
+    if author is not None and reference(found.get("author")) != author:
+        yield Flaw.WRONG_RATER, "The response names another person as having recorded it, or nobody."
+    if encounter is not None and reference(found.get("encounter")) != encounter:
+        yield Flaw.MISMATCH, "It belongs to another contact, or to none."
 
 
 def of_provenance(
@@ -190,6 +213,39 @@ def codes(resource: JsonObject, name: str) -> set[tuple[object, object]]:
         for each in concept["coding"]
         if isinstance(each, dict)
     }
+
+
+def issued_fits(delivered: JsonObject, found: JsonObject) -> bool:
+    """Tell whether it was issued when we said, or between that and its last change there: an EHR may put its own time.
+
+    Of a reading under a site's own code an EHR may keep no such time.
+    """
+    then, now = moment(delivered.get("issued")), moment(found.get("issued"))
+    if now == then:
+        return True
+    if now is None:
+        return any(each.endswith("/flowsheet") for each in _own_values(delivered))
+    changed = moment(_inside(found, "meta").get("lastUpdated"))
+    return (
+        isinstance(then, datetime)
+        and isinstance(now, datetime)
+        and isinstance(changed, datetime)
+        and then <= now <= changed
+    )
+
+
+def _own_values(resource: JsonObject) -> list[str]:
+    listed = resource.get("identifier")
+    return [
+        str(each.get("value"))
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict)
+    ]
+
+
+def _rest(delivered: JsonObject, found: JsonObject, rules: whole.Rules) -> Iterator[Difference]:
+    for name in whole.other_members(delivered, found, rules):
+        yield Flaw.MISMATCH, f"Its {name} is not what was delivered."
 
 
 def _values(delivered: JsonObject, found: JsonObject) -> Iterator[Difference]:

@@ -1,11 +1,16 @@
 """An Observation as it was delivered beside the one that the EHR holds, member by member, for a person's eye. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from plugin.comparing import differences as d
+from plugin.comparing import whole
 from plugin.comparing.chart import address_of
 from plugin.ehr import JsonObject
+
+_LONGEST = 400  # characters of one member
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,29 @@ def pair(identifier: str, delivered: JsonObject, found: JsonObject) -> Pair:
             _absent(found),
             bool(_absent(delivered)) == bool(_absent(found)),
         ),
+        *_others(delivered, found),
     )
     return Pair(
         identifier.partition("/")[2],
         address_of(found),
         tuple(each for each in lines if each.delivered or each.found),
     )
+
+
+def _others(delivered: JsonObject, found: JsonObject) -> Iterator[Line]:
+    """Give the members that have no line of their own and differ, as they are written."""
+    for name in whole.other_members(delivered, found, whole.OBSERVATION):
+        yield Line(name, _written(delivered, name), _written(found, name), differs=True)
+    if not d.issued_fits(delivered, found):
+        yield Line("issued", str(delivered.get("issued") or ""), str(found.get("issued") or ""), differs=True)
+
+
+def _written(observation: JsonObject, name: str) -> str:
+    first, _, inner = name.partition(".")
+    value = observation.get(first)
+    value = value.get(inner) if inner and isinstance(value, Mapping) else value
+    text = "" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _line(name: str, delivered: str, found: str, agrees: bool | None = None) -> Line:  # noqa: FBT001 -- None: compare the texts

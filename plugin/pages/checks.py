@@ -232,6 +232,11 @@ OF_COMPARISON = (
     N_("Whether it has a value is told differently."),
     N_("Its range is another one."),
     N_("It belongs to another contact, or to none."),
+    N_("It tells another time at which it was issued."),
+    N_("Its %(what)s is not what was delivered."),
+    N_("The status of the response is another one."),
+    N_("The words or weights of its questions and answers are others than those that were delivered."),
+    N_("The response names another person as having recorded it, or nobody."),
     N_("The EHR has not answered within %(seconds)s seconds. Nothing was compared: try again later."),
 )
 """What `plugin.comparing` finds in an EHR."""

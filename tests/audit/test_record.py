@@ -185,6 +185,14 @@ def in_words(observation: JsonObject) -> None:
     observation["valueString"] = str(observation.pop("valueQuantity")["value"])
 
 
+MODIFIER = [{"url": "https://a.invalid/not", "valueBoolean": True}]
+SECOND = {"code": {"text": "Total"}, "valueInteger": 3}
+
+
+def narrative(words: str) -> JsonObject:
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{words}</div>'}
+
+
 OBSERVATION = [
     ("value", change("valueQuantity.value", 13), "mismatch"),
     ("value beyond the range", change("valueQuantity.value", 130), "out-of-range"),
@@ -201,6 +209,25 @@ OBSERVATION = [
     ("identifier", change("identifier.0.value", "another/score-total"), "mismatch"),
     ("identifier of another system", change("identifier.0.system", "urn:x-other"), "mismatch"),
     ("identifier gone", change("identifier", None), "mismatch"),
+    ("issued earlier", change("issued", "2020-01-01T00:00:00Z"), "wrong-date"),
+    ("issued after its last change", change("issued", "2126-01-01T00:00:00Z"), "wrong-date"),
+    ("issued gone", change("issued", None), "wrong-date"),
+    ("comparator", change("valueQuantity.comparator", "<"), "mismatch"),
+    ("unit in words", change("valueQuantity.unit", "kg"), "mismatch"),
+    ("system of the unit", change("valueQuantity.system", "urn:x-other"), "mismatch"),
+    ("modifier extension", change("modifierExtension", MODIFIER), "mismatch"),
+    ("implicit rules", change("implicitRules", "urn:x-other"), "mismatch"),
+    ("focus on another patient", change("focus", [{"reference": "Patient/1002"}]), "mismatch"),
+    ("interpretation", change("interpretation", [{"text": "critically low"}]), "mismatch"),
+    ("second value as a component", change("component", [SECOND]), "mismatch"),
+    ("method", change("method", {"text": "guessed"}), "mismatch"),
+    ("device", change("device", {"display": "another"}), "mismatch"),
+    ("text of the range", change("referenceRange.0.text", "Possible scores: 0 to 14"), "mismatch"),
+    ("kind of range gone", change("referenceRange.0.type", None), "mismatch"),
+    ("security label gone", change("meta.security", None), "mismatch"),
+    ("narrative with another number", change("text", narrative("Total 3 of 24")), "mismatch"),
+    ("narrative by hand", change("text", {**narrative("Seen"), "status": "additional"}), "mismatch"),
+    ("where it was computed from gone", change("derivedFrom", None), "mismatch"),
 ]
 
 
@@ -251,6 +278,22 @@ def test_links_that_were_bent_are_named(chart: Chart) -> None:
     told = {(each["flaw"], each["what"]) for each in chart.findings()}
     assert ("mismatch", "It groups other scores than its own.") in told
     assert ("mismatch", "It says that it was computed from another response.") in told
+
+
+def test_a_panel_without_one_of_its_members_is_named(chart: Chart) -> None:
+    panel = chart.panel()
+    del panel["hasMember"][1]
+    chart.put(panel)
+    assert [each["what"] for each in chart.findings()] == ["It groups other scores than its own."]
+
+
+def test_a_narrative_of_a_score_that_tells_its_value_is_no_difference_and_another_is(chart: Chart) -> None:
+    total = chart.total()
+    value = total["valueQuantity"]["value"]
+    chart.put({**total, "text": narrative(f"Total: {value} of 24")})
+    assert chart.findings() == []
+    chart.put({**total, "text": narrative(f"Total: {value - 1} of 24")})
+    assert [each["what"] for each in chart.findings()] == ["Its text is not what was delivered."]
 
 
 def test_dates_that_two_administrations_exchanged_are_named(chart: Chart) -> None:
@@ -412,6 +455,10 @@ def test_a_score_in_the_record_of_another_patient_whom_the_ledger_knows_is_named
     assert told == ["wrong-subject"]
 
 
+def add_words(response: JsonObject) -> None:
+    response["item"].append({"linkId": "x", "text": "The child lied"})
+
+
 RESPONSE = [
     ("answer", change("item.0.answer.0.valueCoding.code", "not-at-all"), "stale"),
     ("answers gone", change("item", None), "stale"),
@@ -421,6 +468,16 @@ RESPONSE = [
     ("version of the form", change("questionnaire", "https://a.invalid/q|1"), "wrong-version"),
     ("person", change("source.reference", "Patient/1002"), "wrong-rater"),
     ("subject", change("subject.reference", "Patient/1002"), "wrong-subject"),
+    ("status", change("status", "in-progress"), "mismatch"),
+    ("amended", change("status", "amended"), "mismatch"),
+    ("who recorded it", change("author.reference", "Practitioner/201"), "wrong-rater"),
+    ("words of an answer", change("item.0.answer.0.valueCoding.display", "Not at all!!"), "mismatch"),
+    ("words of a question", change("item.0.text", "Do you take drugs?"), "mismatch"),
+    ("weight of an answer", change("item.0.answer.0.valueCoding.extension.0.valueDecimal", 0), "mismatch"),
+    ("words without an answer", add_words, "mismatch"),
+    ("identifier", change("identifier.value", "another"), "mismatch"),
+    ("modifier extension", change("modifierExtension", MODIFIER), "mismatch"),
+    ("security label gone", change("meta.security", None), "mismatch"),
 ]
 
 
@@ -442,6 +499,11 @@ def test_what_an_ehr_may_add_is_no_difference(chart: Chart) -> None:
     total["subject"] = {"reference": f"{chart.address}/r4/{total['subject']['reference']}", "display": "A."}
     total["effectiveDateTime"] = "2026-03-02T10:00:00.000+01:00"
     total["note"] = [{"text": "seen"}]
+    total["extension"] = [{"url": "https://a.invalid/seen", "valueBoolean": True}]
+    total["meta"]["tag"] = [{"system": "https://a.invalid/tags", "code": "seen"}]
+    total["text"] = narrative(f"<p>Alliance: <b>{total['valueQuantity']['value']}</b> of 24, 2026-03-02</p>")
+    total["issued"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    del total["referenceRange"]
     chart.put(total)
     assert chart.findings() == []
 
