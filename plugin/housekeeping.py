@@ -1,9 +1,12 @@
 """What becomes true by the passing of time: invitations whose time is over are closed, with an entry in the trail.
 
+Refusals that were counted only get the entry that says how many they were.
+
 Tokens of ended launches that were still needed at their end go back to the EHR.
 """
 
 import asyncio
+from contextlib import suppress
 
 import sqlalchemy as sa
 import structlog
@@ -11,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from plugin import request_id
 from plugin.access.invitations import Invitation, expired_invitations, mark_expired
+from plugin.access.throttle import forget_refusals, unwritten_refusals
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.returning import TokenReturn
@@ -49,7 +53,22 @@ class Housekeeping:
         request_id.begin()
         now = self._clock()
         found = await self._ledger.read(lambda connection: expired_invitations(connection, now))
+        for key, more in await self._ledger.read(lambda connection: unwritten_refusals(connection, now)):
+            await self._tell_refusals(key, more)
         return sum([await self._expire(each) for each in found])
+
+    async def _tell_refusals(self, key: str, more: int) -> None:
+        def forget(connection: Connection) -> None:
+            if not forget_refusals(connection, key, more):
+                raise _DoneAlready
+
+        entry = self._trail.entry(
+            Kind.ACCESS_REFUSED,
+            Actor(display="Unknown"),
+            failure=f"{more} more from one address within about ten minutes: counted, not written down one by one",
+        )
+        with suppress(_DoneAlready):
+            await self._ledger.write(forget, entry)
 
     async def _expire(self, found: Invitation) -> bool:
         def close(connection: Connection) -> None:

@@ -144,6 +144,20 @@ def read_launch(
     return None if row is None else open_launch(vault, row)
 
 
+def user_of_session(connection: Connection, session: str, now: datetime) -> tuple[str | None, str] | None:
+    """Tell who has signed in last in a browser session, and at which site; None if nobody has, or it is over.
+
+    The user is None where the EHR names none.
+    """
+    row = connection.execute(
+        sa.select(launch.c.user, launch.c.site)
+        .where(launch.c.handle == session, launch.c.ended.is_(None), launch.c.expires > now)
+        .order_by(launch.c.created.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.user, row.site)
+
+
 def launches_with_token(
     connection: Connection, vault: Vault, site: str, patient: str, preferred: str | None
 ) -> tuple[Launch, ...]:

@@ -73,7 +73,7 @@ async def take_response(
     if content_type.partition(";")[0].strip().lower() not in _MEDIA_TYPES:
         raise WrongMediaType("The body is not JSON.", f"Send it with Content-Type: {FHIR_JSON}.")
     token = bearer_of(authorization)
-    found = await ask_about(rapport, site_id, token, "QuestionnaireResponse", "c")
+    found = await ask_about(request, rapport, site_id, token, "QuestionnaireResponse", "c")
     arrival = Arrival(
         body=await request.body(),
         site=site_id,

@@ -67,7 +67,7 @@ async def reader(
     token = bearer_of(authorization)
     if token is not None:
         interaction = "r" if request.path_params.get("resource_id") else "s"
-        return await _of_token(rapport, site_id, token, kind, interaction)
+        return await _of_token(request, rapport, site_id, token, kind, interaction)
     return await _of_session(rapport, site_id, request)
 
 
@@ -125,8 +125,10 @@ async def read(kind: str, resource_id: str, asking: CurrentReader, rapport: Curr
     return Response(with_response_status(record.body, record), media_type=FHIR_JSON, headers=_NOT_STORED)
 
 
-async def _of_token(rapport: Rapport, site_id: str, token: str, kind: str, interaction: str) -> Reader:
-    found = await ask_about(rapport, site_id, token, kind, interaction)
+async def _of_token(
+    request: Request, rapport: Rapport, site_id: str, token: str, kind: str, interaction: str
+) -> Reader:
+    found = await ask_about(request, rapport, site_id, token, kind, interaction)
     own = _respondent_of(found.fhir_user)
     seen = rapport.settings.policies[site_id].respondents.show_score_to
     who = actor_of_token(found, token)

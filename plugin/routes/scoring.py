@@ -12,11 +12,11 @@ from fastapi.responses import Response
 
 from plugin.audit import Actor, Kind
 from plugin.errors import Forbidden, Invalid, NotFound, NotSignedIn
-from plugin.routes.bearer import actor_of_token
+from plugin.routes.bearer import actor_of_token, bearer_of, look_up
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.state import CurrentRapport, Rapport
 from plugin.stateless import observations_bundle, score_response
-from smart_launch import Scopes, introspect
+from smart_launch import Scopes
 
 router = APIRouter()
 
@@ -40,19 +40,17 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 async def calling_app(
+    request: Request,
     rapport: CurrentRapport,
     authorization: Annotated[str, Header()] = "",
     site: Annotated[str | None, Query()] = None,
 ) -> Caller:
     """Ask the site's EHR about the Bearer token; any token that may read or write responses may have them scored."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or not token.isascii():
+    token = bearer_of(authorization)
+    if token is None:  # before the site: who brings nothing is told nothing about that
         raise NotSignedIn("There is no access token.", "Send the EHR's token: Authorization: Bearer …")
-    known = rapport.settings.sites[_site_id(rapport, site)]
-    configuration = await rapport.directory.discover(known, rapport.http)
-    found = await introspect(known, configuration, token.strip(), http=rapport.http, now=rapport.clock())
-    if not found.active:
-        raise NotSignedIn("The EHR does not accept this access token.", "Get a new one from the EHR.")
+    site_id = _site_id(rapport, site)
+    found = await look_up(request, rapport, site_id, token)
     scopes = Scopes.parse(found.scope or "")
     if not any(scopes.allows("QuestionnaireResponse", each) for each in "rc"):
         raise Forbidden(
@@ -60,8 +58,8 @@ async def calling_app(
             "Ask the EHR for QuestionnaireResponse.r or .c",
         )
     return Caller(
-        known.id,
-        actor_of_token(found, token.strip()),
+        site_id,
+        actor_of_token(found, token),
         None if found.patient is None else f"Patient/{found.patient}",
     )
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from plugin.access import sessions
 from plugin.access.desks import Desk, read_desk, read_desks
+from plugin.access.known_tokens import KnownTokens
 from plugin.access.launches import Launch, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail, end_of_token
@@ -38,6 +39,7 @@ from questionnaires import LeftOut
 from smart_launch import Scopes, SmartDirectory, Styles
 
 COOKIE = "__Host-rapport"
+UNNAMED = "User of the EHR, not named in the launch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Rapport:
     clock: Clock
     reading: ReadingLedger  # by which auditors' pages read
     verification: LedgerVerification
+    known_tokens: KnownTokens = field(default_factory=KnownTokens)
     styles: Styles = field(default_factory=Styles)
     hand_overs: HandOvers = field(default_factory=HandOvers)
     left_out: tuple[LeftOut, ...] = ()
@@ -100,7 +103,17 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
 
 async def _read_session(request: Request, rapport: Rapport) -> Session | None:
     handle, now, vault = request.cookies.get(COOKIE), rapport.clock(), rapport.ledger.vault
-    return await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, handle, now))
+    found = await rapport.ledger.read(
+        lambda connection: sessions.read_session(connection, vault, handle, now)
+    )
+    request.state.session = found
+    return found
+
+
+async def known_session(request: Request, rapport: Rapport) -> Session | None:
+    """Give the browser's session, read before or not; None if it has none. For errors: it raises nothing of ours."""
+    found: Session | None = getattr(request.state, "session", None)
+    return found if found is not None else await _read_session(request, rapport)
 
 
 CurrentSession = Annotated[Session, Depends(browser_session)]
@@ -218,7 +231,7 @@ async def check_origin(request: Request, rapport: CurrentRapport) -> None:
 
 def actor_of(launch: Launch | Desk) -> Actor:
     """Name the person behind a launch for the trail, with the end of the token that the EHR gave for it."""
-    display = None if launch.user else "User of the EHR, not named in the launch"
+    display = None if launch.user else UNNAMED
     token = end_of_token(launch.context.tokens.access_token) if isinstance(launch, Launch) else None
     return Actor(launch.user, display, token)
 
@@ -232,6 +245,11 @@ def language_of_installation(rapport: Rapport) -> str:
     """Give the language of pages before a site is known: that of all sites, if they agree; else English."""
     languages = {each.language for each in rapport.settings.policies.values()}
     return languages.pop() if len(languages) == 1 else SOURCE_LANGUAGE
+
+
+def address_of(request: Request) -> str:
+    """Give the network address that a request came from, as the server tells it."""
+    return request.client.host if request.client else ""
 
 
 def request_line(request: Request) -> str:

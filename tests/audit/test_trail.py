@@ -429,6 +429,58 @@ async def test_refusals_from_one_address_do_not_fill_the_ledger(tmp_path: Path) 
             assert (await world.browser.get("/launches/none")).status_code == 401
         refused = [each for each in entries_of(tmp_path) if kind_of(each) is Kind.ACCESS_REFUSED]
         assert len(refused) == 60
+        world.clock.pass_time(minutes=11)
+        assert (
+            await world.browser.get("/launches/none")
+        ).status_code == 401  # sweeps what is over, but not this
+        for _ in range(2):
+            await world.rapport.state.housekeeping.sweep()
+    last = [each for each in entries_of(tmp_path) if kind_of(each) is Kind.ACCESS_REFUSED][60:]
+    assert [each["outcomeDesc"] for each in last] == [
+        "6 more from one address within about ten minutes: counted, not written down one by one"
+    ]
+
+
+def whoever_asked(entry: Json) -> Json:
+    """Give who stands as the person behind an entry."""
+    who: Json = next(each["who"] for each in entry["agent"] if each["requestor"])
+    return who
+
+
+async def test_a_flood_of_refusals_hides_nobody_who_is_signed_in(tmp_path: Path) -> None:
+    people = RoleBook({"Practitioner/206": frozenset({Role.ADMINISTRATOR})})
+    async with run_world(tmp_path, roles=people) as world:
+        of_another = await world.launch("wei-ling")
+        stranger = world.new_browser()
+        for _ in range(65):
+            door = "/sites/sandbox/fhir/Observation"
+            answer = await stranger.get(door, headers={"Authorization": "Bearer wrong"})
+            assert answer.status_code in {401, 429}
+        clinician, administrator = world.new_browser(), world.new_browser()
+        await world.launch("amara", clinician, practitioner="202")
+        assert (await clinician.get(str(of_another.url))).status_code == 401
+        desk = await world.launch("amara", administrator, practitioner="206")
+        audit = str(desk.url).replace("/launches/", "/desks/") + "/audit"
+        assert (await administrator.get(audit)).status_code == 403
+        await stranger.get(str(of_another.url))
+    refused = [each for each in entries_of(tmp_path) if kind_of(each) is Kind.ACCESS_REFUSED]
+    agents = [whoever_asked(each) for each in refused[60:]]
+    assert [who.get("reference") for who in agents] == [
+        "Practitioner/202",
+        "Practitioner/206",
+    ]
+
+
+async def test_whoever_has_a_device_that_is_handed_over_is_not_told_to_be_the_clinician(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path) as world:
+        page = await world.launch("amara")
+        people = await world.people()
+        await world.hand_over(page, f"Patient/{people['amara']}")
+        assert (await world.browser.get(str(page.url))).status_code == 303
+    (refused,) = [each for each in entries_of(tmp_path) if kind_of(each) is Kind.ACCESS_REFUSED]
+    assert whoever_asked(refused) == {"display": "Whoever has a device handed over"}
 
 
 async def test_a_changed_setting_is_in_the_trail_by_its_section_and_nothing_else_is(tmp_path: Path) -> None:

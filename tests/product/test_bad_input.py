@@ -158,6 +158,32 @@ async def test_a_token_that_the_ehr_does_not_know_is_refused(world: World) -> No
     assert "made-up" not in problems(answer)
 
 
+@pytest.mark.parametrize("door", [DOOR, "/fhir/QuestionnaireResponse/$score"])
+async def test_a_token_longer_than_any_is_refused_without_asking_the_ehr(world: World, door: str) -> None:
+    world.hosts.seen.clear()
+    headers = {"Authorization": f"Bearer {'x' * 60_000}", "Content-Type": "application/fhir+json"}
+    answer = await world.browser.post(door, content=b"{}", headers=headers)
+    assert (answer.status_code, "8192" in answer.text) == (401, True)
+    assert [each for each in world.hosts.seen if each.url.host == "ehr.invalid"] == []
+
+
+async def test_of_many_wrong_tokens_from_one_address_the_ehr_is_asked_about_some(world: World) -> None:
+    good = await app_token(world)
+    headers = {"Authorization": f"Bearer {good}"}
+    door = "/sites/sandbox/fhir/Observation"
+    assert (await world.browser.get(door, headers=headers)).status_code == 200
+    world.hosts.seen.clear()
+    statuses = [
+        (await world.browser.get(door, headers={"Authorization": f"Bearer wrong-{number}"})).status_code
+        for number in range(70)
+    ]
+    assert statuses == [401] * 60 + [429] * 10
+    assert len([each for each in world.hosts.seen if each.url.path.endswith("introspect")]) == 60
+    assert (await world.browser.get(door, headers=headers)).status_code == 200, "a token known to be good"
+    world.clock.pass_time(minutes=11)
+    assert (await world.browser.get(door, headers={"Authorization": "Bearer wrong"})).status_code == 401
+
+
 async def test_no_token_is_refused(world: World) -> None:
     answer = await world.browser.post(DOOR, content=b"{}", headers={"Content-Type": "application/json"})
     assert answer.status_code == 401
