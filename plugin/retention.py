@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from plugin import request_id
 from plugin.access.invitations import InvitationState
 from plugin.access.launches import PENDING_LIFE
-from plugin.access.sessions import INACTIVITY
+from plugin.access.sessions import forget_sessions
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.returning import waits_for_token
@@ -271,4 +271,4 @@ def _counting(
 def _forget_sign_ins(connection: Connection, now: datetime) -> None:
     """Remove begun launches that nobody can finish any more, and browser sessions that are over."""
     connection.execute(t.pending_launch.delete().where(t.pending_launch.c.created < now - PENDING_LIFE))
-    connection.execute(t.browser_session.delete().where(t.browser_session.c.last_seen < now - INACTIVITY))
+    forget_sessions(connection, now)

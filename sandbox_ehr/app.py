@@ -113,6 +113,6 @@ def create_app(
         Route("/auth/{path:path}", auth),
     ]
     cards = Cards(settings, records, fhir_server.searcher, clock, http)
-    add_pages(app, settings, directory, launches, pages, log, cards)
+    add_pages(app, settings, directory, launches, pages, log, cards, clock)
     add_fault_pages(app, settings, pages, faults, personality)
     return app

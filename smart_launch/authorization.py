@@ -20,6 +20,7 @@ PENDING_LIFE = timedelta(minutes=10)
 _SECRET_BYTES = 32  # 256 bits; SMART asks for 122 of state (requirement 2), RFC 7636 for 256 of the verifier
 
 _AGAIN = "Open the app again from the EHR."
+_ANEW = (("prompt", "login"), ("max_age", "0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,13 @@ def begin(
     launch: str | None,
     now: datetime,
     scopes: tuple[str, ...] | None = None,
+    anew: bool = False,
 ) -> Authorization:
     """Prepare the authorization request of an EHR launch, or (launch None) of a standalone one; no I/O.
 
     `scopes` are asked for instead of the site's, as they are: somebody signs in without a patient.
+    With `anew` the server is asked to have the person sign in again whatever it remembers of them (OpenID Connect Core
+    3.1.2.1); whether it has, the context's `authenticated` tells.
 
     NotOffered if the server authorizes no launches.
     """
@@ -80,7 +84,7 @@ def begin(
         launch=launch,
         scope=" ".join(scopes),
     )
-    form = _form(site, pending)
+    form = (*_form(site, pending), *(_ANEW if anew else ()))
     return Authorization(
         url=add_params_to_uri(endpoint, list(form)),
         state=pending.state,

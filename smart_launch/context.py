@@ -67,6 +67,7 @@ class LaunchContext:
     launched_at: datetime
     notes: tuple[str, ...] = ()
     messaging: Messaging | None = None
+    authenticated: datetime | None = None  # when the user signed in to the EHR, as its id_token says
     style: Style | None = None  # what stands at `style_url`, where it could be had
 
 
@@ -95,6 +96,7 @@ def build_context(
         launched_at=now,
         notes=tuple(notes),
         messaging=_messaging(answer, tokens.scope),
+        authenticated=identity.authenticated if identity else None,
     )
 
 

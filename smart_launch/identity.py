@@ -5,7 +5,7 @@ OpenID Connect Core 3.1.3.7; https://hl7.org/fhir/smart-app-launch/STU2.2/scopes
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any
 
@@ -51,6 +51,9 @@ class Identity:
     subject: str
     user: FhirUser | None
     nonce_confirmed: bool  # some servers leave the nonce out (Inferno's reference server)
+    authenticated: datetime | None = (
+        None  # when the person proved who they are; None if the server does not say
+    )
 
 
 async def check_id_token(
@@ -86,6 +89,7 @@ async def check_id_token(
         subject=claims["sub"],
         user=read_fhir_user(site, claims.get("fhirUser")),
         nonce_confirmed=given is not None,
+        authenticated=_read_moment(claims.get("auth_time")),
     )
 
 
@@ -103,6 +107,16 @@ def read_fhir_user(site: Site, value: object) -> FhirUser | None:
         id=found["id"],
         url=absolute,
     )
+
+
+def _read_moment(value: object) -> datetime | None:
+    """Read seconds since 1970; None if it is none such."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _read_header(site: Site, id_token: str) -> tuple[str, str | None]:

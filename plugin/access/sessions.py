@@ -16,9 +16,12 @@ from sqlalchemy.engine import Connection
 
 from plugin.errors import Invalid
 from plugin.ledger import Vault, change_rows, insert_row
-from plugin.ledger.tables import browser_session, launch, pending_launch
+from plugin.ledger.tables import browser_session, invitation, launch, pending_launch
 
 PIN_ATTEMPTS = 5
+LATER_ATTEMPTS = 5  # one at a time, each after twice the wait of the one before
+FIRST_WAIT = timedelta(minutes=5)
+LOCK_LIFE = timedelta(days=400)  # as long as a browser keeps a cookie at most (RFC 6265bis section 5.5)
 INACTIVITY = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)  # from the last sign-in, however busy
 TOUCH_EVERY = timedelta(minutes=1)
@@ -28,7 +31,10 @@ _HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser session: `key` is the digest of its handle."""
+    """A browser session: `key` is the digest of its handle.
+
+    `locked`: since when the device is handed over; after five wrong PINs, when the last of them was typed.
+    """
 
     key: str
     locked: datetime | None
@@ -36,6 +42,18 @@ class Session:
     pin_attempts: int
     last_seen: datetime
     locked_for: str | None = None  # the invitation that the device was handed over with
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether too many PINs were wrong: no sign-in opens it but one that is proven to be later."""
+        return self.locked is not None and self.pin_attempts >= PIN_ATTEMPTS
+
+    @property
+    def next_try(self) -> datetime | None:
+        """When the next PIN is looked at, of a device that is barred; None if no more are."""
+        if self.locked is None or self.pin_attempts >= PIN_ATTEMPTS + LATER_ATTEMPTS:
+            return None
+        return self.locked + _wait(self.pin_attempts)
 
 
 def new_handle() -> str:
@@ -51,14 +69,30 @@ def start_session(connection: Connection, key: str, now: datetime) -> None:
 
 
 def read_session(connection: Connection, vault: Vault, handle: str | None, now: datetime) -> Session | None:
-    """Find the session of a cookie; None if it is unknown, has been idle too long, or is too old."""
+    """Find the session of a cookie; None if it is unknown, has been idle too long, or is too old.
+
+    One that is locked is found however old: its lock must not open by waiting.
+    """
     if not handle:
         return None
     row = connection.execute(
         sa.select(browser_session).where(browser_session.c.handle.in_(vault.digests("session", handle)))
     ).first()
-    if row is None or row.last_seen < now - INACTIVITY or row.created < now - LONGEST:
+    if row is None:
         return None
+    is_over = row.last_seen < now - INACTIVITY or row.created < now - LONGEST
+    if is_over and row.locked is None:
+        return None
+    return _session(row)
+
+
+def session_by_key(connection: Connection, key: str) -> Session | None:
+    """Read a session by the digest of its handle, however old; None if it is gone."""
+    row = connection.execute(sa.select(browser_session).where(browser_session.c.handle == key)).first()
+    return None if row is None else _session(row)
+
+
+def _session(row: sa.Row[Any]) -> Session:
     return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for)
 
 
@@ -110,13 +144,26 @@ def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_i
     )
 
 
-def count_attempt(connection: Connection, key: str) -> int | None:
-    """Count one PIN attempt before it is looked at; how many are left after it, None if it may not be looked at any more."""
-    own = browser_session.c.handle == key, browser_session.c.pin_attempts < PIN_ATTEMPTS
-    counted = change_rows(
-        connection, browser_session, own, lambda row: {"pin_attempts": row["pin_attempts"] + 1}
+def count_attempt(connection: Connection, key: str, now: datetime) -> int | None:
+    """Count one PIN attempt before it is looked at; how many are left at once after it, None if it may not be looked at now."""
+    c = browser_session.c
+    waited = (
+        sa.and_(c.pin_attempts == wrong, c.locked <= now - _wait(wrong))
+        for wrong in range(PIN_ATTEMPTS, PIN_ATTEMPTS + LATER_ATTEMPTS)
     )
-    return PIN_ATTEMPTS - int(counted[0]["pin_attempts"]) if counted else None
+    may = c.handle == key, c.locked.is_not(None), sa.or_(c.pin_attempts < PIN_ATTEMPTS, *waited)
+
+    def count(row: Mapping[str, Any]) -> Mapping[str, object]:
+        made = row["pin_attempts"] + 1
+        return {"pin_attempts": made, "locked": now if made >= PIN_ATTEMPTS else row["locked"]}
+
+    counted = change_rows(connection, browser_session, may, count)
+    return max(0, PIN_ATTEMPTS - int(counted[0]["pin_attempts"])) if counted else None
+
+
+def _wait(wrong: int) -> timedelta:
+    """How long no PIN is looked at after so many wrong ones."""
+    return FIRST_WAIT * (1 << (wrong - PIN_ATTEMPTS))
 
 
 def unlock(connection: Connection, key: str, now: datetime) -> None:
@@ -129,11 +176,61 @@ def unlock(connection: Connection, key: str, now: datetime) -> None:
     )
 
 
+def open_lock(connection: Connection, key: str) -> bool:
+    """Open a lock otherwise than by its PIN, which serves no more; False if it was open."""
+    locked = browser_session.c.handle == key, browser_session.c.locked.is_not(None)
+    opened = {"locked": None, "locked_for": None, "pin": None, "pin_attempts": 0}
+    return bool(change_rows(connection, browser_session, locked, opened))
+
+
+@dataclass(frozen=True, slots=True)
+class LockedDevice:
+    """A browser that is locked: with which form, of whom, handed over by whom; None once that is erased."""
+
+    key: str
+    locked: datetime
+    pin_attempts: int
+    form: str | None
+    patient: str | None
+    author: str | None
+
+
+def locked_devices(connection: Connection, site: str) -> tuple[LockedDevice, ...]:
+    """List the browsers that were handed over at a site and not given back, the longest locked first."""
+    b, form = browser_session.c, invitation.c
+    of_site = sa.or_(
+        form.site == site,
+        sa.exists().where(launch.c.handle == b.handle, launch.c.site == site) & form.id.is_(None),
+    )
+    rows = connection.execute(
+        sa.select(b.handle, b.locked, b.pin_attempts, form.id, form.patient, form.author)
+        .select_from(browser_session.outerjoin(invitation, form.id == b.locked_for))
+        .where(b.locked.is_not(None), of_site)
+        .order_by(b.locked, b.handle)
+    )
+    return tuple(LockedDevice(*row) for row in rows)
+
+
+def barred_devices(connection: Connection, site: str, patient: str) -> tuple[LockedDevice, ...]:
+    """List those of a patient's forms on which too many PINs were wrong."""
+    found = locked_devices(connection, site)
+    return tuple(each for each in found if each.patient == patient and each.pin_attempts >= PIN_ATTEMPTS)
+
+
+def forget_sessions(connection: Connection, now: datetime) -> None:
+    """Remove the sessions that are over; a lock stays as long as a browser can bring its cookie."""
+    c = browser_session.c
+    over = sa.and_(c.locked.is_(None), c.last_seen < now - INACTIVITY)
+    connection.execute(browser_session.delete().where(sa.or_(over, c.locked < now - LOCK_LIFE)))
+
+
 def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:
-    """End a session and its launches: those that the trail is told of."""
+    """End a session and its launches: those that the trail is told of. Of a device that is locked the lock stays."""
     ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
     change_rows(connection, launch, ending, {"ended": now})
-    connection.execute(browser_session.delete().where(browser_session.c.handle == key))
+    connection.execute(
+        browser_session.delete().where(browser_session.c.handle == key, browser_session.c.locked.is_(None))
+    )
 
 
 def _scrypt(pin: str, salt: bytes, passes: int) -> bytes:

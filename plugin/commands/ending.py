@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plugin.access.launches import Open, end_launch, open_launches
+from plugin.access.sessions import locked_devices
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.facts import written
 from plugin.errors import Invalid, NotFound
@@ -33,11 +34,12 @@ class Wish:
 
 def list_people(config: Path, site: str) -> None:
     """Print who is signed in; NotFound without such a site."""
-    settings = _read(config, site)
+    settings = settings_of(config, site)
     engine = open_database(settings.database)
     try:
         with engine.connect() as connection:
             found = open_launches(connection, site, datetime.now(UTC))
+            devices = locked_devices(connection, site)
     finally:
         engine.dispose()
     table = Table("user", "charts and desks", "since", "until at most")
@@ -46,16 +48,28 @@ def list_people(config: Path, site: str) -> None:
         first, last = min(each.created for each in own), max(each.expires for each in own)
         table.add_row(user or UNNAMED, str(len(own)), f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}")
     _out.print(table)
+    if devices:
+        locked = Table("handed over by", "locked since", "wrong PINs")
+        for device in devices:
+            locked.add_row(
+                device.author or UNNAMED, f"{device.locked:%Y-%m-%d %H:%M}", str(device.pin_attempts)
+            )
+        _out.print(locked)
 
 
 def end_sessions(config: Path, wish: Wish) -> None:
     """End what was asked for; Invalid without a reason or without saying whose."""
+    check_wish(wish)
+    ended = asyncio.run(_end(settings_of(config, wish.site), wish))
+    _out.print(f"{ended} charts and desks were closed.", highlight=False)
+
+
+def check_wish(wish: Wish) -> None:
+    """Invalid without a reason or without saying whose."""
     if len(wish.why) < 3:
         raise Invalid("There is no reason.", "Say with --why for what they are ended.")
     if (wish.user is None) != wish.everybody:
         raise Invalid("It is not clear whose are to be ended.", "Give either --user or --all.")
-    ended = asyncio.run(_end(_read(config, wish.site), wish))
-    _out.print(f"{ended} charts and desks were closed.", highlight=False)
 
 
 async def _end(settings: Settings, wish: Wish) -> int:
@@ -85,7 +99,8 @@ async def _end_one(ledger: Ledger, trail: Trail, wish: Wish, found: Open) -> Non
     await ledger.write(lambda connection: end_launch(connection, found.id, now), entry)
 
 
-def _read(config: Path, site: str) -> Settings:
+def settings_of(config: Path, site: str) -> Settings:
+    """Read the settings; NotFound without such a site."""
     settings = read_settings(config)
     if site not in settings.sites:
         raise NotFound(f"There is no site {site}.", f"The file names: {', '.join(settings.sites)}.")

@@ -15,7 +15,10 @@ SiteArgument = Annotated[str, typer.Argument(help="The site whose EHR they signe
 
 @app.command("list")
 def list_sessions(site: SiteArgument, config: ConfigOption = Path("rapport.toml")) -> None:
-    """List who is signed in: the person's reference, with how many charts or desks, since when and until when at most."""
+    """List who is signed in: the person's reference, with how many charts or desks, since when and until when at most.
+
+    Then the devices that are handed over: by whom, locked since when, after how many wrong PINs.
+    """
     from plugin.commands import ending
 
     ending.list_people(config, site)
@@ -35,3 +38,19 @@ def end(
     from plugin.commands import ending
 
     ending.end_sessions(config, ending.Wish(site, user, why.strip(), everybody=everybody))
+
+
+@app.command()
+def unlock(
+    site: SiteArgument,
+    why: Annotated[str, typer.Option(help="The reason, without health data. It is kept.")],
+    user: Annotated[
+        str | None, typer.Option(help="Who handed over: the reference as `list` shows it, Practitioner/123.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Every locked device of the site.")] = False,
+    config: ConfigOption = Path("rapport.toml"),
+) -> None:
+    """Open devices that were handed over and whose PIN is lost: they show the chart again at once."""
+    from plugin.commands import unlocking
+
+    unlocking.unlock(config, unlocking.Wish(site, user, why.strip(), everybody=everybody))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from markupsafe import Markup
 
 from plugin.pages.engine import render
 
@@ -143,7 +144,10 @@ class LockPage:
     csrf: str
     attempts_left: int
     wrong: bool = False
-    language: str = "en"
+    language: str = "en"  # of the respondent
+    reader: str = "en"  # of the clinician, who opens it
+    is_barred: bool = False  # too many PINs were wrong
+    wait: int | None = None  # minutes until the next PIN is looked at
 
 
 def render_fill(language: str = "en") -> str:
@@ -163,7 +167,8 @@ def render_gate(page: GatePage) -> str:
 
 def render_lock(page: LockPage) -> str:
     """Ask for the clinician's PIN."""
-    return render("respondent/lock.html", language=page.language, page=page)
+    pin = Markup(render("respondent/pin.html", language=page.reader, page=page))  # noqa: S704 -- rendered by our own template, which escapes
+    return render("respondent/lock.html", language=page.language, page=page, pin=pin)
 
 
 def render_code(language: str = "en", *, wrong: bool = False) -> str:

@@ -138,6 +138,14 @@ class OpenForm:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedForm:
+    """A device that was handed over with a form of this patient, and on which too many PINs were wrong."""
+
+    form: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something to know; `retry` is an address that tries again."""
 
@@ -166,6 +174,7 @@ class PatientPage:
     trend: Trend = field(default_factory=Trend)
     notices: tuple[Notice, ...] = ()
     open_forms: tuple[OpenForm, ...] = ()
+    locked: tuple[LockedForm, ...] = ()
     notes: tuple[NoteLine, ...] = ()
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of whoever reads this page

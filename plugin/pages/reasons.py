@@ -101,7 +101,7 @@ OF_SCHEDULES = (
 OF_FAILURES = (
     N_("Your session has ended"),
     N_(
-        "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago."
+        "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end."
     ),
     N_("Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe."),
     N_("This page belongs to a launch that has ended or to another browser."),
@@ -176,8 +176,6 @@ OF_FAILURES = (
     N_("Hand it over again for the form to go on."),
     N_("The PIN is not usable."),
     N_("Choose 4 to 8 digits that the respondent does not know."),
-    N_("The PIN was wrong five times, so this session has ended."),
-    N_("Open Rapport again from the EHR."),
     N_("This button is not known."),
     N_("Load the page again."),
     N_("This person does not belong to the patient's record."),

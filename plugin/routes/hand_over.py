@@ -1,4 +1,4 @@
-"""Hand-over: make an invitation, lock the clinician's session, give it back for the PIN."""
+"""Hand-over: make an invitation, or go on with one, and lock the clinician's session. plugin.routes.lock gives it back."""
 
 import asyncio
 import uuid
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
@@ -21,33 +21,28 @@ from plugin.access.invitations import (
     create_invitation,
     facts_of,
     find_begun,
-    language_of_latest,
     new_id,
     read_secret,
     save_draft,
     withdraw,
 )
-from plugin.access.launches import Launch, launches_in
+from plugin.access.launches import Launch
 from plugin.audit import Kind
-from plugin.audit.facts import written
-from plugin.errors import Invalid, NotSignedIn
-from plugin.pages import render_lock
+from plugin.errors import Invalid
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import read_age, read_respondents
-from plugin.routes.refusals import told_in_trail
+from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
     CurrentSession,
-    OwnLaunch,
     Rapport,
     actor_of,
     check_csrf,
     check_origin,
-    csrf_token,
     ehr_for,
 )
-from plugin.routes.views import lock_page, why_not_here
+from plugin.routes.views import why_not_here
 from plugin.stock import is_offered
 from questionnaires import Instrument, Rater
 
@@ -82,6 +77,7 @@ class _BegunMeanwhile(Exception):
 
 @router.post("/invitations")
 async def invite(
+    request: Request,
     found: CurrentLaunch,
     session: CurrentSession,
     rapport: CurrentRapport,
@@ -114,7 +110,10 @@ async def invite(
         secret = await _start(rapport, found, _Start(planned, begun, goes_on, session.key, hashed))
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
-    return RedirectResponse(f"/fill#{secret}", status_code=303)
+    answer = RedirectResponse(f"/fill#{secret}", status_code=303)
+    if handed_over:
+        keep_session_cookie(request, answer, lasting=True)
+    return answer
 
 
 @router.post("/invitations/{invitation}/withdraw")
@@ -137,58 +136,6 @@ async def cancel(
         lambda connection: withdraw(connection, invitation, found.site, found.patient), audit
     )
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
-
-
-@router.get("/return")
-async def ask_pin(found: OwnLaunch, session: CurrentSession, rapport: CurrentRapport) -> Response:
-    """Ask for the clinician's PIN; straight to the patient page where nothing is locked."""
-    if session.locked is None:
-        return RedirectResponse(f"/launches/{found.id}", status_code=303)
-    left = sessions.PIN_ATTEMPTS - session.pin_attempts
-    return HTMLResponse(await _locked(rapport, found, session, left, wrong=False))
-
-
-@router.post("/return")
-async def give_back(
-    request: Request,
-    found: OwnLaunch,
-    session: CurrentSession,
-    rapport: CurrentRapport,
-    csrf: Annotated[str, Form()],
-    pin: Annotated[str, Form()] = "",
-) -> Response:
-    """Unlock with the PIN; after five wrong ones the session ends."""
-    check_csrf(rapport, found, csrf)
-    if session.locked is None or session.pin is None:
-        return RedirectResponse(f"/launches/{found.id}", status_code=303)
-    left = await rapport.ledger.bookkeep(lambda connection: sessions.count_attempt(connection, session.key))
-    if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
-        return await _unlock(rapport, found, session)
-    failed = rapport.trail.entry(
-        Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient, failure="Wrong PIN"
-    )
-    if not left:
-        now = rapport.clock()
-        await rapport.ledger.record(failed)
-        ending = await rapport.ledger.read(lambda connection: launches_in(connection, session.key))
-        ended = rapport.trail.entry(
-            Kind.LAUNCH_ENDED,
-            actor_of(found),
-            site=found.site,
-            patient=found.patient,
-            about=tuple(f"urn:uuid:{each}" for each in ending),
-            reason="The PIN was wrong five times",
-            details=written({"ended": now}),
-        )
-        await rapport.ledger.write(
-            lambda connection: sessions.end_session(connection, session.key, ending, now), ended
-        )
-        told_in_trail(request)
-        raise NotSignedIn(
-            "The PIN was wrong five times, so this session has ended.", "Open Rapport again from the EHR."
-        )
-    await rapport.ledger.record(failed)
-    return HTMLResponse(await _locked(rapport, found, session, left, wrong=True), status_code=403)
 
 
 def _is_uuid(text: str) -> bool:
@@ -216,23 +163,6 @@ async def _hash(pin: str, session: sessions.Session) -> str:
         return session.pin
     sessions.check_pin_form(pin)
     return await asyncio.to_thread(sessions.hash_pin, pin)
-
-
-async def _locked(
-    rapport: Rapport, found: Launch, session: sessions.Session, left: int, *, wrong: bool
-) -> str:
-    """Show the lock in the words of the form that the device was handed over with, of whichever chart it is."""
-    language = await rapport.ledger.read(
-        lambda connection: language_of_latest(connection, launches_in(connection, session.key))
-    )
-    return render_lock(lock_page(found.id, csrf_token(rapport, found), left, language=language, wrong=wrong))
-
-
-async def _unlock(rapport: Rapport, found: Launch, session: sessions.Session) -> Response:
-    now = rapport.clock()
-    audit = rapport.trail.entry(Kind.HAND_OVER_ENDED, actor_of(found), site=found.site, patient=found.patient)
-    await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
-    return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
 
 async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:

@@ -26,7 +26,7 @@ from plugin.pages.parting import (
     render_signed_out,
 )
 from plugin.routes.desk import AnyDesk, Csrf
-from plugin.routes.smart import forget_session_cookie
+from plugin.routes.session_cookie import forget_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from plugin.access.desks import read_desk
 from plugin.access.invitations import open_invitations
 from plugin.access.launches import Launch, newer_launch_of_another
-from plugin.access.sessions import Session
+from plugin.access.sessions import Session, barred_devices
 from plugin.audit import Kind
 from plugin.delivery.account import (
     Account,
@@ -100,7 +100,7 @@ async def summary(
 async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait: bool = False) -> Known:
     """Read what the patient page shows, from the EHR and the ledger side by side."""
     policy, now, vault = rapport.settings.policies[found.site], rapport.clock(), rapport.ledger.vault
-    accounts, many, under_way, norms, notes, newer, erased = await rapport.ledger.read(
+    accounts, many, under_way, norms, notes, newer, erased, barred = await rapport.ledger.read(
         lambda connection: (
             read_accounts(connection, vault, found.site, found.patient, MOST_SHOWN),
             count_accounts(connection, found.site, found.patient),
@@ -109,6 +109,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
             notes_of(connection, found.site, found.patient),
             newer_launch_of_another(connection, found, session.key, now),
             erasures_of(connection, vault, found.site, found.patient),
+            barred_devices(connection, found.site, found.patient),
         )
     )
     # A long history takes the EHR long to give: the page opens with the ledger's latest, and the rest follows.
@@ -119,7 +120,17 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
     )
     kept = accounts if chart.has_history or is_long else await _all_accounts(rapport, found)
     return Known(
-        chart, accounts, kept, under_way, norms, notes, newer, waited=wait, is_long=is_long, erased=erased
+        chart,
+        accounts,
+        kept,
+        under_way,
+        norms,
+        notes,
+        newer,
+        waited=wait,
+        is_long=is_long,
+        erased=erased,
+        barred=barred,
     )
 
 

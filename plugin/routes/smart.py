@@ -21,7 +21,9 @@ from plugin.pages import DeparturePage, ProbePage, render_arrival, render_depart
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
 from plugin.routes.errors import failure_page, spoken_in
+from plugin.routes.lock import open_by_sign_in
 from plugin.routes.refusals import told_in_trail
+from plugin.routes.session_cookie import set_session_cookie
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
 from smart_launch import (
     LaunchContext,
@@ -171,6 +173,8 @@ async def _depart(
     request.state.site = site.id
     asked = request.query_params.get("cookies")
     held = request.cookies.get(COOKIE)
+    if asked == "none" and held is not None and await _is_locked(rapport, held):
+        asked = "asked"  # a cookie did come: what is locked cannot be left by saying that none does
     if asked not in _ASKED:
         return _ask_for_cookies(request, held)
     if asked == "asked" and held is not None:
@@ -199,6 +203,12 @@ def _ask_for_cookies(request: Request, held: str | None) -> Response:
     return answer
 
 
+async def _is_locked(rapport: Rapport, held: str) -> bool:
+    now, vault = rapport.clock(), rapport.ledger.vault
+    known = await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, held, now))
+    return known is not None and known.locked is not None
+
+
 async def _leave(
     request: Request,
     rapport: Rapport,
@@ -211,9 +221,11 @@ async def _leave(
     """Begin the authorization, bound to the browser: to its cookie, or without one (held None) to the frame's name."""
     configuration = await rapport.directory.discover(site, rapport.http)
     now = rapport.clock()
-    authorization = begin(site, configuration, launch=launch_value, now=now, scopes=scopes)
     vault = rapport.ledger.vault
     known = await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, held, now))
+    # Too many PINs were wrong: whoever holds the device must not be let in by what the EHR remembers of somebody else.
+    anew = known is not None and known.is_barred
+    authorization = begin(site, configuration, launch=launch_value, now=now, scopes=scopes, anew=anew)
     fresh = None if known else sessions.new_handle()
     key = known.key if known else vault.digest("session", fresh or "")
 
@@ -307,11 +319,12 @@ async def _arrive(
         details=launches.facts_of(new, codes, site.fhir_base),
     )
     await rapport.ledger.write(store, audit)
+    is_locked = not await open_by_sign_in(rapport, new, key)
     rapport.worker.wake()
     rapport.courier.wake()
     place = INTENTS.get(context.intent or "", "") if new.patient else ""
     answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}{place}", status_code=303)
-    set_session_cookie(answer, handle)
+    set_session_cookie(answer, handle, lasting=is_locked)
     return answer
 
 
@@ -392,17 +405,3 @@ def _check_user(rapport: Rapport, site: Site, context: LaunchContext, codes: tup
             "settings name.",
             reason="no-patient",
         )
-
-
-def set_session_cookie(answer: Response, handle: str) -> None:
-    """Set the session handle for frames of other sites, too: partitioned by the embedding site (CHIPS)."""
-    answer.headers.append(
-        "Set-Cookie", f"{COOKIE}={handle}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
-    )
-
-
-def forget_session_cookie(answer: Response) -> None:
-    """Take the session handle out of the browser."""
-    answer.headers.append(
-        "Set-Cookie", f"{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=0"
-    )

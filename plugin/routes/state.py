@@ -93,7 +93,7 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
         found = await _read_session(request, rapport)
     if found is None:
         raise NotSignedIn(
-            "Rapport does not know this browser, it has not been used for an hour, or you signed in twelve hours ago.",
+            "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end.",
             "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
         )
     if found.last_seen < now - sessions.TOUCH_EVERY:

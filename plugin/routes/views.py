@@ -8,6 +8,7 @@ from decimal import Decimal
 from plugin.access.gates import GateAnswer, is_waiting
 from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
+from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
@@ -22,7 +23,7 @@ from plugin.pages import (
     DeliveryMark,
     InstrumentChoice,
     ItemAccount,
-    LockPage,
+    LockedForm,
     NoteLine,
     Notice,
     NoticeKind,
@@ -34,7 +35,6 @@ from plugin.pages import (
     ScoreAccount,
     ScoreLine,
     delivery_label,
-    interface_language,
 )
 from plugin.pages.figures import day, number
 from plugin.pages.kinds import why_not_shown
@@ -90,6 +90,7 @@ class Known:
     waited: bool = False
     erased: tuple[Erasure, ...] = ()
     is_long: bool = False  # the record's history was left for later
+    barred: tuple[LockedDevice, ...] = ()  # devices on which too many PINs were wrong
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -146,6 +147,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             _open_form(catalogue, (each, answered), people, rapport.clock(), language)
             for each, answered in known.under_way
         ),
+        locked=tuple(LockedForm(each.form, each.locked) for each in known.barred if each.form),
         notes=tuple(
             NoteLine(each.note.id, each.note.written, DeliveryMark(each.state), retell(each.detail, language))
             for each in known.notes
@@ -338,11 +340,6 @@ def response_page(
         reader=language,
         citations=unfolding.citations,
     )
-
-
-def lock_page(launch: str, csrf: str, attempts_left: int, *, language: str | None, wrong: bool) -> LockPage:
-    """Fill the lock page, in the words of who holds the device."""
-    return LockPage(launch, csrf, attempts_left, wrong, interface_language(language or "en"))
 
 
 def questions_of(instrument: Instrument) -> tuple[Item, ...]:

@@ -1,7 +1,7 @@
 """The authorization endpoint: an EHR launch is answered at once, a standalone launch by sign-in pages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
@@ -40,6 +40,16 @@ class ChoosePractitioner:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInAgain:
+    """Ask whoever is signed in to prove it again, as the app wants (prompt, max_age)."""
+
+    key: str
+    app: str
+    redirect_uri: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChoosePatient:
     """Ask whose chart the app shall open."""
 
@@ -61,7 +71,7 @@ class Consent:
     scopes: tuple[str, ...]
 
 
-Step = Redirect | Failure | ChoosePractitioner | ChoosePatient | Consent
+Step = Redirect | Failure | ChoosePractitioner | SignInAgain | ChoosePatient | Consent
 
 
 class AuthorizationEndpoint:
@@ -89,6 +99,8 @@ class AuthorizationEndpoint:
             checked = self._check(request, decision)
             if isinstance(checked, (Redirect, Failure)):
                 return checked
+            if decision is not None and self._wants_sign_in(request, decision):
+                return self._ask_again(self._sign_ins.begin(request.pairs), request, decision)
             if decision is not None:
                 return self._finish(request, decision)
             return self._ask(self._sign_ins.begin(request.pairs), request)
@@ -100,9 +112,15 @@ class AuthorizationEndpoint:
             if sign_in is None:
                 return Failure("expired", "This sign-in is over. Start again from the app.")
             request = SmartRequest("POST", f"{self._settings.base_url}/auth/authorize", sign_in.request, {})
-            checked = self._check(request, None)
+            decision = self._decide_launch(request)
+            checked = self._check(request, decision)
             if isinstance(checked, (Redirect, Failure)):
                 return checked
+            if decision is not None:
+                if "again" not in form:
+                    return self._ask_again(sign_in, request, decision)
+                self._sign_ins.end(sign_in)
+                return self._finish(request, replace(decision, signed_in=self._server.records.now()))
             if "decision" in form and sign_in.practitioner is not None:
                 return self._decide(sign_in, request, allowed=form["decision"] == "allow")
             return self._ask(self._choose(sign_in, form), request)
@@ -118,7 +136,23 @@ class AuthorizationEndpoint:
     def _decide_launch(self, request: SmartRequest) -> Decision | None:
         data = request.payload.data
         launch = self._launches.find(data.get("launch", ""), data.get("client_id", ""))
-        return Decision(launch.user, self._complete(launch.context), launch) if launch else None
+        if launch is None:
+            return None
+        return Decision(launch.user, self._complete(launch.context), launch, launch.signed_in)
+
+    def _wants_sign_in(self, request: SmartRequest, decision: Decision) -> bool:
+        """Whether the app wants a sign-in that is newer than the user's: OpenID Connect Core 3.1.2.1."""
+        data = request.payload.data
+        if "login" in data.get("prompt", "").split():
+            return True
+        oldest = data.get("max_age", "")
+        since = self._server.records.now() - (decision.signed_in or 0)
+        return oldest.isdecimal() and since >= int(oldest)
+
+    def _ask_again(self, sign_in: SignIn, request: SmartRequest, decision: Decision) -> SignInAgain:
+        clinician = self._directory.clinician(decision.user.rpartition("/")[2])
+        name = clinician.name if clinician else decision.user
+        return SignInAgain(sign_in.key, request.client.registered.name, request.payload.redirect_uri, name)
 
     def _decide(self, sign_in: SignIn, request: SmartRequest, *, allowed: bool) -> Step:
         if not sign_in.practitioner or (sign_in.wants_patient and not sign_in.patient):

@@ -34,7 +34,7 @@ class SmartCodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # authlib i
         if decision.launch is not None:
             self.server.launches.use(decision.launch)
         authorization = records.authorize(
-            request.client.client_id, decision.user, request.scope, decision.context
+            request.client.client_id, decision.user, request.scope, decision.context, decision.signed_in
         )
         records.keep_code(
             code,
@@ -171,7 +171,7 @@ class SmartIdToken(OpenIDCode):  # type: ignore[misc]  # authlib is untyped
     def get_client_claims(self, client: Client) -> dict[str, object]:
         """Issuer, audience and times by the sandbox's clock."""
         now = self._records.now()
-        times = {"iat": now, "exp": now + ID_TOKEN_SECONDS, "auth_time": now}
+        times = {"iat": now, "exp": now + ID_TOKEN_SECONDS}
         return {"iss": self._issuer, "aud": client.client_id, **times}
 
     def generate_user_info(self, user: str, scope: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ class Launch:
     client_id: str
     practitioner: str
     context: Context
+    signed_in: int  # when whoever opened it had signed in, in seconds
 
     @property
     def user(self) -> str:
@@ -37,6 +38,7 @@ class Launches:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._started = self._now()
 
     def open(
         self,
@@ -45,11 +47,12 @@ class Launches:
         patient: str | None,
         encounter: str | None = None,
         extra: Mapping[str, object] | None = None,
+        signed_in: int | None = None,
     ) -> str:
         """Open a launch for five minutes; LaunchRefused if client, practitioner, patient or encounter is unknown.
 
         `practitioner` may be a reference to another kind of person (`Person/1`). `extra` is further launch context:
-        intent, fhirContext, need_patient_banner.
+        intent, fhirContext, need_patient_banner. `signed_in`: when the person signed in; None: before the sandbox began.
         """
         if self._settings.client(client_id) is None:
             raise LaunchRefused(f"There is no client {client_id!r}.")
@@ -74,19 +77,22 @@ class Launches:
         )
         with self._database.transaction() as connection:
             connection.execute("INSERT INTO launch VALUES (?, ?, ?, ?, ?, ?, ?, 0)", row)
+            since = self._started if signed_in is None else signed_in
+            connection.execute("INSERT INTO signed_in VALUES (?, ?)", (digest(launch), since))
         return launch
 
     def find(self, launch: str, client_id: str) -> Launch | None:
         """Find a launch of this client that is neither used nor expired."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                "SELECT * FROM launch WHERE digest = ? AND client_id = ? AND used = 0 AND expires > ?",
+                "SELECT launch.*, at FROM launch JOIN signed_in ON what = digest "
+                "WHERE digest = ? AND client_id = ? AND used = 0 AND expires > ?",
                 (digest(launch), client_id, self._now()),
             ).fetchone()
         if row is None:
             return None
         context = msgspec.json.decode(row["context"], type=dict[str, object])
-        return Launch(row["digest"], client_id, row["practitioner"], context)
+        return Launch(row["digest"], client_id, row["practitioner"], context, row["at"])
 
     def use(self, launch: Launch) -> None:
         """Mark a launch as used."""

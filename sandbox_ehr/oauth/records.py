@@ -58,6 +58,7 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # authlib is untyped
     redirect_uri: str
     nonce: str | None
     code_challenge: str
+    signed_in: int  # when the user had proved who they are
     code_challenge_method: str = "S256"
 
     def get_redirect_uri(self) -> str:
@@ -73,8 +74,8 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # authlib is untyped
         return self.nonce
 
     def get_auth_time(self) -> int:
-        """When the user was known."""
-        return self.authorization.created
+        """When the user signed in."""
+        return self.signed_in
 
     def get_acr(self) -> None:
         """Not stated."""
@@ -134,8 +135,10 @@ class Records:
         """Seconds since 1970."""
         return int(self._clock().timestamp())
 
-    def authorize(self, client_id: str, user: str | None, scope: str, context: Context) -> Authorization:
-        """Keep a new authorization."""
+    def authorize(
+        self, client_id: str, user: str | None, scope: str, context: Context, signed_in: int | None = None
+    ) -> Authorization:
+        """Keep a new authorization; `signed_in`: when its user signed in, if that was not just now."""
         made = Authorization(str(uuid.uuid4()), client_id, user, scope, context, self.now())
         row = (made.id, client_id, user, scope, msgspec.json.encode(context).decode(), made.created)
         with self.database.transaction() as connection:
@@ -143,6 +146,7 @@ class Records:
                 "INSERT INTO authorization (id, client_id, user, scope, context, created) VALUES (?, ?, ?, ?, ?, ?)",
                 row,
             )
+            connection.execute("INSERT INTO signed_in VALUES (?, ?)", (made.id, signed_in or made.created))
         return made
 
     def revoke(self, authorization_id: str) -> None:
@@ -168,9 +172,15 @@ class Records:
             if row["used"]:
                 self.revoke(authorization.id)
                 return None
+            known = connection.execute(
+                "SELECT at FROM signed_in WHERE what = ?", (authorization.id,)
+            ).fetchone()
         if row["expires"] <= self.now():
             return None
-        return Code(row["digest"], authorization, row["redirect_uri"], row["nonce"], row["challenge"])
+        signed_in = known["at"] if known else authorization.created
+        return Code(
+            row["digest"], authorization, row["redirect_uri"], row["nonce"], row["challenge"], signed_in
+        )
 
     def use_code(self, code: Code) -> None:
         """Mark a code as used."""

@@ -20,6 +20,7 @@ class Decision:
     user: str
     context: Context
     launch: Launch | None = None
+    signed_in: int | None = None  # None: just now
 
 
 class _Payload(OAuth2Payload):  # type: ignore[misc]  # authlib is untyped

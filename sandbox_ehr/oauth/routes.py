@@ -18,6 +18,7 @@ from sandbox_ehr.oauth.authorize import (
     Consent,
     Failure,
     Redirect,
+    SignInAgain,
     Step,
 )
 from sandbox_ehr.oauth.clients import ClientKeys
@@ -31,6 +32,7 @@ _LARGEST_FORM = 64 * 1024  # bytes
 _TEMPLATES: dict[type[Step], str] = {
     ChoosePractitioner: "sign_in/practitioner.html",
     ChoosePatient: "sign_in/patient.html",
+    SignInAgain: "sign_in/again.html",
     Consent: "sign_in/consent.html",
 }
 

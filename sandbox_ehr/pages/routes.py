@@ -23,14 +23,16 @@ from sandbox_ehr.oauth.records import new_secret
 from sandbox_ehr.pages.charts import Charts
 from sandbox_ehr.pages.engine import Pages
 from sandbox_ehr.request_log import RequestLog
-from sandbox_ehr.settings import RegisteredClient, SandboxSettings
+from sandbox_ehr.settings import Clock, RegisteredClient, SandboxSettings
 
 _CLINICIAN_COOKIE = "sandbox_clinician"
+_SINCE_COOKIE = "sandbox_since"  # when they signed in, in seconds
 _WORDS = {
     404: ("Not found", "There is nothing at this address."),
     405: ("Not possible", "This address is not opened like that."),
 }
 _SIGNED_IN = Annotated[str | None, Cookie(alias=_CLINICIAN_COOKIE)]
+_SINCE = Annotated[int | None, Cookie(alias=_SINCE_COOKIE)]
 
 
 class NotSignedIn(SandboxError):
@@ -94,11 +96,12 @@ def add_pages(
     pages: Pages,
     log: RequestLog,
     cards: Cards,
+    clock: Clock,
 ) -> None:
     """Add the pages to the application."""
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     _add_failures(app, pages)
-    _add_people(app, directory, pages, settings)
+    _add_people(app, directory, pages, settings, clock)
     _add_charts(app, settings, directory, launches, pages, cards)
     _add_cards(app, directory, cards)
     _add_sandbox(app, settings, launches, log)
@@ -111,7 +114,9 @@ def launch_address(client: RegisteredClient, settings: SandboxSettings, launch: 
     return f"{address}{'&' if '?' in address else '?'}{query}"
 
 
-def _add_people(app: FastAPI, directory: Directory, pages: Pages, settings: SandboxSettings) -> None:
+def _add_people(
+    app: FastAPI, directory: Directory, pages: Pages, settings: SandboxSettings, clock: Clock
+) -> None:
     @app.get("/")
     async def choose_clinician() -> Response:
         return pages.render("clinicians.html", clinicians=directory.clinicians())
@@ -122,7 +127,11 @@ def _add_people(app: FastAPI, directory: Directory, pages: Pages, settings: Sand
             raise NotThere("There is no such clinician.")
         response = RedirectResponse("/patients", 303)
         secure = settings.base_url.startswith("https:")
-        response.set_cookie(_CLINICIAN_COOKIE, practitioner, httponly=True, samesite="lax", secure=secure)
+        for name, value in (
+            (_CLINICIAN_COOKIE, practitioner),
+            (_SINCE_COOKIE, str(int(clock().timestamp()))),
+        ):
+            response.set_cookie(name, value, httponly=True, samesite="lax", secure=secure)
         return response
 
     @app.get("/patients")
@@ -185,13 +194,19 @@ def _add_charts(
 
     @app.get("/chart/{patient}/app/{client_id}")
     async def embedded(
-        clinician: CurrentClinician, person: CurrentPerson, client_id: str, wish: Annotated[Wish, Query()]
+        clinician: CurrentClinician,
+        person: CurrentPerson,
+        client_id: str,
+        wish: Annotated[Wish, Query()],
+        since: _SINCE = None,
     ) -> Response:
-        return frame.show(clinician, client_id, person, wish)
+        return frame.show(clinician, client_id, person, wish, since)
 
     @app.get("/apps/{client_id}")
-    async def embedded_without_patient(clinician: CurrentClinician, client_id: str) -> Response:
-        return frame.show(clinician, client_id, None, Wish())
+    async def embedded_without_patient(
+        clinician: CurrentClinician, client_id: str, since: _SINCE = None
+    ) -> Response:
+        return frame.show(clinician, client_id, None, Wish(), since)
 
 
 def _add_cards(app: FastAPI, directory: Directory, cards: Cards) -> None:
@@ -218,8 +233,10 @@ class _Frame:
     launches: Launches
     pages: Pages
 
-    def show(self, clinician: Clinician, client_id: str, person: Person | None, wish: Wish) -> Response:
-        """Open a launch in somebody's chart, or (None) without a patient."""
+    def show(
+        self, clinician: Clinician, client_id: str, person: Person | None, wish: Wish, since: int | None
+    ) -> Response:
+        """Open a launch in somebody's chart, or (None) without a patient; `since`: when the clinician signed in."""
         shown = next((each for each in self.settings.apps if each.client_id == client_id), None)
         client = self.settings.client(client_id)
         if shown is None or client is None:
@@ -227,7 +244,8 @@ class _Frame:
         encounter = person.visit.id if person and person.visit else None
         handle = new_secret()
         extra = {**wish.context(), **self._messaging(handle)}
-        launch = self.launches.open(client_id, clinician.id, person.id if person else None, encounter, extra)
+        patient = person.id if person else None
+        launch = self.launches.open(client_id, clinician.id, patient, encounter, extra, since)
         addresses = (client.launch_url or "", *client.redirect_uris)
         return self.pages.render(
             "app.html",

@@ -94,3 +94,17 @@ async def test_a_wish_that_is_not_clear_ends_nothing(
     status, printed = await rapport(tmp_path, *asked)
     assert status == 1
     assert told in printed
+
+
+async def test_a_device_whose_pin_is_lost_is_listed_and_opened(world: World, tmp_path: Path) -> None:
+    page = await world.launch("amara", practitioner="202")
+    await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    _, listed = await rapport(tmp_path, "list", "sandbox")
+    assert "handed over by" in listed
+    assert (await world.browser.get(str(page.url))).status_code == 303
+    status, printed = await rapport(
+        tmp_path, "unlock", "sandbox", "--user", "Practitioner/202", "--why", "The PIN is lost"
+    )
+    assert (status, printed) == (0, "1 devices were opened.\n")
+    assert (await world.browser.get(str(page.url))).status_code == 200
+    assert (await kinds(world)).count("hand-over-ended") == 1

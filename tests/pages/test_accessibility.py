@@ -120,6 +120,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "response, entered in error": _go("/voided"),
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),
+    "locked out": _go("/locked-out"),
     "form cannot be opened": _go("/fill#unknown"),
     "form, beside the chart": _uncovered,
     "form, start": _form("one", 0),

@@ -33,6 +33,7 @@ def browser() -> Iterator[Browser]:
 
 
 SIGNED_OUT = "the server responded with a status of 401"  # of a page that is asked for after the end
+WRONG_PIN = "the server responded with a status of 403"
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     yield opened
     context.close()
-    assert [each for each in complaints if SIGNED_OUT not in each] == []
+    assert [each for each in complaints if SIGNED_OUT not in each and WRONG_PIN not in each] == []
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +244,33 @@ def test_a_launch_while_the_device_is_handed_over_comes_to_the_lock(
     frame = page.frame_locator("iframe.app")
     expect(frame.get_by_role("heading", name="Please give this device back")).to_be_visible()
     expect(frame.get_by_text("Start a form")).to_have_count(0)
+
+
+def test_after_five_wrong_pins_only_a_fresh_sign_in_opens_the_chart(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    chart = page.url
+    hand_over(open_rapport(page), "Amara Okafor")
+    page.goto(chart)
+    page.get_by_role("link", name="Rapport", exact=True).click()
+    frame = page.frame_locator("iframe.app")
+    for _ in range(5):
+        frame.get_by_label("PIN").fill("0000")
+        frame.get_by_role("button", name="Unlock").click()
+        expect(frame.get_by_role("alert")).to_be_visible()
+    expect(frame.get_by_text("The next PIN can be tried in 5 minutes.")).to_be_visible()
+
+    # Nothing opens by itself: neither the same chart nor a sibling's.
+    for patient in ("Amara Okafor", "Mateo Ríos Delgado"):
+        page.goto(f"{demonstration.ehr}/patients")
+        page.get_by_role("link", name=patient).click()
+        page.get_by_role("link", name="Rapport", exact=True).click()
+        expect(frame.get_by_role("heading", name="Sign in again")).to_be_visible()
+        expect(frame.get_by_text("Scores over sessions")).to_have_count(0)
+
+    frame.get_by_role("button", name="Sign in as Dr Hannah Lindgren").click()
+    expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
 
 
 def test_going_back_after_the_hand_over_comes_to_the_lock(page: Page, demonstration: Demonstration) -> None:

@@ -1,5 +1,7 @@
 """Launches and the authorization endpoint: what is let through, and each thing that is not."""
 
+import base64
+import json
 import re
 
 import httpx
@@ -172,3 +174,34 @@ async def test_a_sign_in_page_is_over_after_ten_minutes(ehr: Ehr) -> None:
 async def test_without_a_user_prompt_none_is_answered_login_required(ehr: Ehr) -> None:
     back = await ehr.authorize("openid user/Observation.rs", prompt="none")
     assert back["error"] == "login_required"
+
+
+async def signed_in(ehr: Ehr, code: str) -> int:
+    """Exchange a code; gives when its user signed in, as the id_token says."""
+    tokens = await ehr.exchange(code)
+    claims = tokens.json()["id_token"].split(".")[1]
+    return int(json.loads(base64.urlsafe_b64decode(claims + "=="))["auth_time"])
+
+
+@pytest.mark.parametrize("asked", [{"prompt": "login"}, {"max_age": "0"}])
+async def test_a_fresh_sign_in_is_a_step_that_is_seen(ehr: Ehr, asked: dict[str, str]) -> None:
+    answer = await ehr.http.get("/auth/authorize", params={**await ehr.request("launch openid"), **asked})
+    assert answer.status_code == 200
+    assert "Sign in again" in answer.text
+
+
+async def test_a_token_says_when_its_user_signed_in(ehr: Ehr) -> None:
+    began = int(ehr.now().timestamp())
+    ehr.now.advance(minutes=20)
+    silent = await ehr.authorize("launch openid fhirUser")
+    assert await signed_in(ehr, silent["code"]) == began
+
+
+async def test_after_a_fresh_sign_in_the_token_says_so(ehr: Ehr) -> None:
+    ehr.now.advance(minutes=20)
+    request = {**await ehr.request("launch openid fhirUser"), "prompt": "login", "max_age": "0"}
+    page = await ehr.http.get("/auth/authorize", params=request)
+    key = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert key
+    back = returned(await ehr.http.post("/auth/sign-in", data={"key": key[1], "again": "yes"}))
+    assert await signed_in(ehr, back["code"]) == int(ehr.now().timestamp())

@@ -1,0 +1,170 @@
+"""The lock of a device that is handed over: the PIN that opens it, and the ways that are left when too many were wrong."""
+
+import asyncio
+from math import ceil
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Header, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from plugin.access import sessions
+from plugin.access.invitations import language_of_latest
+from plugin.access.launches import Launch, launches_in
+from plugin.audit import Kind
+from plugin.ledger import AuditRow
+from plugin.pages import LockPage, interface_language, render_lock
+from plugin.routes.refusals import record_refusal
+from plugin.routes.session_cookie import keep_session_cookie
+from plugin.routes.state import (
+    CurrentLaunch,
+    CurrentRapport,
+    CurrentSession,
+    OwnLaunch,
+    Rapport,
+    actor_of,
+    check_csrf,
+    check_origin,
+    csrf_token,
+    language_for,
+)
+
+router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
+
+_SIGNED_IN = "Signed in to the EHR anew"
+_ELSEWHERE = "Opened from another browser"
+
+
+@router.get("/return")
+async def ask_pin(
+    found: OwnLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Ask for the clinician's PIN; straight to the patient page where nothing is locked."""
+    if session.locked is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    reader = language_for(rapport, found.site, accept_language)
+    return HTMLResponse(await _page(rapport, found, session, reader))
+
+
+@router.post("/return")
+async def give_back(
+    request: Request,
+    found: OwnLaunch,
+    session: CurrentSession,
+    rapport: CurrentRapport,
+    csrf: Annotated[str, Form()],
+    pin: Annotated[str, Form()] = "",
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Unlock with the PIN; after five wrong ones it stays locked, and the next is looked at after a while."""
+    check_csrf(rapport, found, csrf)
+    if session.locked is None or session.pin is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    now = rapport.clock()
+    left = await rapport.ledger.bookkeep(
+        lambda connection: sessions.count_attempt(connection, session.key, now)
+    )
+    if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
+        audit = _ended(rapport, found)
+        await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
+        answer = RedirectResponse(f"/launches/{found.id}", status_code=303)
+        keep_session_cookie(request, answer, lasting=False)
+        return answer
+    if left is None:  # counted with the refusals: these can be as many as somebody likes
+        await record_refusal(
+            request, rapport, _ended(rapport, found, failure="PIN not looked at: too many were wrong")
+        )
+    else:
+        await rapport.ledger.record(_ended(rapport, found, failure="Wrong PIN"))
+    known = await _session_now(rapport, session)
+    reader = language_for(rapport, found.site, accept_language)
+    page = await _page(rapport, found, known, reader, wrong=left is not None)
+    return HTMLResponse(page, status_code=429 if left is None else 403)
+
+
+@router.post("/devices/open")
+async def open_device(
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    csrf: Annotated[str, Form()],
+    form: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Open another browser in which too many PINs were wrong, handed over with this form of this patient."""
+    check_csrf(rapport, found, csrf)
+    barred = await rapport.ledger.read(
+        lambda connection: sessions.barred_devices(connection, found.site, found.patient)
+    )
+    device = next((each for each in barred if each.form == form), None)
+    if device is not None:  # else it was opened meanwhile
+        entry = _ended(rapport, found, about=(f"urn:uuid:{form}",), reason=_ELSEWHERE)
+        await rapport.ledger.write(lambda connection: sessions.open_lock(connection, device.key), entry)
+    return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
+    """Open a lock on which too many PINs were wrong if its new launch proves a sign-in later than that; False if it is locked.
+
+    The proof is auth_time of the id_token (OpenID Connect Core 2): without it, or with an older one, the lock stays.
+    """
+    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, key))
+    if known is None or known.locked is None:
+        return True
+    signed_in = new.context.authenticated
+    if not known.is_barred or signed_in is None or signed_in <= known.locked:
+        return False
+    about = (f"urn:uuid:{known.locked_for}",) if known.locked_for else ()
+    entry = _ended(rapport, new, about=about, reason=_SIGNED_IN)
+    await rapport.ledger.write(lambda connection: sessions.open_lock(connection, key), entry)
+    return True
+
+
+def _ended(
+    rapport: Rapport,
+    found: Launch,
+    *,
+    about: tuple[str, ...] = (),
+    reason: str | None = None,
+    failure: str | None = None,
+) -> AuditRow:
+    return rapport.trail.entry(
+        Kind.HAND_OVER_ENDED,
+        actor_of(found),
+        site=found.site,
+        patient=found.patient or None,
+        about=about,
+        reason=reason,
+        failure=failure,
+    )
+
+
+async def _session_now(rapport: Rapport, session: sessions.Session) -> sessions.Session:
+    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, session.key))
+    return known or session
+
+
+async def _page(
+    rapport: Rapport, found: Launch, session: sessions.Session, reader: str, *, wrong: bool = False
+) -> str:
+    """Show the lock: to the respondent in the words of their form, of whichever chart it is; the rest to the clinician."""
+    language = await rapport.ledger.read(
+        lambda connection: language_of_latest(connection, launches_in(connection, session.key))
+    )
+    left, wait = max(0, sessions.PIN_ATTEMPTS - session.pin_attempts), None
+    if session.is_barred and session.next_try is not None:
+        left = 1
+        minutes = (session.next_try - rapport.clock()).total_seconds() / 60
+        wait = ceil(minutes) if minutes > 0 else None
+    return render_lock(
+        LockPage(
+            launch=found.id,
+            csrf=csrf_token(rapport, found),
+            attempts_left=left,
+            wrong=wrong,
+            language=interface_language(language or "en"),
+            reader=reader,
+            is_barred=session.is_barred,
+            wait=wait,
+        )
+    )

@@ -1,0 +1,249 @@
+"""A device that is handed over stays locked, however many PINs are tried and however often the EHR's session signs in again."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from plugin.ledger.tables import audit
+from tests.product.world import EHR, PIN, RAPPORT, World
+
+PAGE_OF_CHART = "Scores over sessions"
+LOCK = "Please give this device back"
+
+
+async def handed_over(world: World) -> tuple[str, str]:
+    """Hand the device over; gives the address that takes the PIN, and the page's token."""
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    address = f"{page.url}/return"
+    return address, csrf_of(await world.browser.get(address))
+
+
+def csrf_of(page: httpx.Response) -> str:
+    return page.text.split('name="csrf" value="')[1].split('"')[0]
+
+
+async def try_pin(world: World, lock: tuple[str, str], pin: str = "0000") -> httpx.Response:
+    return await world.browser.post(lock[0], data={"csrf": lock[1], "pin": pin})
+
+
+async def barred(world: World) -> tuple[str, str]:
+    """Hand the device over and type five wrong PINs."""
+    lock = await handed_over(world)
+    for _ in range(5):
+        await try_pin(world, lock)
+    return lock
+
+
+async def launch_in_chart(world: World, patient: str = "amara") -> httpx.Response:
+    """Press Rapport in the chart, as far as it goes without anybody signing in."""
+    return await world.follow(await world.browser.get(await world.new_launch(patient)))
+
+
+async def sign_in_again(world: World, page: httpx.Response) -> httpx.Response:
+    """Press the button of the EHR's sign-in."""
+    key = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert key, page.text[:500]
+    pressed = await world.browser.post(f"{EHR}/auth/sign-in", data={"key": key[1], "again": "yes"})
+    return await world.follow(pressed)
+
+
+def forgetful(world: World) -> httpx.MockTransport:
+    """An EHR that overlooks prompt and max_age, and signs in whom it remembers."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/auth/authorize":
+            asked = [
+                pair for pair in request.url.params.multi_items() if pair[0] not in {"prompt", "max_age"}
+            ]
+            request = httpx.Request(
+                request.method, request.url.copy_with(params=asked), headers=request.headers
+            )
+        return await world.hosts.handle_async_request(request)
+
+    return httpx.MockTransport(handle)
+
+
+async def test_after_five_wrong_pins_the_device_stays_locked(world: World) -> None:
+    lock = await handed_over(world)
+    answers = [await try_pin(world, lock) for _ in range(6)]
+    assert [each.status_code for each in answers] == [403] * 5 + [429]
+    assert "too many PINs were wrong" in answers[-1].text
+    assert "Amara" not in (await world.follow(await world.browser.get(lock[0].removesuffix("/return")))).text
+
+
+@pytest.mark.parametrize("patient", ["amara", "mateo"])
+async def test_a_silent_launch_into_a_locked_out_browser_opens_no_chart(world: World, patient: str) -> None:
+    await barred(world)
+    world.clock.pass_time(seconds=30)
+    silent = httpx.AsyncClient(
+        transport=forgetful(world),
+        cookies=world.browser.cookies,
+        headers={"Accept": "text/html"},
+    )
+    page = await world.follow(await silent.get(await world.new_launch(patient)), silent)
+    assert LOCK in page.text
+    assert PAGE_OF_CHART not in page.text
+    chart = page.url.path.removesuffix("/return")
+    assert (await silent.get(f"{RAPPORT}{chart}/responses.json")).status_code == 423
+
+
+async def test_a_locked_out_browser_asks_the_ehr_for_a_fresh_sign_in(world: World) -> None:
+    await barred(world)
+    asked = httpx.URL((await world.depart()).headers["location"]).params
+    assert (asked["prompt"], asked["max_age"]) == ("login", "0")
+
+
+async def test_a_browser_that_is_not_locked_out_asks_for_none(world: World) -> None:
+    await handed_over(world)
+    asked = httpx.URL((await world.depart()).headers["location"]).params
+    assert "prompt" not in asked
+    assert "max_age" not in asked
+
+
+async def test_a_fresh_sign_in_opens_the_device(world: World) -> None:
+    await barred(world)
+    world.clock.pass_time(seconds=30)
+    asked = await launch_in_chart(world)
+    assert "Sign in again" in asked.text
+    page = await sign_in_again(world, asked)
+    assert PAGE_OF_CHART in page.text
+    assert "data-kept" not in page.text  # the PIN of before is forgotten
+
+
+async def test_a_fresh_sign_in_that_opens_a_device_is_in_the_trail(world: World) -> None:
+    await barred(world)
+    world.clock.pass_time(seconds=30)
+    await sign_in_again(world, await launch_in_chart(world))
+    assert "Signed in to the EHR anew" in await reasons(world)
+
+
+async def reasons(world: World, kind: str = "hand-over-ended") -> list[str]:
+    """Read why hand-overs ended out of the trail."""
+    ledger = world.rapport.state.rapport.ledger
+    entries: list[dict[str, Any]] = await ledger.read(
+        lambda connection: _events(connection, ledger.vault, kind)
+    )
+    return [each["purposeOfEvent"][0]["text"] for each in entries if each.get("purposeOfEvent")]
+
+
+def _events(connection: Any, vault: Any, kind: str) -> list[dict[str, Any]]:
+    rows = connection.execute(sa.select(audit).where(audit.c.kind == kind).order_by(audit.c.id))
+    return [json.loads(vault.open("audit", row.event, row.sealed_resource)) for row in rows]
+
+
+async def test_a_sign_in_before_the_last_wrong_pin_opens_nothing(world: World) -> None:
+    lock = await barred(world)
+    world.clock.pass_time(minutes=6)
+    asked = await launch_in_chart(world)
+    world.clock.pass_time(seconds=10)
+    key = re.search(r'name="key" value="([^"]+)"', asked.text)
+    assert key
+    signed_in = await world.browser.post(f"{EHR}/auth/sign-in", data={"key": key[1], "again": "yes"})
+    world.clock.pass_time(seconds=10)
+    await try_pin(world, lock)
+    page = await world.follow(signed_in)
+    assert LOCK in page.text
+
+
+async def test_waiting_does_not_open_the_lock(world: World) -> None:
+    await handed_over(world)
+    world.clock.pass_time(hours=30)
+    assert LOCK in (await launch_in_chart(world)).text
+
+
+async def test_a_pin_is_looked_at_again_after_a_while_and_each_wrong_one_doubles_it(world: World) -> None:
+    lock = await barred(world)
+    assert "in 5 minutes" in (await world.browser.get(lock[0])).text
+    world.clock.pass_time(minutes=4, seconds=50)
+    assert (await try_pin(world, lock, PIN)).status_code == 429
+    world.clock.pass_time(seconds=10)
+    wrong = await try_pin(world, lock)
+    assert wrong.status_code == 403
+    assert "in 10 minutes" in wrong.text
+    world.clock.pass_time(minutes=10)
+    assert (await try_pin(world, lock, PIN)).status_code == 303
+
+
+async def test_after_ten_wrong_pins_none_opens_it(world: World) -> None:
+    lock = await barred(world)
+    for minutes in (5, 10, 20, 40, 80):
+        world.clock.pass_time(minutes=minutes)
+        await try_pin(world, lock)
+    world.clock.pass_time(hours=4)
+    assert (await try_pin(world, lock, PIN)).status_code == 429
+    assert "No further PIN opens it" in (await world.browser.get(lock[0])).text
+
+
+async def test_a_clinician_opens_the_device_from_another_browser(world: World) -> None:
+    lock = await barred(world)
+    elsewhere = world.new_browser()
+    page = await world.launch("amara", browser=elsewhere)
+    assert "Open the device that is locked" in page.text
+    form = re.search(r'name="form" value="([^"]+)"', page.text)
+    assert form
+    data = {"csrf": csrf_of(page), "form": form[1]}
+    opened = await elsewhere.post(f"{page.url}/devices/open", data=data)
+    assert opened.status_code == 303
+    device = await world.browser.get(lock[0].removesuffix("/return"))
+    assert PAGE_OF_CHART in device.text
+    assert "Opened from another browser" in await reasons(world)
+
+
+async def test_a_device_of_another_patients_form_cannot_be_opened_from_a_chart(world: World) -> None:
+    lock = await barred(world)
+    elsewhere = world.new_browser()
+    amara = await world.launch("amara", browser=elsewhere)
+    form = re.search(r'name="form" value="([^"]+)"', amara.text)
+    assert form
+    page = await world.launch("mateo", browser=elsewhere)
+    assert "Open the device that is locked" not in page.text
+    data = {"csrf": csrf_of(page), "form": form[1]}
+    await elsewhere.post(f"{page.url}/devices/open", data=data)
+    assert "too many PINs were wrong" in (await world.browser.get(lock[0])).text
+
+
+async def test_ending_the_session_from_elsewhere_leaves_the_lock(world: World) -> None:
+    await handed_over(world)
+    elsewhere = world.new_browser()
+    page = await world.launch("amara", browser=elsewhere)
+    data = {"csrf": csrf_of(page), "which": "others"}
+    assert (await elsewhere.post(f"{page.url}/sessions/end", data=data)).status_code == 303
+    assert LOCK in (await launch_in_chart(world)).text
+
+
+async def test_a_locked_browser_cannot_say_that_it_keeps_no_cookies(world: World) -> None:
+    await handed_over(world)
+    address = f"{await world.new_launch()}&cookies=none"
+    left = await world.browser.get(address, headers={"Sec-Fetch-Dest": "iframe"})
+    assert left.status_code == 303  # with its cookie: no page that carries another session
+
+
+async def test_closing_the_browser_does_not_open_the_lock(world: World) -> None:
+    page = await world.launch("amara")
+    people = await world.people()
+    data = {
+        "csrf": csrf_of(page),
+        "respondent": f"Patient/{people['amara']}",
+        "instrument": "rapport-checkin-child",
+        "language": "en",
+        "pin": PIN,
+    }
+    handed = await world.browser.post(f"{page.url}/invitations", data=data)
+    assert "Max-Age=34560000" in handed.headers["set-cookie"]
+    back = csrf_of(await world.browser.get(f"{page.url}/return"))
+    given = await world.browser.post(f"{page.url}/return", data={"csrf": back, "pin": PIN})
+    assert "Max-Age" not in given.headers["set-cookie"]
+
+
+async def test_the_pin_is_asked_for_in_the_clinicians_language(world: World) -> None:
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{(await world.people())['amara']}", language="es")
+    locked = await world.browser.get(f"{page.url}/return", headers={"Accept-Language": "de"})
+    assert '<html lang="es"' in locked.text
+    assert '<div lang="de"' in locked.text
+    assert "PIN vergessen?" in locked.text
