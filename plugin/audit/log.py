@@ -44,12 +44,13 @@ class TransparencyLog:
         self._signer = signer
         self._ledger = ledger
         self._last_success = time.monotonic()
+        self._fits = True
         self._publishing = asyncio.Lock()  # within this process; `alone` keeps the others out
 
     @property
     def keeps_up(self) -> bool:
-        """Whether everything stored until a few minutes ago was logged and signed."""
-        return time.monotonic() - self._last_success < _FALLEN_BEHIND
+        """Whether everything stored until a few minutes ago was logged and signed; not if ledger and log do not fit."""
+        return self._fits and time.monotonic() - self._last_success < _FALLEN_BEHIND
 
     async def run(self) -> None:
         """Keep the log up to date until cancelled. What is wrong with it is told once a minute, and nothing is signed."""
@@ -62,7 +63,12 @@ class TransparencyLog:
                     retried = True
                 await self._advance_whole()
                 self._last_success = time.monotonic()
+                self._fits = True
             except (LogBroken, CheckpointInvalid, ProofInvalid, TileDamaged, SealBroken, OSError) as error:
+                if not isinstance(
+                    error, OSError
+                ):  # a full disk may have space again; these do not mend themselves
+                    self._fits = False
                 logger.error("transparency-log", problem=str(error))  # noqa: TRY400 -- told in one line
                 pause = timedelta(minutes=1)
             except Exception as error:  # noqa: BLE001 -- last rim: the log must not stop for good

@@ -214,6 +214,7 @@ OF_FAILURES = (
 OF_LAUNCHES = (
     N_("These pages are for the people who treat."),
     N_("A form for you is opened by the link or the code that your therapist gives you."),
+    N_("A parameter of this address is given more than once."),
     N_("This address is for EHRs to open, and no EHR is named in it."),
     N_("The EHR did not say which launch this is."),
     N_("There is no such site."),

@@ -29,7 +29,8 @@ async def home(request: Request, rapport: CurrentRapport) -> HTMLResponse:
 async def health(rapport: CurrentRapport) -> JSONResponse:
     """Answer when requests can be served and the ledger can be written.
 
-    `attention` instead of `ok`: something waits for a person. Instruments that were left out are named.
+    `attention` instead of `ok`: something waits for a person. Instruments that were left out are named, and a log that
+    is not kept up.
     """
     await rapport.ledger.bookkeep(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
     queue = await rapport.ledger.read(count_pending)
@@ -45,8 +46,9 @@ async def health(rapport: CurrentRapport) -> JSONResponse:
         for each in rapport.left_out
     ]
     instruments = {"usable": len(rapport.intake.catalogue.all()), "left_out": left_out}
-    log = {"waiting": queue.waiting, "set_aside": queue.set_aside}
-    status = "attention" if left_out or queue.set_aside else "ok"
+    keeps_up = await rapport.parts["log"]() if "log" in rapport.parts else True
+    log = {"waiting": queue.waiting, "set_aside": queue.set_aside, "keeps_up": keeps_up}
+    status = "attention" if left_out or queue.set_aside or not keeps_up else "ok"
     return JSONResponse(
         {"status": status, "version": __version__, "instruments": instruments, "transparency_log": log}
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
@@ -37,6 +37,19 @@ from smart_launch import (
     public_jwks,
 )
 
+
+async def one_of_each(request: Request) -> None:
+    """LaunchRefused if a parameter is given twice: whoever looked at one of them may have meant the other."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(names) != len(set(names)):
+        raise LaunchRefused(
+            "A parameter of this address is given more than once.",
+            "Open Rapport from the patient's chart.",
+            reason="doubled",
+        )
+
+
+_once = (Depends(one_of_each),)
 router = APIRouter()
 
 
@@ -60,7 +73,7 @@ _ROLE_SCOPE = "user/PractitionerRole.rs"
 _NAME_SCOPES = ("user/Patient.rs", "user/Practitioner.rs")  # the caseload shows names and keeps none
 
 
-@router.get("/launch")
+@router.get("/launch", dependencies=_once)
 async def launch(
     request: Request,
     rapport: CurrentRapport,
@@ -81,7 +94,7 @@ async def launch(
     return await _depart(request, rapport, site, launch)
 
 
-@router.get("/standalone/{site_id}")
+@router.get("/standalone/{site_id}", dependencies=_once)
 async def standalone(request: Request, site_id: str, rapport: CurrentRapport) -> Response:
     """Standalone launch: sign in to the EHR and choose the patient there."""
     if site_id not in rapport.settings.sites:
@@ -89,7 +102,7 @@ async def standalone(request: Request, site_id: str, rapport: CurrentRapport) ->
     return await _depart(request, rapport, rapport.settings.sites[site_id], None)
 
 
-@router.get("/staff/{site_id}")
+@router.get("/staff/{site_id}", dependencies=_once)
 async def staff(request: Request, site_id: str, rapport: CurrentRapport) -> Response:
     """Sign in to the EHR without a patient: for those whom the site gives a role of its own."""
     policy = rapport.settings.policies.get(site_id)
@@ -106,7 +119,7 @@ async def staff(request: Request, site_id: str, rapport: CurrentRapport) -> Resp
     return await _depart(request, rapport, rapport.settings.sites[site_id], None, scopes)
 
 
-@router.get("/callback")
+@router.get("/callback", dependencies=_once)
 async def callback(
     request: Request,
     rapport: CurrentRapport,

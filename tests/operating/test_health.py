@@ -68,6 +68,27 @@ async def test_a_log_that_has_fallen_behind_makes_it_not_ready(
         assert answer.json()["parts"]["log"] == "failed"
 
 
+async def test_a_ledger_of_yesterday_beside_a_newer_log_makes_it_not_ready_at_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        await world.launch()
+        await world.rapport.state.log.advance()
+    engine = open_database(world.settings.database)
+    with engine.connect() as connection:
+        for table in ("log_pending", "log_leaf"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.commit()
+    engine.dispose()
+    async with run_world(tmp_path) as world:
+        for _ in range(200):
+            ready = await world.browser.get("/health/ready")
+            if ready.status_code == 503:
+                break
+            await asyncio.sleep(0.01)
+        assert ready.json()["parts"]["log"] == "failed"
+        health = (await world.browser.get("/health")).json()
+        assert (health["status"], health["transparency_log"]["keeps_up"]) == ("attention", False)
+
+
 async def test_metrics_are_nobodys_business_without_the_token(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         assert (await _metrics(world, None)).status_code == 404

@@ -201,6 +201,27 @@ async def test_the_same_identifier_with_other_content_is_a_conflict(world: World
     assert "17" in problems(second)
 
 
+@pytest.mark.parametrize("name", ["iss", "launch", "cookies"])
+async def test_a_launch_with_a_doubled_parameter_is_refused(world: World, name: str) -> None:
+    address = f"{await world.new_launch()}&cookies=asked"
+    answer = await world.browser.get(f"{address}&{name}=x")
+    assert (answer.status_code, "more than once" in answer.text) == (403, True)
+    answer = await world.browser.get(f"/launch?{name}=x&{address.partition('?')[2]}")
+    assert (answer.status_code, "more than once" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("name", ["code", "state", "iss"])
+async def test_a_callback_with_a_doubled_parameter_is_refused_and_spends_nothing(
+    world: World, name: str
+) -> None:
+    to_ehr = await world.depart()
+    back = await world.browser.get(to_ehr.headers["location"])
+    address = back.headers["location"]
+    answer = await world.browser.get(f"{address}&{name}=x&{name}=y")
+    assert (answer.status_code, "more than once" in answer.text) == (403, True)
+    assert (await world.browser.get(address)).status_code == 303
+
+
 async def test_an_issuer_that_is_not_configured_is_never_contacted(world: World) -> None:
     answer = await world.browser.get("/launch", params={"iss": "https://evil.invalid/r4", "launch": "x"})
     assert answer.status_code == 403
