@@ -51,6 +51,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: st
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,
         attribution=instrument.questionnaire.copyright or "",
+        attribution_language=instrument.questionnaire.language or "en",
         from_paper=from_paper,
         reader=reader if from_paper else None,
     )
