@@ -19,6 +19,7 @@ from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.schema import lock
 from plugin.ledger.sealed import SEALED
+from plugin.ledger.tables import is_no_moment
 
 logger = structlog.get_logger()
 
@@ -156,6 +157,8 @@ def count_pending(connection: Connection) -> Queue:
 
 
 def _written(kind: str, row: Mapping[str, object]) -> datetime:
+    if any(isinstance(each, datetime) and is_no_moment(each) for each in row.values()):
+        raise ValueError(f"This {kind} holds a moment that is none.")
     when = moment_of(kind, row)
     if when is None:
         raise ValueError(f"This {kind} does not say when it was written.")

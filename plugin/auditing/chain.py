@@ -11,10 +11,10 @@ from plugin.auditing.entries import read_entries
 from plugin.auditing.origins import Invited, Opened, read_invitation, read_launch
 from plugin.auditing.proving import Proof, Prover
 from plugin.auditing.unfolding import Beside, Unfolding, beside, unfold
-from plugin.auditing.versions import Later, read_later
+from plugin.auditing.versions import Later, altered_of, read_later
 from plugin.delivery.account import Account, Attempt, attempts_of, read_account
 from plugin.delivery.rescored import Again, kept_again
-from plugin.delivery.revising import read_version
+from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -24,7 +24,7 @@ from questionnaires import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """All that is known of one administration."""
+    """All that is known of one administration. `altered` says what of it does not open, or is not as Rapport wrote it."""
 
     account: Account
     digest_fits: bool
@@ -36,6 +36,7 @@ class Chain:
     again: tuple[tuple[Again, tuple[Beside, ...]], ...]  # by other versions of the form, never delivered
     told: Told
     proofs: tuple[Proof, ...]
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ChainReader:
     prover: Prover
 
     def read(self, connection: Connection, site: str, response: str) -> Chain:
-        """Read the chain of a response of this site; NotFound for another's, SealBroken if a row was altered."""
+        """Read the chain of a response of this site; NotFound for another's. What was altered is named."""
         row = connection.execute(
             sa.select(t.response.c.site, t.response.c.body_digest).where(t.response.c.id == response)
         ).first()
@@ -59,14 +60,14 @@ class ChainReader:
         attempts = connection.execute(
             sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
         ).scalars()
-        first = read_version(connection, self.vault, response, 0)
+        first = read_version_as_it_opens(connection, self.vault, response, 0)
         later = read_later(connection, self.vault, response)
         again = kept_again(connection, self.vault, response)
         logged = [
             ("response", response),
             *(("attempt", str(each)) for each in attempts),
-            *(("revision", each.id) for each in later),
-            *(("rescoring", each.id) for each in again),
+            *(("revision", each) for each in _ids(connection, t.revision, response)),
+            *(("rescoring", each) for each in _ids(connection, t.rescoring, response)),
         ]
         return Chain(
             account,
@@ -79,8 +80,18 @@ class ChainReader:
             tuple((each, self._beside(connection, each)) for each in again),
             read_entries(connection, self.vault, site, record.patient, response, record.received),
             tuple(self.prover.prove(connection, self.vault, kind, key) for kind, key in logged),
+            tuple(
+                dict.fromkeys(
+                    (*first.altered, *record.altered, *altered_of(connection, self.vault, response))
+                )
+            ),
         )
 
     def _beside(self, connection: Connection, again: Again) -> tuple[Beside, ...]:
-        first = read_version(connection, self.vault, again.response, again.version)
+        first = read_version_as_it_opens(connection, self.vault, again.response, again.version)
         return beside(first.results, again.results)
+
+
+def _ids(connection: Connection, table: sa.Table, response: str) -> list[str]:
+    query = sa.select(table.c.id).where(table.c.response == response).order_by(table.c.id)
+    return [str(each) for each in connection.execute(query).scalars()]

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Kind
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
 MOST = 5_000
+NOT_KNOWN = "not known"
 
 VIEWS = frozenset(
     {
@@ -45,7 +46,10 @@ _OF_ALL = frozenset({Kind.EXPORTED, Kind.RECORD_COMPARED})
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the trail. `named`: it names the very response, not only the patient."""
+    """One entry of the trail. `named`: it names the very response, not only the patient.
+
+    `is_altered`: it does not open, so that nobody can tell what it names.
+    """
 
     event: str
     when: datetime
@@ -55,6 +59,7 @@ class Entry:
     failure: str | None
     reason: str | None
     named: bool
+    is_altered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ _decoder = msgspec.json.Decoder(_Event)
 def read_entries(
     connection: Connection, vault: Vault, site: str, patient: str, response: str, received: datetime
 ) -> Account:
-    """Read what the trail says about a response, and about its patient. SealBroken if an entry was altered."""
+    """Read what the trail says about a response, and about its patient; an entry that was altered is among them, by its columns."""
     of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
     kinds = [str(each) for each in _ELSEWHERE]
     others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
@@ -100,7 +105,12 @@ def _entries(
     vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime
 ) -> Iterator[Entry]:
     for row in rows:
-        event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
+        try:
+            event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
+        except SealBroken:
+            if row.site in (None, site):
+                yield _altered(row)
+            continue
         named = _names(event, response)
         if row.patient is None and not named and (row.kind not in _OF_ALL or row.site not in (None, site)):
             continue
@@ -120,6 +130,20 @@ def _entries(
         )
 
 
+def _altered(row: Any) -> Entry:
+    return Entry(
+        str(row.event),
+        row.recorded,
+        str(row.kind),
+        NOT_KNOWN,
+        row.outcome == "0",
+        "It was altered and does not open: whom and what it names cannot be told.",
+        None,
+        named=False,
+        is_altered=True,
+    )
+
+
 def _names(event: _Event, response: str) -> bool:
     wanted = f"QuestionnaireResponse/{response}"
     for each in event.entity:
@@ -135,5 +159,5 @@ def _who(event: _Event) -> str:
     for each in event.agent:
         who = each.get("who")
         if each.get("requestor") and isinstance(who, Mapping):
-            return str(who.get("reference") or who.get("display") or "not known")
+            return str(who.get("reference") or who.get("display") or NOT_KNOWN)
     return "Rapport"

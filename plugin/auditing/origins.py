@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import read_codes
 from plugin.audit import Kind
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
 _NEAR = timedelta(minutes=10)  # an entry is written with its row, by the clock of the same process
@@ -97,7 +97,7 @@ _decoder = msgspec.json.Decoder(_Event)
 
 
 def read_launch(connection: Connection, vault: Vault, launch: str | None) -> Opened | None:
-    """Read a launch with what the trail tells of it; None if there is none. SealBroken if an entry was altered."""
+    """Read a launch with what the trail tells of it; None if there is none. An entry that was altered tells nothing."""
     c = t.launch.c
     names = (c.id, c.site, c.user, c.patient, c.encounter, c.created, c.expires, c.ended, c.role_codes)
     row = connection.execute(sa.select(*names).where(c.id == launch)).first() if launch else None
@@ -227,7 +227,10 @@ def _read_authority(
         c.patient.is_not_distinct_from(launch["patient"]),
     )
     for entry in connection.execute(sa.select(c.event, c.sealed_resource).where(*own, near).order_by(c.id)):
-        event = _decoder.decode(vault.open("audit", entry.event, entry.sealed_resource))
+        try:
+            event = _decoder.decode(vault.open("audit", entry.event, entry.sealed_resource))
+        except SealBroken:
+            continue  # the chain's entries name it
         if any(each.what.get("reference") == f"urn:uuid:{launch['id']}" for each in event.entity):
             told = {pair.type: pair.value_string for each in event.entity for pair in each.detail}
             return Authority(entry.event, told.get(ISSUER), told.get(FHIR_USER), told.get(SCOPES))

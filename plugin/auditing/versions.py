@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.auditing.unfolding import Beside, beside, plain
-from plugin.delivery.keep import read_kept
+from plugin.delivery.keep import read_what_opens
 from plugin.delivery.revising import RevisionKind, open_revision
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
 WORDS = {
@@ -41,17 +41,20 @@ class Later:
 
 
 def read_later(connection: Connection, vault: Vault, response: str) -> tuple[Later, ...]:
-    """Read the later versions of a response in their order. SealBroken if one was altered."""
-    first = before = read_kept(connection, vault, response)
+    """Read the later versions of a response in their order, without those that were altered and do not open."""
+    first = before = read_what_opens(connection, vault, response)
     query = sa.select(t.revision).where(t.revision.c.response == response).order_by(t.revision.c.number)
     found = []
     for row in connection.execute(query):
-        record = open_revision(first, dict(row._mapping), vault)
+        try:
+            record, kind = open_revision(first, dict(row._mapping), vault), RevisionKind(row.kind)
+        except (SealBroken, ValueError):
+            continue  # `altered_of` names it
         found.append(
             Later(
                 id=row.id,
                 number=row.number,
-                kind=RevisionKind(row.kind),
+                kind=kind,
                 made=row.made,
                 who=row.made_by,
                 why=row.why,
@@ -64,6 +67,27 @@ def read_later(connection: Connection, vault: Vault, response: str) -> tuple[Lat
         )
         before = record
     return tuple(found)
+
+
+def altered_of(connection: Connection, vault: Vault, response: str) -> tuple[str, ...]:
+    """Say what does not open of a response's later versions, and of what scored it again."""
+    found = []
+    for row in connection.execute(sa.select(t.revision).where(t.revision.c.response == response)):
+        for purpose, sealed in (("response", row.sealed_body), ("results", row.sealed_results)):
+            found += _problem(vault, purpose, row.id, sealed)
+        if row.kind not in set(RevisionKind):
+            found.append(f"The kind of version {row.number} is none that there is.")
+    for row in connection.execute(sa.select(t.rescoring).where(t.rescoring.c.response == response)):
+        found += _problem(vault, "rescoring", row.id, row.sealed_results)
+    return tuple(found)
+
+
+def _problem(vault: Vault, purpose: str, own_id: str, sealed: bytes) -> list[str]:
+    try:
+        vault.open(purpose, own_id, sealed)
+    except SealBroken as broken:
+        return [f"{broken}."]
+    return []
 
 
 def later_as_json(later: Later) -> dict[str, object]:

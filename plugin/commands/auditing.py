@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from rich.console import Console
 from sqlalchemy.engine import Connection
 
-from plugin.audit import Actor
+from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.entries import MOST, read_entries
+from plugin.auditing.entries import Account as Told
 from plugin.auditing.origins import (
     invitation_as_json,
     invitation_as_lines,
@@ -27,12 +29,12 @@ from plugin.auditing.origins import (
 )
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
-from plugin.auditing.versions import Later, later_as_json, later_as_lines, read_later
+from plugin.auditing.versions import Later, altered_of, later_as_json, later_as_lines, read_later
 from plugin.delivery.account import Attempt, attempts_of, read_account
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
-from plugin.delivery.revising import read_version
-from plugin.errors import Forbidden, NotFound
+from plugin.delivery.revising import read_version_as_it_opens
+from plugin.errors import Forbidden, NotFound, RapportError
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
@@ -96,17 +98,22 @@ def hold_still(connection: Connection) -> None:
 def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """Follow a stored number back to answers, key, people, times, software and deliveries, and print it.
 
-    Where a value is of another kind than its column's, all such are named first.
+    What of it was altered is named first: values of another kind than their column's, and sealed ones that do not open.
+    The trail has an entry of it, as it has of a look at its page.
     """
     with opening(config) as opened:
         try:
-            chain = _trace(opened, observation, as_json=as_json)
+            record_of, chain, odd = _trace(opened, observation, as_json=as_json)
+            kinds = _misfits(opened.connection) if odd else []
         except (TypeError, ValueError, sa.exc.OperationalError):
             with readable(opened.connection) as misfits:
-                odd = [f"{each.where}: {each.what}" for each in misfits]
-                if not odd:
+                kinds = [f"{each.where}: {each.what}" for each in misfits]
+                if not kinds:
                     raise
-                chain = {"not as Rapport wrote it": odd} | _trace(opened, observation, as_json=as_json)
+                record_of, chain, odd = _trace(opened, observation, as_json=as_json)
+        if kinds or odd:
+            chain = {"not as Rapport wrote it": [*kinds, *odd]} | chain
+    _note_view(opened.settings, record_of)
     if as_json:
         print(json.dumps(chain, indent=2, default=str))
         return
@@ -116,23 +123,60 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
             _out.print(f"  {line}", highlight=False, markup=False)
 
 
-def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, object]:
+def _misfits(connection: Connection) -> list[str]:
+    """Name every value of another kind than its column's."""
+    with readable(connection) as misfits:
+        return [f"{each.where}: {each.what}" for each in misfits]
+
+
+def _note_view(settings: Settings, seen: Record) -> None:
+    """Have the trail tell who traced it; say so if that cannot be."""
+    trail = Trail(settings.base_url, lambda: datetime.now(UTC))
+    about = (f"QuestionnaireResponse/{seen.id}",)
+    who = at_the_command_line()
+    try:
+        record(
+            settings, trail.entry(Kind.CHAIN_VIEWED, who, site=seen.site, patient=seen.patient, about=about)
+        )
+    except (RapportError, sa.exc.SQLAlchemyError, OSError) as error:
+        why = error.what_happened if isinstance(error, RapportError) else type(error).__name__
+        print(f"Not recorded in the trail: {why}", file=sys.stderr)
+
+
+def _trace(
+    opened: Opened, observation: str, *, as_json: bool
+) -> tuple[Record, dict[str, object], tuple[str, ...]]:
+    """Read what is known of it: the record, all of it by name, and what of it was altered."""
     response_id = _response_of(opened.connection, observation)
     account = read_account(opened.connection, opened.vault, response_id)
     record = account.record
     stock = open_stock_of(opened.settings)
     unfolded = unfold(record, stock.catalogue, stock.keys)
     software = f"Rapport {account.software}"
-    first_version = read_version(opened.connection, opened.vault, response_id, 0)
+    first_version = read_version_as_it_opens(opened.connection, opened.vault, response_id, 0)
     versions = kept_again(opened.connection, opened.vault, record.id)
     first = {
-        each.id: read_version(opened.connection, opened.vault, record.id, each.version) for each in versions
+        each.id: read_version_as_it_opens(opened.connection, opened.vault, record.id, each.version)
+        for each in versions
     }
     later = read_later(opened.connection, opened.vault, record.id)
     attempts = attempts_of(opened.connection, record.id)
     launch, now = read_launch(opened.connection, opened.vault, record.launch), datetime.now(UTC)
     invited = read_invitation(opened.connection, record.invitation)
-    return {
+    told = read_entries(
+        opened.connection, opened.vault, record.site, record.patient, record.id, record.received
+    )
+    altered = (
+        *first_version.altered,
+        *record.altered,
+        *altered_of(opened.connection, opened.vault, record.id),
+        *(
+            f"audit {each.event}: it was altered and does not open."
+            for each in told.entries
+            if each.is_altered
+        ),
+    )
+    chain: dict[str, object] = {
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
         "answered by": f"{record.source or 'not known'} as {record.rater}, {record.authored.isoformat()}",
@@ -154,9 +198,10 @@ def _trace(opened: Opened, observation: str, *, as_json: bool) -> dict[str, obje
         ]
         or ["none"],
         "in the record": list(account.locations) or ["nothing yet"],
-        "seen and touched": _events(opened.connection, record.id, opened.vault),
+        "seen and touched": _events(told),
         "log": _leaf_text(opened.connection, "response", record.id),
     }
+    return record, chain, tuple(dict.fromkeys(altered))
 
 
 def _told_attempt(attempt: Attempt) -> str:
@@ -213,22 +258,16 @@ def _response_of(connection: Connection, observation: str) -> str:
     )
 
 
-def _events(connection: Connection, response_id: str, vault: Vault) -> list[str]:
-    found = []
-    for row in connection.execute(sa.select(t.audit).order_by(t.audit.c.id)):
-        resource = vault.open("audit", row.event, row.sealed_resource)
-        if response_id.encode() in resource:
-            agents = json.loads(resource).get("agent", [])
-            who = next(
-                (
-                    each["who"].get("reference") or each["who"].get("display")
-                    for each in agents
-                    if each.get("requestor")
-                ),
-                "Rapport",
-            )
-            found.append(f"{row.recorded.isoformat()} {row.kind} by {who} (outcome {row.outcome})")
-    return found or ["no entry"]
+def _events(told: Told) -> list[str]:
+    """Tell what came of it and who has seen it, as the auditor's page of it does; who saw the patient's page is among them."""
+    lines = [
+        f"{each.when.isoformat()} {each.kind} by {each.who}"
+        + (f", failed: {each.failure}" if each.failure else "" if each.succeeded else ", failed")
+        for each in told.entries
+    ]
+    if not told.whole:
+        lines.append(f"and more: the newest {MOST} entries were read")
+    return lines or ["no entry"]
 
 
 def _leaf_text(connection: Connection, kind: str, row: str) -> str:

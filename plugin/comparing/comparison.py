@@ -12,7 +12,7 @@ from plugin.comparing import differences as d
 from plugin.comparing.access import RecordReader, explain_refusal
 from plugin.comparing.chart import Chart, ChartReader, Tally, address_of
 from plugin.comparing.expected import Expected, expected_of, own_identifiers
-from plugin.delivery.account import Account, read_all_of
+from plugin.delivery.account import Account, check_whole, read_all_of
 from plugin.delivery.writers import OBSERVATION
 from plugin.ehr import EhrError, JsonObject, NotFound
 from plugin.erasure import erasures_of, was_outlived
@@ -57,6 +57,7 @@ class Comparison:
             self._seen.clear()
             try:
                 accounts = read_all_of(connection, self.vault, self.site, patient)
+                check_whole(accounts)
             except (SealBroken, msgspec.MsgspecError, ValueError) as broken:
                 what = f"The patient's record was not compared: {broken}."
                 yield Finding(Flaw.ALTERED, "a row of the ledger", what)

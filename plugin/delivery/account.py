@@ -1,17 +1,18 @@
 """The account of kept responses: what was kept, and how far each is on its way into the record."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.keep import Record, open_record
-from plugin.delivery.revising import as_they_stand
+from plugin.delivery.keep import Record, open_what_opens
+from plugin.delivery.revising import as_far_as_they_open
 from plugin.delivery.states import DeliveryState
 from plugin.errors import NotFound
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
 _MOST_RECENT = 20
@@ -19,7 +20,10 @@ _MOST_RECENT = 20
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One kept response with the state of its delivery; `locations` are references in the EHR."""
+    """One kept response with the state of its delivery; `locations` are references in the EHR.
+
+    If its row was altered, `record.altered` says how: it then is to be named, and not counted.
+    """
 
     record: Record
     state: DeliveryState
@@ -57,7 +61,7 @@ class Attempt:
 def read_accounts(
     connection: Connection, vault: Vault, site: str, patient: str, most: int = _MOST_RECENT
 ) -> tuple[Account, ...]:
-    """List a patient's responses that arrived last, by the day of the answer, the newest first."""
+    """List a patient's responses that arrived last, by the day of the answer, the newest first; altered ones are among them."""
     rows = connection.execute(
         _joined()
         .where(t.response.c.site == site, t.response.c.patient == patient)
@@ -75,7 +79,7 @@ def count_accounts(connection: Connection, site: str, patient: str) -> int:
 
 
 def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[Account, ...]:
-    """List all responses of a patient, oldest first. SealBroken if one was altered."""
+    """List all responses of a patient, oldest first, altered ones among them."""
     rows = connection.execute(
         _joined()
         .where(t.response.c.site == site, t.response.c.patient == patient)
@@ -84,8 +88,20 @@ def read_all_of(connection: Connection, vault: Vault, site: str, patient: str) -
     return _opened(connection, rows.all(), vault)
 
 
+def whole(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """Give those whose rows are as Rapport wrote them, as far as opening them can tell."""
+    return tuple(each for each in accounts if not each.record.altered)
+
+
+def check_whole(accounts: Iterable[Account]) -> None:
+    """SealBroken if a row was altered, with what is wrong with the first such."""
+    for each in accounts:
+        if each.record.altered:
+            raise SealBroken(each.record.altered[0].rstrip("."))
+
+
 def read_account(connection: Connection, vault: Vault, response_id: str) -> Account:
-    """Read one; NotFound if there is none."""
+    """Read one, as far as it opens; NotFound if there is none."""
     row = connection.execute(_joined().where(t.response.c.id == response_id)).first()
     if row is None:
         raise NotFound("There is no such response.", "Go back to the patient page.")
@@ -122,15 +138,27 @@ def _opened(
     connection: Connection, rows: Sequence[sa.Row[tuple[object, ...]]], vault: Vault
 ) -> tuple[Account, ...]:
     accounts = [_open(row, vault) for row in rows]
-    records = as_they_stand(connection, vault, (each.record for each in accounts))
+    records = as_far_as_they_open(connection, vault, (each.record for each in accounts))
     return tuple(replace(account, record=record) for account, record in zip(accounts, records, strict=True))
 
 
 def _open(row: sa.Row[tuple[object, ...]], vault: Vault) -> Account:
+    return account_of(row, open_what_opens(row, vault))
+
+
+def account_of(row: sa.Row[*tuple[Any, ...]], record: Record) -> Account:
+    """Put a record beside the row of its delivery. A state that there is none of is named, and stands as set aside."""
     found = row._mapping
+    try:
+        state = DeliveryState(found["state"])
+    except ValueError:
+        state = DeliveryState.SET_ASIDE
+        record = replace(
+            record, altered=(*record.altered, "The state of its delivery is none that there is.")
+        )
     return Account(
-        record=open_record(row, vault),
-        state=DeliveryState(found["state"]),
+        record=record,
+        state=state,
         detail=found["detail"],
         locations=tuple((found["locations"] or "").split()),
         software=found["software"],

@@ -14,10 +14,12 @@ from plugin import __version__
 from plugin.access.invitations import mark_submitted
 from plugin.delivery import outbox
 from plugin.errors import Conflict, NotFound
-from plugin.ledger import Vault, note_for_log
+from plugin.ledger import SealBroken, Vault, note_for_log
 from plugin.ledger import tables as t
+from plugin.ledger.tables import is_no_moment
 from plugin.observations import Results
 from plugin.responses.labels import Label, read_labels
+from questionnaires import Rater
 
 # Built once: building a statement takes longer than SQLite takes to run it.
 # A driver that is not asked to keep the count of rows says -1 of an insert, on PostgreSQL.
@@ -36,6 +38,12 @@ _PLAIN = (
     "id", "site", "identifier", "patient", "encounter", "rater", "source", "instrument", "language", "authored",
     "received", "launch", "invitation", "key_hash",
 )  # fmt: skip
+
+_MOMENTS = ("authored", "received")
+_TEXTS = tuple(name for name in _PLAIN if name not in _MOMENTS)
+_RATERS = frozenset(map(str, Rater))
+NO_RESULTS = Results(b"", (), b"", ())
+"""What stands for results that do not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Record:
     revised: datetime | None = None
     why: str = ""
     locations: tuple[str, ...] = ()  # of a later version: where the earlier one stands in the EHR
+    altered: tuple[str, ...] = ()  # what of it is not as Rapport wrote it; it then lacks what does not open
     earlier: tuple["Record", ...] = field(
         default=(), repr=False
     )  # its earlier versions, for whoever corrects them
@@ -159,11 +168,40 @@ def open_record(row: Row[Any], vault: Vault) -> Record:
     )
 
 
-def open_scores(row: Row[*tuple[Any, ...]], vault: Vault) -> Record:
-    """Decrypt the results of a row and nothing else: its answers stay sealed, and the record's body is empty."""
+def open_what_opens(row: Row[*tuple[Any, ...]], vault: Vault, *, answers: bool = True) -> Record:
+    """Decrypt what opens of one row; the record names what does not, and is without it.
+
+    So that one altered row keeps nobody from the others, and its own page can say what is wrong with it.
+    Without `answers` these stay sealed, and the body is empty.
+    """
     found = row._mapping
-    known = {name: found[name] for name in _PLAIN}
-    return Record(**known, body=b"", results=open_results(vault, found["id"], found["sealed_results"]))
+    known: dict[str, Any] = {name: found[name] for name in _PLAIN}
+    altered = [f"Its {name} is no moment." for name in _MOMENTS if is_no_moment(found[name])]
+    for name in _TEXTS:
+        if not isinstance(found[name], str | None):
+            altered.append(f"Its {name} is no text.")
+            known[name] = str(found[name])
+    if known["rater"] not in _RATERS:
+        altered.append("Its rater is none that there is.")
+    body, results = b"", NO_RESULTS
+    try:
+        results = open_results(vault, found["id"], found["sealed_results"])
+    except SealBroken as broken:
+        altered.append(f"{broken}.")
+    try:
+        if answers:
+            body = vault.open("response", found["id"], found["sealed_body"])
+    except SealBroken as broken:
+        altered.append(f"{broken}.")
+    return Record(**known, body=body, results=results, collected=found["collected"], altered=tuple(altered))
+
+
+def read_what_opens(connection: Connection, vault: Vault, response_id: str) -> Record:
+    """Read what opens of one record; NotFound if there is none."""
+    row = connection.execute(sa.select(t.response).where(t.response.c.id == response_id)).first()
+    if row is None:
+        raise NotFound(f"There is no response {response_id}.", "Go back to the patient page.")
+    return open_what_opens(row, vault)
 
 
 def open_results(vault: Vault, own_id: str, sealed: bytes) -> Results:

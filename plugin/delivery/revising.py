@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin import __version__
-from plugin.delivery.keep import Record, StoredResults, open_results, read_kept
+from plugin.delivery.keep import NO_RESULTS, Record, StoredResults, open_results, read_kept, read_what_opens
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Conflict, NotFound
-from plugin.ledger import Vault, change_rows, note_for_log
+from plugin.ledger import SealBroken, Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
 from plugin.observations.build import with_status
@@ -138,6 +138,18 @@ def find_current(connection: Connection, vault: Vault, response_id: str) -> Reco
     return None if known is None else read_current(connection, vault, response_id)
 
 
+def read_version_as_it_opens(connection: Connection, vault: Vault, response_id: str, number: int) -> Record:
+    """Read what opens of one version of a response, 0 the first; NotFound if there is none."""
+    first = read_what_opens(connection, vault, response_id)
+    if number == 0:
+        return first
+    found = t.revision.c.response == response_id, t.revision.c.number == number
+    row = connection.execute(sa.select(t.revision).where(*found)).first()
+    if row is None:
+        raise NotFound(f"The response has no version {number}.", "Look for it with rapport audit trace.")
+    return _as_far(first, dict(row._mapping), vault, answers=True)
+
+
 def read_versions(connection: Connection, vault: Vault, response_id: str) -> tuple[Record, ...]:
     """Read every version of a response, the first first; NotFound if there is none."""
     first = read_kept(connection, vault, response_id)
@@ -167,6 +179,27 @@ def as_they_stand(connection: Connection, vault: Vault, records: Iterable[Record
     return tuple(
         each if (row := latest.get(each.id)) is None else open_revision(each, row, vault) for each in records
     )
+
+
+def as_far_as_they_open(
+    connection: Connection, vault: Vault, records: Iterable[Record], *, answers: bool = True
+) -> tuple[Record, ...]:
+    """Give records in their latest versions; one whose latest version does not open names that, and has no results."""
+    records = tuple(records)
+    latest = latest_rows(connection, [each.id for each in records])
+    return tuple(
+        each if (row := latest.get(each.id)) is None else _as_far(each, row, vault, answers=answers)
+        for each in records
+    )
+
+
+def _as_far(record: Record, row: Mapping[str, object], vault: Vault, *, answers: bool) -> Record:
+    """Give a record as a later version has it; what does not open of either is named."""
+    try:
+        return open_revision(record, row, vault) if answers else open_revised_scores(record, row, vault)
+    except (SealBroken, ValueError) as broken:
+        what = f"{broken}." if isinstance(broken, SealBroken) else "A later version of it cannot be read."
+        return replace(record, body=b"", results=NO_RESULTS, altered=(*record.altered, what))
 
 
 def open_revision(record: Record, row: Mapping[str, object], vault: Vault) -> Record:

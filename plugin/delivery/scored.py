@@ -7,10 +7,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.account import Account
-from plugin.delivery.keep import open_scores
-from plugin.delivery.revising import latest_rows, open_revised_scores
-from plugin.delivery.states import DeliveryState
+from plugin.delivery.account import Account, account_of
+from plugin.delivery.keep import open_what_opens
+from plugin.delivery.revising import as_far_as_they_open
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 
@@ -21,7 +20,7 @@ _COLUMNS = tuple(column for column in t.response.columns if column.name != "seal
 def read_scored(
     connection: Connection, vault: Vault, site: str, patients: Sequence[str]
 ) -> Mapping[str, tuple[Account, ...]]:
-    """Read all responses of some patients as they stand, oldest first, by patient; their bodies are empty.
+    """Read all responses of some patients as they stand, oldest first, by patient; their bodies are empty, and altered ones are among them.
 
     Two queries for 400 patients, by `ix_response_site_patient` and by response; then one seal a version.
     """
@@ -33,18 +32,10 @@ def read_scored(
             .where(t.response.c.site == site, t.response.c.patient.in_(patients[start : start + _AT_ONCE]))
         )
         read = rows.all()
-        latest = latest_rows(connection, [row.id for row in read])
-        for row in read:
-            record, later = open_scores(row, vault), latest.get(row.id)
-            found[row.patient].append(
-                Account(
-                    record=record if later is None else open_revised_scores(record, later, vault),
-                    state=DeliveryState(row.state),
-                    detail=row.detail,
-                    locations=tuple((row.locations or "").split()),
-                    software=row.software,
-                )
-            )
+        opened = [open_what_opens(row, vault, answers=False) for row in read]
+        records = as_far_as_they_open(connection, vault, opened, answers=False)
+        for row, record in zip(read, records, strict=True):
+            found[row.patient].append(account_of(row, record))
     # Sorted here: a database would carry the sealed results through its sorting.
     return {patient: tuple(sorted(accounts, key=_arrival)) for patient, accounts in found.items()}
 

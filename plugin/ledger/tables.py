@@ -1,5 +1,6 @@
 """The tables of the ledger. Columns named `sealed_*` hold values encrypted by the vault."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 _MICRO = 1_000_000
-_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -40,13 +41,34 @@ class Instant(TypeDecorator[datetime]):
         return round(value.timestamp() * _MICRO)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
-        """Give the program a moment in UTC; the first or last that there is for one beyond: somebody else wrote that."""
+        """Give the program a moment in UTC; one that `is_no_moment` for what is none or lies beyond: somebody else wrote that."""
         if value is None:
             return None
+        if not isinstance(value, int | float):
+            return _FIRST
         try:
-            return datetime.fromtimestamp(value / _MICRO, UTC)
+            return min(max(datetime.fromtimestamp(value / _MICRO, UTC), _FIRST), _LAST)
         except (ValueError, OverflowError, OSError):
             return _FIRST if value < 0 else _LAST
+
+
+class Bytes(LargeBinary):
+    """Bytes; none for a value of another kind, which SQLite lets somebody else write: as a sealed value it does not open."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bytes | None]:  # noqa: ARG002 -- SQLAlchemy's signature
+        """Give the program the bytes that are stored, so that one altered row does not keep it from the others."""
+
+        def process(value: Any) -> bytes | None:
+            if value is None:
+                return None
+            return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+        return process
+
+
+def is_no_moment(moment: datetime) -> bool:
+    """Tell whether it stands for a value that is no moment, or none that Rapport wrote."""
+    return moment in (_FIRST, _LAST)
 
 
 metadata = MetaData()
@@ -56,7 +78,7 @@ _serial = BigInteger().with_variant(Integer(), "sqlite")
 
 def _seal() -> Column[bytes]:
     """Give a table whose rows change while they are in use the column of their seals: plugin.ledger.rows."""
-    return Column("seal", LargeBinary)
+    return Column("seal", Bytes)
 
 
 # Which step of plugin/ledger/migrations the database has reached; alembic's own table.
@@ -82,7 +104,7 @@ pending_launch = Table(
     Column("handle", String(64), nullable=False),
     Column("site", String(64), nullable=False),
     Column("created", Instant, nullable=False),
-    Column("sealed_pending", LargeBinary, nullable=False),
+    Column("sealed_pending", Bytes, nullable=False),
     _seal(),
 )
 
@@ -99,7 +121,7 @@ launch = Table(
     Column("expires", Instant, nullable=False),
     Column("ended", Instant),
     Column("role_codes", Text),  # codes of the user's PractitionerRole; patient is null where none was chosen
-    Column("sealed_context", LargeBinary, nullable=False),
+    Column("sealed_context", Bytes, nullable=False),
     _seal(),
     Index("ix_launch_site_user", "site", "user"),
 )
@@ -131,7 +153,7 @@ invitation = Table(
     Column("gate_answered", Instant),
     Column("opened", Instant),
     Column("draft_saved", Instant),
-    Column("sealed_draft", LargeBinary),
+    Column("sealed_draft", Bytes),
     _seal(),
 )
 
@@ -161,9 +183,9 @@ response = Table(
     Column("received", Instant, nullable=False),
     Column("launch", String(36)),
     Column("invitation", String(36)),
-    Column("sealed_body", LargeBinary, nullable=False),  # the original bytes
+    Column("sealed_body", Bytes, nullable=False),  # the original bytes
     Column("body_digest", String(64), nullable=False),  # SHA-256 of the original bytes
-    Column("sealed_results", LargeBinary, nullable=False),  # the Observations-to-be and their Provenance
+    Column("sealed_results", Bytes, nullable=False),  # the Observations-to-be and their Provenance
     Column("key_hash", String(80), nullable=False),
     Column("software", String(32), nullable=False),
     Column(
@@ -187,9 +209,9 @@ revision = Table(
     Column("made", Instant, nullable=False),
     Column("made_by", String(200), nullable=False),
     Column("why", Text, nullable=False),
-    Column("sealed_body", LargeBinary, nullable=False),
+    Column("sealed_body", Bytes, nullable=False),
     Column("body_digest", String(64), nullable=False),
-    Column("sealed_results", LargeBinary, nullable=False),
+    Column("sealed_results", Bytes, nullable=False),
     Column("key_hash", String(80), nullable=False),
     Column("software", String(32), nullable=False),
     UniqueConstraint("response", "number", name="uq_revision_response_number"),
@@ -208,7 +230,7 @@ rescoring = Table(
     Column("computed_by", String(200), nullable=False),
     Column("why", Text, nullable=False),
     Column("software", String(32), nullable=False),
-    Column("sealed_results", LargeBinary, nullable=False),
+    Column("sealed_results", Bytes, nullable=False),
     UniqueConstraint("response", "version", "key_hash", name="uq_rescoring_response_version_key"),
 )
 
@@ -260,7 +282,7 @@ note = Table(
     Column("author", String(128), nullable=False),
     Column("language", String(16), nullable=False),
     Column("written", Instant, nullable=False),
-    Column("sealed_text", LargeBinary, nullable=False),
+    Column("sealed_text", Bytes, nullable=False),
     Index("ix_note_site_patient", "site", "patient"),
 )
 
@@ -336,7 +358,7 @@ audit = Table(
     Column("outcome", String(4), nullable=False),
     Column("site", String(64)),
     Column("patient", String(128), index=True),
-    Column("sealed_resource", LargeBinary, nullable=False),
+    Column("sealed_resource", Bytes, nullable=False),
     Column("digest", String(64), nullable=False),  # SHA-256 of the AuditEvent
 )
 
@@ -386,7 +408,7 @@ sign_off = Table(
     Column("review", ForeignKey("review.id"), nullable=False, index=True),
     Column("response", String(36)),  # NULL: the review as a whole
     Column("verdict", String(16), nullable=False),  # Verdict of plugin.auditing.reviews
-    Column("sealed_comment", LargeBinary, nullable=False),
+    Column("sealed_comment", Bytes, nullable=False),
     Column("signed", Instant, nullable=False),
     Column("signed_by", String(200), nullable=False),
 )
@@ -433,8 +455,8 @@ log_leaf = Table(
     Column("place", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("row", String(64), nullable=False),
-    Column("salt", LargeBinary),
-    Column("entry", LargeBinary, nullable=False),  # what the log holds
+    Column("salt", Bytes),
+    Column("entry", Bytes, nullable=False),  # what the log holds
     Column("erased", Instant),
     Index("ix_log_leaf_row", "kind", "row"),
 )

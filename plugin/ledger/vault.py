@@ -52,6 +52,8 @@ class Vault:
     def open(self, purpose: str, row: str, sealed: bytes) -> bytes:
         """Decrypt; SealBroken if the key is unknown or the value, purpose or row differs."""
         key_id, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + _NONCE_BYTES]
+        if len(sealed) <= KEY_ID_BYTES + _NONCE_BYTES:
+            raise SealBroken(f"The sealed {purpose} of row {row} was altered or moved")
         if key_id not in self._keys:
             raise SealBroken(f"No key with id {key_id.hex()} is configured")
         try:

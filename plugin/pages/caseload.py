@@ -107,6 +107,7 @@ class CaseloadPage:
     has_team: bool
     reads_scores: bool  # whether the site accepts interpretation
     names_missing: str = ""  # why names are not shown, in words
+    altered: int = 0  # responses whose rows were altered in the database: named, and not counted
 
     @property
     def numbers(self) -> range:

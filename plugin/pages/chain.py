@@ -111,6 +111,8 @@ class ChainPage:
     def sent(self) -> tuple[tuple[str, str], ...]:
         """What was built for the EHR, by name, as JSON; the answers themselves are not among it."""
         results = self.chain.account.record.results
+        if not results.identifiers:
+            return ()  # it does not open
         names = [each.partition("/")[2] for each in results.identifiers]
         bodies = zip(("panel", *names[1:]), (results.panel, *results.scores), strict=False)
         return tuple(
@@ -120,10 +122,11 @@ class ChainPage:
 
     @property
     def answers(self) -> str | None:
-        """The response byte for byte but for its layout; None where the policy holds it back."""
+        """The response byte for byte but for its layout; empty where it does not open, None where the policy holds it back."""
         if not self.shows_answers:
             return None
-        return msgspec.json.format(self.chain.account.record.body).decode("utf-8", "replace")
+        body = self.chain.account.record.body
+        return msgspec.json.format(body).decode("utf-8", "replace") if body else ""
 
 
 def render_chain(page: ChainPage) -> str:
@@ -189,14 +192,14 @@ class _Telling:
             when = self._at(chain.invitation.created)
             nodes.append(Node("invitation", _("Invitation"), f"{way}, {when}", verb=_("invited")))
         who = record.source or _("not known")
-        rater = _(_RATERS[record.rater])
+        rater = _(_RATERS.get(record.rater, record.rater))
         nodes.append(
             Node(
                 "response",
                 _("Response"),
                 f"{who} ({rater}), {self._at(record.authored)}",
                 verb=_("answered") if chain.invitation else _("sent"),
-                mark="" if chain.digest_fits else "alert",
+                mark="" if chain.digest_fits and not chain.altered else "alert",
             )
         )
         return nodes
@@ -252,7 +255,9 @@ class _Telling:
         ]
         first = unfolding.scores[0] if unfolding.scores else None
         if first is None:
-            return [*nodes, Node("score", _("Score"), _("none"), verb=_("scored with"), mark="quiet")]
+            mark = "alert" if record.altered else "quiet"
+            detail = _("does not open") if record.altered else _("none")
+            return [*nodes, Node("score", _("Score"), detail, verb=_("scored with"), mark=mark)]
         value = self._number(first.stored)
         if first.high is not None and first.stored is not None:
             value = _("%(value)s of %(high)s", value=value, high=self._number(first.high))

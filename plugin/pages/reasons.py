@@ -118,6 +118,11 @@ OF_FAILURES = (
     N_("Something went wrong"),
     N_("Rapport met an error of its own."),
     N_("Try again; what was saved is safe."),
+    N_("This was altered"),
+    N_(
+        "Part of what Rapport keeps of this does not open: somebody altered it in the database, or its key is missing."
+    ),
+    N_("Tell your administrator: rapport audit verify names what was altered."),
     N_("Not allowed"),
     N_("Already recorded differently"),
     N_("There are more answers"),

@@ -29,7 +29,6 @@ from plugin.comparing.side_by_side import Pair, pair
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import Forbidden, Invalid, NotFound
-from plugin.ledger import SealBroken
 from plugin.pages.auditing import (
     NOTHING_TYPED,
     SearchPage,
@@ -269,13 +268,7 @@ async def show_sign_off_again(
 async def _read_chain(rapport: Rapport, found: Desk, response: str) -> Chain:
     intake = rapport.intake
     reader = ChainReader(rapport.reading.vault, intake.catalogue, intake.keys, prover_of(rapport))
-    try:
-        return await rapport.reading.read(lambda c: reader.read(c, found.site, response))
-    except SealBroken:
-        raise Invalid(
-            "A row of this administration was altered: it does not open.",
-            "Run rapport audit verify: it names the row.",
-        ) from None
+    return await rapport.reading.read(lambda c: reader.read(c, found.site, response))
 
 
 async def _note_view(rapport: Rapport, found: Desk, read: Chain) -> None:
@@ -333,6 +326,10 @@ async def _launch_of(rapport: Rapport, found: Desk, session: str) -> Launch | No
 
 
 async def _compare(rapport: Rapport, found: Desk, read: Chain, reader: RecordReader) -> Compared:
+    if read.account.record.altered:
+        return Compared(
+            problem="What is kept of it does not open: there is nothing to compare the EHR's record with."
+        )
     pairs: list[Pair] = []
 
     def see(identifier: str, delivered: JsonObject, held: JsonObject) -> None:

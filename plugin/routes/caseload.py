@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import Desk
 from plugin.access.openings import Opening, read_desk_launch, read_openings
 from plugin.audit import Kind
-from plugin.delivery.account import Account
+from plugin.delivery.account import Account, whole
 from plugin.delivery.scored import read_scored
 from plugin.ehr import Ehr, EhrError
 from plugin.norming import Norm, in_use
@@ -110,9 +110,10 @@ def _know(
         by_patient[each.patient].append(each)
     known = []
     for patient, sessions in by_patient.items():
-        kept = accounts.get(patient, ())
+        kept = whole(accounts.get(patient, ()))
         trend = read_trend(rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, interpretation)
-        known.append(Known(patient, trend, kept, tuple(sessions)))
+        altered = len(accounts.get(patient, ())) - len(kept)
+        known.append(Known(patient, trend, kept, tuple(sessions), altered))
     return known
 
 
@@ -158,6 +159,7 @@ async def _page(
         has_team=has_team,
         reads_scores=policy.interpretation is not None,
         names_missing=missing if on_page else "",
+        altered=sum(each.altered for each, _ in within),
     )
 
 

@@ -19,7 +19,7 @@ from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
-from plugin.delivery.account import Account, read_accounts
+from plugin.delivery.account import Account, read_accounts, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
@@ -125,8 +125,8 @@ async def call(
     patient = f"Patient/{asked.context.patientId}"
     policy = rapport.settings.policies[site_id]
     vault = rapport.ledger.vault
-    accounts = await rapport.ledger.read(
-        lambda connection: read_accounts(connection, vault, site_id, patient)
+    accounts = whole(
+        await rapport.ledger.read(lambda connection: read_accounts(connection, vault, site_id, patient))
     )
     points = _points(rapport, asked)
     is_measured = bool(accounts or points)

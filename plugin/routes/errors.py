@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import Issue, Locked, RapportError
+from plugin.ledger import SealBroken
 from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
 from plugin.routes.refusals import note_refusal
@@ -41,7 +42,15 @@ class Told:
 
 def install_error_answers(app: FastAPI) -> None:
     """Answer every error of every route in one place."""
-    for kind in (RapportError, SmartError, EhrError, CatalogueError, UnreadableResponse, InvalidResponse):
+    for kind in (
+        RapportError,
+        SealBroken,
+        SmartError,
+        EhrError,
+        CatalogueError,
+        UnreadableResponse,
+        InvalidResponse,
+    ):
         app.add_exception_handler(kind, _answer)
     for storage in _STORAGE:
         app.add_exception_handler(storage, _answer)
@@ -173,6 +182,14 @@ def outcome(told: Told) -> bytes:
 
 
 def _tell_own(error: Exception) -> Told:
+    if isinstance(error, SealBroken):
+        return _plain(
+            409,
+            "This was altered",
+            "Part of what Rapport keeps of this does not open: somebody altered it in the database, or its key is missing.",
+            "Tell your administrator: rapport audit verify names what was altered.",
+            "processing",
+        )
     if isinstance(error, _STORAGE):
         return _plain(
             503,

@@ -37,6 +37,7 @@ class Known:
     trend: Trend
     accounts: tuple[Account, ...]
     openings: tuple[Opening, ...]
+    altered: int = 0  # responses whose rows were altered in the database: named, and not counted
 
     @property
     def answered(self) -> datetime | None:

@@ -15,10 +15,12 @@ from plugin.audit import Kind
 from plugin.delivery.account import (
     Account,
     attempts_of,
+    check_whole,
     count_accounts,
     read_account,
     read_accounts,
     read_all_of,
+    whole,
 )
 from plugin.delivery.notes import notes_of
 from plugin.delivery.pdf import can_render, pdf_of
@@ -121,8 +123,8 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
     kept = accounts if chart.has_history or is_long else await _all_accounts(rapport, found)
     return Known(
         chart,
-        accounts,
-        kept,
+        whole(accounts),
+        whole(kept),
         under_way,
         norms,
         notes,
@@ -131,6 +133,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
         is_long=is_long,
         erased=erased,
         barred=barred,
+        altered=len({each.record.id for each in (*accounts, *kept) if each.record.altered}),
     )
 
 
@@ -178,6 +181,7 @@ async def response(
     account = await rapport.ledger.read(lambda connection: read_account(connection, vault, response))
     if (account.record.site, account.record.patient) != (found.site, found.patient):
         raise NotFound(f"There is no response {response} of this patient.", "Go back to the patient page.")
+    check_whole((account,))
     attempts = await rapport.ledger.read(lambda connection: attempts_of(connection, response))
     about = (f"QuestionnaireResponse/{response}",)
     await rapport.ledger.record(

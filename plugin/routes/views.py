@@ -91,6 +91,7 @@ class Known:
     erased: tuple[Erasure, ...] = ()
     is_long: bool = False  # the record's history was left for later
     barred: tuple[LockedDevice, ...] = ()  # devices on which too many PINs were wrong
+    altered: int = 0  # responses whose rows were altered in the database: named, and not counted
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -568,6 +569,13 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
             )
             % who,
         )
+    if known.altered:
+        text = translations(language).ngettext(
+            "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",
+            "%(num)d responses are not shown: their rows in the database were altered. Tell your administrator: rapport audit verify names them.",
+            known.altered,
+        )
+        yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered})
     if known.is_long:
         yield Notice(
             NoticeKind.INFORMATION,

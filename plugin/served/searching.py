@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from plugin.audit import Kind as Told
 from plugin.errors import Forbidden, Invalid, TooCostly
+from plugin.ledger import SealBroken
 from plugin.served.shelf import AUDIT, Among, Kept
 
 DEFAULT_COUNT, MOST = 50, 200
@@ -77,38 +78,46 @@ class Search:
     among: tuple[Among, ...] = ()  # what columns of the trail tell already; the tests decide
 
     def turn_to(self, kept: Iterable[Kept], is_held_back: Callable[[Kept], bool]) -> "Page":
-        """Find the page that is asked for among what meets every test; what `is_held_back` is counted apart.
+        """Find the page that is asked for among what meets every test; what `is_held_back`, or was altered, is counted apart.
 
         TooCostly after MOST_LOOKED_INTO resources that had to be opened for it.
         """
         first = (self.page - 1) * self.count
         shown: list[Kept] = []
-        total = held_back = 0
+        total = held_back = altered = 0
         for place, each in enumerate(kept):
             if self.tests and place == MOST_LOOKED_INTO:
                 raise TooCostly(
                     f"More than {MOST_LOOKED_INTO} resources would have to be opened for this search.",
                     "Narrow it by `date`, or in the trail by `subtype` or `outcome` too.",
                 )
-            if not all(test(each) for test in self.tests):
+            try:
+                if not all(test(each) for test in self.tests):
+                    continue
+                if is_held_back(each):
+                    held_back += 1
+                    continue
+                if each.is_altered or first <= total < first + self.count:
+                    each.open_now()
+                    shown.append(each)
+            except SealBroken:
+                altered += 1
                 continue
-            if is_held_back(each):
-                held_back += 1
-                continue
-            if first <= total < first + self.count:
-                each.open_now()
-                shown.append(each)
             total += 1
-        return Page(tuple(shown), total, held_back)
+        return Page(tuple(shown), total, held_back, altered)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of what was found: how many there are on all pages, and how many are not shown at all."""
+    """One page of what was found: how many there are on all pages, and how many are not shown at all.
+
+    `altered` were altered in the database and do not open; of entries of the trail those that were looked into.
+    """
 
     shown: tuple[Kept, ...]
     total: int
     held_back: int
+    altered: int = 0
 
 
 def read_search(kind: str, parameters: Sequence[tuple[str, str]], patient: str, home: str) -> Search:

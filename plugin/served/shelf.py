@@ -14,10 +14,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.keep import Record, open_record
-from plugin.delivery.revising import as_they_stand
+from plugin.delivery.keep import Record, open_what_opens
+from plugin.delivery.revising import as_far_as_they_open
 from plugin.delivery.writers import OBSERVATION, PROVENANCE, RESPONSE, forwarded
-from plugin.ledger import Vault
+from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.observations.build import full_url
 from questionnaires.datatypes import read_decimal
@@ -59,6 +59,7 @@ class Kept:
     open: Callable[[], dict[str, Any]]
     source: str | None = None
     rater: str | None = None
+    is_altered: bool = False  # known beforehand not to open
 
     def open_now(self) -> None:
         """Open it here rather than where it is shown: a thread's work, not the event loop's. SealBroken as below."""
@@ -96,9 +97,18 @@ def read_shelf(
         .where(t.response.c.site == site, t.response.c.patient == patient)
         .order_by(t.response.c.received, t.response.c.id)
     )
-    records = as_they_stand(connection, vault, (open_record(row, vault) for row in rows))
+    records = as_far_as_they_open(connection, vault, (open_what_opens(row, vault) for row in rows))
     for record in records:
-        yield from served(record, kind, home)
+        yield from (_altered(record, kind),) if record.altered else served(record, kind, home)
+
+
+def _altered(record: Record, kind: str) -> Kept:
+    """Stand for the resources of a record whose row was altered: it is counted, and does not open."""
+
+    def refuse() -> dict[str, Any]:
+        raise SealBroken(record.altered[0].rstrip("."))
+
+    return Kept(kind, record.id, record.received, refuse, record.source, record.rater, is_altered=True)
 
 
 def served(record: Record, kind: str, home: str) -> tuple[Kept, ...]:

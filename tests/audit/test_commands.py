@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from plugin import __version__
@@ -211,3 +212,71 @@ def query(kept: Kept, statement: str) -> list[str]:
         found = [str(row[0]) for row in connection.exec_driver_sql(statement)]
     engine.dispose()
     return found
+
+
+def response_of(kept: Kept) -> str:
+    (found,) = query(kept, f"SELECT response FROM delivery WHERE locations LIKE '%{location_of(kept)}%'")
+    return found
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "sealed_results = zeroblob(50)",
+        "sealed_results = 'hello'",
+        "sealed_body = x'0102'",
+        "sealed_results = (SELECT sealed_results FROM revision)",
+    ],
+)
+def test_trace_names_a_sealed_value_that_does_not_open_and_goes_on(
+    kept: Kept, environment: dict[str, str], damage: str
+) -> None:
+    kept.run(f"UPDATE response SET {damage}")
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    chain = json.loads(done.stdout)
+    said = "No key with id 00000000" if "zeroblob" in damage else "was altered or moved"
+    assert any(said in each for each in chain["not as Rapport wrote it"])
+    assert location_of(kept) in chain["in the record"]
+    printed = rapport(kept.folder, "trace", location_of(kept), environment=environment)
+    assert (printed.returncode, said in " ".join(printed.stdout.split())) == (0, True)
+
+
+def test_an_altered_entry_is_named_by_the_trace_that_it_may_belong_to(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    assert kept.run("UPDATE audit SET sealed_resource = x'00' WHERE kind = 'response-received'")
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert any("audit " in each for each in json.loads(done.stdout)["not as Rapport wrote it"])
+
+
+def test_another_patient_s_altered_entry_is_no_matter_of_this_trace(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    assert kept.run(
+        "UPDATE audit SET sealed_resource = x'00', patient = 'Patient/other' WHERE kind = 'patient-viewed'"
+    )
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "not as Rapport wrote it" not in json.loads(done.stdout)
+
+
+def test_trace_tells_who_looked_at_the_patient_s_page(kept: Kept, environment: dict[str, str]) -> None:
+    kept.run(
+        "UPDATE audit SET recorded = (SELECT received + 1 FROM response WHERE patient = 'Patient/1001') "
+        "WHERE kind = 'patient-viewed'"
+    )
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    seen = json.loads(done.stdout)["seen and touched"]
+    assert any("patient-viewed by Practitioner/" in each for each in seen)
+
+
+def test_a_trace_is_itself_in_the_trail_and_in_the_next_trace(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    first = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert not any("chain-viewed" in each for each in json.loads(first.stdout)["seen and touched"])
+    again = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    (told,) = [each for each in json.loads(again.stdout)["seen and touched"] if "chain-viewed" in each]
+    assert told.endswith(" at the command line")

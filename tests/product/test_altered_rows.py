@@ -1,0 +1,145 @@
+"""One altered row under a serving Rapport: it is named where it stands, and keeps nobody from the others."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from plugin.ledger import tables as t
+from tests.product.test_auditing import BOOK, logged, start
+from tests.product.test_caseload import NAMES, OF_BOTH, SECOND, answer, caseload, patients
+from tests.product.test_kept import get, sent
+from tests.product.test_later_versions import CORRECTING, mark
+from tests.product.test_personalities import settled
+from tests.product.world import World, run_world
+
+DAMAGES = [
+    "sealed_results = zeroblob(50)",
+    "sealed_results = 'hello'",
+    "sealed_body = x'0102'",
+    "received = 'x'",
+    "authored = 'x'",
+    "rater = x'00'",
+]
+
+
+async def alter(world: World, response: str, damage: str, table: str = "response", key: str = "id") -> None:
+    """Change a row behind Rapport's back."""
+    statement = f"UPDATE {table} SET {damage} WHERE {key} = '{response}'"
+    ledger = world.rapport.state.rapport.ledger
+    assert (await ledger.bookkeep(lambda c: c.exec_driver_sql(statement).rowcount)) >= 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_the_patient_page_shows_the_rest_and_counts_what_was_altered(
+    tmp_path: Path, damage: str
+) -> None:
+    async with run_world(tmp_path) as world:
+        altered = await answer(world, "amara")
+        kept = await answer(world, "amara")
+        await alter(world, altered, damage)
+        world.browser = world.new_browser()
+        page = await world.launch("amara")
+        assert page.status_code == 200, page.text
+        assert "1 response is not shown: its row in the database was altered." in page.text
+        shown = page.text.partition('id="responses"')[2]
+        assert (f"/responses/{kept}" in shown, f"/responses/{altered}" in shown) == (True, False)
+        assert (await world.browser.get(f"{page.url}/responses.json")).status_code == 200
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_an_altered_response_s_own_page_says_so(tmp_path: Path, damage: str) -> None:
+    async with run_world(tmp_path) as world:
+        altered = await answer(world, "amara")
+        await alter(world, altered, damage)
+        world.browser = world.new_browser()
+        page = await world.launch("amara")
+        told = await world.browser.get(f"{page.url}/responses/{altered}")
+        assert told.status_code == 409
+        assert "rapport audit verify names what was altered" in told.text
+        assert "is safe" not in told.text
+
+
+@pytest.mark.parametrize("damage", [each for each in DAMAGES if "body" not in each])  # it opens no answers
+async def test_the_caseload_shows_everybody_and_says_what_it_leaves_out(tmp_path: Path, damage: str) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await alter(world, await answer(world, "amara"), damage)
+        await answer(world, "mateo", SECOND)
+        page = await caseload(world)
+        assert len(patients(page)) == 2
+        assert "1 response is left out: its row in the database was altered." in page.text
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_the_fhir_interface_gives_the_rest_and_says_what_does_not_open(
+    tmp_path: Path, damage: str
+) -> None:
+    async with run_world(tmp_path, show_item_answers=True) as world:
+        altered = await sent(world)
+        kept = await sent(world)
+        await alter(world, altered, damage)
+        for kind, many in (("QuestionnaireResponse", 1), ("Observation", 5)):
+            bundle = (await get(world, kind)).json()
+            assert bundle["total"] == many
+            found = [each["resource"] for each in bundle["entry"] if each["search"]["mode"] == "match"]
+            assert all(kept in str(each) for each in found)
+            (told,) = [each["resource"] for each in bundle["entry"] if each["search"]["mode"] == "outcome"]
+            assert told["issue"][0]["severity"] == "error"
+        assert (await get(world, f"QuestionnaireResponse/{altered}")).status_code == 409
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_the_chain_of_an_altered_administration_is_drawn_with_its_stations_red(
+    tmp_path: Path, damage: str
+) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await logged(world)
+        await alter(world, audit.response, damage)
+        page = (await audit.get(audit.chain)).text
+        assert "This administration was altered in the database" in page
+        assert "response" in red(page)
+        if "results" in damage:
+            assert "score" in red(page)
+        assert "not what was logged" in page
+        assert (await audit.search()).status_code == 200
+
+
+async def test_an_altered_entry_of_the_trail_is_named_in_the_chain(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        ledger = world.rapport.state.rapport.ledger
+        await ledger.bookkeep(
+            lambda c: c.execute(
+                t.audit.update().values(sealed_resource=b"x").where(t.audit.c.kind == "launch")
+            )
+        )
+        page = (await audit.get(audit.chain)).text
+        assert "It was altered and does not open" in page
+
+
+@pytest.mark.parametrize("damage", ["state = 'lost'", "detail = x'00'", "due = 'x'"])
+async def test_an_altered_delivery_keeps_nobody_from_the_page(tmp_path: Path, damage: str) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await alter(world, audit.response, damage, "delivery", "response")
+        assert "14" in (await audit.get(audit.chain)).text
+        world.browser = world.new_browser()
+        assert (await world.launch("amara")).status_code == 200
+
+
+async def test_an_altered_version_is_named_and_its_earlier_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK, more_scopes=CORRECTING) as world:
+        audit = await start(world)
+        world.browser = world.new_browser()
+        await mark(world, audit.response, why="wrong child")
+        await settled(world, audit.response)
+        await alter(world, audit.response, "sealed_results = x'00'", "revision", "response")
+        page = (await audit.get(audit.chain)).text
+        assert "This administration was altered in the database" in page
+        assert "score" in red(page)
+
+
+def red(page: str) -> set[str]:
+    """Name the stations that are drawn as an alert."""
+    return set(re.findall(r'<a href="#(\w+)" class="node alert"', page))
