@@ -28,7 +28,7 @@ from plugin.commands import (
 from plugin.commands.doctor import doctor
 from plugin.commands.refusals import Port, check_free, explain, explain_database, is_of_the_sandbox
 from plugin.commands.rescore import rescore
-from plugin.commands.serving import OperatorsOption, TlsCertificateOption, TlsKeyOption
+from plugin.commands.serving import OperatorsOption, ProxyOption, TlsCertificateOption, TlsKeyOption
 from plugin.commands.worker import worker
 from plugin.errors import RapportError
 
@@ -127,15 +127,17 @@ def serve(
     operators: OperatorsOption = None,
     tls_certificate: TlsCertificateOption = None,
     tls_key: TlsKeyOption = None,
+    proxy: ProxyOption = None,
 ) -> None:
     """Serve Rapport for the sites of a configuration file. Secrets come from the environment (rapport.env)."""
-    from plugin.commands.serving import read_tls, run
+    from plugin.commands.serving import read_proxies, read_tls, run
     from plugin.settings import read_settings
 
     settings = read_settings(config)
     tls = read_tls(tls_certificate, tls_key)
+    proxies = read_proxies(proxy)
     check_free(host, port)
-    run(settings, host, port, operators, tls)
+    run(settings, host, port, operators, tls, proxies)
 
 
 @app.command()

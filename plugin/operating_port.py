@@ -45,6 +45,7 @@ class OperatorsPort:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="off",
         )
         self._server = _Beside(config)

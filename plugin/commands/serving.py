@@ -1,7 +1,10 @@
 """`rapport serve`: a process that answers and delivers; and what every process checks before it starts."""
 
 import gc
+import ipaddress
+import os
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +39,14 @@ TlsKeyOption = Annotated[
     Path | None,
     typer.Option("--tls-key", help="PEM file of its private key.", envvar="RAPPORT_TLS_KEY"),
 ]
+ProxyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy",
+        help="Address or network of the proxy (several with commas) whose X-Forwarded-For is believed; else nobody's is.",
+        envvar="RAPPORT_PROXY",
+    ),
+]
 _HIGHEST_PORT = 65_535
 
 
@@ -65,12 +76,42 @@ def read_tls(certificate: Path | None, key: Path | None) -> Tls | None:
     return Tls(certificate, key)
 
 
+def read_proxies(named: str | None, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Read the proxies' addresses and networks; SettingsInvalid if one is neither, or takes in everybody."""
+    if environment.get("FORWARDED_ALLOW_IPS"):
+        raise SettingsInvalid(
+            "FORWARDED_ALLOW_IPS is set, which is not read.",
+            "Unset it and name the proxy in RAPPORT_PROXY (--proxy), by its address or its network.",
+        )
+    if not named:
+        return ()
+    found = tuple(each.strip() for each in named.split(","))
+    for each in found:
+        try:
+            everybody = ipaddress.ip_network(each).prefixlen == 0
+        except ValueError:
+            everybody = True
+        if everybody:
+            raise SettingsInvalid(
+                f"--proxy names “{each}”, which is not an address, nor a network smaller than all there are.",
+                "Write the proxy's own: 10.0.3.7, or 10.0.3.0/28 where nothing but proxies is in that network.",
+            )
+    return found
+
+
 def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def run(settings: "Settings", host: str, port: int, operators: str | None, tls: Tls | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(
+    settings: "Settings",
+    host: str,
+    port: int,
+    operators: str | None,
+    tls: Tls | None = None,
+    proxies: tuple[str, ...] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT. Of `proxies` it is believed from whom they pass a request on."""
     import uvicorn
 
     from plugin.app import create_app
@@ -92,6 +133,8 @@ def run(settings: "Settings", host: str, port: int, operators: str | None, tls: 
         access_log=False,
         server_header=False,
         log_config=None,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )

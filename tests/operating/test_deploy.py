@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from plugin.app import PARTS
 from plugin.command_line import app
+from plugin.commands.serving import read_proxies
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -71,6 +72,15 @@ def test_health_is_asked_at_addresses_that_exist() -> None:
     asked = re.findall(r"http://127\.0\.0\.1:\d+(/[a-z/]+)", DOCKERFILE + str(COMPOSE))
     assert len(asked) == 2
     assert set(asked) <= served
+
+
+def test_the_serving_processes_believe_the_network_of_the_proxy_and_nobody_else() -> None:
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    named = COMPOSE["services"]["web"]["environment"]["RAPPORT_PROXY"]
+    assert named == network["subnet"]
+    assert read_proxies(re.sub(r"^\$\{\w+:-(.+)\}$", r"\1", named), {})
+    # What a client claims is dropped by Caddy, unless it is told to trust whoever is before it.
+    assert "trusted_proxies" not in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
 
 
 def test_no_service_but_the_proxy_is_open_to_the_outside_and_none_has_a_secret_of_its_own() -> None:

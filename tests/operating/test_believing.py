@@ -1,0 +1,81 @@
+"""Whose address a request came from: what a proxy writes is believed of the proxy that is named, and of nobody else."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from plugin.commands.serving import read_proxies
+from plugin.errors import SettingsInvalid
+from tests.audit.conftest import configure
+from tests.operating.test_serving_tls import PATIENCE, free_port
+from tests.terminal import ROOT, command_line
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[httpx.Client]:
+    port = free_port()
+    command = command_line("serve", "--config", folder / "rapport.toml", "--port", port, *options)
+    environment = {**os.environ, **configure(folder)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            _wait_for(client)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _wait_for(client: httpx.Client) -> None:
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            client.get("/health/live")
+        except httpx.ConnectError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def guess(client: httpx.Client, forwarded_for: Sequence[str]) -> list[int]:
+    """Guess a spoken code once with each of these headers."""
+    return [
+        client.post("/code", data={"code": "00000000"}, headers={"X-Forwarded-For": each}).status_code
+        for each in forwarded_for
+    ]
+
+
+def test_an_address_that_a_client_claims_buys_no_further_tries(tmp_path: Path) -> None:
+    with served(tmp_path) as client:
+        assert guess(client, [f"203.0.113.{each}" for each in range(12)]) == [422] * 10 + [429] * 2
+
+
+def test_behind_the_named_proxy_the_address_that_it_saw_counts(tmp_path: Path) -> None:
+    with served(tmp_path, "--proxy", "127.0.0.1") as client:
+        assert guess(client, [f"203.0.113.{each}" for each in range(12)]) == [422] * 12
+        claimed = [f"198.51.100.{each}, 192.0.2.7" for each in range(12)]  # the proxy writes the last one
+        assert guess(client, claimed) == [422] * 10 + [429] * 2
+
+
+def test_a_proxy_that_is_not_the_named_one_is_not_believed(tmp_path: Path) -> None:
+    with served(tmp_path, "--proxy", "192.0.2.0/24, 2001:db8::1") as client:
+        assert guess(client, [f"203.0.113.{each}" for each in range(12)]) == [422] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("named", ["*", "proxy.example.org", "10.0.0.1/8", "0.0.0.0/0", "::/0", "127.0.0.1,"])
+def test_everybody_and_names_are_no_proxy(named: str) -> None:
+    with pytest.raises(SettingsInvalid, match="--proxy"):
+        read_proxies(named, {})
+
+
+def test_what_another_server_would_read_stops_the_start_rather_than_count_for_nothing() -> None:
+    with pytest.raises(SettingsInvalid, match="RAPPORT_PROXY"):
+        read_proxies(None, {"FORWARDED_ALLOW_IPS": "*"})
