@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 from plugin.audit.facts import Facts, made
 from plugin.errors import InvitationUnusable
 from plugin.ledger import Vault, change_rows, insert_row
-from plugin.ledger.tables import invitation
+from plugin.ledger.tables import invitation, launch
 
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
 CODE_DIGITS = 8
@@ -121,19 +121,21 @@ def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str
 
 
 def find_begun(connection: Connection, planned: Invitation) -> Invitation | None:
-    """Find the form of the same launch, person and kind that was begun on this device and can still be filled."""
+    """Find the form of the same patient, person and kind that can still be filled, in whichever launch it was begun.
+
+    Of several the one that `planned` names, else the newest.
+    """
     row = connection.execute(
         sa.select(invitation)
         .where(
-            invitation.c.launch == planned.launch,
+            invitation.c.site == planned.site,
+            invitation.c.patient == planned.patient,
             invitation.c.source == planned.source,
             invitation.c.instrument == planned.instrument,
-            invitation.c.language == planned.language,
-            invitation.c.remote.is_(False),
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
             invitation.c.expires > planned.created,
         )
-        .order_by(invitation.c.created.desc())
+        .order_by((invitation.c.id == planned.id).desc(), invitation.c.created.desc())
         .limit(1)
     ).first()
     return None if row is None else _invitation(row)
@@ -362,10 +364,20 @@ def save_draft(
 def begun_here(
     connection: Connection, launches: Collection[str], now: datetime
 ) -> tuple[tuple[Invitation, bool], ...]:
-    """List the forms of these launches that were begun on their own device and not sent; whether answers were given."""
+    """List the forms of these launches that were begun on their own device and not sent; whether answers were given.
+
+    With them the forms of their patients from launches that are over: they may have gone on here.
+    """
+    own, other = launch.alias(), launch.alias()
+    same_patient = sa.exists().where(
+        own.c.id.in_(launches), own.c.site == invitation.c.site, own.c.patient == invitation.c.patient
+    )
+    lives = sa.exists().where(
+        other.c.id == invitation.c.launch, other.c.ended.is_(None), other.c.expires > now
+    )
     rows = connection.execute(
         sa.select(invitation).where(
-            invitation.c.launch.in_(launches),
+            invitation.c.launch.in_(launches) | (same_patient & ~lives),
             invitation.c.remote.is_(False),
             invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
             invitation.c.expires > now,

@@ -24,6 +24,7 @@ from plugin.pages.form import (
 from plugin.pages.note import DraftPage, NotePage, draft_text, render_draft, render_note
 from plugin.pages.patient import (
     Banner,
+    BegunForm,
     Contact,
     DuePerson,
     InstrumentChoice,
@@ -70,6 +71,7 @@ __all__ = [
     "AnswerLine",
     "Audience",
     "Banner",
+    "BegunForm",
     "Condition",
     "ConditionSet",
     "Contact",

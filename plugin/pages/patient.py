@@ -75,6 +75,18 @@ class DuePerson:
 
 
 @dataclass(frozen=True, slots=True)
+class BegunForm:
+    """A form under way on the clinician's device, with what one press goes on with."""
+
+    reference: str
+    name: str
+    rater: str
+    form: str
+    state: str
+    press: str
+
+
+@dataclass(frozen=True, slots=True)
 class InstrumentChoice:
     """A form. `label` says honestly how far it is validated; `unavailable` why it cannot be filled here, if so."""
 
@@ -187,6 +199,7 @@ class PatientPage:
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     can_pdf: bool = False  # whether the scores can be had as a PDF
     due: tuple[DuePerson, ...] = ()
+    begun: tuple[BegunForm, ...] = ()
     has_pin: bool = False  # a PIN of this sign-in serves again
     printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
@@ -208,7 +221,7 @@ class PatientPage:
     @property
     def others(self) -> tuple[RespondentChoice, ...]:
         """Who may answer and has no press: answered, has a form, or is not due."""
-        pressed = {each.reference for each in self.due}
+        pressed = {each.reference for each in (*self.due, *self.begun)}
         return tuple(each for each in self.respondents if each.reference not in pressed)
 
     @property

@@ -29,7 +29,7 @@ from plugin.access.invitations import (
     read_draft,
     save_draft,
 )
-from plugin.access.launches import read_launch
+from plugin.access.launches import launch_for_patient
 from plugin.access.sessions import read_session
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
@@ -95,19 +95,20 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
     Only that device has a way back to the clinician's pages: a phone that opened the same form is not given back.
     """
     handle = request.cookies.get(COOKIE)
-    if handle is None or found.remote:
+    if handle is None:
         return
     now, vault = rapport.clock(), rapport.ledger.vault
     session = await rapport.ledger.read(lambda connection: read_session(connection, vault, handle, now))
-    if session is None:
+    handed_over = session is not None and session.locked_for == found.id
+    if session is None or (found.remote and not handed_over):
         return
-    handed_over = session.locked_for == found.id
     own = await rapport.ledger.read(
-        lambda connection: read_launch(connection, vault, found.launch, session.key, now)
+        lambda connection: launch_for_patient(connection, vault, session.key, found.site, found.patient, now)
     )
     if own is None and not handed_over:
         return
-    request.state.way_back = f"/launches/{found.launch}/return"
+    # A form that goes on in a later launch leads back to that one.
+    request.state.way_back = f"/launches/{own.id if own else found.launch}/return"
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     on_paper = instrument is not None and instrument.licence_kind == "score-entry"
     if not (handed_over or found.rater == Rater.THERAPIST or on_paper):

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
@@ -18,10 +18,12 @@ from plugin.access.invitations import (
     Draft,
     Invitation,
     InvitationState,
+    check_usable,
     create_invitation,
     facts_of,
     find_begun,
     new_id,
+    read_invitation,
     read_secret,
     save_draft,
     withdraw,
@@ -49,6 +51,9 @@ from questionnaires import Instrument, Rater
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
 
 
+_GO_ON = "on "  # what the press of a form under way says, before the form's id
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """What the clinician asked for."""
@@ -62,11 +67,10 @@ class _Wish:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A form to be started. `goes_on`: what was begun of it in this launch goes on; `pin`, hashed: the device is locked."""
+    """A form to be started, or to go on; `pin`, hashed: the device is locked."""
 
     planned: Invitation
     begun: Draft
-    goes_on: bool
     session: str
     pin: str | None
 
@@ -93,10 +97,12 @@ async def invite(
 ) -> Response:
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist.
 
-    `press` says all of it at once, as the buttons of those who are due do. What the same person began in this launch goes
-    on where it was left. A PIN that was typed before in this sign-in serves again unless another is typed.
+    `press` says all of it at once, as the buttons of those who are due do. What the same person has under way of
+    the same form goes on where it was left, whichever launch began it: nobody has two of a kind. A PIN that was typed before in this sign-in serves again unless another is typed.
     """
     check_csrf(rapport, found, csrf)
+    if press.startswith(_GO_ON):
+        return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
     wish = _read_press(press) or _Wish(
         respondent, instrument, language, remote=way == "link", consent_again=consent_again
     )
@@ -106,14 +112,56 @@ async def invite(
         handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
         hashed = await _hash(pin, session) if handed_over else None
         begun = await _begun(rapport, found, continues, wish.instrument)
-        goes_on = not (planned.remote or begun or wish.consent_again)
-        secret = await _start(rapport, found, _Start(planned, begun, goes_on, session.key, hashed))
+        left = await rapport.ledger.read(lambda connection: find_begun(connection, planned))
+        if left is not None and wish.consent_again:
+            await _withdraw(rapport, found, left.id, "A caregiver is asked again")
+        elif left is not None:
+            _check_goes_on(left, planned)
+        shown = planned if left is None or wish.consent_again else left
+        if planned.remote and shown is left:
+            return RedirectResponse(f"/launches/{found.id}/invitations/{left.id}", status_code=303)
+        secret = await _start(rapport, found, _Start(planned, begun, session.key, hashed))
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
+    return _opened(request, secret, handed_over=handed_over)
+
+
+async def _go_on(
+    request: Request, rapport: Rapport, found: Launch, session: sessions.Session, form: str, pin: str
+) -> Response:
+    """Hand over again, or open again, a form of this patient that is under way, with its answers."""
+    now = rapport.clock()
+    with rapport.hand_overs.saving(session.key):
+        left = await rapport.ledger.read(lambda connection: read_invitation(connection, form))
+        if left is None or (left.site, left.patient) != (found.site, found.patient):
+            raise Invalid("There is no such form of this patient.", "Load the page again.")
+        check_usable(left, now)
+        is_own = left.rater == Rater.THERAPIST
+        if is_own and left.source != found.author:
+            raise Invalid("This form is a colleague's own.", "Choose who answers from the list.")
+        instrument = rapport.intake.catalogue.nearest(left.instrument)
+        on_paper = instrument is not None and instrument.licence_kind == "score-entry"
+        handed_over = not (is_own or on_paper)
+        hashed = await _hash(pin, session) if handed_over else None
+        start = _Start(replace(left, created=now), {}, session.key, hashed)
+        secret = await _start(rapport, found, start)
+    return _opened(request, secret, handed_over=handed_over)
+
+
+def _opened(request: Request, secret: str, *, handed_over: bool) -> Response:
     answer = RedirectResponse(f"/fill#{secret}", status_code=303)
     if handed_over:
         keep_session_cookie(request, answer, lasting=True)
     return answer
+
+
+def _check_goes_on(left: Invitation, planned: Invitation) -> None:
+    """Invalid where what is under way cannot go on as is asked: then it is gone on with as it is, or cancelled first."""
+    if left.language != planned.language or (planned.remote and not left.remote):
+        raise Invalid(
+            "This person has this form already: in another language, or on a device.",
+            "Go on with it, or cancel it first.",
+        )
 
 
 @router.post("/invitations/{invitation}/withdraw")
@@ -125,17 +173,22 @@ async def cancel(
 ) -> Response:
     """Withdraw a form that has not come back."""
     check_csrf(rapport, found, csrf)
+    await _withdraw(rapport, found, invitation)
+    return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _withdraw(rapport: Rapport, found: Launch, invitation: str, reason: str | None = None) -> None:
     audit = rapport.trail.entry(
         Kind.INVITATION_WITHDRAWN,
         actor_of(found),
         site=found.site,
         patient=found.patient,
         about=(f"urn:uuid:{invitation}",) if _is_uuid(invitation) else (),
+        reason=reason,
     )
     await rapport.ledger.write(
         lambda connection: withdraw(connection, invitation, found.site, found.patient), audit
     )
-    return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
 
 def _is_uuid(text: str) -> bool:
@@ -170,7 +223,7 @@ async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:
     vault, planned = rapport.ledger.vault, start.planned
 
     def find_left(connection: Connection) -> Invitation | None:
-        return find_begun(connection, planned) if start.goes_on else None
+        return find_begun(connection, planned)
 
     def store(connection: Connection, left: Invitation | None) -> str:
         if find_left(connection) != left:

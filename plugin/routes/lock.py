@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
-from plugin.access.invitations import language_of_latest
+from plugin.access.invitations import language_of_latest, read_invitation
 from plugin.access.launches import Launch, launches_in
 from plugin.audit import Kind
 from plugin.ledger import AuditRow
@@ -139,6 +140,11 @@ def _ended(
     )
 
 
+def _language(connection: Connection, session: sessions.Session) -> str | None:
+    form = read_invitation(connection, session.locked_for) if session.locked_for else None
+    return form.language if form else language_of_latest(connection, launches_in(connection, session.key))
+
+
 async def _session_now(rapport: Rapport, session: sessions.Session) -> sessions.Session:
     known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, session.key))
     return known or session
@@ -148,9 +154,7 @@ async def _page(
     rapport: Rapport, found: Launch, session: sessions.Session, reader: str, *, wrong: bool = False
 ) -> str:
     """Show the lock: to the respondent in the words of their form, of whichever chart it is; the rest to the clinician."""
-    language = await rapport.ledger.read(
-        lambda connection: language_of_latest(connection, launches_in(connection, session.key))
-    )
+    language = await rapport.ledger.read(lambda connection: _language(connection, session))
     left, wait = max(0, sessions.PIN_ATTEMPTS - session.pin_attempts), None
     if session.is_barred and session.next_try is not None:
         left = 1

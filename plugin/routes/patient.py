@@ -32,7 +32,7 @@ from plugin.pages import delivery_label, render_patient, render_response, summar
 from plugin.pages.retold import retell
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
-from plugin.routes.pressing import with_due
+from plugin.routes.pressing import with_begun, with_due
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -73,6 +73,7 @@ async def patient(
     )
     patience = LONG_PATIENCE if wait else rapport.settings.policies[found.site].ehr_patience
     page = with_due(ask_for(page, await _asked_for(rapport, found, patience)), known.recent)
+    page = with_begun(page, known.under_way)
     desk = await _desk(rapport, found, session)
     return HTMLResponse(render_patient(replace(page, desk=desk, has_pin=session.pin is not None)))
 

@@ -3,8 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from plugin.access.invitations import Invitation
 from plugin.delivery.account import Account
-from plugin.pages import DuePerson, InstrumentChoice, PatientPage, RespondentChoice, language_name, look_up
+from plugin.pages import (
+    BegunForm,
+    DuePerson,
+    InstrumentChoice,
+    PatientPage,
+    RespondentChoice,
+    language_name,
+    look_up,
+)
 from plugin.pages.words import translations
 from plugin.tips import Occasion
 from questionnaires import Rater
@@ -92,3 +101,25 @@ def _may_have_link(page: PatientPage, who: RespondentChoice) -> bool:
         return False
     is_old_enough = page.age_years is not None and page.age_years >= page.link_from_age
     return who.rater != Rater.CHILD or page.link_from_age == 0 or is_old_enough
+
+
+def with_begun(page: PatientPage, under_way: Iterable[tuple[Invitation, int]]) -> PatientPage:
+    """Give the page a press for each form that is under way on a clinician's device, whichever launch began it.
+
+    A link goes on where it is; a colleague's own form is theirs.
+    """
+    people = {each.reference: each for each in page.respondents}
+    shown = {each.id: each for each in page.open_forms}
+    begun = tuple(
+        BegunForm(
+            form.source,
+            people[form.source].name,
+            form.rater,
+            shown[form.id].instrument,
+            shown[form.id].state,
+            f"on {form.id}",
+        )
+        for form, _ in under_way
+        if not form.remote and form.source in people and form.id in shown
+    )
+    return replace(page, begun=begun)

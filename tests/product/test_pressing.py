@@ -114,7 +114,7 @@ async def test_the_language_is_that_of_the_last_answer(world: World) -> None:
     )
     assert (await world.fill(secret, ANSWERS)).status_code == 200
     world.clock.pass_time(days=7)
-    later = await world.launch("amara", encounter=None)
+    later = await world.launch("amara", world.new_browser(), encounter=None)
     assert f"device rapport-checkin-caregiver es RelatedPerson/{caregiver['id']}" in presses(later)
 
 
