@@ -221,7 +221,7 @@ class PatientPage:
     @property
     def others(self) -> tuple[RespondentChoice, ...]:
         """Who may answer and has no press: answered, has a form, or is not due."""
-        pressed = {each.reference for each in (*self.due, *self.begun)}
+        pressed = {each.reference for each in self.due} | {each.reference for each in self.begun}
         return tuple(each for each in self.respondents if each.reference not in pressed)
 
     @property
