@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.errors import SettingsInvalid
 from plugin.ledger import tables as t
+from plugin.ledger.odd_text import looking
 from plugin.ledger.store import patience_of
 from plugin.ledger.vault import Vault
 
@@ -74,7 +75,7 @@ class ReadingLedger:
 
         def run() -> T:
             with self._engine.connect() as connection:
-                return look(connection)
+                return looking(connection, look)
 
         return await asyncio.to_thread(run)
 

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import schema, tables
 from plugin.ledger.appending import Appended, append, gathering
+from plugin.ledger.odd_text import looking
 from plugin.ledger.rows import VAULT
 from plugin.ledger.schema import lock
 from plugin.ledger.vault import Vault
@@ -99,7 +100,7 @@ class Ledger:
 
         def run() -> T:
             with self._engine.connect() as connection:
-                return look(connection)
+                return looking(connection, look)
 
         return await asyncio.to_thread(run)
 

@@ -1,36 +1,19 @@
 """Whether every value is of its column's kind, which SQLite does not see to, and how rows are read that hold others."""
 
-import operator
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.ledger import tables as t
+from plugin.ledger.odd_text import any_text
 from plugin.verify.findings import Finding, Flaw
 from plugin.verify.reading import rows
 
 _KIND = {"BIGINT": "integer", "INTEGER": "integer", "BOOLEAN": "boolean", "BLOB": "blob"}
 _STAND_IN = {"text": "COALESCE(CAST({0} AS TEXT), '')", "blob": "COALESCE(CAST({0} AS BLOB), x'')", "integer": "0", "boolean": "0"}  # fmt: skip
 _NAMED = {"response": "response {id}", "delivery": "response {response}", "note_delivery": "note {note}", "audit": "audit {event}"}  # fmt: skip
-
-
-@contextmanager
-def any_text(connection: Connection) -> Iterator[None]:
-    """Read text that is no UTF-8 with its bytes written out: it then is not what was logged or sealed, and is named so."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
-    before = driver.text_factory
-    driver.text_factory = operator.methodcaller("decode", "utf-8", "backslashreplace")
-    try:
-        yield
-    finally:
-        driver.text_factory = before
 
 
 @contextmanager

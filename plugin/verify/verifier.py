@@ -15,13 +15,14 @@ from plugin.delivery.revising import open_revision, read_version
 from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.odd_text import any_text
 from plugin.scores import Key
 from plugin.transparency import Checkpoint, Tiles
 from plugin.verify.access import check_gone, check_invitations, check_launches
 from plugin.verify.anchoring import Trusted, Vouched, check_anchors
 from plugin.verify.deliveries import check_deliveries
 from plugin.verify.findings import Finding, Flaw, Progress
-from plugin.verify.kinds import any_text, readable
+from plugin.verify.kinds import readable
 from plugin.verify.mentions import open_mentions
 from plugin.verify.notes import check_notes
 from plugin.verify.reading import CHUNK, count, rows

@@ -118,6 +118,17 @@ async def test_an_altered_entry_of_the_trail_is_named_in_the_chain(tmp_path: Pat
         assert "It was altered and does not open" in page
 
 
+async def test_text_that_is_none_stops_no_page(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await logged(world)
+        await alter(world, audit.response, "source = CAST(x'ff' AS TEXT)")
+        assert "not what was logged" in (await audit.get(audit.chain)).text
+        assert (await audit.search()).status_code == 200
+        world.browser = world.new_browser()
+        assert (await world.launch("amara")).status_code == 200
+
+
 @pytest.mark.parametrize("damage", ["state = 'lost'", "detail = x'00'", "due = 'x'"])
 async def test_an_altered_delivery_keeps_nobody_from_the_page(tmp_path: Path, damage: str) -> None:
     async with run_world(tmp_path, roles=BOOK) as world:
