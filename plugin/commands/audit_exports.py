@@ -1,6 +1,7 @@
 """What `rapport audit export` does, and `rapport audit verify` for an export: the one needs the ledger, the other not."""
 
 import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from plugin.commands.audit_report import Report, write_report
 from plugin.commands.auditing import at_the_command_line, hold_still, opening, record
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
 from plugin.commands.verifying import Told
-from plugin.errors import Conflict
+from plugin.errors import Conflict, Invalid, NotFound, RapportError
 from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_manifest
+from plugin.exports.manifest import MANIFEST
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
-from plugin.verify import Progress
+from plugin.verify import Finding, Flaw, Progress
 
 _out = Console()
 
@@ -51,7 +53,13 @@ def export(config: Path, first: str, last: str, out: Path, why: str | None) -> N
 def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
     """Verify an export and tell; True if nothing was altered. Without a key the export's own counts, which is told."""
     told.check()
-    manifest = read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except (NotFound, Invalid) as unreadable:
+        if not told.as_json:
+            raise
+        _print_unreadable(unreadable, verifier_key)
+        return False
     verifier = ExportVerifier(folder, manifest, verifier_key or manifest.log.verifier_key)
     progress = Progress()
     findings = list(shown(verifier.verify(progress), progress, quiet=told.as_json))
@@ -80,6 +88,14 @@ def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
     ]
     write_report(Report(f"the export {folder.name}", facts, findings, notes), told.html, told.pdf)
     return not findings
+
+
+def _print_unreadable(unreadable: RapportError, verifier_key: str | None) -> None:
+    """Print for programs that there is no manifest, or none that can be read, in the shape of any outcome."""
+    print(f"{unreadable.what_happened} {unreadable.what_to_do}", file=sys.stderr)
+    found = Finding(Flaw.FILE, MANIFEST, unreadable.what_happened)
+    key = {"verifier": verifier_key, "from": "the caller"} if verifier_key else None
+    print_json({"progress": Progress().counts(), "findings": [found], "waiting": 0, "key": key})
 
 
 def _notes(verifier: ExportVerifier, *, pinned: bool) -> list[str]:

@@ -40,6 +40,13 @@ class Compared:
             f"{tally.not_delivered}; delivered without an Observation: {tally.nothing_taken}."
         )
 
+    @property
+    def written_since(self) -> list[str]:
+        """What stands there as another version than was written, in sentences, and how many more there are."""
+        told = self.tally.versions
+        more = self.tally.written_since - len(told)
+        return [*told, f"{_many(more, 'other resource')} as well."] if more else told
+
 
 def _many(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
@@ -75,6 +82,8 @@ def print_compared(compared: Compared) -> None:
     _out.print(compared.said, highlight=False, soft_wrap=True)
     for each in compared.tally.not_looked_at:
         _out.print(f"[bold yellow]Not looked at:[/] {each}", highlight=False, soft_wrap=True)
+    for each in compared.written_since:
+        _out.print(f"[bold yellow]Written since:[/] {each}", highlight=False, soft_wrap=True)
 
 
 def _account_for(settings: Settings, opened: Opened, site: str) -> None:

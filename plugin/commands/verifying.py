@@ -166,6 +166,7 @@ def _report(
         return Report("the ledger", facts, findings, notes)
     facts.append(("EHR", compared.said))
     notes += [f"Not looked at: {each}" for each in compared.tally.not_looked_at]
+    notes += [f"Written since: {each}" for each in compared.written_since]
     return Report(f"the ledger and the EHR of {compared.site}", facts, findings, notes)
 
 

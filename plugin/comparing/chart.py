@@ -10,6 +10,8 @@ from plugin.writing import Writing
 
 _REFUSALS = (EhrRefused, NotPermitted, NotFound)
 
+_MOST_TOLD = 100
+
 
 @dataclass(slots=True)
 class Tally:
@@ -21,6 +23,19 @@ class Tally:
     not_delivered: int = 0
     nothing_taken: int = 0
     not_looked_at: list[str] = field(default_factory=list)
+    written_since: int = 0
+    """How many resources stand there as another version than the one that was written last: no flaw by itself."""
+
+    versions: list[str] = field(default_factory=list)
+    """The first hundred of them, in words."""
+
+    def note_version(self, address: str, now: str, then: str) -> None:
+        """Note one that was written since, by somebody or by the EHR itself."""
+        self.written_since += 1
+        if len(self.versions) < _MOST_TOLD:
+            self.versions.append(
+                f"{address} stands there as version {now}, and Rapport wrote version {then} last."
+            )
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Compares the EHR's record with the ledger, patient by patient: memory does not grow with either. Writes nothing."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from plugin.comparing import differences as d
 from plugin.comparing.access import RecordReader, explain_refusal
 from plugin.comparing.chart import Chart, ChartReader, Tally, address_of
 from plugin.comparing.expected import Expected, expected_of, own_identifiers
-from plugin.delivery.account import Account, check_whole, read_all_of
+from plugin.delivery.account import Account, Attempt, attempts_of, check_whole, read_all_of
 from plugin.delivery.writers import OBSERVATION
 from plugin.ehr import EhrError, JsonObject, NotFound
 from plugin.erasure import erasures_of, was_outlived
@@ -62,7 +62,10 @@ class Comparison:
                 what = f"The patient's record was not compared: {broken}."
                 yield Finding(Flaw.ALTERED, "a row of the ledger", what)
                 continue
-            administrations = [expected_of(account, self.writing) for account in accounts]
+            administrations = [
+                expected_of(account, self.writing, attempts_of(connection, account.record.id))
+                for account in accounts
+            ]
             chart = await self._charts.read(patient)
             for expected in administrations:
                 async for finding in self._administration(expected, chart):
@@ -72,12 +75,12 @@ class Comparison:
         async for finding in self._strangers(connection):
             yield finding
 
-    async def of(self, account: Account) -> AsyncIterator[Finding]:
+    async def of(self, account: Account, attempts: Iterable[Attempt] = ()) -> AsyncIterator[Finding]:
         """Give every difference of one administration; RecordUnreadable if the record cannot be read."""
         capability = await self.reader.capability()
         self._by_identifier = capability.searches_by(OBSERVATION, "identifier")
         chart = await self._charts.read(account.record.patient)
-        async for finding in self._administration(expected_of(account, self.writing), chart):
+        async for finding in self._administration(expected_of(account, self.writing, attempts), chart):
             yield finding
 
     async def _administration(self, expected: Expected, chart: Chart) -> AsyncIterator[Finding]:
@@ -137,6 +140,7 @@ class Comparison:
     def _differences(self, expected: Expected, identifier: str, found: JsonObject) -> Iterator[Finding]:
         address = address_of(found)
         self._seen.add(address)
+        self._look_at_version(expected, found)
         self.on_copy(identifier, expected.observations[identifier], found)
         where = f"{expected.where}, {expected.name(identifier)} ({address})"
         for flaw, what in d.of_observation(expected.observations[identifier], found):
@@ -218,6 +222,7 @@ class Comparison:
         if found is None:
             yield Finding(Flaw.MISSING, where, "The response was delivered, and does not stand in the EHR.")
             return
+        self._look_at_version(expected, found)
         for flaw, what in d.of_response(expected.response, found):
             yield Finding(flaw, where, what)
 
@@ -235,11 +240,19 @@ class Comparison:
             self._reads_provenance = False
             self.tally.not_looked_at.append(f"Whether Provenance is as it was delivered. {error}")
             return
+        self._look_at_version(expected, found)
         same = expected.provenance_is_newest
         for flaw, what in d.of_provenance(
             expected.provenance, found, expected.provenance_targets, same_version=same
         ):
             yield Finding(flaw, where, what)
+
+    def _look_at_version(self, expected: Expected, found: JsonObject) -> None:
+        """Note that it was written again since: it may have been another one meanwhile."""
+        address = address_of(found)
+        then, now = expected.versions.get(address), d.version(found)
+        if then is not None and now is not None and now != then:
+            self.tally.note_version(address, now, then)
 
     async def _look_at(self, address: str) -> JsonObject | None:
         try:

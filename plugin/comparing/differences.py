@@ -21,6 +21,7 @@ Difference = tuple[Flaw, str]
 """What kind of flaw, and a sentence about it."""
 
 _REFERENCE = re.compile(r"(?:.*/)?([A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_VERSION = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SOFTWARE = "assembler"
 _ROLES = {
     "author": "another person as having answered",
@@ -181,6 +182,12 @@ def reference(value: object) -> str | None:
     text = value.get("reference") if isinstance(value, dict) else None
     found = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
     return found[1] if found else None
+
+
+def version(resource: JsonObject) -> str | None:
+    """Take `meta.versionId`."""
+    found = _inside(resource, "meta").get("versionId")
+    return found if isinstance(found, str) and _VERSION.fullmatch(found) else None
 
 
 def references(value: object) -> set[str]:

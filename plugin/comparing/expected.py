@@ -1,11 +1,13 @@
 """What must stand in the EHR of one administration, by what the ledger says was delivered."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import msgspec
 
 from plugin.comparing.differences import Targets
-from plugin.delivery.account import Account
+from plugin.delivery.account import Account, Attempt
 from plugin.delivery.correcting import with_response_status
 from plugin.delivery.flowsheet import readings
 from plugin.delivery.states import DeliveryState
@@ -14,6 +16,10 @@ from plugin.ehr import JsonObject
 from plugin.observations.build import IDENTIFIER_SYSTEM, full_url
 from plugin.writing import Writing
 
+# What a companion server answered begins with its address.
+_WRITTEN = re.compile(
+    r"(?:entry|POST|PUT) \S+: 20[01] ([A-Za-z]+/[A-Za-z0-9\-.]{1,64})/_history/([A-Za-z0-9\-.]{1,64})"
+)
 _FINAL_ELSEWHERE = frozenset(
     {DeliveryState.HELD, DeliveryState.REFUSED, DeliveryState.SET_ASIDE, DeliveryState.DISCARDED}
 )
@@ -27,6 +33,8 @@ class Expected:
     observations: dict[str, JsonObject]
     response: JsonObject
     addresses: tuple[str, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+    """The version that the EHR gave what was written last at an address, as far as it told."""
 
     @property
     def where(self) -> str:
@@ -106,8 +114,11 @@ class Expected:
         return identifier.partition("/")[2]
 
 
-def expected_of(account: Account, writing: Writing) -> Expected:
-    """Build what is expected; addresses on other servers (a companion) are left out."""
+def expected_of(account: Account, writing: Writing, attempts: Iterable[Attempt] = ()) -> Expected:
+    """Build what is expected; addresses on other servers (a companion) are left out.
+
+    `attempts` are those to deliver it, oldest first: they tell which versions the EHR made of it.
+    """
     record = account.record
     results = record.results
     bodies = (results.panel, *results.scores)
@@ -123,6 +134,12 @@ def expected_of(account: Account, writing: Writing) -> Expected:
         observations,
         msgspec.json.decode(with_response_status(forwarded(record), record), type=JsonObject),
         tuple(each for each in account.locations if "://" not in each),
+        {
+            found[1]: found[2]
+            for each in attempts
+            for answer in each.answers
+            if (found := _WRITTEN.fullmatch(answer)) is not None
+        },
     )
 
 

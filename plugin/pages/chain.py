@@ -80,6 +80,8 @@ class Compared:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    versions: tuple[str, ...] = ()
+    """What stands there as another version than was written."""
 
 
 @dataclass(frozen=True, slots=True)

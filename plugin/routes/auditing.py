@@ -339,11 +339,12 @@ async def _compare(rapport: Rapport, found: Desk, read: Chain, reader: RecordRea
     comparison = Comparison(found.site, writing, rapport.reading.vault, reader, on_copy=see)
     try:
         async with asyncio.timeout(LONGEST_COMPARISON):
-            findings = [each async for each in comparison.of(read.account)]
+            findings = [each async for each in comparison.of(read.account, read.attempts)]
     except TimeoutError:
         return Compared(
             problem=f"The EHR has not answered within {LONGEST_COMPARISON:.0f} seconds. Nothing was compared: try again later."
         )
     except (RecordUnreadable, EhrError) as error:
         return Compared(problem=str(error).replace("Run the same command later.", "Try again later."))
-    return Compared(tuple(pairs), tuple(findings), tuple(comparison.tally.not_looked_at))
+    tally = comparison.tally
+    return Compared(tuple(pairs), tuple(findings), tuple(tally.not_looked_at), versions=tuple(tally.versions))

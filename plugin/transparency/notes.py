@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 _ED25519 = b"\x01"  # signature type of https://c2sp.org/signed-note
 _NAME = re.compile(r"[^\s+]+")
+_SIGNATURE = re.compile(r"— \S+ [A-Za-z0-9+/]+={0,2}")  # ours or another's, such as a witness's
 
 
 class CheckpointInvalid(Exception):
@@ -90,7 +91,10 @@ def _open_note(note: bytes, verifier: str) -> str:
         raise CheckpointInvalid("The checkpoint is cut off or altered at its end.")
     text += "\n"
     wanted = _key_id(name, public)
-    for line in signatures.split("\n"):
+    lines = signatures.removesuffix("\n").split("\n")
+    if any(_SIGNATURE.fullmatch(line) is None for line in lines):
+        raise CheckpointInvalid("Something stands in the checkpoint that is no signature.")
+    for line in lines:
         dash, _, rest = line.partition(" ")
         signer, _, encoded = rest.partition(" ")
         raw = _decode(encoded)

@@ -96,6 +96,20 @@ class Tiles:
                 if each.read_bytes() != begins:
                     yield str(each.relative_to(self._folder))
 
+    def misshapen(self) -> Iterator[str]:
+        """Name each tile and bundle, full or partial, that is not exactly as long as its name says."""
+        for path in sorted(each for each in self._folder.glob("tile/**/*") if each.is_file()):
+            partial = path.parent.suffix == ".p"
+            if not path.name.isdigit():
+                continue  # written aside, or nothing of the log's
+            width = _width(path) if partial else WIDTH
+            if "entries" not in path.relative_to(self._folder).parts:
+                fits = path.stat().st_size == width * _HASH
+            else:
+                fits = _counted(path.read_bytes()) == width
+            if not fits:
+                yield str(path.relative_to(self._folder))
+
     def _append_entries(self, size: int, entries: Sequence[bytes]) -> None:
         number, kept = divmod(size, WIDTH)
         bundle = self._bundle(number, kept)[:kept] if kept else []
@@ -196,6 +210,15 @@ def _beginning(bundle: bytes, entries: int) -> bytes:
     for _ in range(entries):
         end += 2 + int.from_bytes(bundle[end : end + 2], "big")
     return bundle[:end]
+
+
+def _counted(bundle: bytes) -> int | None:
+    """Count the entries of a bundle; None if it ends within one."""
+    end = many = 0
+    while end < len(bundle):
+        end += 2 + int.from_bytes(bundle[end : end + 2], "big")
+        many += 1
+    return many if end == len(bundle) else None
 
 
 def _tile_hash(tile: bytes) -> bytes:

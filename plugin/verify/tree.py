@@ -118,6 +118,8 @@ class Tree:
 
     def check_files(self, signed: Checkpoint, progress: Progress) -> Iterator[Finding]:
         """Hold every published hash, at every level, against the entries, and these against the signed root."""
+        for name in self.tiles.misshapen():
+            yield Finding(Flaw.LOG, name, "It is not as long as its name says.")
         try:
             yield from self._entries(signed, progress)
             if self.tiles.root(signed.size) != signed.root:

@@ -164,11 +164,24 @@ def named(folder: Path) -> set[str]:
     """Give the files that verification names; a manifest that cannot be read or signed at all names itself."""
     done = run("verify", str(folder), "--json")
     assert done.returncode == 1
-    if not done.stdout:
-        return {name for name in ("manifest.json",) if name in done.error}
     found = {each["where"] for each in json.loads(done.stdout)["findings"]}
     # The signature and what it signs are one: either may be the altered one.
     return found | ({"manifest.sig"} if "manifest.json" in found else set())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no manifest", b'{"format": "rapport-export/9"}'])
+def test_programs_are_told_in_json_that_there_is_no_manifest_to_read(
+    folder: Path, content: bytes | None
+) -> None:
+    path = folder / "manifest.json"
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
+    status, said = verify(folder)
+    assert (status, said["waiting"], said["progress"]["responses"]) == (1, 0, 0)
+    (found,) = said["findings"]
+    assert (found["flaw"], found["where"]) == ("file", "manifest.json")
+    assert "manifest.json" in run("verify", str(folder)).error
+    path.write_bytes(whole)
 
 
 def test_a_file_that_does_not_belong_there_is_named(folder: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from plugin.comparing.differences import Targets, of_provenance
 from plugin.verify import Flaw
+from plugin.writing import DEFAULT_WRITING
 from sandbox_ehr import RegisteredClient
 from tests.audit.conftest import Kept, configure
 from tests.audit.test_exports import Done, lines_of, run, trail_of
@@ -163,6 +164,30 @@ def test_a_record_that_nobody_touched_agrees_with_the_ledger(chart: Chart) -> No
         10,
     )
     assert ehr["not_looked_at"] == []
+
+
+def test_what_was_altered_and_put_back_is_told_and_is_no_flaw(chart: Chart) -> None:
+    said = json.loads(chart.verify("--json").stdout)
+    assert (said["ehr"]["written_since"], said["ehr"]["versions"]) == (0, [])
+    total, response, provenance = chart.total(), chart.response(), provenance_of(chart)
+    for whole, alter in (
+        (total, change("valueQuantity.value", 3)),
+        (response, change("status", "in-progress")),
+        (provenance, change("recorded", "2026-03-03T09:00:00.000+00:00")),
+    ):
+        altered = deepcopy(whole)
+        alter(altered)
+        chart.put(altered)
+        chart.put(whole)
+    done = chart.verify("--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["findings"], said["ehr"]["written_since"]) == (0, [], 3)
+    was = int(total["meta"]["versionId"])
+    told = (
+        f"Observation/{total['id']} stands there as version {was + 2}, and Rapport wrote version {was} last."
+    )
+    assert told in said["ehr"]["versions"]
+    assert f"Written since: {told}" in " ".join(chart.verify().stdout.split())
 
 
 def change(path: str, value: Any) -> Callable[[JsonObject], None]:
@@ -638,6 +663,25 @@ def flowsheet(readings: Path, tmp_path: Path) -> Iterator[Chart]:
             if each.pop("identifier", None):
                 found.put(each)  # as Epic does, which keeps none with a reading
         yield found
+
+
+@pytest.mark.parametrize("personality", ["athena", "meditech", "veradigm", "epic"])
+def test_an_untouched_record_agrees_in_every_kind_of_ehr_that_takes_results(
+    tmp_path: Path, personality: str
+) -> None:
+    writing = FLOWSHEET if personality == "epic" else DEFAULT_WRITING
+
+    async def make() -> None:
+        async with run_world(tmp_path, personality=personality, writing=writing) as world:
+            await settled(world, await send_form(world))
+            await world.rapport.state.log.advance()
+
+    asyncio.run(make())
+    section = ROWS if personality == "epic" else ""
+    with opened(Kept(tmp_path), personality=personality, section=section) as chart:
+        said = json.loads(chart.verify("--json").stdout)
+    assert (said["findings"], said["ehr"]["administrations"], said["ehr"]["written_since"]) == ([], 1, 0)
+    assert said["ehr"]["not_delivered"] == 0
 
 
 def readings_of(chart: Chart) -> dict[str, JsonObject]:

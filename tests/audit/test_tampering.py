@@ -390,6 +390,9 @@ FILES: dict[str, Callable[[bytes], bytes | None]] = {
     "it is cut short": lambda whole: whole[:-5],
     "it is emptied": lambda _: b"",
     "it is removed": lambda _: None,
+    "bytes are appended": lambda whole: whole + bytes(32),
+    "an entry is appended": lambda whole: whole + b"\x00\x03abc",
+    "it holds its content twice": lambda whole: whole + whole,
 }
 
 

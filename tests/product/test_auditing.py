@@ -241,7 +241,23 @@ async def test_what_the_ehr_altered_stands_beside_what_was_delivered(tmp_path: P
         other = await audit.post(f"{audit.chain}/compare")
         assert "1 difference" in other.text
         assert re.search(r"<mark>3\b", other.text), other.text
+        assert (
+            f"Observation/{total['id']} stands there as version 2, and Rapport wrote version 1 last."
+            in other.text
+        )
         assert "record-compared" in await kinds(world)
+
+
+async def test_what_the_ehr_added_to_a_result_stands_beside_what_was_delivered(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        response = await send_form(world)
+        await settled(world, response)
+        audit = await from_the_chart(world, response)
+        (total,) = await world.search("Observation", identifier=f"{SYSTEM}|{response}/score-total")
+        await alter(world, total, modifierExtension=[{"url": "https://a.invalid/not", "valueBoolean": True}])
+        page = await audit.post(f"{audit.chain}/compare")
+        assert "Its modifierExtension is not what was delivered." in page.text
+        assert "https://a.invalid/not" in page.text.partition("<mark>")[2].partition("</mark>")[0]
 
 
 async def test_with_backend_scopes_the_record_is_read_from_any_desk(tmp_path: Path) -> None:
@@ -253,13 +269,13 @@ async def test_with_backend_scopes_the_record_is_read_from_any_desk(tmp_path: Pa
         assert "Not looked at" not in same.text
 
 
-async def alter(world: World, observation: JsonObject) -> None:
-    """Change a value in the EHR, as somebody there can."""
+async def alter(world: World, observation: JsonObject, **added: object) -> None:
+    """Change a value in the EHR, or add something, as somebody there can."""
     site = replace(world.settings.sites["sandbox"], backend_scopes=("system/Observation.crus",))
     async with httpx.AsyncClient(transport=world.hosts) as http:
         found = await SmartDirectory(clock=world.clock).discover(site, http)
         token = await system_token(site, found, http=http, now=world.clock())
-        observation["valueQuantity"]["value"] = 3
+        observation.update(added or {"valueQuantity": {**observation["valueQuantity"], "value": 3}})
         headers = {"Authorization": f"Bearer {token.access_token}", "Content-Type": "application/fhir+json"}
         address = f"{EHR}/r4/Observation/{observation['id']}"
         answer = await http.put(address, headers=headers, content=json.dumps(observation))
