@@ -58,14 +58,14 @@ class Comparison:
             try:
                 accounts = read_all_of(connection, self.vault, self.site, patient)
                 check_whole(accounts)
+                administrations = [
+                    expected_of(account, self.writing, attempts_of(connection, account.record.id))
+                    for account in accounts
+                ]
             except (SealBroken, msgspec.MsgspecError, ValueError) as broken:
                 what = f"The patient's record was not compared: {broken}."
                 yield Finding(Flaw.ALTERED, "a row of the ledger", what)
                 continue
-            administrations = [
-                expected_of(account, self.writing, attempts_of(connection, account.record.id))
-                for account in accounts
-            ]
             chart = await self._charts.read(patient)
             for expected in administrations:
                 async for finding in self._administration(expected, chart):
