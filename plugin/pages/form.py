@@ -125,6 +125,9 @@ class FormView:
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
     attribution_language: str = "en"
+    back: str | None = (
+        None  # where a clinician goes on who leaves a form of their own: what was answered is kept
+    )
     from_paper: bool = False  # the clinician copies what stands on a completed form
     reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
 

@@ -252,6 +252,7 @@ class LinkPage:
     code: str | None
     code_address: str
     code_ends: datetime | None
+    who: str = ""  # for whom, as the record names them
     look: str | None = None
     language: str = "en"  # of whoever reads this page
 

@@ -4,6 +4,7 @@ The invitation's secret travels in a header, out of the address's fragment: neve
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -152,6 +153,7 @@ async def shell(
 async def form(
     request: Request,
     found: AnyInvitation,
+    back: WayBack,
     rapport: CurrentRapport,
     accept_language: Annotated[str, Header(max_length=500)] = "",
     accept_encoding: Annotated[str, Header()] = "",
@@ -172,7 +174,8 @@ async def form(
         return HTMLResponse(render_gate(gate_page(found, accept_language)))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
-    page = render_form(form_view(rapport, found, draft, reader))
+    view = form_view(rapport, found, draft, reader)
+    page = render_form(replace(view, back=back if view.rater == Rater.THERAPIST else None))
     return HTMLResponse(page) if draft else compressed(page, accept_encoding)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -22,9 +23,11 @@ from plugin.access.invitations import (
 from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
-from plugin.errors import NotFound
+from plugin.ehr import EhrError
+from plugin.errors import NotFound, NotSignedIn
 from plugin.pages import LinkPage, choose_language, render_code, render_link
 from plugin.pages.look import look_address
+from plugin.routes.chart import read_respondents
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -34,6 +37,7 @@ from plugin.routes.state import (
     check_csrf,
     check_origin,
     csrf_token,
+    ehr_for,
     language_for,
     language_of_installation,
 )
@@ -68,11 +72,8 @@ async def link(
             about=(f"urn:uuid:{invitation}",),
         )
     )
-    return HTMLResponse(
-        render_link(
-            _link_page(rapport, found, planned, secret, language_for(rapport, found.site, accept_language))
-        )
-    )
+    page = _link_page(rapport, found, planned, secret, language_for(rapport, found.site, accept_language))
+    return HTMLResponse(render_link(replace(page, who=await _name_of(rapport, found, planned))))
 
 
 @router.post("/launches/{launch}/invitations/{invitation}/code", dependencies=[Depends(check_origin)])
@@ -93,6 +94,16 @@ async def new_code(
     )
     await rapport.ledger.write(lambda connection: renew_code(connection, planned.id, now), entry)
     return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
+
+
+async def _name_of(rapport: Rapport, found: Launch, planned: Invitation) -> str:
+    """Name whom a form is for, so that two caregivers' links are told apart; nothing where the EHR does not answer."""
+    try:
+        async with asyncio.timeout(rapport.settings.policies[found.site].ehr_patience):
+            people = await read_respondents(await ehr_for(rapport, found), found)
+    except (EhrError, NotSignedIn, TimeoutError):
+        return ""
+    return next((each.name for each in people if each.reference == planned.source), "")
 
 
 async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
@@ -151,7 +162,10 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
     told, moved_on = b"", False
     yield b"retry: 2000\n\n"
     for number in range(_LONGEST):
-        if await request.is_disconnected() or await _has_ended(found, rapport):
+        if await request.is_disconnected():
+            return
+        if await _has_ended(found, rapport):
+            yield b"event: ended\ndata: 1\n\n"
             return
         if not moved_on and await _has_moved_on(found, rapport):
             moved_on = True

@@ -106,13 +106,14 @@ function follow(section) {
 function listen(part) {
   let source = null;
 
-  // Only while it is looked at: browsers allow six connections to a server, in all tabs together.
+  // Only while looked at: browsers allow six connections to a server, in all tabs together.
   function attend() {
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(part.dataset.events);
-    source.addEventListener("message", hear);
+    source.onmessage = hear;
     source.addEventListener("moved-on", () => refresh());
+    source.addEventListener("ended", () => location.reload());
   }
 
   function hear({ data }) {
@@ -130,7 +131,7 @@ function listen(part) {
   attend();
 }
 
-// A form has come back or another was made: takes the parts of the page that show it anew, and leaves what is being chosen.
+// A form came back or was made: takes the parts that show it, leaves what is being chosen.
 async function refresh(address = location.href) {
   const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
   if (!answer?.ok || answer.redirected) return;

@@ -314,6 +314,22 @@ def test_signing_out_empties_the_chart_in_another_tab(page: Page, demonstration:
     expect(left.get_by_text("Start a form")).to_have_count(0)
 
 
+def test_ending_a_sign_in_from_another_browser_empties_its_page(
+    page: Page, browser: Browser, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
+    left = open_rapport(page)
+    elsewhere = browser.new_context(locale="en-GB", timezone_id="UTC")
+    other = elsewhere.new_page()
+    open_chart(other, demonstration, "Dr Hannah Lindgren", "Mateo")
+    frame = open_rapport(other)
+    frame.get_by_role("link", name="Your sign-ins").click()
+    frame.get_by_role("button", name=re.compile("all others", re.IGNORECASE)).click()
+    expect(left.get_by_text("Open Rapport again from the patient's chart")).to_be_visible()
+    expect(left.get_by_text("Start a form")).to_have_count(0)
+    elsewhere.close()
+
+
 def test_the_output_of_both_servers_names_nobody_and_no_secret(
     page: Page, demonstration: Demonstration
 ) -> None:

@@ -120,3 +120,23 @@ async def test_a_form_of_another_patient_does_not_go_on_here(world: World) -> No
     sibling = await world.launch("mateo")
     assert presses(sibling) == []
     assert (await press(world, sibling, what)).status_code == 422
+
+
+async def test_the_therapists_own_form_has_a_way_back_and_a_childs_has_none(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    practitioner = f"Practitioner/{people['practitioner']}"
+    own = await world.hand_over(page, practitioner, "rapport-checkin-therapist", pin="")
+    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": own})
+    assert f'href="{page.url.path}/return"' in form.text
+    childs = await world.hand_over(page, f"Patient/{people['amara']}")
+    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": childs})
+    assert "Back to the patient" not in form.text
+
+
+async def test_the_page_of_a_link_names_whom_it_is_for(world: World) -> None:
+    (caregiver, *_) = await world.search("RelatedPerson", patient=(await world.people())["amara"])
+    page = await world.launch("amara")
+    what = f"link rapport-checkin-caregiver en RelatedPerson/{caregiver['id']}"
+    link = await world.follow(await press(world, page, what))
+    assert caregiver["name"][0]["family"] in link.text
