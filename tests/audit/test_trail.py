@@ -117,7 +117,7 @@ async def invite(world: World) -> None:
                 assert withdrawn.status_code == 303
             else:
                 world.clock.pass_time(hours=25)
-                assert await world.rapport.state.housekeeping.sweep() == 3  # and the one of the lost PIN
+                assert await world.rapport.state.housekeeping.sweep() == 2  # and the one of the lost PIN
                 assert (await phone.get("/fill/form", headers=headers)).status_code == 410
 
 
@@ -166,7 +166,14 @@ async def lose_the_pin(world: World) -> None:
     wrong = {"pin": "0000", "csrf": csrf_of(locked)}
     for _ in range(5):
         last = await world.browser.post(f"{page.url}/return", data=wrong)
-    assert last.status_code == 401
+    assert last.status_code == 403
+
+
+async def end_elsewhere(world: World) -> None:
+    """End, from another browser, every other session of the same clinician."""
+    page = await world.launch("amara")
+    given = {"csrf": csrf_of(page), "which": "others"}
+    assert (await world.browser.post(f"{page.url}/sessions/end", data=given)).status_code == 303
 
 
 async def administer(world: World, response: str) -> None:
@@ -247,6 +254,7 @@ async def act(folder: Path) -> None:
         await show_cards(world)
         await lose_the_pin(world)
         world.browser = world.new_browser()
+        await end_elsewhere(world)
         await invite(world)
         world.browser = world.new_browser()
         await release(world)

@@ -205,7 +205,7 @@ def test_a_form_is_filled_and_stands_in_the_record_in_every_kind_of_frame(
     assert not [each for each in errors if "Content Security" in each or "Error:" in each]
     assert ("__Host-rapport" in cookies) is (how == "usual" and not kept.none) or how == "sandboxed"
     if kept.none:
-        assert cookies == {"sandbox_clinician"}
+        assert cookies == {"sandbox_clinician", "sandbox_since"}
     ours = (demonstration.rapport, demonstration.ehr)
     assert [each for each in asked if not each.startswith((*ours, "data:"))] == []
 
