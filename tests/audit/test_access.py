@@ -9,6 +9,7 @@ from plugin.ledger import tables as t
 from plugin.verify import Flaw
 from tests.audit.conftest import Kept, advance
 from tests.product.test_kept import unlock
+from tests.product.test_lock import csrf_of
 from tests.product.world import World, run_world
 
 CHILD, TEENAGER = "amara", "wei-ling"
@@ -19,7 +20,7 @@ async def rows(world: World, column: sa.Column[object]) -> Sequence[object]:
     return list(await world.rapport.state.rapport.ledger.read(lambda c: c.execute(query).scalars().all()))
 
 
-async def test_going_on_with_a_form_names_that_form_and_wrong_pins_end_every_launch(tmp_path: Path) -> None:
+async def test_going_on_with_a_form_names_that_form_and_signing_out_ends_every_launch(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         people = await world.people()
         await world.launch(TEENAGER)
@@ -29,10 +30,9 @@ async def test_going_on_with_a_form_names_that_form_and_wrong_pins_end_every_lau
         again = await world.browser.get(str(page.url))
         await world.hand_over(again, f"Patient/{people[CHILD]}")
         assert len(await rows(world, t.invitation.c.id)) == 1
-        lock = await world.browser.get(f"{page.url}/return")
-        csrf = lock.text.split('name="csrf" value="')[1].split('"')[0]
-        for _ in range(5):
-            await world.browser.post(f"{page.url}/return", data={"csrf": csrf, "pin": "0000"})
+        await unlock(world)
+        back = await world.browser.get(str(page.url))
+        await world.browser.post(f"{page.url}/sign-out", data={"csrf": csrf_of(back), "sure": "true"})
         assert None not in await rows(world, t.launch.c.ended)
     await advance(tmp_path)
     kept = Kept(tmp_path)

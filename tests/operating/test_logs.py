@@ -180,18 +180,16 @@ def _bad_requests(run: Run, patient: str) -> None:
 def _break_a_row(run: Run, patient: str) -> None:
     """Damage what rests, so that an error that nobody handles is raised and logged."""
     page = _launch(run, patient)
+    made = _invite(run, page, respondent=f"Patient/{patient}", instrument="rapport-checkin-child", pin=PIN)
+    secret = made.headers["location"].partition("#")[2]
+    run.keep("invitation", secret)
     engine = open_database(run.place.database)
     with engine.connect() as connection:
-        row = connection.execute(
-            sa.select(t.response.c.id).where(t.response.c.patient == f"Patient/{patient}")
-        )
-        found = row.scalars().first()
-        connection.execute(
-            t.response.update().where(t.response.c.id == found).values(sealed_results=OWN_WORDS.encode())
-        )
+        connection.execute(t.invitation.update().values(gate=OWN_WORDS[:16]))
         connection.commit()
     engine.dispose()
-    assert run.ask("GET", f"{page}/responses/{found}").status_code == 500
+    said = run.ask("POST", "/fill/consent", headers={"X-Rapport-Invitation": secret}, json={"agreed": True})
+    assert said.status_code == 500, said.text
 
 
 def _fault(place: Place, **fault: Any) -> None:
@@ -304,4 +302,4 @@ def test_every_line_of_a_request_has_its_id(run: Run) -> None:
 def test_an_unforeseen_error_is_logged_by_its_places(run: Run) -> None:
     events = [json.loads(line) for line in run.output.splitlines() if line.startswith("{")]
     (unforeseen,) = [each for each in events if "exception" in each]
-    assert any("read_account" in place for place in unforeseen["exception"][0]["at"])
+    assert any("_check_stated" in place for place in unforeseen["exception"][0]["at"])

@@ -310,6 +310,7 @@ async def test_the_supervisor_sees_the_latest_version_and_none_that_was_entered_
 ) -> None:
     async with run_world(tmp_path, roles=OF_BOTH, more_scopes=CORRECTING) as world:
         response = await answer(world, "amara")
+        world.browser = world.new_browser()  # the other is still with the child
         amara = (await world.people())["amara"]
         assert scores_in(await caseload(world), amara) == ["14"]
         await mark(world, response)

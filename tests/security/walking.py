@@ -178,10 +178,11 @@ async def open_scene(world: World) -> Scene:
     await respondent("respondent", PATIENT)
     await respondent("another patient's respondent", "mateo")
     one, launch = await clinician("clinician", PATIENT, "204")
+    caregiver, *_ = await world.search("RelatedPerson", patient=people[PATIENT])
     link = {
         "csrf": world.rapport.state.rapport.ledger.vault.digest("csrf", launch),
-        "respondent": f"Patient/{people[PATIENT]}",
-        "instrument": INSTRUMENT,
+        "respondent": f"RelatedPerson/{caregiver['id']}",
+        "instrument": "rapport-checkin-caregiver",
         "language": "en",
         "way": "link",
     }
