@@ -1,7 +1,9 @@
 """The bill of materials names what is locked; an audit that nobody answered says so."""
 
 import json
+import shutil
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,13 @@ def test_a_package_with_an_advisory_fails_the_audit(
     uv = uv_that_prints(tmp_path, json.dumps({"dependencies": [weak, sound]}), 1)
     assert supply_chain.main(uv, "audit", "--if-reachable") == 1
     assert "weak 1.0: GHSA-1" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(
+    not ((ROOT / ".git").exists() and shutil.which("git")), reason="this is no checkout of the repository"
+)
+def test_what_make_installs_is_no_part_of_the_repository() -> None:
+    kept = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, check=True, text=True)
+    rows = kept.stdout.splitlines()
+    assert [each for each in rows if each.startswith("120000")] == []
+    assert [each for each in rows if each.partition("\t")[2].split("/")[0] in {".tools", ".venv"}] == []
