@@ -1,4 +1,4 @@
-"""What is the same for every test is made once: the shipped forms with their keys, and the sandbox EHR's people and key of a moment."""
+"""What is the same for every test is made once (shipped forms with their keys, the sandbox EHR's people and key), and PINs quickly."""
 
 import json
 import sqlite3
@@ -14,6 +14,7 @@ import pytest
 import plugin.stock
 import questionnaires.loader
 import sandbox_ehr.app
+from plugin.access import sessions
 from plugin.scores import Key, compile_key
 from questionnaires import Instrument, Manner, load_instrument
 from sandbox_ehr.database import Database
@@ -22,6 +23,16 @@ from sandbox_ehr.fhir.store import Store
 from sandbox_ehr.oauth.records import Records
 from sandbox_ehr.people.populate import populate
 from sandbox_ehr.settings import Clock
+
+PASSES = sessions._PASSES
+
+
+@contextmanager
+def pins_stretched_once() -> Iterator[None]:
+    """Stretch a PIN by one pass, not by `PASSES`, which take a quarter of a second for each hand-over."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sessions, "_PASSES", 1)
+        yield
 
 
 @contextmanager

@@ -9,6 +9,12 @@ import pytest
 from plugin.access import sessions
 from plugin.access.sessions import PIN_ATTEMPTS, hash_pin, is_pin
 from tests.product.world import PIN, World
+from tests.sharing import PASSES
+
+
+@pytest.fixture(autouse=True)
+def _stretched_as_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_PASSES", PASSES)
 
 
 def test_a_pin_is_stretched_by_sixteen_megabytes_five_times() -> None:
