@@ -6,6 +6,7 @@ Each finding is about one rater, or sets two side by side; nothing is averaged a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from plugin.trends.agreement import SAME_SESSION, Pair, Rating, is_adult_above, pair_sessions
 from plugin.trends.early import EARLY_SESSIONS, EarlyLevel, early_level
@@ -104,14 +105,16 @@ def read_findings(rated: Sequence[Rated], *, within: int, divergence: float) -> 
 
 
 def _early(rated: Rated) -> EarlyFinding | None:
-    """Average sessions 1 to 4; where no session has a number, the first four that were rated."""
-    values: list[float | None] = [each.value for each in rated.ratings]
-    if any(number is not None for number in rated.sessions):
-        values = [
-            rating.value if number is not None and number <= EARLY_SESSIONS else None
-            for rating, number in zip(rated.ratings, rated.sessions, strict=True)
-        ]
-    level = early_level(values)
+    """Average sessions 1 to 4; where no session has a number, the first four that were rated.
+
+    A score that belongs to no numbered session takes the place of none that does.
+    """
+    if all(number is None for number in rated.sessions):
+        level = early_level([each.value for each in rated.ratings])
+    else:
+        found = zip(rated.ratings, rated.sessions, strict=True)
+        early = [each.value for each, number in found if number is not None and number <= EARLY_SESSIONS]
+        level = EarlyLevel(fmean(early), len(early)) if early else None
     return None if level is None else EarlyFinding(rated, level)
 
 

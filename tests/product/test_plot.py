@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,10 @@ import pytest
 from plugin.delivery.pdf import can_render
 from plugin.interpretation import Interpretation
 from plugin.tips import shipped_tips
+from tests.product.forms import response_of
+from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
+from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
 from tests.product.world import World, run_world
 
 ADOLESCENT = "rapport-checkin-adolescent"
@@ -130,6 +133,21 @@ async def test_findings_are_told_in_words(reading: World) -> None:
     assert "16 on average over sessions 1 to 4, from 4 scores." in text
 
 
+async def test_a_score_of_no_session_takes_the_place_of_no_early_one(tmp_path: Path) -> None:
+    """Another app's form, without an encounter, between the first two sessions of the record."""
+    accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
+    early = re.compile(r"Amara Okafor</b>\W+[\d.]+ on average over sessions 1 to 4, from 4 scores")
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        before = early.findall((await world.launch("amara")).text)
+        amara = (await world.people())["amara"]
+        found = await world.search("Observation", patient=amara)
+        first = min(datetime.fromisoformat(each["effectiveDateTime"]) for each in found)
+        await submitted(world, response_of(amara, authored=(first + timedelta(days=1)).isoformat()))
+        after = early.findall((await world.launch("amara")).text)
+    assert before == after
+    assert len(after) == 1
+
+
 async def test_a_fall_that_went_deeper_names_its_lowest_score_and_stands_in_what_changed(
     reading: World,
 ) -> None:
@@ -215,3 +233,20 @@ async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(re
     assert len(re.findall(r"^\s*Session\b", told, re.M)) == 4  # total, goals, tasks and bond
     assert len(re.findall(r"^\s*\d+ \w+ 20\d\d, (?:in person|by video)", told, re.M)) == rows
     assert re.search(r"Medication in the record\s+• Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d", told)
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+async def test_the_plot_of_several_forms_stands_in_the_pdf_as_a_table_too(tmp_path: Path) -> None:
+    async with run_world(tmp_path, attested=ATTESTED) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
+        assert (await world.fill(secret, LINES)).status_code == 200
+        answer = await world.browser.get(f"{page.url}/summary.pdf")
+    text = await asyncio.to_thread(
+        subprocess.run, ["pdftotext", "-raw", "-", "-"], input=answer.content, capture_output=True, check=True
+    )
+    common = text.stdout.decode().partition("each on 0 to 100")[2].partition("scale 0 to")[0]
+    assert re.search(r"^\s*Session\b", common, re.M)
+    assert re.search(r"20\d\d.*\b87\b", common)  # 34.8 of 40
