@@ -131,5 +131,6 @@ def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known
 
 def last_two(series: TrendSeries) -> tuple[TrendPoint | None, TrendPoint | None]:
     """Give what was rated last, computed or not, and the last score that was computed before it."""
-    *earlier, last = series.points or (None,)
-    return last, next((each for each in reversed(earlier) if each and each.value is not None), None)
+    points = series.points
+    before = next((each for each in reversed(points[:-1]) if each.value is not None), None)
+    return (points[-1] if points else None), before
