@@ -159,10 +159,14 @@ def account_of(row: sa.Row[*tuple[Any, ...]], record: Record) -> Account:
         gone = found["state"] is None
         what = "Its delivery is gone." if gone else "The state of its delivery is none that there is."
         record = replace(record, altered=(*record.altered, what))
+    odd = [name for name in ("detail", "locations") if not isinstance(found[name], str | None)]
+    if odd:
+        told = (f"Its {name} is no text." for name in odd)
+        record = replace(record, altered=(*record.altered, *told))
     return Account(
         record=record,
         state=state,
-        detail=found["detail"] or "",
-        locations=tuple((found["locations"] or "").split()),
+        detail="" if "detail" in odd else found["detail"] or "",
+        locations=() if "locations" in odd else tuple((found["locations"] or "").split()),
         software=found["software"],
     )
