@@ -53,22 +53,15 @@ class ChainReader:
         row = connection.execute(
             sa.select(t.response.c.site, t.response.c.body_digest).where(t.response.c.id == response)
         ).first()
+        if row is None:
+            check_not_removed(connection, response, site)
         if row is None or row.site != site:
             raise NotFound("There is no such administration at this site.", "Go back to the search.")
         account = read_account(connection, self.vault, response)
         record = account.record
-        attempts = connection.execute(
-            sa.select(t.attempt.c.id).where(t.attempt.c.response == response).order_by(t.attempt.c.id)
-        ).scalars()
         first = read_version_as_it_opens(connection, self.vault, response, 0)
         later = read_later(connection, self.vault, response)
         again = kept_again(connection, self.vault, response)
-        logged = [
-            ("response", response),
-            *(("attempt", str(each)) for each in attempts),
-            *(("revision", each) for each in _ids(connection, t.revision, response)),
-            *(("rescoring", each) for each in _ids(connection, t.rescoring, response)),
-        ]
         return Chain(
             account,
             first.digest == row.body_digest and all(each.digest_fits for each in later),
@@ -79,7 +72,7 @@ class ChainReader:
             later,
             tuple((each, self._beside(connection, each)) for each in again),
             read_entries(connection, self.vault, site, record.patient, response, record.received),
-            tuple(self.prover.prove(connection, self.vault, kind, key) for kind, key in logged),
+            prove_rows(connection, self.vault, self.prover, response),
             tuple(
                 dict.fromkeys(
                     (*first.altered, *record.altered, *altered_of(connection, self.vault, response))
@@ -90,6 +83,35 @@ class ChainReader:
     def _beside(self, connection: Connection, again: Again) -> tuple[Beside, ...]:
         first = read_version_as_it_opens(connection, self.vault, again.response, again.version)
         return beside(first.results, again.results)
+
+
+def check_not_removed(connection: Connection, response: str, site: str | None = None) -> None:
+    """NotFound that says so, if the log has this response of the site, or of any, and its row is gone without an erasure."""
+    leaf = connection.execute(
+        sa.select(t.log_leaf.c.place).where(
+            t.log_leaf.c.kind == "response",
+            t.log_leaf.c.row == response,
+            t.log_leaf.c.salt.is_not(None),
+            t.log_leaf.c.erased.is_(None),
+        )
+    ).first()
+    left = connection.execute(sa.select(t.delivery.c.site).where(t.delivery.c.response == response)).scalar()
+    if leaf is not None and (site is None or left in (None, site)):
+        raise NotFound(
+            f"This administration was logged at place {leaf.place}, and its row is gone from the database.",
+            "Run rapport audit verify: it names the row.",
+        )
+
+
+def prove_rows(connection: Connection, vault: Vault, prover: Prover, response: str) -> tuple[Proof, ...]:
+    """Hold every row of an administration that is logged against the log: itself, attempts, versions, scores by other forms."""
+    logged = [
+        ("response", response),
+        *(("attempt", each) for each in _ids(connection, t.attempt, response)),
+        *(("revision", each) for each in _ids(connection, t.revision, response)),
+        *(("rescoring", each) for each in _ids(connection, t.rescoring, response)),
+    ]
+    return tuple(prover.prove(connection, vault, kind, key) for kind, key in logged)
 
 
 def _ids(connection: Connection, table: sa.Table, response: str) -> list[str]:

@@ -162,6 +162,14 @@ def find_response(connection: Connection, site: str, text: str) -> str:
     )
 
 
+def state_of(stored: Any) -> DeliveryState:
+    """Read a stored state; one that there is none of, or of a delivery that is gone, stands as set aside. Its chain names it."""
+    try:
+        return DeliveryState(stored)
+    except ValueError:
+        return DeliveryState.SET_ASIDE
+
+
 def _found(row: sa.Row[Any]) -> Found:
     return Found(
         row.id,
@@ -171,7 +179,7 @@ def _found(row: sa.Row[Any]) -> Found:
         row.rater,
         row.source,
         row.instrument,
-        DeliveryState(row.state),
+        state_of(row.state),
         row.user,
         row.remote,
     )
@@ -180,7 +188,7 @@ def _found(row: sa.Row[Any]) -> Found:
 def _all() -> sa.Select[Any]:
     return (
         sa.select(t.response, t.delivery.c.state, t.launch.c.user, t.invitation.c.remote)
-        .join(t.delivery, t.delivery.c.response == t.response.c.id)
+        .outerjoin(t.delivery, t.delivery.c.response == t.response.c.id)
         .outerjoin(t.launch, t.launch.c.id == t.response.c.launch)
         .outerjoin(t.invitation, t.invitation.c.id == t.response.c.invitation)
         .with_only_columns(

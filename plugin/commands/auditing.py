@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.chain import check_not_removed, prove_rows
 from plugin.auditing.entries import MOST, read_entries
 from plugin.auditing.entries import Account as Told
 from plugin.auditing.origins import (
@@ -27,6 +28,7 @@ from plugin.auditing.origins import (
     read_invitation,
     read_launch,
 )
+from plugin.auditing.proving import Prover
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
 from plugin.auditing.versions import Later, altered_of, later_as_json, later_as_lines, read_later
@@ -37,6 +39,7 @@ from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import Forbidden, NotFound, RapportError
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.odd_text import looking
 from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
@@ -103,7 +106,9 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """
     with opening(config) as opened:
         try:
-            record_of, chain, odd = _trace(opened, observation, as_json=as_json)
+            record_of, chain, odd = looking(
+                opened.connection, lambda _: _trace(opened, observation, as_json=as_json)
+            )
             kinds = _misfits(opened.connection) if odd else []
         except (TypeError, ValueError, sa.exc.OperationalError):
             with readable(opened.connection) as misfits:
@@ -166,7 +171,13 @@ def _trace(
     told = read_entries(
         opened.connection, opened.vault, record.site, record.patient, record.id, record.received
     )
+    prover = Prover(opened.tiles, opened.signer.verifier)
     altered = (
+        *(
+            f"{each.kind} {each.row}: {each.problem}"
+            for each in prove_rows(opened.connection, opened.vault, prover, record.id)
+            if each.is_bad
+        ),
         *first_version.altered,
         *record.altered,
         *altered_of(opened.connection, opened.vault, record.id),
@@ -245,17 +256,25 @@ def _response_of(connection: Connection, observation: str) -> str:
     ).scalar()
     if known is not None:
         return str(known)
+    check_not_removed(connection, observation.partition("/")[0])
     for row in connection.execute(
         sa.select(t.delivery.c.response, t.delivery.c.locations).where(
             t.delivery.c.locations.contains(observation)
         )
     ):
         if observation in (row.locations or "").split():
+            _check_stands(connection, row.response)
             return str(row.response)
     raise NotFound(
         f"No delivery left {observation}.",
         "Give the Observation's address in the EHR (Observation/17) or its identifier (a UUID).",
     )
+
+
+def _check_stands(connection: Connection, response: str) -> None:
+    """NotFound if a delivery is all that is left of a response."""
+    if connection.execute(sa.select(t.response.c.id).where(t.response.c.id == response)).first() is None:
+        check_not_removed(connection, response)
 
 
 def _events(told: Told) -> list[str]:

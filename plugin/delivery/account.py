@@ -131,7 +131,7 @@ def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]
 
 def _joined() -> sa.Select[tuple[object, ...]]:
     columns = (t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
-    return sa.select(t.response, *columns).join(t.delivery, t.delivery.c.response == t.response.c.id)
+    return sa.select(t.response, *columns).outerjoin(t.delivery, t.delivery.c.response == t.response.c.id)
 
 
 def _opened(
@@ -147,19 +147,22 @@ def _open(row: sa.Row[tuple[object, ...]], vault: Vault) -> Account:
 
 
 def account_of(row: sa.Row[*tuple[Any, ...]], record: Record) -> Account:
-    """Put a record beside the row of its delivery. A state that there is none of is named, and stands as set aside."""
+    """Put a record beside the row of its delivery.
+
+    A delivery that is gone, or a state that there is none of, is named, and stands as set aside.
+    """
     found = row._mapping
     try:
         state = DeliveryState(found["state"])
     except ValueError:
         state = DeliveryState.SET_ASIDE
-        record = replace(
-            record, altered=(*record.altered, "The state of its delivery is none that there is.")
-        )
+        gone = found["state"] is None
+        what = "Its delivery is gone." if gone else "The state of its delivery is none that there is."
+        record = replace(record, altered=(*record.altered, what))
     return Account(
         record=record,
         state=state,
-        detail=found["detail"],
+        detail=found["detail"] or "",
         locations=tuple((found["locations"] or "").split()),
         software=found["software"],
     )

@@ -28,7 +28,7 @@ def read_scored(
     for start in range(0, len(patients), _AT_ONCE):
         rows = connection.execute(
             sa.select(*_COLUMNS, t.delivery.c.state, t.delivery.c.detail, t.delivery.c.locations)
-            .join(t.delivery, t.delivery.c.response == t.response.c.id)
+            .outerjoin(t.delivery, t.delivery.c.response == t.response.c.id)
             .where(t.response.c.site == site, t.response.c.patient.in_(patients[start : start + _AT_ONCE]))
         )
         read = rows.all()

@@ -91,6 +91,7 @@ OF_VERIFICATION = (
     N_("Its rater is none that there is."),
     N_("A later version of it cannot be read."),
     N_("The state of its delivery is none that there is."),
+    N_("Its delivery is gone."),
     N_("The kind of version %(many)s is none that there is."),
     N_("It was altered and does not open: whom and what it names cannot be told."),
     N_("What is kept of it does not open: there is nothing to compare the EHR's record with."),

@@ -308,6 +308,7 @@ OF_STAFF = (
     N_("A row of this administration was altered: it does not open."),
     N_("Run rapport audit verify: it names the row."),
     N_("There is no such administration at this site."),
+    N_("This administration was logged at place %(place)s, and its row is gone from the database."),
     N_("Go back to the search."),
     N_("%(many)s cannot be drawn."),
     N_("Ask for 1 to %(many)s administrations."),

@@ -116,17 +116,21 @@ def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
 
 
 def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known, tuple[Need, ...]]]:
-    """Sort: the most urgent need first, then who has more of them, then who has not answered for longest."""
+    """Sort: the most urgent need first, then who has more of them, then who has not answered for longest.
+
+    Where nobody has answered, it counts from the team's first session.
+    """
 
     def key(each: tuple[Known, tuple[Need, ...]]) -> tuple[int, int, float, str]:
         one, needs = each
         urgency = _ORDER.index(needs[0]) if needs else len(_ORDER)
-        return urgency, -len(needs), one.seen.timestamp(), one.patient
+        return urgency, -len(needs), (one.answered or one.openings[0].first).timestamp(), one.patient
 
     return sorted(known, key=key)
 
 
 def last_two(series: TrendSeries) -> tuple[TrendPoint | None, TrendPoint | None]:
-    """Give the last score that was computed and the one before it."""
-    computed = [point for point in series.points if point.value is not None]
-    return (computed[-1] if computed else None), (computed[-2] if len(computed) > 1 else None)
+    """Give what was rated last, computed or not, and the last score that was computed before it."""
+    points = series.points
+    before = next((each for each in reversed(points[:-1]) if each.value is not None), None)
+    return (points[-1] if points else None), before

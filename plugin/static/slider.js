@@ -1,5 +1,15 @@
 // A visual analogue scale: no mark stands on the line before it is touched, and the middle can be chosen too.
 
+// Its looks come first: a browser's own slider stands in the middle, as if somebody had chosen that.
+const looks = () => new Promise((tell) => {
+  const link = document.createElement("link");
+  link.onload = () => tell(true);
+  link.onerror = () => { link.remove(); tell(false); };
+  Object.assign(link, { rel: "stylesheet", href: new URL(import.meta.url).hash.slice(1) });
+  document.head.append(link);
+});
+while (!await looks()) await new Promise((go) => { setTimeout(go, 2000); });
+
 export function begin(form, tools) {
   // Looked over as a place on the line, not as a number that the instrument does not show.
   tools.picture = (question, answer, place) => {

@@ -65,6 +65,41 @@ def test_trace_names_a_value_of_another_kind_and_goes_on(kept: Kept, environment
     assert chain["answered by"].startswith("Patient/1001 as child")
 
 
+def test_trace_names_text_that_is_no_utf_8_and_goes_on(kept: Kept, environment: dict[str, str]) -> None:
+    kept.run("UPDATE response SET encounter = CAST(x'ff' AS TEXT)")
+    done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    named = json.loads(done.stdout)["not as Rapport wrote it"]
+    assert any(each.endswith("It is not what was logged.") for each in named)
+
+
+def test_trace_names_a_row_that_is_not_what_was_logged(kept: Kept, environment: dict[str, str]) -> None:
+    location = location_of(kept)
+    kept.run("UPDATE attempt SET detail = 'another'")
+    done = rapport(kept.folder, "trace", location, "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    named = json.loads(done.stdout)["not as Rapport wrote it"]
+    assert any(re.fullmatch(r"attempt \d+: It is not what was logged\.", each) for each in named)
+
+
+@pytest.mark.parametrize("by", ["Observation", "response"])
+def test_trace_says_that_a_response_is_gone(kept: Kept, environment: dict[str, str], by: str) -> None:
+    location, response = location_of(kept), response_of(kept)
+    kept.run("DELETE FROM response")
+    asked = location if by == "Observation" else response
+    done = rapport(kept.folder, "trace", asked, environment=environment)
+    assert done.returncode == 1
+    assert "and its row is gone from the database." in done.stderr
+
+
+def test_trace_tells_of_a_response_whose_delivery_is_gone(kept: Kept, environment: dict[str, str]) -> None:
+    response = response_of(kept)
+    kept.run("DELETE FROM delivery")
+    done = rapport(kept.folder, "trace", response, "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "Its delivery is gone." in json.loads(done.stdout)["not as Rapport wrote it"]
+
+
 def test_trace_tells_through_which_launch_on_whose_authority_and_by_which_invitation(
     kept: Kept, environment: dict[str, str]
 ) -> None:

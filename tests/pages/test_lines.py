@@ -1,7 +1,9 @@
 """The visual analogue scale in a real browser: unmarked until touched, by keyboard, declined, from right to left."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.pages.serving import Desk
 
@@ -11,7 +13,6 @@ pytestmark = pytest.mark.browser
 def open_line(page: Page, address: str, secret: str = "lines") -> Locator:
     page.goto(f"{address}/fill#{secret}")
     expect(page.locator("[data-form]")).to_be_visible()
-    expect(page.get_by_role("slider", include_hidden=True).first).to_have_css("appearance", "none")
     page.locator("[data-forward]").click()
     return page.get_by_role("slider").first
 
@@ -129,3 +130,29 @@ def test_from_right_to_left_the_line_begins_at_the_right(page: Page, address: st
     assert low is not None
     assert high is not None
     assert low["x"] > high["x"]
+
+
+def test_no_line_is_shown_before_its_looks_have_come(page: Page, address: str) -> None:
+    """A browser's own slider stands in the middle: a place that nobody has chosen."""
+    tried: list[Route] = []
+
+    def late(route: Route) -> None:
+        tried.append(route)
+        if len(tried) == 1:
+            route.abort()
+
+    page.route("**/slider.css*", late)
+    page.goto(f"{address}/fill#lines-kept")
+    wait_until(lambda: len(tried) == 2, page)
+    expect(page.locator("[data-form]")).to_have_count(0)
+    tried[1].continue_()
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert page.get_by_role("slider").first.evaluate("line => getComputedStyle(line).appearance") == "none"
+
+
+def wait_until(happened: Callable[[], bool], page: Page) -> None:
+    for _ in range(300):
+        if happened():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not happen")

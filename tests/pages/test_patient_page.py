@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import PATIENCE
 from tests.pages.serving import Desk
 
 pytestmark = pytest.mark.browser
@@ -268,3 +269,52 @@ def test_a_phone_shows_the_button_of_a_notice_below_its_words(page: Page, addres
     assert button is not None
     assert button["y"] >= told["y"] + told["height"]
     assert told["width"] > 250
+
+
+def test_on_paper_nothing_of_a_dark_ehr_is_left(page: Page, address: str) -> None:
+    page.goto(f"{address}/dressed")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+
+
+_SMALL = """() => [...document.querySelectorAll("button, select, summary, a.button, .field input, .scales label, .parting a, thead a")]
+    .filter((each) => each.checkVisibility({visibilityProperty: true}) && each.getBoundingClientRect().height < 44)
+    .map((each) => `${each.innerText || each.name} ${each.getBoundingClientRect().height}`)"""
+
+
+@pytest.mark.parametrize("path", ["/dressed", "/due-again", "/caseload", "/response"])
+def test_what_a_finger_presses_is_large_enough(browser: Browser, address: str, path: str) -> None:
+    """Also where the EHR's letters are small."""
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = phone.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}{path}")
+    assert page.evaluate(_SMALL) == []
+    phone.close()
+
+
+def test_the_printed_caseload_gives_its_width_to_the_scores(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 680, "height": 1000})  # A4 less its margins
+    page.goto(f"{address}/caseload")
+    page.emulate_media(media="print")
+    scores = page.locator(".caseload tbody td:nth-of-type(2)").first.bounding_box()
+    assert scores
+    assert scores["width"] > 110
+
+
+@pytest.mark.parametrize("path", ["/note", "/draft"])
+def test_a_long_note_is_printed_whole(page: Page, address: str, path: str) -> None:
+    page.goto(f"{address}{path}")
+    page.evaluate("document.querySelector('textarea').value = 'Another line.\\n'.repeat(80)")
+    page.emulate_media(media="print")
+    assert (
+        page.evaluate(
+            "(({scrollHeight, clientHeight}) => scrollHeight - clientHeight)(document.querySelector('textarea'))"
+        )
+        <= 1
+    )

@@ -1,6 +1,8 @@
 """One altered row under a serving Rapport: it is named where it stands, and keeps nobody from the others."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,14 @@ async def alter(world: World, response: str, damage: str, table: str = "response
     statement = f"UPDATE {table} SET {damage} WHERE {key} = '{response}'"
     ledger = world.rapport.state.rapport.ledger
     assert (await ledger.bookkeep(lambda c: c.exec_driver_sql(statement).rowcount)) >= 1
+
+
+async def remove(world: World, response: str, table: str, key: str) -> None:
+    """Delete rows behind Rapport's back, which enforces no foreign key there."""
+
+    path = world.settings.database.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        assert connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (response,)).rowcount >= 1
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -137,6 +147,53 @@ async def test_an_altered_delivery_keeps_nobody_from_the_page(tmp_path: Path, da
         assert "14" in (await audit.get(audit.chain)).text
         world.browser = world.new_browser()
         assert (await world.launch("amara")).status_code == 200
+
+
+@pytest.mark.parametrize("damage", ["state = 'lost'", "detail = x'00'", "due = 'x'"])
+async def test_an_altered_delivery_keeps_nobody_from_the_search(tmp_path: Path, damage: str) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await alter(world, audit.response, damage, "delivery", "response")
+        assert f"/audit/responses/{audit.response}" in (await audit.search()).text
+
+
+async def test_a_response_whose_delivery_is_gone_is_found_and_named(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await remove(world, audit.response, "delivery", "response")
+        assert f"/audit/responses/{audit.response}" in (await audit.search()).text
+        page = (await audit.get(audit.chain)).text
+        assert "This administration was altered in the database" in page
+        assert "Its delivery is gone." in page
+        world.browser = world.new_browser()
+        chart = await world.launch("amara")
+        assert "1 response is not shown: its row in the database was altered." in chart.text
+        told = await world.browser.get(f"{chart.url}/responses/{audit.response}")
+        assert told.status_code == 409
+
+
+async def test_the_caseload_says_that_a_delivery_is_gone(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await remove(world, await answer(world, "amara"), "delivery", "response")
+        assert "1 response is left out: its row in the database was altered." in (await caseload(world)).text
+
+
+async def test_a_response_counts_as_altered_whose_attempts_are_gone(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await remove(world, audit.response, "attempt", "response")
+        page = (await audit.get(audit.chain)).text
+        assert "It counts as delivered, and no attempt delivered it." in page
+
+
+async def test_the_chain_of_a_response_that_is_gone_says_so(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await logged(world)
+        await remove(world, audit.response, "response", "id")
+        page = await audit.get(audit.chain, 404)
+        assert "and its row is gone from the database." in page.text
+        assert "Run rapport audit verify: it names the row." in page.text
 
 
 async def test_an_altered_version_is_named_and_its_earlier_one_is_not_taken_for_it(tmp_path: Path) -> None:

@@ -149,6 +149,26 @@ async def test_a_search_needs_no_mouse(browser: Browser, audit: Audit) -> None:
         await expect(page.get_by_role("heading", name="Where this number comes from")).to_be_visible()
 
 
+_OUTSIDE = """() => [...document.querySelectorAll('.node.alert')].filter((node) => {
+  const [box, said] = ['rect', '.what'].map((each) => node.querySelector(each).getBoundingClientRect());
+  const sign = node.querySelector('.sign').getBoundingClientRect();
+  return said.right > box.right || (said.right > sign.left && said.top < sign.bottom);
+}).map((node) => node.textContent)"""
+
+
+async def test_the_words_of_an_altered_station_stay_in_its_box_and_off_its_sign(
+    browser: Browser, audit: Audit
+) -> None:
+    ledger = audit.world.rapport.state.rapport.ledger
+    await ledger.bookkeep(
+        lambda c: c.exec_driver_sql("UPDATE response SET sealed_results = zeroblob(50)").rowcount
+    )
+    async with opened(browser, audit, viewport={"width": 1280, "height": 900}) as page:
+        await page.goto(audit.chain)
+        assert await page.locator(".node.alert").count() >= 2
+        assert await page.evaluate(_OUTSIDE) == []
+
+
 async def test_a_station_of_the_picture_opens_its_details_without_a_mouse(
     browser: Browser, audit: Audit, pictures: Path
 ) -> None:

@@ -123,6 +123,25 @@ async def test_a_fall_stands_first_and_only_where_interpretation_is_accepted(tmp
         assert needs(page, people["amara"]) == []
 
 
+async def test_of_equal_need_who_has_not_answered_for_longest_stands_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara")
+        await answer(world, "mateo")
+        world.browser = world.new_browser()
+        await world.launch("amara", practitioner=FIRST)  # opened today, and nobody answered
+        people = await world.people()
+        assert patients(await caseload(world)) == [people["amara"], people["mateo"]]
+
+
+async def test_a_score_that_was_not_computed_hides_behind_no_older_one(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara")
+        await answer(world, "amara", bond_1=None)
+        page = await caseload(world)
+        told = re.sub(r"\s+", " ", re.sub("<.*?>", "", page.text))
+        assert "Young person: not computed, before 14" in told
+
+
 async def test_scores_are_not_read_where_nobody_accepted_it(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
         low = dict.fromkeys(("goal_1", "goal_2", "task_1", "task_2", "bond_1", "bond_2"), "not-at-all")
