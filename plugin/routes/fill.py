@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.engine import Connection
 
 from plugin.access.gates import (
     STATEMENTS,
@@ -28,10 +29,11 @@ from plugin.access.invitations import (
     find_invitation,
     mark_opened,
     read_draft,
+    read_invitation,
     save_draft,
 )
 from plugin.access.launches import launch_for_patient
-from plugin.access.sessions import read_session
+from plugin.access.sessions import Session, read_session
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable
@@ -92,8 +94,10 @@ async def invitation(
 async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) -> None:
     """InvitationUnusable on the clinician's own device unless it is handed over for this very form.
 
-    Who gets the device next, or takes it back, cannot go back to the answers of whoever had it before.
-    Only that device has a way back to the clinician's pages: a phone that opened the same form is not given back.
+    Who gets the device next, or takes it back, cannot go back to the answers of whoever had it before, however long ago
+    that was: a browser whose sign-in is over still brings its cookie. A link opens there as on any phone, but not while
+    the device is with somebody. Only that device has a way back to the clinician's pages: a phone that opened the same
+    form is not given back.
     """
     handle = request.cookies.get(COOKIE)
     if handle is None:
@@ -101,21 +105,38 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
     now, vault = rapport.clock(), rapport.ledger.vault
     session = await rapport.ledger.read(lambda connection: read_session(connection, vault, handle, now))
     handed_over = session is not None and session.locked_for == found.id
-    if session is None or (found.remote and not handed_over):
+    with_another = session is not None and session.locked is not None and not handed_over
+    if found.remote and not (handed_over or with_another):
         return
-    own = await rapport.ledger.read(
-        lambda connection: launch_for_patient(connection, vault, session.key, found.site, found.patient, now)
+    if session is not None:
+        request.state.way_back = await _way_back(rapport, found, session)
+    if handed_over or (_is_clinicians_own(rapport, found) and not with_another):
+        return
+    raise InvitationUnusable(
+        "This device has been given back since.", "Hand it over again for the form to go on."
     )
-    if own is None and not handed_over:
-        return
-    # A form that goes on in a later launch leads back to that one.
-    request.state.way_back = f"/launches/{own.id if own else found.launch}/return"
+
+
+async def _way_back(rapport: Rapport, found: Invitation, session: Session) -> str | None:
+    """Name the page that gives the device back: in the launch that is open here for whoever has it now."""
+    now, vault = rapport.clock(), rapport.ledger.vault
+
+    def read(connection: Connection) -> str | None:
+        held = read_invitation(connection, session.locked_for) if session.locked_for else None
+        one = held or found
+        # A form that goes on in a later launch leads back to that one.
+        own = launch_for_patient(connection, vault, session.key, one.site, one.patient, now)
+        return own.id if own else held.launch if held else None
+
+    launch = await rapport.ledger.read(read)
+    return f"/launches/{launch}/return" if launch else None
+
+
+def _is_clinicians_own(rapport: Rapport, found: Invitation) -> bool:
+    """Tell whether a form is for the clinician to fill: the therapist's, or scores from paper."""
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     on_paper = instrument is not None and instrument.licence_kind == "score-entry"
-    if not (handed_over or found.rater == Rater.THERAPIST or on_paper):
-        raise InvitationUnusable(
-            "This device has been given back since.", "Hand it over again for the form to go on."
-        )
+    return on_paper or found.rater == Rater.THERAPIST
 
 
 AnyInvitation = Annotated[Invitation, Depends(invitation)]

@@ -140,3 +140,54 @@ async def test_the_page_of_a_link_names_whom_it_is_for(world: World) -> None:
     what = f"link rapport-checkin-caregiver en RelatedPerson/{caregiver['id']}"
     link = await world.follow(await press(world, page, what))
     assert caregiver["name"][0]["family"] in link.text
+
+
+async def test_a_device_that_was_given_back_opens_the_form_no_more_when_its_sign_in_is_over(
+    world: World,
+) -> None:
+    secret = await interrupted(world)
+    world.clock.pass_time(minutes=61)
+    gone = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert gone.status_code == 410
+    assert "mostly" not in gone.text
+
+
+async def test_a_sibling_cannot_go_back_to_a_form_of_an_earlier_sign_in(world: World) -> None:
+    secret = await interrupted(world)
+    world.clock.pass_time(minutes=61)
+    page = await world.launch("mateo")
+    earlier = {"X-Rapport-Invitation": secret}
+    assert (await world.browser.get("/fill/form", headers=earlier)).status_code == 410
+    own = await world.hand_over(page, f"Patient/{(await world.people())['mateo']}")
+    gone = await world.browser.get("/fill/form", headers=earlier)
+    assert gone.status_code == 410
+    assert gone.headers["X-Rapport-Return"] == f"{page.url.path}/return"
+    assert (await world.browser.put("/fill/answers", headers=earlier, json=KEPT)).status_code == 410
+    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": own})
+    assert form.status_code == 200
+
+
+async def test_who_has_the_device_cannot_go_back_to_the_therapists_own_form(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    practitioner = f"Practitioner/{people['practitioner']}"
+    own = {
+        "X-Rapport-Invitation": await world.hand_over(page, practitioner, "rapport-checkin-therapist", pin="")
+    }
+    await world.browser.put("/fill/answers", headers=own, json=KEPT)
+    await world.hand_over(page, f"Patient/{people['amara']}")
+    assert (await world.browser.get("/fill/form", headers=own)).status_code == 410
+
+
+async def test_who_has_the_device_cannot_open_somebodys_link_on_it(world: World) -> None:
+    people = await world.people()
+    (caregiver, *_) = await world.search("RelatedPerson", patient=people["amara"])
+    page = await world.launch("amara")
+    made = await press(world, page, f"link rapport-checkin-caregiver en RelatedPerson/{caregiver['id']}")
+    shown = await world.browser.get(made.headers["location"])
+    link = {"X-Rapport-Invitation": re.findall(r"/fill#(\w+)", shown.text)[0]}
+    assert (await world.browser.get("/fill/form", headers=link)).status_code == 200
+    await world.hand_over(page, f"Patient/{people['amara']}")
+    assert (await world.browser.get("/fill/form", headers=link)).status_code == 410
+    async with world.new_browser() as phone:
+        assert (await phone.get("/fill/form", headers=link)).status_code == 200
