@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.states import DeliveryState
+from plugin.delivery.states import DeliveryState, state_of
 from plugin.errors import Invalid, NotFound
 from plugin.exports.manifest import instant_after
 from plugin.ledger import tables as t
@@ -160,14 +160,6 @@ def find_response(connection: Connection, site: str, text: str) -> str:
         "Rapport delivered nothing under this address or identifier at this site.",
         "Give an Observation's or a response's address in the EHR (Observation/17), or its identifier.",
     )
-
-
-def state_of(stored: Any) -> DeliveryState:
-    """Read a stored state; one that there is none of, or of a delivery that is gone, stands as set aside. Its chain names it."""
-    try:
-        return DeliveryState(stored)
-    except ValueError:
-        return DeliveryState.SET_ASIDE
 
 
 def _found(row: sa.Row[Any]) -> Found:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.delivery.keep import Record, open_what_opens
 from plugin.delivery.revising import as_far_as_they_open
-from plugin.delivery.states import DeliveryState
+from plugin.delivery.states import DeliveryState, state_of
 from plugin.errors import NotFound
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
@@ -117,7 +117,7 @@ def attempts_of(connection: Connection, response_id: str) -> tuple[Attempt, ...]
     return tuple(
         Attempt(
             row.finished,
-            DeliveryState(row.state),
+            state_of(row.state),
             row.detail,
             row.number,
             row.writer,

@@ -3,13 +3,14 @@
 Nobody changes one that is in the record, or that a worker is sending just now.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.delivery.states import DeliveryState
+from plugin.delivery.states import DeliveryState, state_of
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import change_rows
 from plugin.ledger.tables import delivery, response
@@ -51,7 +52,9 @@ def count_deliveries(connection: Connection, *, site: str | None = None) -> dict
     query = sa.select(delivery.c.state, sa.func.count()).group_by(delivery.c.state)
     if site is not None:
         query = query.where(delivery.c.site == site)
-    found = {DeliveryState(state): int(many) for state, many in connection.execute(query)}
+    found = Counter[DeliveryState]()
+    for state, many in connection.execute(query):
+        found[state_of(state)] += int(many)
     return {state: found[state] for state in DeliveryState if state in found}
 
 
@@ -126,4 +129,4 @@ def _listing() -> sa.Select[tuple[object, ...]]:
 
 def _listed(row: sa.Row[tuple[object, ...]]) -> Listed:
     found = dict(row._mapping)
-    return Listed(**{**found, "state": DeliveryState(found["state"])})
+    return Listed(**{**found, "state": state_of(found["state"])})

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from plugin.delivery.states import OPEN, DeliveryState
+from plugin.delivery.states import OPEN, DeliveryState, state_of
 from plugin.errors import NotFound
 from plugin.ledger import Vault, change_rows, insert_row, note_for_log
 from plugin.ledger import tables as t
@@ -231,6 +231,4 @@ def _open(row: Row[tuple[object, ...]], vault: Vault | None) -> SentNote:
         written=found["written"],
         text=text,
     )
-    return SentNote(
-        note, DeliveryState(found["state"]), found["detail"], found["attempts"], found["location"]
-    )
+    return SentNote(note, state_of(found["state"]), found["detail"], found["attempts"], found["location"])

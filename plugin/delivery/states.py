@@ -27,3 +27,14 @@ OPEN = (*TRIED, DeliveryState.HELD)
 """A worker takes these up when they are due."""
 FINAL = tuple(state for state in DeliveryState if state not in OPEN)
 """Nothing happens any more without a person."""
+
+
+def state_of(stored: object) -> DeliveryState:
+    """Read a stored state; one that there is none of, or of a delivery that is gone, stands as set aside.
+
+    Where it stands so, the seal of its row says that it was altered: the response's chain and `audit verify` name it.
+    """
+    try:
+        return DeliveryState(stored)
+    except ValueError:
+        return DeliveryState.SET_ASIDE

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from plugin.ledger import tables as t
+from tests.product.test_administering import BOOK as ADMINISTERED
+from tests.product.test_administering import sign_in
 from tests.product.test_auditing import BOOK, logged, start
 from tests.product.test_caseload import NAMES, OF_BOTH, SECOND, answer, caseload, patients
 from tests.product.test_kept import get, sent
@@ -157,6 +159,32 @@ async def test_an_altered_delivery_keeps_nobody_from_the_search(tmp_path: Path, 
         audit = await start(world)
         await alter(world, audit.response, damage, "delivery", "response")
         assert f"/audit/responses/{audit.response}" in (await audit.search()).text
+
+
+@pytest.mark.parametrize("damage", ["state = 'lost'", "state = x'00'", "detail = x'00'", "attempts = 'x'"])
+async def test_an_altered_delivery_keeps_no_administrator_from_the_others(
+    tmp_path: Path, damage: str
+) -> None:
+    async with run_world(tmp_path, roles=ADMINISTERED) as world:
+        altered = await answer(world, "amara")
+        await alter(world, altered, damage, "delivery", "response")
+        browser, desk = await sign_in(world)
+        for place in ("", "/deliveries", f"/deliveries/{altered}", "/installation"):
+            page = await browser.get(f"{desk.url}{place}")
+            assert page.status_code == 200, (place, page.text)
+
+
+@pytest.mark.parametrize("damage", ["state = 'lost'", "detail = x'00'", "answer = x'00'", "number = 'x'"])
+async def test_an_altered_attempt_stands_in_the_chain(tmp_path: Path, damage: str) -> None:
+    async with run_world(tmp_path, roles=BOOK) as world:
+        audit = await start(world)
+        await logged(world)
+        await alter(world, audit.response, damage, "attempt", "response")
+        chain = await audit.get(audit.chain)
+        assert chain.status_code == 200, chain.text
+        assert "not what was logged" in chain.text
+        world.browser = world.new_browser()
+        assert (await world.launch("amara")).status_code == 200
 
 
 async def test_a_response_whose_delivery_is_gone_is_found_and_named(tmp_path: Path) -> None:
