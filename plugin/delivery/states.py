@@ -1,6 +1,7 @@
 """Where a delivery can stand, and which states are at rest. The picture is in docs/reference/delivery.md."""
 
 from enum import StrEnum
+from typing import Any
 
 
 class DeliveryState(StrEnum):
@@ -29,7 +30,7 @@ FINAL = tuple(state for state in DeliveryState if state not in OPEN)
 """Nothing happens any more without a person."""
 
 
-def state_of(stored: object) -> DeliveryState:
+def state_of(stored: Any) -> DeliveryState:
     """Read a stored state; one that there is none of, or of a delivery that is gone, stands as set aside.
 
     Where it stands so, the seal of its row says that it was altered: the response's chain and `audit verify` name it.
