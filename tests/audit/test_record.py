@@ -572,7 +572,11 @@ def test_an_altered_ledger_row_does_not_keep_the_others_from_being_compared(char
 
 def test_an_attempt_in_a_state_that_there_is_not_is_named_and_stops_nothing(chart: Chart) -> None:
     chart.kept.run("UPDATE attempt SET state = 'x'")
-    assert any(each["where"] == "a row of the ledger" for each in chart.findings())
+    assert any(
+        each["flaw"] == "altered" and each["where"].startswith("attempt ") for each in chart.findings()
+    )
+    told = json.loads(chart.verify("--json").stdout)["ehr"]
+    assert told["not_looked_at"] == []
 
 
 def test_responses_that_may_not_be_read_are_told_as_not_looked_at(kept: Kept) -> None:

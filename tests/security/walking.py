@@ -229,6 +229,8 @@ async def ask(scene: Scene, who: str, method: str, template: str) -> tuple[int, 
         body = {"content": b'{"resourceType":"QuestionnaireResponse"}'}
     elif method != "GET":
         body = {"data": data}
+    if "X-Rapport-Invitation" in headers:
+        one.browser.cookies.clear()  # a phone, on which nobody began to sign in
     if template.endswith(("/events", "/stream")):
         return await _first_status(one, address), ""
     answer = await one.browser.request(method, address, headers=headers, **body)  # type: ignore[arg-type] # one way of giving a body
