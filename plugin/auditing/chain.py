@@ -1,6 +1,6 @@
 """The chain behind one number: launch, invitation, response, key, score, Observation, delivery, and what came after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from plugin.auditing.versions import Later, altered_of, read_later
 from plugin.delivery.account import Account, Attempt, attempts_of, read_account
 from plugin.delivery.rescored import Again, kept_again
 from plugin.delivery.revising import read_version_as_it_opens
+from plugin.delivery.states import DeliveryState
 from plugin.errors import NotFound
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -59,6 +60,7 @@ class ChainReader:
             raise NotFound("There is no such administration at this site.", "Go back to the search.")
         account = read_account(connection, self.vault, response)
         record = account.record
+        attempts = attempts_of(connection, response)
         first = read_version_as_it_opens(connection, self.vault, response, 0)
         later = read_later(connection, self.vault, response)
         again = kept_again(connection, self.vault, response)
@@ -67,7 +69,7 @@ class ChainReader:
             first.digest == row.body_digest and all(each.digest_fits for each in later),
             read_launch(connection, self.vault, record.launch),
             read_invitation(connection, record.invitation),
-            attempts_of(connection, response),
+            attempts,
             unfold(record, self.catalogue, self.keys),
             later,
             tuple((each, self._beside(connection, each)) for each in again),
@@ -75,7 +77,12 @@ class ChainReader:
             prove_rows(connection, self.vault, self.prover, response),
             tuple(
                 dict.fromkeys(
-                    (*first.altered, *record.altered, *altered_of(connection, self.vault, response))
+                    (
+                        *first.altered,
+                        *record.altered,
+                        *altered_of(connection, self.vault, response),
+                        *lacks_attempt(account, attempts),
+                    )
                 )
             ),
         )
@@ -101,6 +108,14 @@ def check_not_removed(connection: Connection, response: str, site: str | None = 
             f"This administration was logged at place {leaf.place}, and its row is gone from the database.",
             "Run rapport audit verify: it names the row.",
         )
+
+
+def lacks_attempt(account: Account, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """Say whether a response counts as delivered without an attempt that delivered it."""
+    delivered = DeliveryState.DELIVERED
+    if account.state is not delivered or any(each.state is delivered for each in attempts):
+        return ()
+    return ("It counts as delivered, and no attempt delivered it.",)
 
 
 def prove_rows(connection: Connection, vault: Vault, prover: Prover, response: str) -> tuple[Proof, ...]:

@@ -9,7 +9,6 @@ from sqlalchemy.engine import Connection
 from plugin.auditing.unfolding import Beside, beside, plain
 from plugin.delivery.keep import read_what_opens
 from plugin.delivery.revising import RevisionKind, open_revision
-from plugin.delivery.states import DeliveryState
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
@@ -71,7 +70,7 @@ def read_later(connection: Connection, vault: Vault, response: str) -> tuple[Lat
 
 
 def altered_of(connection: Connection, vault: Vault, response: str) -> tuple[str, ...]:
-    """Say what does not open of a response's later versions, and of what scored it again, and whether its attempts are gone."""
+    """Say what does not open of a response's later versions, and of what scored it again."""
     found = []
     for row in connection.execute(sa.select(t.revision).where(t.revision.c.response == response)):
         for purpose, sealed in (("response", row.sealed_body), ("results", row.sealed_results)):
@@ -80,17 +79,7 @@ def altered_of(connection: Connection, vault: Vault, response: str) -> tuple[str
             found.append(f"The kind of version {row.number} is none that there is.")
     for row in connection.execute(sa.select(t.rescoring).where(t.rescoring.c.response == response)):
         found += _problem(vault, "rescoring", row.id, row.sealed_results)
-    if _lacks_attempt(connection, response):
-        found.append("It counts as delivered, and no attempt delivered it.")
     return tuple(found)
-
-
-def _lacks_attempt(connection: Connection, response: str) -> bool:
-    """Tell whether a response counts as delivered without an attempt that delivered it."""
-    delivered = str(DeliveryState.DELIVERED)
-    state = connection.execute(sa.select(t.delivery.c.state).where(t.delivery.c.response == response))
-    tried = sa.select(t.attempt.c.id).where(t.attempt.c.response == response, t.attempt.c.state == delivered)
-    return state.scalar() == delivered and connection.execute(tried).first() is None
 
 
 def _problem(vault: Vault, purpose: str, own_id: str, sealed: bytes) -> list[str]:

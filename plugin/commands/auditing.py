@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED
-from plugin.auditing.chain import check_not_removed, prove_rows
+from plugin.auditing.chain import check_not_removed, lacks_attempt, prove_rows
 from plugin.auditing.entries import MOST, read_entries
 from plugin.auditing.entries import Account as Told
 from plugin.auditing.origins import (
@@ -181,6 +181,7 @@ def _trace(
         *first_version.altered,
         *record.altered,
         *altered_of(opened.connection, opened.vault, record.id),
+        *lacks_attempt(account, attempts),
         *(
             f"audit {each.event}: it was altered and does not open."
             for each in told.entries

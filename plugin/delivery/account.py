@@ -152,10 +152,8 @@ def account_of(row: sa.Row[*tuple[Any, ...]], record: Record) -> Account:
     A delivery that is gone, or a state that there is none of, is named, and stands as set aside.
     """
     found = row._mapping
-    try:
-        state = DeliveryState(found["state"])
-    except ValueError:
-        state = DeliveryState.SET_ASIDE
+    state = state_of(found["state"])
+    if state is DeliveryState.SET_ASIDE and found["state"] != state:
         gone = found["state"] is None
         what = "Its delivery is gone." if gone else "The state of its delivery is none that there is."
         record = replace(record, altered=(*record.altered, what))

@@ -24,5 +24,9 @@ def early_level(values: Sequence[float | None]) -> EarlyLevel | None:
 
     A session without a score keeps its place: the fifth session is never taken for an early one.
     """
-    computed = [value for value in values[:EARLY_SESSIONS] if value is not None]
+    return level_of([value for value in values[:EARLY_SESSIONS] if value is not None])
+
+
+def level_of(computed: Sequence[float]) -> EarlyLevel | None:
+    """Average scores that are known to be of early sessions; None if there are none."""
     return EarlyLevel(fmean(computed), len(computed)) if computed else None

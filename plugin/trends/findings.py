@@ -6,10 +6,9 @@ Each finding is about one rater, or sets two side by side; nothing is averaged a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from plugin.trends.agreement import SAME_SESSION, Pair, Rating, is_adult_above, pair_sessions
-from plugin.trends.early import EARLY_SESSIONS, EarlyLevel, early_level
+from plugin.trends.early import EARLY_SESSIONS, EarlyLevel, early_level, level_of
 from plugin.trends.sequences import Fall
 
 LONG_AGO = (
@@ -114,7 +113,7 @@ def _early(rated: Rated) -> EarlyFinding | None:
     else:
         found = zip(rated.ratings, rated.sessions, strict=True)
         early = [each.value for each, number in found if number is not None and number <= EARLY_SESSIONS]
-        level = EarlyLevel(fmean(early), len(early)) if early else None
+        level = level_of(early)
     return None if level is None else EarlyFinding(rated, level)
 
 
