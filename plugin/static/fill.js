@@ -7,10 +7,10 @@ const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000; // ms
 const LIVES_ON = 9000; // letters; 64 KB may outlive a page
 const make = (name, given) => Object.assign(document.createElement(name), given);
 
-const call = (path, method, given) => {
+const call = (path, method, given, signal) => {
   const body = given && JSON.stringify(given);
   return fetch(`/fill/${path}`, {
-    method, body, cache: "no-store", keepalive: body?.length < LIVES_ON,
+    method, body, signal, cache: "no-store", keepalive: body?.length < LIVES_ON,
     headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
   });
 };
@@ -183,9 +183,9 @@ function begin(form, parts, note) {
     }));
   }
 
-  // Keeping answers: one request at a time, the newest state, again until it is saved
+  // Keeping answers: one request at a time, the newest state, again until it is saved; none beside the sending of all
 
-  let unsaved = false, saving = false, timer, wait = FIRST_RETRY;
+  let unsaved = false, saving = null, timer, wait = FIRST_RETRY;
 
   function keep() {
     unsaved = true;
@@ -195,17 +195,18 @@ function begin(form, parts, note) {
   }
 
   async function save() {
-    if (!unsaved || saving || closed) return;
+    if (!unsaved || saving || closed || forward.disabled) return;
     clearTimeout(timer);
     unsaved = false;
-    saving = true;
+    saving = new AbortController();
     let answer;
-    try { answer = await call("answers", "PUT", sent(false)); } catch { answer = null; }
-    saving = false;
+    try { answer = await call("answers", "PUT", sent(false), saving.signal); } catch { answer = null; }
+    saving = null;
     if (closed) return;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
     if (!answer?.ok) {
       unsaved = true;
+      if (forward.disabled) return;
       status.textContent = words.retry;
       timer = setTimeout(save, wait);
       wait = Math.min(wait * 2, LAST_RETRY);
@@ -253,6 +254,7 @@ function begin(form, parts, note) {
     if (!more) return undefined;
     alert.textContent = "";
     forward.disabled = true;
+    saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;
     let answer;
     try { answer = await call("submit", "POST", { ...sent(true), ...more }); } catch { answer = null; }
@@ -264,6 +266,7 @@ function begin(form, parts, note) {
     forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
     if (answer?.status === 409) { closed = true; return open(words.more); }
+    save();
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);
     alert.textContent = answer ? words.failed : words.later;

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -184,6 +184,45 @@ def test_a_server_in_trouble_loses_no_answer(page: Page, address: str, desk: Des
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [ALL_ANSWERED, ALL_ANSWERED]
+
+
+def hold_first_keeping(page: Page) -> list[Route]:
+    """Let the first request that keeps answers not arrive, and each later one; gives the one that waits."""
+    held: list[Route] = []
+    page.route("**/fill/answers", lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
+def test_nothing_is_kept_beside_the_sending_of_all(page: Page, address: str, desk: Desk) -> None:
+    """A draft on its way that came after the form was sent would be refused, and the page would say that nothing counts."""
+    open_form(page, address)
+    held = hold_first_keeping(page)
+    given_up: list[str] = []
+    page.on("requestfailed", lambda request: given_up.append(request.method))
+    answer_all(page)
+    page.wait_for_timeout(500)
+    assert len(held) == 1
+    desk.delay = 1.0
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("button", name="Sending")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert given_up == ["PUT"]
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert (desk.drafts, desk.submissions) == ([], [ALL_ANSWERED])
+
+
+def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    hold_first_keeping(page)
+    answer_all(page)
+    page.wait_for_timeout(500)
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("They are still here.")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts == [ALL_ANSWERED]
 
 
 def test_answers_given_without_connection_are_kept_later(page: Page, address: str, desk: Desk) -> None:
