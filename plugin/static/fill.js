@@ -185,7 +185,7 @@ function begin(form, parts, note) {
 
   // Keeping answers: one request at a time, the newest state, again until it is saved; none beside the sending of all
 
-  let unsaved = false, saving = null, timer, wait = FIRST_RETRY;
+  let unsaved = false, saving = null, timer, wait = FIRST_RETRY, told = "";
 
   function keep() {
     unsaved = true;
@@ -215,7 +215,7 @@ function begin(form, parts, note) {
     wait = FIRST_RETRY;
     const { answered } = await answer.json();
     if (unsaved) return save();
-    if (answered.some((id) => !known.has(id))) { closed = true; return open(); }
+    if (told || answered.some((id) => !known.has(id))) { closed = true; return open(told); }
     status.textContent = words.saved;
   }
 
@@ -265,7 +265,12 @@ function begin(form, parts, note) {
     }
     forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
-    if (answer?.status === 409) { closed = true; return open(words.more); }
+    if (answer?.status === 409) {
+      told = words.more;
+      if (unsaved) return save(); // opened again when all that is here is kept
+      closed = true;
+      return open(told);
+    }
     save();
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);

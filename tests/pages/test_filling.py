@@ -416,6 +416,24 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
 
 
+def test_an_answer_changed_just_before_sending_is_kept_when_there_are_more_from_another_page(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.get_by_role("button", name="Change the answer to question 5").click()
+    hold_first_keeping(page)
+    page.get_by_role("radio", name="Completely").check()
+    page.get_by_role("button", name="Back to all answers").click()
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    page.wait_for_timeout(500)
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={**ALL_ANSWERED, "bond-1": "completely"})
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    assert desk.drafts[-1] == {**ALL_ANSWERED, "bond-1": "completely"}
+
+
 def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#gated")
     expect(page.get_by_role("heading", name="First, something for a caregiver")).to_be_focused()
