@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -100,7 +101,12 @@ def _add(
     """Load one form into `instruments`, or say in `left_out` why not."""
     try:
         try:
-            loaded = load_instrument(form, wording=wording, manner=manner)
+            worded = wording is not None and (wording / form.name).is_dir()
+            loaded = (
+                load_instrument(form, wording=wording, manner=manner)
+                if worded or manner is not None
+                else _load_shipped(form)
+            )
         except BadWordingPack as bad:
             left_out.append(LeftOut(bad.file, bad.problems, wording=True))
             loaded = load_instrument(form, manner=manner)
@@ -109,6 +115,12 @@ def _add(
         left_out.append(LeftOut(bad.file, bad.problems))
     else:
         instruments.append(loaded)
+
+
+@cache
+def _load_shipped(form: Path) -> Instrument:
+    """Load one of this package's own instruments; they stay as they are while a process runs."""
+    return load_instrument(form)
 
 
 def find_forms(place: Path) -> list[Path]:

@@ -6,8 +6,9 @@ Nothing is patched: Rapport reaches the EHR through an ASGI transport, and the b
 import json
 import random
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from plugin.settings import Settings, SitePolicy
 from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr import create_app as create_ehr
+from sandbox_ehr.database import Database
+from sandbox_ehr.oauth.records import Records
 from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
 
 EHR = "https://ehr.invalid"
@@ -331,6 +334,24 @@ def sandbox_settings(folder: Path, personality: str = "full") -> SandboxSettings
     )
 
 
+_peopled: dict[datetime, bytes] = {}
+
+
+def _people_an_ehr(settings: SandboxSettings, clock: Clock) -> None:
+    """Give a new EHR the database that another one of the same time began with: filling it takes longer than most tests."""
+    place = Path(settings.database)
+    if place.exists() or not settings.seed:
+        return
+    now = clock()
+    if now in _peopled:
+        place.write_bytes(_peopled[now])
+        return
+    create_ehr(settings, clock=clock)
+    Records(Database(settings.database), clock).signing_key()  # of 2048 bits, made when it is first needed
+    with closing(sqlite3.connect(place)) as database:
+        _peopled[now] = database.serialize()
+
+
 @asynccontextmanager
 async def run_world(
     folder: Path,
@@ -379,6 +400,7 @@ async def run_world(
     if granted_scopes:  # the most that the EHR grants, whatever is asked for
         app, *others = of_ehr.clients
         of_ehr = replace(of_ehr, clients=(replace(app, scopes=granted_scopes), *others))
+    _people_an_ehr(of_ehr, clock)
     ehr = create_ehr(of_ehr, clock=clock, http=lambda: httpx.AsyncClient(transport=hosts))
     hosts.add(EHR, ehr)
     async with httpx.AsyncClient(transport=hosts) as http:
