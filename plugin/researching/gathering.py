@@ -60,7 +60,8 @@ class Gathered:
     without_consent: int = 0
     unusable: int = 0
     too_rare: int = 0
-    not_read: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)  # kinds of which the EHR gave nobody's
+    read_in_part: list[str] = field(default_factory=list)  # kinds of which it gave some people's alone
 
 
 @dataclass
@@ -76,6 +77,7 @@ class Gatherer:
     ehr: SystemReader
     clock: Callable[[], datetime]
     _refused: set[str] = field(default_factory=set, init=False)
+    _given: set[str] = field(default_factory=set, init=False)
 
     async def gather(
         self, period: Period, tell: Callable[[int, int], None] = lambda _done, _all: None
@@ -97,6 +99,8 @@ class Gatherer:
         tell(len(patients), len(patients))
         found.columns = [column for each in used.values() for column in _columns(each)]
         found.rows, found.too_rare = suppress(found.rows, self.research.smallest_cell)
+        found.not_read = sorted(self._refused - self._given)
+        found.read_in_part = sorted(self._refused & self._given)
         return found
 
     async def _may(self, patient: str) -> bool:
@@ -127,7 +131,7 @@ class Gatherer:
                 scored.append((record, *result))
         if not scored:
             return []
-        around = await self._circumstances(patient, found)
+        around = await self._circumstances(patient)
         rows = []
         for record, instrument, scores in scored:
             used.setdefault(instrument.canonical, instrument)
@@ -178,12 +182,12 @@ class Gatherer:
             },
         )
 
-    async def _circumstances(self, patient: str, found: Gathered) -> Circumstances:
+    async def _circumstances(self, patient: str) -> Circumstances:
         own_id = _id_of(patient)
         person, encounters, *medication = await asyncio.gather(
-            self._ask("Patient", lambda: self._person(patient), found),
+            self._ask("Patient", lambda: self._person(patient)),
             *(
-                self._ask(kind, lambda kind=kind: self.ehr.search(kind, {"patient": own_id}), found)  # type: ignore[misc] # a lambda's default has no declared type
+                self._ask(kind, lambda kind=kind: self.ehr.search(kind, {"patient": own_id}))  # type: ignore[misc] # a lambda's default has no declared type
                 for kind in ("Encounter", "MedicationStatement", "MedicationRequest")
             ),
         )
@@ -198,17 +202,19 @@ class Gatherer:
         return (await self.ehr.read(patient),)
 
     async def _ask(
-        self, kind: str, ask: Callable[[], Awaitable[tuple[JsonObject, ...]]], found: Gathered
+        self, kind: str, ask: Callable[[], Awaitable[tuple[JsonObject, ...]]]
     ) -> tuple[JsonObject, ...] | None:
-        """Ask the EHR; None, noted once, for a kind that it does not let us read."""
-        if kind in self._refused:
-            return None
+        """Ask the EHR about one person; None, noted by its kind, where it does not let this be read.
+
+        The next person is asked about all the same: a record may be locked, or merged into another.
+        """
         try:
-            return await ask()
+            given = await ask()
         except _REFUSALS:
-            self._refused.add(kind)
-            found.not_read.append(kind)  # what the EHR says may name the patient
+            self._refused.add(kind)  # what the EHR says may name the patient
             return None
+        self._given.add(kind)
+        return given
 
 
 def column_name(link_id: str) -> str:

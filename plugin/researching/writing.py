@@ -111,6 +111,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
             "forms_of_too_few_people": told_count(gathered.too_rare, smallest),
         },
         "not_read_from_the_ehr": gathered.not_read,
+        "read_in_part_from_the_ehr": gathered.read_in_part,
     }
 
 
@@ -179,6 +180,11 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
             yield f"- {what.replace('_', ' ').capitalize()}: {many}."
     if gathered.not_read:
         yield f"- The EHR lets no {' or '.join(gathered.not_read)} be read: what comes of it is empty."
+    if gathered.read_in_part:
+        yield (
+            f"- Of some people the EHR lets no {' or '.join(gathered.read_in_part)} be read: what comes of it is empty in "
+            "their rows."
+        )
     yield ""
     yield "## Columns"
     yield ""

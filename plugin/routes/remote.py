@@ -226,7 +226,9 @@ async def open_by_code(
         await rapport.ledger.bookkeep(
             partial(count_try, vault=vault, what="code", source=where, now=now, most=most)
         )
-    digits = "".join(each for each in code if each.isdecimal())
+    digits = "".join(
+        str(int(each)) for each in code if each.isdecimal()
+    )  # in whichever script they are typed
     lives = {site: policy.code_life for site, policy in rapport.settings.policies.items()}
     secret = await rapport.ledger.bookkeep(
         lambda connection: take_code(connection, vault, digits, now, lives)

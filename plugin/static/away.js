@@ -8,3 +8,13 @@ addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload
 if (location.pathname === "/fill") channel?.postMessage("a form is open");
 else if (location.pathname === "/signed-out") channel?.postMessage("nobody is signed in");
 else channel?.addEventListener("message", () => location.reload());
+
+// A second press while the first is on its way would take the place of its answer: a spoken code is used by then, a device locked.
+const AGAIN_AFTER = 5000; // ms: a form that stays in sight, as one that gives a file does, can be pressed again
+const pressed = new WeakMap();
+addEventListener("submit", (event) => {
+  const { target, timeStamp } = event;
+  if (event.defaultPrevented || target.method !== "post") return;
+  if (timeStamp - pressed.get(target) < AGAIN_AFTER) event.preventDefault();
+  else pressed.set(target, timeStamp);
+});

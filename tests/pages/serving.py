@@ -54,11 +54,12 @@ class Desk:
     shared: list[bool | None] = field(default_factory=list)  # of each submission
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
-    delay: float = 0.0  # seconds before a submission is answered
+    delay: float = 0.0  # seconds before a submission or a code is answered
     return_url: str | None = "/launches/0b8e/return"
     states: list[dict[str, str]] = field(default_factory=list)
     handed_over: list[dict[str, str]] = field(default_factory=list)
     polls: int = 0
+    codes_used: int = 0
 
 
 class _Policy:
@@ -101,6 +102,13 @@ class _Fill:
         kept = {**(self.desk.drafts[-1] if self.desk.drafts else {}), **sent["answers"]}
         self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})
         return JSONResponse({"state": "kept", "answered": list(self.desk.drafts[-1])})
+
+    async def code(self, _: Request) -> Response:
+        """Use the one code there is, and let the answer be on its way for a while."""
+        self.desk.codes_used += 1
+        is_first = self.desk.codes_used == 1
+        await asyncio.sleep(self.desk.delay)
+        return RedirectResponse("/fill#one", 303) if is_first else HTMLResponse(pages.render_code(wrong=True))
 
     async def submit(self, request: Request) -> Response:
         secret = _secret(request)
@@ -175,6 +183,8 @@ def site(desk: Desk) -> Starlette:
         Route("/launches/0b8e/responses.json", chart.states),
         Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
         Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
+        Route("/code", lambda _: HTMLResponse(pages.render_code())),
+        Route("/code", fill.code, methods=["POST"]),
         Route("/fill/form", fill.form),
         Route("/fill/consent", fill.consent, methods=["POST"]),
         Route("/fill/answers", fill.answers, methods=["PUT"]),

@@ -123,6 +123,21 @@ def test_a_double_click_sends_once(page: Page, address: str, desk: Desk) -> None
     assert len(desk.submissions) == 1
 
 
+def test_a_code_that_is_pressed_again_while_it_is_on_its_way_opens_its_form(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.delay = 1.5
+    page.goto(f"{address}/code")
+    page.get_by_label("Code").fill("12345678")
+    place = page.get_by_role("button", name="Open the form").bounding_box()
+    assert place is not None
+    for _ in range(2):
+        page.mouse.click(place["x"] + 9, place["y"] + 9)
+        page.wait_for_timeout(400)
+    expect(page.locator("[data-form]")).to_be_visible()
+    assert desk.codes_used == 1
+
+
 def test_two_presses_send_once(page: Page, address: str, desk: Desk) -> None:
     desk.delay = 0.3
     open_form(page, address)

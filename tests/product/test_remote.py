@@ -97,6 +97,14 @@ async def test_the_code_that_was_read_out_opens_the_same_form(world: World) -> N
         assert opened.headers["location"] == f"/fill#{secret_of(made)}"
 
 
+async def test_a_code_may_be_typed_in_the_digits_of_another_script(world: World) -> None:
+    made = await teenagers_link(world)
+    typed = "".join(chr(0x0660 + int(each)) for each in code_of(made).replace(" ", ""))  # Arabic-Indic
+    async with world.new_browser() as phone:
+        opened = await phone.post("/code", data={"code": typed})
+    assert opened.headers["location"] == f"/fill#{secret_of(made)}"
+
+
 async def test_the_code_ends_before_the_link(world: World) -> None:
     made = await teenagers_link(world)
     code = code_of(made)

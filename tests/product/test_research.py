@@ -22,7 +22,7 @@ from plugin.respondents import RespondentPolicy
 from plugin.roles import Role, RoleBook
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, sign_in
-from tests.product.world import World, run_world
+from tests.product.world import EHR, World, run_world
 
 RESEARCHER, OTHER = "205", "206"
 BOOK = RoleBook(
@@ -215,6 +215,42 @@ async def test_what_the_ehr_does_not_let_be_read_is_empty_and_said(tmp_path: Pat
         assert (row["modality"], row["session"], row["medication_class"]) == ("", "", "")
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             assert "The EHR lets no Encounter" in archive.read("codebook.md").decode()
+
+
+class _Withholding(httpx.AsyncBaseTransport):
+    """An EHR that keeps one patient's record to itself, beside Consent: locked, or merged into another."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, patient: str, status: int) -> None:
+        self._inner, self._patient, self._status = inner, patient, status
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        asked = request.url.path.endswith(f"/Patient/{self._patient}") or (
+            request.url.params.get("patient") == self._patient and "Consent" not in request.url.path
+        )
+        if asked:
+            return httpx.Response(self._status, request=request)
+        return await self._inner.handle_async_request(request)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_record_that_the_ehr_keeps_to_itself_empties_nobody_elses_rows(
+    tmp_path: Path, status: int
+) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        people = await world.people()
+        kept = min(people[name] for name in AGREED[:2])  # the first that is asked for
+        place = httpx.URL(EHR).netloc.decode()
+        world.hosts.apps[place] = _Withholding(world.hosts.apps[place], kept, status)  # type: ignore[assignment] # a transport around the one of httpx
+        answer = await export(world)
+        rows = table_of(answer)
+        assert sorted(row["age_band"] for row in rows) == ["7–11", "unknown"]
+        assert sorted(row["modality"] for row in rows) == ["", "in-person"]
+        assert len([row for row in rows if row["medication_class"] and row["session"]]) == 1
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            book = archive.read("codebook.md").decode()
+        assert "The EHR lets no" not in book
+        assert "Of some people the EHR lets no Encounter" in book
 
 
 @pytest.mark.parametrize(
