@@ -73,7 +73,7 @@ async def check_id_token(
     key = await configuration.keys.find(alg, kid, http)
     try:
         claims = jwt.decode(id_token, key, algorithms=[alg]).claims
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         raise _invalid(site, "signature") from None
     _check_claims(site, claims, now)
     if not same_issuer(claims["iss"], configuration.keys.issuer):
@@ -149,7 +149,7 @@ def _check_audience(site: Site, claims: dict[str, Any]) -> None:
     if site.client_id not in audiences:
         raise _invalid(site, "aud")
     issued_to = claims.get("azp")
-    if issued_to not in {None, site.client_id} or (len(audiences) > 1 and issued_to is None):
+    if issued_to not in (None, site.client_id) or (len(audiences) > 1 and issued_to is None):
         raise _invalid(site, "azp")
 
 

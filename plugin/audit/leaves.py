@@ -25,6 +25,7 @@ logger = structlog.get_logger()
 
 _SALT_BYTES = 32
 _MOST_AT_ONCE = 512
+_DIGITS = 18  # of the longest number of which every one fits in 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +173,16 @@ def _set_aside(connection: Connection, kind: str, row: str, error: Exception) ->
     connection.execute(t.log_pending.update().where(*own).values(problem=problem[:200]))
 
 
+def is_number(row: str) -> bool:
+    """Tell whether a text can be a key that is a number: databases refuse to be asked for longer ones."""
+    return row.isdecimal() and len(row) <= _DIGITS
+
+
 def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:
-    """Read a logged row; None if it is gone."""
+    """Read a logged row; None if it is gone. ValueError if nothing of this kind can have such a key."""
     logged = LOGGED[kind]
+    if kind == "attempt" and not is_number(row):
+        raise ValueError("The key of an attempt is a number.")
     wanted = int(row) if kind == "attempt" else row
     found = connection.execute(sa.select(logged.table).where(logged.table.c[logged.key] == wanted)).first()
     return None if found is None else dict(found._mapping)

@@ -75,7 +75,7 @@ class Prover:
         try:
             values = read_row(connection, kind, row)
             content = b"" if values is None else row_content(kind, values, vault)
-        except SealBroken as broken:
+        except (SealBroken, ValueError) as broken:
             return Proof(kind, row, Standing.ALTERED, leaf.place, problem=str(broken))
         if values is None or log_entry(kind, leaf.salt, content) != leaf.entry:
             return Proof(kind, row, Standing.ALTERED, leaf.place, problem="It is not what was logged.")

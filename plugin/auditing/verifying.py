@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
-from plugin.audit.leaves import LOGGED
+from plugin.audit.leaves import LOGGED, is_number
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
@@ -241,7 +241,7 @@ def _is_of(connection: Connection, site: str, text: str) -> bool:
         query = sa.select(table.c.site)
     else:
         return True  # of the installation as a whole
-    if kind == "attempt" and not row.isdecimal():
+    if kind == "attempt" and not is_number(row):
         return True
     known = connection.execute(query.where(table.c[key] == (int(row) if kind == "attempt" else row))).scalar()
     return not known or known == site

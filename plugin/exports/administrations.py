@@ -150,7 +150,7 @@ def _number(line: Line, name: str) -> int:
 def _results(line: Line) -> Results:
     try:
         return msgspec.json.decode(bytes_of(line.get("results")), type=StoredResults).results()
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise NotAsLogged("results") from None
 
 

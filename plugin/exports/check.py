@@ -142,7 +142,7 @@ class ExportVerifier:
             expected = list(score_lines(administration, self._scoring))
             self._versions(administration, [line, *revisions], where)
             self._again(administration, where)
-        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError):
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
             self._tell(Flaw.ALTERED, where, "It is no administration any more.")
             return
         if len(stored) != len(expected):
@@ -244,7 +244,7 @@ class ExportVerifier:
         try:
             resource = bytes_of(line.get("resource"))
             entry = msgspec.json.decode(resource, type=Line)
-        except (NotAsLogged, msgspec.MsgspecError):
+        except (NotAsLogged, msgspec.MsgspecError, RecursionError):
             self._tell(Flaw.TRAIL, where, "It is no entry any more.")
             return
         if hashlib.sha256(resource).hexdigest() != line.get("digest"):

@@ -125,7 +125,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
         _ = manifest.period
-    except (msgspec.MsgspecError, UnicodeDecodeError, Invalid):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Invalid):
         raise Invalid(
             f"{folder / MANIFEST} was altered: it is no manifest any more.", "Get the export again."
         ) from None

@@ -40,7 +40,7 @@ class Lines:
                 self.number += 1
                 try:
                     line = _decoder.decode(text)
-                except (msgspec.MsgspecError, UnicodeDecodeError):
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                     self._tell(Flaw.ALTERED, self.where, "It cannot be read.")
                     whole = False
                     continue

@@ -143,7 +143,7 @@ def _who(line: Line) -> str:
         agents = msgspec.json.decode(str(line.get("resource"))).get("agent", [])
         asked = [each["who"] for each in agents if each.get("requestor")]
         return " ".join(str(each.get("reference") or each.get("display", "")) for each in asked)
-    except (msgspec.MsgspecError, AttributeError, TypeError, KeyError):
+    except (msgspec.MsgspecError, AttributeError, TypeError, KeyError, RecursionError):
         return ""
 
 

@@ -131,6 +131,31 @@ function listen(part) {
   attend();
 }
 
+// What was typed, chosen, opened and reached by keyboard stays when a part is taken anew.
+function controls(part) {
+  const seen = {};
+  return [...part.querySelectorAll("a, button, input, summary")].map((each) => {
+    const words = (each.labels?.[0] ?? each).textContent;
+    const name = [each.name, each.getAttribute("value") ?? each.getAttribute("href"), words].join(" ");
+    seen[name] = (seen[name] ?? 0) + 1;
+    return [`${name} ${seen[name]}`, each];
+  });
+}
+
+function take(part, found) {
+  const before = new Map(controls(part)), held = document.activeElement, holds = part.contains(held);
+  part.replaceChildren(...found.childNodes);
+  if (holds) { part.tabIndex = -1; part.focus({ preventScroll: true }); } // unless what was reached is there again
+  controls(part).forEach(([name, each]) => {
+    const was = before.get(name);
+    if (!was) return;
+    if (each.name === "pin") each.value = was.value;
+    if (was.type === "radio" && was.checked) each.checked = true;
+    if (each.matches("summary")) each.parentElement.open = was.parentElement.open;
+    if (was === held) each.focus({ preventScroll: true });
+  });
+}
+
 // A form came back or was made: takes the parts that show it, leaves what is being chosen.
 async function refresh(address = location.href) {
   const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
@@ -138,7 +163,7 @@ async function refresh(address = location.href) {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.querySelectorAll("[data-part]").forEach((part) => {
     const found = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (found && !part.querySelector("[name=pin]:focus")) part.replaceChildren(...found.childNodes);
+    if (found && !part.querySelector("[name=pin]:focus")) take(part, found);
   });
   const waiting = document.querySelector("[data-late-part]"), start = fresh.querySelector("[data-start-part]");
   if (waiting && start) { waiting.replaceWith(start); offerStart(); }

@@ -184,6 +184,37 @@ def test_programs_are_told_in_json_that_there_is_no_manifest_to_read(
     path.write_bytes(whole)
 
 
+NESTED = '{"more":' + "[" * 50_000 + "]" * 50_000 + "}"
+
+
+def test_a_manifest_of_brackets_without_end_is_no_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text(NESTED)
+    status, said = verify(folder)
+    assert (status, [each["where"] for each in said["findings"]]) == (1, ["manifest.json"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_line_of_brackets_without_end_is_named_and_the_others_are_read(folder: Path, kind: str) -> None:
+    path = folder / f"{kind}.ndjson"
+    others = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+    path.write_text("".join((NESTED + "\n", *others)), encoding="utf-8")
+    status, said = verify(folder)
+    assert status == 1
+    assert ("altered", f"{kind}.ndjson line 1") in {(e["flaw"], e["where"]) for e in said["findings"]}
+    assert said["progress"]["audit_entries"] > 1
+
+
+@pytest.mark.parametrize(("kind", "member"), [("audit", "resource"), ("administrations", "results")])
+def test_what_a_line_holds_may_be_brackets_without_end(folder: Path, kind: str, member: str) -> None:
+    path = folder / f"{kind}.ndjson"
+    first, *others = lines_of(path)
+    first[member] = NESTED
+    path.write_text("".join(json.dumps(each) + "\n" for each in (first, *others)), encoding="utf-8")
+    status, said = verify(folder)
+    assert status == 1
+    assert any(f"({kind}.ndjson line 1)" in each["where"] for each in said["findings"])
+
+
 def test_a_file_that_does_not_belong_there_is_named(folder: Path) -> None:
     (folder / "more.ndjson").write_text("{}")
     assert named(folder) == {"more.ndjson"}

@@ -21,7 +21,7 @@ from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner
 from plugin.verify import Flaw, Progress
 from tests.audit import test_record
-from tests.audit.conftest import Kept
+from tests.audit.conftest import Kept, advance
 from tests.product.world import rapport_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "audit.md"
@@ -122,6 +122,26 @@ def test_a_row_that_was_set_aside_is_named_with_the_reason(kept: Kept) -> None:
     (found,) = (each for each in kept.verify() if each.flaw is Flaw.NOT_LOGGED)
     assert found.where == "response r1"
     assert "The seal was altered" in found.what
+
+
+@pytest.mark.parametrize("key", ["9" * 20, "9" * 5000, "words"])
+def test_a_leaf_that_names_an_attempt_there_cannot_be_is_named_and_the_rest_is_looked_at(
+    kept: Kept, key: str
+) -> None:
+    own = "(SELECT min(place) FROM log_leaf WHERE kind = 'attempt')"
+    kept.run(f"UPDATE log_leaf SET \"row\" = '{key}' WHERE place = {own}", "UPDATE norm SET why = 'another'")
+    found = {(each.flaw, each.where.partition(" ")[0]) for each in kept.verify()}
+    assert {(Flaw.DELETED, "attempt"), (Flaw.NOT_LOGGED, "attempt"), (Flaw.ALTERED, "norm")} <= found
+
+
+@pytest.mark.parametrize("key", ["9" * 20, "words"])
+def test_the_log_goes_on_when_an_attempt_waits_for_it_that_there_cannot_be(kept: Kept, key: str) -> None:
+    record(kept, 1)
+    kept.run(f"INSERT INTO log_pending (kind, \"row\") VALUES ('attempt', '{key}')")
+    asyncio.run(advance(kept.folder))
+    assert [(each.flaw, each.where) for each in kept.verify() if each.flaw is Flaw.NOT_LOGGED] == [
+        (Flaw.NOT_LOGGED, f"attempt {key}")
+    ]
 
 
 def test_every_column_of_every_table_is_tried() -> None:

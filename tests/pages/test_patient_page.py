@@ -1,9 +1,10 @@
 """The clinician's page in a real browser: offering forms, following deliveries, choosing a scale."""
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser import PATIENCE
 from tests.pages.serving import Desk
@@ -79,6 +80,49 @@ def test_without_script_every_form_can_still_be_handed_over(page: Page, address:
     expect(plain.get_by_text("This form needs JavaScript")).to_be_visible()
     assert desk.handed_over[0]["instrument"] == "rapport-checkin-caregiver"
     context.close()
+
+
+def hold_news(page: Page) -> list[Route]:
+    """Let what the page listens to wait; gives the one that waits."""
+    held: list[Route] = []
+    page.route("**/events", lambda route: held.append(route))
+    return held
+
+
+def tell_of_a_form(held: list[Route], page: Page) -> None:
+    """Say that somebody's form was begun elsewhere; the page takes its parts anew."""
+    news = json.dumps([{"id": "new", "label": "opened", "open": True, "remote": True}])
+    with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+        held[0].fulfill(content_type="text/event-stream", body=f"data: {news}\n\n")
+    page.wait_for_timeout(300)
+
+
+def test_a_pin_and_the_place_of_the_keyboard_outlive_news_of_a_form(page: Page, address: str) -> None:
+    held = hold_news(page)
+    page.goto(f"{address}/due")
+    pin = page.get_by_label("Your PIN for handing over").first
+    pin.fill("2580")
+    page.keyboard.press("Tab")
+    press = page.get_by_role("button", name="Hand over to Mia Kowalski")
+    expect(press).to_be_focused()
+    tell_of_a_form(held, page)
+    expect(pin).to_have_value("2580")
+    expect(press).to_be_focused()
+
+
+def test_the_score_and_table_that_are_looked_at_stay_in_sight_when_news_come(
+    page: Page, address: str
+) -> None:
+    held = hold_news(page)
+    page.goto(f"{address}/patient")
+    page.get_by_role("radio", name="Total").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("The same as a table").locator("visible=true").click()
+    expect(page.get_by_role("table")).to_have_count(1)
+    tell_of_a_form(held, page)
+    expect(page.get_by_role("img")).to_have_accessible_name("Goal by session, scale 0 to 8")
+    expect(page.get_by_role("table")).to_have_count(1)
+    assert page.locator("#scores details[open]").count() == 1
 
 
 def test_a_delivery_is_followed_and_announced(page: Page, address: str, desk: Desk) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from smart_launch import (
@@ -73,6 +73,8 @@ async def test_each_allowed_algorithm_is_accepted(
         ({"aud": ["another-client"], "azp": CLIENT_ID}, "id-token-aud"),
         ({"aud": [CLIENT_ID, "another-client"]}, "id-token-azp"),
         ({"aud": CLIENT_ID, "azp": "another-client"}, "id-token-azp"),
+        ({"aud": CLIENT_ID, "azp": [CLIENT_ID]}, "id-token-azp"),
+        ({"aud": CLIENT_ID, "azp": {}}, "id-token-azp"),
         ({"exp": SECONDS - 60}, "id-token-exp"),
         ({"exp": None}, "id-token-exp"),
         ({"exp": "tomorrow"}, "id-token-exp"),
@@ -118,6 +120,18 @@ async def test_a_missing_nonce_is_accepted_and_noted(server: Server, http: httpx
 async def test_a_nonce_that_was_never_sent_is_refused(server: Server, http: httpx.AsyncClient) -> None:
     with pytest.raises(IdTokenInvalid):
         await server.launch(http, make_site(scopes=("launch", "patient/*.rs")), nonce="invented")
+
+
+async def test_a_statement_of_brackets_without_end_is_refused(
+    server: Server, http: httpx.AsyncClient
+) -> None:
+    nested = '{"more":' + "[" * 20_000 + "]" * 20_000 + "}"
+    server.answer["id_token"] = jws.serialize_compact(
+        server.header, nested, server.key, algorithms=[server.header["alg"]]
+    )
+    with pytest.raises(IdTokenInvalid) as caught:
+        await server.launch(http)
+    assert caught.value.reason == "id-token-signature"
 
 
 async def test_another_key_under_the_same_name_is_refused(server: Server, http: httpx.AsyncClient) -> None:
