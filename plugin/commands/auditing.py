@@ -28,7 +28,7 @@ from plugin.auditing.origins import (
     read_invitation,
     read_launch,
 )
-from plugin.auditing.proving import Prover
+from plugin.auditing.proving import Prover, Standing
 from plugin.auditing.unfolding import again_as_json, again_as_lines, as_lines, unfold
 from plugin.auditing.unfolding import as_json as as_json_of
 from plugin.auditing.versions import Later, altered_of, later_as_json, later_as_lines, read_later
@@ -36,7 +36,7 @@ from plugin.delivery.account import Attempt, attempts_of, read_account
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import kept_again
 from plugin.delivery.revising import read_version_as_it_opens
-from plugin.errors import Forbidden, NotFound, RapportError
+from plugin.errors import Conflict, Forbidden, NotFound, RapportError
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.odd_text import looking
@@ -309,27 +309,35 @@ def checkpoint(config: Path) -> None:
 
 
 def prove(row: str, config: Path) -> None:
-    """Print a C2SP tlog-proof that a row is in the log."""
+    """Print a C2SP tlog-proof that a row is in the log as it is stored; Conflict, and no proof, if it is not what was logged."""
     with opening(config) as opened:
-        note = opened.tiles.read_checkpoint()
-        kinds = list(LOGGED)
         leaf = opened.connection.execute(
-            sa.select(t.log_leaf.c.place, t.log_leaf.c.entry).where(
-                t.log_leaf.c.kind.in_(kinds), t.log_leaf.c.row == row
+            sa.select(t.log_leaf.c.kind, t.log_leaf.c.place, t.log_leaf.c.entry).where(
+                t.log_leaf.c.kind.in_(list(LOGGED)), t.log_leaf.c.row == row
             )
         ).first()
-        if note is None or leaf is None:
+        if leaf is None:
             raise NotFound(
                 f"{row} is not in the log.", "A new row takes some seconds; look for its id with trace."
             )
-        signed = open_checkpoint(note, opened.signer.verifier)
-        if leaf.place >= signed.size:
+        prover = Prover(opened.tiles, opened.signer.verifier)
+        proof = prover.prove(opened.connection, opened.vault, leaf.kind, row)
+        if proof.standing is Standing.WAITS:
             raise NotFound(f"{row} is not covered by the checkpoint yet.", "Try again in some seconds.")
-        proof = inclusion_proof(opened.tiles.subtree, leaf.place, signed.size)
+        if proof.is_bad:
+            what = "is not what was logged" if proof.standing is Standing.ALTERED else "cannot be proved"
+            raise Conflict(
+                f"{row} {what}: {proof.problem}", "Run rapport audit verify; it names what was altered."
+            )
+        if proof.standing is Standing.ERASED:
+            print("Its content was erased: only that it was logged can be proved.", file=sys.stderr)
+        note = opened.tiles.read_checkpoint() or b""
+        signed = open_checkpoint(note, opened.signer.verifier)
+        path = inclusion_proof(opened.tiles.subtree, leaf.place, signed.size)
         lines = [
             "c2sp.org/tlog-proof@v1",
             f"extra {base64.b64encode(leaf.entry).decode()}",
             f"index {leaf.place}",
         ]
-        lines += [base64.b64encode(each).decode() for each in proof]
+        lines += [base64.b64encode(each).decode() for each in path]
         sys.stdout.buffer.write("\n".join([*lines, "", ""]).encode() + note)

@@ -210,6 +210,25 @@ def test_a_proof_can_be_checked_with_the_printed_key_alone(kept: Kept, environme
     )
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("UPDATE response SET patient = 'Patient/2' WHERE id = '{row}'", id="altered"),
+        pytest.param("DELETE FROM response WHERE id = '{row}'", id="deleted"),
+        pytest.param("UPDATE log_leaf SET entry = zeroblob(32) WHERE row = '{row}'", id="leaf altered"),
+    ],
+)
+def test_a_row_that_is_not_what_was_logged_gets_no_proof(
+    kept: Kept, environment: dict[str, str], damage: str
+) -> None:
+    response = next(iter(responses_of(kept)))
+    kept.run(damage.format(row=response))
+    done = rapport(kept.folder, "log", "prove", response, environment=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{response} is not what was logged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_running_demonstration_signs_its_log(tmp_path: Path) -> None:
     import time
 
