@@ -120,6 +120,16 @@ def _columns(record: Record, response: Head, where: str) -> Iterator[Finding]:
 def _compare(stored: Results, again: Results, scores: tuple[Score, ...], where: str) -> Iterator[Finding]:
     if (stored.panel, stored.scores, stored.identifiers) == (again.panel, again.scores, again.identifiers):
         return  # to the byte: as good as always, and what takes the time below
+    try:
+        told = tuple(_compare_each(stored, again, scores, where))
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+        told = (Finding(Flaw.ALTERED, where, "The stored results cannot be read."),)
+    yield from told
+
+
+def _compare_each(
+    stored: Results, again: Results, scores: tuple[Score, ...], where: str
+) -> Iterator[Finding]:
     if len(stored.scores) != len(again.scores):
         what = f"{len(stored.scores)} scores are stored; its key gives {len(again.scores)}."
         yield Finding(Flaw.MISMATCH, where, what)
@@ -187,7 +197,7 @@ def _provenance(record: Record, again: Results, software: str | None, where: str
     """Compare the Provenance but for the organisation's name, which is the site's to change."""
     try:
         before, after = (_origin(each) for each in (record.results.provenance, again.provenance))
-    except (LookupError, TypeError, AttributeError, msgspec.MsgspecError):
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
         yield Finding(Flaw.PROVENANCE, where, "Its Provenance cannot be read.")
         return
     if before.pop("form") != (record.instrument, f"{record.instrument} ({record.key_hash})"):

@@ -96,7 +96,7 @@ def check_entries(
         except SealBroken as broken:
             yield Finding(Flaw.TRAIL, where, f"{broken}.")
             continue
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             yield Finding(Flaw.TRAIL, where, "It is no audit entry.")
             continue
         if hashlib.sha256(resource).hexdigest() != row.digest:

@@ -117,7 +117,7 @@ class Verifier:
             except SealBroken as broken:
                 yield Finding(Flaw.ALTERED, where, f"{broken}.")
                 continue
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
                 continue
             if record.digest != row.body_digest:
@@ -137,7 +137,7 @@ class Verifier:
             except (SealBroken, NotFound) as broken:
                 yield Finding(Flaw.ALTERED, where, str(broken))
                 continue
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
                 continue
             if record.digest != row.body_digest:
@@ -160,7 +160,7 @@ class Verifier:
             except (SealBroken, NotFound) as broken:
                 yield Finding(Flaw.ALTERED, where, str(broken))
                 continue
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 yield Finding(Flaw.ALTERED, where, "The stored results cannot be read.")
                 continue
             instrument, wrong = self._installed(again.instrument, again.key_hash, where)

@@ -93,6 +93,12 @@ FORGED: list[tuple[str, dict[str, Callable[[Json], None]], Flaw]] = [
         {"provenance": put("entity", 1, "what", "identifier", "value", value=f"{CHILD}|0.0.0")},
         Flaw.WRONG_VERSION,
     ),
+    ("panel-unnamed", {"panel": put("identifier")}, Flaw.ALTERED),
+    ("panel-of-a-kind", {"stored": put("panel", value="[1]")}, Flaw.ALTERED),
+    ("panel-of-no-kind", {"stored": put("panel", value="[" * 100_000)}, Flaw.ALTERED),
+    ("total-coded-oddly", {"total": put("code", value=["x"])}, Flaw.ALTERED),
+    ("total-valued-oddly", {"total": put("valueQuantity", value=["x"])}, Flaw.ALTERED),
+    ("provenance-of-no-kind", {"stored": put("provenance", value="[" * 100_000)}, Flaw.PROVENANCE),
 ]
 
 
