@@ -194,7 +194,8 @@ def create_app(
         ],
     )
     for part in PARTS:
-        app.include_router(part.router)
+        # As they are: include_router() would have each application find out anew what each route depends on.
+        app.router.routes.extend(part.router.routes)
     # Compressed: what is public only. Pages hold secrets beside what others can put into them (BREACH).
     static = StaticFiles(directory=Path(str(files("plugin") / "static")))
     app.mount("/static", GZipMiddleware(static), name="static")
