@@ -101,20 +101,21 @@ def _add(
     """Load one form into `instruments`, or say in `left_out` why not."""
     try:
         try:
-            worded = wording is not None and (wording / form.name).is_dir()
-            loaded = (
-                load_instrument(form, wording=wording, manner=manner)
-                if worded or manner is not None
-                else _load_shipped(form)
-            )
+            loaded = _load(form, wording, manner)
         except BadWordingPack as bad:
             left_out.append(LeftOut(bad.file, bad.problems, wording=True))
-            loaded = load_instrument(form, manner=manner)
+            loaded = _load(form, None, manner)
         _check_distinct(loaded, instruments)
     except (BadInstrument, BadWordingPack) as bad:
         left_out.append(LeftOut(bad.file, bad.problems))
     else:
         instruments.append(loaded)
+
+
+def _load(form: Path, wording: Path | None, manner: Manner | None) -> Instrument:
+    if manner is None and (wording is None or not (wording / form.name).is_dir()):
+        return _load_shipped(form)
+    return load_instrument(form, wording=wording, manner=manner)
 
 
 @cache

@@ -173,17 +173,22 @@ def _set_aside(connection: Connection, kind: str, row: str, error: Exception) ->
     connection.execute(t.log_pending.update().where(*own).values(problem=problem[:200]))
 
 
-def is_number(row: str) -> bool:
-    """Tell whether a text can be a key that is a number: databases refuse to be asked for longer ones."""
-    return row.isdecimal() and len(row) <= _DIGITS
+def key_of(kind: str, row: str) -> int | str | None:
+    """Give the key of a logged row as its column holds it; None if no row of this kind can have such a key.
+
+    An attempt's is a number, and databases refuse to be asked for longer ones.
+    """
+    if kind != "attempt":
+        return row
+    return int(row) if row.isdecimal() and len(row) <= _DIGITS else None
 
 
 def read_row(connection: Connection, kind: str, row: str) -> Mapping[str, object] | None:
     """Read a logged row; None if it is gone. ValueError if nothing of this kind can have such a key."""
     logged = LOGGED[kind]
-    if kind == "attempt" and not is_number(row):
+    wanted = key_of(kind, row)
+    if wanted is None:
         raise ValueError("The key of an attempt is a number.")
-    wanted = int(row) if kind == "attempt" else row
     found = connection.execute(sa.select(logged.table).where(logged.table.c[logged.key] == wanted)).first()
     return None if found is None else dict(found._mapping)
 

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
-from plugin.audit.leaves import LOGGED, is_number
+from plugin.audit.leaves import LOGGED, key_of
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
@@ -241,7 +241,8 @@ def _is_of(connection: Connection, site: str, text: str) -> bool:
         query = sa.select(table.c.site)
     else:
         return True  # of the installation as a whole
-    if kind == "attempt" and not is_number(row):
+    wanted = key_of(kind, row)
+    if wanted is None:
         return True
-    known = connection.execute(query.where(table.c[key] == (int(row) if kind == "attempt" else row))).scalar()
+    known = connection.execute(query.where(table.c[key] == wanted)).scalar()
     return not known or known == site

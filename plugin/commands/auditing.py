@@ -316,14 +316,16 @@ def prove(row: str, config: Path) -> None:
                 t.log_leaf.c.kind.in_(list(LOGGED)), t.log_leaf.c.row == row
             )
         ).first()
-        if leaf is None:
+        note = opened.tiles.read_checkpoint()
+        if note is None or leaf is None:
             raise NotFound(
                 f"{row} is not in the log.", "A new row takes some seconds; look for its id with trace."
             )
+        signed = open_checkpoint(note, opened.signer.verifier)
+        if leaf.place >= signed.size:
+            raise NotFound(f"{row} is not covered by the checkpoint yet.", "Try again in some seconds.")
         prover = Prover(opened.tiles, opened.signer.verifier)
         proof = prover.prove(opened.connection, opened.vault, leaf.kind, row)
-        if proof.standing is Standing.WAITS:
-            raise NotFound(f"{row} is not covered by the checkpoint yet.", "Try again in some seconds.")
         if proof.is_bad:
             what = "is not what was logged" if proof.standing is Standing.ALTERED else "cannot be proved"
             raise Conflict(
@@ -331,8 +333,6 @@ def prove(row: str, config: Path) -> None:
             )
         if proof.standing is Standing.ERASED:
             print("Its content was erased: only that it was logged can be proved.", file=sys.stderr)
-        note = opened.tiles.read_checkpoint() or b""
-        signed = open_checkpoint(note, opened.signer.verifier)
         path = inclusion_proof(opened.tiles.subtree, leaf.place, signed.size)
         lines = [
             "c2sp.org/tlog-proof@v1",

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.audit.leaves import LOGGED, is_number, log_entry, moment_of, row_content
+from plugin.audit.leaves import LOGGED, key_of, log_entry, moment_of, row_content
 from plugin.audit.trail import Clock, utc_now
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
@@ -202,7 +202,7 @@ def _rows_of(connection: Connection, leaves: Sequence[Row]) -> _Found:
         if kind not in LOGGED:
             continue
         table, key = LOGGED[kind].table, LOGGED[kind].key
-        keys = [int(each) for each in names if is_number(each)] if kind == "attempt" else names
+        keys = [known for each in names if (known := key_of(kind, each)) is not None]
         for row in connection.execute(sa.select(table).where(table.c[key].in_(keys))):
             values = dict(row._mapping)
             found[kind, str(values[key])] = values

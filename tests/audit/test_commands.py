@@ -229,6 +229,16 @@ def test_a_row_that_is_not_what_was_logged_gets_no_proof(
     assert "Traceback" not in done.stderr
 
 
+def test_an_erased_row_that_no_checkpoint_covers_yet_is_told_so(
+    kept: Kept, environment: dict[str, str]
+) -> None:
+    response = next(iter(responses_of(kept)))
+    kept.run(f"UPDATE log_leaf SET salt = NULL, place = 100000 WHERE row = '{response}'")
+    done = rapport(kept.folder, "log", "prove", response, environment=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "not covered by the checkpoint yet" in done.stderr
+
+
 def test_the_running_demonstration_signs_its_log(tmp_path: Path) -> None:
     import time
 
