@@ -355,11 +355,19 @@ def test_a_form_that_is_closed_under_somebodys_hands_says_so_in_its_own_language
 ) -> None:
     open_form(page, address, "german")
     page.get_by_role("button", name="Anfangen").click()
-    page.route("**/fill/answers", lambda route: route.fulfill(status=410))
+    page.route(re.compile("/fill/(answers|submit)"), lambda route: route.fulfill(status=410))
     page.locator("[data-option]:visible").first.check()
     heading = page.get_by_role("heading", name="Dieser Fragebogen lässt sich nicht öffnen")
     expect(heading).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_a_form_that_was_sent_elsewhere_thanks_in_its_own_language(page: Page, address: str) -> None:
+    open_form(page, address, "german")
+    page.get_by_role("button", name="Anfangen").click()
+    page.route("**/fill/answers", lambda route: route.fulfill(status=410))
+    page.locator("[data-option]:visible").first.check()
+    expect(page.get_by_role("heading", name="Danke. Die Antworten sind gespeichert.")).to_be_visible()
 
 
 def test_english_in_the_place_of_a_form_from_right_to_left_is_set_from_left_to_right(
@@ -367,7 +375,7 @@ def test_english_in_the_place_of_a_form_from_right_to_left_is_set_from_left_to_r
 ) -> None:
     open_form(page, address, "arabic")
     forward(page)
-    page.route("**/fill/answers", lambda route: route.fulfill(status=410))
+    page.route(re.compile("/fill/(answers|submit)"), lambda route: route.fulfill(status=410))
     page.locator("[data-option]:visible").first.check()
     expect(page.get_by_role("heading", name="This form cannot be opened")).to_have_css("direction", "ltr")
 
@@ -576,6 +584,46 @@ def test_what_waits_to_be_sent_can_be_tried_again_and_goes_once(page: Page, addr
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_timeout(300)
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def arrive_and_lose_the_answer(route: Route) -> None:
+    route.fetch()
+    route.abort()
+
+
+def test_what_is_changed_after_a_form_arrived_is_not_told_as_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.route("**/fill/submit", arrive_and_lose_the_answer)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    page.get_by_role("radio", name="Not at all").locator("visible=true").check()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+    expect(page.get_by_text("Tell the person who gave you the form.")).to_be_visible()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_what_arrived_and_is_sent_again_unchanged_is_told_as_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.route("**/fill/submit", arrive_and_lose_the_answer)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_hidden()
     assert desk.submissions == [ALL_ANSWERED]
 
 
