@@ -12,7 +12,16 @@ from typing import TypeVar
 import msgspec
 
 from plugin.access.launches import Launch
-from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.ehr import (
+    BadAnswer,
+    Ehr,
+    EhrError,
+    EhrRefused,
+    EhrUnavailable,
+    NotFound,
+    NotPermitted,
+    TokenRefused,
+)
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
@@ -62,6 +71,7 @@ class Chart:
     contacts: Contacts = field(default_factory=Contacts)
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
     late: tuple[str, ...] = ()
+    is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
 
     @property
     def has_history(self) -> bool:
@@ -133,7 +143,8 @@ async def read_chart(
 
     Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
     """
-    reading = _Reading(patience, late=[] if history else [HISTORY])
+    left = [] if history else [HISTORY]
+    reading = _Reading(patience, late=left, passing=[*left])
     patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), "the patient"),
         reading.part(read_respondents(ehr, launch), "the caregivers"),
@@ -158,12 +169,13 @@ async def read_chart(
         contacts=contacts,
         courses=courses,
         late=tuple(reading.late),
+        is_part=HISTORY in reading.passing,
     )
 
 
 def closed_chart(reason: str) -> Chart:
     """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
-    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",))
+    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",), is_part=True)
 
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
@@ -297,6 +309,7 @@ class _Reading:
     patience: float
     unread: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    passing: list[str] = field(default_factory=list)  # late, or failed for now
 
     async def part(self, work: Awaitable[T], name: str) -> T | None:
         """Wait for a part; None, and its name is noted, if it fails or is late."""
@@ -305,8 +318,11 @@ class _Reading:
                 return await work
         except TimeoutError:
             self.late.append(name)
+            self.passing.append(name)
         except EhrError as error:
             self.unread.append(f"{name} ({error})")
+            if isinstance(error, EhrUnavailable | TokenRefused | BadAnswer):
+                self.passing.append(name)
         return None
 
 

@@ -46,7 +46,7 @@ from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import HISTORY, Chart, Respondent, age_in_years
+from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -109,7 +109,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         {each.source for each, _ in known.under_way},
     )
     # Out of a part of the history nothing is read.
-    is_part = known.is_long or HISTORY in chart.late
+    is_part = known.is_long or chart.is_part
     interpretation = None if is_part else policy.interpretation
     trend = read_trend(catalogue, chart, known.kept, people, known.norms, interpretation, language)
     page = PatientPage(
@@ -155,6 +155,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         ),
         can_pdf=can_render(),
         late=bool(chart.late) and not known.waited,
+        is_part=is_part,
+        is_unread=not chart.has_history,
     )
     return with_missing_forms(page)
 
