@@ -8,7 +8,7 @@ import gzip
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.days import day_of
 from plugin.delivery.keep import open_record
 from plugin.delivery.revising import as_they_stand, revised_ids
 from plugin.errors import Conflict, NotFound
@@ -75,13 +76,12 @@ class Norm:
     decided_by: str
     why: str
 
-    @property
-    def statistics(self) -> Statistics:
-        """What reliable change is computed from, with its source in words."""
+    def statistics(self, zone: tzinfo = UTC) -> Statistics:
+        """What reliable change is computed from, with its source in words; the day of the decision is one of the zone."""
         figures = self.figures
         source = (
             f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
-            f"n = {figures.n}, adopted {self.decided:%Y-%m-%d}"
+            f"n = {figures.n}, adopted {day_of(self.decided, zone)}"
         )
         return Statistics(figures.sd, figures.reliability, figures.n, source)
 
@@ -125,11 +125,13 @@ def from_ledger(
     keys: Mapping[str, Key],
     *,
     site: str | None,
+    zones: Mapping[str, tzinfo],
     skipped: Skipped,
 ) -> Iterator[Administration]:
     """Read every stored response, of one site or of all, and score it again: a stored score is never trusted.
 
-    The ledger holds no birth dates: the age band is `unknown`. SealBroken if a row was altered.
+    `zones` are those of the sites; a site that is set up no more goes by UTC. The ledger holds no birth dates: the age
+    band is `unknown`. SealBroken if a row was altered.
     """
     query = sa.select(t.response).order_by(t.response.c.authored)
     if site is not None:
@@ -157,12 +159,17 @@ def from_ledger(
             f"{record.site} {record.patient} {record.source}",
             UNKNOWN_AGE,
             record.authored,
+            day_of(record.authored, zones.get(record.site, UTC)),
             read_scores(scores),
         )
 
 
 def from_files(
-    files: Iterable[Path], catalogue: Catalogue, keys: Mapping[str, Key], skipped: Skipped
+    files: Iterable[Path],
+    catalogue: Catalogue,
+    keys: Mapping[str, Key],
+    skipped: Skipped,
+    zone: tzinfo = UTC,
 ) -> Iterator[Administration]:
     """Read NDJSON of QuestionnaireResponses; Patients in the same files give the birth dates for the age bands.
 
@@ -181,13 +188,14 @@ def from_files(
             if when is None or subject is None:
                 skipped.without_time += 1
                 continue
-            source = each.head.source
+            source, day = each.head.source, day_of(when, zone)
             yield Administration(
                 each.instrument.canonical,
                 str(each.instrument.rater),
                 f"{subject} {source.reference if source else ''}",
-                band_of(born.get(subject), when),
+                band_of(born.get(subject), day),
                 when,
+                day,
                 read_scores(each.scores),
             )
 
@@ -275,7 +283,7 @@ def statistics_for(
 ) -> Statistics | None:
     """Give what the site has adopted for a score: of the age band, else of all ages; None if nothing."""
     found = norm_for(norms, instrument, score, rater, age_band)
-    return None if found is None else found.statistics
+    return None if found is None else found.statistics()
 
 
 def norm_for(norms: Iterable[Norm], instrument: str, score: str, rater: str, age_band: str) -> Norm | None:
