@@ -76,8 +76,13 @@ class Norm:
     decided_by: str
     why: str
 
-    def statistics(self, zone: tzinfo = UTC) -> Statistics:
-        """What reliable change is computed from, with its source in words; the day of the decision is one of the zone."""
+    @property
+    def statistics(self) -> Statistics:
+        """What reliable change is computed from, with its source in words."""
+        return self.statistics_in(UTC)
+
+    def statistics_in(self, zone: tzinfo) -> Statistics:
+        """Give the same with the day of the decision in the site's zone."""
         figures = self.figures
         source = (
             f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
@@ -283,7 +288,7 @@ def statistics_for(
 ) -> Statistics | None:
     """Give what the site has adopted for a score: of the age band, else of all ages; None if nothing."""
     found = norm_for(norms, instrument, score, rater, age_band)
-    return None if found is None else found.statistics()
+    return None if found is None else found.statistics
 
 
 def norm_for(norms: Iterable[Norm], instrument: str, score: str, rater: str, age_band: str) -> Norm | None:

@@ -3,8 +3,8 @@
 The invitation's secret travels in a header, out of the address's fragment: never in a URL that a server sees.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -36,12 +36,14 @@ from plugin.access.launches import launch_for_patient
 from plugin.access.sessions import Session, read_session
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
-from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable
+from plugin.collecting.compared import answers_in
+from plugin.delivery.revising import read_version_as_it_opens
+from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFound
 from plugin.flow import Arrival, Saved, submit
 from plugin.ledger import AuditRow
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form, render_gate
-from plugin.responses import build_response
+from plugin.responses import InvalidResponse, build_response
 from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
@@ -255,23 +257,46 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
 async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
-    """Send the form. Sending it again gives the same answer, and changes nothing."""
-    scores: list[str] = []
-    if found.state is not InvitationState.SUBMITTED:
+    """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time."""
+    result: dict[str, object] = {}
+    if found.state is InvitationState.SUBMITTED:
+        if await _is_late(rapport, found, body):
+            result["late"] = True
+    else:
         check_usable(found, rapport.clock())
         check_passed(found)
         instrument = _instrument(rapport, found)
         sent = _read(body, _Sent, instrument)
         await _check_complete(rapport, found, sent)
-        choices = {link_id: _choice(each) for link_id, each in sent.answers.items()}
         labels = _labels(rapport, found, instrument, sent.share)
-        saved = await _submit(rapport, found, instrument, choices, labels)
+        saved = await _submit(rapport, found, instrument, sent, labels)
         rapport.worker.wake()
         if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
             told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
-            scores = score_lines(instrument, told, found.language)
-    result = {"scores": scores} if scores else {}
+            result["scores"] = score_lines(instrument, told, found.language)
     return JSONResponse({"state": "saved", "return_url": back, **result})
+
+
+async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
+    """Tell whether answers come after others were sent with this invitation; a page that asks what became of it has none."""
+    instrument = rapport.intake.catalogue.nearest(found.instrument)
+    if instrument is None:
+        return False
+    sent = _read(body, _Sent, instrument)
+    if not sent.answers:
+        return False
+    vault = rapport.ledger.vault
+    try:
+        first = await rapport.ledger.read(
+            lambda connection: read_version_as_it_opens(connection, vault, found.id, 0)
+        )
+        again = _build(found, instrument, sent, rapport.clock())
+    except NotFound:  # erased since
+        return False
+    except InvalidResponse:
+        return True
+    kept = answers_in(first.body)
+    return kept is not None and answers_in(again) != kept
 
 
 async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
@@ -318,25 +343,35 @@ def _labels(
     return frozenset(labels)
 
 
-async def _submit(
-    rapport: Rapport,
+def _build(
     found: Invitation,
     instrument: Instrument,
-    choices: Mapping[str, Choice],
-    labels: frozenset[Label],
-) -> Saved:
-    response = build_response(
+    sent: _Sent,
+    now: datetime,
+    labels: frozenset[Label] = frozenset(),
+) -> bytes:
+    return build_response(
         instrument,
-        choices,
+        {link_id: _choice(each) for link_id, each in sent.answers.items()},
         patient=found.patient,
         encounter=found.encounter,
         author=found.author,
         source=found.source,
-        authored=rapport.clock(),
+        authored=now,
         identifier=(IDENTIFIER_SYSTEM, found.id),
         language=found.language,
         labels=labels,
     )
+
+
+async def _submit(
+    rapport: Rapport,
+    found: Invitation,
+    instrument: Instrument,
+    sent: _Sent,
+    labels: frozenset[Label],
+) -> Saved:
+    response = _build(found, instrument, sent, rapport.clock(), labels)
     arrival = Arrival(
         body=response,
         site=found.site,

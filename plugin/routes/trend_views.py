@@ -119,7 +119,7 @@ class _Adopted:
         canonical = self.catalogue.by_id(instrument).canonical
         norm = norm_for(self.norms, canonical, score, series.rater, band)
         if norm is not None:
-            known = norm.statistics(self.zone)
+            known = norm.statistics_in(self.zone)
             error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
             series = replace(series, error=error)
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):

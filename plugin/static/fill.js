@@ -29,6 +29,7 @@ function showSaved(template, answer) {
   const back = /^\/(?![/\\])/.test(answer.return_url ?? "") ? answer.return_url : null;
   main.querySelectorAll(back ? "[data-here]" : "[data-away]").forEach((part) => { part.hidden = false; });
   if (back) main.querySelector("[data-return]").href = back;
+  if (answer.late) main.querySelector("[data-late]").hidden = false;
   (answer.scores ?? []).forEach((score) => {
     main.querySelector("[data-scores]")?.append(make("li", { textContent: score }));
   });
@@ -36,6 +37,13 @@ function showSaved(template, answer) {
 
 // Nothing can be answered here any more; the clinician's own device is given back all the same.
 const showClosed = (answer) => showSaved(screen("unusable"), { return_url: answer.headers.get("X-Rapport-Return") });
+
+// What is closed may have been sent: the server says that again, tells if `given` differs, and changes nothing.
+async function showEnd(given) {
+  const sent = await call("submit", "POST", given).catch(() => null);
+  if (!sent) return show(screen("offline"));
+  return sent.ok ? showSaved(screen("saved"), await sent.json()) : showClosed(sent);
+}
 
 // Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
 const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
@@ -60,9 +68,7 @@ async function open(note = "") {
       return begin(form, parts, note);
     }
     if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
-    // A page loaded again after sending: the server repeats what it said then, and changes nothing.
-    const sent = answer.status === 410 ? await call("submit", "POST", { answers: {} }) : answer;
-    return sent.ok ? showSaved(screen("saved"), await sent.json()) : showClosed(sent);
+    return answer.status === 410 ? showEnd({ answers: {} }) : showClosed(answer);
   } catch {
     return show(screen("offline"));
   }
@@ -203,7 +209,7 @@ function begin(form, parts, note) {
     try { answer = await call("answers", "PUT", sent(false), saving.signal); } catch { answer = null; }
     saving = null;
     if (closed) return;
-    if (answer?.status === 410) { closed = true; return showClosed(answer); }
+    if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
     if (!answer?.ok) {
       unsaved = true;
       if (forward.disabled) return;

@@ -58,7 +58,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        found = find_chromium(playwright)
+        found = find_chromium(playwright, engine_only=True)
         opened = await playwright.chromium.launch(executable_path=found, args=sandbox_arguments())
         yield opened
         await opened.close()

@@ -11,7 +11,7 @@ from tests.pages.serving import Desk, new_desk, serve
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
+    with open_browser(engine_only=True) as opened:
         yield opened
 
 

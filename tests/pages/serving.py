@@ -98,6 +98,8 @@ class _Fill:
         return JSONResponse({"state": "agreed" if agreed else "refused", "return_url": self.desk.return_url})
 
     async def answers(self, request: Request) -> Response:
+        if _secret(request) in self.desk.sent:
+            return _gone()
         sent = await request.json()
         kept = {**(self.desk.drafts[-1] if self.desk.drafts else {}), **sent["answers"]}
         self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})
@@ -111,11 +113,11 @@ class _Fill:
         return RedirectResponse("/fill#one", 303) if is_first else HTMLResponse(pages.render_code(wrong=True))
 
     async def submit(self, request: Request) -> Response:
-        secret = _secret(request)
+        secret, body = _secret(request), await request.json()
+        late = secret in self.desk.sent and body["answers"] not in ({}, *self.desk.submissions)
         if secret not in self.desk.sent:
             if secret not in self.desk.forms:
                 return _gone()
-            body = await request.json()
             self.desk.submissions.append(body["answers"])
             self.desk.shared.append(body.get("share"))
             await asyncio.sleep(self.desk.delay)
@@ -123,7 +125,9 @@ class _Fill:
                 return self.desk.refusals.pop(0)
             self.desk.sent.add(secret)
         scores = ["Total: 16 (0–24)"] if secret == "told" else []
-        return JSONResponse({"state": "saved", "return_url": self.desk.return_url, "scores": scores})
+        return JSONResponse(
+            {"state": "saved", "return_url": self.desk.return_url, "scores": scores, "late": late}
+        )
 
 
 @dataclass(frozen=True)

@@ -544,6 +544,46 @@ def test_what_waits_to_be_sent_can_be_tried_again_and_goes_once(page: Page, addr
     assert desk.submissions == [ALL_ANSWERED]
 
 
+def arrive_and_lose_the_answer(route: Route) -> None:
+    route.fetch()
+    route.abort()
+
+
+def test_what_is_changed_after_a_form_arrived_is_not_told_as_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.route("**/fill/submit", arrive_and_lose_the_answer)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    page.get_by_role("radio", name="Not at all").locator("visible=true").check()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+    expect(page.get_by_text("Tell the person who gave you the form.")).to_be_visible()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_what_arrived_and_is_sent_again_unchanged_is_told_as_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.route("**/fill/submit", arrive_and_lose_the_answer)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_hidden()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
 def test_nothing_is_sent_by_itself_while_an_answer_is_being_changed(
     page: Page, address: str, desk: Desk
 ) -> None:

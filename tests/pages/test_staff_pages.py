@@ -1,7 +1,7 @@
 """The pages beyond one patient in a real browser: what a phone shows first."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.pages.serving import Desk
 
@@ -27,3 +27,14 @@ def test_forced_colours_show_where_one_is(page: Page, address: str) -> None:
             "all => all.map((each) => [each.ariaCurrent !== null, getComputedStyle(each).borderBottomWidth])"
         )
         assert sorted({tuple(each) for each in widths}) == [(False, "0px"), (True, "3px")]
+
+
+@pytest.mark.parametrize("path", ["/caseload", "/caseload-plots"])
+def test_ways_to_other_pages_and_what_is_pressed_are_not_printed(page: Page, address: str, path: str) -> None:
+    page.emulate_media(media="print")
+    page.goto(f"{address}{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    for pressed in (".places a", "button", "input", "select"):
+        shown = page.locator(pressed).locator("visible=true")
+        assert shown.count() == 0, f"{pressed} on {path}"
+    assert page.locator(".places a").count() > 0

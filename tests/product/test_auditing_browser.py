@@ -37,7 +37,7 @@ SCREENS = {
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
-            executable_path=find_chromium(playwright), args=sandbox_arguments()
+            executable_path=find_chromium(playwright, engine_only=True), args=sandbox_arguments()
         )
         yield opened
         await opened.close()

@@ -178,6 +178,16 @@ async def test_auditors_are_offered_the_quarter_that_it_is_at_the_site(tmp_path:
             assert offered == ["2026-01-01", "2026-03-31"]
 
 
+async def test_the_picture_of_a_chain_tells_the_clock_of_the_site(tmp_path: Path) -> None:
+    roles = RoleBook({"Practitioner/201": frozenset({Role.AUDITOR})})
+    async with run_world(tmp_path, clock_at(AFTER), zone=LOS_ANGELES, roles=roles) as world:
+        await answer(world, AFTER, "child")
+        browser, desk = await sign_in(world, "201")
+        page = await browser.get(f"{desk.url}/audit/responses/{await newest_response(world)}")
+    assert "), 2 Mar 2026, 16:10" in page.text
+    assert "3 Mar 2026, 00:10 UTC" in page.text
+
+
 async def test_a_young_person_is_as_old_as_the_day_at_the_site_makes_them(tmp_path: Path) -> None:
     async with run_world(tmp_path, clock_at(AFTER), zone=LOS_ANGELES) as world:
         (freya,) = await world.search("Patient", _id="1008")

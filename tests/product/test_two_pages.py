@@ -65,3 +65,19 @@ async def test_an_answer_to_no_question_cannot_be_taken_back(world: World) -> No
     )
     assert answer.status_code == 422
     assert "goal-9" in answer.text
+
+
+async def test_answers_that_come_after_others_were_sent_are_told_as_late(world: World) -> None:
+    headers = await open_form(world)
+    sent = {"goal-1": "mostly", "goal-2": None, "bond-2": "mostly"}
+    first = await send(world, headers, answers=sent)
+    assert "late" not in first.json()
+    assert "late" not in (await send(world, headers, answers=sent)).json()
+    assert "late" not in (await send(world, headers, answers={})).json()  # a page that was loaded again
+    for later in ({**sent, "goal-1": "a-little"}, {**sent, "goal-2": "mostly"}, {"goal-1": "mostly"}):
+        answer = await send(world, headers, answers=later)
+        assert answer.status_code == 200
+        assert answer.json()["late"] is True
+    assert (await send(world, headers, answers={**sent, "goal-1": "no such"})).json()["late"] is True
+    kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": later})
+    assert kept.status_code == 410

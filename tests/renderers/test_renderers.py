@@ -32,7 +32,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
+    with open_browser(engine_only=True) as opened:
         yield opened
 
 
