@@ -159,14 +159,14 @@ def render_fill(language: str = "en") -> str:
     return render("respondent/fill.html", language=language)
 
 
-def render_form(view: FormView) -> str:
-    """Give the form as a fragment for the shell."""
-    return render("respondent/form.html", language=view.reader or view.language, view=view)
+def render_form(view: FormView, shell: str = "en") -> str:
+    """Give the form as a fragment for a shell in that language."""
+    return render("respondent/form.html", language=view.reader or view.language, view=view, shell=shell)
 
 
-def render_gate(page: GatePage) -> str:
-    """Give the gate as a fragment for the shell."""
-    return render("respondent/gate.html", language=page.language, page=page)
+def render_gate(page: GatePage, shell: str = "en") -> str:
+    """Give the gate as a fragment for a shell in that language."""
+    return render("respondent/gate.html", language=page.language, page=page, shell=shell)
 
 
 def render_lock(page: LockPage) -> str:

@@ -193,12 +193,13 @@ async def form(
     if found.state is InvitationState.CREATED:
         audit = _opened(rapport, found, details=written({"opened": now}))
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
+    shell = choose_language(accept_language, language_of_installation(rapport))
     if is_waiting(found):
-        return HTMLResponse(render_gate(gate_page(found, accept_language)))
+        return HTMLResponse(render_gate(gate_page(found, accept_language), shell))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)
-    page = render_form(replace(view, back=back if view.rater == Rater.THERAPIST else None))
+    page = render_form(replace(view, back=back if view.rater == Rater.THERAPIST else None), shell)
     return HTMLResponse(page) if draft else compressed(page, accept_encoding)
 
 

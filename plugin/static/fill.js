@@ -56,6 +56,8 @@ async function open(note = "") {
     const answer = await call("form", "GET");
     if (answer.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+      // In the form's words: found before the shell's.
+      main.before(...page.querySelectorAll("template[data-screen]"));
       const gate = page.querySelector("[data-gate]");
       if (gate) {
         const part = await import(gate.dataset.gate);

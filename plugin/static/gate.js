@@ -4,6 +4,10 @@ export function begin(gate, { call, open, showEnd }) {
   const alert = gate.querySelector("[data-alert]");
   const statements = [...gate.querySelectorAll(".stated input")];
   const agree = gate.querySelector("[data-agree]");
+  const heading = gate.querySelector("h1");
+
+  document.documentElement.lang = gate.lang;
+  document.title = heading.textContent;
 
   async function say(agreed) {
     let answer;
@@ -25,6 +29,6 @@ export function begin(gate, { call, open, showEnd }) {
     return say(false);
   });
   gate.addEventListener("submit", (event) => event.preventDefault());
-  gate.querySelector("h1").focus();
+  heading.focus();
   gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
 }

@@ -188,6 +188,7 @@ def site(desk: Desk) -> Starlette:
         Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
         Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
         Route("/code", lambda _: HTMLResponse(pages.render_code())),
+        Route("/wrong-code", lambda _: HTMLResponse(pages.render_code(wrong=True))),
         Route("/code", fill.code, methods=["POST"]),
         Route("/fill/form", fill.form),
         Route("/fill/consent", fill.consent, methods=["POST"]),

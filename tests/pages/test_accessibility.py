@@ -120,6 +120,8 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "lock": _go("/launches/0b8e/return"),
     "wrong PIN": _go("/wrong-pin"),
     "locked out": _go("/locked-out"),
+    "code": _go("/code"),
+    "wrong code": _go("/wrong-code"),
     "form cannot be opened": _go("/fill#unknown"),
     "form, beside the chart": _uncovered,
     "form, start": _form("one", 0),

@@ -350,6 +350,49 @@ def test_the_words_around_a_form_follow_its_language(page: Page, address: str) -
     expect(page.get_by_text("Frage 1 von 6")).to_be_visible()
 
 
+def test_a_form_that_is_closed_under_somebodys_hands_says_so_in_its_own_language(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "german")
+    page.get_by_role("button", name="Anfangen").click()
+    page.route(re.compile("/fill/(answers|submit)"), lambda route: route.fulfill(status=410))
+    page.locator("[data-option]:visible").first.check()
+    heading = page.get_by_role("heading", name="Dieser Fragebogen lässt sich nicht öffnen")
+    expect(heading).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_a_form_that_was_sent_elsewhere_thanks_in_its_own_language(page: Page, address: str) -> None:
+    open_form(page, address, "german")
+    page.get_by_role("button", name="Anfangen").click()
+    page.route("**/fill/answers", lambda route: route.fulfill(status=410))
+    page.locator("[data-option]:visible").first.check()
+    expect(page.get_by_role("heading", name="Danke. Die Antworten sind gespeichert.")).to_be_visible()
+
+
+def test_english_in_the_place_of_a_form_from_right_to_left_is_set_from_left_to_right(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "arabic")
+    forward(page)
+    page.route(re.compile("/fill/(answers|submit)"), lambda route: route.fulfill(status=410))
+    page.locator("[data-option]:visible").first.check()
+    expect(page.get_by_role("heading", name="This form cannot be opened")).to_have_css("direction", "ltr")
+
+
+@pytest.mark.parametrize("secret", ["one", "german", "arabic", "lines"])
+def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
+    page: Page, address: str, secret: str
+) -> None:
+    page.set_viewport_size({"width": 195, "height": 422})
+    open_form(page, address, secret)
+    while not page.locator("[data-review]").is_visible():
+        forward(page)
+    said = page.locator(".review li > span").first.bounding_box()
+    assert said is not None
+    assert said["width"] > 110
+
+
 def test_wording_in_a_language_from_right_to_left_is_set_so(page: Page, address: str) -> None:
     open_form(page, address, "arabic")
     forward(page)

@@ -155,3 +155,15 @@ async def test_the_words_of_an_english_form_are_marked_on_a_german_page(tmp_path
         english = await browser.get(address[1], headers={"Accept-Language": "en"})
     assert re.search(r'<th scope="row"><span lang="en">[^<]+</span></th>', response.text)
     assert "<span lang" not in english.text
+
+
+@pytest.mark.parametrize(("asked_for", "brought"), [("en", 1), ("de", 0)])
+async def test_a_form_brings_what_may_take_its_place_where_the_device_speaks_another_language(
+    tmp_path: Path, asked_for: str, brought: int
+) -> None:
+    async with run_world(tmp_path) as world:
+        page = await world.launch("amara")
+        secret = await world.hand_over(page, f"Patient/{(await world.people())['amara']}", language="de")
+        headers = {"X-Rapport-Invitation": secret, "Accept-Language": asked_for}
+        form = await world.browser.get("/fill/form", headers=headers)
+    assert form.text.count("Dieser Fragebogen lässt sich nicht öffnen") == brought
