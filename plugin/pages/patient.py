@@ -42,7 +42,7 @@ class Banner:
 class Contact:
     """The encounter of this launch; `virtual` is None where the EHR does not say."""
 
-    when: datetime | date | None
+    when: date | None
     virtual: bool | None = None
 
 
