@@ -236,7 +236,8 @@ def wire(
     trail = Trail(settings.base_url, clock)
     directory = SmartDirectory(clock=clock)
     organizations = {site: policy.organization for site, policy in settings.policies.items()}
-    manner = Manner(settings.writing, organizations, catalogue)
+    zones = {site: policy.zone for site, policy in settings.policies.items()}
+    manner = Manner(settings.writing, organizations, catalogue, zones)
     sender = EhrSender(settings.sites, directory, ledger, http, clock, manner)
     destinations = {
         site: Destination(

@@ -139,6 +139,7 @@ fhir_base = "{ehr}/r4"
 client_id = "{CLIENT_ID}"
 authentication = "private_key_jwt"
 frame_ancestors = ["{ehr}"]
+time_zone = "UTC"  # by which the sandbox has its sessions
 scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",

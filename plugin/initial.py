@@ -113,6 +113,10 @@ frame_ancestors = ["https://ehr.example.org"]
 # From which age on a young person may be sent a link; below, the form is handed over in the session. 0: any age.
 # link_from_age = 12
 
+# The time zone in which your service works, by its name in the IANA database: what day it is, and which day a form was
+# answered on. Without it a day ends at midnight UTC.
+# time_zone = "America/Los_Angeles"
+
 # The pages' language where the browser asks for none that Rapport has: en, es, fr, de or pt.
 # language = "en"
 

@@ -8,7 +8,7 @@ import gzip
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.days import day_of
 from plugin.delivery.keep import open_record
 from plugin.delivery.revising import as_they_stand, revised_ids
 from plugin.errors import Conflict, NotFound
@@ -78,10 +79,14 @@ class Norm:
     @property
     def statistics(self) -> Statistics:
         """What reliable change is computed from, with its source in words."""
+        return self.statistics_in(UTC)
+
+    def statistics_in(self, zone: tzinfo) -> Statistics:
+        """Give the same with the day of the decision in the site's zone."""
         figures = self.figures
         source = (
             f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
-            f"n = {figures.n}, adopted {self.decided:%Y-%m-%d}"
+            f"n = {figures.n}, adopted {day_of(self.decided, zone)}"
         )
         return Statistics(figures.sd, figures.reliability, figures.n, source)
 
@@ -125,11 +130,13 @@ def from_ledger(
     keys: Mapping[str, Key],
     *,
     site: str | None,
+    zones: Mapping[str, tzinfo],
     skipped: Skipped,
 ) -> Iterator[Administration]:
     """Read every stored response, of one site or of all, and score it again: a stored score is never trusted.
 
-    The ledger holds no birth dates: the age band is `unknown`. SealBroken if a row was altered.
+    `zones` are those of the sites; a site that is set up no more goes by UTC. The ledger holds no birth dates: the age
+    band is `unknown`. SealBroken if a row was altered.
     """
     query = sa.select(t.response).order_by(t.response.c.authored)
     if site is not None:
@@ -157,12 +164,17 @@ def from_ledger(
             f"{record.site} {record.patient} {record.source}",
             UNKNOWN_AGE,
             record.authored,
+            day_of(record.authored, zones.get(record.site, UTC)),
             read_scores(scores),
         )
 
 
 def from_files(
-    files: Iterable[Path], catalogue: Catalogue, keys: Mapping[str, Key], skipped: Skipped
+    files: Iterable[Path],
+    catalogue: Catalogue,
+    keys: Mapping[str, Key],
+    skipped: Skipped,
+    zone: tzinfo = UTC,
 ) -> Iterator[Administration]:
     """Read NDJSON of QuestionnaireResponses; Patients in the same files give the birth dates for the age bands.
 
@@ -181,13 +193,14 @@ def from_files(
             if when is None or subject is None:
                 skipped.without_time += 1
                 continue
-            source = each.head.source
+            source, day = each.head.source, day_of(when, zone)
             yield Administration(
                 each.instrument.canonical,
                 str(each.instrument.rater),
                 f"{subject} {source.reference if source else ''}",
-                band_of(born.get(subject), when),
+                band_of(born.get(subject), day),
                 when,
+                day,
                 read_scores(each.scores),
             )
 

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.collected_section import CollectedSection, Collecting, build_collecting
 from plugin.database_address import hosts_unchecked
+from plugin.days import read_zone
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -76,6 +77,7 @@ class SitePolicy:
     code_life: timedelta = timedelta(minutes=10)  # of a code that is read out
     link_from_age: int = 12
     schedule: SiteSchedule | PlanInEhr = EVERY_SESSION  # `Schedules` gives what is gone by
+    zone: tzinfo = UTC  # tells which day a moment falls on
     language: str = "en"  # of pages for whoever's browser asks for none that Rapport has
     ehr_patience: float = (
         2.5  # seconds that the patient page waits for the EHR before it opens from the ledger
@@ -168,6 +170,7 @@ class _Site(WritingSection):
     code_minutes: Annotated[int, Field(ge=2, le=30)] = 10
     link_from_age: Annotated[int, Field(ge=0, le=18)] = 12
     schedule: str = "every"
+    time_zone: str = "UTC"
     language: Literal["en", "es", "fr", "de", "pt"] = "en"
     ehr_patience_seconds: Annotated[float, Field(ge=0.1, le=20)] = 2.5
     show_medication: bool = False
@@ -185,6 +188,12 @@ class _Site(WritingSection):
     def _is_schedule(cls, value: str) -> str:
         if PlanInEhr.parse(value) is None and not value.endswith(_PLAN):
             Schedule.parse(value)
+        return value
+
+    @pydantic.field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        read_zone(value)
         return value
 
 
@@ -219,6 +228,7 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
                 code_life=timedelta(minutes=site.code_minutes),
                 link_from_age=site.link_from_age,
                 schedule=_schedule(path, site),
+                zone=read_zone(site.time_zone),
                 language=site.language,
                 ehr_patience=site.ehr_patience_seconds,
                 attested={

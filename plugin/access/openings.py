@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import Desk
 from plugin.access.launches import Launch, open_launch
+from plugin.days import day_of
 from plugin.ledger import Vault
 from plugin.ledger.tables import launch
 
@@ -21,17 +22,20 @@ class Opening:
     clinician: str
     encounter: str | None
     first: datetime
+    day: date  # of `first`, at the site
 
     @property
     def session(self) -> tuple[str | None, date]:
         """What tells sessions apart."""
-        return self.encounter, date.min if self.encounter else self.first.date()
+        return self.encounter, date.min if self.encounter else self.day
 
 
-def read_openings(connection: Connection, site: str, clinicians: Sequence[str] | None) -> tuple[Opening, ...]:
+def read_openings(
+    connection: Connection, site: str, clinicians: Sequence[str] | None, zone: tzinfo
+) -> tuple[Opening, ...]:
     """List the sessions of these clinicians' patients, oldest first; None: of every clinician of the site.
 
-    One query, by `ix_launch_site_user`.
+    `zone` is the site's. One query, by `ix_launch_site_user`.
     """
     wanted = [launch.c.site == site, launch.c.patient.is_not(None), launch.c.user.is_not(None)]
     if clinicians is not None:
@@ -43,7 +47,8 @@ def read_openings(connection: Connection, site: str, clinicians: Sequence[str] |
     )
     found: dict[tuple[str, str, str | None, date], Opening] = {}
     for row in rows:
-        opening = Opening(row.patient, row.user, row.encounter, row.created)
+        day = day_of(row.created, zone)
+        opening = Opening(row.patient, row.user, row.encounter, row.created, day)
         found.setdefault((row.patient, row.user, *opening.session), opening)
     return tuple(found.values())
 

@@ -67,7 +67,7 @@ class Wanted:
 def show(wanted: Wanted, *, as_json: bool) -> None:
     """Print the figures of every group."""
     skipped = Skipped()
-    reports = _reports(wanted, skipped)
+    reports = _reports(wanted, skipped, wanted.site)
     if as_json:
         _print_json({"skipped": skipped_counts(skipped), "groups": [_plain(each) for each in reports]})
         return
@@ -87,7 +87,7 @@ def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coe
     if site not in settings.sites:
         raise NotFound(f"There is no site {site}.", f"The file names: {', '.join(settings.sites)}.")
     only = f"score-{score.removeprefix('score-')}"
-    reports = _reports(wanted, Skipped(), only=only, with_omega=coefficient is Coefficient.OMEGA)
+    reports = _reports(wanted, Skipped(), site, only=only, with_omega=coefficient is Coefficient.OMEGA)
     found = [each for each in reports if each.age_band == age_band]
     if len(found) != 1:
         raise Invalid(
@@ -169,10 +169,16 @@ def skipped_counts(skipped: Skipped) -> dict[str, int]:
 
 
 def _reports(
-    wanted: Wanted, skipped: Skipped, *, only: str | None = None, with_omega: bool = True
+    wanted: Wanted,
+    skipped: Skipped,
+    site: str | None,
+    *,
+    only: str | None = None,
+    with_omega: bool = True,
 ) -> list[Report]:
+    """Describe what is wanted; `site` is whose days are meant where files name none."""
     least = Least(wanted.least_mean, wanted.least_reliability)
-    with _administrations(wanted, skipped) as (stock, administrations):
+    with _administrations(wanted, skipped, site) as (stock, administrations):
         instruments = {each.canonical: each for each in stock.catalogue.all()}
         if wanted.instrument is not None:
             canonical = stock.catalogue.by_id(wanted.instrument).canonical
@@ -186,12 +192,16 @@ def _reports(
 
 
 @contextmanager
-def _administrations(wanted: Wanted, skipped: Skipped) -> Iterator[tuple[Stock, Iterator[Administration]]]:
+def _administrations(
+    wanted: Wanted, skipped: Skipped, site: str | None
+) -> Iterator[tuple[Stock, Iterator[Administration]]]:
     config = wanted.config or (None if wanted.files else _DEFAULT_CONFIG)
     settings = None if config is None else read_settings(config)
     stock = open_stock() if settings is None else open_stock_of(settings)
+    zones = {name: policy.zone for name, policy in settings.policies.items()} if settings else {}
     if wanted.files or settings is None:
-        yield stock, from_files(wanted.files, stock.catalogue, stock.keys, skipped)
+        zone = zones.get(site or "", UTC)
+        yield stock, from_files(wanted.files, stock.catalogue, stock.keys, skipped, zone)
         return
     engine = open_database(settings.database)
     try:
@@ -200,7 +210,13 @@ def _administrations(wanted: Wanted, skipped: Skipped) -> Iterator[tuple[Stock, 
             yield (
                 stock,
                 from_ledger(
-                    connection, vault, stock.catalogue, stock.keys, site=wanted.site, skipped=skipped
+                    connection,
+                    vault,
+                    stock.catalogue,
+                    stock.keys,
+                    site=wanted.site,
+                    zones=zones,
+                    skipped=skipped,
                 ),
             )
     finally:

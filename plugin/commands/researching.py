@@ -27,10 +27,11 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) -> None:
     """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose."""
-    period = Period.parse(*days)
+    Period.parse(*days)
     if out.exists():
         raise Conflict(f"{out} exists already.", "Name a folder that does not exist yet with --out.")
     settings, research = _open(config, site)
+    period = Period.parse(*days, settings.policies[site].zone)
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700, parents=True)
@@ -74,7 +75,10 @@ async def _gather(settings: Settings, site: str, research: Research, period: Per
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
             reader = SystemReader(settings.sites[site], http, _now)
-            gatherer = Gatherer(site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now)
+            zone = settings.policies[site].zone
+            gatherer = Gatherer(
+                site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now, zone
+            )
             with _progress.status("reading") as status:
                 return await gather_accounted(
                     gatherer,

@@ -1,6 +1,7 @@
 """Chooses how to write at one site: by configuration, CapabilityStatement and granted scopes, with the reasons."""
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 from plugin.delivery.capability import Capability
 from plugin.delivery.companion import CompanionWriter, Connect
@@ -57,6 +58,7 @@ class Origin:
     organization: str
     fhir_base: str
     collected: bool = False  # by the EHR itself: the response stands there already
+    zone: tzinfo = UTC  # the site's
 
 
 def plan(writing: Writing, capability: Capability, granted: Scopes | None) -> tuple[Planned, ...]:
@@ -98,7 +100,9 @@ def build_writer(
     if WriterKind.DOCUMENT in used:
         form = writing.document or DocumentForm()
         updates = _updates(writing, capability, granted)
-        document = DocumentWriter(form, origin.instrument, origin.organization, capability, updates)
+        document = DocumentWriter(
+            form, origin.instrument, origin.organization, capability, updates, origin.zone
+        )
         parts.append(NamedWriter(NAMES[WriterKind.DOCUMENT], document))
     if WriterKind.COMPANION in used and connect is not None:
         companion = CompanionWriter(connect, origin.fhir_base)

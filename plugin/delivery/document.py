@@ -6,6 +6,7 @@ context.period.end; the first attachment is the one that Epic keeps.
 
 import base64
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 import msgspec
 
@@ -48,6 +49,7 @@ class DocumentWriter:
     organization: str
     capability: Capability = field(compare=False)
     updates: frozenset[str] = frozenset()
+    zone: tzinfo = UTC  # the site's, for people's eyes
 
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the document, unless an earlier attempt has."""
@@ -116,7 +118,7 @@ class DocumentWriter:
         return Written(everything, (told,))
 
     async def _body(self, record: Record) -> JsonObject:
-        summary = summarize(record, self.instrument, self.organization)
+        summary = summarize(record, self.instrument, self.organization, self.zone)
         return build_document(record, await self._attach(summary), self.form.type)
 
     async def _attach(self, summary: Summary) -> tuple[tuple[DocumentFormat, bytes], ...]:

@@ -5,7 +5,7 @@ import hashlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -69,11 +69,12 @@ def digest_of(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the sites write: what each sets, on whose behalf, and the catalogue that documents take their words from."""
+    """How the sites write: what each sets, on whose behalf, in which time zone; documents take their words from the catalogue."""
 
     writing: Mapping[str, Writing] = field(default_factory=dict)
     organizations: Mapping[str, str] = field(default_factory=dict)
     catalogue: Catalogue | None = None
+    zones: Mapping[str, tzinfo] = field(default_factory=dict)
 
     def of(self, site: str) -> Writing:
         """Give what a site sets."""
@@ -145,6 +146,7 @@ class EhrSender:
             self._manner.organizations.get(site.id, site.name),
             ehr.base,
             collected=record.collected is not None,
+            zone=self._manner.zones.get(site.id, UTC),
         )
         companion = writing.companion
         connect = partial(self._connect, companion, heard) if companion else None

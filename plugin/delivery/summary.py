@@ -6,13 +6,14 @@ patient: the record that it stands in does.
 
 import textwrap
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from html import escape
 
 import msgspec
 
 from plugin import __version__
+from plugin.days import in_zone
 from plugin.delivery.keep import Record
 from questionnaires import Instrument
 
@@ -88,8 +89,8 @@ class Summary:
         return f"Scores computed by Rapport {__version__}. The answers are kept in Rapport under {self.response}."
 
 
-def summarize(record: Record, instrument: Instrument | None, organization: str) -> Summary:
-    """Build the summary of a record; without its instrument (withdrawn since) the form's address stands for its title."""
+def summarize(record: Record, instrument: Instrument | None, organization: str, zone: tzinfo) -> Summary:
+    """Build the summary of a record, its time in a zone; without its instrument (withdrawn since) the form's address stands for its title."""
     address, _, version = record.instrument.partition("|")
     title = instrument.title if instrument else address
     return Summary(
@@ -97,7 +98,7 @@ def summarize(record: Record, instrument: Instrument | None, organization: str) 
         version=version,
         note=instrument.status_note if instrument else "",
         answered_by=_WHO.get(record.rater, record.rater),
-        answered_at=record.authored,
+        answered_at=in_zone(record.authored, zone),
         organization=organization,
         scores=tuple(_line(msgspec.json.decode(each, type=_Score), title) for each in record.results.scores),
         response=record.id,

@@ -39,6 +39,7 @@ def write_section(
         'client_id = "FILL IN: from the registration"',
         f"authentication = {_quote(sign_in.authentication)}",
         f"frame_ancestors = [{_quote(_origin(issuer))}]  # the origin of the EHR's pages",
+        '# time_zone = "America/Los_Angeles"  # where the service works; without it a day ends at midnight UTC',
     ]
     if sign_in.other_hosts:
         lines.append(f"extra_hosts = [{', '.join(map(_quote, sign_in.other_hosts))}]")

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
 import msgspec
@@ -18,13 +18,14 @@ MANIFEST, SIGNATURE, CHECKPOINT = "manifest.json", "manifest.sig", "checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From the beginning of the first day to the end of the last, in UTC."""
+    """From the beginning of the first day to the end of the last, in UTC unless another zone is named."""
 
     first: date
     last: date
+    zone: tzinfo = UTC
 
     @classmethod
-    def parse(cls, first: str, last: str) -> "Period":
+    def parse(cls, first: str, last: str, zone: tzinfo = UTC) -> "Period":
         """Read two dates; Invalid says which is none, or that they are exchanged."""
         days = []
         for name, text in (("--from", first), ("--to", last)):
@@ -34,27 +35,35 @@ class Period:
                 raise Invalid(f"{name} {text} is no date.", "Write it as 2026-10-01.") from None
         if days[0] > days[1]:
             raise Invalid(f"--from {first} is after --to {last}.", "Exchange the two.")
-        return cls(*days)
+        return cls(days[0], days[1], zone)
 
     @property
     def begin(self) -> datetime:
         """The first instant of it."""
-        return datetime.combine(self.first, time(), UTC)
+        return _begin_of(self.first, self.zone)
 
     @property
     def end(self) -> datetime:
         """The first instant after it."""
-        return instant_after(self.last)
+        return instant_after(self.last, self.zone)
 
     def __contains__(self, when: datetime) -> bool:
         return self.begin <= when < self.end
 
 
-def instant_after(day: date) -> datetime:
+def instant_after(day: date, zone: tzinfo = UTC) -> datetime:
     """Give the first instant after a day; after the last day there is, which some write for no end, its last one."""
     if day == date.max:
         return datetime.max.replace(tzinfo=UTC)
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
+    return _begin_of(day + timedelta(days=1), zone)
+
+
+def _begin_of(day: date, zone: tzinfo) -> datetime:
+    midnight = datetime.combine(day, time(), zone)
+    try:
+        return midnight.astimezone(UTC)
+    except OverflowError:  # at either end of all days
+        return midnight.replace(tzinfo=UTC)
 
 
 class File(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class Administration:
     person: str
     age_band: str
     when: datetime
+    day: date  # of `when`, at the site
     scores: Mapping[str, ScoreOf]  # by the linkId of the score
 
 
@@ -41,11 +42,10 @@ def read_scores(scores: Sequence[Score]) -> dict[str, ScoreOf]:
     return {score.link_id: ScoreOf(_number(score.value), _weights(score)) for score in scores}
 
 
-def band_of(born: date | None, when: datetime) -> str:
+def band_of(born: date | None, day: date) -> str:
     """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`, or `unknown`."""
     if born is None:
         return UNKNOWN_AGE
-    day = when.date()
     age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
     if age < 0:
         return UNKNOWN_AGE

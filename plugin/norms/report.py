@@ -146,7 +146,7 @@ def _pairs(found: Sequence[_Found], apart: timedelta) -> "np.ndarray[tuple[int, 
     pairs = []
     for forms in by_person.values():
         for (before, earlier), (after, later) in itertools.pairwise(forms):
-            if before.when.date() != after.when.date() and after.when - before.when <= apart:
+            if before.day != after.day and after.when - before.when <= apart:
                 pairs.append((earlier.value, later.value))
                 break
     return np.array(pairs, dtype=float).reshape(-1, 2)

@@ -1,7 +1,7 @@
 """The supervisor's caseload: the team's patients, by need unless sorted otherwise, as a table and as small multiples. No answer, no advice."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
 
@@ -66,9 +66,9 @@ class CaseRow:
     needs: tuple[str, ...]
     lines: tuple[RaterLine, ...]
     panel: Panel | None
-    answered: datetime | None
+    answered: date | None
     sessions: int
-    last_session: datetime | None = None
+    last_session: date | None = None
     overdue: tuple[str, ...] = ()  # the kinds of rater that are
 
     @property

@@ -12,6 +12,7 @@ from plugin.auditing.entries import DECISIONS, VIEWS
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
 from plugin.comparing.side_by_side import Pair
+from plugin.days import day_of, in_zone
 from plugin.delivery.states import DeliveryState
 from plugin.pages.auditing import NOTHING_TYPED, TypedSignOff
 from plugin.pages.delivery import delivery_label
@@ -178,7 +179,8 @@ class _Telling:
         return self._words.ngettext(one, several, count) % {"num": count}
 
     def _at(self, when: datetime) -> str:
-        return f"{day(when, self._language)}, {when:%H:%M}"
+        zone = self._page.desk.zone
+        return f"{day(day_of(when, zone), self._language)}, {in_zone(when, zone):%H:%M}"
 
     def before(self) -> list[Node]:
         """Tell how the answers came about."""

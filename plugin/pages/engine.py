@@ -57,7 +57,7 @@ def _environment(language: str) -> Environment:
     environment.filters["place"] = lambda where: retell_place(where, language)
     for name, words in (("flaw", FLAWS), ("row", ROWS), ("part", PARTS), ("gate", GATES)):
         environment.filters[name] = partial(_named, catalogue, words)
-    environment.filters["day"] = lambda moment: figures.day(moment, language)
+    environment.filters["day"] = lambda day: figures.day(day, language)
     environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
     environment.filters["rows"] = lambda panel, words: table_rows(
         panel,

@@ -19,16 +19,24 @@ def _pattern(skeleton: str, language: str) -> str:
     return str(Locale.parse(language).datetime_skeletons[skeleton].pattern)
 
 
+def _check(which: date) -> None:
+    """TypeError for a moment: its day is the site's (`plugin.days.day_of`), and here no site is known."""
+    if isinstance(which, datetime):
+        raise TypeError("A moment is no day: which day it falls on is for a site to tell.")
+
+
 @lru_cache(maxsize=4096)  # writing a date takes Babel longer than drawing its session
-def day(moment: date | datetime, language: str = SOURCE_LANGUAGE) -> str:
+def day(which: date, language: str = SOURCE_LANGUAGE) -> str:
     """Write a day with its year."""
-    return format_date(moment, _pattern("yMMMd", language), locale=language)
+    _check(which)
+    return format_date(which, _pattern("yMMMd", language), locale=language)
 
 
 @lru_cache(maxsize=4096)
-def day_of_year(moment: date | datetime, language: str = SOURCE_LANGUAGE) -> str:
+def day_of_year(which: date, language: str = SOURCE_LANGUAGE) -> str:
     """Write a day of a year that is known."""
-    return format_date(moment, _pattern("MMMd", language), locale=language)
+    _check(which)
+    return format_date(which, _pattern("MMMd", language), locale=language)
 
 
 @lru_cache(maxsize=4096)

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
-from plugin.pages.patient import PatientPage
+from plugin.pages.patient import PatientPage, facts_of
 from plugin.pages.sentences import sentences_of
-from plugin.pages.trend import group, latest
+from plugin.pages.trend import group
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class NotePage:
 def draft_text(page: PatientPage) -> str:
     """Write what a patient page shows as plain text: who answered, each rater's scores, and what the site lets be read of them."""
     scales = group(page.trend)
-    facts = latest(scales, page.today)
+    facts = facts_of(page, scales)
     text = render(
         "clinician/draft.txt",
         language=page.language,

@@ -12,7 +12,7 @@ from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
 from plugin.pages.sentences import sentences_of
-from plugin.pages.trend import Panel, Scale, Trend, group, latest, shown_courses
+from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
 from plugin.trends.medication import Course
@@ -42,7 +42,7 @@ class Banner:
 class Contact:
     """The encounter of this launch; `virtual` is None where the EHR does not say."""
 
-    when: datetime | date | None
+    when: date | None
     virtual: bool | None = None
 
 
@@ -191,6 +191,8 @@ class PatientPage:
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of whoever reads this page
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
+    is_part: bool = False  # earlier scores may be missing for now: nothing is compared
+    is_unread: bool = False  # the record's own scores are not among these
     look: str | None = None  # the address of the EHR's look, if it has one
     messaging: tuple[str, str] | None = (
         None  # handle and origin of the EHR's window, where it may be told that we are done
@@ -306,7 +308,7 @@ def summary_html(page: PatientPage, who: str) -> str:
         scales=scales,
         drawn=drawn,
         courses=tuple(dict.fromkeys(course for _, shown in drawn.values() for course in shown)),
-        facts=latest(scales, page.today),
+        facts=facts_of(page, scales),
         sentences=sentences_of(page.trend, page.language),
         style=_PDF_STYLE,
     )
@@ -320,11 +322,15 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     return drawn
 
 
+def facts_of(page: PatientPage, scales: tuple[Scale, ...]) -> tuple[Fact, ...]:
+    """Give each rater's last score; the one before only where none can be missing between the two."""
+    facts = latest(scales, page.today)
+    return tuple(replace(fact, before=None) for fact in facts) if page.late or page.is_part else facts
+
+
 def _changed_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
     """Show one line a person: the latest score and how far it moved; nothing where there is no score."""
-    facts = latest(scales, page.today)
-    if page.late:  # a score between the two may still come
-        facts = tuple(replace(fact, before=None) for fact in facts)
+    facts = facts_of(page, scales)
     card = render("clinician/changed.html", language=page.language, facts=facts) if facts else ""
     return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes
 

@@ -202,7 +202,7 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
     x = y = 0.0
     places = {day: placing.x(day) + shift for day in series.by_day}
     for point in series.points:
-        x = places[point.when.date()]
+        x = places[point.day]
         y = strip_y if point.value is None else placing.y(point.value)
         marks.append(Mark(shape_at(shape, x, y), x, y, hollow=point.value is None))
         if point.value is not None:

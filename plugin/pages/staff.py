@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from plugin.collecting.book import Remembered
 from plugin.delivery.account import Attempt
@@ -37,6 +37,7 @@ class DeskFrame:
     places: tuple[tuple[str, str, bool], ...]
     patient: str | None  # the launch of the chart that it was opened from
     language: str = "en"
+    zone: tzinfo = UTC  # the site's
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ class Event(StrEnum):
 class TrendPoint:
     """One session's score on its native scale; `value` is None where it was not computed, and `absent` says why.
 
-    `virtual` is None where the record does not say how the session was held.
+    `day` is that of `when` at the site. `virtual` is None where the record does not say how the session was held.
     """
 
     when: datetime
+    day: date
     value: float | None
     absent: str | None = None
     virtual: bool | None = None
@@ -61,8 +62,7 @@ class TrendSeries:
         """Sort the points by day once: a page asks for each day many times."""
         days: dict[date, tuple[TrendPoint, ...]] = {}
         for point in self.points:
-            day = point.when.date()
-            days[day] = (*days.get(day, ()), point)
+            days[point.day] = (*days.get(point.day, ()), point)
         object.__setattr__(self, "by_day", days)
 
     @property
@@ -262,4 +262,4 @@ def _on_hundred(series: TrendSeries) -> TrendSeries:
 def _fact(series: TrendSeries, today: date) -> Fact:
     last = series.points[-1]
     before = next((point for point in reversed(series.points[:-1]) if point.value is not None), None)
-    return Fact(series, last, before, last.when.date() == today)
+    return Fact(series, last, before, last.day == today)

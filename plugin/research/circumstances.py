@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 
 import msgspec
 
@@ -41,13 +41,16 @@ class Circumstances:
 
 
 def read_circumstances(
-    patient: JsonObject, encounters: Iterable[JsonObject], medication: Iterable[JsonObject] | None
+    patient: JsonObject,
+    encounters: Iterable[JsonObject],
+    medication: Iterable[JsonObject] | None,
+    zone: tzinfo,
 ) -> Circumstances:
-    """Read a patient's record, leniently: it is others' data."""
+    """Read a patient's record, leniently: it is others' data. `zone` is the site's."""
     return Circumstances(
         _born(patient),
-        read_contacts(encounters),
-        None if medication is None else read_courses(medication),
+        read_contacts(encounters, zone),
+        None if medication is None else read_courses(medication, zone),
     )
 
 

@@ -1,10 +1,12 @@
 """Reads what a patient, or who decides for them, has said about research out of FHIR R4 Consent resources. Pure."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, tzinfo
 from enum import StrEnum
 
 import msgspec
+
+from plugin.days import day_written
 
 JsonObject = dict[str, object]
 
@@ -61,20 +63,20 @@ class _Consent(msgspec.Struct, rename="camel"):
     provision: _Provision | None = None
 
 
-def read_consents(resources: Iterable[JsonObject], today: date) -> Consents:
-    """Read the active Consents of scope `research` that are in force on a day.
+def read_consents(resources: Iterable[JsonObject], today: date, zone: tzinfo) -> Consents:
+    """Read the active Consents of scope `research` that are in force on a day of the site's zone.
 
     An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal.
     """
     agreed = refused = False
     for raw in resources:
-        says = _says(raw, today)
+        says = _says(raw, today, zone)
         agreed |= says == "permit"
         refused |= says == "deny"
     return Consents(agreed, refused)
 
 
-def _says(raw: JsonObject, today: date) -> str | None:
+def _says(raw: JsonObject, today: date, zone: tzinfo) -> str | None:
     try:
         found = msgspec.convert(raw, _Consent)
     except msgspec.ValidationError:
@@ -82,7 +84,7 @@ def _says(raw: JsonObject, today: date) -> str | None:
     if found.status != "active" or RESEARCH not in found.scope.names():
         return None
     provision = found.provision or _Provision()
-    if not _in_force(provision.period, today):
+    if not _in_force(provision.period, today, zone):
         return None
     policy = next((says for code, says in _POLICIES.items() if code in found.policy_rule.names()), None)
     said = {each for each in (provision.type, policy) if each is not None}
@@ -91,8 +93,9 @@ def _says(raw: JsonObject, today: date) -> str | None:
     return "permit" if said == {"permit"} else None
 
 
-def _in_force(period: _Period, today: date) -> bool:
+def _in_force(period: _Period, today: date, zone: tzinfo) -> bool:
     """Compare as texts, to the precision that is given: 2026-05 ends with May."""
     day = today.isoformat()
-    begun = period.start is None or period.start[: len(day)] <= day[: len(period.start)]
-    return begun and (period.end is None or period.end[: len(day)] >= day[: len(period.end)])
+    start, end = (text and str(day_written(text, zone) or text) for text in (period.start, period.end))
+    begun = start is None or start[: len(day)] <= day[: len(start)]
+    return begun and (end is None or end[: len(day)] >= day[: len(end)])

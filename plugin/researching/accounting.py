@@ -21,7 +21,7 @@ async def gather_accounted(
     """Gather a period, with its entries in the trail; Invalid without a purpose."""
     if len(why.strip()) < 3:
         raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
-    reason = f"{why.strip()} ({period.first} to {period.last}, UTC)"
+    reason = f"{why.strip()} ({period.first} to {period.last}, {period.zone})"
 
     async def record(patient: str | None = None, failure: str | None = None) -> None:
         entry = trail.entry(

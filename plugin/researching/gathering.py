@@ -6,13 +6,14 @@ Nothing of a patient is read beyond Consent before consent is known.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.days import day_of
 from plugin.delivery.keep import Record, open_record
 from plugin.delivery.revising import as_they_stand
 from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
@@ -66,7 +67,7 @@ class Gathered:
 
 @dataclass
 class Gatherer:
-    """One site's ledger, record and decisions."""
+    """One site's ledger, record and decisions; `zone` is the site's."""
 
     site: str
     research: Research
@@ -76,6 +77,7 @@ class Gatherer:
     read: Reading
     ehr: SystemReader
     clock: Callable[[], datetime]
+    zone: tzinfo
     _refused: set[str] = field(default_factory=set, init=False)
     _given: set[str] = field(default_factory=set, init=False)
 
@@ -109,7 +111,8 @@ class Gatherer:
         except EhrError as error:
             raise explain_refusal("Consent", error) from None
         held = (each for each in consents if each.get("resourceType") == "Consent")
-        return read_consents(held, self.clock().date()).allow(Rule(self.research.consent))
+        today = day_of(self.clock(), self.zone)
+        return read_consents(held, today, self.zone).allow(Rule(self.research.consent))
 
     async def _rows(
         self,
@@ -157,7 +160,7 @@ class Gatherer:
         around: Circumstances,
         disguise: Disguise,
     ) -> Administration:
-        day = record.authored.date()
+        day = day_of(record.authored, self.zone)
         classes = MedicineClasses(self.research.medicines)
         return Administration(
             administration=disguise.pseudonym("administration", record.site, record.id),
@@ -171,7 +174,7 @@ class Gatherer:
             language=record.language,
             date=disguise.shifted(f"{record.site} {record.patient}", day),
             session=around.session_of(record.encounter, day),
-            age_band=band_of(around.born, record.authored),
+            age_band=band_of(around.born, day),
             modality=around.modality_of(record.encounter, day),
             carer_present=around.contacts.had_carer(record.encounter, day),
             medication_class=around.medicines_on(day, classes),
@@ -196,6 +199,7 @@ class Gatherer:
             next(iter(person or ()), {}),
             encounters or (),
             [resource for each in told for resource in each] if told else None,
+            self.zone,
         )
 
     async def _person(self, patient: str) -> tuple[JsonObject, ...]:

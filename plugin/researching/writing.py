@@ -99,6 +99,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "software": f"Rapport {__version__}",
         "first_day": period.first.isoformat(),
         "last_day": period.last.isoformat(),
+        "time_zone": str(period.zone),
         "rows": len(gathered.rows),
         "people": len({row.person for row in gathered.rows}),
         "consent": research.consent,
@@ -159,7 +160,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     yield ""
     yield (
         f"{facts['rows']} administrations of {facts['people']} young people, {facts['first_day']} to {facts['last_day']} "
-        f"(days before they were shifted). Written by {facts['software']}."
+        f"(days in {facts['time_zone']}, before they were shifted). Written by {facts['software']}."
     )
     yield ""
     yield _LIMITS

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import Desk
 from plugin.access.openings import Opening, read_desk_launch, read_openings
 from plugin.audit import Kind
+from plugin.days import day_of
 from plugin.delivery.account import Account, whole
 from plugin.delivery.scored import read_scored
 from plugin.ehr import Ehr, EhrError
@@ -84,12 +85,12 @@ def _team(rapport: Rapport, found: Desk) -> tuple[str, ...] | None:
 
 async def _read(rapport: Rapport, found: Desk, team: tuple[str, ...] | None) -> list[Known]:
     """Read what the ledger has of the team's patients: three queries, whatever their number."""
-    vault = rapport.ledger.vault
+    vault, zone = rapport.ledger.vault, rapport.zone_of(found.site)
 
     def look(
         connection: Connection,
     ) -> tuple[tuple[Opening, ...], Mapping[str, tuple[Account, ...]], tuple[Norm, ...]]:
-        openings = read_openings(connection, found.site, team) if team != () else ()
+        openings = read_openings(connection, found.site, team, zone) if team != () else ()
         patients = sorted({each.patient for each in openings})
         return openings, read_scored(connection, vault, found.site, patients), in_use(connection, found.site)
 
@@ -104,16 +105,16 @@ def _know(
     accounts: Mapping[str, tuple[Account, ...]],
     norms: tuple[Norm, ...],
 ) -> list[Known]:
-    interpretation = rapport.settings.policies[site].interpretation
+    interpretation, zone = rapport.settings.policies[site].interpretation, rapport.zone_of(site)
     by_patient: dict[str, list[Opening]] = defaultdict(list)
     for each in openings:
         by_patient[each.patient].append(each)
     known = []
     for patient, sessions in by_patient.items():
         kept = whole(accounts.get(patient, ()))
-        trend = read_trend(rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, interpretation)
+        trend = read_trend(rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, zone, interpretation)
         altered = len(accounts.get(patient, ())) - len(kept)
-        known.append(Known(patient, trend, kept, tuple(sessions), altered))
+        known.append(Known(patient, trend, kept, tuple(sessions), zone, altered))
     return known
 
 
@@ -122,14 +123,11 @@ async def _page(
 ) -> CaseloadPage:
     policy = rapport.settings.policies[found.site]
     schedule = rapport.schedules.of(found.site)
-    now = rapport.clock()
-    since = now - timedelta(days=chosen.days)
+    since, today = rapport.clock() - timedelta(days=chosen.days), rapport.today(found.site)
     catalogue = rapport.intake.catalogue
     schedules = {str(each): schedule.of(addresses_of(catalogue, each)) for each in _EXPECTED}
     within = [
-        (each, needs_of(each, schedules, policy.interpretation, now.date()))
-        for each in read
-        if each.seen >= since
+        (each, needs_of(each, schedules, policy.interpretation, today)) for each in read if each.seen >= since
     ]
     wanted = [each for each in within if _is_wanted(*each, chosen)]
     pages = max(1, ceil(len(wanted) / MOST_ON_A_PAGE))
@@ -145,7 +143,7 @@ async def _page(
         desk=frame(rapport, found, "caseload"),
         chosen=replace(chosen, page=page),
         rows=tuple(
-            replace(_row(each, needs, names, chosen), overdue=overdue_raters(each, schedules, now.date()))
+            replace(_row(each, needs, names, chosen), overdue=overdue_raters(each, schedules, today))
             for each, needs in on_page
         ),
         found=len(wanted),
@@ -185,9 +183,9 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         needs=tuple(map(str, needs)),
         lines=tuple(_line(each) for each in totals),
         panel=_panel(totals),
-        answered=known.answered,
+        answered=day_of(known.answered, known.zone) if known.answered else None,
         sessions=len({each.session for each in known.openings}),
-        last_session=known.openings[-1].first,
+        last_session=known.openings[-1].day,
     )
 
 

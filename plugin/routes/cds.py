@@ -19,6 +19,7 @@ from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
+from plugin.days import day_of
 from plugin.delivery.account import Account, read_accounts, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
@@ -29,7 +30,7 @@ from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
-from plugin.schedule import EVERY_SESSION, SiteSchedule
+from plugin.schedule import EVERY_SESSION
 from plugin.settings import SitePolicy
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_performers, read_points
@@ -128,7 +129,7 @@ async def call(
     accounts = whole(
         await rapport.ledger.read(lambda connection: read_accounts(connection, vault, site_id, patient))
     )
-    points = _points(rapport, asked)
+    points = _points(rapport, site_id, asked)
     is_measured = bool(accounts or points)
     words = translations(language_for(rapport, site_id, accept_language))
     cards = (
@@ -245,10 +246,10 @@ def _check(rapport: Rapport, site_id: str, service: str, asked: _Call) -> None:
         )
 
 
-def _points(rapport: Rapport, asked: _Call) -> tuple[Point, ...]:
+def _points(rapport: Rapport, site_id: str, asked: _Call) -> tuple[Point, ...]:
     """Read the scores that the EHR sent along; each with who gave it, where the record tells."""
     found = tuple(_resources(asked.prefetch.get("scores"), "Observation"))
-    return read_points(found, read_performers(found), rapport.intake.catalogue)
+    return read_points(found, read_performers(found), rapport.intake.catalogue, rapport.zone_of(site_id))
 
 
 async def _attention(
@@ -259,7 +260,8 @@ async def _attention(
     accounts: tuple[Account, ...],
     points: tuple[Point, ...],
 ) -> Attention:
-    contacts = read_contacts(_resources(asked.prefetch.get("encounters"), "Encounter"))
+    zone = rapport.zone_of(site_id)
+    contacts = read_contacts(_resources(asked.prefetch.get("encounters"), "Encounter"), zone)
     norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
     chart = Chart(
         name="",
@@ -275,7 +277,7 @@ async def _attention(
     )
     fell: set[str] = set()
     if policy.interpretation is not None:
-        trend = read_trend(rapport.intake.catalogue, chart, accounts, {}, norms, policy.interpretation)
+        trend = read_trend(rapport.intake.catalogue, chart, accounts, {}, norms, zone, policy.interpretation)
         falls = trend.findings.falls if trend.findings else ()
         fell = {fall.rated.rater for fall in falls if fall.is_current}
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
@@ -283,15 +285,13 @@ async def _attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
         fell=tuple(each.value for each in _ORDER if each in fell),
-        due_from=_due(
-            rapport, rapport.schedules.of(site_id), contacts, asked.context.encounterId, (accounts, points)
-        ),
+        due_from=_due(rapport, site_id, contacts, asked.context.encounterId, (accounts, points)),
     )
 
 
 def _due(
     rapport: Rapport,
-    schedule: SiteSchedule,
+    site_id: str,
     contacts: Contacts,
     encounter_id: str | None,
     known: tuple[tuple[Account, ...], tuple[Point, ...]],
@@ -302,7 +302,8 @@ def _due(
     """
     if encounter_id is None:
         return ()
-    today, catalogue = rapport.clock().date(), rapport.intake.catalogue
+    schedule, catalogue = rapport.schedules.of(site_id), rapport.intake.catalogue
+    today, zone = rapport.today(site_id), rapport.zone_of(site_id)
     encounter = f"Encounter/{encounter_id}"
     session = contacts.number_of(encounter)
     if session is None and schedule != EVERY_SESSION:
@@ -318,7 +319,7 @@ def _due(
             if each.when not in void
         ),
     ]
-    now = {rater for rater, where, when in answered if where == encounter or when.date() == today}
+    now = {rater for rater, where, when in answered if where == encounter or day_of(when, zone) == today}
     before = {rater for rater, _, _ in answered} - now
     return tuple(
         each.value

@@ -6,13 +6,23 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, tzinfo
 from typing import TypeVar
 
 import msgspec
 
 from plugin.access.launches import Launch
-from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.days import day_written
+from plugin.ehr import (
+    BadAnswer,
+    Ehr,
+    EhrError,
+    EhrRefused,
+    EhrUnavailable,
+    NotFound,
+    NotPermitted,
+    TokenRefused,
+)
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
@@ -54,7 +64,7 @@ class Chart:
     name: str
     birth_date: date | None
     respondents: tuple[Respondent, ...]
-    contact: str | None
+    contact: date | None  # the day of the session
     virtual: bool | None
     session: int | None  # which of the patient's contacts this one is, counted from 1
     points: tuple[Point, ...]
@@ -62,6 +72,7 @@ class Chart:
     contacts: Contacts = field(default_factory=Contacts)
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
     late: tuple[str, ...] = ()
+    is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
 
     @property
     def has_history(self) -> bool:
@@ -125,24 +136,26 @@ async def read_chart(
     launch: Launch,
     catalogue: Catalogue,
     *,
+    zone: tzinfo,
     medication: bool = False,
     patience: float = LONG_PATIENCE,
     history: bool = True,
 ) -> Chart:
     """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
-    Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
+    `zone` is the site's. Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
     """
-    reading = _Reading(patience, late=[] if history else [HISTORY])
+    left = [] if history else [HISTORY]
+    reading = _Reading(patience, late=left, passing=[*left])
     patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), "the patient"),
         reading.part(read_respondents(ehr, launch), "the caregivers"),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
-        reading.part(_read_history(ehr, launch, catalogue), HISTORY) if history else _nothing(),
-        reading.part(_read_contacts(ehr, launch), "the sessions"),
-        reading.part(_read_medication(ehr, launch), "the medication") if medication else _nothing(),
+        reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
+        reading.part(_read_contacts(ehr, launch, zone), "the sessions"),
+        reading.part(_read_medication(ehr, launch, zone), "the medication") if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
@@ -150,7 +163,7 @@ async def read_chart(
         name=_name(patient.name) if patient else "",
         birth_date=_date(patient.birthDate) if patient else None,
         respondents=respondents or (),
-        contact=encounter.period.start if encounter else None,
+        contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
         points=points or (),
@@ -158,12 +171,13 @@ async def read_chart(
         contacts=contacts,
         courses=courses,
         late=tuple(reading.late),
+        is_part=HISTORY in reading.passing,
     )
 
 
 def closed_chart(reason: str) -> Chart:
     """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
-    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",))
+    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",), is_part=True)
 
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
@@ -242,16 +256,17 @@ async def _in_role(ehr: Ehr, role: str) -> str:
     return held.practitioner.reference.removeprefix(f"{ehr.base}/") or role
 
 
-async def _read_contacts(ehr: Ehr, launch: Launch) -> Contacts:
+async def _read_contacts(ehr: Ehr, launch: Launch, zone: tzinfo) -> Contacts:
     """Read the patient's sessions; none where the EHR does not let us."""
     patient_id = launch.patient.removeprefix("Patient/")
     try:
-        return read_contacts(await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT))
+        found = await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT)
     except EhrError:
         return Contacts()
+    return read_contacts(found, zone)
 
 
-async def _read_medication(ehr: Ehr, launch: Launch) -> tuple[Course, ...]:
+async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Course, ...]:
     """Read what is taken and what was ordered; an EHR that has only one of the two is enough."""
     patient_id = launch.patient.removeprefix("Patient/")
     kinds = ("MedicationStatement", "MedicationRequest")
@@ -263,10 +278,11 @@ async def _read_medication(ehr: Ehr, launch: Launch) -> tuple[Course, ...]:
     lacking = [each for each in failed if isinstance(each, NotPermitted | NotFound | EhrRefused)]
     if len(failed) == len(kinds) or len(lacking) < len(failed):
         raise next((each for each in failed if each not in lacking), failed[0])
-    return read_courses(raw for each in answers if not isinstance(each, BaseException) for raw in each)
+    told = (raw for each in answers if not isinstance(each, BaseException) for raw in each)
+    return read_courses(told, zone)
 
 
-async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> tuple[Point, ...]:
+async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:
     patient_id = launch.patient.removeprefix("Patient/")
     observations, responses = await asyncio.gather(
         ehr.search(
@@ -279,7 +295,7 @@ async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> tuple
             "QuestionnaireResponse", {"patient": patient_id}, limit=_HISTORY_LIMIT, size=_HISTORY_PAGE
         ),
     )
-    return read_points(observations, read_sources(responses), catalogue)
+    return read_points(observations, read_sources(responses), catalogue, zone)
 
 
 async def _read(ehr: Ehr, reference: str, kind: type[Struct]) -> Struct:
@@ -297,6 +313,7 @@ class _Reading:
     patience: float
     unread: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    passing: list[str] = field(default_factory=list)  # late, or failed for now
 
     async def part(self, work: Awaitable[T], name: str) -> T | None:
         """Wait for a part; None, and its name is noted, if it fails or is late."""
@@ -305,8 +322,11 @@ class _Reading:
                 return await work
         except TimeoutError:
             self.late.append(name)
+            self.passing.append(name)
         except EhrError as error:
             self.unread.append(f"{name} ({error})")
+            if isinstance(error, EhrUnavailable | TokenRefused | BadAnswer):
+                self.passing.append(name)
         return None
 
 

@@ -70,6 +70,7 @@ def frame(rapport: Rapport, desk: Desk, here: str) -> DeskFrame:
         places=tuple((f"{base}/{name}".rstrip("/"), label, name == here) for name, label in places),
         patient=desk.id if desk.patient else None,
         language=desk.language,
+        zone=rapport.zone_of(desk.site),
     )
 
 

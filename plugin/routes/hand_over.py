@@ -309,7 +309,7 @@ async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | N
     consent_age = policy.respondents.consent_below_age
     if not (from_age or consent_age):
         return None
-    age = await read_age(await ehr_for(rapport, found), found, rapport.clock().date())
+    age = await read_age(await ehr_for(rapport, found), found, rapport.today(found.site))
     too_young = from_age > 0 and (age is None or age < from_age)
     if too_young and not policy.respondents.link_with_caregiver:
         raise Invalid(

@@ -63,7 +63,7 @@ async def verify(found: AuditorsDesk, rapport: CurrentRapport, csrf: Csrf = "") 
 @router.get("/exports")
 async def exports(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Offer to export a period."""
-    first, last = quarter_of(rapport.clock().date())
+    first, last = quarter_of(rapport.today(found.site))
     key = prover_of(rapport).verifier_key
     allowed = rapport.settings.policies[found.site].auditors_see_answers
     await rapport.ledger.record(rapport.trail.entry(Kind.LOG_VIEWED, actor_of(found), site=found.site))

@@ -58,7 +58,7 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
     computed = [point for point in series.points if point.value is not None]
     last = computed[-1].value if computed else None
     still = [fall for fall in falls if last is not None and fall.is_open(last)]
-    down_since = computed[still[-1].fell].when.date() if still else None
+    down_since = computed[still[-1].fell].day if still else None
     return replace(series, points=tuple(marked), down_since=down_since)
 
 
@@ -77,7 +77,7 @@ def findings_of(
                 rater=each.rater,
                 name=each.name,
                 scale=(each.measure, each.low, each.high),
-                ratings=tuple(Rating(point.when.date(), value) for point, value in computed),
+                ratings=tuple(Rating(point.day, value) for point, value in computed),
                 sessions=tuple(point.session for point, _ in computed),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,

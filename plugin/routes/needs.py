@@ -5,10 +5,11 @@ What is read out of scores is read only where the site accepts interpretation, b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 from plugin.access.openings import Opening
+from plugin.days import day_of
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendPoint, TrendSeries
@@ -31,12 +32,13 @@ _ORDER = tuple(Need)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger tells of one patient; `openings` are the team's sessions, oldest first."""
+    """What the ledger tells of one patient; `openings` are the team's sessions, oldest first, `zone` is the site's."""
 
     patient: str
     trend: Trend
     accounts: tuple[Account, ...]
     openings: tuple[Opening, ...]
+    zone: tzinfo
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
 
     @property
@@ -102,13 +104,13 @@ def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
     due = [
         opening
         for number, opening in enumerate(sessions.values(), 1)
-        if schedule.is_due(number) and opening.first.date() < today
+        if schedule.is_due(number) and opening.day < today
     ]
     if not due:
         return False
     last = due[-1]
     return not any(
-        each.record.authored.date() >= last.first.date()
+        day_of(each.record.authored, known.zone) >= last.day
         or (last.encounter is not None and each.record.encounter == last.encounter)
         for each in known.accounts
         if each.record.rater == rater and not each.record.voided

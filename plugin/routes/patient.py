@@ -221,7 +221,13 @@ async def _chart(
     except TimeoutError:
         return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
     return await read_chart(
-        ehr, found, rapport.intake.catalogue, medication=medication, patience=patience, history=history
+        ehr,
+        found,
+        rapport.intake.catalogue,
+        zone=rapport.zone_of(found.site),
+        medication=medication,
+        patience=patience,
+        history=history,
     )
 
 

@@ -35,7 +35,7 @@ _LONGEST_PAUSE = 2.0  # seconds: somebody waits for the page
 @router.get("/research")
 async def research(found: ResearchersDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Say what would be given and how people are taken out, and ask for which days and which study."""
-    today = rapport.clock().date()
+    today = rapport.today(found.site)
     page = ResearchPage(
         frame(rapport, found, "research"), rapport.settings.policies[found.site].research, today
     )
@@ -54,7 +54,7 @@ async def export(
     """Give the export as one archive."""
     check_csrf(rapport, found, csrf)
     decided = _decided(rapport, found)
-    period = Period.parse(first, last)
+    period = Period.parse(first, last, rapport.zone_of(found.site))
     gatherer = Gatherer(
         site=found.site,
         research=decided,
@@ -64,6 +64,7 @@ async def export(
         read=rapport.ledger.read,
         ehr=SystemReader(rapport.settings.sites[found.site], rapport.http, rapport.clock, sleep=_pause),
         clock=rapport.clock,
+        zone=rapport.zone_of(found.site),
     )
     gathered = await gather_accounted(gatherer, period, rapport.ledger, rapport.trail, actor_of(found), why)
     with tempfile.TemporaryDirectory() as folder:

@@ -238,7 +238,7 @@ async def _list(rapport: Rapport, found: Desk, problem: str | None = None) -> Re
             listed.append(Listed(each, len(own), latest(signed, None)))
         return tuple(listed)
 
-    first, last = quarter_of(rapport.clock().date())
+    first, last = quarter_of(rapport.today(found.site))
     listed = await rapport.reading.read(look)
     return ReviewsPage(frame(rapport, found, "reviews"), listed, first, last, problem)
 

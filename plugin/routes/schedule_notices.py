@@ -33,7 +33,7 @@ def told_of_schedule(rapport: Rapport, site: str, language: str) -> Iterator[Not
             % {
                 "place": trouble.place,
                 "why": retell(trouble.why, language),
-                "day": day(trouble.followed, language),
+                "day": day(rapport.day_of(site, trouble.followed), language),
             },
         )
     if problems := problems_of(rapport.schedules.of(site), rapport.intake.catalogue):

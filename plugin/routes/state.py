@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime, tzinfo
 from typing import Annotated
 
 import httpx
@@ -18,6 +19,7 @@ from plugin.audit.trail import Clock
 from plugin.auditing.verifying import LedgerVerification
 from plugin.cds.caller import CdsCallers
 from plugin.collecting import Collector
+from plugin.days import day_of
 from plugin.delivery.courier import NoteCourier
 from plugin.delivery.returning import TokenReturn
 from plugin.delivery.send import EhrSender
@@ -68,6 +70,18 @@ class Rapport:
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
     parts: Mapping[str, Check] = field(default_factory=dict)  # what must work for this process to be ready
+
+    def zone_of(self, site: str) -> tzinfo:
+        """Give the time zone by which a site tells days."""
+        return self.settings.policies[site].zone
+
+    def day_of(self, site: str, moment: datetime) -> date:
+        """Give the day on which a moment falls at a site."""
+        return day_of(moment, self.zone_of(site))
+
+    def today(self, site: str) -> date:
+        """Give the day that it is at a site."""
+        return self.day_of(site, self.clock())
 
     def close(self) -> None:
         """Commit what is queued and close the ledger."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from typing import Any
 
 import msgspec
 
+from plugin.days import day_of
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
@@ -39,10 +41,14 @@ def read_trend(
     accounts: tuple[Account, ...],
     people: Mapping[str, Respondent],
     norms: tuple[Norm, ...],
+    zone: tzinfo,
     interpretation: Interpretation | None = None,
     language: str = "en",
 ) -> Trend:
-    """Join what the record holds with what is on its way there; marks are made where the site accepts interpretation."""
+    """Join what the record holds with what is on its way there, by the days of the site's zone.
+
+    Marks are made where the site accepts interpretation.
+    """
     in_record = {address for account in accounts for address in account.locations}
     waiting = [account for account in accounts if not in_record & set(account.locations)]
     recorded = _with_their_raters(catalogue, chart.points, accounts)
@@ -65,9 +71,9 @@ def read_trend(
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
     places = _places(catalogue)
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
-    adopted = _Adopted(catalogue, norms, chart, interpretation)
+    adopted = _Adopted(catalogue, norms, chart, zone, interpretation)
     made = tuple(
-        adopted.complete(line, _series(catalogue, line, found, (people, language), chart.contacts))
+        adopted.complete(line, _series(catalogue, line, found, (people, language), (chart.contacts, zone)))
         for line, found in lines
     )
     if interpretation is None:
@@ -103,16 +109,17 @@ class _Adopted:
     catalogue: Catalogue
     norms: tuple[Norm, ...]
     chart: Chart
+    zone: tzinfo
     interpretation: Interpretation | None
 
     def complete(self, line: tuple[str, str, str], series: TrendSeries) -> TrendSeries:
         """Add the error of a score, for the patient's age at the last session, and marks by the site's rule."""
         instrument, score, _ = line
-        band = band_of(self.chart.birth_date, series.points[-1].when)
+        band = band_of(self.chart.birth_date, series.points[-1].day)
         canonical = self.catalogue.by_id(instrument).canonical
         norm = norm_for(self.norms, canonical, score, series.rater, band)
         if norm is not None:
-            known = norm.statistics
+            known = norm.statistics_in(self.zone)
             error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
             series = replace(series, error=error)
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):
@@ -134,9 +141,10 @@ def _series(
     line: tuple[str, str, str],
     found: list[Point],
     told: tuple[Mapping[str, Respondent], str],
-    contacts: Contacts,
+    around: tuple[Contacts, tzinfo],
 ) -> TrendSeries:
     people, language = told
+    contacts, zone = around
     instrument_id, score_id, respondent = line
     instrument = catalogue.by_id(instrument_id)
     score = next(each for each in instrument.scores if each.link_id == score_id)
@@ -151,13 +159,14 @@ def _series(
         points=tuple(
             TrendPoint(
                 point.when,
+                day,
                 point.value,
                 absence_of(point.absent, instrument, language),
-                contacts.was_virtual(point.encounter, point.when.date()),
+                contacts.was_virtual(point.encounter, day),
                 session=contacts.number_of(point.encounter) if point.encounter else None,
-                caregiver=contacts.had_carer(point.encounter, point.when.date()),
+                caregiver=contacts.had_carer(point.encounter, day),
             )
-            for point in found
+            for point, day in ((each, day_of(each.when, zone)) for each in found)
         ),
     )
 
@@ -186,7 +195,7 @@ def points_of(catalogue: Catalogue, account: Account) -> tuple[Point, ...]:
         each["derivedFrom"] = [{"reference": response}]
         each["encounter"] = {"reference": account.record.encounter or ""}
     sources = {response: account.record.source} if account.record.source else {}
-    return read_points(raw, sources, catalogue)
+    return read_points(raw, sources, catalogue, UTC)  # ours have an offset always
 
 
 def stored_scores(account: Account) -> list[dict[str, Any]]:

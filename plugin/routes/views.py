@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 from plugin.access.gates import GateAnswer, is_waiting
@@ -10,6 +10,7 @@ from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
+from plugin.days import day_of
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
@@ -46,7 +47,7 @@ from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import HISTORY, Chart, Respondent, age_in_years
+from plugin.routes.chart import Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -98,20 +99,20 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     """Fill the patient page; `language` is the reader's."""
     catalogue, chart = rapport.intake.catalogue, known.chart
     policy = rapport.settings.policies[launch.site]
-    today = rapport.clock().date()
+    today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
     age = age_in_years(chart.birth_date, today)
     banner = Banner(chart.name, chart.birth_date, age)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
     heard = _Heard(
         chart.session,
-        _answered(launch, chart, known.recent, today),
+        _answered(launch, chart, known.recent, today, zone),
         {each.source for each, _ in known.under_way},
     )
     # Out of a part of the history nothing is read.
-    is_part = known.is_long or HISTORY in chart.late
+    is_part = known.is_long or chart.is_part
     interpretation = None if is_part else policy.interpretation
-    trend = read_trend(catalogue, chart, known.kept, people, known.norms, interpretation, language)
+    trend = read_trend(catalogue, chart, known.kept, people, known.norms, zone, interpretation, language)
     page = PatientPage(
         launch=launch.id,
         csrf=csrf,
@@ -133,7 +134,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         banner=banner if launch.context.need_patient_banner else None,
         printed=banner,
         session=chart.session,
-        contact=Contact(_moment(chart.contact), chart.virtual) if launch.encounter else None,
+        contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
         responses=tuple(_recent(catalogue, account, people, language) for account in known.recent),
         trend=trend,
         tips=tuple(told_in(each, language) for each in choose_tips(interpretation, chart, trend, age)),
@@ -141,7 +142,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         look=look_address(launch.context.style),
         messaging=_messaging(launch, policy.frame_ancestors),
         notices=(
-            *_notices(launch, known, language),
+            *_notices(launch, known, zone, language),
             *told_of_schedule(rapport, launch.site, language),
         ),
         open_forms=tuple(
@@ -155,6 +156,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         ),
         can_pdf=can_render(),
         late=bool(chart.late) and not known.waited,
+        is_part=is_part,
+        is_unread=not chart.has_history,
     )
     return with_missing_forms(page)
 
@@ -249,19 +252,22 @@ def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tu
     return _("due in session %(number)s") % {"number": following}, False
 
 
-def _answered(launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date) -> set[str]:
+def _answered(
+    launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date, zone: tzinfo
+) -> set[str]:
     """Name who has answered in this session: for its encounter, or on its day."""
     records = [account.record for account in accounts if not account.record.voided]
     void = {(each.record.source, each.record.authored) for each in accounts if each.record.voided}
     kept = {
         record.source or ""
         for record in records
-        if record.authored.date() == today or (launch.encounter and record.encounter == launch.encounter)
+        if day_of(record.authored, zone) == today
+        or (launch.encounter and record.encounter == launch.encounter)
     }
     return kept | {
         point.respondent or ""
         for point in chart.points
-        if point.when.date() == today and (point.respondent, point.when) not in void
+        if day_of(point.when, zone) == today and (point.respondent, point.when) not in void
     }
 
 
@@ -549,7 +555,7 @@ _PARTS = {
 """What the chart calls its parts."""
 
 
-def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
+def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Iterable[Notice]:
     _ = translations(language).gettext
     again = f"/launches/{launch.id}?wait=true"
 
@@ -595,7 +601,7 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
                 "What Rapport had of this patient was erased on %(day)s: %(why)s. What stands in the EHR is not Rapport's "
                 "to erase."
             )
-            % {"day": day(each.decided, language), "why": each.why},
+            % {"day": day(day_of(each.decided, zone), language), "why": each.why},
         )
     for part in known.chart.late if known.waited else ():
         yield Notice(
@@ -607,10 +613,3 @@ def _notices(launch: Launch, known: Known, language: str) -> Iterable[Notice]:
         yield Notice(
             NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": named(part)}, retry=again
         )
-
-
-def _moment(text: str | None) -> datetime | date | None:
-    try:
-        return datetime.fromisoformat(text) if text and "T" in text else date.fromisoformat(text or "")
-    except ValueError:
-        return None

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 
 import msgspec
+
+from plugin.days import day_written
 
 JsonObject = dict[str, object]
 
@@ -94,8 +96,11 @@ class _Encounter(msgspec.Struct, rename={"contact_class": "class"}):
     participant: tuple[_Participant, ...] = ()
 
 
-def read_contacts(encounters: Iterable[JsonObject]) -> Contacts:
-    """Give the sessions among Encounters; what cannot be read, was not held or is of another kind is left out."""
+def read_contacts(encounters: Iterable[JsonObject], zone: tzinfo) -> Contacts:
+    """Give the sessions among Encounters, their days by the site's zone.
+
+    What cannot be read, was not held or is of another kind is left out.
+    """
     held = []
     for raw in encounters:
         try:
@@ -109,12 +114,15 @@ def read_contacts(encounters: Iterable[JsonObject]) -> Contacts:
             )
             carers = tuple(each for each in people if each.startswith("RelatedPerson/"))
             reference = f"Encounter/{found.id}"
-            held.append(Contact(reference, start, _day(start), code == _VIRTUAL, carers, bool(people)))
-    return Contacts(tuple(sorted(held, key=lambda each: each.start)))
+            day = day_written(start, zone)
+            held.append(Contact(reference, start, day, code == _VIRTUAL, carers, bool(people)))
+    return Contacts(tuple(sorted(held, key=lambda each: (_began(each.start, zone), each.start))))
 
 
-def _day(text: str) -> date | None:
+def _began(text: str, zone: tzinfo) -> datetime:
+    """Say when a session began, to put them in order: a day, month or year at its beginning, what cannot be read last."""
     try:
-        return date.fromisoformat(text[:10])
+        moment = datetime.fromisoformat(text + "0000-01-01"[len(text) :])
     except ValueError:
-        return None
+        return datetime.max.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 
 import msgspec
@@ -104,11 +104,14 @@ def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:
 
 
 def read_points(
-    observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue
+    observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue, zone: tzinfo
 ) -> tuple[Point, ...]:
-    """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out."""
+    """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out.
+
+    `zone` is the site's: a date alone is a day there.
+    """
     known = _codes_of(catalogue)
-    points = [point for raw in observations if (point := _read_point(raw, known, sources)) is not None]
+    points = [point for raw in observations if (point := _read_point(raw, known, sources, zone)) is not None]
     return tuple(sorted(points, key=lambda point: point.when))
 
 
@@ -124,14 +127,17 @@ def _codes_of(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[str, str]]
 
 
 def _read_point(
-    raw: JsonObject, known: Mapping[tuple[str, str], tuple[str, str]], sources: Mapping[str, str]
+    raw: JsonObject,
+    known: Mapping[tuple[str, str], tuple[str, str]],
+    sources: Mapping[str, str],
+    zone: tzinfo,
 ) -> Point | None:
     try:
         found = msgspec.convert(raw, _Observation)
     except msgspec.ValidationError:
         return None
     code = next((key for each in found.code.coding if (key := (each.system, each.code)) in known), None)
-    when = _moment(found.effectiveDateTime)
+    when = _moment(found.effectiveDateTime, zone)
     if code is None or when is None or found.status in _NOT_VALID:
         return None
     instrument, score = known[code]
@@ -146,12 +152,12 @@ def _read_point(
     return Point(when, instrument, score, value, absent, sources.get(response or ""), response, encounter)
 
 
-def _moment(text: str | None) -> datetime | None:
-    """Read a dateTime to the day at least; a date alone counts as noon UTC."""
+def _moment(text: str | None, zone: tzinfo) -> datetime | None:
+    """Read a dateTime to the day at least; a date alone counts as noon of the zone."""
     if text is None or len(text) < 10:
         return None
     try:
-        moment = datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00+00:00")
+        moment = datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00")
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -7,10 +7,12 @@ not when it is taken, and is never read.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from itertools import groupby
 
 import msgspec
+
+from plugin.days import day_written
 
 JsonObject = dict[str, object]
 
@@ -95,9 +97,12 @@ class _Told:
     course: Course
 
 
-def read_courses(resources: Iterable[JsonObject]) -> tuple[Course, ...]:
-    """Give the courses among MedicationRequests and MedicationStatements, earliest first; unreadable ones are left out."""
-    told = sorted((found for raw in resources if (found := _read(raw))), key=lambda each: each.key)
+def read_courses(resources: Iterable[JsonObject], zone: tzinfo) -> tuple[Course, ...]:
+    """Give the courses among MedicationRequests and MedicationStatements, earliest first, their days by the site's zone.
+
+    Unreadable ones are left out.
+    """
+    told = sorted((found for raw in resources if (found := _read(raw, zone))), key=lambda each: each.key)
     courses: list[Course] = []
     for _, group in groupby(told, key=lambda each: each.key):
         each_told = list(group)
@@ -106,7 +111,7 @@ def read_courses(resources: Iterable[JsonObject]) -> tuple[Course, ...]:
     return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
 
 
-def _read(raw: JsonObject) -> _Told | None:
+def _read(raw: JsonObject, zone: tzinfo) -> _Told | None:
     try:
         found = msgspec.convert(raw, _Medication)
     except msgspec.ValidationError:
@@ -121,10 +126,10 @@ def _read(raw: JsonObject) -> _Told | None:
         start, end = bounds.start or found.authored_on, bounds.end
     else:
         return None
-    last = _date(end)
+    last = day_written(end, zone)
     ongoing = found.status == "active" and last is None
     coded = tuple((each.system, each.code) for each in found.medication_codeable_concept.coding if each.code)
-    course = Course(name, _date(start), last, ongoing, coded)
+    course = Course(name, day_written(start, zone), last, ongoing, coded)
     return _Told(key, found.resource_type == "MedicationStatement", course)
 
 
@@ -150,11 +155,3 @@ def _join(courses: list[Course]) -> list[Course]:
         codes = tuple(dict.fromkeys((*before.codes, *each.codes)))
         joined[-1] = Course(before.name, before.start, end, ongoing, codes)
     return joined
-
-
-def _date(text: str | None) -> date | None:
-    """Read a dateTime to the day; a year or a month alone is no day."""
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        return None

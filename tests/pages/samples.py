@@ -173,7 +173,8 @@ def series(
     first = NOW - timedelta(days=14 * (len(values) - 1))
     points = tuple(
         TrendPoint(
-            first + timedelta(days=14 * place),
+            when := first + timedelta(days=14 * place),
+            when.date(),
             value,
             None if value is not None else "Question 4 has no answer",
         )
@@ -195,7 +196,7 @@ def trend() -> Trend:
             made.append(series(rater, name, scale, label, 8, list(parts)))
     peq = TrendSeries(
         "caregiver", "Dana Kowalski (mother)", "PEQ-CAMHS", "outcome", "Experience: outcome", 1, 5,
-        tuple(TrendPoint(NOW - timedelta(days=30 * place), value) for place, value in ((3, 3.5), (1, 4.25))),
+        tuple(TrendPoint(NOW - timedelta(days=30 * place), TODAY - timedelta(days=30 * place), value) for place, value in ((3, 3.5), (1, 4.25))),
     )  # fmt: skip
     return Trend((*made, peq))
 
@@ -423,9 +424,9 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             needs=needs[place],
             lines=lines if place != 2 else (),
             panel=total.panels[0] if place != 2 else None,
-            answered=NOW - timedelta(days=place) if place != 2 else None,
+            answered=TODAY - timedelta(days=place) if place != 2 else None,
             sessions=7 - place,
-            last_session=NOW - timedelta(days=2 * place),
+            last_session=TODAY - timedelta(days=2 * place),
         )
         for place, name in enumerate(names)
     )

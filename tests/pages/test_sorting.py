@@ -1,6 +1,6 @@
 """The order of a caseload: accents, equal names, people without a name."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -23,8 +23,8 @@ NAMES = {
 
 def case(number: int, clinician: int, *needs: Need) -> Case:
     first = samples.NOW + timedelta(days=number)
-    opening = Opening(f"Patient/{number}", f"Practitioner/{clinician}", None, first)
-    return Known(f"Patient/{number}", Trend(), (), (opening,)), needs
+    opening = Opening(f"Patient/{number}", f"Practitioner/{clinician}", None, first, first.date())
+    return Known(f"Patient/{number}", Trend(), (), (opening,), UTC), needs
 
 
 CASES = (case(1, 2), case(2, 1), case(3, 1), case(4, 1, Need.RUPTURE), case(5, 2, Need.OVERDUE))

@@ -238,7 +238,8 @@ def test_the_axis_shows_the_whole_native_scale() -> None:
 
 def test_days_stand_by_time_not_by_number() -> None:
     start = samples.NOW
-    points = tuple(TrendPoint(start + timedelta(days=days), 5) for days in (0, 1, 100))
+    moments = (start + timedelta(days=days) for days in (0, 1, 100))
+    points = tuple(TrendPoint(when, when.date(), 5) for when in moments)
     panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
     first, second, third = (float(x) for x in re.findall(r"[ML]([\d.]+) ", draw(panel, WIDE).lines[0].path))
     assert (third - first) / (second - first) == pytest.approx(100, rel=0.1)

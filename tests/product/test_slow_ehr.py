@@ -104,6 +104,41 @@ async def test_only_the_late_part_is_missing(tmp_path: Path) -> None:
         assert "Earlier scores are still being read" in page.text
 
 
+UNREAD = "Earlier scores could not be read from the EHR."
+
+
+async def unavailable(world: World, path: str) -> None:
+    answer = await world.browser.post(f"{EHR}/sandbox/faults", json={"kind": "unavailable", "path": path})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_scores_that_could_not_be_read_are_not_said_to_be_none(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        await unavailable(world, "/r4/Observation*")
+        page = await world.launch("amara")
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "No alliance scores yet" not in page.text
+    assert UNREAD in page.text
+    assert UNREAD in draft.text
+    assert "- none" not in draft.text
+
+
+async def test_nothing_is_read_out_of_the_ledger_alone_while_the_records_scores_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        browser = await opened_after_a_form(world)
+        await unavailable(world, "/r4/Observation*")
+        page = await browser.get(browser.headers["Referer"])
+        draft = await browser.get(f"{browser.headers['Referer']}/notes/new")
+    assert '<span class="now">14 of 24</span>' in page.text
+    assert "What the scores say" not in page.text
+    assert UNREAD in page.text
+    assert "on average" not in draft.text
+    assert UNREAD in draft.text
+
+
 async def test_nothing_is_read_out_of_the_sessions_that_came_in_time(tmp_path: Path) -> None:
     accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
     async with run_world(tmp_path, ehr_patience=0.4, interpretation=accepted) as world:

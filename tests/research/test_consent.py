@@ -1,7 +1,8 @@
 """Whose administrations may be given, as Consent in the record says it."""
 
-from datetime import date
+from datetime import UTC, date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -45,5 +46,14 @@ def consent(kind: str | None = "permit", **more: Any) -> dict[str, object]:
     ids=str,
 )
 def test_who_may_be_told_of(said: list[dict[str, object]], agreed: bool, not_refused: bool) -> None:
-    found = read_consents(said, TODAY)
+    found = read_consents(said, TODAY, UTC)
     assert (found.allow(Rule.AGREED), found.allow(Rule.NOT_REFUSED)) == (agreed, not_refused)
+
+
+def test_a_consent_ends_and_begins_on_the_days_of_the_site() -> None:
+    ended = [consent(provision={"period": {"end": "2026-05-21T01:00:00Z"}})]
+    assert read_consents(ended, TODAY, ZoneInfo("America/Los_Angeles")).agreed
+    assert not read_consents(ended, date(2026, 5, 21), ZoneInfo("America/Los_Angeles")).agreed
+    begun = [consent(provision={"period": {"start": "2026-05-19T23:00:00Z"}})]
+    assert not read_consents(begun, date(2026, 5, 19), ZoneInfo("Australia/Sydney")).agreed
+    assert read_consents(begun, TODAY, ZoneInfo("Australia/Sydney")).agreed

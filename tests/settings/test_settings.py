@@ -322,3 +322,20 @@ def test_the_auditors_way_into_the_database_is_asked_for_tls_too(tmp_path: Path)
     )
     with pytest.raises(SettingsInvalid, match="audit_database"):
         read(tmp_path, with_database(line))
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "America", "", "../UTC", "/etc/localtime", "UTC+8"])
+def test_a_time_zone_that_there_is_not_is_named_with_its_place_and_the_remedy(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(SettingsInvalid) as refusal:
+        read(tmp_path, f'{MINIMAL}time_zone = "{name}"\n')
+    assert "site.0.time_zone" in str(refusal.value)
+    assert f"“{name}” is no time zone" in str(refusal.value)
+    assert "America/Los_Angeles" in str(refusal.value)
+
+
+def test_a_site_without_a_time_zone_goes_by_utc(tmp_path: Path) -> None:
+    assert str(read(tmp_path, MINIMAL).policies["clinic"].zone) == "UTC"
+    named = read(tmp_path, f'{MINIMAL}time_zone = "Australia/Sydney"\n')
+    assert str(named.policies["clinic"].zone) == "Australia/Sydney"

@@ -1,6 +1,7 @@
 """From when to when a medicine was taken, as the record tells it."""
 
-from datetime import date
+from datetime import UTC, date
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,42 +26,46 @@ def order(authored: str, **more: object) -> dict[str, object]:
 
 
 def test_a_statement_tells_when_a_medicine_is_taken() -> None:
-    assert read_courses([statement("2026-01-05")]) == (
+    assert read_courses([statement("2026-01-05")], UTC) == (
         Course("Fluoxetine", date(2026, 1, 5), None, ongoing=True, codes=CODES),
     )
     ended = statement("2026-01-05", "2026-02-01", status="completed")
-    assert read_courses([ended]) == (
+    assert read_courses([ended], UTC) == (
         Course("Fluoxetine", date(2026, 1, 5), date(2026, 2, 1), ongoing=False, codes=CODES),
     )
 
 
 def test_what_is_taken_goes_before_what_was_ordered() -> None:
-    (course,) = read_courses([order("2026-01-01"), statement("2026-01-05")])
+    (course,) = read_courses([order("2026-01-01"), statement("2026-01-05")], UTC)
     assert course.start == date(2026, 1, 5)
 
 
 def test_an_order_counts_from_its_dosages_period_or_from_when_it_was_written() -> None:
     bounds = {"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-10", "end": "2026-03-01"}}}}
-    assert read_courses([order("2026-01-01")])[0].start == date(2026, 1, 1)
-    (course,) = read_courses([order("2026-01-01", dosageInstruction=[bounds])])
+    assert read_courses([order("2026-01-01")], UTC)[0].start == date(2026, 1, 1)
+    (course,) = read_courses([order("2026-01-01", dosageInstruction=[bounds])], UTC)
     assert (course.start, course.end, course.ongoing) == (date(2026, 1, 10), date(2026, 3, 1), False)
 
 
 def test_when_a_prescription_goes_stale_is_not_when_it_is_stopped() -> None:
-    (course,) = read_courses([order("2026-01-01", dispenseRequest={"validityPeriod": {"end": "2026-02-01"}})])
+    (course,) = read_courses(
+        [order("2026-01-01", dispenseRequest={"validityPeriod": {"end": "2026-02-01"}})], UTC
+    )
     assert course.ongoing
 
 
 def test_a_stop_without_a_day_stays_unknown() -> None:
-    (course,) = read_courses([order("2026-01-01", status="stopped")])
+    (course,) = read_courses([order("2026-01-01", status="stopped")], UTC)
     assert (course.end, course.ongoing) == (None, False)
 
 
 def test_refills_are_one_course_and_a_break_makes_two() -> None:
     refills = [order("2026-01-01", status="completed"), order("2026-02-01")]
-    assert read_courses(refills) == (Course("Fluoxetine", date(2026, 1, 1), None, ongoing=True, codes=CODES),)
+    assert read_courses(refills, UTC) == (
+        Course("Fluoxetine", date(2026, 1, 1), None, ongoing=True, codes=CODES),
+    )
     broken = [statement("2026-01-01", "2026-02-01"), statement("2026-03-01")]
-    assert [each.start for each in read_courses(broken)] == [date(2026, 1, 1), date(2026, 3, 1)]
+    assert [each.start for each in read_courses(broken, UTC)] == [date(2026, 1, 1), date(2026, 3, 1)]
 
 
 @pytest.mark.parametrize(
@@ -78,11 +83,22 @@ def test_refills_are_one_course_and_a_break_makes_two() -> None:
     ],
 )
 def test_what_was_not_taken_or_cannot_be_read_is_left_out(odd: dict[str, object]) -> None:
-    assert read_courses([odd]) == ()
+    assert read_courses([odd], UTC) == ()
+
+
+def test_days_are_those_of_the_site_and_a_bare_date_stays_what_it_is() -> None:
+    told = statement("2026-01-05T01:00:00Z", "2026-02-01")
+    (course,) = read_courses([told], ZoneInfo("America/Los_Angeles"))
+    assert (course.start, course.end) == (date(2026, 1, 4), date(2026, 2, 1))
+
+
+def test_an_end_at_the_end_of_all_days_is_read() -> None:
+    (course,) = read_courses([statement("2026-01-05", "9999-12-31T23:59:59Z")], ZoneInfo("Australia/Sydney"))
+    assert course.end == date.max
 
 
 def test_a_year_alone_is_no_day() -> None:
-    assert read_courses([statement("2026")])[0].start is None
+    assert read_courses([statement("2026")], UTC)[0].start is None
 
 
 def test_a_medicine_may_be_named_by_reference() -> None:
@@ -90,7 +106,7 @@ def test_a_medicine_may_be_named_by_reference() -> None:
         "2026-01-01", medicationReference={"reference": "Medication/1", "display": "Sertraline"}
     )
     del named["medicationCodeableConcept"]
-    assert read_courses([named])[0].name == "Sertraline"
+    assert read_courses([named], UTC)[0].name == "Sertraline"
 
 
 def test_whether_a_medicine_was_taken_on_a_day_is_told_as_far_as_the_record_goes() -> None:
