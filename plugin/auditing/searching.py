@@ -13,6 +13,7 @@ from plugin.delivery.states import DeliveryState, state_of
 from plugin.errors import Invalid, NotFound
 from plugin.exports.manifest import instant_after
 from plugin.ledger import tables as t
+from plugin.ledger.distinct import texts_of
 
 PAGE = 25
 MOST_COUNTED = 10_000
@@ -122,13 +123,8 @@ def read_listed(connection: Connection, site: str | None, responses: Sequence[st
 
 
 def instruments_of(connection: Connection, site: str) -> tuple[str, ...]:
-    """List the canonicals that responses of a site name: one look into the index each."""
-    known, last, found = t.response.c.instrument, "", []
-    query = sa.select(sa.func.min(known)).where(t.response.c.site == site, known > sa.bindparam("last"))
-    while (each := connection.execute(query, {"last": last}).scalar()) is not None:
-        last = str(each)
-        found.append(last)
-    return tuple(found)
+    """List the canonicals that responses of a site name."""
+    return tuple(texts_of(connection, t.response.c.instrument, t.response.c.site == site))
 
 
 def find_response(connection: Connection, site: str, text: str) -> str:

@@ -18,6 +18,8 @@ from plugin.ehr import EhrError, JsonObject, NotFound
 from plugin.erasure import erasures_of, was_outlived
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.distinct import texts_of
+from plugin.ledger.odd_text import any_text
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.verify import Finding, Flaw
 from plugin.writing import Writing
@@ -52,28 +54,29 @@ class Comparison:
         """Give every difference as it is found; RecordUnreadable if the record cannot be read."""
         capability = await self.reader.capability()
         self._by_identifier = capability.searches_by(OBSERVATION, "identifier")
-        for patient in _patients(connection, self.site):
-            self.tally.patients += 1
-            self._seen.clear()
-            try:
-                accounts = read_all_of(connection, self.vault, self.site, patient)
-                check_whole(accounts)
-                administrations = [
-                    expected_of(account, self.writing, attempts_of(connection, account.record.id))
-                    for account in accounts
-                ]
-            except (SealBroken, msgspec.MsgspecError, ValueError) as broken:
-                what = f"The patient's record was not compared: {broken}."
-                yield Finding(Flaw.ALTERED, "a row of the ledger", what)
-                continue
-            chart = await self._charts.read(patient)
-            for expected in administrations:
-                async for finding in self._administration(expected, chart):
+        with any_text(connection):
+            for patient in _patients(connection, self.site):
+                self.tally.patients += 1
+                self._seen.clear()
+                try:
+                    accounts = read_all_of(connection, self.vault, self.site, patient)
+                    check_whole(accounts)
+                    administrations = [
+                        expected_of(account, self.writing, attempts_of(connection, account.record.id))
+                        for account in accounts
+                    ]
+                except (SealBroken, msgspec.MsgspecError, ValueError) as broken:
+                    what = f"The patient's record was not compared: {broken}."
+                    yield Finding(Flaw.ALTERED, "a row of the ledger", what)
+                    continue
+                chart = await self._charts.read(patient)
+                for expected in administrations:
+                    async for finding in self._administration(expected, chart):
+                        yield finding
+                for finding in self._others(connection, chart.by_identifier):
                     yield finding
-            for finding in self._others(connection, chart.by_identifier):
+            async for finding in self._strangers(connection):
                 yield finding
-        async for finding in self._strangers(connection):
-            yield finding
 
     async def of(self, account: Account, attempts: Iterable[Attempt] = ()) -> AsyncIterator[Finding]:
         """Give every difference of one administration; RecordUnreadable if the record cannot be read."""
@@ -351,12 +354,8 @@ def _links(expected: Expected, copies: dict[str, list[JsonObject]]) -> Iterator[
 
 
 def _patients(connection: Connection, site: str) -> Iterator[str]:
-    """Give every patient of a site once, in order: one look into the index each."""
-    known, last = t.response.c.patient, ""
-    query = sa.select(sa.func.min(known)).where(t.response.c.site == site, known > sa.bindparam("last"))
-    while (found := connection.execute(query, {"last": last}).scalar()) is not None:
-        last = str(found)
-        yield last
+    """Give every patient of a site once, in order."""
+    return texts_of(connection, t.response.c.patient, t.response.c.site == site)
 
 
 def _patient_of(connection: Connection, site: str, response: str) -> str | None:

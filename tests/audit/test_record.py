@@ -166,6 +166,13 @@ def test_a_record_that_nobody_touched_agrees_with_the_ledger(chart: Chart) -> No
     assert ehr["not_looked_at"] == []
 
 
+@pytest.mark.parametrize("value", ["x'0102'", "CAST(x'c3ff61' AS TEXT)"])
+def test_a_patient_that_is_none_ends_the_comparison_no_less(chart: Chart, value: str) -> None:
+    row = response_of(chart.total())
+    chart.kept.run(f"UPDATE response SET patient = {value} WHERE id = '{row}'")
+    assert f"response {row}" in {each["where"] for each in chart.findings()}
+
+
 def test_what_was_altered_and_put_back_is_told_and_is_no_flaw(chart: Chart) -> None:
     said = json.loads(chart.verify("--json").stdout)
     assert (said["ehr"]["written_since"], said["ehr"]["versions"]) == (0, [])
