@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
+from math import nan
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,7 @@ from plugin.trends.change import Statistics
 from questionnaires import Catalogue, CatalogueError
 
 _CHUNK = 500
+ALTERED = "altered"
 
 
 class Coefficient(StrEnum):
@@ -52,6 +54,9 @@ class Figures(msgspec.Struct, frozen=True):
     reliability_high: float
     reliability_n: int
     source: str
+
+
+_NONE = Figures(nan, nan, 0, Coefficient.ALPHA, nan, nan, nan, 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about a norm: `adopted` or `withdrawn`."""
+    """What was decided about a norm: `adopted` or `withdrawn`; `ALTERED` if its figures are none that Rapport wrote."""
 
     action: str
     norm: Norm
@@ -246,7 +251,7 @@ def withdraw(connection: Connection, norm: str, who: str, why: str, now: datetim
 
 
 def in_use(connection: Connection, site: str | None = None) -> tuple[Norm, ...]:
-    """Give the norms that count now, of one site or of all."""
+    """Give the norms that count now, of one site or of all: none of a group whose last decision was altered."""
     last = {each.norm.group: each for each in read_decisions(connection, site)}
     return tuple(each.norm for each in last.values() if each.action == "adopted")
 
@@ -256,12 +261,20 @@ def read_decisions(connection: Connection, site: str | None = None) -> tuple[Dec
     query = sa.select(t.norm).order_by(t.norm.c.decided, t.norm.c.id)
     if site is not None:
         query = query.where(t.norm.c.site == site)
-    return tuple(Decision(row.action, _norm(row)) for row in connection.execute(query))
+    return tuple(_decision(row) for row in connection.execute(query))
 
 
-def _norm(row: sa.Row[tuple[object, ...]]) -> Norm:
+def _decision(row: sa.Row[tuple[object, ...]]) -> Decision:
     group = Group(row.site, row.instrument, row.score, row.rater, row.age_band)
-    figures = msgspec.json.decode(row.figures, type=Figures)
+    try:
+        norm = _norm(row, group, msgspec.json.decode(row.figures, type=Figures))
+        _ = norm.statistics  # no change could be computed from others
+    except (ValueError, TypeError):  # msgspec's are ValueErrors; a TypeError where there is none
+        return Decision(ALTERED, _norm(row, group, _NONE))
+    return Decision(row.action, norm)
+
+
+def _norm(row: sa.Row[tuple[object, ...]], group: Group, figures: Figures) -> Norm:
     return Norm(row.id, group, figures, row.decided, row.decided_by, row.why)
 
 

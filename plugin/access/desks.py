@@ -40,8 +40,11 @@ def write_codes(codes: tuple[Code, ...]) -> str | None:
 
 
 def read_codes(text: str | None) -> tuple[Code, ...]:
-    """Read them again."""
-    return msgspec.json.decode(text, type=tuple[tuple[str, str], ...]) if text else ()
+    """Read them again: none of what is not as they were written, so that it gives nobody a role."""
+    try:
+        return msgspec.json.decode(text, type=tuple[tuple[str, str], ...]) if text else ()
+    except msgspec.MsgspecError:
+        return ()
 
 
 def read_desk(

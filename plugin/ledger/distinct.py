@@ -17,6 +17,7 @@ def texts_of(connection: Connection, column: sa.Column[Any], *where: sa.ColumnEl
     each = least.cte("each", recursive=True)
     following = sa.select(sa.func.min(column)).where(*where, column > each.c.value).correlate(each)
     each = each.union_all(sa.select(following.scalar_subquery()).where(each.c.value.is_not(None)))
-    for value in connection.execute(sa.select(each.c.value).where(each.c.value.is_not(None))).scalars():
+    whole = sa.select(sa.type_coerce(each.c.value, sa.String)).where(each.c.value.is_not(None))
+    for value in connection.execute(whole).scalars():
         if isinstance(value, str):
             yield value
