@@ -5,9 +5,11 @@ const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("rapport
 
 addEventListener("pagehide", () => { document.body.hidden = true; });
 addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
+// Hidden at once: a draft that is being written asks nobody then whether to leave it.
+const leave = () => { document.body.hidden = true; location.reload(); };
 if (location.pathname === "/fill") channel?.postMessage("a form is open");
 else if (location.pathname === "/signed-out") channel?.postMessage("nobody is signed in");
-else channel?.addEventListener("message", () => location.reload());
+else channel?.addEventListener("message", leave);
 
 // A second press while the first is on its way would take the place of its answer: a spoken code is used by then, a device locked.
 const AGAIN_AFTER = 5000; // ms: a form that stays in sight, as one that gives a file does, can be pressed again

@@ -1,0 +1,24 @@
+// The draft of a note: what somebody wrote is not lost by a wrong press, nor by a sign-in that is over or a connection that is.
+
+const form = document.querySelector("form.written");
+const { text } = form.elements;
+const alert = form.querySelector("[data-alert]");
+const drafted = text.value;
+let goes = false;
+
+addEventListener("beforeunload", (event) => {
+  if (!goes && text.value !== drafted && !document.body.hidden) event.preventDefault();
+});
+
+// Asked first whether the sign-in still holds: where it does not, the answer would take the place of what was written.
+form.addEventListener("submit", async (event) => {
+  if (goes) return;
+  event.preventDefault();
+  if (!text.value.trim()) text.value = "";
+  if (!form.reportValidity()) return;
+  const answer = await fetch(form.dataset.asks, { cache: "no-store" }).catch(() => null);
+  goes = answer?.ok ?? false;
+  if (goes) return form.requestSubmit();
+  alert.textContent = answer && answer.status < 500 ? alert.dataset.over : alert.dataset.away;
+});
+addEventListener("pageshow", () => { goes = false; });
