@@ -54,7 +54,8 @@ def altered(table: str, column: str, row: int) -> str:
     """Write SQL that alters one column of one row, whatever its type."""
     value = t.metadata.tables[table].c[column]
     if str(value.type) in {"BLOB", "BYTEA"}:
-        change = f"CAST(substr({column}, 1, length({column}) - 1) || x'00' AS BLOB)"
+        last = f"CASE WHEN substr({column}, -1) = x'00' THEN x'01' ELSE x'00' END"
+        change = f"CAST(substr({column}, 1, length({column}) - 1) || {last} AS BLOB)"
     elif str(value.type) == "BOOLEAN":
         change = f"1 - {column}"
     elif str(value.type) in {"BIGINT", "INTEGER"}:
