@@ -1,5 +1,6 @@
 """What the trail says about one administration: how it came about, what was decided since, and who has looked."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,12 +83,17 @@ class _Event(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Event)
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def read_entries(
     connection: Connection, vault: Vault, site: str, patient: str, response: str, received: datetime
 ) -> Account:
-    """Read what the trail says about a response, and about its patient; an entry that was altered is among them, by its columns."""
+    """Read what the trail says about a response, and about its patient; an entry that was altered is among them, by its columns.
+
+    What names another response of the patient, or another's launch or invitation, is not about this one.
+    """
+    own, others_own = _ids(connection, site, patient, response)
     of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
     kinds = [str(each) for each in _ELSEWHERE]
     others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
@@ -97,12 +103,37 @@ def read_entries(
         query = sa.select(t.audit).where(*conditions).order_by(t.audit.c.id.desc()).limit(MOST + 1)
         rows = connection.execute(query).all()
         whole = whole and len(rows) <= MOST
-        found += _entries(vault, rows[:MOST][::-1], site, response, received)
+        found += _entries(vault, rows[:MOST][::-1], site, response, received, _Named(own, others_own))
     return Account(tuple(sorted(found, key=lambda each: each.when)), whole)
 
 
+def _ids(connection: Connection, site: str, patient: str, response: str) -> tuple[set[str], set[str]]:
+    """Give the ids of a response, its launch and its invitation, and those of the patient's others."""
+    known = t.response.c
+    row = connection.execute(sa.select(known.id, known.launch, known.invitation).where(known.id == response))
+    own = {response, *(str(each) for found in row for each in found if each)}
+    others: set[str] = set()
+    for table in (t.response, t.launch, t.invitation):
+        of_patient = (table.c.site == site, table.c.patient == patient)
+        others.update(map(str, connection.execute(sa.select(table.c.id).where(*of_patient)).scalars()))
+    return own, others - own
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Ids that an entry may name: of the response at hand, and of others of its patient."""
+
+    own: set[str]
+    others: set[str]
+
+    def is_another(self, event: _Event) -> bool:
+        """Tell whether an entry is about others alone."""
+        named = {each for reference in _references(event) for each in _ID.findall(reference)}
+        return bool(named & self.others) and not named & self.own
+
+
 def _entries(
-    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime
+    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime, ids: _Named
 ) -> Iterator[Entry]:
     for row in rows:
         try:
@@ -114,7 +145,7 @@ def _entries(
         named = _names(event, response)
         if row.patient is None and not named and (row.kind not in _OF_ALL or row.site not in (None, site)):
             continue
-        if row.kind in DECISIONS and not named:
+        if (row.kind in DECISIONS and not named) or ids.is_another(event):
             continue
         if row.kind in VIEWS and row.recorded < received:
             continue  # nobody can have seen it then
@@ -144,15 +175,17 @@ def _altered(row: Any) -> Entry:
     )
 
 
-def _names(event: _Event, response: str) -> bool:
-    wanted = f"QuestionnaireResponse/{response}"
+def _references(event: _Event) -> Iterator[str]:
     for each in event.entity:
         what = each.get("what")
-        reference = what.get("reference", "") if isinstance(what, Mapping) else ""
-        # An Observation that was read here has an id derived from the response's.
-        if reference == wanted or f"/{response}" in reference:
-            return True
-    return False
+        if isinstance(what, Mapping):
+            yield str(what.get("reference", ""))
+
+
+def _names(event: _Event, response: str) -> bool:
+    wanted = f"QuestionnaireResponse/{response}"
+    # An Observation that was read here has an id derived from the response's.
+    return any(each == wanted or f"/{response}" in each for each in _references(event))
 
 
 def _who(event: _Event) -> str:

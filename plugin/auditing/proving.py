@@ -79,6 +79,8 @@ class Prover:
             return Proof(kind, row, Standing.ALTERED, leaf.place, problem=str(broken))
         if values is None or log_entry(kind, leaf.salt, content) != leaf.entry:
             return Proof(kind, row, Standing.ALTERED, leaf.place, problem="It is not what was logged.")
+        if leaf.place < 0:
+            return Proof(kind, row, Standing.BROKEN, problem="Its place in the log is none.")
         try:
             signed = self.signed()
             if signed is None or leaf.place >= signed.size:

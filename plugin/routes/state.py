@@ -142,7 +142,7 @@ async def own_launch(
     found = await rapport.ledger.read(
         lambda connection: read_launch(connection, vault, launch, session.key, now)
     )
-    if found is None:
+    if found is None or found.site not in rapport.settings.sites:  # one that is set up no more
         raise NotSignedIn(
             "This page belongs to a launch that has ended or to another browser.",
             "Open Rapport again from the patient's chart in the EHR.",

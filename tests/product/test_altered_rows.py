@@ -210,6 +210,15 @@ async def test_a_response_whose_delivery_is_gone_is_found_and_named(tmp_path: Pa
         assert told.status_code == 409
 
 
+async def test_a_launch_of_a_site_that_is_set_up_no_more_is_over(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        page = await world.launch("amara")
+        await alter(world, str(page.url).rpartition("/")[2].partition("?")[0], "site = 'gone'", "launch")
+        told = await world.browser.get(str(page.url))
+        assert told.status_code == 401
+        assert "belongs to a launch that has ended" in told.text
+
+
 async def test_the_caseload_says_that_a_delivery_is_gone(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
         await remove(world, await answer(world, "amara"), "delivery", "response")

@@ -182,6 +182,17 @@ async def test_the_chain_names_every_station(audit: Audit) -> None:
         assert f'<h2 id="{each}">' in page.text
 
 
+async def test_the_chain_of_one_administration_tells_nothing_of_the_patient_s_others(audit: Audit) -> None:
+    other = await another(audit.world)
+    audit.world.browser = audit.world.new_browser()
+    for response in (audit.response, other):
+        page = await audit.get(f"/audit/responses/{response}")
+        came = page.text.partition("How it came about, by the trail")[2].partition("</table>")[0]
+        told = re.findall(r"<tr>.*?</tr>", came, re.DOTALL)
+        for what in ("opened from the EHR", "handed over", "the form was opened", "answers were received"):
+            assert sum(what in each for each in told) == 1, (what, came)
+
+
 async def test_the_chain_tells_what_the_ehr_answered_to_the_write_and_to_each_part_of_it(
     audit: Audit,
 ) -> None:
