@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.ledger import Vault, as_sealed, check_fits
 from plugin.ledger.tables import launch
 from plugin.roles import STAFF, Code, Role, RoleBook
 
@@ -48,29 +49,36 @@ def read_codes(text: str | None) -> tuple[Code, ...]:
 
 
 def read_desk(
-    connection: Connection, books: dict[str, RoleBook], desk_id: str, session: str, now: datetime
+    connection: Connection,
+    vault: Vault,
+    books: dict[str, RoleBook],
+    desk_id: str,
+    session: str,
+    now: datetime,
 ) -> Desk | None:
-    """Find a living launch of this browser session whose user has a role; None if there is none.
+    """Find a living launch of this browser session whose user has a role; None if there is none. SealBroken if it was altered.
 
     Roles are those of the site's list as it is now: what is taken out of it ends at the next start.
     """
     row = connection.execute(_living(session, now).where(launch.c.id == desk_id)).first()
-    return None if row is None else _desk(row, books)
+    if row is None:
+        return None
+    check_fits(vault, launch, row)
+    return _desk(row, books)
 
 
 def read_desks(
-    connection: Connection, books: dict[str, RoleBook], session: str, now: datetime
+    connection: Connection, vault: Vault, books: dict[str, RoleBook], session: str, now: datetime
 ) -> tuple[Desk, ...]:
-    """Give all desks of this browser session, the newest first."""
+    """Give all desks of this browser session, the newest first; none that was altered."""
     rows = connection.execute(_living(session, now).order_by(launch.c.created.desc(), launch.c.id))
-    return tuple(found for row in rows if (found := _desk(row, books)) is not None)
+    whole = as_sealed(vault, launch, rows)
+    return tuple(found for row in whole if (found := _desk(row, books)) is not None)
 
 
 def _living(session: str, now: datetime) -> sa.Select[Any]:
     c = launch.c
-    return sa.select(c.id, c.site, c.user, c.patient, c.expires, c.role_codes).where(
-        c.handle == session, c.ended.is_(None), c.expires > now
-    )
+    return sa.select(launch).where(c.handle == session, c.ended.is_(None), c.expires > now)
 
 
 def _desk(row: sa.Row[Any], books: dict[str, RoleBook]) -> Desk | None:

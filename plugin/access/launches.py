@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import write_codes
 from plugin.access.sessions import INACTIVITY, LONGEST
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
-from plugin.ledger import Vault, change_rows, insert_row
+from plugin.ledger import Vault, as_sealed, change_rows, check_fits, insert_row
 from plugin.ledger.tables import browser_session, launch, pending_launch
 from plugin.roles import Code
 from smart_launch import LaunchContext, PendingLaunch, TokenSet
@@ -169,7 +169,7 @@ def launches_with_token(
         .order_by((launch.c.id == preferred).desc(), launch.c.created.desc())
         .limit(5)
     )
-    return tuple(open_launch(vault, row) for row in rows)
+    return tuple(open_launch(vault, row) for row in as_sealed(vault, launch, rows))
 
 
 def save_tokens(connection: Connection, vault: Vault, held: Launch, tokens: TokenSet) -> Launch:
@@ -186,7 +186,8 @@ def _seal(vault: Vault, launch_id: str, context: LaunchContext) -> bytes:
 
 
 def open_launch(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
-    """Decrypt one row of the launch table."""
+    """Decrypt one row of the launch table. SealBroken if any of it was altered: it says who may see whom."""
+    check_fits(vault, launch, row)
     found = row._mapping
     opened = vault.open("launch", found["id"], found["sealed_context"])
     return Launch(
@@ -208,12 +209,12 @@ def launch_for_patient(
     wanted = [launch.c.site == site, launch.c.handle == session, launch.c.patient.is_not(None)]
     if patient is not None:
         wanted.append(launch.c.patient == patient)
-    row = connection.execute(
+    rows = connection.execute(
         sa.select(launch)
         .where(*wanted, launch.c.ended.is_(None), launch.c.expires > now)
         .order_by(launch.c.created.desc())
-    ).first()
-    return None if row is None else open_launch(vault, row)
+    )
+    return next((open_launch(vault, row) for row in as_sealed(vault, launch, rows)), None)
 
 
 def launches_in(connection: Connection, session: str) -> tuple[str, ...]:

@@ -1,7 +1,15 @@
 """The ledger: our durable account of launches, responses, deliveries and audit entries."""
 
 from plugin.ledger.appending import insert_into
-from plugin.ledger.rows import append_row, change_rows, insert_new, insert_row, save_row
+from plugin.ledger.rows import (
+    append_row,
+    as_sealed,
+    change_rows,
+    check_fits,
+    insert_new,
+    insert_row,
+    save_row,
+)
 from plugin.ledger.store import AuditRow, Ledger, note_for_log
 from plugin.ledger.vault import SealBroken, Vault
 
@@ -11,7 +19,9 @@ __all__ = [
     "SealBroken",
     "Vault",
     "append_row",
+    "as_sealed",
     "change_rows",
+    "check_fits",
     "insert_into",
     "insert_new",
     "insert_row",

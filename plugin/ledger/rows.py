@@ -3,7 +3,7 @@
 Who alters one without the vault's key breaks its seal, and no later write mends it: docs/adr/0013-row-seals.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.ledger import tables as t
 from plugin.ledger.appending import append, insert_into
-from plugin.ledger.vault import Vault
+from plugin.ledger.vault import SealBroken, Vault
 
 SEALED_ROWS: tuple[sa.Table, ...] = (
     t.browser_session,
@@ -101,6 +101,17 @@ def fits(vault: Vault, table: sa.Table, row: Values) -> bool:
     """Tell whether a row, read with all its columns, is as it was when its seal was made."""
     mark = row[SEAL]
     return mark is not None and vault.is_mark("row", _content(table.name, row), bytes(mark))
+
+
+def check_fits(vault: Vault, table: sa.Table, row: sa.Row[Any]) -> None:
+    """SealBroken unless a row, read with all its columns, is as it was when its seal was made."""
+    if not fits(vault, table, dict(row._mapping)):
+        raise SealBroken(f"A row of the table {table.name} was altered")
+
+
+def as_sealed(vault: Vault, table: sa.Table, rows: Iterable[sa.Row[Any]]) -> Iterator[sa.Row[Any]]:
+    """Give those of some rows, read with all their columns, that are as they were when their seals were made."""
+    return (each for each in rows if fits(vault, table, dict(each._mapping)))
 
 
 def seal_unsealed(connection: Connection, vault: Vault) -> None:

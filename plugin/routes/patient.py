@@ -205,7 +205,9 @@ async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None
     """Give the address of the clinician's desk, if the site gives them a role beyond this patient."""
     books = {found.site: rapport.settings.policies[found.site].roles}
     desk = await rapport.ledger.read(
-        lambda connection: read_desk(connection, books, found.id, session.key, rapport.clock())
+        lambda connection: read_desk(
+            connection, rapport.ledger.vault, books, found.id, session.key, rapport.clock()
+        )
     )
     return f"/desks/{found.id}" if desk else None
 

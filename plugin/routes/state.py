@@ -170,7 +170,10 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
     """Give a desk of this browser: for people whom the site gives a role, and not while the device is handed over."""
     now = rapport.clock()
     books = {site: policy.roles for site, policy in rapport.settings.policies.items()}
-    found = await rapport.ledger.read(lambda connection: read_desk(connection, books, desk, session.key, now))
+    vault = rapport.ledger.vault
+    found = await rapport.ledger.read(
+        lambda connection: read_desk(connection, vault, books, desk, session.key, now)
+    )
     if found is None:
         raise NotSignedIn(
             "This page belongs to a sign-in that has ended, to another browser, or to a role that you do not have.",
@@ -194,7 +197,10 @@ async def auditors_desks(session: CurrentSession, rapport: CurrentRapport) -> Ma
     """Give the desks at which this browser is signed in as an auditor, by site: the newest of each."""
     now = rapport.clock()
     books = {site: policy.roles for site, policy in rapport.settings.policies.items()}
-    found = await rapport.ledger.read(lambda connection: read_desks(connection, books, session.key, now))
+    vault = rapport.ledger.vault
+    found = await rapport.ledger.read(
+        lambda connection: read_desks(connection, vault, books, session.key, now)
+    )
     return {each.site: each for each in reversed(found) if Role.AUDITOR in each.roles}
 
 

@@ -210,13 +210,37 @@ async def test_a_response_whose_delivery_is_gone_is_found_and_named(tmp_path: Pa
         assert told.status_code == 409
 
 
-async def test_a_launch_of_a_site_that_is_set_up_no_more_is_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", ["patient = 'Patient/{mateo}'", "user = 'Practitioner/{practitioner}9'", "site = 'gone'"]
+)
+async def test_an_altered_launch_opens_no_chart(tmp_path: Path, damage: str) -> None:
     async with run_world(tmp_path) as world:
+        await answer(world, "mateo", SECOND)
+        people = await world.people()
+        world.browser = world.new_browser()
         page = await world.launch("amara")
-        await alter(world, str(page.url).rpartition("/")[2].partition("?")[0], "site = 'gone'", "launch")
-        told = await world.browser.get(str(page.url))
-        assert told.status_code == 401
-        assert "belongs to a launch that has ended" in told.text
+        launch = str(page.url).rpartition("/")[2].partition("?")[0]
+        await alter(world, launch, damage.format(**people), "launch")
+        for path in ("", "/responses.json", "/notes/new"):
+            told = await world.browser.get(f"{str(page.url).partition('?')[0]}{path}")
+            assert told.status_code == 409, path
+            assert "somebody altered it in the database" in told.text
+            assert "Mateo" not in told.text
+
+
+async def test_an_altered_launch_gives_nobody_a_role(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=ADMINISTERED) as world:
+        page = await world.launch("amara", practitioner="202")
+        launch = str(page.url).rpartition("/")[2].partition("?")[0]
+        assert (await world.browser.get(f"/desks/{launch}")).status_code == 401
+        _, desk = await sign_in(world, "206")
+        assert desk.status_code == 200
+        ledger = world.rapport.state.rapport.ledger
+        them = "(SELECT user FROM launch WHERE user LIKE '%206')"
+        await ledger.bookkeep(
+            lambda c: c.exec_driver_sql(f"UPDATE launch SET user = {them} WHERE id = '{launch}'")
+        )
+        assert (await world.browser.get(f"/desks/{launch}")).status_code == 409
 
 
 async def test_the_caseload_says_that_a_delivery_is_gone(tmp_path: Path) -> None:
