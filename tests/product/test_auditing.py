@@ -20,6 +20,7 @@ from plugin.app import PARTS
 from plugin.audit import Actor, Kind
 from plugin.audit.leaves import count_pending
 from plugin.auditing.verifying import LedgerVerification, beside_ehr, outcome, said_of
+from plugin.ledger import insert_row
 from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
@@ -365,7 +366,7 @@ async def test_another_site_is_searched_where_the_browser_is_signed_in_there_too
 
     def sign_in_there(connection: sa.Connection) -> None:
         own = connection.execute(sa.select(t.launch).where(t.launch.c.id == audit.base[-36:])).one()
-        connection.execute(t.launch.insert().values({**own._mapping, "id": "there", "site": "elsewhere"}))
+        insert_row(connection, t.launch, {**own._mapping, "id": "there", "site": "elsewhere"})
 
     await rapport.ledger.bookkeep(sign_in_there)
     here = await audit.search(site="sandbox")
