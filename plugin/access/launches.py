@@ -169,7 +169,7 @@ def launches_with_token(
         .order_by((launch.c.id == preferred).desc(), launch.c.created.desc())
         .limit(5)
     )
-    return tuple(open_launch(vault, row) for row in as_sealed(vault, launch, rows))
+    return tuple(_open(vault, row) for row in as_sealed(vault, launch, rows))
 
 
 def save_tokens(connection: Connection, vault: Vault, held: Launch, tokens: TokenSet) -> Launch:
@@ -188,6 +188,10 @@ def _seal(vault: Vault, launch_id: str, context: LaunchContext) -> bytes:
 def open_launch(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
     """Decrypt one row of the launch table. SealBroken if any of it was altered: it says who may see whom."""
     check_fits(vault, launch, row)
+    return _open(vault, row)
+
+
+def _open(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
     found = row._mapping
     opened = vault.open("launch", found["id"], found["sealed_context"])
     return Launch(
@@ -214,7 +218,7 @@ def launch_for_patient(
         .where(*wanted, launch.c.ended.is_(None), launch.c.expires > now)
         .order_by(launch.c.created.desc())
     )
-    return next((open_launch(vault, row) for row in as_sealed(vault, launch, rows)), None)
+    return next((_open(vault, row) for row in as_sealed(vault, launch, rows)), None)
 
 
 def launches_in(connection: Connection, session: str) -> tuple[str, ...]:

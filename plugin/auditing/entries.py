@@ -93,7 +93,7 @@ def read_entries(
 
     What names another response of the patient, or another's launch or invitation, is not about this one.
     """
-    own, others_own = _ids(connection, site, patient, response)
+    ids = _ids(connection, site, patient, response)
     of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
     kinds = [str(each) for each in _ELSEWHERE]
     others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
@@ -103,20 +103,8 @@ def read_entries(
         query = sa.select(t.audit).where(*conditions).order_by(t.audit.c.id.desc()).limit(MOST + 1)
         rows = connection.execute(query).all()
         whole = whole and len(rows) <= MOST
-        found += _entries(vault, rows[:MOST][::-1], site, response, received, _Named(own, others_own))
+        found += _entries(vault, rows[:MOST][::-1], site, response, received, ids)
     return Account(tuple(sorted(found, key=lambda each: each.when)), whole)
-
-
-def _ids(connection: Connection, site: str, patient: str, response: str) -> tuple[set[str], set[str]]:
-    """Give the ids of a response, its launch and its invitation, and those of the patient's others."""
-    known = t.response.c
-    row = connection.execute(sa.select(known.id, known.launch, known.invitation).where(known.id == response))
-    own = {response, *(str(each) for found in row for each in found if each)}
-    others: set[str] = set()
-    for table in (t.response, t.launch, t.invitation):
-        of_patient = (table.c.site == site, table.c.patient == patient)
-        others.update(map(str, connection.execute(sa.select(table.c.id).where(*of_patient)).scalars()))
-    return own, others - own
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +118,18 @@ class _Named:
         """Tell whether an entry is about others alone."""
         named = {each for reference in _references(event) for each in _ID.findall(reference)}
         return bool(named & self.others) and not named & self.own
+
+
+def _ids(connection: Connection, site: str, patient: str, response: str) -> _Named:
+    """Give the ids of a response, its launch and its invitation, and those of the patient's others."""
+    known = t.response.c
+    row = connection.execute(sa.select(known.launch, known.invitation).where(known.id == response))
+    own = {response, *(str(each) for found in row for each in found if each)}
+    others: set[str] = set()
+    for table in (t.response, t.launch, t.invitation):
+        of_patient = (table.c.site == site, table.c.patient == patient)
+        others.update(map(str, connection.execute(sa.select(table.c.id).where(*of_patient)).scalars()))
+    return _Named(own, others - own)
 
 
 def _entries(

@@ -154,9 +154,8 @@ launch = Table(
     Column("created", Instant, nullable=False),
     Column("expires", Instant, nullable=False),
     Column("ended", Instant),
-    Column(
-        "role_codes", LongWords
-    ),  # codes of the user's PractitionerRole; patient is null where none was chosen
+    # Codes of the user's PractitionerRole; patient is null where none was chosen.
+    Column("role_codes", LongWords),
     Column("sealed_context", Bytes, nullable=False),
     _seal(),
     Index("ix_launch_site_user", "site", "user"),

@@ -587,21 +587,26 @@ def test_what_waits_to_be_sent_can_be_tried_again_and_goes_once(page: Page, addr
     assert desk.submissions == [ALL_ANSWERED]
 
 
-def arrive_and_lose_the_answer(route: Route) -> None:
-    route.fetch()
-    route.abort()
+def send_and_lose_the_answer(page: Page, address: str) -> None:
+    """Send a whole form, which arrives; the page does not hear of it."""
+
+    def arrive_unheard(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.route("**/fill/submit", arrive_unheard)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.unroute("**/fill/submit")
 
 
 def test_what_is_changed_after_a_form_arrived_is_not_told_as_sent(
     page: Page, address: str, desk: Desk
 ) -> None:
-    open_form(page, address)
-    answer_all(page)
-    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
-    page.route("**/fill/submit", arrive_and_lose_the_answer)
-    page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("No connection")
-    page.unroute("**/fill/submit")
+    send_and_lose_the_answer(page, address)
     page.get_by_role("button", name="Change the answer to question 2").click()
     page.get_by_role("radio", name="Not at all").locator("visible=true").check()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
@@ -614,13 +619,7 @@ def test_what_is_changed_after_a_form_arrived_is_not_told_as_sent(
 def test_what_arrived_and_is_sent_again_unchanged_is_told_as_sent(
     page: Page, address: str, desk: Desk
 ) -> None:
-    open_form(page, address)
-    answer_all(page)
-    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
-    page.route("**/fill/submit", arrive_and_lose_the_answer)
-    page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("No connection")
-    page.unroute("**/fill/submit")
+    send_and_lose_the_answer(page, address)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_focused()
     expect(page.get_by_text("What you changed after that was not sent.")).to_be_hidden()
