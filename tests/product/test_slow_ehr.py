@@ -158,8 +158,29 @@ async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> N
     world.hosts.cut.add("ehr.invalid")
     again = await browser.get(browser.headers["Referer"])
     assert again.status_code == 200
-    assert "The EHR did not give earlier scores (The EHR cannot be reached.)" in again.text
+    what = "the patient, the caregivers and earlier scores"
+    assert f"The EHR did not give {what} (The EHR cannot be reached.)" in again.text
+    assert again.text.count("The EHR did not give") == 1
     assert latest_of_the_ledger(again) == "14 of 24"
+
+
+async def test_parts_that_are_missing_for_different_reasons_are_told_apart(world: World) -> None:
+    browser = await opened_after_a_form(world)
+    await unavailable(world, "/r4/Observation*")
+    forbidden = {"kind": "forbidden", "path": "/r4/RelatedPerson*"}
+    assert (await world.browser.post(f"{EHR}/sandbox/faults", json=forbidden)).status_code == 201
+    page = await browser.get(browser.headers["Referer"])
+    told = re.findall(r"The EHR did not give ([^<(]+) \(", page.text)
+    assert told == ["the caregivers", "earlier scores"]
+
+
+async def test_an_ehr_whose_answers_do_not_come_in_time_is_told_of_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, ehr_patience=0.2) as world:
+        browser = await opened_after_a_form(world)
+        world.hosts.cut.add("ehr.invalid")
+        assert (await browser.get(f"{browser.headers['Referer']}?wait=true")).text.count(
+            "The EHR did not give"
+        ) == 1
 
 
 async def test_an_ended_sign_in_says_where_to_go_on(world: World) -> None:
