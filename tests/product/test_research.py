@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from plugin.commands.researching import tell_export
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
-from plugin.researching import Gathered
+from plugin.researching import Gathered, LeftOut
 from plugin.researching.writing import as_cell
 from plugin.respondents import RespondentPolicy
 from plugin.roles import Role, RoleBook
@@ -151,17 +151,21 @@ async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -
         answer = await export(world)
         assert table_of(answer) == []
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            left_out = json.loads(archive.read("codebook.json"))["left_out"]
-        assert left_out["forms_of_too_few_people"] == "fewer than 11"
+            book = json.loads(archive.read("codebook.json"))
+        assert book["left_out"]["forms_of_too_few_people"] == "of fewer than 11 people"
+        assert book["scores"] == {}  # not even that a few filled this form
+        assert await events(world) == [("research-exported", None, "0")]
 
 
 def test_the_command_gives_no_count_that_the_codebook_withholds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    left_out = Gathered(without_consent=3, too_rare=12, unusable=0)
+    of_many = LeftOut(12, {f"p{each}" for each in range(6)})
+    left_out = Gathered(without_consent=3, too_rare=of_many, unusable=LeftOut(40, {"p1"}))
     tell_export(tmp_path / "study", left_out, ["administrations.csv"], smallest=5)
     told = capsys.readouterr().out
-    assert "fewer than 5 people without consent, 12 forms that too few people share, 0 forms" in told
+    assert "people without consent: fewer than 5; forms that too few people share: 12;" in told
+    assert "forms that cannot be scored: of fewer than 5 people." in told
 
 
 async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: Path) -> None:
