@@ -69,7 +69,9 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else disarm(str(value))
+    if isinstance(value, float):  # as exactly as Parquet has it
+        return str(int(value)) if value.is_integer() else repr(value)
+    return disarm(str(value))
 
 
 def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
