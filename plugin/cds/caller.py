@@ -66,14 +66,15 @@ class CdsCallers:
     def _check_claims(self, claims: dict[str, object], service: str, now: datetime) -> str:
         seconds = now.timestamp()
         expires, issued, jti = claims.get("exp"), claims.get("iat"), claims.get("jti")
+        begins = claims.get("nbf", issued)
         audience = claims.get("aud")
         if claims.get("iss") != self._client.issuer:
             raise NotTrusted("iss")
         if service not in (audience if isinstance(audience, list) else [audience]):
             raise NotTrusted("aud")
-        if not _is_time(expires) or not _is_time(issued):
+        if not all(_is_time(each) for each in (expires, issued, begins)):
             raise NotTrusted("times")
-        if not (issued - _LEEWAY <= seconds < expires + _LEEWAY) or expires - issued > _LONGEST:  # type: ignore[operator] # numbers, see above
+        if not (max(issued, begins) - _LEEWAY <= seconds < expires + _LEEWAY) or expires - issued > _LONGEST:  # type: ignore[operator] # numbers, see above
             raise NotTrusted("times")
         if not isinstance(jti, str) or not jti or len(jti) > 200:
             raise NotTrusted("jti")
