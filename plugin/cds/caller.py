@@ -72,9 +72,11 @@ class CdsCallers:
             raise NotTrusted("iss")
         if service not in (audience if isinstance(audience, list) else [audience]):
             raise NotTrusted("aud")
-        if not all(_is_time(each) for each in (expires, issued, begins)):
+        if not _is_time(expires) or not _is_time(issued) or not _is_time(begins):
             raise NotTrusted("times")
-        if not (max(issued, begins) - _LEEWAY <= seconds < expires + _LEEWAY) or expires - issued > _LONGEST:  # type: ignore[operator] # numbers, see above
+        if not (issued - _LEEWAY <= seconds < expires + _LEEWAY) or expires - issued > _LONGEST:  # type: ignore[operator] # numbers, see above
+            raise NotTrusted("times")
+        if begins - _LEEWAY > seconds:  # type: ignore[operator] # a number, see above
             raise NotTrusted("times")
         if not isinstance(jti, str) or not jti or len(jti) > 200:
             raise NotTrusted("jti")
