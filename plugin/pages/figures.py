@@ -1,11 +1,13 @@
-"""Numbers and days as each interface language writes them: 2.5 or 2,5, 14 Mar 2026 or 14. März 2026."""
+"""Numbers, days and lists as each interface language writes them: 2.5 or 2,5, 14 Mar 2026 or 14. März 2026."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
+from babel.lists import format_list
 from babel.numbers import get_decimal_symbol
 
 from plugin.pages.words import SOURCE_LANGUAGE
@@ -50,6 +52,11 @@ def moment(when: datetime, language: str = SOURCE_LANGUAGE) -> str:
 def clock(when: datetime, language: str = SOURCE_LANGUAGE) -> str:
     """Write the time of day of what is over within minutes; as of `moment`, the page's script shows the reader's own zone."""
     return format_datetime(when.astimezone(UTC), "HH:mm 'UTC'", locale=language)
+
+
+def list_of(parts: Sequence[str], language: str = SOURCE_LANGUAGE) -> str:
+    """Write several things as a sentence has them: a, b and c."""
+    return format_list(parts, locale="en_GB" if language == SOURCE_LANGUAGE else language)
 
 
 def number(value: Decimal | float, language: str = SOURCE_LANGUAGE) -> str:

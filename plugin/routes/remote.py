@@ -206,18 +206,19 @@ async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
 
 @router.get("/code")
 async def ask_code(
-    rapport: CurrentRapport, accept_language: Annotated[str, Header(max_length=500)] = ""
+    rapport: CurrentRapport,
+    accept_language: Annotated[str, Header(max_length=500)] = "",
+    *,
+    wrong: bool = False,
 ) -> HTMLResponse:
-    """Ask for the code that the therapist has read out."""
-    return HTMLResponse(render_code(choose_language(accept_language, language_of_installation(rapport))))
+    """Ask for the code that the therapist has read out; say so after one that opened no form."""
+    language = choose_language(accept_language, language_of_installation(rapport))
+    return HTMLResponse(render_code(language, wrong=wrong))
 
 
 @router.post("/code", dependencies=[Depends(check_origin)])
 async def open_by_code(
-    request: Request,
-    rapport: CurrentRapport,
-    code: Annotated[str, Form(max_length=40)] = "",
-    accept_language: Annotated[str, Header(max_length=500)] = "",
+    request: Request, rapport: CurrentRapport, code: Annotated[str, Form(max_length=40)] = ""
 ) -> Response:
     """Open the form of a spoken code, which is used with that; wrong ones are counted, by address and in all."""
     vault, now = rapport.ledger.vault, rapport.clock()
@@ -239,6 +240,6 @@ async def open_by_code(
                 Kind.INVITATION_OPENED, Actor(None, "unknown"), site=None, patient=None, failure="Wrong code"
             )
         )
-        language = choose_language(accept_language, language_of_installation(rapport))
-        return HTMLResponse(render_code(language, wrong=True), status_code=422)
+        # Another address, so that going back from the form later asks nobody to send the wrong code again.
+        return RedirectResponse("/code?wrong=true", status_code=303)
     return RedirectResponse(f"/fill#{secret}", status_code=303)

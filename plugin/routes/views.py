@@ -37,7 +37,7 @@ from plugin.pages import (
     ScoreLine,
     delivery_label,
 )
-from plugin.pages.figures import day, number
+from plugin.pages.figures import day, list_of, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
 from plugin.pages.retold import retell
@@ -559,12 +559,6 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
     _ = translations(language).gettext
     again = f"/launches/{launch.id}?wait=true"
 
-    def named(part: str) -> str:
-        """Word a part, and the reason in parentheses."""
-        name, opening, reason = part.partition(" (")
-        told = retell(reason.removesuffix(")"), language)
-        return f"{_(_PARTS.get(name, name))}{opening}{told}{')' if opening else ''}"
-
     if known.newer is not None:
         who = {"who": known.chart.name or _("another patient")}
         yield Notice(
@@ -603,13 +597,31 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             )
             % {"day": day(day_of(each.decided, zone), language), "why": each.why},
         )
-    for part in known.chart.late if known.waited else ():
+    if known.chart.late and known.waited:
         yield Notice(
             NoticeKind.PROBLEM,
-            _("The EHR did not give %(part)s in time") % {"part": named(part)},
+            _("The EHR did not give %(part)s in time") % {"part": _listed(known.chart.late, language)},
             retry=again,
         )
-    for part in known.chart.unread:
-        yield Notice(
-            NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": named(part)}, retry=again
-        )
+    for part in _parts_by_reason(known.chart.unread, language):
+        yield Notice(NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": part}, retry=again)
+
+
+def _parts_by_reason(unread: Iterable[str], language: str) -> Iterable[str]:
+    """Word the parts that have one reason in common together, with the reason in parentheses."""
+    parts: dict[str, list[str]] = {}
+    for each in unread:
+        name, _opening, reason = each.partition(" (")
+        parts.setdefault(reason.removesuffix(")"), []).append(name)
+    for reason, names in sorted(parts.items(), key=lambda each: min(map(_place, each[1]))):
+        yield _listed(names, language) + (f" ({retell(reason, language)})" if reason else "")
+
+
+def _listed(parts: Iterable[str], language: str) -> str:
+    """Name parts in the page's order, whichever failed first."""
+    _ = translations(language).gettext
+    return list_of([_(_PARTS[each]) for each in sorted(parts, key=_place)], language)
+
+
+def _place(part: str) -> int:
+    return tuple(_PARTS).index(part)

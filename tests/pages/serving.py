@@ -111,7 +111,7 @@ class _Fill:
         self.desk.codes_used += 1
         is_first = self.desk.codes_used == 1
         await asyncio.sleep(self.desk.delay)
-        return RedirectResponse("/fill#one", 303) if is_first else HTMLResponse(pages.render_code(wrong=True))
+        return RedirectResponse("/fill#one" if is_first else "/code?wrong=true", 303)
 
     async def submit(self, request: Request) -> Response:
         secret, body = _secret(request), await request.json()
@@ -189,7 +189,7 @@ def site(desk: Desk) -> Starlette:
         Route("/launches/0b8e/responses.json", chart.states),
         Route("/launches/0b8e/invitations", chart.invite, methods=["POST"]),
         Route("/fill", lambda _: HTMLResponse(pages.render_fill())),
-        Route("/code", lambda _: HTMLResponse(pages.render_code())),
+        Route("/code", lambda asked: HTMLResponse(pages.render_code(wrong="wrong" in asked.query_params))),
         Route("/wrong-code", lambda _: HTMLResponse(pages.render_code(wrong=True))),
         Route("/code", fill.code, methods=["POST"]),
         Route("/fill/form", fill.form),

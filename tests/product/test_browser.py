@@ -358,8 +358,14 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
     phone = context.new_page()
     phone.goto(f"{demonstration.rapport}/code")
     phone.screenshot(path=pictures / "code.png")
-    phone.get_by_label("Code").fill(code)
-    phone.get_by_role("button", name="Open the form").click()
+    for typed in ("00000000", code):
+        phone.get_by_label("Code").fill(typed)
+        phone.get_by_role("button", name="Open the form").click()
+        phone.wait_for_url(re.compile(r"wrong|/fill"))
+    expect(phone.get_by_role("heading", name="Rapport Check-in (adolescent)")).to_be_visible()
+    phone.go_back()
+    expect(phone.get_by_text("This code opens no form.")).to_be_visible()
+    phone.go_forward()
     expect(phone.get_by_role("heading", name="Rapport Check-in (adolescent)")).to_be_visible()
     # The clinician's page hears it without a reload.
     expect(state).to_have_text("opened")

@@ -13,6 +13,7 @@ from tests.product.forms import ANSWERS
 from tests.product.world import RAPPORT, World, body_of, run_world
 
 TEENAGER = "wei-ling"  # 15 years
+NO_FORM = "/code?wrong=true"
 
 
 async def make_link(
@@ -111,8 +112,10 @@ async def test_the_code_ends_before_the_link(world: World) -> None:
     world.clock.pass_time(minutes=10, seconds=1)
     async with world.new_browser() as phone:
         refused = await phone.post("/code", data={"code": code})
-    assert refused.status_code == 422
-    assert "opens no form" in refused.text
+        told = await phone.get(refused.headers["location"])
+    assert refused.status_code == 303
+    assert refused.headers["location"] == NO_FORM
+    assert "opens no form" in told.text
 
 
 async def test_a_form_in_the_hand_has_no_code(world: World) -> None:
@@ -138,7 +141,7 @@ async def test_a_code_opens_its_form_once(world: World) -> None:
     async with world.new_browser() as phone, world.new_browser() as another:
         assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 303
         refused = await another.post("/code", data={"code": code_of(made)})
-    assert refused.status_code == 422
+    assert refused.headers["location"] == NO_FORM
     assert "The last code was used" in (await world.browser.get(str(made.url))).text
 
 
@@ -151,7 +154,8 @@ async def test_the_clinician_makes_another_code_with_one_press(world: World) -> 
     assert code_of(again) != code_of(made)
     world.clock.pass_time(minutes=9)
     async with world.new_browser() as phone:
-        assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 422
+        refused = await phone.post("/code", data={"code": code_of(made)})
+        assert refused.headers["location"] == NO_FORM
         opened = await phone.post("/code", data={"code": code_of(again)})
         assert opened.headers["location"] == f"/fill#{secret_of(made)}"
 
@@ -167,10 +171,11 @@ async def test_a_site_lets_codes_live_longer(tmp_path: Path) -> None:
 async def test_guessing_codes_ends_after_ten_tries(world: World) -> None:
     async with world.new_browser() as guesser:
         answers = [(await guesser.post("/code", data={"code": f"{n:08}"})).status_code for n in range(11)]
-    assert answers == [422] * 10 + [429]
+    assert answers == [303] * 10 + [429]
     world.clock.pass_time(minutes=11)
     async with world.new_browser() as guesser:
-        assert (await guesser.post("/code", data={"code": "1"})).status_code == 422
+        refused = await guesser.post("/code", data={"code": "1"})
+    assert refused.headers["location"] == NO_FORM
 
 
 @pytest.mark.parametrize("patient", ["amara", "freya"])

@@ -52,3 +52,7 @@ def _bundle(place: Path) -> str | None:
         shutil.copy(HERE / name, place / name)
     run = npm.run(_ESBUILD, place)
     return f"Smart Forms could not be bundled: {run.stderr[-500:]}" if run.returncode else None
+
+
+if __name__ == "__main__":  # ahead of the tests, while something else waits for a network
+    print(why_not() or f"LHC-Forms and Smart Forms are in {folder()}")
