@@ -16,7 +16,7 @@ from plugin.errors import Conflict, SettingsInvalid
 from plugin.exports import Period
 from plugin.ledger import Ledger, Vault
 from plugin.research_settings import Research
-from plugin.researching import Gathered, Gatherer, gather_accounted, told_count, write_export
+from plugin.researching import Gathered, Gatherer, gather_accounted, told_forms, told_people, write_export
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 
@@ -98,16 +98,14 @@ def _now() -> datetime:
 
 
 def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) -> None:
-    """Say what was written, and what was left out as the codebook tells it: a count below `smallest` is not given."""
+    """Say what was written, and what was left out as the codebook tells it: no count of fewer people than `smallest`."""
     people = len({row.person for row in gathered.rows})
-    unwilling, rare, unusable = (
-        told_count(each, smallest)
-        for each in (gathered.without_consent, gathered.too_rare, gathered.unusable)
-    )
+    unwilling = told_people(gathered.without_consent, smallest)
+    rare, unusable = (told_forms(each, smallest) for each in (gathered.too_rare, gathered.unusable))
     _out.print(
         f"{out}: {len(gathered.rows)} administrations of {people} people ({', '.join(files)}). "
-        f"Left out: {unwilling} people without consent, {rare} forms that too few people share, "
-        f"{unusable} forms that cannot be scored.",
+        f"Left out: people without consent: {unwilling}; forms that too few people share: {rare}; "
+        f"forms that cannot be scored: {unusable}.",
         highlight=False,
         soft_wrap=True,
     )

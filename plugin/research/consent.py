@@ -13,6 +13,22 @@ JsonObject = dict[str, object]
 RESEARCH = ("http://terminology.hl7.org/CodeSystem/consentscope", "research")
 _V3 = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _POLICIES = {(_V3, "OPTIN"): "permit", (_V3, "OPTOUT"): "deny"}
+_LIMITED = "permit with limits"
+_ACTIONS = "http://terminology.hl7.org/CodeSystem/consentaction"
+_GIVING = {(_ACTIONS, "use"), (_ACTIONS, "disclose")}
+_REASONS = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_FOR_RESEARCH = {
+    (_REASONS, "HRESCH"),
+    (_REASONS, "BIORCH"),
+    (_REASONS, "CLINTRCH"),
+    (_REASONS, "CLINTRCHNPC"),
+    (_REASONS, "CLINTRCHPC"),
+    (_REASONS, "PRECLINTRCH"),
+    (_REASONS, "DSRCH"),
+    (_REASONS, "POARCH"),
+    (_REASONS, "TRANSRCH"),
+}
+"""v3-ActReason: healthcare research and what is below it."""
 
 
 class Rule(StrEnum):
@@ -50,10 +66,39 @@ class _Period(msgspec.Struct):
     end: str | None = None
 
 
-class _Provision(msgspec.Struct, rename={"inner": "provision"}):
+_FHIR = {
+    "security_label": "securityLabel",
+    "kind": "class",
+    "data_period": "dataPeriod",
+    "modifier_extension": "modifierExtension",
+}
+
+
+class _Provision(msgspec.Struct, rename={**_FHIR, "inner": "provision"}):
     type: str | None = None
     period: _Period = msgspec.field(default_factory=_Period)
     inner: tuple[JsonObject, ...] = ()
+    action: tuple[_Concept, ...] = ()
+    purpose: tuple[_Coding, ...] = ()
+    actor: tuple[JsonObject, ...] = ()
+    security_label: tuple[JsonObject, ...] = ()
+    kind: tuple[JsonObject, ...] = ()
+    code: tuple[JsonObject, ...] = ()
+    data_period: JsonObject | None = None
+    data: tuple[JsonObject, ...] = ()
+    modifier_extension: tuple[JsonObject, ...] = ()
+
+    def is_limited(self) -> bool:
+        """Tell whether it speaks of certain data, receivers, actions or purposes only, or of what is not understood."""
+        actions = {name for each in self.action for name in each.names()}
+        purposes = {(each.system, each.code) for each in self.purpose}
+        limits = (self.actor, self.security_label, self.kind, self.code, self.data, self.modifier_extension)
+        return (
+            any(limits)
+            or self.data_period is not None
+            or bool(actions and not actions & _GIVING)
+            or bool(purposes and not purposes & _FOR_RESEARCH)
+        )
 
 
 class _Consent(msgspec.Struct, rename="camel"):
@@ -61,19 +106,18 @@ class _Consent(msgspec.Struct, rename="camel"):
     scope: _Concept = msgspec.field(default_factory=_Concept)
     policy_rule: _Concept = msgspec.field(default_factory=_Concept)
     provision: _Provision | None = None
+    modifier_extension: tuple[JsonObject, ...] = ()
 
 
 def read_consents(resources: Iterable[JsonObject], today: date, zone: tzinfo) -> Consents:
     """Read the active Consents of scope `research` that are in force on a day of the site's zone.
 
-    An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal.
+    An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal. So does
+    an agreement to certain data, receivers, actions or purposes, where none without such limits stands beside it.
     """
-    agreed = refused = False
-    for raw in resources:
-        says = _says(raw, today, zone)
-        agreed |= says == "permit"
-        refused |= says == "deny"
-    return Consents(agreed, refused)
+    said = {_says(raw, today, zone) for raw in resources}
+    agreed = "permit" in said
+    return Consents(agreed, "deny" in said or (_LIMITED in said and not agreed))
 
 
 def _says(raw: JsonObject, today: date, zone: tzinfo) -> str | None:
@@ -90,7 +134,9 @@ def _says(raw: JsonObject, today: date, zone: tzinfo) -> str | None:
     said = {each for each in (provision.type, policy) if each is not None}
     if provision.inner or "deny" in said:
         return "deny"
-    return "permit" if said == {"permit"} else None
+    if said != {"permit"}:
+        return None
+    return _LIMITED if provision.is_limited() or found.modifier_extension else "permit"
 
 
 def _in_force(period: _Period, today: date, zone: tzinfo) -> bool:

@@ -7,7 +7,8 @@ projects cannot be linked. Days are shifted by one distance for each person, dra
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -21,6 +22,10 @@ SHIFT_DAYS = 182
 QUASI_IDENTIFIERS = ("age_band", "modality", "carer_present", "medication_class", "language")
 """What an outsider could know of a person. Emptied from the last on, until enough people share what is left."""
 _ORDER = ("language", "medication_class", "carer_present", "modality", "age_band")
+_OF_THE_DAY = frozenset(
+    {"medication_class", "carer_present", "modality"}
+)  # the same in all of a person's rows of a day
+_OF_THE_PERSON = frozenset({"age_band"})  # a row of another day tells it, too
 
 
 @dataclass(frozen=True)
@@ -55,33 +60,62 @@ class Disguise:
 
 def suppress(
     rows: Sequence[Administration], smallest: int = SMALLEST_CELL
-) -> tuple[list[Administration], int]:
-    """Empty what too few people share, row by row; gives the rows that may be told, and how many may not at all.
+) -> tuple[list[Administration], list[Administration]]:
+    """Empty what too few people share, row by row; gives the rows that may be told, and those that may not at all.
 
-    Counts people, not rows: one child's forty forms are one person. A row of which too few share even the rest (instrument
-    and rater alone) is left out.
+    Counts people, not rows: one child's forty forms are one person. What is emptied in a row is emptied wherever else the
+    person's rows would tell it: circumstances on the same day, the age band on every day. A row of which too few share even
+    the rest (instrument and rater alone) is left out.
     """
-    left, done = list(rows), list[Administration]()
-    for place in range(len(_ORDER) + 1):
-        emptied = _ORDER[:place]
-        candidates = [_without(row, emptied) for row in left]
+    own = [set[str]() for _ in rows]
+    left_out = set[int]()
+    while True:
+        emptied = _spread(rows, own, left_out)
         people: dict[tuple[object, ...], set[str]] = defaultdict(set)
-        for row in [*candidates, *done]:
-            people[_combination(row)].add(row.person)
-        enough = [len(people[_combination(row)]) >= smallest for row in candidates]
-        done += [row for row, told in zip(candidates, enough, strict=True) if told]
-        left = [row for row, told in zip(left, enough, strict=True) if not told]
-        if not left:
+        combinations = [_combination(row, empty) for row, empty in zip(rows, emptied, strict=True)]
+        told = [place for place in range(len(rows)) if place not in left_out]
+        for place in told:
+            people[combinations[place]].add(rows[place].person)
+        rare = [place for place in told if len(people[combinations[place]]) < smallest]
+        if not rare:
             break
-    return sorted(done, key=lambda row: (row.person, row.date, row.administration)), len(left)
+        for place in rare:
+            following = next((name for name in _ORDER if name not in emptied[place]), None)
+            if following is None:
+                left_out.add(place)
+            else:
+                own[place].update(_ORDER[: _ORDER.index(following) + 1])
+    given = [_without(rows[place], emptied[place]) for place in told]
+    return sorted(given, key=_place), [rows[place] for place in sorted(left_out)]
 
 
-def _combination(row: Administration) -> tuple[object, ...]:
-    return (row.instrument, row.rater, *(getattr(row, name) for name in QUASI_IDENTIFIERS))
+def _spread(
+    rows: Sequence[Administration], own: Sequence[AbstractSet[str]], left_out: AbstractSet[int]
+) -> list[frozenset[str]]:
+    """Give what is to be emptied in each row so that no other row of the person tells it; rows left out tell nothing."""
+    of_day: dict[tuple[str, date], set[str]] = defaultdict(set)
+    of_person: dict[str, set[str]] = defaultdict(set)
+    for place, (row, names) in enumerate(zip(rows, own, strict=True)):
+        if place not in left_out:
+            of_day[row.person, row.date] |= names & _OF_THE_DAY
+            of_person[row.person] |= names & _OF_THE_PERSON
+    return [
+        frozenset(names | of_day[row.person, row.date] | of_person[row.person])
+        for row, names in zip(rows, own, strict=True)
+    ]
 
 
-def _without(row: Administration, names: Collection[str]) -> Administration:
-    emptied = [name for name in names if getattr(row, name) is not None]
+def _place(row: Administration) -> tuple[str, date, str]:
+    return row.person, row.date, row.administration
+
+
+def _combination(row: Administration, emptied: AbstractSet[str]) -> tuple[object, ...]:
+    told = (None if name in emptied else getattr(row, name) for name in QUASI_IDENTIFIERS)
+    return (row.instrument, row.rater, *told)
+
+
+def _without(row: Administration, names: AbstractSet[str]) -> Administration:
+    emptied = [name for name in _ORDER if name in names and getattr(row, name) is not None]
     if not emptied:
         return row
     return replace(

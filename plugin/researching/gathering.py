@@ -50,6 +50,19 @@ class Reading(Protocol):
 
 
 @dataclass(slots=True)
+class LeftOut:
+    """Forms that are not given, and whose they are: how many is told only if enough people share it."""
+
+    forms: int = 0
+    people: set[str] = field(default_factory=set)
+
+    def add(self, person: str) -> None:
+        """Count one more form."""
+        self.forms += 1
+        self.people.add(person)
+
+
+@dataclass(slots=True)
 class Gathered:
     """What may be given, and how much may not: people without consent, forms that cannot be scored, rows too rare."""
 
@@ -59,8 +72,8 @@ class Gathered:
         default_factory=list
     )  # references of patients; for the trail, never for the export
     without_consent: int = 0
-    unusable: int = 0
-    too_rare: int = 0
+    unusable: LeftOut = field(default_factory=LeftOut)
+    too_rare: LeftOut = field(default_factory=LeftOut)
     not_read: list[str] = field(default_factory=list)  # kinds of which the EHR gave nobody's
     read_in_part: list[str] = field(default_factory=list)  # kinds of which it gave some people's alone
 
@@ -89,18 +102,26 @@ class Gatherer:
         found = Gathered()
         patients = await self.read(lambda connection: _patients(connection, self.site, period))
         used: dict[str, Instrument] = {}
+        people: dict[str, str] = {}
         for place, patient in enumerate(patients):
             tell(place, len(patients))
             if not await self._may(patient):
                 found.without_consent += 1
                 continue
             rows = await self._rows(patient, period, disguise, found, used)
-            if rows:
-                found.included.append(patient)
-                found.rows += rows
+            people |= {row.person: patient for row in rows}
+            found.rows += rows
         tell(len(patients), len(patients))
-        found.columns = [column for each in used.values() for column in _columns(each)]
-        found.rows, found.too_rare = suppress(found.rows, self.research.smallest_cell)
+        found.rows, rare = suppress(found.rows, self.research.smallest_cell)
+        for row in rare:
+            found.too_rare.add(row.person)
+        told = {
+            (row.instrument, row.instrument_version) for row in found.rows
+        }  # that a few filled a form is not
+        found.columns = [
+            column for each in used.values() if (each.id, each.version) in told for column in _columns(each)
+        ]
+        found.included = sorted({people[row.person] for row in found.rows})
         found.not_read = sorted(self._refused - self._given)
         found.read_in_part = sorted(self._refused & self._given)
         return found
@@ -129,7 +150,7 @@ class Gatherer:
         for record in records:
             result = self._score(record)
             if result is None:
-                found.unusable += 1
+                found.unusable.add(patient)
             else:
                 scored.append((record, *result))
         if not scored:

@@ -17,7 +17,7 @@ from plugin.research import COLUMNS, Administration
 from plugin.research.deidentify import QUASI_IDENTIFIERS
 from plugin.research.medicines import ATC_NAMES, ATC_SOURCE
 from plugin.research_settings import Research
-from plugin.researching.gathering import Gathered
+from plugin.researching.gathering import Gathered, LeftOut
 
 TABLE, CODEBOOK = "administrations", "codebook"
 _LIMITS = (
@@ -69,7 +69,9 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else disarm(str(value))
+    if isinstance(value, float):  # as exactly as Parquet has it
+        return str(int(value)) if value.is_integer() else repr(value)
+    return disarm(str(value))
 
 
 def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
@@ -88,9 +90,15 @@ def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
     return whole.getvalue()
 
 
-def told_count(many: int, smallest: int) -> int | str:
-    """A count of people or forms left out: one too small to be told is told as such."""
+def told_people(many: int, smallest: int) -> int | str:
+    """Say how many people were left out: a count too small to be told is told as such."""
     return many if many == 0 or many >= smallest else f"fewer than {smallest}"
+
+
+def told_forms(left_out: LeftOut, smallest: int) -> int | str:
+    """Say how many forms were left out; of too few people it is not told: one may have filled many."""
+    people = len(left_out.people)
+    return left_out.forms if people == 0 or people >= smallest else f"of fewer than {smallest} people"
 
 
 def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, object]:
@@ -107,9 +115,9 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "quasi_identifiers": list(QUASI_IDENTIFIERS),
         "shift_days": research.shift_days,
         "left_out": {
-            "people_without_consent": told_count(gathered.without_consent, smallest),
-            "forms_that_cannot_be_scored": told_count(gathered.unusable, smallest),
-            "forms_of_too_few_people": told_count(gathered.too_rare, smallest),
+            "people_without_consent": told_people(gathered.without_consent, smallest),
+            "forms_that_cannot_be_scored": told_forms(gathered.unusable, smallest),
+            "forms_of_too_few_people": told_forms(gathered.too_rare, smallest),
         },
         "not_read_from_the_ehr": gathered.not_read,
         "read_in_part_from_the_ehr": gathered.read_in_part,

@@ -20,7 +20,7 @@ from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
 from plugin.days import day_of
-from plugin.delivery.account import Account, read_accounts, whole
+from plugin.delivery.account import Account, read_all_of, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
@@ -127,7 +127,7 @@ async def call(
     policy = rapport.settings.policies[site_id]
     vault = rapport.ledger.vault
     accounts = whole(
-        await rapport.ledger.read(lambda connection: read_accounts(connection, vault, site_id, patient))
+        await rapport.ledger.read(lambda connection: read_all_of(connection, vault, site_id, patient))
     )
     points = _points(rapport, site_id, asked)
     is_measured = bool(accounts or points)

@@ -121,7 +121,10 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
     chart = await _chart(
         rapport, found, medication=policy.show_medication, patience=patience, history=not is_long
     )
-    kept = accounts if chart.has_history or is_long else await _all_accounts(rapport, found)
+    is_whole = is_long or many <= len(
+        accounts
+    )  # what an EHR does not take stands in the ledger alone, however old
+    kept = accounts if is_whole else await _all_accounts(rapport, found)
     return Known(
         chart,
         whole(accounts),
@@ -256,7 +259,7 @@ async def _accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:
 
 
 async def _all_accounts(rapport: Rapport, found: Launch) -> tuple[Account, ...]:
-    """Read everything that the ledger has of a patient: what is shown while the EHR does not give its own history."""
+    """Read everything that the ledger has of a patient."""
     vault = rapport.ledger.vault
     return await rapport.ledger.read(
         lambda connection: read_all_of(connection, vault, found.site, found.patient)

@@ -169,6 +169,8 @@ function begin(form, parts, note) {
   function saidOf(question, answer) {
     if (answer === null || answer.absent) return tools.declinedWords(question);
     const texts = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.parentElement.textContent);
+    const day = question.querySelector("[type=date]")?.valueAsDate;
+    if (day) return day.toLocaleDateString(question.closest("[lang]").lang, { dateStyle: "long", timeZone: "UTC" });
     const own = valuesOf(question).slice(texts.length);
     return [...texts, ...own].join(", ") || answer;
   }

@@ -1,7 +1,7 @@
 """Reads when a patient took which medicine out of MedicationRequest and MedicationStatement. Pure, and lenient: others' data.
 
 A MedicationStatement says what is taken, a MedicationRequest what was ordered (FHIR R4, boundaries of MedicationStatement):
-where both tell of a medicine, the statement's days count. `dispenseRequest.validityPeriod` is when a prescription goes stale,
+where both tell of a medicine, the statement's days count; one that says it is not taken outweighs the order. `dispenseRequest.validityPeriod` is when a prescription goes stale,
 not when it is taken, and is never read.
 """
 
@@ -18,6 +18,7 @@ JsonObject = dict[str, object]
 
 # FHIR R4 medication-statement-status and medicationrequest-status: what was, or is, taken or ordered for taking.
 _TAKEN = {"active", "completed", "stopped", "on-hold"}
+_NOT_TAKEN = "not-taken"  # of a MedicationStatement alone
 _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 
 
@@ -95,6 +96,7 @@ class _Told:
     key: str
     is_statement: bool
     course: Course
+    is_taken: bool = True
 
 
 def read_courses(resources: Iterable[JsonObject], zone: tzinfo) -> tuple[Course, ...]:
@@ -106,8 +108,10 @@ def read_courses(resources: Iterable[JsonObject], zone: tzinfo) -> tuple[Course,
     courses: list[Course] = []
     for _, group in groupby(told, key=lambda each: each.key):
         each_told = list(group)
-        statements = [each.course for each in each_told if each.is_statement]
-        courses += _join(statements or [each.course for each in each_told])
+        statements = [each.course for each in each_told if each.is_statement and each.is_taken]
+        denied = [each.course for each in each_told if not each.is_taken]
+        ordered = [each.course for each in each_told if not each.is_statement]
+        courses += _join(statements or [each for each in ordered if not _is_denied(each, denied)])
     return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
 
 
@@ -117,9 +121,11 @@ def _read(raw: JsonObject, zone: tzinfo) -> _Told | None:
     except msgspec.ValidationError:
         return None
     name, key = _name(found)
-    if not name or found.status not in _TAKEN or found.do_not_perform:
+    is_statement = found.resource_type == "MedicationStatement"
+    is_taken = not (is_statement and found.status == _NOT_TAKEN)
+    if not name or (is_taken and found.status not in _TAKEN) or found.do_not_perform:
         return None
-    if found.resource_type == "MedicationStatement":
+    if is_statement:
         start, end = found.effective_period.start or found.effective_date_time, found.effective_period.end
     elif found.resource_type == "MedicationRequest" and found.intent in _ORDERS:
         bounds = next((each.timing.repeat.bounds_period for each in found.dosage_instruction), _Period())
@@ -130,7 +136,12 @@ def _read(raw: JsonObject, zone: tzinfo) -> _Told | None:
     ongoing = found.status == "active" and last is None
     coded = tuple((each.system, each.code) for each in found.medication_codeable_concept.coding if each.code)
     course = Course(name, day_written(start, zone), last, ongoing, coded)
-    return _Told(key, found.resource_type == "MedicationStatement", course)
+    return _Told(key, is_statement, course, is_taken)
+
+
+def _is_denied(ordered: Course, denied: Iterable[Course]) -> bool:
+    """Tell whether a statement says that an order is not taken; one whose days were over before the order does not."""
+    return any(each.end is None or ordered.start is None or ordered.start <= each.end for each in denied)
 
 
 def _name(found: _Medication) -> tuple[str, str]:

@@ -61,6 +61,14 @@ def _refused(page: Page, address: str, desk: Desk) -> None:
     expect(page.get_by_text("This answer does not fit here.")).to_be_visible()
 
 
+def _late(page: Page, address: str, desk: Desk) -> None:
+    """Answer a form that has come already: keeping the answer finds it closed."""
+    _form("one", 1)(page, address, desk)
+    desk.sent.add("one")
+    page.locator("input[value='somewhat']:visible").check()
+    expect(page.locator("[data-late]")).to_be_visible()
+
+
 def _opened_table(path: str) -> Callable[[Page, str, Desk], None]:
     def go(page: Page, address: str, _: Desk) -> None:
         page.goto(f"{address}{path}")
@@ -143,6 +151,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form, look over": _form("one", 7),
     "form, refused": _refused,
     "form, sent": _form("one", 8),
+    "form, sent and then changed": _late,
 }
 
 

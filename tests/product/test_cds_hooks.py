@@ -23,6 +23,7 @@ from plugin.schedule import Schedule
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form, settled
+from tests.product.test_slow_ehr import send_daily
 from tests.product.world import CDS, EHR, RAPPORT, World, run_world
 
 CLIENT = CdsClient(f"{EHR}/r4", f"{EHR}/auth/jwks", ("RS256",))
@@ -271,6 +272,20 @@ async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
         (card,) = await cards(world, people["amara"])
         assert card["summary"] == "Alliance: 1 response was not taken into this record"
         assert card["indicator"] == "warning"
+
+
+async def test_what_the_record_refused_is_counted_however_many_came_after(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT, personality="read-only") as world:
+        await chart(world)
+        people = await world.people()
+        page = await world.launch("amara")
+        await send_daily(world, people["amara"], 21, page.url.path.rpartition("/")[2])
+        query = sa.select(t.response.c.id)
+        ledger = world.rapport.state.rapport.ledger
+        for response in await ledger.read(lambda c: c.execute(query).scalars().all()):
+            await settled(world, response)
+        (card,) = await cards(world, people["amara"])
+        assert card["summary"] == "Alliance: 21 responses were not taken into this record"
 
 
 async def test_a_fall_is_told_only_where_the_site_accepts_interpretation(tmp_path: Path) -> None:

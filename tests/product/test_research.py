@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
+from plugin.audit import Actor
 from plugin.commands.researching import tell_export
+from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
-from plugin.researching import Gathered
+from plugin.researching import Gathered, LeftOut
 from plugin.researching.writing import as_cell
 from plugin.respondents import RespondentPolicy
 from plugin.roles import Role, RoleBook
-from tests.product.forms import ANSWERS
+from questionnaires import load_catalogue, walk
+from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
 from tests.product.world import EHR, World, run_world
 
@@ -99,6 +102,44 @@ async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:
         assert len(table_of(await export(world))) == 2
 
 
+async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, (AGREED[0], NOT_ASKED))
+        people = await world.people()
+        scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}
+        agreed = {
+            "resourceType": "Consent",
+            "status": "active",
+            "scope": {"coding": [scope]},
+            "patient": {"reference": f"Patient/{people[NOT_ASKED]}"},
+            "provision": {"type": "permit"},
+        }
+        limited = {"type": "permit", "dataPeriod": {"end": "2025-12-31"}}
+        world.ehr.state.store.create({**agreed, "provision": limited})
+        assert len(table_of(await export(world))) == 1
+        world.ehr.state.store.create(agreed)
+        assert len(table_of(await export(world))) == 2
+
+
+async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        head = {
+            "medicationCodeableConcept": {
+                "coding": [{"system": "http://www.whocc.no/atc", "code": "N06AB03"}]
+            },
+            "subject": {"reference": f"Patient/{(await world.people())[AGREED[0]]}"},
+        }
+        order = {"status": "active", "intent": "order", "authoredOn": "2026-01-05"}
+        world.ehr.state.store.create({"resourceType": "MedicationRequest", **order, **head})
+        (ordered,) = table_of(await export(world))
+        assert ordered["medication_class"] == "N06A"
+        said = {"resourceType": "MedicationStatement", "status": "not-taken"}
+        world.ehr.state.store.create({**said, **head})
+        (row,) = table_of(await export(world))
+        assert row["medication_class"] == "none"
+
+
 async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
@@ -120,6 +161,40 @@ async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> 
         assert not re.search(rf"\b({people['amara']}|{people['mateo']})\b", whole)
         assert frame.num_rows == 2
         assert frame.column("score_total").to_pylist() == [14.0, 14.0]
+
+
+async def test_both_tables_have_the_same_values(tmp_path: Path) -> None:
+    form = load_catalogue().by_id("tpocs-a")
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        rapport, patient = world.rapport.state.rapport, f"Patient/{(await world.people())['amara']}"
+        rated = [each for each in walk(form.items) if each.options]
+        items = [
+            {
+                "linkId": each.link_id,
+                "answer": [{"valueCoding": {"system": option.system, "code": option.code}}],
+            }
+            for place, each in enumerate(rated)
+            for option in each.options[: 1 if place else 2][-1:]
+        ]
+        body = response_of("", questionnaire=form.canonical, item=items, subject={"reference": patient})
+        body["source"] = {"reference": "Practitioner/202"}
+        await submit(rapport.intake, Arrival(json.dumps(body).encode(), "sandbox", "S", patient, Actor(None)))
+        answer = await export(world)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        frame = pq.read_table(io.BytesIO(archive.read("administrations.parquet"))).to_pylist()
+    rows = table_of(answer)
+    assert len(rows) == len(frame) == 2
+    for row, exact in zip(rows, frame, strict=True):
+        for name, text in row.items():
+            value = exact[name]
+            if isinstance(value, float):
+                assert float(text) == value, name
+            elif isinstance(value, bool):
+                assert text == str(value).lower(), name
+            else:
+                assert text == ("" if value is None else str(value)), name
+    assert any((each["score_total"] or 0) % 0.125 for each in frame)  # one that no short decimal can tell
 
 
 async def test_the_codebook_names_every_column_and_its_range(tmp_path: Path) -> None:
@@ -151,17 +226,21 @@ async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -
         answer = await export(world)
         assert table_of(answer) == []
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            left_out = json.loads(archive.read("codebook.json"))["left_out"]
-        assert left_out["forms_of_too_few_people"] == "fewer than 11"
+            book = json.loads(archive.read("codebook.json"))
+        assert book["left_out"]["forms_of_too_few_people"] == "of fewer than 11 people"
+        assert book["scores"] == {}  # not even that a few filled this form
+        assert await events(world) == [("research-exported", None, "0")]
 
 
 def test_the_command_gives_no_count_that_the_codebook_withholds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    left_out = Gathered(without_consent=3, too_rare=12, unusable=0)
+    of_many = LeftOut(12, {f"p{each}" for each in range(6)})
+    left_out = Gathered(without_consent=3, too_rare=of_many, unusable=LeftOut(40, {"p1"}))
     tell_export(tmp_path / "study", left_out, ["administrations.csv"], smallest=5)
     told = capsys.readouterr().out
-    assert "fewer than 5 people without consent, 12 forms that too few people share, 0 forms" in told
+    assert "people without consent: fewer than 5; forms that too few people share: 12;" in told
+    assert "forms that cannot be scored: of fewer than 5 people." in told
 
 
 async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: Path) -> None:

@@ -253,22 +253,38 @@ async def test_a_siblings_answers_go_to_their_own_record(world: World) -> None:
         assert {each["subject"]["reference"] for each in sent} == {f"Patient/{people[name]}"}
 
 
+async def send_daily(world: World, patient: str, many: int, launch: str | None = None) -> None:
+    """Take in a form of each of the last days, today's the lowest; it is delivered if a launch is named."""
+    rapport = world.rapport.state.rapport
+    for place in range(many):
+        when = world.clock() - timedelta(days=place)
+        items = [question(name, "mostly" if place else "not-at-all") for name in ANSWERS]
+        identifier = {"system": "urn:test", "value": str(place)}
+        body = response_of(patient, item=items, authored=when.isoformat(), identifier=identifier)
+        arrival = Arrival(
+            json.dumps(body).encode(), "sandbox", "S", f"Patient/{patient}", Actor(None), launch
+        )
+        await submit(rapport.intake, arrival)
+
+
 async def test_a_long_history_follows_and_nothing_is_read_out_of_a_part_of_it(tmp_path: Path) -> None:
     async with run_world(tmp_path, interpretation=NAMED) as world:
-        rapport, amara = world.rapport.state.rapport, (await world.people())["amara"]
-        for place in range(MOST_SHOWN + 1):
-            when = world.clock() - timedelta(days=place)
-            items = [question(name, "mostly" if place else "not-at-all") for name in ANSWERS]
-            identifier = {"system": "urn:test", "value": str(place)}
-            body = response_of(amara, item=items, authored=when.isoformat(), identifier=identifier)
-            arrival = Arrival(json.dumps(body).encode(), "sandbox", "S", f"Patient/{amara}", Actor(None))
-            await submit(rapport.intake, arrival)
+        await send_daily(world, (await world.people())["amara"], MOST_SHOWN + 1)
         page = await world.launch("amara")
         assert "The latest sessions are shown; earlier ones follow" in page.text
         assert "data-finding" not in page.text
         whole = await world.browser.get(f"{page.url}?wait=true")
         assert "earlier ones follow" not in whole.text
         assert "data-finding" in whole.text
+
+
+async def test_scores_that_no_ehr_takes_are_shown_however_many(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only") as world:
+        await send_daily(world, (await world.people())["kofi"], MOST_SHOWN + 8)
+        page = await world.launch("kofi")
+        whole = await world.browser.get(f"{page.url}?wait=true")
+        table = whole.text[whole.text.index("<table>") :].partition("</table>")[0]
+        assert table.count('<th scope="row"') == MOST_SHOWN + 8
 
 
 async def test_a_history_is_asked_for_in_large_pages(tmp_path: Path) -> None:

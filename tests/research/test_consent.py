@@ -11,6 +11,11 @@ from plugin.research import Rule, read_consents
 TODAY = date(2026, 5, 20)
 SCOPE = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]}
 OPT_OUT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]}
+REASONS = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+
+
+def action(code: str) -> dict[str, object]:
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": code}]}
 
 
 def consent(kind: str | None = "permit", **more: Any) -> dict[str, object]:
@@ -42,6 +47,15 @@ def consent(kind: str | None = "permit", **more: Any) -> dict[str, object]:
         ([consent(provision={"period": {"start": "2026"}})], True, True),
         ([consent(provision={"provision": [{"type": "deny"}]})], False, False),
         ([consent(), {"resourceType": "Consent", "status": 7}], False, False),
+        ([consent(provision={"dataPeriod": {"end": "2025-12-31"}})], False, False),
+        ([consent(provision={"actor": [{"reference": {"reference": "Organization/study"}}]})], False, False),
+        ([consent(provision={"class": [{"code": "Immunization"}]})], False, False),
+        ([consent(provision={"purpose": [{"system": REASONS, "code": "TREAT"}]})], False, False),
+        ([consent(provision={"purpose": [{"system": REASONS, "code": "HRESCH"}]})], True, True),
+        ([consent(provision={"action": [action("collect")]})], False, False),
+        ([consent(provision={"action": [action("collect"), action("use")]})], True, True),
+        ([consent(modifierExtension=[{"url": "urn:not-for-minors", "valueBoolean": True}])], False, False),
+        ([consent(), consent(provision={"data": [{"meaning": "instance"}]})], True, True),
     ],
     ids=str,
 )
