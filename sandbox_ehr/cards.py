@@ -38,6 +38,7 @@ class CardRow:
     indicator: str
     source: str
     link: str | None
+    app_context: str | None = None  # handed on to the app that the link launches
 
 
 class Cards:
@@ -159,6 +160,7 @@ def _row(card: JsonObject, service: str) -> CardRow:
         indicator=str(card.get("indicator", "info")),
         source=str(source.get("label", "")) if isinstance(source, dict) else "",
         link=str(links[0].get("label")) if links else None,
+        app_context=str(links[0]["appContext"]) if links and "appContext" in links[0] else None,
     )
 
 

@@ -69,6 +69,7 @@ class LaunchContext:
     messaging: Messaging | None = None
     authenticated: datetime | None = None  # when the user signed in to the EHR, as its id_token says
     style: Style | None = None  # what stands at `style_url`, where it could be had
+    app_context: str | None = None  # what the CDS Hooks link said that was followed, as it said it
 
 
 def build_context(
@@ -97,6 +98,7 @@ def build_context(
         notes=tuple(notes),
         messaging=_messaging(answer, tokens.scope),
         authenticated=identity.authenticated if identity else None,
+        app_context=_text(answer.app_context),
     )
 
 

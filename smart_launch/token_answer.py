@@ -35,6 +35,9 @@ class TokenAnswer(msgspec.Struct, frozen=True):
     smart_style_url: Hint = None
     tenant: Hint = None
     fhir_context: Hint = msgspec.field(default=None, name="fhirContext")
+    app_context: Hint = msgspec.field(
+        default=None, name="appContext"
+    )  # of the CDS Hooks link that was followed
     smart_web_messaging_handle: Hint = None
     smart_web_messaging_origin: Hint = None
 

@@ -66,14 +66,17 @@ class CdsCallers:
     def _check_claims(self, claims: dict[str, object], service: str, now: datetime) -> str:
         seconds = now.timestamp()
         expires, issued, jti = claims.get("exp"), claims.get("iat"), claims.get("jti")
+        begins = claims.get("nbf", issued)
         audience = claims.get("aud")
         if claims.get("iss") != self._client.issuer:
             raise NotTrusted("iss")
         if service not in (audience if isinstance(audience, list) else [audience]):
             raise NotTrusted("aud")
-        if not _is_time(expires) or not _is_time(issued):
+        if not _is_time(expires) or not _is_time(issued) or not _is_time(begins):
             raise NotTrusted("times")
         if not (issued - _LEEWAY <= seconds < expires + _LEEWAY) or expires - issued > _LONGEST:  # type: ignore[operator] # numbers, see above
+            raise NotTrusted("times")
+        if begins - _LEEWAY > seconds:  # type: ignore[operator] # a number, see above
             raise NotTrusted("times")
         if not isinstance(jti, str) or not jti or len(jti) > 200:
             raise NotTrusted("jti")

@@ -11,6 +11,8 @@ from gettext import NullTranslations
 
 JsonObject = dict[str, object]
 
+_OURS = "rapport"  # the name in a link's appContext
+
 
 class Reason(StrEnum):
     """Why somebody should look."""
@@ -18,6 +20,15 @@ class Reason(StrEnum):
     REFUSED = "refused"
     RUPTURE = "rupture"
     DUE = "due"
+
+
+def reason_in(app_context: str | None) -> Reason | None:
+    """Read why somebody came who followed a card's link; None for what no card of ours says."""
+    try:
+        said = json.loads(app_context or "")
+        return Reason(said[_OURS])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Card:
                     "label": self.link,
                     "url": launch_url,
                     "type": "smart",
-                    "appContext": json.dumps({"rapport": self.reason.value}),
+                    "appContext": json.dumps({_OURS: self.reason.value}),
                 }
             ],
         }

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from plugin.access import launches, sessions
 from plugin.access.launches import Launch
 from plugin.audit import Actor, Kind
+from plugin.cds.cards import Reason, reason_in
 from plugin.delivery import notes, outbox
 from plugin.ehr import Ehr, EhrError, JsonObject
 from plugin.errors import NotFound
@@ -64,6 +65,8 @@ _ASKED = ("asked", "none")
 
 INTENTS = {"start-form": "#start", "show-scores": "#scores", "show-responses": "#responses"}
 """Where on the patient page a launch's intent leads; any other opens it from the top."""
+_OF_CARDS = {Reason.DUE: "#due", Reason.RUPTURE: "#scores", Reason.REFUSED: "#responses"}
+"""And where the link of a card leads, where the launch has no intent."""
 
 LONGEST_ADDRESS = 2000
 """Characters of an address that every browser and gateway takes; a longer request is posted where the EHR takes that."""
@@ -335,10 +338,15 @@ async def _arrive(
     is_locked = not await open_by_sign_in(rapport, new, key)
     rapport.worker.wake()
     rapport.courier.wake()
-    place = INTENTS.get(context.intent or "", "") if new.patient else ""
+    place = _place_of(context) if new.patient else ""
     answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}{place}", status_code=303)
     set_session_cookie(answer, handle, lasting=is_locked)
     return answer
+
+
+def _place_of(context: LaunchContext) -> str:
+    reason = reason_in(context.app_context)
+    return INTENTS.get(context.intent or "") or (_OF_CARDS[reason] if reason else "")
 
 
 async def _role_codes(rapport: Rapport, site: Site, context: LaunchContext) -> tuple[Code, ...]:

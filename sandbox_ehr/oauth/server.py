@@ -33,6 +33,7 @@ _CONTEXT = (
     "need_patient_banner",
     "intent",
     "fhirContext",
+    "appContext",
     "smart_style_url",
     "tenant",
 )

@@ -50,9 +50,10 @@ class Wish(BaseModel):
     intent: str | None = None
     questionnaire: str | None = None
     response: str | None = None
+    appContext: str | None = None  # noqa: N815 -- CDS Hooks' name
 
     def context(self) -> dict[str, object]:
-        """Give the launch context: intent, and fhirContext with the form or the response that is to be opened."""
+        """Give the launch context: intent, fhirContext with the form or the response that is to be opened, a card's appContext."""
         items = [
             *([{"canonical": self.questionnaire, "type": "Questionnaire"}] if self.questionnaire else []),
             *([{"reference": self.response}] if self.response else []),
@@ -60,6 +61,7 @@ class Wish(BaseModel):
         return {
             **({"intent": self.intent} if self.intent else {}),
             **({"fhirContext": items} if items else {}),
+            **({"appContext": self.appContext} if self.appContext else {}),
         }
 
 

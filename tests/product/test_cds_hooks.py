@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import html
 import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from plugin.cds.cards import Reason, reason_in
 from plugin.cds.settings import CdsClient
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.ledger import tables as t
@@ -202,6 +204,26 @@ def keep_score(store: Any, when: str, who: str, value: float, rater: str = "chil
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('{"rapport": "due"}', Reason.DUE),
+        ('{"rapport": "refused"}', Reason.REFUSED),
+        ('{"rapport": "x"}', None),
+        ('{"other": 1}', None),
+        ('"rapport"', None),
+        ("[1]", None),
+        ("{", None),
+        pytest.param("[" * 100_000, None, id="deep"),
+        ('{"rapport": ["due"]}', None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_only_a_card_of_ours_says_why_somebody_comes(said: str | None, reason: Reason | None) -> None:
+    assert reason_in(said) is reason
+
+
 async def test_who_answered_before_and_not_in_this_session_is_due(world: World) -> None:
     response = await send_form(world)
     await settled(world, response)
@@ -338,6 +360,14 @@ async def test_the_chart_of_the_ehr_shows_the_card_and_sends_what_was_done_with_
     assert Directory(store, world.clock).visit_today(people["amara"])
     page = await chart(world)
     assert "a form is due in this session from the young person" in page.text
+    link = html.unescape(page.text.split('<div class="ways"><a class="button" href="')[1].split('"')[0])
+    framed = await world.browser.get(f"{EHR}{link}")
+    opened = httpx.URL(html.unescape(framed.text.split("<iframe")[1].split('src="')[1].split('"')[0]))
+    following = world.new_browser()
+    answer = await following.get(opened)
+    while "/launches/" not in answer.headers["location"]:
+        answer = await following.get(answer.headers["location"])
+    assert answer.headers["location"].endswith("#due")  # the card's matter, as the link's appContext names it
     card = page.text.split('name="card" value="')[1].split('"')[0]
     sent = {"service": CDS, "card": card}
     assert (await world.browser.post(f"{EHR}/chart/{people['amara']}/cards", data=sent)).status_code == 303
@@ -362,6 +392,7 @@ async def test_only_the_ehr_s_own_token_for_this_address_and_time_is_taken(world
         "another service": token(world, aud=f"{RAPPORT}/sites/sandbox/cds-services"),
         "over": token(world, iat=now - 500, exp=now - 300),
         "not yet": token(world, iat=now + 400, exp=now + 500),
+        "not to be used yet": token(world, nbf=now + 100),
         "for a day": token(world, exp=now + 86_400),
         "no time": token(world, exp=None),
         "no jti": token(world, jti=None),
