@@ -40,6 +40,9 @@ _HISTORY_PAGE = (
     200  # a history takes as many round trips as it has pages: twice the usual, as the CDS prefetch asks
 )
 _MOST_IDS = 100  # in one search, so that its address stays short
+_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Unicode's embeddings, overrides and isolates: one left open in a name would turn the words after it round."""
+
 LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for while that page is read
 
 
@@ -356,7 +359,8 @@ def _name(names: tuple[_Name, ...]) -> str:
     if not names:
         return ""
     chosen = next((each for use in ("usual", "official") for each in names if each.use == use), names[0])
-    return chosen.text or " ".join([*chosen.given, chosen.family or ""]).strip()
+    written = chosen.text or " ".join([*chosen.given, chosen.family or ""])
+    return " ".join(written.translate(_TURNING).split())
 
 
 def _relationship(person: _Person) -> tuple[str, str]:

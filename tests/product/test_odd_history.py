@@ -82,6 +82,17 @@ async def test_a_day_of_birth_that_is_still_to_come_gives_no_age(world: World) -
     assert "data-age" not in page.text
 
 
+async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world: World) -> None:
+    def change(found: Resources) -> Resources:
+        return [{**each, "name": [{"text": "Mara\u202e \n Okafor\u2066"}]} for each in found]
+
+    people = await world.people()
+    tell(world, f"/r4/Patient/{people['amara']}", change)
+    page = await world.launch("amara")
+    assert "<b>Mara Okafor</b>" in page.text
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
+
+
 async def test_of_a_history_that_is_too_long_no_part_is_shown_as_if_it_were_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
