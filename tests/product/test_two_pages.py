@@ -60,6 +60,22 @@ async def test_a_page_that_took_an_answer_back_can_send_without_it(world: World)
     assert taken.status_code == 200
 
 
+async def test_an_older_answer_is_not_sent_in_the_place_of_a_newer_one_from_another_page(
+    world: World,
+) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "bond-2": "mostly"})  # both pages show these
+    await keep(world, headers, answers={"goal-1": "a-little"})
+    shown = {"goal-1": "mostly", "bond-2": "completely"}
+    refused = await send(world, headers, answers=shown, changed=["bond-2"])
+    assert refused.status_code == 409
+    said = refused.json()["issue"][0]["diagnostics"]
+    assert "goal-1" in said
+    assert "bond-2" not in said
+    looked_over = await send(world, headers, answers=shown, changed=["goal-1", "bond-2"])
+    assert looked_over.status_code == 200
+
+
 async def test_an_answer_to_no_question_cannot_be_taken_back(world: World) -> None:
     headers = await open_form(world)
     answer = await world.browser.put(
