@@ -73,6 +73,7 @@ class _Answers(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Sent(_Answers, forbid_unknown_fields=True):
     share: bool | None = None  # may single answers be read? where the site has this asked
+    changed: tuple[str, ...] | None = None  # what was answered since the page last kept answers
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -272,7 +273,9 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
         labels = _labels(rapport, found, instrument, sent.share)
         saved = await _submit(rapport, found, instrument, sent, labels)
         rapport.worker.wake()
-        if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
+        if saved.replayed and await _is_late(rapport, found, body):
+            result["late"] = True  # another device sent in the same moment, and was first
+        elif found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
             told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
             result["scores"] = score_lines(instrument, told, found.language)
     return JSONResponse({"state": "saved", "return_url": back, **result})
@@ -300,16 +303,25 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
     return kept is not None and answers_in(again) != kept
 
 
-async def _check_complete(rapport: Rapport, found: Invitation, sent: _Answers) -> None:
+async def _check_complete(rapport: Rapport, found: Invitation, sent: _Sent) -> None:
     """AnsweredElsewhere if answers are kept of which the page that sends knows nothing: nothing given is lost unseen."""
     vault = rapport.ledger.vault
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
-    unseen = sorted(draft.keys() - sent.answers.keys() - set(sent.removed))
+    unseen = sorted(
+        each
+        for each in draft.keys() - set(sent.removed)
+        if each not in sent.answers or (sent.answers[each] != draft[each] and _is_old(sent, each))
+    )
     if unseen:
         raise AnsweredElsewhere(
             f"Answers to {', '.join(unseen)} were given on another page, and are not among those sent.",
             "Load the form again, look over the answers, and send.",
         )
+
+
+def _is_old(sent: _Sent, link_id: str) -> bool:
+    """Tell whether the page that sends had an answer as it was kept earlier; one that does not say counts as new."""
+    return sent.changed is not None and link_id not in sent.changed
 
 
 def _opened(

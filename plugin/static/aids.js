@@ -35,7 +35,7 @@ export async function begin(form, opener) {
       ?? known.find((voice) => voice.lang.toLowerCase().split(/[-_]/)[0] === language.split("-")[0]);
   };
   if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press(words.read, (on) => readAloud(form, words, voiceFor, on)));
-  else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent }));
+  else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent, dir: "auto" }));
   panel.append(press(words.stops, (on) => { form.dataset.stops = on ? "all" : ""; }));
   form.addEventListener("keydown", stop);
 }

@@ -116,7 +116,7 @@ function begin(form, parts, note) {
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
   // What this page knows to be answered: the form may be open on a second page, and neither undoes the other.
-  const known = new Set(JSON.parse(form.dataset.kept)), changed = new Set();
+  const known = new Set(JSON.parse(form.dataset.kept)), changed = new Set(note && known);
   const sent = (all) => {
     const now = answers();
     return {
@@ -225,6 +225,7 @@ function begin(form, parts, note) {
     wait = FIRST_RETRY;
     const { answered } = await answer.json();
     if (unsaved) return save();
+    changed.clear();
     if (told || answered.some((id) => !known.has(id))) { closed = true; return open(told); }
     status.textContent = words.saved;
   }
@@ -267,7 +268,7 @@ function begin(form, parts, note) {
     saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;
     let answer;
-    try { answer = await call("submit", "POST", { ...sent(true), ...more }); } catch { answer = null; }
+    try { answer = await call("submit", "POST", { ...sent(true), ...more, changed: [...changed] }); } catch { answer = null; }
     forward.disabled = false;
     if (answer?.ok) {
       closed = true;
@@ -320,14 +321,15 @@ function begin(form, parts, note) {
     return go(to);
   }));
   addEventListener("online", () => (sendLater ? send() : save()));
-  // Answers that are not saved yet are in this page only: docs/adr/0011-answers-without-connection.md.
+  // Answers not saved yet are in this page only: ADR-0011.
   addEventListener("beforeunload", (event) => { if (unsaved && !closed) event.preventDefault(); });
   document.addEventListener("visibilitychange", save);
 
-  // Once: what it loads has ways of its own.
-  form.querySelectorAll("[data-load]").forEach((button) => button.addEventListener("click", async () => {
-    try { (await import(button.dataset.load)).begin(form, button); } catch { /* no connection: the form works without */ }
-  }, { once: true }));
+  // Loaded, it has ways of its own.
+  form.querySelectorAll("[data-load]").forEach(function listen(button) {
+    const load = () => import(button.dataset.load).then((part) => part.begin(form, button), () => listen(button));
+    button.addEventListener("click", load, { once: true });
+  });
 
   refresh();
   const given = answers();

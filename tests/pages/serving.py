@@ -52,6 +52,7 @@ class Desk:
     said: list[tuple[str, bool]] = field(default_factory=list)
     stated: list[list[str]] = field(default_factory=list)  # with each of them
     shared: list[bool | None] = field(default_factory=list)  # of each submission
+    changed: list[list[str]] = field(default_factory=list)  # of each submission: what no draft had
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
     delay: float = 0.0  # seconds before a submission or a code is answered
@@ -120,6 +121,7 @@ class _Fill:
                 return _gone()
             self.desk.submissions.append(body["answers"])
             self.desk.shared.append(body.get("share"))
+            self.desk.changed.append(body.get("changed", []))
             await asyncio.sleep(self.desk.delay)
             if self.desk.refusals:
                 return self.desk.refusals.pop(0)

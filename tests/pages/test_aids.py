@@ -87,6 +87,26 @@ def test_without_any_voice_the_form_says_so_and_works(page: Page, address: str) 
     expect(page.get_by_text("Question 1 of 6")).to_be_visible()
 
 
+def test_without_a_connection_the_help_is_asked_for_again(page: Page, address: str) -> None:
+    page.goto(f"{address}/fill#one")
+    expect(page.locator("[data-form]")).to_be_visible()
+    page.context.set_offline(True)
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name=AIDS).click()
+    page.context.set_offline(False)
+    page.get_by_role("button", name=AIDS).click()
+    expect(page.get_by_role("button", name="One key")).to_be_visible()
+    expect(page.get_by_role("button", name=AIDS, expanded=True)).to_be_visible()
+
+
+def test_the_help_of_a_form_from_right_to_left_speaks_english_from_left_to_right(
+    page: Page, address: str
+) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, "arabic")
+    expect(page.get_by_text("This device has no voice")).to_have_css("direction", "ltr")
+
+
 def test_reading_stops_when_it_is_turned_off(page: Page, address: str) -> None:
     give_voices(page, ("en", True))
     open_aids(page, address)

@@ -474,6 +474,42 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
 
 
+def test_what_was_kept_already_does_not_undo_what_another_page_changed(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    desk.drafts.append({"goal-1": "not-at-all"})  # changed on another page
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "not-at-all", "goal-2": "mostly"}
+
+
+def test_a_form_says_what_was_changed_since_its_answers_were_kept(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.get_by_role("button", name="Change the answer to question 5").click()
+    hold_first_keeping(page)
+    page.get_by_role("radio", name="Completely").check()
+    page.get_by_role("button", name="Back to all answers").click()
+    page.wait_for_timeout(500)
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={**ALL_ANSWERED, "bond-1": "completely"})
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    # What was looked over again is sent as it stands, whatever was kept.
+    assert [set(each) for each in desk.changed] == [{"bond-1"}, set(ALL_ANSWERED)]
+
+
 def test_an_answer_changed_just_before_sending_is_kept_when_there_are_more_from_another_page(
     page: Page, address: str, desk: Desk
 ) -> None:
