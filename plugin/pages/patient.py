@@ -159,11 +159,12 @@ class LockedForm:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to know; `retry` is an address that tries again."""
+    """Something to know; `retry` is an address that tries again. `is_of_scores`: paper with the scores has to say it, too."""
 
     kind: NoticeKind
     text: str
     retry: str | None = None
+    is_of_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ OF_THE_EHR = (
     N_("The EHR refused it (HTTP %(answer)s)."),
     N_("The reference is not to a resource on this EHR, so it was not followed."),
     N_("The EHR's pages of search results have no end."),
+    N_("The EHR has more than %(many)s of them."),
     N_("The EHR took the resource and did not say where it stands."),
     N_("The EHR has not granted the right to read %(kind)s."),
     N_("The EHR has not granted the right to search %(kind)s."),

@@ -9,11 +9,17 @@ from questionnaires import Instrument, walk
 
 _PREFIX = "Not computed: "  # the page says so itself, in the reader's language
 _UNANSWERED = re.compile(r"no answer to (?P<items>.+)")
+_OFF_SCALE = re.compile(r"the record says (?P<value>\S+), which is not on the scale")
 _WORDS = {
     WITHHELD: N_("withheld: the answers may not be read one by one"),
     INCOMPLETE: N_("not every question was answered"),
     NO_SCORE: N_("the form gives no score for these answers"),
 }
+
+
+def off_scale(value: float) -> str:
+    """Say in English of a value that stands in the record why it is not taken for a score."""
+    return f"the record says {value:g}, which is not on the scale"
 
 
 def absence_of(reason: str | None, instrument: Instrument, language: str) -> str | None:
@@ -24,6 +30,8 @@ def absence_of(reason: str | None, instrument: Instrument, language: str) -> str
     if reason in _WORDS:
         return _(_WORDS[reason])
     told = reason.removeprefix(_PREFIX)
+    if odd := _OFF_SCALE.fullmatch(told):
+        return _("the record says %(value)s, which is not on the scale") % odd.groupdict()
     found = _UNANSWERED.fullmatch(told)
     if found is None:
         return told.removeprefix("Not computed")

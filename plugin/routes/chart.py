@@ -4,7 +4,7 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import TypeVar
@@ -31,14 +31,18 @@ from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
 HISTORY = "earlier scores"
+SESSIONS = "the sessions"
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
-_HISTORY_LIMIT = 2000
+_HISTORY_LIMIT = 10_000  # a panel has five Observations, and other surveys may have one for each question
 _HISTORY_PAGE = (
     200  # a history takes as many round trips as it has pages: twice the usual, as the CDS prefetch asks
 )
 _MOST_IDS = 100  # in one search, so that its address stays short
+_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Unicode's embeddings, overrides and isolates: one left open in a name would turn the words after it round."""
+
 LONG_PATIENCE = 25.0  # seconds that the parts which came late are waited for while that page is read
 
 
@@ -73,6 +77,11 @@ class Chart:
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
     late: tuple[str, ...] = ()
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether the record's sessions were read, if the EHR gives them at all."""
+        return SESSIONS not in self.late and not any(each.startswith(SESSIONS) for each in self.unread)
 
     @property
     def has_history(self) -> bool:
@@ -154,7 +163,7 @@ async def read_chart(
         if launch.encounter
         else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
-        reading.part(_read_contacts(ehr, launch, zone), "the sessions"),
+        reading.part(_read_contacts(ehr, launch, zone), SESSIONS),
         reading.part(_read_medication(ehr, launch, zone), "the medication") if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
@@ -186,8 +195,8 @@ async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
 
 
 def age_in_years(born: date | None, today: date) -> int | None:
-    """Count whole years."""
-    if born is None:
+    """Count whole years; None where the day of birth is not known, or is still to come."""
+    if born is None or born > today:
         return None
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
@@ -257,11 +266,11 @@ async def _in_role(ehr: Ehr, role: str) -> str:
 
 
 async def _read_contacts(ehr: Ehr, launch: Launch, zone: tzinfo) -> Contacts:
-    """Read the patient's sessions; none where the EHR does not let us."""
+    """Read the patient's sessions; none where the EHR does not let us, or has no search for them."""
     patient_id = launch.patient.removeprefix("Patient/")
     try:
-        found = await ehr.search("Encounter", {"patient": patient_id}, limit=_HISTORY_LIMIT)
-    except EhrError:
+        found = await _search_all(ehr, "Encounter", {"patient": patient_id})
+    except (NotPermitted, NotFound, EhrRefused):
         return Contacts()
     return read_contacts(found, zone)
 
@@ -271,7 +280,7 @@ async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Cour
     patient_id = launch.patient.removeprefix("Patient/")
     kinds = ("MedicationStatement", "MedicationRequest")
     answers = await asyncio.gather(
-        *(ehr.search(kind, {"patient": patient_id}, limit=_HISTORY_LIMIT) for kind in kinds),
+        *(_search_all(ehr, kind, {"patient": patient_id}) for kind in kinds),
         return_exceptions=True,
     )
     failed = [each for each in answers if isinstance(each, BaseException)]
@@ -285,17 +294,18 @@ async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Cour
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:
     patient_id = launch.patient.removeprefix("Patient/")
     observations, responses = await asyncio.gather(
-        ehr.search(
-            "Observation",
-            {"patient": patient_id, "category": "survey"},
-            limit=_HISTORY_LIMIT,
-            size=_HISTORY_PAGE,
-        ),
-        ehr.search(
-            "QuestionnaireResponse", {"patient": patient_id}, limit=_HISTORY_LIMIT, size=_HISTORY_PAGE
-        ),
+        _search_all(ehr, "Observation", {"patient": patient_id, "category": "survey"}),
+        _search_all(ehr, "QuestionnaireResponse", {"patient": patient_id}),
     )
     return read_points(observations, read_sources(responses), catalogue, zone)
+
+
+async def _search_all(ehr: Ehr, kind: str, asked: Mapping[str, str]) -> tuple[JsonObject, ...]:
+    """Search for everything there is of a kind; BadAnswer rather than a part of it, in whatever order the EHR gives."""
+    found = await ehr.search(kind, asked, limit=_HISTORY_LIMIT + 1, size=_HISTORY_PAGE)
+    if len(found) > _HISTORY_LIMIT:
+        raise BadAnswer(f"The EHR has more than {_HISTORY_LIMIT} of them.")
+    return found
 
 
 async def _read(ehr: Ehr, reference: str, kind: type[Struct]) -> Struct:
@@ -349,7 +359,8 @@ def _name(names: tuple[_Name, ...]) -> str:
     if not names:
         return ""
     chosen = next((each for use in ("usual", "official") for each in names if each.use == use), names[0])
-    return chosen.text or " ".join([*chosen.given, chosen.family or ""]).strip()
+    written = chosen.text or " ".join([*chosen.given, chosen.family or ""])
+    return " ".join(written.translate(_TURNING).split())
 
 
 def _relationship(person: _Person) -> tuple[str, str]:

@@ -273,7 +273,9 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
         labels = _labels(rapport, found, instrument, sent.share)
         saved = await _submit(rapport, found, instrument, sent, labels)
         rapport.worker.wake()
-        if found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
+        if saved.replayed and await _is_late(rapport, found, body):
+            result["late"] = True  # another device sent in the same moment, and was first
+        elif found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
             told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
             result["scores"] = score_lines(instrument, told, found.language)
     return JSONResponse({"state": "saved", "return_url": back, **result})

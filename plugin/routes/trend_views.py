@@ -17,12 +17,12 @@ from plugin.pages.trend import MeasurementError
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
-from plugin.routes.absences import absence_of
+from plugin.routes.absences import absence_of, off_scale
 from plugin.routes.chart import Chart, Respondent
 from plugin.routes.marks import findings_of, mark_events
 from plugin.trends.contacts import Contacts
 from plugin.trends.history import Point, read_points
-from questionnaires import Catalogue, Instrument, Rater
+from questionnaires import Catalogue, Instrument, Rater, ScoreItem
 
 _ROLE_NAMES = {
     Rater.CHILD: N_("The young person"),
@@ -78,11 +78,14 @@ def read_trend(
     )
     if interpretation is None:
         return Trend(made, chart.courses)
+    findings = findings_of(made, interpretation)
+    if findings is not None and not chart.has_sessions:
+        findings = replace(findings, early=())  # which scores are of sessions 1 to 4 is not known
     return Trend(
         made,
         chart.courses,
         criterion=interpretation.rupture if interpretation.rupture != "none" else None,
-        findings=findings_of(made, interpretation),
+        findings=findings,
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
     )
@@ -148,6 +151,7 @@ def _series(
     instrument_id, score_id, respondent = line
     instrument = catalogue.by_id(instrument_id)
     score = next(each for each in instrument.scores if each.link_id == score_id)
+    found = [_on_scale(each, score) for each in found]
     return TrendSeries(
         rater=instrument.rater,
         name=name_of(people.get(respondent), instrument.rater, language),
@@ -169,6 +173,15 @@ def _series(
             for point, day in ((each, day_of(each.when, zone)) for each in found)
         ),
     )
+
+
+def _on_scale(point: Point, score: ScoreItem) -> Point:
+    """Give a point without its value where the scale has none such: a slip in the record is no fall, and no best."""
+    if point.value is None:
+        return point
+    is_below = score.low is not None and point.value < score.low
+    is_above = score.high is not None and point.value > score.high
+    return replace(point, value=None, absent=off_scale(point.value)) if is_below or is_above else point
 
 
 def label_of(display: str, language: str, written: str = SOURCE_LANGUAGE) -> str:

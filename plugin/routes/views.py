@@ -575,7 +575,7 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             "%(num)d responses are not shown: their rows in the database were altered. Tell your administrator: rapport audit verify names them.",
             known.altered,
         )
-        yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered})
+        yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered}, is_of_scores=True)
     if known.is_long:
         yield Notice(
             NoticeKind.INFORMATION,
@@ -596,15 +596,18 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
                 "to erase."
             )
             % {"day": day(day_of(each.decided, zone), language), "why": each.why},
+            is_of_scores=True,
         )
     if known.chart.late and known.waited:
         yield Notice(
             NoticeKind.PROBLEM,
             _("The EHR did not give %(part)s in time") % {"part": _listed(known.chart.late, language)},
             retry=again,
+            is_of_scores=True,
         )
     for part in _parts_by_reason(known.chart.unread, language):
-        yield Notice(NoticeKind.PROBLEM, _("The EHR did not give %(part)s") % {"part": part}, retry=again)
+        text = _("The EHR did not give %(part)s") % {"part": part}
+        yield Notice(NoticeKind.PROBLEM, text, retry=again, is_of_scores=True)
 
 
 def _parts_by_reason(unread: Iterable[str], language: str) -> Iterable[str]:

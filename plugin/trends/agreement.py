@@ -37,16 +37,24 @@ class Pair:
 
 
 def pair_sessions(young: Sequence[Rating], adult: Sequence[Rating]) -> tuple[Pair, ...]:
-    """Pair ratings of the same session, each used once, oldest first; what has no partner is left out."""
-    left = sorted(adult, key=lambda each: each.when)
-    pairs = []
-    for mine in sorted(young, key=lambda each: each.when):
-        near = [each for each in left if abs(each.when - mine.when) <= SAME_SESSION]
-        if near:
-            other = min(near, key=lambda each: abs(each.when - mine.when))
-            left.remove(other)
-            pairs.append(Pair(mine, other))
-    return tuple(pairs)
+    """Pair ratings of the same session, each used once, oldest first; what has no partner is left out.
+
+    Who lie nearest are paired first: where sessions are days apart, a form belongs to that of its own day.
+    """
+    mine, theirs = (sorted(each, key=lambda one: one.when) for each in (young, adult))
+    first, near = 0, []
+    for place, each in enumerate(mine):
+        while first < len(theirs) and theirs[first].when < each.when - SAME_SESSION:
+            first += 1
+        for other in range(first, len(theirs)):
+            if theirs[other].when > each.when + SAME_SESSION:
+                break
+            near.append((abs(theirs[other].when - each.when), place, other))
+    partners: dict[int, int] = {}
+    for _, place, other in sorted(near):
+        if place not in partners and other not in partners.values():
+            partners[place] = other
+    return tuple(Pair(mine[place], theirs[partners[place]]) for place in sorted(partners))
 
 
 def is_adult_above(pair: Pair, *, sd: float, least: float = 1.0) -> bool:

@@ -362,3 +362,12 @@ def test_a_long_note_is_printed_whole(page: Page, address: str, path: str) -> No
         )
         <= 1
     )
+
+
+def test_a_name_in_one_long_word_makes_the_page_no_wider_than_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(f"{address}/due")
+    page.locator(".due b, .due .button").evaluate_all(
+        "all => all.forEach(each => each.append('Wolfeschlegelsteinhausenbergerdorff'))"
+    )
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 320

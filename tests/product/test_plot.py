@@ -237,6 +237,20 @@ async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(re
 
 @pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+async def test_the_pdf_says_what_it_lacks(reading: World) -> None:
+    page = await reading.launch("نور")
+    fault = {"kind": "failed", "path": "/r4/MedicationStatement*", "count": 9}
+    asked = await reading.browser.post("https://ehr.invalid/sandbox/faults", json=fault)
+    assert asked.status_code == 201, asked.text
+    answer = await reading.browser.get(f"{page.url}/summary.pdf")
+    text = await asyncio.to_thread(
+        subprocess.run, ["pdftotext", "-raw", "-", "-"], input=answer.content, capture_output=True, check=True
+    )
+    assert "The EHR did not give the medication" in text.stdout.decode()
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
 async def test_the_plot_of_several_forms_stands_in_the_pdf_as_a_table_too(tmp_path: Path) -> None:
     async with run_world(tmp_path, attested=ATTESTED) as world:
         people = await world.people()

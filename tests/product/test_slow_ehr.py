@@ -158,7 +158,7 @@ async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> N
     world.hosts.cut.add("ehr.invalid")
     again = await browser.get(browser.headers["Referer"])
     assert again.status_code == 200
-    what = "the patient, the caregivers and earlier scores"
+    what = "the patient, the caregivers, earlier scores and the sessions"
     assert f"The EHR did not give {what} (The EHR cannot be reached.)" in again.text
     assert again.text.count("The EHR did not give") == 1
     assert latest_of_the_ledger(again) == "14 of 24"

@@ -1,9 +1,11 @@
 """One form open on two pages, a tablet and a phone: what either of them was told is kept, and sent."""
 
+import asyncio
 from typing import Any
 
 import httpx
 
+from tests.product.forms import ANSWERS
 from tests.product.world import World
 
 
@@ -97,3 +99,13 @@ async def test_answers_that_come_after_others_were_sent_are_told_as_late(world: 
     assert (await send(world, headers, answers={**sent, "goal-1": "no such"})).json()["late"] is True
     kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": later})
     assert kept.status_code == 410
+
+
+async def test_of_pages_that_send_in_the_same_moment_those_that_were_not_first_are_told(
+    world: World,
+) -> None:
+    headers = await open_form(world)
+    sent = [{**ANSWERS, "goal-1": each} for each in ("mostly", "a-little", "completely")]
+    answers = await asyncio.gather(*(send(world, headers, answers=each) for each in sent))
+    assert [each.status_code for each in answers] == [200, 200, 200]
+    assert sorted(each.json().get("late", False) for each in answers) == [False, True, True]

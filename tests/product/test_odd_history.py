@@ -1,0 +1,159 @@
+"""A record that tells odd things, or a part of them: what the patient page makes of it."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from plugin.routes import chart
+from tests.product.test_plot import ACCEPTED, ADOLESCENT
+from tests.product.test_slow_ehr import unavailable
+from tests.product.test_tips import NAMED
+from tests.product.world import World, run_world
+
+Resources = list[dict[str, Any]]
+NOUR = "نور"
+
+
+def tell(world: World, path: str, change: Callable[[Resources], Resources]) -> None:
+    """Have the EHR give other resources than it holds where this is asked for: all of them on one page."""
+    honest = world.hosts.apps["ehr.invalid"]
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        given = await honest.handle_async_request(request)
+        if request.method != "GET" or request.url.path != path:
+            return given
+        body = json.loads(await given.aread())
+        if body["resourceType"] != "Bundle":
+            return httpx.Response(200, json=change([body])[0])
+        found = change([each["resource"] for each in body["entry"]])
+        entry = [{"resource": each, "search": {"mode": "match"}} for each in found]
+        link = [each for each in body["link"] if each["relation"] != "next"]
+        return httpx.Response(200, json={**body, "entry": entry, "link": link, "total": len(entry)})
+
+    world.hosts.apps["ehr.invalid"] = httpx.MockTransport(answer)  # type: ignore[assignment] # a transport, too
+
+
+def totals(found: Resources, rater: str) -> Resources:
+    """Give one rater's totals, oldest first."""
+    code = f"rapport-checkin-{rater}-total"
+    mine = [each for each in found if each["code"]["coding"][0]["code"] == code]
+    return sorted(mine, key=lambda each: str(each["effectiveDateTime"]))
+
+
+def findings(page: httpx.Response) -> str:
+    told = page.text.partition("What the scores say")[2].partition("</section>")[0]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", told))
+
+
+@pytest.mark.parametrize("slip", [99, -3, 1e300])
+async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
+    tmp_path: Path, slip: float
+) -> None:
+    def change(found: Resources) -> Resources:
+        totals(found, "adolescent")[1]["valueQuantity"]["value"] = slip
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    assert f"not computed: the record says {slip:g}, which is not on the scale<" in page.text
+    assert "fell to 7 on" in findings(page)  # one score fewer before the rule may judge
+    assert "from a best of 19" in findings(page)
+    assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
+
+
+async def test_a_day_of_birth_that_is_still_to_come_gives_no_age(world: World) -> None:
+    def change(found: Resources) -> Resources:
+        return [{**each, "birthDate": "2031-03-01"} for each in found]
+
+    people = await world.people()
+    tell(world, f"/r4/Patient/{people['amara']}", change)
+    page = await world.launch("amara")
+    assert "born 1 Mar 2031" in page.text
+    assert "-5 year" not in page.text
+    assert "data-age" not in page.text
+
+
+async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world: World) -> None:
+    def change(found: Resources) -> Resources:
+        return [{**each, "name": [{"text": "Mara\u202e \n Okafor\u2066"}]} for each in found]
+
+    people = await world.people()
+    tell(world, f"/r4/Patient/{people['amara']}", change)
+    page = await world.launch("amara")
+    assert "<b>Mara Okafor</b>" in page.text
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
+
+
+async def test_of_a_history_that_is_too_long_no_part_is_shown_as_if_it_were_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The EHR gives them in its own order: the newest may be among those that are left out."""
+    monkeypatch.setattr(chart, "_HISTORY_LIMIT", 60)  # Nour's record has 95: ten thousand take their time
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        page = await world.launch(NOUR)
+    assert "The EHR did not give earlier scores (The EHR has more than 60 of them.)" in page.text
+    assert "What the scores say" not in page.text
+    assert 'class="now"' not in page.text
+
+
+async def test_a_patient_of_five_hundred_sessions_is_shown_in_full(tmp_path: Path) -> None:
+    def change(found: Resources) -> Resources:
+        longer = list(found)
+        for week in range(1, 400):
+            for each in found[:6]:
+                past = copy.deepcopy(each)
+                when = datetime.fromisoformat(each["effectiveDateTime"]) - timedelta(weeks=week + 10)
+                past.update(id=f"{week}-{each['id']}", effectiveDateTime=when.isoformat())
+                longer.insert(0, past)
+        return longer
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    assert "did not give" not in page.text
+    assert '<span class="now">21 of 24</span>' in page.text
+
+
+async def test_sessions_that_could_not_be_read_are_named_and_none_is_called_an_early_one(
+    tmp_path: Path,
+) -> None:
+    """Nour's father answered in sessions 1 and 3, 5 and 7: the first four that he answered are not the first four."""
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        whole = await world.launch(NOUR)
+        assert "Samir Al-Haddad: 19 on average over sessions 1 to 4, from 2 scores." in findings(whole)
+        await unavailable(world, "/r4/Encounter")
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "The EHR did not give the sessions (The EHR is too busy (HTTP 503).)" in page.text
+    assert "fell to 10" in findings(page)
+    assert "on average" not in findings(page)
+    assert "on average" not in draft.text
+
+
+async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_days_apart(
+    tmp_path: Path,
+) -> None:
+    """The young person answered three days before as well: the father's form is of the second day."""
+
+    def change(found: Resources) -> Resources:
+        latest = totals(found, "adolescent")[-1]
+        before = copy.deepcopy(latest)
+        when = datetime.fromisoformat(latest["effectiveDateTime"]) - timedelta(days=3)
+        before.update(id="before", effectiveDateTime=when.isoformat())
+        before["valueQuantity"]["value"] = 3
+        return [*found, before]
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
