@@ -322,6 +322,10 @@ def _find_stray_packs(wording: Path, known: set[str]) -> Iterator[LeftOut]:
             found = f"There is no instrument “{place.name}”"
             remedy = f"Name the folder after one of: {', '.join(sorted(known))}"
             yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
+        elif place.suffix == ".json":
+            found = "It lies in no instrument's folder, so it words nothing"
+            remedy = "Move it to <instrument>/<language>.json, as tasc-r-child/de.json"
+            yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
 
 
 def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:

@@ -393,6 +393,25 @@ def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
     assert said["width"] > 110
 
 
+@pytest.mark.parametrize("secret", ["one", "all", "german"])
+def test_no_word_of_an_answer_is_broken_on_a_phone_at_twice_the_size(
+    page: Page, address: str, secret: str
+) -> None:
+    page.set_viewport_size({"width": 195, "height": 422})
+    open_form(page, address, secret)
+    if secret != "all":
+        forward(page)
+    broken = page.locator(".option:visible span").evaluate_all(
+        """options => options.flatMap(({ firstChild: text }) => [...text.data.matchAll(/\\S+/g)].filter((word) => {
+          const range = document.createRange();
+          range.setStart(text, word.index);
+          range.setEnd(text, word.index + word[0].length);
+          return range.getClientRects().length > 1;
+        }).map(String))"""
+    )
+    assert broken == []
+
+
 def test_wording_in_a_language_from_right_to_left_is_set_so(page: Page, address: str) -> None:
     open_form(page, address, "arabic")
     forward(page)

@@ -140,6 +140,16 @@ def test_a_pack_for_no_instrument_is_refused(tmp_path: Path) -> None:
         load_catalogue(wording=tmp_path)
 
 
+def test_a_pack_beside_the_instruments_folders_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tasc-r-child.en.json").write_text(json.dumps(PACK), encoding="utf-8")
+    (tmp_path / "README.md").write_text("Ours", encoding="utf-8")
+    stock = load_stock(wording=tmp_path)
+    (left_out,) = stock.left_out
+    assert left_out.file.endswith("tasc-r-child.en.json")
+    assert "<instrument>/<language>.json" in left_out.problems[0].remedy
+    assert "tasc-r-child" in {instrument.id for instrument in stock.instruments}
+
+
 def test_a_pack_without_title_leaves_a_form_that_has_one_its_own(tmp_path: Path) -> None:
     folder = forms.write(tmp_path / "site" / "made-up", forms.form(forms.question("q1", text="Own text")))
     (folder / "wording").mkdir()
