@@ -116,7 +116,14 @@ _BACKEND = (
     *("system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.crs"),
     *(
         f"system/{kind}.rs"
-        for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")
+        for kind in (
+            "Patient",
+            "Encounter",
+            "MedicationStatement",
+            "MedicationRequest",
+            "Medication",
+            "Consent",
+        )
     ),
 )
 
@@ -144,7 +151,7 @@ scopes = [
   "launch", "openid", "fhirUser", "online_access",
   "patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs",
   "patient/QuestionnaireResponse.crus", "patient/Observation.crus", "patient/Provenance.c",
-  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", {documents}"user/Patient.rs", "user/Practitioner.rs", "messaging/ui",
+  "patient/MedicationStatement.rs", "patient/MedicationRequest.rs", "patient/Medication.r", {documents}"user/Patient.rs", "user/Practitioner.rs", "messaging/ui",
 ]
 show_medication = true
 auditors_see_answers = true

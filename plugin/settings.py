@@ -52,7 +52,11 @@ DEFAULT_SCOPES = (
 _PLAN = ".json"  # how the name of a PlanDefinition ends
 PLAN = "PlanDefinition"
 PLAN_SCOPE = "user/PlanDefinition.rs"
-MEDICATION_SCOPES = ("patient/MedicationStatement.rs", "patient/MedicationRequest.rs")
+MEDICATION_SCOPES = (
+    "patient/MedicationStatement.rs",
+    "patient/MedicationRequest.rs",
+    "patient/Medication.r",
+)
 
 
 @dataclass(frozen=True, slots=True)

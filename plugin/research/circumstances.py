@@ -1,6 +1,6 @@
 """What the record says about the session in which a form was filled: number, kind, carer present, medicines, age. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
@@ -45,12 +45,13 @@ def read_circumstances(
     encounters: Iterable[JsonObject],
     medication: Iterable[JsonObject] | None,
     zone: tzinfo,
+    medicines: Mapping[str, JsonObject],
 ) -> Circumstances:
-    """Read a patient's record, leniently: it is others' data. `zone` is the site's."""
+    """Read a patient's record, leniently: it is others' data. `zone` is the site's, `medicines` Medications by reference."""
     return Circumstances(
         _born(patient),
         read_contacts(encounters, zone),
-        None if medication is None else read_courses(medication, zone),
+        None if medication is None else read_courses(medication, zone, medicines),
     )
 
 

@@ -4,9 +4,10 @@ Nothing of a patient is read beyond Consent before consent is known.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -35,6 +36,7 @@ from plugin.research import (
 from plugin.research_settings import Research
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, Score, compute, only_together
+from plugin.trends.medication import referred
 from questionnaires import Catalogue, CatalogueError, Instrument
 
 T = TypeVar("T")
@@ -209,22 +211,31 @@ class Gatherer:
     async def _circumstances(self, patient: str) -> Circumstances:
         own_id = _id_of(patient)
         person, encounters, *medication = await asyncio.gather(
-            self._ask("Patient", lambda: self._person(patient)),
+            self._ask("Patient", partial(self._one, patient)),
             *(
                 self._ask(kind, lambda kind=kind: self.ehr.search(kind, {"patient": own_id}))  # type: ignore[misc] # a lambda's default has no declared type
                 for kind in ("Encounter", "MedicationStatement", "MedicationRequest")
             ),
         )
-        told = [each for each in medication if each is not None]
+        told = [resource for each in medication if each is not None for resource in each]
         return read_circumstances(
             next(iter(person or ()), {}),
             encounters or (),
-            [resource for each in told for resource in each] if told else None,
+            told if any(each is not None for each in medication) else None,
             self.zone,
+            await self._medicines(told),
         )
 
-    async def _person(self, patient: str) -> tuple[JsonObject, ...]:
-        return (await self.ehr.read(patient),)
+    async def _medicines(self, told: Sequence[JsonObject]) -> dict[str, JsonObject]:
+        """Read the Medications that a person's orders and statements refer to."""
+        references = referred(told)
+        read = await asyncio.gather(
+            *(self._ask("Medication", partial(self._one, each)) for each in references)
+        )
+        return {each: found[0] for each, found in zip(references, read, strict=True) if found}
+
+    async def _one(self, reference: str) -> tuple[JsonObject, ...]:
+        return (await self.ehr.read(reference),)
 
     async def _ask(
         self, kind: str, ask: Callable[[], Awaitable[tuple[JsonObject, ...]]]

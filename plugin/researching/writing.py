@@ -188,7 +188,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
         for what, many in left_out.items():
             yield f"- {what.replace('_', ' ').capitalize()}: {many}."
     if gathered.not_read:
-        yield f"- The EHR lets no {' or '.join(gathered.not_read)} be read: what comes of it is empty."
+        yield f"- The EHR lets no {' or '.join(gathered.not_read)} be read: what comes of it is empty, a medicine's class unclassified."
     if gathered.read_in_part:
         yield (
             f"- Of some people the EHR lets no {' or '.join(gathered.read_in_part)} be read: what comes of it is empty in "

@@ -26,7 +26,7 @@ from plugin.ehr import (
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
-from plugin.trends.medication import Course, read_courses
+from plugin.trends.medication import Course, read_courses, referred
 from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
@@ -287,8 +287,17 @@ async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Cour
     lacking = [each for each in failed if isinstance(each, NotPermitted | NotFound | EhrRefused)]
     if len(failed) == len(kinds) or len(lacking) < len(failed):
         raise next((each for each in failed if each not in lacking), failed[0])
-    told = (raw for each in answers if not isinstance(each, BaseException) for raw in each)
-    return read_courses(told, zone)
+    told = [raw for each in answers if not isinstance(each, BaseException) for raw in each]
+    return read_courses(told, zone, await _read_medicines(ehr, told))
+
+
+async def _read_medicines(ehr: Ehr, told: Iterable[JsonObject]) -> dict[str, JsonObject]:
+    """Read the Medications that orders and statements refer to; what cannot be read is called by the reference's own words."""
+    references = referred(told)
+    read = await asyncio.gather(*map(ehr.read, references), return_exceptions=True)
+    return {
+        each: raw for each, raw in zip(references, read, strict=True) if not isinstance(raw, BaseException)
+    }
 
 
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:

@@ -2,22 +2,27 @@
 
 A MedicationStatement says what is taken, a MedicationRequest what was ordered (FHIR R4, boundaries of MedicationStatement):
 where both tell of a medicine, the statement's days count; one that says it is not taken outweighs the order. `dispenseRequest.validityPeriod` is when a prescription goes stale,
-not when it is taken, and is never read.
+not when it is taken, and is never read. Which medicine it is stands in the resource itself, in a Medication that it contains,
+or in one that it refers to (`medication[x]`), as servers of US Core may do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from itertools import groupby
+from itertools import groupby, islice
+from typing import TypeVar
 
 import msgspec
 
 from plugin.days import day_written
 
 JsonObject = dict[str, object]
+_Read = TypeVar("_Read", bound=msgspec.Struct)
 
 # FHIR R4 medication-statement-status and medicationrequest-status: what was, or is, taken or ordered for taking.
 _TAKEN = {"active", "completed", "stopped", "on-hold"}
+_MOST_REFERRED = 100  # Medications that are read for one patient
+_NOTHING: Mapping[str, JsonObject] = {}
 _NOT_TAKEN = "not-taken"  # of a MedicationStatement alone
 _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 
@@ -59,6 +64,13 @@ class _Reference(msgspec.Struct):
     display: str | None = None
 
 
+class _Content(msgspec.Struct):
+    """A Medication."""
+
+    id: str = ""
+    code: _Concept = msgspec.field(default_factory=_Concept)
+
+
 class _Period(msgspec.Struct):
     start: str | None = None
     end: str | None = None
@@ -85,6 +97,7 @@ class _Medication(msgspec.Struct, rename="camel"):
     do_not_perform: bool = False
     medication_codeable_concept: _Concept = msgspec.field(default_factory=_Concept)
     medication_reference: _Reference = msgspec.field(default_factory=_Reference)
+    contained: tuple[JsonObject, ...] = ()
     authored_on: str | None = None
     dosage_instruction: tuple[_Dosage, ...] = ()
     effective_period: _Period = msgspec.field(default_factory=_Period)
@@ -99,12 +112,28 @@ class _Told:
     is_taken: bool = True
 
 
-def read_courses(resources: Iterable[JsonObject], zone: tzinfo) -> tuple[Course, ...]:
+def referred(resources: Iterable[JsonObject]) -> tuple[str, ...]:
+    """Give the Medications of the same server that are to be read before the courses are: `Medication/17`, each once, 100 at most."""
+    found = (_converted(raw, _Medication) for raw in resources)
+    references = (
+        each.medication_reference.reference
+        for each in found
+        if each and not _is_told(each.medication_codeable_concept)
+    )
+    own = dict.fromkeys(each for each in references if each.startswith("Medication/"))
+    return tuple(islice(own, _MOST_REFERRED))
+
+
+def read_courses(
+    resources: Iterable[JsonObject], zone: tzinfo, medicines: Mapping[str, JsonObject] = _NOTHING
+) -> tuple[Course, ...]:
     """Give the courses among MedicationRequests and MedicationStatements, earliest first, their days by the site's zone.
 
-    Unreadable ones are left out.
+    `medicines` are the Medications that others refer to, by reference. Unreadable ones are left out.
     """
-    told = sorted((found for raw in resources if (found := _read(raw, zone))), key=lambda each: each.key)
+    told = sorted(
+        (found for raw in resources if (found := _read(raw, zone, medicines))), key=lambda each: each.key
+    )
     courses: list[Course] = []
     for _, group in groupby(told, key=lambda each: each.key):
         each_told = list(group)
@@ -115,12 +144,12 @@ def read_courses(resources: Iterable[JsonObject], zone: tzinfo) -> tuple[Course,
     return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
 
 
-def _read(raw: JsonObject, zone: tzinfo) -> _Told | None:
-    try:
-        found = msgspec.convert(raw, _Medication)
-    except msgspec.ValidationError:
+def _read(raw: JsonObject, zone: tzinfo, medicines: Mapping[str, JsonObject]) -> _Told | None:
+    found = _converted(raw, _Medication)
+    if found is None:
         return None
-    name, key = _name(found)
+    concept = _concept(found, medicines)
+    name, key = _name(concept, found.medication_reference)
     is_statement = found.resource_type == "MedicationStatement"
     is_taken = not (is_statement and found.status == _NOT_TAKEN)
     if not name or (is_taken and found.status not in _TAKEN) or found.do_not_perform:
@@ -134,7 +163,7 @@ def _read(raw: JsonObject, zone: tzinfo) -> _Told | None:
         return None
     last = day_written(end, zone)
     ongoing = found.status == "active" and last is None
-    coded = tuple((each.system, each.code) for each in found.medication_codeable_concept.coding if each.code)
+    coded = tuple((each.system, each.code) for each in concept.coding if each.code)
     course = Course(name, day_written(start, zone), last, ongoing, coded)
     return _Told(key, is_statement, course, is_taken)
 
@@ -144,11 +173,35 @@ def _is_denied(ordered: Course, denied: Iterable[Course]) -> bool:
     return any(each.end is None or ordered.start is None or ordered.start <= each.end for each in denied)
 
 
-def _name(found: _Medication) -> tuple[str, str]:
+def _concept(found: _Medication, medicines: Mapping[str, JsonObject]) -> _Concept:
+    """Give what says which medicine it is, wherever that stands; without codes and words if nothing does."""
+    own, reference = found.medication_codeable_concept, found.medication_reference.reference
+    if _is_told(own):
+        return own
+    inner, _, fragment = reference.partition("#")
+    if inner:
+        content = _converted(medicines.get(reference, {}), _Content)
+    else:
+        contained = (_converted(raw, _Content) for raw in found.contained)
+        content = next((each for each in contained if each and fragment and each.id == fragment), None)
+    return content.code if content else own
+
+
+def _is_told(concept: _Concept) -> bool:
+    return bool(concept.text) or any(each.code or each.display for each in concept.coding)
+
+
+def _converted(raw: JsonObject, kind: type[_Read]) -> _Read | None:
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _name(concept: _Concept, reference: _Reference) -> tuple[str, str]:
     """Give what a medicine is called, and what tells that two are the same."""
-    concept, reference = found.medication_codeable_concept, found.medication_reference
     coding = next((each for each in concept.coding if each.code), _Coding())
-    name = concept.text or coding.display or reference.display or coding.code
+    name = concept.text or coding.display or reference.display or coding.code or reference.reference
     return name, (f"{coding.system}|{coding.code}" if coding.code else reference.reference or name.casefold())
 
 

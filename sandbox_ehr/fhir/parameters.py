@@ -88,6 +88,7 @@ _BY_TYPE: dict[str, dict[str, Parameter]] = {
         "episode-of-care": _define("reference", "episodeOfCare", target="EpisodeOfCare"),
         "service-provider": _define("reference", "serviceProvider", target="Organization"),
     },
+    "Medication": {**_STATUS, "code": _define("token", "code")},
     "MedicationStatement": {
         **_SUBJECT,
         **_STATUS,
@@ -226,6 +227,15 @@ FOLLOWS_TARGETS = {"Provenance": ("target", "reference"), "AuditEvent": ("entity
 """Types that are in the compartments of the resources they speak of."""
 
 SHARED = frozenset(
-    {"Practitioner", "PractitionerRole", "Organization", "Group", "Questionnaire", "PlanDefinition", "Device"}
+    {
+        "Practitioner",
+        "PractitionerRole",
+        "Organization",
+        "Group",
+        "Questionnaire",
+        "PlanDefinition",
+        "Device",
+        "Medication",
+    }
 )
 """Types outside every patient compartment: a patient-level scope can read them, never write them."""

@@ -28,6 +28,7 @@ REQUIRED_CODES: dict[str, dict[str, frozenset[str]]] = {
             "status": "current superseded entered-in-error",
             "docStatus": "preliminary final amended entered-in-error",
         },
+        "Medication": {"status": "active inactive entered-in-error"},
         "MedicationStatement": {
             "status": "active completed entered-in-error intended stopped on-hold unknown not-taken"
         },

@@ -18,7 +18,7 @@ from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
 from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
-from tests.product.world import World, run_world
+from tests.product.world import World, order_by_reference, run_world
 
 ADOLESCENT = "rapport-checkin-adolescent"
 ACCEPTED = Interpretation(
@@ -73,6 +73,14 @@ async def test_a_medicine_of_the_record_is_drawn_where_the_site_shows_them(readi
     assert re.search(r"<li>Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d</li>", page.text)
     asked = {request.url.path for request in reading.hosts.seen if "/r4/Medication" in request.url.path}
     assert {path.split("/")[2] for path in asked} == {"MedicationStatement", "MedicationRequest"}
+
+
+async def test_a_medicine_in_a_resource_of_its_own_is_drawn_by_its_name(reading: World) -> None:
+    people = await reading.people()
+    order_by_reference(reading, f"Patient/{people['نور']}")
+    page = await reading.launch("نور")
+    assert "Fluoxetine 20 mg capsule since" in page.text
+    assert "Sertraline since 5 Jan 2026" in page.text
 
 
 async def test_by_default_medicines_are_neither_read_nor_shown(world: World) -> None:

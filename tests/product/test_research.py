@@ -25,7 +25,7 @@ from plugin.roles import Role, RoleBook
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
-from tests.product.world import EHR, World, run_world
+from tests.product.world import EHR, World, order_by_reference, run_world
 
 RESEARCHER, OTHER = "205", "206"
 BOOK = RoleBook(
@@ -36,7 +36,14 @@ BOOK = RoleBook(
 )
 READS = tuple(
     f"system/{kind}.rs"
-    for kind in ("Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Consent")
+    for kind in (
+        "Patient",
+        "Encounter",
+        "MedicationStatement",
+        "MedicationRequest",
+        "Medication",
+        "Consent",
+    )
 )
 AGREED, REFUSED, NOT_ASKED = ("amara", "mateo", "نور"), "jayden", "kofi"
 
@@ -138,6 +145,22 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         world.ehr.state.store.create({**said, **head})
         (row,) = table_of(await export(world))
         assert row["medication_class"] == "none"
+
+
+@pytest.mark.parametrize(("may_be_read", "told"), [(True, "N06A"), (False, "unclassified")])
+async def test_a_medicine_may_stand_in_a_resource_of_its_own(
+    tmp_path: Path, *, may_be_read: bool, told: str
+) -> None:
+    scopes = READS if may_be_read else tuple(each for each in READS if each != "system/Medication.rs")
+    async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        people = await world.people()
+        order_by_reference(world, f"Patient/{people[AGREED[0]]}")
+        answer = await export(world)
+    assert table_of(answer)[0]["medication_class"] == told
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        book = json.loads(archive.read("codebook.json"))
+    assert ("Medication" in book["not_read_from_the_ehr"]) is not may_be_read
 
 
 async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ SCOPES = [
     "patient/Provenance.c",
     "patient/MedicationStatement.rs",
     "patient/MedicationRequest.rs",
+    "patient/Medication.r",
     "user/Practitioner.r",
 ]
 SIGNING_KEY = generate_key("ES384")
@@ -415,3 +416,20 @@ async def run_world(
 def body_of(response: httpx.Response) -> Any:
     """Read a JSON answer."""
     return json.loads(response.content)
+
+
+def order_by_reference(world: World, patient: str) -> None:
+    """Put an order of sertraline since 5 January 2026 into the record, which names it in a Medication of its own."""
+    store = world.ehr.state.store
+    sertraline = {"system": "http://www.whocc.no/atc", "code": "N06AB06", "display": "Sertraline"}
+    medicine = store.create({"resourceType": "Medication", "code": {"coding": [sertraline]}})
+    store.create(
+        {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "intent": "order",
+            "authoredOn": "2026-01-05",
+            "medicationReference": {"reference": f"Medication/{medicine.id}"},
+            "subject": {"reference": patient},
+        }
+    )

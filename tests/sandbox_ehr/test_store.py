@@ -18,7 +18,7 @@ async def test_the_capability_statement_is_open_and_true_to_the_server(ehr: Ehr)
     assert uris["authorize"] == f"{BASE}/auth/authorize"
     assert {each["code"] for each in rest["interaction"]} == {"transaction", "batch"}
     described = {each["type"]: each for each in rest["resource"]}
-    assert len(described) == 21
+    assert len(described) == 22
     assert described["Observation"]["conditionalCreate"] is True
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from plugin.trends.medication import Course, read_courses
+from plugin.trends.medication import Course, read_courses, referred
 
 ATC = "http://www.whocc.no/atc"
 CODES = ((ATC, "N06AB03"),)
@@ -101,12 +101,53 @@ def test_a_year_alone_is_no_day() -> None:
     assert read_courses([statement("2026")], UTC)[0].start is None
 
 
-def test_a_medicine_may_be_named_by_reference() -> None:
-    named = statement(
-        "2026-01-01", medicationReference={"reference": "Medication/1", "display": "Sertraline"}
-    )
+def referring(reference: str, **more: object) -> dict[str, object]:
+    named = {**statement("2026-01-01"), "medicationReference": {"reference": reference}, **more}
     del named["medicationCodeableConcept"]
+    return named
+
+
+SERTRALINE: dict[str, object] = {
+    "resourceType": "Medication",
+    "id": "1",
+    "code": {"coding": [{"system": ATC, "code": "N06AB06", "display": "Sertraline"}]},
+}
+
+
+def test_a_medicine_may_be_named_by_reference() -> None:
+    named = referring("Medication/1")
+    named["medicationReference"] = {"reference": "Medication/1", "display": "Sertraline"}
     assert read_courses([named], UTC)[0].name == "Sertraline"
+
+
+def test_a_medicine_may_stand_in_another_resource_of_the_record() -> None:
+    told = [referring("Medication/1"), referring("Medication/1", status="stopped"), statement("2026-01-05")]
+    assert referred(told) == ("Medication/1",)
+    courses = read_courses(told, UTC, {"Medication/1": SERTRALINE})
+    assert [(each.name, each.codes) for each in courses if each.codes[0][1] == "N06AB06"] == [
+        ("Sertraline", ((ATC, "N06AB06"),))
+    ]
+
+
+def test_a_medicine_may_be_contained() -> None:
+    told = [referring("#1", contained=[{"resourceType": "Practitioner", "id": "2"}, SERTRALINE])]
+    assert referred(told) == ()
+    assert read_courses(told, UTC)[0].codes == ((ATC, "N06AB06"),)
+
+
+def test_a_medicine_whose_resource_cannot_be_read_is_not_left_out() -> None:
+    unreadable: dict[str, dict[str, object]] = {"Medication/1": {"code": 7}}
+    for medicines in ({}, unreadable):
+        assert read_courses([referring("Medication/1")], UTC, medicines)[0].name == "Medication/1"
+
+
+def test_only_medications_of_the_same_server_are_referred_to() -> None:
+    told: list[dict[str, object]] = [
+        referring("https://elsewhere.invalid/Medication/1"),
+        referring("Patient/1"),
+        {"contained": 7},
+    ]
+    assert referred(told) == ()
 
 
 def test_whether_a_medicine_was_taken_on_a_day_is_told_as_far_as_the_record_goes() -> None:
