@@ -157,3 +157,26 @@ async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_da
         tell(world, "/r4/Observation", change)
         page = await world.launch(NOUR)
     assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
+
+
+async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: Path) -> None:
+    """Nour's first five were on the form for children, on which she ended low; since then hers is the adolescents'."""
+
+    def change(found: Resources) -> Resources:
+        last = sorted({str(each["effectiveDateTime"]) for each in totals(found, "adolescent")})[4]
+        for each in found:
+            code = each["code"]["coding"][0]
+            if str(each["effectiveDateTime"]) <= last:
+                code["code"] = code["code"].replace("-adolescent", "-child")
+        return found
+
+    both = replace(NAMED, instruments=(ADOLESCENT, "rapport-checkin-child"))
+    async with run_world(tmp_path, interpretation=both) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    changed = page.text.partition('class="facts"')[2].partition("</ul>")[0]
+    assert changed.count("<li>") == 3
+    assert "not back yet" not in changed
+    assert '<span class="now">21 of 24</span>' in changed
+    assert 'data-tip="rupture' not in page.text
+    assert "fell to 10" in findings(page)
