@@ -14,12 +14,13 @@ PY := plugin questionnaires smart_launch sandbox_ehr tests benchmarks
 SYNC = UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --inexact --quiet --python "$$($(TOOLS)/bin/python -c 'import sys; print(sys._base_executable)')"
 NOT_INSTALLED := "The dependencies could not be installed: the package index did not answer, or this platform lacks a package."
 
-.PHONY: help demo test check fix wheel audit browser screenshots clean
+.PHONY: help demo test check static fix wheel audit browser screenshots clean
 
 help:
 	@echo "make demo    start the sandbox EHR and Rapport on this machine"
 	@echo "make test    run all tests, those in a real browser included"
 	@echo "make check   formatter, linter, types, import contracts, tests, wheel"
+	@echo "make static  those of make check that run nothing: formatter, linter, types, import contracts"
 	@echo "make fix     let formatter and linter mend what they can"
 	@echo "make screenshots   take the pictures of the documentation anew"
 	@echo "make wheel   build the wheel, look into it, install it into a clean environment; bill of materials in dist/"
@@ -31,13 +32,15 @@ demo: .venv/running
 test: .venv/ready browser
 	@$(RUN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile --no-loadscope-reorder)
 
-check: .venv/ready
+check: static
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory wheel
+
+static: .venv/ready
 	$(RUN)/ruff format --check $(PY)
 	$(RUN)/ruff check $(PY)
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory wheel
 
 fix: .venv/ready
 	$(RUN)/ruff format $(PY)

@@ -57,7 +57,7 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
         place += point.value is not None
     computed = [point for point in series.points if point.value is not None]
     last = computed[-1].value if computed else None
-    still = [fall for fall in falls if last is not None and fall.is_open(last)]
+    still = [fall for fall in falls if last is not None and fall.is_open(last) and not series.is_past]
     down_since = computed[still[-1].fell].day if still else None
     return replace(series, points=tuple(marked), down_since=down_since)
 
@@ -81,6 +81,7 @@ def findings_of(
                 sessions=tuple(point.session for point, _ in computed),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,
+                is_past=each.is_past,
             )
         )
     return read_findings(rated, within=interpretation.repair_within, divergence=interpretation.divergence)

@@ -75,7 +75,7 @@ def needs_of(
 
 def _has_dropped(series: TrendSeries) -> bool:
     """Tell whether the last total lies below the one before by more than error explains."""
-    if not series.is_read or series.scale != TOTAL or series.error is None:
+    if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
         return False
     values = [point.value for point in series.points if point.value is not None]
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
@@ -88,7 +88,7 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
     ledger: the EHR is not asked.
     """
-    heard = {str(each.record.rater) for each in known.accounts}
+    heard = {str(each.record.rater) for each in known.accounts if not each.record.voided}
     late = [
         rater
         for rater, schedule in schedules.items()

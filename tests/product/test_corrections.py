@@ -24,7 +24,7 @@ from tests.product.collecting import (
     started,
 )
 from tests.product.forms import ANSWERS, question
-from tests.product.test_caseload import OF_BOTH, answer, caseload, needs
+from tests.product.test_caseload import FIRST, OF_BOTH, answer, caseload, needs
 from tests.product.test_cds_hooks import CLIENT, cards, chart
 from tests.product.test_companion import ALONE, BESIDE, two_servers
 from tests.product.test_kept import unlock
@@ -318,6 +318,21 @@ async def test_the_supervisor_sees_the_latest_version_and_none_that_was_entered_
         page = await caseload(world)
         assert scores_in(page, amara) == []
         assert "undelivered" not in needs(page, amara)
+
+
+async def test_whose_only_form_was_entered_in_error_is_not_waited_for(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=CORRECTING) as world:
+        amara = (await world.people())["amara"]
+        page = await world.launch("amara", practitioner=FIRST)
+        secret = await world.hand_over(page, f"Practitioner/{FIRST}", "rapport-checkin-therapist", pin="")
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        (kept,) = await rows(world, t.response)
+        world.clock.pass_time(days=7)
+        await answer(world, "amara")
+        world.browser = world.new_browser()
+        assert needs(await caseload(world), amara) == ["overdue"]
+        await mark(world, kept.id)
+        assert "overdue" not in needs(await caseload(world), amara)
 
 
 async def test_the_supervisor_sees_the_amended_score(tmp_path: Path) -> None:
