@@ -62,6 +62,16 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
     return replace(series, points=tuple(marked), down_since=down_since)
 
 
+def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:
+    """Number the computed scores by the record's sessions; where it has none, by the forms, computed or not."""
+    in_record = any(point.session is not None for point in series.points)
+    return tuple(
+        point.session if in_record else place
+        for place, point in enumerate(series.points, 1)
+        if point.value is not None
+    )
+
+
 def findings_of(
     series: Sequence[TrendSeries], interpretation: Interpretation, *, scale: str = TOTAL
 ) -> Findings | None:
@@ -78,7 +88,7 @@ def findings_of(
                 name=each.name,
                 scale=(each.measure, each.low, each.high),
                 ratings=tuple(Rating(point.day, value) for point, value in computed),
-                sessions=tuple(point.session for point, _ in computed),
+                sessions=_sessions_of(each),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,
                 is_past=each.is_past,

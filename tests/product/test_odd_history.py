@@ -198,3 +198,18 @@ async def test_of_two_sessions_on_one_day_a_form_counts_for_its_own(
     tell(world, "/r4/Encounter", change)
     page = await world.launch("amara", encounter="1001-20260302")
     assert ("has answered" in page.text) is told
+
+
+async def test_without_sessions_in_the_record_a_form_without_a_score_keeps_its_place(tmp_path: Path) -> None:
+    """Of Nour's first four forms two have no score: 17, none, none, 10; the fifth is no early one."""
+
+    def change(found: Resources) -> Resources:
+        for each in totals(found, "adolescent")[1:3]:
+            each["dataAbsentReason"] = {"text": f"{each.pop('valueQuantity')['value']} was a slip"}
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        tell(world, "/r4/Encounter", lambda _: [])
+        page = await world.launch(NOUR)
+    assert "13.5 on average over sessions 1 to 4, from 2 scores" in findings(page)
