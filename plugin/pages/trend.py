@@ -56,6 +56,9 @@ class TrendSeries:
     error: "MeasurementError | None" = None
     is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
     down_since: date | None = None
+    is_past: bool = (
+        False  # the same person has answered a later form of this measure since: this line has ended
+    )
     by_day: Mapping[date, tuple[TrendPoint, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -214,7 +217,7 @@ def latest(scales: tuple[Scale, ...], today: date) -> tuple[Fact, ...]:
         fresh = [panel for panel in scale.panels if not panel.is_common and panel.measure not in told]
         told.update(panel.measure for panel in fresh)
         for panel in fresh:
-            facts += [_fact(series, today) for series in panel.series]
+            facts += [_fact(series, today) for series in panel.series if not series.is_past]
     return tuple(facts)
 
 

@@ -181,7 +181,7 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         name=names.get(known.patient, ""),
         clinicians=tuple(names.get(each) or each for each in clinicians),
         needs=tuple(map(str, needs)),
-        lines=tuple(_line(each) for each in totals),
+        lines=tuple(_line(each) for each in totals if not each.is_past),
         panel=_panel(totals),
         answered=day_of(known.answered, known.zone) if known.answered else None,
         sessions=len({each.session for each in known.openings}),

@@ -319,7 +319,11 @@ def _due(
             if each.when not in void
         ),
     ]
-    now = {rater for rater, where, when in answered if where == encounter or day_of(when, zone) == today}
+    now = {
+        rater
+        for rater, where, when in answered
+        if where == encounter or (day_of(when, zone) == today and not contacts.is_another(where, encounter))
+    }
     before = {rater for rater, _, _ in answered} - now
     return tuple(
         each.value

@@ -57,9 +57,19 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
         place += point.value is not None
     computed = [point for point in series.points if point.value is not None]
     last = computed[-1].value if computed else None
-    still = [fall for fall in falls if last is not None and fall.is_open(last)]
+    still = [fall for fall in falls if last is not None and fall.is_open(last) and not series.is_past]
     down_since = computed[still[-1].fell].day if still else None
     return replace(series, points=tuple(marked), down_since=down_since)
+
+
+def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:
+    """Number the computed scores by the record's sessions; where it has none, by the forms, computed or not."""
+    in_record = any(point.session is not None for point in series.points)
+    return tuple(
+        point.session if in_record else place
+        for place, point in enumerate(series.points, 1)
+        if point.value is not None
+    )
 
 
 def findings_of(
@@ -78,9 +88,10 @@ def findings_of(
                 name=each.name,
                 scale=(each.measure, each.low, each.high),
                 ratings=tuple(Rating(point.day, value) for point, value in computed),
-                sessions=tuple(point.session for point, _ in computed),
+                sessions=_sessions_of(each),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,
+                is_past=each.is_past,
             )
         )
     return read_findings(rated, within=interpretation.repair_within, divergence=interpretation.divergence)

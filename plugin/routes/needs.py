@@ -75,7 +75,7 @@ def needs_of(
 
 def _has_dropped(series: TrendSeries) -> bool:
     """Tell whether the last total lies below the one before by more than error explains."""
-    if not series.is_read or series.scale != TOTAL or series.error is None:
+    if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
         return False
     values = [point.value for point in series.points if point.value is not None]
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable

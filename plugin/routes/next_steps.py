@@ -48,7 +48,7 @@ def _of_findings(findings: Findings | None) -> Iterator[Occasion]:
 
 def _of_scales(trend: Trend, interpretation: Interpretation) -> Iterator[Occasion]:
     """Look at the young person's goal, task and bond, and at who sees the goals how."""
-    own = (each for each in trend.series if each.is_read and each.rater == Rater.CHILD)
+    own = (each for each in trend.series if each.is_read and each.rater == Rater.CHILD and not each.is_past)
     for series in own:
         if series.scale in _LOW and is_low(series, interpretation.low):
             yield _LOW[series.scale]

@@ -73,7 +73,13 @@ def read_trend(
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
     adopted = _Adopted(catalogue, norms, chart, zone, interpretation)
     made = tuple(
-        adopted.complete(line, _series(catalogue, line, found, (people, language), (chart.contacts, zone)))
+        adopted.complete(
+            line,
+            replace(
+                _series(catalogue, line, found, (people, language), (chart.contacts, zone)),
+                is_past=_is_past(catalogue, line, by_line),
+            ),
+        )
         for line, found in lines
     )
     if interpretation is None:
@@ -88,6 +94,21 @@ def read_trend(
         findings=findings,
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
+    )
+
+
+def _is_past(
+    catalogue: Catalogue, line: tuple[str, str, str], by_line: Mapping[tuple[str, str, str], list[Point]]
+) -> bool:
+    """Tell whether somebody has gone on to another form of the same measure, as from the children's to the adolescents'."""
+    instrument, score, respondent = line
+    own = catalogue.by_id(instrument)
+    return bool(respondent) and any(
+        (other[1], other[2]) == (score, respondent)
+        and found[-1].when > by_line[line][-1].when
+        and (kin := catalogue.by_id(other[0])).rater == own.rater
+        and measure_of(kin) == measure_of(own)
+        for other, found in by_line.items()
     )
 
 

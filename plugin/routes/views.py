@@ -255,19 +255,22 @@ def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tu
 def _answered(
     launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date, zone: tzinfo
 ) -> set[str]:
-    """Name who has answered in this session: for its encounter, or on its day."""
+    """Name who has answered in this session: for its encounter, or on its day and for no other session of that day."""
+    contacts, session = chart.contacts, launch.encounter
     records = [account.record for account in accounts if not account.record.voided]
     void = {(each.record.source, each.record.authored) for each in accounts if each.record.voided}
     kept = {
         record.source or ""
         for record in records
-        if day_of(record.authored, zone) == today
-        or (launch.encounter and record.encounter == launch.encounter)
+        if (day_of(record.authored, zone) == today and not contacts.is_another(record.encounter, session))
+        or (session and record.encounter == session)
     }
     return kept | {
         point.respondent or ""
         for point in chart.points
-        if day_of(point.when, zone) == today and (point.respondent, point.when) not in void
+        if day_of(point.when, zone) == today
+        and not contacts.is_another(point.encounter, session)
+        and (point.respondent, point.when) not in void
     }
 
 

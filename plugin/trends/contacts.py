@@ -53,6 +53,11 @@ class Contacts:
         """Tell which session this is, counted from 1; None if it is none of them."""
         return self._places.get(reference)
 
+    def is_another(self, reference: str | None, session: str | None) -> bool:
+        """Tell whether a form that names `reference` is of another session than this one, be it on the same day."""
+        known = session is not None and reference is not None and reference in self._places
+        return known and reference != session
+
     def was_virtual(self, reference: str | None, day: date) -> bool | None:
         """Tell whether a form belongs to a session by video; None where the record does not say.
 

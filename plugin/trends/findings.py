@@ -32,6 +32,7 @@ class Rated:
     sessions: tuple[int | None, ...]
     falls: tuple[Fall, ...] = ()
     sd: float | None = None
+    is_past: bool = False  # they answer another form of the measure now
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
         lowest=rated.ratings[fall.lowest],
         repaired=repaired,
         is_settled=settled,
-        is_current=fall.is_open(rated.ratings[-1].value),
+        is_current=fall.is_open(rated.ratings[-1].value) and not rated.is_past,
     )
 
 

@@ -193,6 +193,20 @@ def test_a_required_question_offers_no_way_to_decline() -> None:
     assert html.count("data-decline") == 1
 
 
+def test_only_where_every_question_may_be_left_out_is_that_said() -> None:
+    assert "You may leave out a question" in pages.render_form(samples.form(intro=""))
+    mixed = samples.form(intro="", questions=samples.NEEDED_QUESTIONS)
+    assert "There are no right or wrong answers.</p>" in pages.render_form(mixed)
+
+
+def test_what_needs_an_answer_is_marked_so_for_screen_readers() -> None:
+    needed = dataclasses.replace(samples.KINDS[-2], required=True)  # words
+    html = pages.render_form(samples.form(questions=(samples.NEEDED_QUESTIONS[0], *samples.KINDS, needed)))
+    marked = re.findall(r"<(fieldset|input|textarea)[^>]*aria-required=\"true\"", html)
+    assert marked == ["fieldset", "fieldset", "input", "textarea"]
+    assert html.count('role="radiogroup" aria-required="true"') == 2
+
+
 def test_nothing_is_added_to_what_an_instrument_says_of_how_to_answer() -> None:
     assert "right or wrong" not in pages.render_form(samples.form())
     assert "right or wrong" in pages.render_form(samples.form(intro=""))

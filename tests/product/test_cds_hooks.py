@@ -286,6 +286,31 @@ async def test_by_a_schedule_of_certain_sessions_the_ehr_s_own_count_decides(tmp
             assert bool((await post(world, asked)).json()["cards"]) is due
 
 
+async def test_a_form_of_the_morning_is_none_of_the_afternoons_session(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT) as world:
+        await chart(world)
+        page = await world.launch("amara", encounter=VISIT)
+        people = await world.people()
+        secret = await world.hand_over(page, f"Patient/{people['amara']}")
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        asked = call(people["amara"])
+        for session, due in ((VISIT, False), ("later", True)):
+            held = [
+                {
+                    "resourceType": "Encounter",
+                    "id": each,
+                    "class": {"code": "AMB"},
+                    "status": "finished",
+                    "period": {"start": f"2026-03-02T{hour}:00:00Z"},
+                }
+                for each, hour in ((VISIT, "09"), ("later", "14"))
+            ]
+            asked["context"]["encounterId"] = session
+            asked["prefetch"] = {"encounters": {"entry": [{"resource": each} for each in held]}}
+            told = [each["summary"] for each in (await post(world, asked)).json()["cards"]]
+            assert any("due" in each for each in told) is due
+
+
 async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
     async with run_world(tmp_path, cds=CLIENT, personality="read-only") as world:
         await chart(world)

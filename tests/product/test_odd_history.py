@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from plugin.routes import chart
+from tests.product.forms import response_of
+from tests.product.test_later_versions import submitted
 from tests.product.test_plot import ACCEPTED, ADOLESCENT
 from tests.product.test_slow_ehr import unavailable
 from tests.product.test_tips import NAMED
@@ -157,3 +159,57 @@ async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_da
         tell(world, "/r4/Observation", change)
         page = await world.launch(NOUR)
     assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
+
+
+async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: Path) -> None:
+    """Nour's first five were on the form for children, on which she ended low; since then hers is the adolescents'."""
+
+    def change(found: Resources) -> Resources:
+        last = sorted({str(each["effectiveDateTime"]) for each in totals(found, "adolescent")})[4]
+        for each in found:
+            code = each["code"]["coding"][0]
+            if str(each["effectiveDateTime"]) <= last:
+                code["code"] = code["code"].replace("-adolescent", "-child")
+        return found
+
+    both = replace(NAMED, instruments=(ADOLESCENT, "rapport-checkin-child"))
+    async with run_world(tmp_path, interpretation=both) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    changed = page.text.partition('class="facts"')[2].partition("</ul>")[0]
+    assert changed.count("<li>") == 3
+    assert "not back yet" not in changed
+    assert '<span class="now">21 of 24</span>' in changed
+    assert 'data-tip="rupture' not in page.text
+    assert "fell to 10" in findings(page)
+
+
+@pytest.mark.parametrize(("of", "told"), [("1001-20260302", True), ("morning", False), ("unknown", True)])
+async def test_of_two_sessions_on_one_day_a_form_counts_for_its_own(
+    world: World, of: str, *, told: bool
+) -> None:
+    def change(found: Resources) -> Resources:
+        (today,) = (each for each in found if each["id"] == "1001-20260302")
+        morning = {**today, "id": "morning", "period": {"start": "2026-03-02T07:00:00+00:00"}}
+        return [*found, morning]
+
+    amara = (await world.people())["amara"]
+    await submitted(world, response_of(amara, encounter={"reference": f"Encounter/{of}"}))
+    tell(world, "/r4/Encounter", change)
+    page = await world.launch("amara", encounter="1001-20260302")
+    assert ("has answered" in page.text) is told
+
+
+async def test_without_sessions_in_the_record_a_form_without_a_score_keeps_its_place(tmp_path: Path) -> None:
+    """Of Nour's first four forms two have no score: 17, none, none, 10; the fifth is no early one."""
+
+    def change(found: Resources) -> Resources:
+        for each in totals(found, "adolescent")[1:3]:
+            each["dataAbsentReason"] = {"text": f"{each.pop('valueQuantity')['value']} was a slip"}
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        tell(world, "/r4/Encounter", lambda _: [])
+        page = await world.launch(NOUR)
+    assert "13.5 on average over sessions 1 to 4, from 2 scores" in findings(page)
