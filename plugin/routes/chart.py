@@ -158,10 +158,8 @@ async def read_chart(
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
-    patient, caregivers, clinician, encounter, points, contacts, courses = await asyncio.gather(
-        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
-        reading.part(_caregivers(ehr, launch), CAREGIVERS),
-        _clinician(ehr, launch, patience),
+    (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
+        _read_people(ehr, launch, reading),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
@@ -174,8 +172,7 @@ async def read_chart(
     return Chart(
         name=_name(patient.name) if patient else "",
         birth_date=_date(patient.birthDate) if patient else None,
-        # Without its list of caregivers a record still has a young person, who can answer.
-        respondents=(_young(launch, patient), *(caregivers or ()), *clinician) if patient else (),
+        respondents=respondents,
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
@@ -235,6 +232,18 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
     return {
         f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in wanted
     }
+
+
+async def _read_people(
+    ehr: Ehr, launch: Launch, reading: "_Reading"
+) -> tuple[_Person | None, tuple[Respondent, ...]]:
+    """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
+    patient, caregivers, clinician = await asyncio.gather(
+        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
+        reading.part(_caregivers(ehr, launch), CAREGIVERS),
+        _clinician(ehr, launch, reading.patience),
+    )
+    return patient, (_young(launch, patient), *(caregivers or ()), *clinician) if patient else ()
 
 
 def _young(launch: Launch, patient: _Person) -> Respondent:
