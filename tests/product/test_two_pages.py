@@ -123,7 +123,7 @@ async def test_an_answer_that_another_page_took_back_is_not_sent_after_all(world
     assert (await send(world, headers, answers=shown, changed=["goal-1"])).status_code == 200
 
 
-@pytest.mark.parametrize("wait", range(1, 10, 2))  # ms: the one is kept before, while or after the other is sent
+@pytest.mark.parametrize("wait", range(1, 10, 2))  # ms: kept before, while or after the other is sent
 async def test_no_answer_is_told_as_kept_and_missing_in_what_another_page_sends_meanwhile(
     world: World, wait: int
 ) -> None:
