@@ -1,6 +1,5 @@
 """What `rapport audit export` does, and `rapport audit verify` for an export: the one needs the ledger, the other not."""
 
-import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +11,9 @@ from plugin.audit import Kind, Trail
 from plugin.commands.audit_report import Report, write_report
 from plugin.commands.auditing import at_the_command_line, hold_still, opening, record
 from plugin.commands.findings import counting, print_findings, print_json, print_verdict, shown
+from plugin.commands.new_folder import check_free, new_folder
 from plugin.commands.verifying import Told
-from plugin.errors import Conflict, Invalid, NotFound, RapportError
+from plugin.errors import Invalid, NotFound, RapportError
 from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_manifest
 from plugin.exports.manifest import MANIFEST
 from plugin.settings import Settings, read_settings
@@ -29,22 +29,16 @@ def export(config: Path, first: str, last: str, out: Path, why: str | None) -> N
     That it is made is in the trail before a byte of it is written; that it failed, too.
     """
     period = Period.parse(first, last)
-    if out.exists():
-        raise Conflict(f"{out} exists already.", "Name a folder that does not exist yet with --out.")
+    check_free(out)
     settings = read_settings(config)
-    part = out.with_name(f"{out.name}.part")
     account = _Account(
         settings, f"Export of {period.first} to {period.last} (UTC){f': {why}' if why else ''}"
     )
     event = account.record()
     try:
-        if part.exists():
-            shutil.rmtree(part)
-        part.mkdir(mode=0o700, parents=True)
-        manifest = _write(config, period, part, event)
-        part.rename(out)
+        with new_folder(out) as part:
+            manifest = _write(config, period, part, event)
     except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
         account.record(failure=f"It was not finished ({type(error).__name__}); nothing was kept")
         raise
     _tell(out, manifest)

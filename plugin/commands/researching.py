@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from rich.console import Console
 
 from plugin.audit import Actor, Trail
 from plugin.commands.comparing_record import check_site
+from plugin.commands.new_folder import check_free, new_folder
 from plugin.comparing import SystemReader
-from plugin.errors import Conflict, SettingsInvalid
+from plugin.errors import SettingsInvalid
 from plugin.exports import Period
 from plugin.ledger import Ledger, Vault
 from plugin.research_settings import Research
@@ -28,20 +28,12 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) -> None:
     """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose."""
     Period.parse(*days)
-    if out.exists():
-        raise Conflict(f"{out} exists already.", "Name a folder that does not exist yet with --out.")
+    check_free(out)
     settings, research = _open(config, site)
     period = Period.parse(*days, settings.policies[site].zone)
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700, parents=True)
-    try:
+    with new_folder(out) as part:
         gathered = asyncio.run(_gather(settings, site, research, period, why))
         files = write_export(part, gathered, research, period)
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     tell_export(out, gathered, [file.name for file in files], research.smallest_cell)
 
 

@@ -34,6 +34,7 @@ class TrendPoint:
     event: Event | None = None
     session: int | None = None
     caregiver: bool | None = None  # whether one took part in the session, where the record says
+    is_superseded: bool = False  # the same person's later form of the same session counts in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,11 @@ class TrendSeries:
         False  # the same person has answered a later form of this measure since: this line has ended
     )
     by_day: Mapping[date, tuple[TrendPoint, ...]] = field(init=False, repr=False, compare=False)
+    counted: tuple[TrendPoint, ...] = field(init=False, repr=False, compare=False)  # one of each session
 
     def __post_init__(self) -> None:
         """Sort the points by day once: a page asks for each day many times."""
+        object.__setattr__(self, "counted", tuple(each for each in self.points if not each.is_superseded))
         days: dict[date, tuple[TrendPoint, ...]] = {}
         for point in self.points:
             days[point.day] = (*days.get(point.day, ()), point)
@@ -71,7 +74,7 @@ class TrendSeries:
     @property
     def first(self) -> TrendPoint | None:
         """The first score that was computed."""
-        return next((point for point in self.points if point.value is not None), None)
+        return next((point for point in self.counted if point.value is not None), None)
 
     @property
     def band(self) -> tuple[float, float] | None:
@@ -263,6 +266,6 @@ def _on_hundred(series: TrendSeries) -> TrendSeries:
 
 
 def _fact(series: TrendSeries, today: date) -> Fact:
-    last = series.points[-1]
-    before = next((point for point in reversed(series.points[:-1]) if point.value is not None), None)
+    last = series.counted[-1]
+    before = next((point for point in reversed(series.counted[:-1]) if point.value is not None), None)
     return Fact(series, last, before, last.day == today)

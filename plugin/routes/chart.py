@@ -32,6 +32,7 @@ from questionnaires import Catalogue, Rater
 JsonObject = dict[str, object]
 HISTORY = "earlier scores"
 SESSIONS = "the sessions"
+CAREGIVERS = "the caregivers"
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
@@ -40,6 +41,7 @@ _HISTORY_PAGE = (
     200  # a history takes as many round trips as it has pages: twice the usual, as the CDS prefetch asks
 )
 _MOST_IDS = 100  # in one search, so that its address stays short
+_CLINICIANS = ("Practitioner/", "PractitionerRole/")
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Unicode's embeddings, overrides and isolates: one left open in a name would turn the words after it round."""
 
@@ -156,9 +158,8 @@ async def read_chart(
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
-    patient, respondents, encounter, points, contacts, courses = await asyncio.gather(
-        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
-        reading.part(read_respondents(ehr, launch), "the caregivers"),
+    (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
+        _read_people(ehr, launch, reading),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
@@ -171,7 +172,7 @@ async def read_chart(
     return Chart(
         name=_name(patient.name) if patient else "",
         birth_date=_date(patient.birthDate) if patient else None,
-        respondents=respondents or (),
+        respondents=respondents,
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
@@ -201,19 +202,17 @@ def age_in_years(born: date | None, today: date) -> int | None:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
-async def read_respondents(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
-    """List who may answer: the young person, the caregivers of the record, the clinician of this launch."""
-    patient_id = launch.patient.removeprefix("Patient/")
-    patient, related, clinician = await asyncio.gather(
+async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:
+    """Read one of those who may answer: the young person, a caregiver of the record, the clinician of this launch.
+
+    None if it is none of them. Caregivers are asked for only where one of them is meant: not every EHR keeps them.
+    """
+    is_caregiver = reference.startswith("RelatedPerson/")
+    patient, others = await asyncio.gather(
         _read(ehr, launch.patient, _Person),
-        ehr.search("RelatedPerson", {"patient": patient_id}),
-        _clinician(ehr, launch),
+        _caregivers(ehr, launch) if is_caregiver else _clinician(ehr, launch, LONG_PATIENCE),
     )
-    people = [Respondent(launch.patient, _name(patient.name), Rater.CHILD, "", _spoken(patient))]
-    people += [_caregiver(each) for each in _convert_all(related, _Person) if each.id and each.active]
-    if clinician is not None:
-        people.append(clinician)
-    return tuple(people)
+    return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
 
 
 OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(HISTORY,))
@@ -235,6 +234,27 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
     }
 
 
+async def _read_people(
+    ehr: Ehr, launch: Launch, reading: "_Reading"
+) -> tuple[_Person | None, tuple[Respondent, ...]]:
+    """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
+    patient, caregivers, clinician = await asyncio.gather(
+        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
+        reading.part(_caregivers(ehr, launch), CAREGIVERS),
+        _clinician(ehr, launch, reading.patience),
+    )
+    return patient, (_young(launch, patient), *(caregivers or ()), *clinician) if patient else ()
+
+
+def _young(launch: Launch, patient: _Person) -> Respondent:
+    return Respondent(launch.patient, _name(patient.name), Rater.CHILD, "", _spoken(patient))
+
+
+async def _caregivers(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
+    found = await ehr.search("RelatedPerson", {"patient": launch.patient.removeprefix("Patient/")})
+    return tuple(_caregiver(each) for each in _convert_all(found, _Person) if each.id and each.active)
+
+
 def _caregiver(person: _Person) -> Respondent:
     words, code = _relationship(person)
     return Respondent(
@@ -242,18 +262,19 @@ def _caregiver(person: _Person) -> Respondent:
     )
 
 
-async def _clinician(ehr: Ehr, launch: Launch) -> Respondent | None:
-    user = launch.user or ""
-    if user.startswith("PractitionerRole/"):
-        user = await _in_role(ehr, user)
-    if not user.startswith(("Practitioner/", "PractitionerRole/")):
-        return None
+async def _clinician(ehr: Ehr, launch: Launch, patience: float) -> tuple[Respondent, ...]:
+    """Give the clinician of this launch, if it has one; without a name where that does not come within so many seconds."""
+    user, name = launch.user or "", ""
     try:
-        name = _name((await _read(ehr, user, _Person)).name)
-    except EhrError:
+        async with asyncio.timeout(patience):
+            if user.startswith("PractitionerRole/"):
+                user = await _in_role(ehr, user)
+            if user.startswith(_CLINICIANS):
+                name = _name((await _read(ehr, user, _Person)).name)
+    except (EhrError, TimeoutError):
         # Reading Practitioner is not among the scopes that every EHR grants; the role is enough.
-        name = ""
-    return Respondent(user, name, Rater.THERAPIST, "")
+        pass
+    return (Respondent(user, name, Rater.THERAPIST, ""),) if user.startswith(_CLINICIANS) else ()
 
 
 async def _in_role(ehr: Ehr, role: str) -> str:

@@ -32,7 +32,7 @@ from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid
 from plugin.routes.asked import read_begun
-from plugin.routes.chart import read_age, read_respondents
+from plugin.routes.chart import read_age, read_respondent
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
@@ -265,8 +265,7 @@ async def _begun(rapport: Rapport, found: Launch, response: str, instrument: str
 
 async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
     chosen = _choose_instrument(rapport, found, wish)
-    respondents = await read_respondents(await ehr_for(rapport, found), found)
-    who = next((each for each in respondents if each.reference == wish.respondent), None)
+    who = await read_respondent(await ehr_for(rapport, found), found, wish.respondent)
     if who is None:
         raise Invalid(
             "This person does not belong to the patient's record.", "Choose who answers from the list."

@@ -39,7 +39,7 @@ def falls_of(series: TrendSeries, interpretation: Interpretation | None) -> tupl
     if rule is None or series.scale != TOTAL:
         return ()
     between = series.error.sd if series.error else None
-    values = [point.value for point in series.points if point.value is not None]
+    values = [point.value for point in series.counted if point.value is not None]
     return find_sequences(values, rule, low=series.low, high=series.high, between_sd=between)
 
 
@@ -53,9 +53,10 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
             events[fall.repaired] = Event.REPAIR
     marked, place = [], 0
     for point in series.points:
-        marked.append(replace(point, event=events.get(place) if point.value is not None else None))
-        place += point.value is not None
-    computed = [point for point in series.points if point.value is not None]
+        counts = point.value is not None and not point.is_superseded
+        marked.append(replace(point, event=events.get(place) if counts else None))
+        place += counts
+    computed = [point for point in series.counted if point.value is not None]
     last = computed[-1].value if computed else None
     still = [fall for fall in falls if last is not None and fall.is_open(last) and not series.is_past]
     down_since = computed[still[-1].fell].day if still else None
@@ -64,10 +65,10 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
 
 def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:
     """Number the computed scores by the record's sessions; where it has none, by the forms, computed or not."""
-    in_record = any(point.session is not None for point in series.points)
+    in_record = any(point.session is not None for point in series.counted)
     return tuple(
         point.session if in_record else place
-        for place, point in enumerate(series.points, 1)
+        for place, point in enumerate(series.counted, 1)
         if point.value is not None
     )
 
@@ -81,7 +82,7 @@ def findings_of(
         return None
     rated = []
     for each in sorted(read, key=lambda one: RATER_ORDER.index(one.rater)):
-        computed = [(point, point.value) for point in each.points if point.value is not None]
+        computed = [(point, point.value) for point in each.counted if point.value is not None]
         rated.append(
             Rated(
                 rater=each.rater,

@@ -77,7 +77,7 @@ def _has_dropped(series: TrendSeries) -> bool:
     """Tell whether the last total lies below the one before by more than error explains."""
     if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
         return False
-    values = [point.value for point in series.points if point.value is not None]
+    values = [point.value for point in series.counted if point.value is not None]
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
 
 
@@ -133,6 +133,6 @@ def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known
 
 def last_two(series: TrendSeries) -> tuple[TrendPoint | None, TrendPoint | None]:
     """Give what was rated last, computed or not, and the last score that was computed before it."""
-    points = series.points
+    points = series.counted
     before = next((each for each in reversed(points[:-1]) if each.value is not None), None)
     return (points[-1] if points else None), before

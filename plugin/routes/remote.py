@@ -27,7 +27,7 @@ from plugin.ehr import EhrError
 from plugin.errors import NotFound, NotSignedIn
 from plugin.pages import LinkPage, choose_language, render_code, render_link
 from plugin.pages.look import look_address
-from plugin.routes.chart import read_respondents
+from plugin.routes.chart import read_respondent
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -100,10 +100,10 @@ async def _name_of(rapport: Rapport, found: Launch, planned: Invitation) -> str:
     """Name whom a form is for, so that two caregivers' links are told apart; nothing where the EHR does not answer."""
     try:
         async with asyncio.timeout(rapport.settings.policies[found.site].ehr_patience):
-            people = await read_respondents(await ehr_for(rapport, found), found)
+            who = await read_respondent(await ehr_for(rapport, found), found, planned.source)
     except (EhrError, NotSignedIn, TimeoutError):
         return ""
-    return next((each.name for each in people if each.reference == planned.source), "")
+    return who.name if who is not None else ""
 
 
 async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:

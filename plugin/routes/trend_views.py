@@ -1,6 +1,6 @@
 """Scores over sessions for the patient page: what the record holds, what is on its way, and what the site knows of error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
@@ -173,6 +173,7 @@ def _series(
     instrument = catalogue.by_id(instrument_id)
     score = next(each for each in instrument.scores if each.link_id == score_id)
     found = [_on_scale(each, score) for each in found]
+    superseded = _superseded(found, contacts, zone) if respondent else frozenset[int]()
     return TrendSeries(
         rater=instrument.rater,
         name=name_of(people.get(respondent), instrument.rater, language),
@@ -190,10 +191,26 @@ def _series(
                 contacts.was_virtual(point.encounter, day),
                 session=contacts.number_of(point.encounter) if point.encounter else None,
                 caregiver=contacts.had_carer(point.encounter, day),
+                is_superseded=place in superseded,
             )
-            for point, day in ((each, day_of(each.when, zone)) for each in found)
+            for place, (point, day) in enumerate((each, day_of(each.when, zone)) for each in found)
         ),
     )
+
+
+def _superseded(found: Sequence[Point], contacts: Contacts, zone: tzinfo) -> frozenset[int]:
+    """Give the places of one person's scores in whose place another of the same session counts: the last computed one.
+
+    Scores are of one session by the encounter that they name; without one that is known, by their day.
+    """
+    counts: dict[object, int] = {}
+    for place, point in enumerate(found):
+        day = day_of(point.when, zone)
+        held = contacts.of(point.encounter, day)
+        session = held[0].reference if len(held) == 1 else point.encounter or day
+        if point.value is not None or session not in counts or found[counts[session]].value is None:
+            counts[session] = place
+    return frozenset(range(len(found))) - frozenset(counts.values())
 
 
 def _on_scale(point: Point, score: ScoreItem) -> Point:

@@ -47,7 +47,7 @@ from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import Chart, Respondent, age_in_years
+from plugin.routes.chart import CAREGIVERS, Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -105,6 +105,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     banner = Banner(chart.name, chart.birth_date, age)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
+    # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
+    offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
     heard = _Heard(
         chart.session,
         _answered(launch, chart, known.recent, today, zone),
@@ -119,7 +121,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in chart.respondents),
+        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
         instruments=tuple(
             # Drafts behind, and before them what is entered from paper: the first that fits is chosen beforehand.
             _choice(each, policy.attested, language)

@@ -522,10 +522,14 @@ def test_a_period_that_is_none_is_refused(
     assert trail_of(kept, "exported") == []
 
 
-def test_nothing_is_written_over(kept: Kept, environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
+@pytest.mark.parametrize("there", ["out", "out.part"])
+def test_nothing_is_written_over(kept: Kept, environment: dict[str, str], tmp_path: Path, there: str) -> None:
+    (tmp_path / there).mkdir()
+    (tmp_path / there / "theirs").touch()
     done = export(kept, environment, tmp_path / "out")
-    assert "exists already" in done.error
+    assert f"{there} exists already" in done.error
+    assert (tmp_path / there / "theirs").exists()
+    assert trail_of(kept, "exported") == []
 
 
 def test_a_folder_that_is_no_export_is_told(tmp_path: Path) -> None:

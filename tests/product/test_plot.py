@@ -17,6 +17,7 @@ from plugin.tips import shipped_tips
 from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
+from tests.product.test_personalities import send_form, settled
 from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
 from tests.product.world import World, order_by_reference, run_world
 
@@ -128,6 +129,24 @@ async def test_a_score_that_is_missing_says_once_that_it_is_and_which_question_h
     page = await world.launch("tomasz")
     assert "not computed: unanswered questions: 6<" in page.text
     assert "Not computed" not in page.text
+
+
+@pytest.mark.parametrize("names_session", [True, False])
+async def test_a_form_that_was_filled_again_in_a_session_is_compared_with_the_session_before(
+    world: World, *, names_session: bool
+) -> None:
+    told = []
+    for _ in range(2):
+        await settled(world, await send_form(world, encounter=names_session))
+        world.browser = world.new_browser()
+        page = await world.launch("amara")
+        told.append(re.findall(r"data-moved>([^<]*)<.*?last time \(([^)]*)\)", page.text, re.DOTALL)[0])
+        world.browser = world.new_browser()
+        world.clock.pass_time(minutes=5)
+    assert told[1] == told[0]
+    assert told[0][0].endswith(" lower")
+    table = page.text[page.text.index("<table>") :].partition("</table>")[0]
+    assert len(re.findall(r"\b14\b", table)) == 2  # both stand there
 
 
 async def test_findings_are_told_in_words(reading: World) -> None:

@@ -63,7 +63,7 @@ async def test_a_page_loaded_while_a_hand_over_is_being_saved_leads_to_the_lock(
     async with run_world(tmp_path) as world:
         people = await world.people()
         page = await world.launch("amara")
-        await slow(world, "/r4/RelatedPerson*", 1.0)
+        await slow(world, "/r4/Patient/*", 1.0)
         handing = asyncio.create_task(world.hand_over(page, f"Patient/{people['amara']}"))
         await asyncio.sleep(0.3)
         assert not handing.done()
@@ -172,6 +172,29 @@ async def test_parts_that_are_missing_for_different_reasons_are_told_apart(world
     page = await browser.get(browser.headers["Referer"])
     told = re.findall(r"The EHR did not give ([^<(]+) \(", page.text)
     assert told == ["the caregivers", "earlier scores"]
+
+
+@pytest.mark.parametrize("kind", ["forbidden", "unavailable"])
+async def test_whoever_keeps_no_caregivers_has_a_young_person_and_a_clinician_who_answer(
+    world: World, kind: str
+) -> None:
+    people = await world.people()
+    fault = {"kind": kind, "path": "/r4/RelatedPerson*"}
+    assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+    page = await world.launch("amara")
+    assert "<b>Amara Okafor</b>" in page.text
+    assert 'data-rater="therapist"' in page.text
+    assert "The EHR did not give the caregivers (" in page.text
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+
+
+async def test_a_patient_whom_the_record_has_no_more_is_handed_nothing(world: World) -> None:
+    fault = {"kind": "forbidden", "path": "/r4/Patient/*"}
+    assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+    page = await world.launch("amara")
+    assert "The EHR did not give the patient (" in page.text
+    assert "No form can be started now" in page.text
 
 
 async def test_an_ehr_whose_answers_do_not_come_in_time_is_told_of_once(tmp_path: Path) -> None:
