@@ -7,10 +7,11 @@ DELIVERY     keep all of it with its audit entry and its place in the outbox, du
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
@@ -67,15 +68,22 @@ class Saved:
     replayed: bool
 
 
-async def submit(intake: Intake, arrival: Arrival) -> Saved:
+def _as_it_comes(_: Connection) -> None:
+    """Have nothing against keeping."""
+
+
+async def submit(
+    intake: Intake, arrival: Arrival, *, check: Callable[[Connection], None] = _as_it_comes
+) -> Saved:
     """Check, score and keep a response; return when nothing can be lost any more.
 
+    `check` looks, in the transaction that keeps it, whether something stands against that, and raises.
     Raises UnreadableResponse, UnknownQuestionnaire or InvalidResponse if it may not be taken (every problem at once),
     Conflict if its identifier was used for other content. The same response again gives the same answer.
     """
     begun = time.perf_counter()
     try:
-        saved = await _take(intake, arrival)
+        saved = await _take(intake, arrival, check)
     except (UnreadableResponse, CatalogueError, InvalidResponse, Conflict) as refused:
         await intake.ledger.record(_refusal(intake, arrival, refused))
         raise
@@ -83,7 +91,7 @@ async def submit(intake: Intake, arrival: Arrival) -> Saved:
     return saved
 
 
-async def _take(intake: Intake, arrival: Arrival) -> Saved:
+async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], None]) -> Saved:
     head, instrument, answers = take_response(arrival.body, intake.catalogue, patient=arrival.patient)
     if arrival.respondent is not None:
         check_whose(head, instrument, arrival.respondent)
@@ -100,7 +108,12 @@ async def _take(intake: Intake, arrival: Arrival) -> Saved:
     )
     if await _has_changed(intake, arrival, head, record):
         return await _amend(intake, arrival, record, scores)
-    fresh = await intake.ledger.write(lambda connection: keep(connection, intake.ledger.vault, record), audit)
+
+    def checked(connection: Connection) -> bool:
+        check(connection)
+        return keep(connection, intake.ledger.vault, record)
+
+    fresh = await intake.ledger.write(checked, audit)
     return Saved(record.id, scores, replayed=not fresh)
 
 

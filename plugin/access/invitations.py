@@ -253,6 +253,14 @@ def mark_submitted(connection: Connection, invitation_id: str) -> None:
     )
 
 
+def is_submitted(connection: Connection, invitation_id: str) -> bool:
+    """Tell whether it was sent, in a transaction that keeps others from writing until it ends."""
+    state = connection.execute(
+        sa.select(invitation.c.state).where(invitation.c.id == invitation_id).with_for_update()
+    ).scalar()
+    return state == InvitationState.SUBMITTED
+
+
 def open_invitations(
     connection: Connection, vault: Vault, site: str, patient: str, now: datetime
 ) -> tuple[tuple[Invitation, int], ...]:

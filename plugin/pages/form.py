@@ -131,6 +131,11 @@ class FormView:
     from_paper: bool = False  # the clinician copies what stands on a completed form
     reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
 
+    @property
+    def kept(self) -> dict[str, object]:
+        """Give the answers as the page sends them, by which it tells what was changed on it."""
+        return {**self.answers, **{link_id: {"absent": why} for link_id, why in self.reasons.items()}}
+
 
 @dataclass(frozen=True, slots=True)
 class GatePage:

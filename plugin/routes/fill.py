@@ -27,6 +27,7 @@ from plugin.access.invitations import (
     InvitationState,
     check_usable,
     find_invitation,
+    is_submitted,
     mark_opened,
     read_draft,
     read_invitation,
@@ -40,7 +41,7 @@ from plugin.collecting.compared import answers_in
 from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFound
 from plugin.flow import Arrival, Saved, submit
-from plugin.ledger import AuditRow
+from plugin.ledger import AuditRow, Vault
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form, render_gate
 from plugin.responses import InvalidResponse, build_response
@@ -269,7 +270,6 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
         check_passed(found)
         instrument = _instrument(rapport, found)
         sent = _read(body, _Sent, instrument)
-        await _check_complete(rapport, found, sent)
         labels = _labels(rapport, found, instrument, sent.share)
         saved = await _submit(rapport, found, instrument, sent, labels)
         rapport.worker.wake()
@@ -303,20 +303,27 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
     return kept is not None and answers_in(again) != kept
 
 
-async def _check_complete(rapport: Rapport, found: Invitation, sent: _Sent) -> None:
-    """AnsweredElsewhere if answers are kept of which the page that sends knows nothing: nothing given is lost unseen."""
-    vault = rapport.ledger.vault
-    draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
+def _check_complete(connection: Connection, vault: Vault, found: Invitation, sent: _Sent) -> None:
+    """AnsweredElsewhere if another page has kept what the page that sends does not know of: nothing is lost unseen.
+
+    That is an answer of which it has none or an older one, and one that was taken back. What is sent already has no draft.
+    """
+    if is_submitted(connection, found.id):
+        return
+    draft = read_draft(connection, vault, found.id)
     unseen = sorted(
-        each
-        for each in draft.keys() - set(sent.removed)
-        if each not in sent.answers or (sent.answers[each] != draft[each] and _is_old(sent, each))
+        {each for each in draft.keys() - set(sent.removed) if each not in sent.answers}
+        | {each for each in sent.answers if _is_old(sent, each) and _differs(sent.answers, draft, each)}
     )
     if unseen:
         raise AnsweredElsewhere(
-            f"Answers to {', '.join(unseen)} were given on another page, and are not among those sent.",
+            f"Answers to {', '.join(unseen)} were given or taken back on another page since this one was loaded.",
             "Load the form again, look over the answers, and send.",
         )
+
+
+def _differs(one: Draft, other: Draft, link_id: str) -> bool:
+    return link_id not in other or one[link_id] != other[link_id]
 
 
 def _is_old(sent: _Sent, link_id: str) -> bool:
@@ -394,7 +401,10 @@ async def _submit(
         launch=found.launch,
         invitation=found.id,
     )
-    saved = await submit(rapport.intake, arrival)
+    vault = rapport.ledger.vault
+    saved = await submit(
+        rapport.intake, arrival, check=lambda connection: _check_complete(connection, vault, found, sent)
+    )
     tell_kept(saved)
     return saved
 

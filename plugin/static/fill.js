@@ -115,14 +115,13 @@ function begin(form, parts, note) {
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
-  // What this page knows to be answered: the form may be open on a second page, and neither undoes the other.
-  const known = new Set(JSON.parse(form.dataset.kept)), changed = new Set(note && known);
+  // What is kept, as this page knows: only what differs is sent. The form may be open on a second page; neither undoes the other.
+  const kept = JSON.parse(form.dataset.kept);
+  const UNSURE = {}; // on its way
+  const differing = (now) => Object.entries(now).filter(([id, answer]) => JSON.stringify(answer) !== JSON.stringify(kept[id]));
   const sent = (all) => {
     const now = answers();
-    return {
-      answers: all ? now : Object.fromEntries(Object.entries(now).filter(([id]) => changed.has(id))),
-      removed: [...known].filter((id) => !(id in now)),
-    };
+    return { answers: all ? now : Object.fromEntries(differing(now)), removed: Object.keys(kept).filter((id) => !(id in now)) };
   };
   const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
   const answers = () => Object.fromEntries(asked()
@@ -209,8 +208,10 @@ function begin(form, parts, note) {
     clearTimeout(timer);
     unsaved = false;
     saving = new AbortController();
+    const given = sent(false);
+    [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
     let answer;
-    try { answer = await call("answers", "PUT", sent(false), saving.signal); } catch { answer = null; }
+    try { answer = await call("answers", "PUT", given, saving.signal); } catch { answer = null; }
     saving = null;
     if (closed) return;
     if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
@@ -223,10 +224,13 @@ function begin(form, parts, note) {
       return;
     }
     wait = FIRST_RETRY;
+    Object.assign(kept, given.answers);
+    given.removed.forEach((id) => { delete kept[id]; });
     const { answered } = await answer.json();
+    const isNews = told || String(answered.sort()) !== String(Object.keys(kept).sort());
+    if (isNews && differing(answers()).length) unsaved = true; // such as words that are being typed
     if (unsaved) return save();
-    changed.clear();
-    if (told || answered.some((id) => !known.has(id))) { closed = true; return open(told); }
+    if (isNews) { closed = true; return open(told); }
     status.textContent = words.saved;
   }
 
@@ -267,12 +271,15 @@ function begin(form, parts, note) {
     forward.disabled = true;
     saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;
+    const given = { ...sent(true), ...more, changed: differing(answers()).map(([id]) => id) };
     let answer;
-    try { answer = await call("submit", "POST", { ...sent(true), ...more, changed: [...changed] }); } catch { answer = null; }
+    try { answer = await call("submit", "POST", given); } catch { answer = null; }
     forward.disabled = false;
     if (answer?.ok) {
       closed = true;
-      return showSaved(find("saved"), await answer.json());
+      const saved = await answer.json();
+      if (JSON.stringify(answers()) !== JSON.stringify(given.answers)) saved.late = true;
+      return showSaved(find("saved"), saved);
     }
     forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
@@ -305,8 +312,6 @@ function begin(form, parts, note) {
     if ("other" in target.dataset && target.value.trim()) chosen.forEach((option) => { if (option.type === "radio") option.checked = false; });
     if (target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
-    known.add(question.dataset.question);
-    changed.add(question.dataset.question);
     mark(question, "");
     alert.textContent = "";
     keep();

@@ -525,8 +525,51 @@ def test_a_form_says_what_was_changed_since_its_answers_were_kept(
     expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
-    # What was looked over again is sent as it stands, whatever was kept.
-    assert [set(each) for each in desk.changed] == [{"bond-1"}, set(ALL_ANSWERED)]
+    # What another page changes while it is looked over again is not undone unseen either.
+    assert [set(each) for each in desk.changed] == [{"bond-1"}, set()]
+
+
+def test_what_was_taken_back_once_does_not_take_back_what_another_page_answers(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    page.get_by_role("checkbox", name="I do not want to answer").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.get_by_role("checkbox", name="I do not want to answer").uncheck()
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {}
+    desk.drafts.append({"goal-1": "not-at-all"})  # on another page
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-1": "not-at-all", "goal-2": "mostly"})
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_text("Question 3 of 6")).to_be_visible()  # opened again, as there is more
+    assert desk.drafts[-1] == {"goal-1": "not-at-all", "goal-2": "mostly"}
+
+
+def test_what_another_page_took_back_is_told(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-1": "mostly"})
+    desk.drafts.append({})  # taken back since, on another page
+    open_form(page, address)
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-2": "mostly"})
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_text("Question 1 of 6")).to_be_visible()
+    assert desk.drafts[-1] == {"goal-2": "mostly"}
+
+
+def test_what_is_changed_while_a_form_is_sent_is_told_as_not_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    desk.delay = 2
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Change the answer to question 5").click()
+    page.get_by_role("radio", name="Completely").check()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
 
 
 def test_an_answer_changed_just_before_sending_is_kept_when_there_are_more_from_another_page(

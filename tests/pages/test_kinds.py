@@ -1,8 +1,11 @@
 """Every usual kind of question in a real browser: answered, taken back, conditional, kept."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from plugin.pages import FormMode
 from tests.pages import samples
 from tests.pages.serving import Desk
 
@@ -126,3 +129,45 @@ def test_words_of_any_length_are_kept_and_sent(page: Page, address: str, desk: D
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     assert list(desk.submissions[0].values()).count(long) == 3
     assert [long] in desk.submissions[0].values()
+
+
+def test_what_is_asked_again_is_kept_again(page: Page, address: str, desk: Desk) -> None:
+    open_form(page, address, "kinds")
+    page.get_by_role("radio", name="Yes").check()
+    page.get_by_label("For how many days?").fill("3")
+    saved = page.get_by_role("status")
+    expect(saved).to_have_text("Everything so far is saved.")
+    for answer in ("No", "Yes"):
+        page.get_by_role("radio", name=answer, exact=True).check()
+        expect(saved).to_have_text("Saving …")
+        expect(saved).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"away": "true", "days": "3"}
+
+
+def test_words_that_are_being_typed_are_kept_before_a_form_is_opened_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds")
+    desk.drafts.append({"word": "loud"})  # on another page
+    desk.forms["kinds"] = samples.form(FormMode.ALL, questions=samples.KINDS, answers={"word": "loud"})
+    page.get_by_role("radio", name="No", exact=True).check()
+    page.get_by_label("What else?").press_sequentially("We spoke", delay=20)
+    expect(page.get_by_label("One word for it?")).to_have_value("loud")
+    assert desk.drafts[-1] == {"away": "false", "word": "loud", "more": "We spoke"}
+
+
+def test_ones_own_words_beside_several_options_stand_there_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    several = [
+        replace(each, open=True) if each.link_id == "who" else replace(each, required=False)
+        for each in samples.KINDS
+    ]
+    kept = {"who": ["somewhat", "my uncle"]}
+    desk.forms["kinds"] = samples.form(FormMode.ALL, questions=tuple(several), answers=kept)
+    open_form(page, address, "kinds")
+    expect(page.get_by_label("Another answer").first).to_have_value("my uncle")
+    forward(page)
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [kept]

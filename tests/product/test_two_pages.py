@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.product.forms import ANSWERS
 from tests.product.world import World
@@ -109,3 +110,31 @@ async def test_of_pages_that_send_in_the_same_moment_those_that_were_not_first_a
     answers = await asyncio.gather(*(send(world, headers, answers=each) for each in sent))
     assert [each.status_code for each in answers] == [200, 200, 200]
     assert sorted(each.json().get("late", False) for each in answers) == [False, True, True]
+
+
+async def test_an_answer_that_another_page_took_back_is_not_sent_after_all(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "bond-2": "mostly"})  # both pages show these
+    await keep(world, headers, answers={}, removed=["goal-1"])
+    shown = {"goal-1": "mostly", "bond-2": "mostly"}
+    refused = await send(world, headers, answers=shown, changed=[])
+    assert refused.status_code == 409
+    assert "goal-1" in refused.text
+    assert (await send(world, headers, answers=shown, changed=["goal-1"])).status_code == 200
+
+
+@pytest.mark.parametrize("wait", range(1, 10, 2))  # ms: kept before, while or after the other is sent
+async def test_no_answer_is_told_as_kept_and_missing_in_what_another_page_sends_meanwhile(
+    world: World, wait: int
+) -> None:
+    given = {"goal-1": "mostly", "goal-2": "mostly"}
+    headers = await open_form(world)
+    await keep(world, headers, answers=given)
+
+    async def keep_another() -> httpx.Response:
+        await asyncio.sleep(wait / 1000)
+        body = {"answers": {"bond-2": "mostly"}}
+        return await world.browser.put("/fill/answers", headers=headers, json=body)
+
+    kept, sent = await asyncio.gather(keep_another(), send(world, headers, answers=given, changed=[]))
+    assert (kept.status_code, sent.status_code) in {(200, 409), (410, 200)}
