@@ -101,7 +101,7 @@ def _spread(
             for key, shared in _shared(row):
                 told[key] |= names & shared
     return [
-        frozenset(names.union(*(told[key] for key, _ in _shared(row) if key in told)))
+        frozenset(names).union(*(told[key] for key, _ in _shared(row) if key in told))
         for row, names in zip(rows, own, strict=True)
     ]
 

@@ -116,7 +116,8 @@ def test_what_is_emptied_is_not_told_by_another_row_of_the_person() -> None:
 
 def test_a_language_that_is_emptied_beside_a_rare_medicine_is_not_told_by_the_rater_s_other_days() -> None:
     spanish = rows(24, language="es")
-    rare = [{"date": DAY + timedelta(days=7), "session": 2, "medication_class": each} for each in ("A", "B")]
+    day: dict[str, Any] = {"date": DAY + timedelta(days=7), "session": 2}
+    rare = [{**day, "medication_class": each} for each in ("A", "B")]
     later: list[Administration] = []
     for place, taken in enumerate(rare):
         later += [replace(row, **taken) for row in spanish[6 * place : 6 * place + 6]]
