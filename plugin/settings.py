@@ -273,7 +273,7 @@ def _schedule(path: Path, site: _Site) -> Schedule | Plan | PlanInEhr:
         return Schedule.parse(site.schedule)
     place = path.parent / site.schedule
     try:
-        return read_plan(json.loads(place.read_text(encoding="utf-8")))
+        return read_plan(json.loads(place.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError) as error:
         raise SettingsInvalid(
             f"The schedule of {site.id} in {path} cannot be used: {place.name}: {error}.",
@@ -327,7 +327,7 @@ def secret_variable(site_id: str) -> str:
 
 def _read_file(path: Path) -> _File:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsInvalid(
             f"There is no configuration file {path}.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Occasion(StrEnum):
@@ -49,8 +49,8 @@ class _Strict(BaseModel):
 class _Tip(_Strict):
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     when: Occasion
-    text: Annotated[str, Field(min_length=10, max_length=300)]
-    source: Annotated[str, Field(min_length=5)]  # no tip without one
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=300)]
+    source: Annotated[str, StringConstraints(strip_whitespace=True, min_length=5)]  # no tip without one
     link: Annotated[str, Field(pattern=r"^https://\S+$")] | None = None
 
 
@@ -84,22 +84,25 @@ def _translations() -> dict[str, dict[str, str]]:
 
 
 def read_tips(path: Path) -> tuple[Tip, ...]:
-    """Read a site's file: a tip replaces the shipped one of its id or is added; `leave_out` names those to drop.
+    """Read a site's file: a tip takes the place of the shipped one of its id, or stands before all that are shipped.
+
+    `leave_out` names those to drop: of an occasion with many tips the first are shown.
 
     ValueError names the file, the place and what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"The tips {path} cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"The tips {path} are not UTF-8 text (byte {error.start}).") from None
     file = _parse(text, str(path))
     shipped = {each.id: each for each in shipped_tips()}
-    own = _tips(file)
+    own = {each.id: each for each in _tips(file)}
     if unknown := sorted(set(file.leave_out) - set(shipped)):
         raise ValueError(f"{path} leaves out tips that are not shipped: {', '.join(unknown)}.")
-    known = {**shipped, **{each.id: each for each in own}}
+    added = {name: each for name, each in own.items() if name not in shipped}
+    known = {**added, **shipped, **own}
     return tuple(each for each in known.values() if each.id not in file.leave_out)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plugin.interpretation import Interpretation
+from plugin.tips import read_tips
 from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED
 from tests.product.world import World, run_world
@@ -76,6 +77,20 @@ async def test_who_has_no_form_at_their_age_is_told_with_the_reason_and_not_to_b
         assert "early-ask" not in tips(page.text)
         draft = await world.browser.get(f"{page.url}/notes/new")
     assert "Elif" not in draft.text.partition("Due and not answered:")[2].partition("\n")[0]
+
+
+async def test_a_sites_own_tip_comes_first_with_its_source(tmp_path: Path) -> None:
+    file = tmp_path / "tips.toml"
+    file.write_text(
+        '[[tip]]\nid = "ours"\nwhen = "rupture-young"\ntext = "Ask <b>what</b> happened."\nsource = "Guideline, 2026"\n',
+        encoding="utf-8",
+    )
+    own = replace(NAMED, instruments=(ADOLESCENT,), tips=read_tips(file))
+    async with run_world(tmp_path, interpretation=own) as world:
+        page = await world.launch("wei-ling")
+    assert tips(page.text) == ["ours", "rupture-explore", "rupture-withdrawal"]
+    assert "Ask &lt;b&gt;what&lt;/b&gt; happened." in page.text
+    assert "Guideline, 2026" in page.text
 
 
 async def test_without_acceptance_there_are_none(world: World) -> None:

@@ -36,6 +36,11 @@ def test_no_tip_is_about_an_average_or_says_what_somebody_has() -> None:
         assert not {"average", "mean", "diagnosis", "disorder", "symptom"} & set(tip.text.lower().split())
 
 
+def test_no_tip_calls_a_rating_the_readers_own() -> None:
+    """A colleague who stands in, and a supervisor, read the same page."""
+    assert [tip.id for tip in shipped_tips() if "your own" in tip.text.lower()] == []
+
+
 def test_every_occasion_is_documented() -> None:
     page = Path("docs/reference/interpretation.md").read_text(encoding="utf-8")
     assert [each for each in Occasion if f"`{each}`" not in page] == []
@@ -52,6 +57,17 @@ def test_a_sites_file_adds_replaces_and_leaves_out(tmp_path: Path) -> None:
     assert len(found) == len(shipped_tips())
 
 
+def test_what_a_site_adds_is_shown_before_what_ships_for_the_same_occasion(tmp_path: Path) -> None:
+    """Three tips ship for a fall of the young person's, and three are shown."""
+    found = read_tips(own(tmp_path, OWN.replace('"remote"', '"rupture-young"')))
+    shown = fitting_tips(found, [Occasion.RUPTURE_YOUNG], most=3)
+    assert [tip.id for tip in shown] == ["ours", "rupture-explore", "rupture-withdrawal"]
+
+
+def test_a_file_that_windows_wrote_is_read(tmp_path: Path) -> None:
+    assert "ours" in {tip.id for tip in read_tips(own(tmp_path, f"\ufeff{OWN}".replace("\n", "\r\n")))}
+
+
 def test_a_file_speaks_its_own_language(tmp_path: Path) -> None:
     found = read_tips(own(tmp_path, 'language = "de"\n' + OWN))
     assert {tip.language for tip in found if tip.id == "ours"} == {"de"}
@@ -61,6 +77,8 @@ def test_a_file_speaks_its_own_language(tmp_path: Path) -> None:
     ("text", "named"),
     [
         (OWN.replace('source = "Our own guideline, 2026"', ""), "tip.0.source"),
+        (OWN.replace("Our own guideline, 2026", " " * 20), "tip.0.source"),
+        (OWN.replace("Ask who else is in the room.", " " * 20), "tip.0.text"),
         (OWN.replace("remote", "sometimes"), "tip.0.when"),
         (OWN.replace("[[tip]]", 'link = "http://plain.invalid"\n[[tip]]'), "link"),
         (OWN + OWN, "twice: ours"),
