@@ -7,7 +7,7 @@ projects cannot be linked. Days are shifted by one distance for each person, dra
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -25,7 +25,9 @@ _ORDER = ("language", "medication_class", "carer_present", "modality", "age_band
 _OF_THE_DAY = frozenset(
     {"medication_class", "carer_present", "modality"}
 )  # the same in all of a person's rows of a day
-_OF_THE_PERSON = frozenset({"age_band"})  # a row of another day tells it, too
+_OF_THE_SESSION = frozenset({"carer_present", "modality"})  # the same in those of a session, on whichever day
+_OF_THE_RATER = frozenset({"language"})  # a row of theirs of another day tells it, too
+_OF_THE_PERSON = frozenset({"age_band"})  # and this one of anybody's about the person
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def suppress(
     """Empty what too few people share, row by row; gives the rows that may be told, and those that may not at all.
 
     Counts people, not rows: one child's forty forms are one person. What is emptied in a row is emptied wherever else the
-    person's rows would tell it: circumstances on the same day, the age band on every day. A row of which too few share even
-    the rest (instrument and rater alone) is left out.
+    person's rows would tell it: circumstances on the same day and in the same session, the language in all of a rater's, the
+    age band in all. A row of which too few share even the rest (instrument and rater alone) is left out.
     """
     own = [set[str]() for _ in rows]
     left_out = set[int]()
@@ -93,16 +95,24 @@ def _spread(
     rows: Sequence[Administration], own: Sequence[AbstractSet[str]], left_out: AbstractSet[int]
 ) -> list[frozenset[str]]:
     """Give what is to be emptied in each row so that no other row of the person tells it; rows left out tell nothing."""
-    of_day: dict[tuple[str, date], set[str]] = defaultdict(set)
-    of_person: dict[str, set[str]] = defaultdict(set)
+    told: dict[tuple[object, ...], set[str]] = defaultdict(set)
     for place, (row, names) in enumerate(zip(rows, own, strict=True)):
-        if place not in left_out:
-            of_day[row.person, row.date] |= names & _OF_THE_DAY
-            of_person[row.person] |= names & _OF_THE_PERSON
+        if names and place not in left_out:
+            for key, shared in _shared(row):
+                told[key] |= names & shared
     return [
-        frozenset(names | of_day[row.person, row.date] | of_person[row.person])
+        frozenset(names).union(*(told[key] for key, _ in _shared(row) if key in told))
         for row, names in zip(rows, own, strict=True)
     ]
+
+
+def _shared(row: Administration) -> Iterator[tuple[tuple[object, ...], AbstractSet[str]]]:
+    """Give what else of the person's has the same circumstances as a row, and which these are."""
+    yield ("day", row.person, row.date), _OF_THE_DAY
+    if row.session is not None:
+        yield ("session", row.person, row.session), _OF_THE_SESSION
+    yield ("rater", row.person, row.rater_person), _OF_THE_RATER
+    yield ("person", row.person), _OF_THE_PERSON
 
 
 def _place(row: Administration) -> tuple[str, date, str]:

@@ -116,7 +116,7 @@ function begin(form, parts, note) {
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
   // What is kept, as this page knows: only what differs is sent. The form may be open on a second page; neither undoes the other.
-  const kept = JSON.parse(form.dataset.kept);
+  const kept = JSON.parse(form.dataset.answers);
   const UNSURE = {}; // on its way
   const differing = (now) => Object.entries(now).filter(([id, answer]) => JSON.stringify(answer) !== JSON.stringify(kept[id]));
   const sent = (all) => {

@@ -138,7 +138,7 @@ def _pair(first: Rated, second: Rated, divergence: float) -> PairFinding | None:
     pairs = pair_sessions(first.ratings, second.ratings)
     if not pairs or _sessions_since(pairs[-1], first, second) >= LONG_AGO:
         return None
-    judged = first.rater == YOUNG and first.sd is not None
+    judged = first.rater == YOUNG and first.sd is not None and not (first.is_past or second.is_past)
     divergent = is_adult_above(pairs[-1], sd=first.sd or 1.0, least=divergence) if judged else None
     return PairFinding(first, second, pairs, divergent)
 

@@ -1,11 +1,13 @@
 """Reads when a patient took which medicine out of MedicationRequest and MedicationStatement. Pure, and lenient: others' data.
 
 A MedicationStatement says what is taken, a MedicationRequest what was ordered (FHIR R4, boundaries of MedicationStatement):
-where both tell of a medicine, the statement's days count; one that says it is not taken outweighs the order. `dispenseRequest.validityPeriod` is when a prescription goes stale,
-not when it is taken, and is never read. Which medicine it is stands in the resource itself, in a Medication that it contains,
-or in one that it refers to (`medication[x]`), as servers of US Core may do.
+where both tell of a medicine, the statement's days count; one that says it is not taken outweighs the order.
+`dispenseRequest.validityPeriod` is when a prescription goes stale, not when it is taken, and is never read. Which medicine it
+is stands in the resource itself, in a Medication that it contains, or in one that it refers to (`medication[x]`), as servers
+of US Core may do.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
@@ -21,6 +23,7 @@ _Read = TypeVar("_Read", bound=msgspec.Struct)
 
 # FHIR R4 medication-statement-status and medicationrequest-status: what was, or is, taken or ordered for taking.
 _TAKEN = {"active", "completed", "stopped", "on-hold"}
+_MEDICATION = re.compile(r"Medication/[A-Za-z0-9\-.]{1,64}")  # FHIR R4: a relative reference, and an id
 _MOST_REFERRED = 100  # Medications that are read for one patient
 _NOTHING: Mapping[str, JsonObject] = {}
 _NOT_TAKEN = "not-taken"  # of a MedicationStatement alone
@@ -120,7 +123,7 @@ def referred(resources: Iterable[JsonObject]) -> tuple[str, ...]:
         for each in found
         if each and not _is_told(each.medication_codeable_concept)
     )
-    own = dict.fromkeys(each for each in references if each.startswith("Medication/"))
+    own = dict.fromkeys(each for each in references if _MEDICATION.fullmatch(each))
     return tuple(islice(own, _MOST_REFERRED))
 
 

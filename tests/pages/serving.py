@@ -102,7 +102,8 @@ class _Fill:
         if _secret(request) in self.desk.sent:
             return _gone()
         sent = await request.json()
-        kept = {**(self.desk.drafts[-1] if self.desk.drafts else {}), **sent["answers"]}
+        before = self.desk.drafts[-1] if self.desk.drafts else self.desk.forms[_secret(request)].kept
+        kept = {**before, **sent["answers"]}
         self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})
         return JSONResponse({"state": "kept", "answered": list(self.desk.drafts[-1])})
 

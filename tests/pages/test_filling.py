@@ -185,7 +185,7 @@ def test_a_needed_answer_is_asked_for_before_sending(page: Page, address: str, d
     open_form(page, address, "needed")
     page.get_by_role("button", name="Look over").click()
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("This question needs an answer.")).to_be_visible()
+    expect(page.locator("[data-error]", has_text="This question needs an answer.")).to_be_visible()
     expect(page.get_by_role("heading", name="This one is needed.")).to_be_focused()
     assert desk.submissions == []
 

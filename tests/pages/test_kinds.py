@@ -92,7 +92,7 @@ def test_what_is_asked_and_needed_and_missing_is_marked(page: Page, address: str
     page.get_by_role("radio", name="Yes").check()
     forward(page)
     forward(page)
-    expect(page.get_by_text("This question needs an answer.")).to_have_count(1)
+    expect(page.locator("[data-error]", has_text="This question needs an answer.")).to_have_count(1)
     assert desk.submissions == []
 
 

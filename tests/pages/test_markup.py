@@ -191,6 +191,7 @@ def test_a_draft_is_selected_again() -> None:
 def test_a_required_question_offers_no_way_to_decline() -> None:
     html = pages.render_form(samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS))
     assert html.count("data-decline") == 1
+    assert html.count(">This question needs an answer.<") == 1
 
 
 def test_only_where_every_question_may_be_left_out_is_that_said() -> None:

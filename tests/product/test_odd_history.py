@@ -15,6 +15,7 @@ import pytest
 from plugin.routes import chart
 from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
+from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED, ADOLESCENT
 from tests.product.test_slow_ehr import unavailable
 from tests.product.test_tips import NAMED
@@ -182,6 +183,28 @@ async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: P
     assert '<span class="now">21 of 24</span>' in changed
     assert 'data-tip="rupture' not in page.text
     assert "fell to 10" in findings(page)
+
+
+async def test_no_divergence_is_told_of_a_form_that_its_person_has_outgrown(tmp_path: Path) -> None:
+    """The clinician rates above Wei-Ling, whose last form alone is the adolescents': no norm is adopted for that one."""
+    is_outgrown = False
+
+    def change(found: Resources) -> Resources:
+        own = sorted({str(each["effectiveDateTime"]) for each in totals(found, "adolescent")})
+        for each in found:
+            code = each["code"]["coding"][0]
+            if str(each["effectiveDateTime"]) <= own[-2 if is_outgrown else -1]:
+                code["code"] = code["code"].replace("-adolescent", "-child")
+        return found
+
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        tell(world, "/r4/Observation", change)
+        await adopt_figures(world, 2.0)
+        assert 'data-tip="divergence' in (await world.launch("wei-ling", practitioner="203")).text
+        is_outgrown = True
+        page = await world.launch("wei-ling", practitioner="203")
+    assert 'data-tip="divergence' not in page.text
+    assert "rated it" in findings(page)
 
 
 @pytest.mark.parametrize(("of", "told"), [("1001-20260302", True), ("morning", False), ("unknown", True)])

@@ -1,6 +1,7 @@
 """One form open on two pages, a tablet and a phone: what either of them was told is kept, and sent."""
 
 import asyncio
+import html
 from typing import Any
 
 import httpx
@@ -138,3 +139,11 @@ async def test_no_answer_is_told_as_kept_and_missing_in_what_another_page_sends_
 
     kept, sent = await asyncio.gather(keep_another(), send(world, headers, answers=given, changed=[]))
     assert (kept.status_code, sent.status_code) in {(200, 409), (410, 200)}
+
+
+async def test_a_page_from_before_an_upgrade_still_finds_what_it_reads_of_a_form(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "goal-2": None})
+    form = html.unescape((await world.browser.get("/fill/form", headers=headers)).text)
+    assert 'data-kept="["goal-1", "goal-2"]"' in form
+    assert 'data-answers="{"goal-1": "mostly", "goal-2": null}"' in form

@@ -114,6 +114,36 @@ def test_what_is_emptied_is_not_told_by_another_row_of_the_person() -> None:
                 assert row.medication_class == "N06B"
 
 
+def test_a_language_that_is_emptied_beside_a_rare_medicine_is_not_told_by_the_rater_s_other_days() -> None:
+    spanish = rows(24, language="es")
+    day: dict[str, Any] = {"date": DAY + timedelta(days=7), "session": 2}
+    rare = [{**day, "medication_class": each} for each in ("A", "B")]
+    later: list[Administration] = []
+    for place, taken in enumerate(rare):
+        later += [replace(row, **taken) for row in spanish[6 * place : 6 * place + 6]]
+        later += [replace(row, person=f"{row.person}{place}", **taken) for row in rows(10)]
+    told, lost = suppress([*spanish, *later], 11)
+    assert lost == []
+    assert {row.medication_class for row in told if row.date > DAY} == {"A", "B"}
+    concerned = {row.person for row in later}
+    assert {row.language for row in told if row.person in concerned} == {None}
+    assert {row.language for row in told if row.person not in concerned} == {"es"}
+
+
+def test_what_is_emptied_is_not_told_by_a_form_of_the_same_session_on_the_day_after() -> None:
+    next_day: dict[str, Any] = {"date": DAY + timedelta(days=1), "rater": "caregiver", "rater_person": "g"}
+    found, concerned = list[Administration](), set[str]()
+    for modality in ("virtual", "in-person"):
+        children = rows(6, modality=modality)  # too few of each
+        found += [*children, *(replace(row, **next_day) for row in children)]
+        found += rows(11, modality=modality, **next_day)
+        concerned |= {row.person for row in children}
+    told, lost = suppress(found, 11)
+    assert lost == []
+    assert {row.modality for row in told if row.person in concerned} == {None}
+    assert {row.modality for row in told if row.person not in concerned} == {"virtual", "in-person"}
+
+
 VALUES = st.builds(
     replace,
     st.just(ROW),
@@ -124,6 +154,8 @@ VALUES = st.builds(
     medication_class=st.sampled_from(["N06B", "none", None]),
     language=st.sampled_from(["en", "es"]),
     date=st.sampled_from([DAY, DAY + timedelta(days=7)]),
+    session=st.sampled_from([1, 2, None]),
+    rater_person=st.sampled_from(["r", "s"]),
 )
 
 
@@ -145,6 +177,10 @@ def test_no_combination_is_ever_told_of_fewer_people(found: list[Administration]
             one.suppressed or ""
         ):
             assert other.medication_class is None
+        if one.person == other.person and one.session == other.session is not None and one.modality is None:
+            assert "modality" not in (one.suppressed or "") or other.modality is None
+        if (one.person, one.rater_person) == (other.person, other.rater_person) and one.language is None:
+            assert other.language is None
 
 
 def test_classes_of_medicines_are_atc_or_the_site_s_own() -> None:

@@ -145,6 +145,9 @@ def test_only_medications_of_the_same_server_are_referred_to() -> None:
     told: list[dict[str, object]] = [
         referring("https://elsewhere.invalid/Medication/1"),
         referring("Patient/1"),
+        referring("Medication/"),
+        referring("Medication/../Patient/1"),
+        referring("Medication/of_another_making"),
         {"contained": 7},
     ]
     assert referred(told) == ()
