@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -140,7 +141,7 @@ async def test_a_chart_opened_beside_the_session_of_that_day_is_no_session_of_it
     async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES, schedule=schedule) as world:
         for encounter in ("1001-20260302", None):
             world.browser = world.new_browser()
-            session = {"encounter": encounter} if encounter else {}
+            session: dict[str, Any] = {"encounter": encounter} if encounter else {}
             await world.launch("amara", practitioner=FIRST, **session)
         people = await world.people()
         page = await caseload(world)
