@@ -220,6 +220,9 @@ async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
     for site, policy in settings.policies.items():
         for problem in problems_of(policy.schedule, stock.catalogue):  # one in the EHR is not read yet
             _log.warning("schedule not understood", site=site, reason=problem)
+        named = policy.interpretation.instruments if policy.interpretation else ()
+        for form in sorted(set(named) - {each.id for each in stock.catalogue.all()}):
+            _log.warning("interpretation of a form that is not installed", site=site, form=form)
     return stock
 
 

@@ -184,7 +184,7 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         lines=tuple(_line(each) for each in totals if not each.is_past),
         panel=_panel(totals),
         answered=day_of(known.answered, known.zone) if known.answered else None,
-        sessions=len({each.session for each in known.openings}),
+        sessions=len(known.sessions),
         last_session=known.openings[-1].day,
     )
 

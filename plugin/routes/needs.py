@@ -47,6 +47,16 @@ class Known:
         return max((each.record.authored for each in self.accounts if not each.record.voided), default=None)
 
     @property
+    def sessions(self) -> tuple[Opening, ...]:
+        """The team's sessions, each by its first opening; one without an encounter belongs to those of its day that have one."""
+        of_encounters = {each.day for each in self.openings if each.encounter is not None}
+        found: dict[tuple[str | None, date], Opening] = {}
+        for each in self.openings:
+            if each.encounter is not None or each.day not in of_encounters:
+                found.setdefault(each.session, each)
+        return tuple(found.values())
+
+    @property
     def seen(self) -> datetime:
         """When something last happened."""
         moments = [each.first for each in self.openings]
@@ -98,12 +108,9 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
 
 
 def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
-    sessions: dict[tuple[str | None, date], Opening] = {}
-    for each in known.openings:
-        sessions.setdefault(each.session, each)
     due = [
         opening
-        for number, opening in enumerate(sessions.values(), 1)
+        for number, opening in enumerate(known.sessions, 1)
         if schedule.is_due(number) and opening.day < today
     ]
     if not due:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from plugin.ledger import tables as t
 from plugin.roles import EVERYBODY, Role, RoleBook, Team
+from plugin.schedule import Schedule
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_personalities import newest, settled
@@ -131,6 +133,21 @@ async def test_of_equal_need_who_has_not_answered_for_longest_stands_first(tmp_p
         await world.launch("amara", practitioner=FIRST)  # opened today, and nobody answered
         people = await world.people()
         assert patients(await caseload(world)) == [people["amara"], people["mateo"]]
+
+
+async def test_a_chart_opened_beside_the_session_of_that_day_is_no_session_of_its_own(tmp_path: Path) -> None:
+    """Else the first session would count as the second, too, in which a form is due."""
+    schedule = Schedule.parse("2")
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES, schedule=schedule) as world:
+        for encounter in ("1001-20260302", None):
+            world.browser = world.new_browser()
+            session: dict[str, Any] = {"encounter": encounter} if encounter else {}
+            await world.launch("amara", practitioner=FIRST, **session)
+        people = await world.people()
+        page = await caseload(world)
+        assert "1 session<" in page.text
+        world.clock.pass_time(days=1)
+        assert needs(await caseload(world), people["amara"]) == []
 
 
 async def test_a_score_that_was_not_computed_hides_behind_no_older_one(tmp_path: Path) -> None:

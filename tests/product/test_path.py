@@ -6,6 +6,7 @@ from typing import Any
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from tests.product.forms import ANSWERS
+from tests.product.test_personalities import send_form
 from tests.product.world import PIN, World, body_of
 
 TOTAL = "rapport-checkin-child-total"
@@ -298,3 +299,15 @@ async def test_a_draft_stands_behind_the_forms_that_are_meant_for_use(world: Wor
     assert page.text.index('value="rapport-checkin-caregiver"') < page.text.index(
         'value="peq-camhs-caregiver"'
     )
+
+
+async def test_everybody_who_is_due_and_who_has_answered_is_named_before_the_first_press(
+    world: World,
+) -> None:
+    """In an EHR's frame the presses of four people reach below the first screen."""
+    await send_form(world)
+    world.browser = world.new_browser()
+    page = await world.launch("amara")
+    card = page.text.partition('id="due"')[2].partition('name="press"')[0]
+    told = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", card))
+    assert "Due now Chidi Okafor, Ngozi Okafor, Tomasz Zieliński Amara Okafor has answered" in told
