@@ -32,6 +32,7 @@ import structlog
 import uvloop
 
 from plugin.access.invitations import InvitationState
+from plugin.ledger import change_rows
 from plugin.ledger import tables as t
 from questionnaires import load_catalogue
 from questionnaires.examples import read_examples, response_to
@@ -364,7 +365,7 @@ async def one(place: Field, chance: random.Random, kind: str) -> int:
         )
     if kind == "submit" and chance.random() < 0.05:
         await world.rapport.state.rapport.ledger.bookkeep(
-            lambda c: c.execute(t.invitation.update().values(state=InvitationState.OPENED))
+            lambda c: change_rows(c, t.invitation, (), {"state": InvitationState.OPENED})
         )
     return await send(world.ehr if sample.to_ehr else world.rapport, sample)
 

@@ -51,11 +51,11 @@ class Housekeeping:
     async def sweep(self) -> int:
         """Close every invitation whose time is over; gives how many."""
         request_id.begin()
-        now = self._clock()
-        found = await self._ledger.read(lambda connection: expired_invitations(connection, now))
+        vault, now = self._ledger.vault, self._clock()
+        found = await self._ledger.read(lambda connection: expired_invitations(connection, vault, now))
         for key, more in await self._ledger.read(lambda connection: unwritten_refusals(connection, now)):
             await self._tell_refusals(key, more)
-        return sum([await self._expire(each) for each in found])
+        return sum([await self._expire(each, whole=whole) for each, whole in found])
 
     async def _tell_refusals(self, key: str, more: int) -> None:
         def forget(connection: Connection) -> None:
@@ -70,7 +70,7 @@ class Housekeeping:
         with suppress(_DoneAlready):
             await self._ledger.write(forget, entry)
 
-    async def _expire(self, found: Invitation) -> bool:
+    async def _expire(self, found: Invitation, *, whole: bool) -> bool:
         def close(connection: Connection) -> None:
             if not mark_expired(connection, found.id):
                 raise _DoneAlready
@@ -78,9 +78,10 @@ class Housekeeping:
         entry = self._trail.entry(
             Kind.INVITATION_EXPIRED,
             Actor(display="Rapport, by the time set for it"),
-            site=found.site,
-            patient=found.patient,
+            site=found.site if whole else None,
+            patient=found.patient if whole else None,
             about=(f"urn:uuid:{found.id}",),
+            reason=None if whole else "Its row was altered in the database",
         )
         try:
             await self._ledger.write(close, entry)

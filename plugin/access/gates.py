@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.access.invitations import Invitation, InvitationState
 from plugin.errors import InvitationUnusable
-from plugin.ledger import change_rows
+from plugin.ledger import Vault, as_sealed, change_rows
 from plugin.ledger.tables import invitation
 
 
@@ -51,23 +51,19 @@ def choose_gate(*, consent: bool, together: bool) -> Gate | None:
     return Gate.CONSENT if consent else Gate.TOGETHER if together else None
 
 
-def has_consent(connection: Connection, site: str, patient: str, since: datetime) -> bool:
+def has_consent(connection: Connection, vault: Vault, site: str, patient: str, since: datetime) -> bool:
     """Tell whether a caregiver's last word about this patient's forms is a consent, given after `since`.
 
-    Of words said at the same moment a refusal counts.
+    Of words said at the same moment a refusal counts. Where any form of theirs was altered there is none: it may have held the last.
     """
-    last = connection.execute(
-        sa.select(invitation.c.gate_answer, invitation.c.gate_answered)
-        .where(
-            invitation.c.site == site,
-            invitation.c.patient == patient,
-            invitation.c.gate.in_((Gate.CONSENT, Gate.BOTH)),
-            invitation.c.gate_answer.is_not(None),
-        )
-        .order_by(invitation.c.gate_answered.desc(), invitation.c.gate_answer == GateAnswer.AGREED)
-        .limit(1)
-    ).first()
-    return last is not None and last.gate_answer == GateAnswer.AGREED and last.gate_answered > since
+    of_patient = invitation.c.site == site, invitation.c.patient == patient
+    rows = connection.execute(sa.select(invitation).where(*of_patient)).all()
+    if len(tuple(as_sealed(vault, invitation, rows))) < len(rows):
+        return False
+    asked = (row for row in rows if row.gate in {Gate.CONSENT, Gate.BOTH} and row.gate_answer is not None)
+    words = [(row.gate_answered, row.gate_answer != GateAnswer.AGREED) for row in asked]
+    said, is_refusal = max(words, default=(since, True))
+    return said > since and not is_refusal
 
 
 def days_before(now: datetime, days: int) -> datetime:

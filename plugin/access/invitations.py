@@ -6,6 +6,7 @@ the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encry
 
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin.audit.facts import Facts, made
 from plugin.errors import InvitationUnusable
-from plugin.ledger import Vault, change_rows, insert_row
+from plugin.ledger import SealBroken, Vault, as_sealed, change_rows, check_fits, fits, insert_row
 from plugin.ledger.tables import invitation, launch
 
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
@@ -101,10 +102,17 @@ def facts_of(planned: Invitation) -> Facts:
     return made("invitation", asdict(planned))
 
 
-def read_invitation(connection: Connection, invitation_id: str) -> Invitation | None:
-    """Read an invitation by its id, whatever its state."""
+def read_invitation(connection: Connection, vault: Vault, invitation_id: str) -> Invitation | None:
+    """Read an invitation by its id, whatever its state. SealBroken if any of it was altered: it says who answers for whom."""
     row = connection.execute(sa.select(invitation).where(invitation.c.id == invitation_id)).first()
-    return None if row is None else _invitation(row)
+    return None if row is None else _as_sealed(vault, row)
+
+
+def held_form(connection: Connection, vault: Vault, invitation_id: str | None) -> Invitation | None:
+    """Read the form that a device is handed over with; None for none, and for one that is gone or was altered."""
+    with suppress(SealBroken):
+        return read_invitation(connection, vault, invitation_id) if invitation_id else None
+    return None
 
 
 def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str:
@@ -120,12 +128,12 @@ def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str
     )
 
 
-def find_begun(connection: Connection, planned: Invitation) -> Invitation | None:
+def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Invitation | None:
     """Find the form of the same patient, person and kind that can still be filled, in whichever launch it was begun.
 
-    Of several the one that `planned` names, else the newest.
+    Of several the one that `planned` names, else the newest; none that was altered.
     """
-    row = connection.execute(
+    rows = connection.execute(
         sa.select(invitation)
         .where(
             invitation.c.site == planned.site,
@@ -136,9 +144,8 @@ def find_begun(connection: Connection, planned: Invitation) -> Invitation | None
             invitation.c.expires > planned.created,
         )
         .order_by((invitation.c.id == planned.id).desc(), invitation.c.created.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else _invitation(row)
+    )
+    return next(map(_invitation, as_sealed(vault, invitation, rows)), None)
 
 
 def spoken_code(vault: Vault, found: Invitation) -> str:
@@ -172,18 +179,19 @@ def take_code(
     longest = max(lives.values(), default=timedelta(0))
     c = invitation.c
     rows = connection.execute(
-        sa.select(c.id, c.site, c.code_made, c.code_number).where(
+        sa.select(invitation).where(
             c.remote,
             c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
             c.code_made > now - longest,
             c.expires > now,
         )
-    ).all()
+    )
     found = [
         each
         for each in rows
         if each.code_made > now - lives.get(each.site, timedelta(0))
         and code in _possible_codes(vault, each.id, each.code_number)
+        and fits(vault, invitation, dict(each._mapping))
     ]
     if len(found) != 1:
         return None
@@ -208,13 +216,13 @@ def new_id() -> str:
 
 
 def find_invitation(connection: Connection, vault: Vault, secret: str) -> Invitation:
-    """Find an invitation by its secret, whatever its state; InvitationUnusable if there is none."""
+    """Find an invitation by its secret, whatever its state; InvitationUnusable if there is none, SealBroken if it was altered."""
     row = connection.execute(
         sa.select(invitation).where(invitation.c.secret.in_(vault.digests("invitation", secret)))
     ).first()
     if row is None:
         raise InvitationUnusable("This link does not open a form.", "Ask for a new one.")
-    return _invitation(row)
+    return _as_sealed(vault, row)
 
 
 def check_usable(found: Invitation, now: datetime) -> None:
@@ -261,27 +269,37 @@ def is_submitted(connection: Connection, invitation_id: str) -> bool:
     return state == InvitationState.SUBMITTED
 
 
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """The forms that a patient has: those that can be filled, each with how many questions are answered, and what was altered."""
+
+    forms: tuple[tuple[Invitation, int], ...]
+    altered: int = 0  # rows, in whichever state: they are named, and not used
+
+
 def open_invitations(
     connection: Connection, vault: Vault, site: str, patient: str, now: datetime
-) -> tuple[tuple[Invitation, int], ...]:
+) -> UnderWay:
     """List what is under way for a patient, newest first, with the number of questions answered so far."""
-    rows = connection.execute(
-        sa.select(invitation)
-        .where(
-            invitation.c.site == site,
-            invitation.c.patient == patient,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
-            invitation.c.expires > now,
-        )
-        .order_by(invitation.c.created.desc())
+    of_patient = invitation.c.site == site, invitation.c.patient == patient
+    newest = sa.select(invitation).where(*of_patient).order_by(invitation.c.created.desc())
+    rows = connection.execute(newest).all()
+    whole = tuple(as_sealed(vault, invitation, rows))
+    open_states = {InvitationState.CREATED, InvitationState.OPENED}
+    forms = (row for row in whole if row.state in open_states and row.expires > now)
+    return UnderWay(
+        tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in forms),
+        len(rows) - len(whole),
     )
-    return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in rows)
 
 
 def followed_invitations(
     connection: Connection, vault: Vault, site: str, patient: str, now: datetime
 ) -> tuple[tuple[Invitation, int], ...]:
-    """List what is under way for a patient and what ended lately, newest first, with the questions answered so far."""
+    """List what is under way for a patient and what ended lately, newest first, with the questions answered so far.
+
+    None that was altered.
+    """
     rows = connection.execute(
         sa.select(invitation)
         .where(
@@ -291,7 +309,8 @@ def followed_invitations(
         )
         .order_by(invitation.c.created.desc())
     )
-    return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in rows)
+    whole = as_sealed(vault, invitation, rows)
+    return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in whole)
 
 
 def withdraw(connection: Connection, invitation_id: str, site: str, patient: str) -> bool:
@@ -310,8 +329,10 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
     return len(changed) == 1
 
 
-def expired_invitations(connection: Connection, now: datetime) -> tuple[Invitation, ...]:
-    """List those that still count as open and whose time is over, some hundred at most."""
+def expired_invitations(
+    connection: Connection, vault: Vault, now: datetime
+) -> tuple[tuple[Invitation, bool], ...]:
+    """List those that still count as open and whose time is over, some hundred at most; whether each is as it was written."""
     open_states = (InvitationState.CREATED, InvitationState.OPENED)
     rows = connection.execute(
         sa.select(invitation)
@@ -319,7 +340,7 @@ def expired_invitations(connection: Connection, now: datetime) -> tuple[Invitati
         .order_by(invitation.c.expires)
         .limit(500)
     )
-    return tuple(_invitation(row) for row in rows)
+    return tuple((_invitation(row), fits(vault, invitation, dict(row._mapping))) for row in rows)
 
 
 def mark_expired(connection: Connection, invitation_id: str) -> bool:
@@ -374,7 +395,8 @@ def begun_here(
 ) -> tuple[tuple[Invitation, bool], ...]:
     """List the forms of these launches that were begun on their own device and not sent; whether answers were given.
 
-    With them the forms of their patients from launches that are over: they may have gone on here.
+    With them the forms of their patients from launches that are over: they may have gone on here. Altered ones too: they are
+    listed to be withdrawn.
     """
     own, other = launch.alias(), launch.alias()
     same_patient = sa.exists().where(
@@ -394,15 +416,15 @@ def begun_here(
     return tuple((_invitation(row), row.sealed_draft is not None) for row in rows)
 
 
-def language_of_latest(connection: Connection, launches: Collection[str]) -> str | None:
-    """Give the language of the form that some launches handed over last."""
-    found = connection.execute(
-        sa.select(invitation.c.language)
+def language_of_latest(connection: Connection, vault: Vault, launches: Collection[str]) -> str | None:
+    """Give the language of the form that some launches handed over last; None if it was altered."""
+    row = connection.execute(
+        sa.select(invitation)
         .where(invitation.c.launch.in_(launches))
         .order_by(invitation.c.created.desc())
         .limit(1)
-    ).scalar()
-    return None if found is None else str(found)
+    ).first()
+    return None if row is None or not fits(vault, invitation, dict(row._mapping)) else str(row.language)
 
 
 def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draft:
@@ -415,6 +437,11 @@ def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draf
 
 def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
     return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
+
+
+def _as_sealed(vault: Vault, row: Row[Any]) -> Invitation:
+    check_fits(vault, invitation, row)
+    return _invitation(row)
 
 
 def _invitation(row: Row[Any]) -> Invitation:

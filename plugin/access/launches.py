@@ -207,10 +207,12 @@ def _open(vault: Vault, row: sa.Row[tuple[object, ...]]) -> Launch:
 
 
 def launch_for_patient(
-    connection: Connection, vault: Vault, session: str, site: str, patient: str | None, now: datetime
+    connection: Connection, vault: Vault, session: str, site: str | None, patient: str | None, now: datetime
 ) -> Launch | None:
-    """Find this browser session's living launch for a patient (None: for its latest one) at a site."""
-    wanted = [launch.c.site == site, launch.c.handle == session, launch.c.patient.is_not(None)]
+    """Find this browser session's living launch for a patient (None: for its latest one) at a site (None: at any)."""
+    wanted = [launch.c.handle == session, launch.c.patient.is_not(None)]
+    if site is not None:
+        wanted.append(launch.c.site == site)
     if patient is not None:
         wanted.append(launch.c.patient == patient)
     rows = connection.execute(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.errors import Invalid
-from plugin.ledger import Vault, change_rows, insert_row
+from plugin.ledger import Vault, change_rows, fits, insert_row, remove_rows
 from plugin.ledger.tables import browser_session, invitation, launch, pending_launch
 
 PIN_ATTEMPTS = 5
@@ -42,6 +42,7 @@ class Session:
     pin_attempts: int
     last_seen: datetime
     locked_for: str | None = None  # the invitation that the device was handed over with
+    is_altered: bool = False  # its row is not as Rapport wrote it: no page opens by it, no PIN opens its lock
 
     @property
     def is_barred(self) -> bool:
@@ -71,7 +72,7 @@ def start_session(connection: Connection, key: str, now: datetime) -> None:
 def read_session(connection: Connection, vault: Vault, handle: str | None, now: datetime) -> Session | None:
     """Find the session of a cookie; None if it is unknown, has been idle too long, or is too old.
 
-    One that is locked is found however old: its lock must not open by waiting.
+    One that is locked is found however old: its lock must not open by waiting. So is one that was altered.
     """
     if not handle:
         return None
@@ -80,19 +81,23 @@ def read_session(connection: Connection, vault: Vault, handle: str | None, now: 
     ).first()
     if row is None:
         return None
+    found = _session(vault, row, now)
     is_over = row.last_seen < now - INACTIVITY or row.created < now - LONGEST
-    if is_over and row.locked is None:
+    if is_over and found.locked is None:
         return None
-    return _session(row)
+    return found
 
 
-def session_by_key(connection: Connection, key: str) -> Session | None:
+def session_by_key(connection: Connection, vault: Vault, key: str, now: datetime) -> Session | None:
     """Read a session by the digest of its handle, however old; None if it is gone."""
     row = connection.execute(sa.select(browser_session).where(browser_session.c.handle == key)).first()
-    return None if row is None else _session(row)
+    return None if row is None else _session(vault, row, now)
 
 
-def _session(row: sa.Row[Any]) -> Session:
+def _session(vault: Vault, row: sa.Row[Any], now: datetime) -> Session:
+    if not fits(vault, browser_session, dict(row._mapping)):
+        # It may have been locked, and with how many wrong PINs nothing tells: it counts as locked for good.
+        return Session(row.handle, now, None, PIN_ATTEMPTS + LATER_ATTEMPTS, now, is_altered=True)
     return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for)
 
 
@@ -211,26 +216,44 @@ def locked_devices(connection: Connection, site: str) -> tuple[LockedDevice, ...
     return tuple(LockedDevice(*row) for row in rows)
 
 
-def barred_devices(connection: Connection, site: str, patient: str) -> tuple[LockedDevice, ...]:
-    """List those of a patient's forms on which too many PINs were wrong."""
+def barred_devices(connection: Connection, vault: Vault, site: str, patient: str) -> tuple[LockedDevice, ...]:
+    """List those of a patient's forms on which too many PINs were wrong; none that was altered."""
     found = locked_devices(connection, site)
-    return tuple(each for each in found if each.patient == patient and each.pin_attempts >= PIN_ATTEMPTS)
+    own = (each for each in found if each.patient == patient and each.pin_attempts >= PIN_ATTEMPTS)
+    return tuple(each for each in own if is_whole(connection, vault, each))
+
+
+def is_whole(connection: Connection, vault: Vault, device: LockedDevice) -> bool:
+    """Tell whether neither the session of a locked device nor the form that it was handed over with was altered."""
+    session = sa.select(browser_session).where(browser_session.c.handle == device.key)
+    form = sa.select(invitation).where(invitation.c.id == device.form)
+    return all(
+        fits(vault, table, dict(row._mapping))
+        for table, query in ((browser_session, session), (invitation, form))
+        for row in connection.execute(query)
+    )
 
 
 def forget_sessions(connection: Connection, now: datetime) -> None:
-    """Remove the sessions that are over; a lock stays as long as a browser can bring its cookie."""
+    """Remove the sessions that are over; a lock stays as long as a browser can bring its cookie.
+
+    So does one that was altered: without it its browser would be let in as one that was never locked.
+    """
     c = browser_session.c
     over = sa.and_(c.locked.is_(None), c.last_seen < now - INACTIVITY)
-    connection.execute(browser_session.delete().where(sa.or_(over, c.locked < now - LOCK_LIFE)))
+    remove_rows(connection, browser_session, (sa.or_(over, c.locked < now - LOCK_LIFE),))
+    connection.execute(browser_session.delete().where(c.last_seen < now - LOCK_LIFE))  # altered or not
 
 
 def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:
-    """End a session and its launches: those that the trail is told of. Of a device that is locked the lock stays."""
+    """End a session and its launches: those that the trail is told of. Of a device that is locked the lock stays.
+
+    A session that was altered stays, too: it may have been locked.
+    """
     ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
     change_rows(connection, launch, ending, {"ended": now})
-    connection.execute(
-        browser_session.delete().where(browser_session.c.handle == key, browser_session.c.locked.is_(None))
-    )
+    unlocked = browser_session.c.handle == key, browser_session.c.locked.is_(None)
+    remove_rows(connection, browser_session, unlocked)
 
 
 def _scrypt(pin: str, salt: bytes, passes: int) -> bytes:

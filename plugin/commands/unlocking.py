@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from plugin.access.sessions import LockedDevice, locked_devices, open_lock
+from plugin.access.sessions import LockedDevice, is_whole, locked_devices, open_lock
 from plugin.audit import Actor, Kind, Trail
 from plugin.commands.ending import Wish, check_wish, settings_of
 from plugin.ledger import Ledger, Vault
@@ -26,16 +26,24 @@ def unlock(config: Path, wish: Wish) -> None:
 
 
 async def _unlock(settings: Settings, wish: Wish) -> int:
-    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    vault = Vault(settings.vault_keys)
+    ledger = Ledger(settings.database, vault)
     trail = Trail(settings.base_url, lambda: datetime.now(UTC))
     try:
         found = await ledger.read(lambda connection: locked_devices(connection, wish.site))
         own = [each for each in found if wish.everybody or each.author == wish.user]
-        for each in own:
+        whole = await ledger.read(lambda c: [each for each in own if is_whole(c, vault, each)])
+        for each in whole:
             await _unlock_one(ledger, trail, wish, each)
     finally:
         ledger.close()
-    return len(own)
+    if altered := len(own) - len(whole):
+        _out.print(
+            f"{altered} devices stay locked: rapport audit verify names what was altered of them. A fresh sign-in to the EHR "
+            "opens Rapport there.",
+            highlight=False,
+        )
+    return len(whole)
 
 
 async def _unlock_one(ledger: Ledger, trail: Trail, wish: Wish, device: LockedDevice) -> None:

@@ -90,6 +90,15 @@ def change_rows(
     return after
 
 
+def remove_rows(connection: Connection, table: sa.Table, where: Sequence[sa.ColumnElement[bool]]) -> None:
+    """Delete rows that are as they were when their seals were made. One that was altered stays, to be named."""
+    rows = connection.execute(sa.select(table).where(*where)).all()
+    names = tuple(table.primary_key.columns.keys())
+    whole = as_sealed(_vault_of(connection), table, rows)
+    if own := [{f"own_{name}": row._mapping[name] for name in names} for row in whole]:
+        connection.execute(_delete(table.name), own)
+
+
 def sealed(vault: Vault, table: sa.Table, values: Values) -> dict[str, Any]:
     """Complete a new row with what columns are by default, and with its seal."""
     row = {**_defaults(table.name), **values}
@@ -174,7 +183,14 @@ def _insert(table: str) -> sa.Insert:
 @cache
 def _update(table: str) -> sa.Update:
     """Build an update of one row by its key; what it sets is named when it is executed."""
-    of = t.metadata.tables[table]
-    return of.update().where(
-        *(column == sa.bindparam(f"own_{name}") for name, column in of.primary_key.columns.items())
-    )
+    return t.metadata.tables[table].update().where(*_own(table))
+
+
+@cache
+def _delete(table: str) -> sa.Delete:
+    return t.metadata.tables[table].delete().where(*_own(table))
+
+
+def _own(table: str) -> tuple[sa.ColumnElement[bool], ...]:
+    keys = t.metadata.tables[table].primary_key.columns.items()
+    return tuple(column == sa.bindparam(f"own_{name}") for name, column in keys)

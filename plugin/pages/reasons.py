@@ -108,6 +108,17 @@ OF_FAILURES = (
     N_("This page belongs to a launch that has ended or to another browser."),
     N_("Open Rapport again from the patient's chart in the EHR."),
     N_("Rapport could not be opened"),
+    N_("What Rapport keeps of this browser's session was altered in the database."),
+    N_(
+        "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered."
+    ),
+    N_(
+        "What Rapport keeps of this browser's session was altered in the database, and the EHR does not say that somebody has signed in since."
+    ),
+    N_(
+        "Sign out of the EHR, sign in again and open Rapport from the patient's chart. If it happens again, tell your administrator: rapport audit verify names what was altered."
+    ),
+    N_("This form was altered in the database."),
     N_("This launch is not known here: it took longer than ten minutes, or the page was loaded twice."),
     N_("Open Rapport again from the patient's chart."),
     N_("Too many attempts"),

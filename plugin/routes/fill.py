@@ -27,13 +27,13 @@ from plugin.access.invitations import (
     InvitationState,
     check_usable,
     find_invitation,
+    held_form,
     is_submitted,
     mark_opened,
     read_draft,
-    read_invitation,
     save_draft,
 )
-from plugin.access.launches import launch_for_patient
+from plugin.access.launches import Launch, launch_for_patient
 from plugin.access.sessions import Session, read_session
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
@@ -41,7 +41,7 @@ from plugin.collecting.compared import answers_in
 from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFound
 from plugin.flow import Arrival, Saved, submit
-from plugin.ledger import AuditRow, Vault
+from plugin.ledger import AuditRow, SealBroken, Vault
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import choose_language, render_fill, render_form, render_gate
 from plugin.responses import InvalidResponse, build_response
@@ -87,12 +87,31 @@ async def invitation(
     rapport: CurrentRapport,
     secret: Annotated[str, Header(alias="X-Rapport-Invitation", max_length=100)] = "",
 ) -> Invitation:
-    """Give the invitation that the request's secret opens, whatever its state."""
+    """Give the invitation that the request's secret opens, whatever its state; InvitationUnusable if it was altered."""
     vault = rapport.ledger.vault
-    found = await rapport.ledger.read(lambda connection: find_invitation(connection, vault, secret))
+    try:
+        found = await rapport.ledger.read(lambda connection: find_invitation(connection, vault, secret))
+    except SealBroken:
+        await _lead_back(request, rapport)
+        raise InvitationUnusable("This form was altered in the database.", "Ask for a new one.") from None
     request.state.site = found.site
     await _check_in_hand(request, rapport, found)
     return found
+
+
+async def _lead_back(request: Request, rapport: Rapport) -> None:
+    """Have a device that is handed over lead back to the clinician, though nothing says any more with which form."""
+    handle, now, vault = request.cookies.get(COOKIE), rapport.clock(), rapport.ledger.vault
+
+    def read(connection: Connection) -> Launch | None:
+        session = read_session(connection, vault, handle, now)
+        if session is None or session.locked is None or session.is_altered:
+            return None
+        return launch_for_patient(connection, vault, session.key, None, None, now)
+
+    launch = await rapport.ledger.read(read)
+    if launch is not None:
+        request.state.way_back = f"/launches/{launch.id}/return"
 
 
 async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) -> None:
@@ -112,6 +131,11 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
     with_another = session is not None and session.locked is not None and not handed_over
     if found.remote and not (handed_over or with_another):
         return
+    if session is not None and session.is_altered:
+        raise InvitationUnusable(
+            "What Rapport keeps of this browser's session was altered in the database.",
+            "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered.",
+        )
     if session is not None:
         request.state.way_back = await _way_back(rapport, found, session)
     if handed_over or (_is_clinicians_own(rapport, found) and not with_another):
@@ -126,7 +150,7 @@ async def _way_back(rapport: Rapport, found: Invitation, session: Session) -> st
     now, vault = rapport.clock(), rapport.ledger.vault
 
     def read(connection: Connection) -> str | None:
-        held = read_invitation(connection, session.locked_for) if session.locked_for else None
+        held = held_form(connection, vault, session.locked_for)
         one = held or found
         # A form that goes on in a later launch leads back to that one.
         own = launch_for_patient(connection, vault, session.key, one.site, one.patient, now)

@@ -106,13 +106,14 @@ async def invite(
     wish = _read_press(press) or _Wish(
         respondent, instrument, language, remote=way == "link", consent_again=consent_again
     )
+    vault = rapport.ledger.vault
     with rapport.hand_overs.saving(session.key):
         planned = await _plan(rapport, found, wish)
         on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
         handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
         hashed = await _hash(pin, session) if handed_over else None
         begun = await _begun(rapport, found, continues, wish.instrument)
-        left = await rapport.ledger.read(lambda connection: find_begun(connection, planned))
+        left = await rapport.ledger.read(lambda connection: find_begun(connection, vault, planned))
         if left is not None and wish.consent_again:
             await _withdraw(rapport, found, left.id, "A caregiver is asked again")
         elif left is not None:
@@ -130,9 +131,9 @@ async def _go_on(
     request: Request, rapport: Rapport, found: Launch, session: sessions.Session, form: str, pin: str
 ) -> Response:
     """Hand over again, or open again, a form of this patient that is under way, with its answers."""
-    now = rapport.clock()
+    vault, now = rapport.ledger.vault, rapport.clock()
     with rapport.hand_overs.saving(session.key):
-        left = await rapport.ledger.read(lambda connection: read_invitation(connection, form))
+        left = await rapport.ledger.read(lambda connection: read_invitation(connection, vault, form))
         if left is None or (left.site, left.patient) != (found.site, found.patient):
             raise Invalid("There is no such form of this patient.", "Load the page again.")
         check_usable(left, now)
@@ -223,7 +224,7 @@ async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:
     vault, planned = rapport.ledger.vault, start.planned
 
     def find_left(connection: Connection) -> Invitation | None:
-        return find_begun(connection, planned)
+        return find_begun(connection, vault, planned)
 
     def store(connection: Connection, left: Invitation | None) -> str:
         if find_left(connection) != left:
@@ -317,9 +318,10 @@ async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | N
         )
     consent = consent_age > 0 and (age is None or age < consent_age)
     if consent:
+        vault = rapport.ledger.vault
         since = days_before(rapport.clock(), policy.respondents.consent_days)
         given = await rapport.ledger.read(
-            lambda connection: has_consent(connection, found.site, found.patient, since)
+            lambda connection: has_consent(connection, vault, found.site, found.patient, since)
         )
         consent = wish.consent_again or not given
     return choose_gate(consent=consent, together=too_young)

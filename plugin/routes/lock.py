@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
-from plugin.access.invitations import language_of_latest, read_invitation
+from plugin.access.invitations import held_form, language_of_latest
 from plugin.access.launches import Launch, launches_in
 from plugin.audit import Kind
-from plugin.ledger import AuditRow
+from plugin.ledger import AuditRow, Vault
 from plugin.pages import LockPage, interface_language, render_lock
 from plugin.routes.refusals import record_refusal
 from plugin.routes.session_cookie import keep_session_cookie
@@ -94,8 +94,9 @@ async def open_device(
 ) -> Response:
     """Open another browser in which too many PINs were wrong, handed over with this form of this patient."""
     check_csrf(rapport, found, csrf)
+    vault = rapport.ledger.vault
     barred = await rapport.ledger.read(
-        lambda connection: sessions.barred_devices(connection, found.site, found.patient)
+        lambda connection: sessions.barred_devices(connection, vault, found.site, found.patient)
     )
     device = next((each for each in barred if each.form == form), None)
     if device is not None:  # else it was opened meanwhile
@@ -109,7 +110,8 @@ async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
 
     The proof is auth_time of the id_token (OpenID Connect Core 2): without it, or with an older one, the lock stays.
     """
-    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, key))
+    vault, now = rapport.ledger.vault, rapport.clock()
+    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, vault, key, now))
     if known is None or known.locked is None:
         return True
     signed_in = new.context.authenticated
@@ -140,13 +142,17 @@ def _ended(
     )
 
 
-def _language(connection: Connection, session: sessions.Session) -> str | None:
-    form = read_invitation(connection, session.locked_for) if session.locked_for else None
-    return form.language if form else language_of_latest(connection, launches_in(connection, session.key))
+def _language(connection: Connection, vault: Vault, session: sessions.Session) -> str | None:
+    form = held_form(connection, vault, session.locked_for)
+    launches = launches_in(connection, session.key)
+    return form.language if form else language_of_latest(connection, vault, launches)
 
 
 async def _session_now(rapport: Rapport, session: sessions.Session) -> sessions.Session:
-    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, session.key))
+    vault, now = rapport.ledger.vault, rapport.clock()
+    known = await rapport.ledger.read(
+        lambda connection: sessions.session_by_key(connection, vault, session.key, now)
+    )
     return known or session
 
 
@@ -154,7 +160,8 @@ async def _page(
     rapport: Rapport, found: Launch, session: sessions.Session, reader: str, *, wrong: bool = False
 ) -> str:
     """Show the lock: to the respondent in the words of their form, of whichever chart it is; the rest to the clinician."""
-    language = await rapport.ledger.read(lambda connection: _language(connection, session))
+    vault = rapport.ledger.vault
+    language = await rapport.ledger.read(lambda connection: _language(connection, vault, session))
     left, wait = max(0, sessions.PIN_ATTEMPTS - session.pin_attempts), None
     if session.is_barred and session.next_try is not None:
         left = 1

@@ -112,7 +112,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
             notes_of(connection, found.site, found.patient),
             newer_launch_of_another(connection, found, session.key, now),
             erasures_of(connection, vault, found.site, found.patient),
-            barred_devices(connection, found.site, found.patient),
+            barred_devices(connection, vault, found.site, found.patient),
         )
     )
     # A long history takes the EHR long to give: the page opens with the ledger's latest, and the rest follows.
@@ -129,7 +129,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
         chart,
         whole(accounts),
         whole(kept),
-        under_way,
+        under_way.forms,
         norms,
         notes,
         newer,
@@ -138,6 +138,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
         erased=erased,
         barred=barred,
         altered=len({each.record.id for each in (*accounts, *kept) if each.record.altered}),
+        altered_forms=under_way.altered,
     )
 
 

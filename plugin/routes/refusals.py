@@ -64,7 +64,7 @@ async def _whoever_asks(request: Request, rapport: Rapport) -> _Known:
     if actor is not None:
         return _Known(None, actor)
     session: Session | None = await known_session(request, rapport)
-    if session is None:
+    if session is None or session.is_altered:
         return _Known(address_of(request))
     now = rapport.clock()
     found = await rapport.ledger.read(lambda connection: user_of_session(connection, session.key, now))

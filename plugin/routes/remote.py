@@ -107,8 +107,9 @@ async def _name_of(rapport: Rapport, found: Launch, planned: Invitation) -> str:
 
 
 async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
-    """Give a form of this patient that was made as a link; NotFound if there is none such."""
-    planned = await rapport.ledger.read(lambda connection: read_invitation(connection, invitation))
+    """Give a form of this patient that was made as a link; NotFound if there is none such, SealBroken if it was altered."""
+    vault = rapport.ledger.vault
+    planned = await rapport.ledger.read(lambda connection: read_invitation(connection, vault, invitation))
     if (
         planned is None
         or not planned.remote

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -160,6 +160,9 @@ async def callback(
         codes = await _role_codes(rapport, site, context)
         _check_user(rapport, site, context, codes)
         acting = await _who_acts(rapport, site, context)
+        is_altered = await _is_altered(rapport, session_key)
+        if is_altered:
+            _check_signed_in_since(context, pending.created)
     except SmartError as refusal:
         failed = rapport.trail.entry(
             Kind.LAUNCH, Actor(display="Unknown"), site=site.id, failure=refusal.reason
@@ -168,7 +171,8 @@ async def callback(
         told_in_trail(request)
         raise
     style = await rapport.styles.find(site, context.style_url, rapport.http)
-    return await _arrive(rapport, site, replace(context, style=style), session_key, acting, codes)
+    held = None if is_altered else session_key
+    return await _arrive(rapport, site, replace(context, style=style), held, acting, codes)
 
 
 @router.get("/.well-known/jwks.json")
@@ -239,7 +243,8 @@ async def _leave(
     now = rapport.clock()
     vault = rapport.ledger.vault
     known = await rapport.ledger.read(lambda connection: sessions.read_session(connection, vault, held, now))
-    # Too many PINs were wrong: whoever holds the device must not be let in by what the EHR remembers of somebody else.
+    # Too many PINs were wrong, or nothing tells whether they were: whoever holds the device must not be let in by what the
+    # EHR remembers of somebody else.
     anew = known is not None and known.is_barred
     authorization = begin(site, configuration, launch=launch_value, now=now, scopes=scopes, anew=anew)
     fresh = None if known else sessions.new_handle()
@@ -298,10 +303,11 @@ async def _arrive(
     rapport: Rapport,
     site: Site,
     context: LaunchContext,
-    session_key: str,
+    session_key: str | None,
     acting: str | None,
     codes: tuple[Code, ...],
 ) -> Response:
+    """Keep the launch in the session that began it, or (None) in one of its own, and open its page."""
     now = rapport.clock()
     vault = rapport.ledger.vault
     policy = rapport.settings.policies[site.id]
@@ -319,7 +325,10 @@ async def _arrive(
     key = vault.digest("session", handle)
 
     def store(connection: Connection) -> None:
-        sessions.renew_handle(connection, session_key, key, now)
+        if session_key is None:
+            sessions.start_session(connection, key, now)
+        else:
+            sessions.renew_handle(connection, session_key, key, now)
         launches.save_launch(connection, vault, key, new, codes)
         if new.patient:
             outbox.release_held(connection, site.id, new.patient, now)
@@ -342,6 +351,26 @@ async def _arrive(
     answer = RedirectResponse(f"/{'launches' if new.patient else 'desks'}/{new.id}{place}", status_code=303)
     set_session_cookie(answer, handle, lasting=is_locked)
     return answer
+
+
+async def _is_altered(rapport: Rapport, session_key: str) -> bool:
+    vault, now = rapport.ledger.vault, rapport.clock()
+    known = await rapport.ledger.read(
+        lambda connection: sessions.session_by_key(connection, vault, session_key, now)
+    )
+    return known is not None and known.is_altered
+
+
+def _check_signed_in_since(context: LaunchContext, begun: datetime) -> None:
+    """LaunchRefused unless the EHR dates the sign-in after the launch began: the browser may be in a respondent's hands."""
+    if context.authenticated is None or context.authenticated <= begun:
+        raise LaunchRefused(
+            "What Rapport keeps of this browser's session was altered in the database, and the EHR does not say that "
+            "somebody has signed in since.",
+            "Sign out of the EHR, sign in again and open Rapport from the patient's chart. If it happens again, tell your "
+            "administrator: rapport audit verify names what was altered.",
+            reason="altered",
+        )
 
 
 def _place_of(context: LaunchContext) -> str:

@@ -99,7 +99,7 @@ CurrentRapport = Annotated[Rapport, Depends(installation)]
 
 
 async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
-    """Give the browser's session; NotSignedIn if it has none or it has been idle too long."""
+    """Give the browser's session; NotSignedIn if it has none, it has been idle too long, or its row was altered."""
     now = rapport.clock()
     found = await _read_session(request, rapport)
     # A page that is loaded while a hand-over is being saved is for whoever holds the device when it appears.
@@ -109,6 +109,11 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
         raise NotSignedIn(
             "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end.",
             "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
+        )
+    if found.is_altered:
+        raise NotSignedIn(
+            "What Rapport keeps of this browser's session was altered in the database.",
+            "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered.",
         )
     if found.last_seen < now - sessions.TOUCH_EVERY:
         await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))

@@ -93,6 +93,7 @@ class Known:
     is_long: bool = False  # the record's history was left for later
     barred: tuple[LockedDevice, ...] = ()  # devices on which too many PINs were wrong
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
+    altered_forms: int = 0  # invitations of which the same is true
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -581,6 +582,13 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             known.altered,
         )
         yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered}, is_of_scores=True)
+    if known.altered_forms:
+        text = translations(language).ngettext(
+            "%(num)d form that was given out is not used any more: its row in the database was altered. Tell your administrator: rapport audit verify names it.",
+            "%(num)d forms that were given out are not used any more: their rows in the database were altered. Tell your administrator: rapport audit verify names them.",
+            known.altered_forms,
+        )
+        yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered_forms})
     if known.is_long:
         yield Notice(
             NoticeKind.INFORMATION,

@@ -108,3 +108,18 @@ async def test_a_device_whose_pin_is_lost_is_listed_and_opened(world: World, tmp
     assert (status, printed) == (0, "1 devices were opened.\n")
     assert (await world.browser.get(str(page.url))).status_code == 200
     assert (await kinds(world)).count("hand-over-ended") == 1
+
+
+@pytest.mark.parametrize(
+    "damage", ["UPDATE browser_session SET pin_attempts = 1", "UPDATE invitation SET author = 'x'"]
+)
+async def test_a_device_that_was_altered_is_not_opened(world: World, tmp_path: Path, damage: str) -> None:
+    page = await world.launch("amara", practitioner="202")
+    await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.exec_driver_sql(damage))
+    status, printed = await rapport(tmp_path, "unlock", "sandbox", "--all", "--why", "The PIN is lost")
+    assert status == 0
+    assert printed.startswith("1 devices stay locked: rapport audit verify names what was altered of them.")
+    assert printed.endswith("0 devices were opened.\n")
+    assert (await world.browser.get(str(page.url))).status_code in {303, 401}
+    assert (await kinds(world)).count("hand-over-ended") == 0

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.access.launches import launches_with_token
-from plugin.ledger import Vault
+from plugin.ledger import Vault, change_rows
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from tests.product.crashing import SECRET, Place, _key, _search, free_port, open_place
@@ -178,14 +178,15 @@ def _bad_requests(run: Run, patient: str) -> None:
 
 
 def _break_a_row(run: Run, patient: str) -> None:
-    """Damage what rests, so that an error that nobody handles is raised and logged."""
+    """Have nonsense rest, sealed as Rapport's own, so that an error that nobody handles is raised and logged."""
     page = _launch(run, patient)
     made = _invite(run, page, respondent=f"Patient/{patient}", instrument="rapport-checkin-child", pin=PIN)
     secret = made.headers["location"].partition("#")[2]
     run.keep("invitation", secret)
     engine = open_database(run.place.database)
     with engine.connect() as connection:
-        connection.execute(t.invitation.update().values(gate=OWN_WORDS[:16]))
+        whole = connection.execution_options(vault=Vault((_key(),)))
+        change_rows(whole, t.invitation, (), {"gate": OWN_WORDS[:16]})
         connection.commit()
     engine.dispose()
     said = run.ask("POST", "/fill/consent", headers={"X-Rapport-Invitation": secret}, json={"agreed": True})

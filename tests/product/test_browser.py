@@ -2,8 +2,10 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +412,36 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
     context.close()
     expect(frame.locator("[data-response]")).to_have_count(1)
     expect(frame.locator("[data-response]")).to_contain_text("In the record")
+
+
+def test_a_form_that_was_altered_in_the_database_cannot_be_opened_and_the_patient_page_says_so(
+    page: Page, demonstration: Demonstration, browser: Browser
+) -> None:
+    open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
+    frame = open_rapport(page)
+    frame.get_by_text("Other form, language or person").click()
+    frame.locator("[name=respondent][data-rater=caregiver]").first.check()
+    frame.get_by_role("button", name="Make a link instead").click()
+    address = frame.get_by_role("textbox", name="Link").input_value()
+    frame.get_by_role("link", name="Back to the patient").click()
+    context = browser.new_context()
+    phone = context.new_page()
+    phone.goto(address)
+    choice = phone.get_by_role("radio").locator("visible=true").first
+    expect(choice).to_be_visible()
+    (rows,) = demonstration.state.rglob("rapport.sqlite3")
+    with closing(sqlite3.connect(rows, timeout=30, isolation_level=None)) as database:
+        database.execute("UPDATE invitation SET language = 'x' || language WHERE state = 'opened' AND remote")
+        choice.check()
+        expect(phone.get_by_role("heading", name="This form cannot be opened")).to_be_visible()
+        phone.reload()
+        expect(phone.get_by_role("heading", name="This form cannot be opened")).to_be_visible()
+        frame.locator("body").evaluate("() => location.reload()")
+        expect(frame.get_by_text("1 form that was given out is not used any more")).to_be_visible()
+        database.execute("UPDATE invitation SET language = substr(language, 2) WHERE language LIKE 'x%'")
+    phone.reload()
+    expect(choice).to_be_visible()
+    context.close()
 
 
 def test_the_printed_line_verifies_the_ledger_and_the_record(demonstration: Demonstration) -> None:

@@ -129,7 +129,7 @@ async def test_a_form_in_the_hand_has_no_code(world: World) -> None:
 
     row = await ledger.read(lambda c: c.execute(t.invitation.select()).one())
     assert row.code_made is None
-    kept = await ledger.read(lambda c: read_invitation(c, row.id))
+    kept = await ledger.read(lambda c: read_invitation(c, ledger.vault, row.id))
     code, lives = spoken_code(ledger.vault, kept), {"sandbox": timedelta(minutes=10)}
     assert await ledger.bookkeep(lambda c: take_code(c, ledger.vault, code, world.clock(), lives)) is None
     with pytest.raises(InvitationUnusable):

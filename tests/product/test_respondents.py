@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from plugin.audit import Actor
 from plugin.delivery.keep import read_kept
+from plugin.ledger import change_rows
 from plugin.ledger import tables as t
 from plugin.respondents import RespondentPolicy
 from plugin.responses.labels import Label, read_labels
@@ -488,8 +489,9 @@ async def test_a_failure_is_told_in_the_readers_language(world: World) -> None:
 async def test_the_tablet_is_given_back_though_the_form_was_withdrawn(world: World) -> None:
     headers = await hand_to_child(world)
     ledger = world.rapport.state.rapport.ledger
-    withdrawn = sa.update(t.invitation).values(state="withdrawn")
-    await ledger.bookkeep(lambda connection: connection.execute(withdrawn))
+    await ledger.bookkeep(
+        lambda connection: change_rows(connection, t.invitation, (), {"state": "withdrawn"})
+    )
     refused = await world.browser.post("/fill/submit", headers=headers, json={"answers": {}})
     assert refused.status_code == 410
     back = await world.browser.get(refused.headers["x-rapport-return"])
