@@ -230,7 +230,9 @@ function begin(form, parts, note) {
     const isNews = told || String(answered.sort()) !== String(Object.keys(kept).sort());
     if (isNews && differing(answers()).length) unsaved = true; // such as words that are being typed
     if (unsaved) return save();
-    if (isNews) { closed = true; return open(told); }
+    const writing = form.querySelector("textarea:focus, [type=text]:focus, [type=number]:focus");
+    if (isNews && writing) writing.addEventListener("blur", keep, { once: true }); // opened again when they are written
+    else if (isNews) { closed = true; return open(told); }
     status.textContent = words.saved;
   }
 

@@ -151,7 +151,12 @@ def test_words_that_are_being_typed_are_kept_before_a_form_is_opened_again(
     desk.drafts.append({"word": "loud"})  # on another page
     desk.forms["kinds"] = samples.form(FormMode.ALL, questions=samples.KINDS, answers={"word": "loud"})
     page.get_by_role("radio", name="No", exact=True).check()
-    page.get_by_label("What else?").press_sequentially("We spoke", delay=20)
+    words = page.get_by_label("What else?")
+    words.press_sequentially("We sp", delay=20)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    words.press_sequentially("oke", delay=20)
+    expect(words).to_have_value("We spoke")
+    words.blur()
     expect(page.get_by_label("One word for it?")).to_have_value("loud")
     assert desk.drafts[-1] == {"away": "false", "word": "loud", "more": "We spoke"}
 
