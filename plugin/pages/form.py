@@ -9,13 +9,17 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
-from markupsafe import Markup
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup, escape
 
 from plugin.pages.engine import render
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
 _ROW_OPTIONS = 7
 _ROW_CHARACTERS = 84
+
+REASONS = ("not-applicable", "asked-unknown")
+"""Why there is no answer, besides that somebody does not want to give one (data-absent-reason)."""
 
 
 class FormMode(StrEnum):
@@ -135,6 +139,27 @@ class FormView:
     def kept(self) -> dict[str, object]:
         """Give the answers as the page sends them, by which it tells what was changed on it."""
         return {**self.answers, **{link_id: {"absent": why} for link_id, why in self.reasons.items()}}
+
+    @property
+    def slack(self) -> int:
+        """How many characters `kept` is to be filled up with, so that the form's length tells nothing of which options were chosen."""
+        kept = self.kept
+        return sum(_slack(each, kept[each.link_id]) for each in self.questions if each.link_id in kept)
+
+
+def _slack(question: Question, given: object) -> int:
+    codes = ("true", "false") if question.kind is Kind.YES_NO else [each.code for each in question.options]
+    if isinstance(given, list):
+        chosen = [each for each in given if each in codes]
+        return sum(max(map(_length, codes)) - _length(each) for each in chosen)
+    possible: list[object] = [*codes, None, *({"absent": why} for why in REASONS)]
+    # Of one's own words the length shows in any case: they stand in their field.
+    return max(map(_length, possible)) - _length(given) if codes and given in possible else 0
+
+
+def _length(given: object) -> int:
+    """Count the characters of a value in an attribute of the page."""
+    return len(escape(str(htmlsafe_json_dumps(given))))
 
 
 @dataclass(frozen=True, slots=True)
