@@ -13,23 +13,28 @@ _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)
 _PARTS = {"valueCoding": ("system", "code"), "valueQuantity": ("value", "system", "code")}
 
 
-def answers_in(body: bytes) -> Answered | None:
-    """Give each question's answers in their order, without texts, displays and other descriptions; None if unreadable."""
+def answers_in(body: bytes, *, reasons: bool = False) -> Answered | None:
+    """Give each question's answers in their order, without texts, displays and other descriptions; None if unreadable.
+
+    With `reasons` also why there is no answer.
+    """
     try:
-        return tuple(sorted(_walk(_decoder.decode(body).get("item"))))
+        return tuple(sorted(_walk(_decoder.decode(body).get("item"), reasons=reasons)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
         return None
 
 
-def _walk(items: Any) -> list[tuple[str, tuple[str, ...]]]:
+def _walk(items: Any, *, reasons: bool) -> list[tuple[str, tuple[str, ...]]]:
     found: list[tuple[str, tuple[str, ...]]] = []
     for item in items or ():
         answers = item.get("answer") or ()
         if answers:
             found.append((str(item.get("linkId")), tuple(_plain(each) for each in answers)))
-        found += _walk(item.get("item"))
+        elif reasons and item.get("extension"):
+            found.append((str(item.get("linkId")), (_plain(item),)))
+        found += _walk(item.get("item"), reasons=reasons)
         for answer in answers:
-            found += _walk(answer.get("item"))
+            found += _walk(answer.get("item"), reasons=reasons)
     return found
 
 

@@ -148,18 +148,21 @@ class FormView:
 
 
 def _slack(question: Question, given: object) -> int:
-    codes = ("true", "false") if question.kind is Kind.YES_NO else [each.code for each in question.options]
-    if isinstance(given, list):
-        chosen = [each for each in given if each in codes]
-        return sum(max(map(_length, codes)) - _length(each) for each in chosen)
-    possible: list[object] = [*codes, None, *({"absent": why} for why in REASONS)]
+    codes = ["true", "false"] if question.kind is Kind.YES_NO else [each.code for each in question.options]
+    chosen: list[object] = [codes] if question.kind is Kind.CHOICES else [*codes]
+    possible = [*chosen, None, *({"absent": why} for why in REASONS)]
     # Of one's own words the length shows in any case: they stand in their field.
-    return max(map(_length, possible)) - _length(given) if codes and given in possible else 0
+    if isinstance(given, list):
+        given = [each for each in given if each in codes]
+    elif given not in possible:
+        return 0
+    return max(map(_length, possible)) - _length(given) if codes else 0
 
 
 def _length(given: object) -> int:
-    """Count the characters of a value in an attribute of the page."""
-    return len(escape(str(htmlsafe_json_dumps(given))))
+    """Count the characters of an answer on the page: its value in an attribute, and what marks each option that it has."""
+    marks = len(given) if isinstance(given, list) else 1
+    return len(escape(str(htmlsafe_json_dumps(given)))) + marks * len(" checked")
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,7 +306,10 @@ async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, bod
 
 
 async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
-    """Tell whether answers come after others were sent with this invitation; a page that asks what became of it has none."""
+    """Tell whether other answers, or another decision who may read them, were sent before with this invitation.
+
+    A page that asks what became of it has no answers.
+    """
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     if instrument is None:
         return False
@@ -323,8 +326,10 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
         return False
     except InvalidResponse:
         return True
-    kept = answers_in(first.body)
-    return kept is not None and answers_in(again) != kept
+    if sent.share is not None and sent.share == first.answers_withheld:
+        return True
+    kept = answers_in(first.body, reasons=True)
+    return kept is not None and answers_in(again, reasons=True) != kept
 
 
 def _check_complete(connection: Connection, vault: Vault, found: Invitation, sent: _Sent) -> None:

@@ -1,5 +1,7 @@
 """What a form costs to load: pages that hold nothing of anybody are compressed, those with answers are not."""
 
+from plugin import pages
+from tests.pages import samples
 from tests.product.test_two_pages import keep, open_form
 from tests.product.world import World
 
@@ -29,3 +31,15 @@ async def test_a_form_with_answers_is_not_so_that_its_length_tells_nothing_of_th
         assert "content-encoding" not in form.headers
         lengths.add(form.headers["content-length"])
     assert len(lengths) == 1
+
+
+def test_a_form_is_as_long_however_many_of_several_options_were_chosen() -> None:
+    several = tuple(each for each in samples.KINDS if each.link_id == "who")
+    chosen: tuple[list[str] | None, ...] = (["a-little"], ["not-at-all", "somewhat"], None)
+    forms = [
+        samples.form(questions=several, answers={"who": each}, reasons=reasons, asks_why=True)
+        for each in chosen
+        for reasons in ({}, {"who": "asked-unknown"})
+        if each is None or not reasons
+    ]
+    assert len({len(pages.render_form(each)) for each in forms}) == 1

@@ -498,3 +498,23 @@ async def test_the_tablet_is_given_back_though_the_form_was_withdrawn(world: Wor
     assert 'name="pin"' in back.text
     async with world.new_browser() as phone:
         assert "x-rapport-return" not in (await phone.get("/fill/form", headers=headers)).headers
+
+
+async def test_another_decision_about_single_answers_after_a_form_was_sent_is_told_as_not_sent(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        headers = await hand_to_child(world)
+        told = [(await send(world, headers, share=share)).json().get("late") for share in (True, True, False)]
+        assert told == [None, None, True]
+
+
+async def test_another_reason_after_a_form_was_sent_is_told_as_not_sent(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=RespondentPolicy(ask_why_skipped=True)) as world:
+        headers = await hand_to_child(world)
+        told = []
+        for why in (None, None, {"absent": "not-applicable"}):
+            body = {"answers": {**ANSWERS, "goal-1": why}}
+            sent = await world.browser.post("/fill/submit", headers=headers, json=body)
+            told.append(sent.json().get("late"))
+        assert told == [None, None, True]
