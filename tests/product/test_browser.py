@@ -18,7 +18,7 @@ from tests.product.demonstration import ROOT, Demonstration, running_demonstrati
 
 pytestmark = pytest.mark.browser
 
-PIN = "4711"
+PIN = "83915274"  # of eight digits, which no id has by chance
 SYSTEM = "https://w3id.org/rapport-fhir/CodeSystem/score"
 
 
