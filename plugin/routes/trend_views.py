@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ _ROLE_NAMES = {
     Rater.THERAPIST: N_("Therapist"),
     Rater.OBSERVER: N_("Observer"),
 }
+
+_PAST_MIDNIGHT = timedelta(hours=6)  # a session may go on into the next day
 
 _LABELS = (N_("Total"), N_("Goals"), N_("Tasks"), N_("Bond"))
 """What the open forms call their scores; other instruments' names stay as their holders wrote them."""
@@ -201,16 +203,28 @@ def _series(
 def _superseded(found: Sequence[Point], contacts: Contacts, zone: tzinfo) -> frozenset[int]:
     """Give the places of one person's scores in whose place another of the same session counts: the last computed one.
 
-    Scores are of one session by the encounter that they name; without one that is known, by their day.
+    Scores are of one session by the encounter that they name, without one that is known by their day. An encounter may be a
+    whole stay, or stand for a series of appointments: each of its days counts for itself.
     """
     counts: dict[object, int] = {}
+    superseded = set[int]()
     for place, point in enumerate(found):
         day = day_of(point.when, zone)
         held = contacts.of(point.encounter, day)
         session = held[0].reference if len(held) == 1 else point.encounter or day
-        if point.value is not None or session not in counts or found[counts[session]].value is None:
+        before = counts.get(session)
+        if before is None or not _are_near(found[before].when, point.when, zone):
             counts[session] = place
-    return frozenset(range(len(found))) - frozenset(counts.values())
+        elif point.value is None and found[before].value is not None:
+            superseded.add(place)
+        else:
+            superseded.add(before)
+            counts[session] = place
+    return frozenset(superseded)
+
+
+def _are_near(one: datetime, later: datetime, zone: tzinfo) -> bool:
+    return day_of(one, zone) == day_of(later, zone) or later - one <= _PAST_MIDNIGHT
 
 
 def _on_scale(point: Point, score: ScoreItem) -> Point:

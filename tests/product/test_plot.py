@@ -18,7 +18,7 @@ from plugin.tips import shipped_tips
 from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
-from tests.product.test_personalities import send_form, settled
+from tests.product.test_personalities import ANSWERS, send_form, settled
 from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
 from tests.product.world import World, order_by_reference, run_world
 
@@ -148,6 +148,24 @@ async def test_a_form_that_was_filled_again_in_a_session_is_compared_with_the_se
     assert told[0][0].endswith(" lower")
     table = page.text[page.text.index("<table>") :].partition("</table>")[0]
     assert len(re.findall(r"\b14\b", table)) == 2  # both stand there
+
+
+@pytest.mark.parametrize("kind", ["IMP", "AMB"])
+async def test_a_stay_or_a_series_under_one_encounter_is_no_single_session(world: World, kind: str) -> None:
+    store = world.ehr.state.store
+    visit = store.read("Encounter", "1001-20260302").read()
+    begun = {"status": "in-progress", "period": {"start": world.clock().isoformat()}}
+    stay = store.create({**visit, **begun, "class": {**visit["class"], "code": kind}}).id
+    people = await world.people()
+    told = []
+    for _ in range(4):
+        page = await world.launch("amara", encounter=stay)
+        told.append(int(re.findall(r"(\d+) sessions, latest", page.text)[0]))
+        secret = await world.hand_over(page, f"Patient/{people['amara']}")
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        world.browser = world.new_browser()
+        world.clock.pass_time(days=7)
+    assert [each - told[0] for each in told] == [0, 1, 2, 3]
 
 
 async def test_findings_are_told_in_words(reading: World) -> None:
