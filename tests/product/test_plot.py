@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 from plugin.delivery.pdf import can_render
 from plugin.interpretation import Interpretation
 from plugin.tips import shipped_tips
-from tests.product.forms import response_of
+from tests.product.forms import ANSWERS, response_of
 from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
-from tests.product.test_personalities import ANSWERS, send_form, settled
+from tests.product.test_personalities import send_form, settled
 from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
 from tests.product.world import World, order_by_reference, run_world
 
