@@ -15,12 +15,13 @@ const call = (path, method, given, signal) => {
   });
 };
 
-function show(template) {
+function show(template, again = () => open()) {
   main.replaceChildren(template.content.cloneNode(true));
   main.querySelector("h1")?.focus();
-  main.querySelector("[data-reload]")?.addEventListener("click", () => open());
+  main.querySelector("[data-reload]")?.addEventListener("click", again);
 }
 
+const isAway = ({ status }) => status >= 500 || status === 429;
 const screen = (name) => document.querySelector(`template[data-screen=${name}]`);
 
 function showSaved(template, answer) {
@@ -40,9 +41,14 @@ const showClosed = (answer) => showSaved(screen("unusable"), { return_url: answe
 
 // What is closed may have been sent: the server says that again, tells if `given` differs, and changes nothing.
 async function showEnd(given) {
-  const sent = await call("submit", "POST", given).catch(() => null);
-  if (!sent) return show(screen("offline"));
-  return sent.ok ? showSaved(screen("saved"), await sent.json()) : showClosed(sent);
+  const offline = () => show(screen("offline"), () => showEnd(given));
+  try {
+    const sent = await call("submit", "POST", given);
+    if (sent.ok) return showSaved(screen("saved"), await sent.json());
+    return isAway(sent) ? offline() : showClosed(sent);
+  } catch {
+    return offline();
+  }
 }
 
 // Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
@@ -69,7 +75,7 @@ async function open(note = "") {
       main.replaceChildren(...page.childNodes);
       return begin(form, parts, note);
     }
-    if (answer.status >= 500 || answer.status === 429) return show(screen("offline"));
+    if (isAway(answer)) return show(screen("offline"));
     return answer.status === 410 ? showEnd({ answers: {} }) : showClosed(answer);
   } catch {
     return show(screen("offline"));
@@ -140,7 +146,8 @@ function begin(form, parts, note) {
 
   function go(to, target) {
     at = to;
-    clearTimeout(sendLater); // nothing is sent by itself while somebody looks at a question
+    if (sendLater) alert.textContent = ""; // nothing is sent by itself while somebody looks at a question
+    clearTimeout(sendLater);
     sendLater = 0;
     steps.forEach((step, place) => { step.hidden = place !== at; });
     if (at === review) list();
@@ -210,8 +217,11 @@ function begin(form, parts, note) {
     saving = new AbortController();
     const given = sent(false);
     [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
-    let answer;
-    try { answer = await call("answers", "PUT", given, saving.signal); } catch { answer = null; }
+    let answer, answered;
+    try {
+      answer = await call("answers", "PUT", given, saving.signal);
+      if (answer.ok) ({ answered } = await answer.json());
+    } catch { answer = null; }
     saving = null;
     if (closed) return;
     if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
@@ -226,12 +236,12 @@ function begin(form, parts, note) {
     wait = FIRST_RETRY;
     Object.assign(kept, given.answers);
     given.removed.forEach((id) => { delete kept[id]; });
-    const { answered } = await answer.json();
     const isNews = told || String(answered.sort()) !== String(Object.keys(kept).sort());
     if (isNews && differing(answers()).length) unsaved = true; // such as words that are being typed
     if (unsaved) return save();
-    const writing = form.querySelector("textarea:focus, [type=text]:focus, [type=number]:focus");
-    if (isNews && writing) writing.addEventListener("blur", keep, { once: true }); // opened again when they are written
+    // Written, or chosen by keys, which pass over one option after the other: opened again afterwards.
+    const writing = form.querySelector("[data-question] :is(input, textarea):focus-visible");
+    if (isNews && writing) writing.addEventListener("blur", keep, { once: true });
     else if (isNews) { closed = true; return open(told); }
     status.textContent = words.saved;
   }
@@ -274,29 +284,31 @@ function begin(form, parts, note) {
     saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;
     const given = { ...sent(true), ...more, changed: differing(answers()).map(([id]) => id) };
-    let answer;
-    try { answer = await call("submit", "POST", given); } catch { answer = null; }
+    let answer, saved;
+    try {
+      answer = await call("submit", "POST", given);
+      if (answer.ok) saved = await answer.json();
+    } catch { answer = null; }
     forward.disabled = false;
     if (answer?.ok) {
       closed = true;
-      const saved = await answer.json();
-      if (JSON.stringify(answers()) !== JSON.stringify(given.answers)) saved.late = true;
+      if (JSON.stringify([answers(), tools.beforeSending()]) !== JSON.stringify([given.answers, more])) saved.late = true;
       return showSaved(find("saved"), saved);
     }
-    forward.textContent = words.again;
+    if (at === review) forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
     if (answer?.status === 409) {
       told = words.more;
-      if (unsaved) return save(); // opened again when all that is here is kept
-      closed = true;
-      return open(told);
+      unsaved = true; // words that are being typed, too
+      return save(); // opened again when all that is here is kept
     }
     save();
     const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
     if (problems.length) return point(problems);
-    alert.textContent = answer ? words.failed : words.later;
+    alert.textContent = answer || at !== review ? words.failed : words.later;
+    if (at !== review) return undefined; // an answer is being changed
     if (!answer) sendLater = setTimeout(send, LAST_RETRY);
-    forward.focus();
+    return forward.focus();
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());

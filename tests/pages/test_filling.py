@@ -733,6 +733,7 @@ def test_nothing_is_sent_by_itself_while_an_answer_is_being_changed(
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("No connection")
     page.get_by_role("button", name="Change the answer to question 2").click()
+    expect(page.locator("[data-alert]")).to_have_text("")  # it is not sent by itself any more
     page.context.set_offline(False)
     page.wait_for_timeout(500)
     assert desk.submissions == []
@@ -830,3 +831,85 @@ def test_a_printed_form_keeps_a_question_and_its_options_together(page: Page, ad
     assert set(kept) == {"avoid"}
     # A grid around what is kept together would not grow with it: what comes after would cover its end.
     assert page.locator(".form").evaluate("form => getComputedStyle(form).display") == "block"
+
+
+def test_what_the_server_says_is_asked_for_again_if_it_breaks_off(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    for path in ("answers", "submit"):
+        page.route(f"**/fill/{path}", lambda route: route.fulfill(body="{"), times=1)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_what_could_not_be_sent_is_not_sent_by_itself_while_an_answer_is_being_changed(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    held: list[Route] = []
+    page.route("**/fill/submit", held.append)
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    page.wait_for_timeout(100)
+    held[0].abort()
+    expect(page.get_by_role("alert")).to_contain_text("could not be sent just now")
+    page.unroute("**/fill/submit")
+    expect(page.get_by_role("button", name="Back to all answers")).not_to_be_focused()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(300)
+    assert desk.submissions == []
+
+
+def test_what_came_too_late_is_told_as_that_once_there_is_a_connection_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    desk.sent.add("one")  # on another page
+    page.route("**/fill/submit", lambda route: route.abort(), times=1)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("heading", name="No connection")).to_be_focused()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+
+
+def test_another_decision_about_single_answers_while_a_form_is_sent_is_told_as_not_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "asked")
+    answer_all(page)
+    page.get_by_role("radio", name="Yes, they may read them").check()
+    desk.delay = 1
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("radio", name="No, only the result").check()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+    assert desk.shared == [True]
+
+
+def test_a_form_does_not_open_itself_again_while_an_answer_is_chosen_by_keys(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    kept = {"goal-1": "a-little", "goal-2": "somewhat"}
+    desk.drafts.append({"goal-2": "somewhat"})  # on another page
+    desk.forms["one"] = samples.form(FormMode.ONE, answers=kept)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    status = page.get_by_role("status")
+    expect(status).to_have_text("Everything so far is saved.")
+    page.keyboard.press("ArrowDown")
+    expect(status).to_have_text("Saving …")
+    expect(status).to_have_text("Everything so far is saved.")
+    expect(page.get_by_role("radio", name="A little")).to_be_focused()
+    assert desk.drafts[-1] == kept
+    for _ in ("decline", "back", "next"):
+        page.keyboard.press("Tab")
+    expect(page.get_by_text("Question 3 of 6")).to_be_visible()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from plugin.pages import FormMode
 from tests.pages import samples
@@ -176,3 +176,25 @@ def test_ones_own_words_beside_several_options_stand_there_again(
     forward(page)
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     assert desk.submissions == [kept]
+
+
+def test_words_that_are_being_typed_while_a_form_is_refused_are_kept_before_it_is_opened_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds")
+    page.get_by_role("radio", name="No", exact=True).check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    forward(page)
+    held: list[Route] = []
+    page.route("**/fill/submit", held.append)
+    forward(page)
+    page.locator("[data-list] li", has_text="What else?").get_by_role("button").click()
+    words = page.get_by_label("What else?")
+    words.press_sequentially("We sp")
+    held[0].fulfill(status=409, body="{}")
+    page.wait_for_timeout(100)
+    words.press_sequentially("oke", delay=20)
+    expect(words).to_have_value("We spoke")
+    words.blur()
+    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    assert desk.drafts[-1] == {"away": "false", "more": "We spoke"}
