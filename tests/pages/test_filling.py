@@ -854,7 +854,7 @@ def test_what_could_not_be_sent_is_not_sent_by_itself_while_an_answer_is_being_c
     open_form(page, address)
     answer_all(page)
     held: list[Route] = []
-    page.route("**/fill/submit", held.append)
+    page.route("**/fill/submit", lambda route: held.append(route))
     page.get_by_role("button", name="Send").click()
     page.get_by_role("button", name="Change the answer to question 2").click()
     page.wait_for_timeout(100)

@@ -186,7 +186,7 @@ def test_words_that_are_being_typed_while_a_form_is_refused_are_kept_before_it_i
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     forward(page)
     held: list[Route] = []
-    page.route("**/fill/submit", held.append)
+    page.route("**/fill/submit", lambda route: held.append(route))
     forward(page)
     page.locator("[data-list] li", has_text="What else?").get_by_role("button").click()
     words = page.get_by_label("What else?")
