@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin.audit.facts import Facts, made
 from plugin.errors import InvitationUnusable
-from plugin.ledger import SealBroken, Vault, as_sealed, change_rows, check_fits, fits, insert_row
+from plugin.ledger import SealBroken, Vault, as_sealed, change_rows, check_fits, insert_row, row_fits
 from plugin.ledger.tables import invitation, launch
 
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
@@ -191,7 +191,7 @@ def take_code(
         for each in rows
         if each.code_made > now - lives.get(each.site, timedelta(0))
         and code in _possible_codes(vault, each.id, each.code_number)
-        and fits(vault, invitation, dict(each._mapping))
+        and row_fits(vault, invitation, each)
     ]
     if len(found) != 1:
         return None
@@ -340,7 +340,7 @@ def expired_invitations(
         .order_by(invitation.c.expires)
         .limit(500)
     )
-    return tuple((_invitation(row), fits(vault, invitation, dict(row._mapping))) for row in rows)
+    return tuple((_invitation(row), row_fits(vault, invitation, row)) for row in rows)
 
 
 def mark_expired(connection: Connection, invitation_id: str) -> bool:
@@ -424,7 +424,7 @@ def language_of_latest(connection: Connection, vault: Vault, launches: Collectio
         .order_by(invitation.c.created.desc())
         .limit(1)
     ).first()
-    return None if row is None or not fits(vault, invitation, dict(row._mapping)) else str(row.language)
+    return None if row is None or not row_fits(vault, invitation, row) else str(row.language)
 
 
 def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draft:

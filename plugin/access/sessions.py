@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.errors import Invalid
-from plugin.ledger import Vault, change_rows, fits, insert_row, remove_rows
+from plugin.ledger import Vault, change_rows, insert_row, remove_rows, row_fits
 from plugin.ledger.tables import browser_session, invitation, launch, pending_launch
 
 PIN_ATTEMPTS = 5
@@ -95,7 +95,7 @@ def session_by_key(connection: Connection, vault: Vault, key: str, now: datetime
 
 
 def _session(vault: Vault, row: sa.Row[Any], now: datetime) -> Session:
-    if not fits(vault, browser_session, dict(row._mapping)):
+    if not row_fits(vault, browser_session, row):
         # It may have been locked, and with how many wrong PINs nothing tells: it counts as locked for good.
         return Session(row.handle, now, None, PIN_ATTEMPTS + LATER_ATTEMPTS, now, is_altered=True)
     return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for)
@@ -228,7 +228,7 @@ def is_whole(connection: Connection, vault: Vault, device: LockedDevice) -> bool
     session = sa.select(browser_session).where(browser_session.c.handle == device.key)
     form = sa.select(invitation).where(invitation.c.id == device.form)
     return all(
-        fits(vault, table, dict(row._mapping))
+        row_fits(vault, table, row)
         for table, query in ((browser_session, session), (invitation, form))
         for row in connection.execute(query)
     )

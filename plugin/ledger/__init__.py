@@ -6,10 +6,10 @@ from plugin.ledger.rows import (
     as_sealed,
     change_rows,
     check_fits,
-    fits,
     insert_new,
     insert_row,
     remove_rows,
+    row_fits,
     save_row,
 )
 from plugin.ledger.store import AuditRow, Ledger, note_for_log
@@ -24,11 +24,11 @@ __all__ = [
     "as_sealed",
     "change_rows",
     "check_fits",
-    "fits",
     "insert_into",
     "insert_new",
     "insert_row",
     "note_for_log",
     "remove_rows",
+    "row_fits",
     "save_row",
 ]

@@ -112,15 +112,20 @@ def fits(vault: Vault, table: sa.Table, row: Values) -> bool:
     return mark is not None and vault.is_mark("row", _content(table.name, row), bytes(mark))
 
 
+def row_fits(vault: Vault, table: sa.Table, row: sa.Row[Any]) -> bool:
+    """Tell whether a row, read with all its columns, is as it was when its seal was made."""
+    return fits(vault, table, dict(row._mapping))
+
+
 def check_fits(vault: Vault, table: sa.Table, row: sa.Row[Any]) -> None:
     """SealBroken unless a row, read with all its columns, is as it was when its seal was made."""
-    if not fits(vault, table, dict(row._mapping)):
+    if not row_fits(vault, table, row):
         raise SealBroken(f"A row of the table {table.name} was altered")
 
 
 def as_sealed(vault: Vault, table: sa.Table, rows: Iterable[sa.Row[Any]]) -> Iterator[sa.Row[Any]]:
     """Give those of some rows, read with all their columns, that are as they were when their seals were made."""
-    return (each for each in rows if fits(vault, table, dict(each._mapping)))
+    return (each for each in rows if row_fits(vault, table, each))
 
 
 def seal_unsealed(connection: Connection, vault: Vault) -> None:

@@ -13,13 +13,11 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from plugin.pages.engine import render
+from plugin.responses.answers import Reason
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
 _ROW_OPTIONS = 7
 _ROW_CHARACTERS = 84
-
-REASONS = ("not-applicable", "asked-unknown")
-"""Why there is no answer, besides that somebody does not want to give one (data-absent-reason)."""
 
 
 class FormMode(StrEnum):
@@ -150,7 +148,7 @@ class FormView:
 def _slack(question: Question, given: object) -> int:
     codes = ["true", "false"] if question.kind is Kind.YES_NO else [each.code for each in question.options]
     chosen: list[object] = [codes] if question.kind is Kind.CHOICES else [*codes]
-    possible = [*chosen, None, *({"absent": why} for why in REASONS)]
+    possible = [*chosen, None, *({"absent": why} for why in Reason)]
     # Of one's own words the length shows in any case: they stand in their field.
     if isinstance(given, list):
         given = [each for each in given if each in codes]

@@ -72,6 +72,16 @@ class TrendSeries:
         object.__setattr__(self, "by_day", days)
 
     @property
+    def values(self) -> tuple[float, ...]:
+        """The scores that were computed and count."""
+        return tuple(point.value for point in self.counted if point.value is not None)
+
+    @property
+    def before(self) -> TrendPoint | None:
+        """The last score that was computed before the form that was rated last."""
+        return next((point for point in reversed(self.counted[:-1]) if point.value is not None), None)
+
+    @property
     def first(self) -> TrendPoint | None:
         """The first score that was computed."""
         return next((point for point in self.counted if point.value is not None), None)
@@ -267,5 +277,4 @@ def _on_hundred(series: TrendSeries) -> TrendSeries:
 
 def _fact(series: TrendSeries, today: date) -> Fact:
     last = series.counted[-1]
-    before = next((point for point in reversed(series.counted[:-1]) if point.value is not None), None)
-    return Fact(series, last, before, last.day == today)
+    return Fact(series, last, series.before, last.day == today)

@@ -32,7 +32,7 @@ from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
-from plugin.routes.needs import Known, Need, last_two, needs_of, overdue_raters
+from plugin.routes.needs import Known, Need, needs_of, overdue_raters
 from plugin.routes.sorting import sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
@@ -190,15 +190,15 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
 
 
 def _line(series: TrendSeries) -> RaterLine:
-    last, before = last_two(series)
+    last, before = series.counted[-1], series.before
     return RaterLine(
         rater=series.rater,
         measure=series.measure,
-        last=last.value if last else None,
+        last=last.value,
         before=before.value if before else None,
         low=series.low,
         high=series.high,
-        when=last.when if last else None,
+        when=last.when,
     )
 
 

@@ -83,12 +83,15 @@ class Chart:
     @property
     def has_sessions(self) -> bool:
         """Whether the record's sessions were read, if the EHR gives them at all."""
-        return SESSIONS not in self.late and not any(each.startswith(SESSIONS) for each in self.unread)
+        return self._has(SESSIONS)
 
     @property
     def has_history(self) -> bool:
         """Whether the record's own scores were read."""
-        return HISTORY not in self.late and not any(each.startswith(HISTORY) for each in self.unread)
+        return self._has(HISTORY)
+
+    def _has(self, part: str) -> bool:
+        return part not in self.late and not any(each.startswith(part) for each in self.unread)
 
 
 class _Name(msgspec.Struct):

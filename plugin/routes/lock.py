@@ -79,7 +79,7 @@ async def give_back(
         )
     else:
         await rapport.ledger.record(_ended(rapport, found, failure="Wrong PIN"))
-    known = await _session_now(rapport, session)
+    known = await session_by(rapport, session.key) or session
     reader = language_for(rapport, found.site, accept_language)
     page = await _page(rapport, found, known, reader, wrong=left is not None)
     return HTMLResponse(page, status_code=429 if left is None else 403)
@@ -110,8 +110,7 @@ async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
 
     The proof is auth_time of the id_token (OpenID Connect Core 2): without it, or with an older one, the lock stays.
     """
-    vault, now = rapport.ledger.vault, rapport.clock()
-    known = await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, vault, key, now))
+    known = await session_by(rapport, key)
     if known is None or known.locked is None:
         return True
     signed_in = new.context.authenticated
@@ -148,12 +147,10 @@ def _language(connection: Connection, vault: Vault, session: sessions.Session) -
     return form.language if form else language_of_latest(connection, vault, launches)
 
 
-async def _session_now(rapport: Rapport, session: sessions.Session) -> sessions.Session:
+async def session_by(rapport: Rapport, key: str) -> sessions.Session | None:
+    """Read a browser's session as it is now, by the digest of its handle; None if it is gone."""
     vault, now = rapport.ledger.vault, rapport.clock()
-    known = await rapport.ledger.read(
-        lambda connection: sessions.session_by_key(connection, vault, session.key, now)
-    )
-    return known or session
+    return await rapport.ledger.read(lambda connection: sessions.session_by_key(connection, vault, key, now))
 
 
 async def _page(

@@ -39,8 +39,7 @@ def falls_of(series: TrendSeries, interpretation: Interpretation | None) -> tupl
     if rule is None or series.scale != TOTAL:
         return ()
     between = series.error.sd if series.error else None
-    values = [point.value for point in series.counted if point.value is not None]
-    return find_sequences(values, rule, low=series.low, high=series.high, between_sd=between)
+    return find_sequences(series.values, rule, low=series.low, high=series.high, between_sd=between)
 
 
 def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> TrendSeries:

@@ -12,7 +12,7 @@ from plugin.access.openings import Opening
 from plugin.days import day_of
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
-from plugin.pages import Trend, TrendPoint, TrendSeries
+from plugin.pages import Trend, TrendSeries
 from plugin.routes.marks import TOTAL
 from plugin.schedule import Due
 
@@ -87,7 +87,7 @@ def _has_dropped(series: TrendSeries) -> bool:
     """Tell whether the last total lies below the one before by more than error explains."""
     if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
         return False
-    values = [point.value for point in series.counted if point.value is not None]
+    values = series.values
     return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
 
 
@@ -136,10 +136,3 @@ def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known
         return urgency, -len(needs), (one.answered or one.openings[0].first).timestamp(), one.patient
 
     return sorted(known, key=key)
-
-
-def last_two(series: TrendSeries) -> tuple[TrendPoint | None, TrendPoint | None]:
-    """Give what was rated last, computed or not, and the last score that was computed before it."""
-    points = series.counted
-    before = next((each for each in reversed(points[:-1]) if each.value is not None), None)
-    return (points[-1] if points else None), before

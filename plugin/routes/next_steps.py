@@ -59,7 +59,7 @@ def _of_scales(trend: Trend, interpretation: Interpretation) -> Iterator[Occasio
 
 def is_low(series: TrendSeries, below: float | None) -> bool:
     """Tell whether the last score lies at least `below` SDs under the site's own mean; never where either is not known."""
-    last = next((point.value for point in reversed(series.counted) if point.value is not None), None)
+    last = series.values[-1] if series.values else None
     error = series.error
     if below is None or last is None or error is None or error.sd is None or error.mean is None:
         return False

@@ -22,7 +22,7 @@ from plugin.pages import DeparturePage, ProbePage, render_arrival, render_depart
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
 from plugin.routes.errors import failure_page, spoken_in
-from plugin.routes.lock import open_by_sign_in
+from plugin.routes.lock import open_by_sign_in, session_by
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.session_cookie import set_session_cookie
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
@@ -354,10 +354,7 @@ async def _arrive(
 
 
 async def _is_altered(rapport: Rapport, session_key: str) -> bool:
-    vault, now = rapport.ledger.vault, rapport.clock()
-    known = await rapport.ledger.read(
-        lambda connection: sessions.session_by_key(connection, vault, session_key, now)
-    )
+    known = await session_by(rapport, session_key)
     return known is not None and known.is_altered
 
 
