@@ -107,3 +107,9 @@ def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) 
             highlight=False,
             soft_wrap=True,
         )
+    for kind in gathered.malformed:
+        _out.print(
+            f"The EHR gave a {kind} that is no FHIR: what comes of it is empty in that person's rows.",
+            highlight=False,
+            soft_wrap=True,
+        )

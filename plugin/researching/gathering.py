@@ -3,21 +3,18 @@
 Nothing of a patient is read beyond Consent before consent is known.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from functools import partial
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.comparing.access import SystemReader
 from plugin.days import day_of
 from plugin.delivery.keep import Record, open_record
 from plugin.delivery.revising import as_they_stand
-from plugin.ehr import EhrError, EhrRefused, JsonObject, NotFound, NotPermitted
 from plugin.exports import Period
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
@@ -29,18 +26,15 @@ from plugin.research import (
     MedicineClasses,
     Rule,
     ScoreColumn,
-    read_circumstances,
-    read_consents,
     suppress,
 )
 from plugin.research_settings import Research
+from plugin.researching.reading import PeopleReader
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, Score, compute, only_together
-from plugin.trends.medication import referred
 from questionnaires import Catalogue, CatalogueError, Instrument
 
 T = TypeVar("T")
-_REFUSALS = (EhrRefused, NotPermitted, NotFound)
 _COUNTED = {"completed", "amended"}  # QuestionnaireResponse.status of a form that stands
 
 
@@ -78,6 +72,7 @@ class Gathered:
     too_rare: LeftOut = field(default_factory=LeftOut)
     not_read: list[str] = field(default_factory=list)  # kinds of which the EHR gave nobody's
     read_in_part: list[str] = field(default_factory=list)  # kinds of which it gave some people's alone
+    malformed: list[str] = field(default_factory=list)  # kinds of which it gave something else than FHIR
 
 
 @dataclass
@@ -93,24 +88,22 @@ class Gatherer:
     ehr: SystemReader
     clock: Callable[[], datetime]
     zone: tzinfo
-    _refused: set[str] = field(default_factory=set, init=False)
-    _given: set[str] = field(default_factory=set, init=False)
 
     async def gather(
         self, period: Period, tell: Callable[[int, int], None] = lambda _done, _all: None
     ) -> Gathered:
         """Gather a period; RecordUnreadable where consent cannot be read. `tell` hears patients done and all."""
         disguise = Disguise(self.research.read_salt(), self.research.shift_days)
-        found = Gathered()
+        found, reader = Gathered(), PeopleReader(self.ehr, self.clock, self.zone)
         patients = await self.read(lambda connection: _patients(connection, self.site, period))
         used: dict[str, Instrument] = {}
         people: dict[str, str] = {}
         for place, patient in enumerate(patients):
             tell(place, len(patients))
-            if not await self._may(patient):
+            if not (await reader.consents(patient)).allow(Rule(self.research.consent)):
                 found.without_consent += 1
                 continue
-            rows = await self._rows(patient, period, disguise, found, used)
+            rows = await self._rows(patient, period, disguise, found, used, reader)
             people |= {row.person: patient for row in rows}
             found.rows += rows
         tell(len(patients), len(patients))
@@ -124,18 +117,10 @@ class Gatherer:
             column for each in used.values() if (each.id, each.version) in told for column in _columns(each)
         ]
         found.included = sorted({people[row.person] for row in found.rows})
-        found.not_read = sorted(self._refused - self._given)
-        found.read_in_part = sorted(self._refused & self._given)
+        found.not_read = sorted(reader.refused - reader.given)
+        found.read_in_part = sorted(reader.refused & reader.given)
+        found.malformed = sorted(reader.malformed)
         return found
-
-    async def _may(self, patient: str) -> bool:
-        try:
-            consents = await self.ehr.search("Consent", {"patient": _id_of(patient), "status": "active"})
-        except EhrError as error:
-            raise explain_refusal("Consent", error) from None
-        held = (each for each in consents if each.get("resourceType") == "Consent")
-        today = day_of(self.clock(), self.zone)
-        return read_consents(held, today, self.zone).allow(Rule(self.research.consent))
 
     async def _rows(
         self,
@@ -144,6 +129,7 @@ class Gatherer:
         disguise: Disguise,
         found: Gathered,
         used: dict[str, Instrument],
+        reader: PeopleReader,
     ) -> list[Administration]:
         records = await self.read(
             lambda connection: _records(connection, self.vault, self.site, patient, period)
@@ -157,7 +143,7 @@ class Gatherer:
                 scored.append((record, *result))
         if not scored:
             return []
-        around = await self._circumstances(patient)
+        around = await reader.circumstances(patient)
         rows = []
         for record, instrument, scores in scored:
             used.setdefault(instrument.canonical, instrument)
@@ -208,50 +194,6 @@ class Gatherer:
             },
         )
 
-    async def _circumstances(self, patient: str) -> Circumstances:
-        own_id = _id_of(patient)
-        person, encounters, *medication = await asyncio.gather(
-            self._ask("Patient", partial(self._one, patient)),
-            *(
-                self._ask(kind, lambda kind=kind: self.ehr.search(kind, {"patient": own_id}))  # type: ignore[misc] # a lambda's default has no declared type
-                for kind in ("Encounter", "MedicationStatement", "MedicationRequest")
-            ),
-        )
-        told = [resource for each in medication if each is not None for resource in each]
-        return read_circumstances(
-            next(iter(person or ()), {}),
-            encounters or (),
-            told if any(each is not None for each in medication) else None,
-            self.zone,
-            await self._medicines(told),
-        )
-
-    async def _medicines(self, told: Sequence[JsonObject]) -> dict[str, JsonObject]:
-        """Read the Medications that a person's orders and statements refer to."""
-        references = referred(told)
-        read = await asyncio.gather(
-            *(self._ask("Medication", partial(self._one, each)) for each in references)
-        )
-        return {each: found[0] for each, found in zip(references, read, strict=True) if found}
-
-    async def _one(self, reference: str) -> tuple[JsonObject, ...]:
-        return (await self.ehr.read(reference),)
-
-    async def _ask(
-        self, kind: str, ask: Callable[[], Awaitable[tuple[JsonObject, ...]]]
-    ) -> tuple[JsonObject, ...] | None:
-        """Ask the EHR about one person; None, noted by its kind, where it does not let this be read.
-
-        The next person is asked about all the same: a record may be locked, or merged into another.
-        """
-        try:
-            given = await ask()
-        except _REFUSALS:
-            self._refused.add(kind)  # what the EHR says may name the patient
-            return None
-        self._given.add(kind)
-        return given
-
 
 def column_name(link_id: str) -> str:
     """Name the column of a score by its linkId: `score-total` is `score_total`."""
@@ -288,7 +230,3 @@ def _records(connection: Connection, vault: Vault, site: str, patient: str, peri
     rows = connection.execute(query.order_by(t.response.c.authored, t.response.c.id))
     records = as_they_stand(connection, vault, [open_record(row, vault) for row in rows])
     return [each for each in records if not each.voided]
-
-
-def _id_of(patient: str) -> str:
-    return patient.rpartition("/")[2]

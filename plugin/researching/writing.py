@@ -121,6 +121,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         },
         "not_read_from_the_ehr": gathered.not_read,
         "read_in_part_from_the_ehr": gathered.read_in_part,
+        "malformed_in_the_ehr": gathered.malformed,
     }
 
 
@@ -187,13 +188,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     if isinstance(left_out, dict):
         for what, many in left_out.items():
             yield f"- {what.replace('_', ' ').capitalize()}: {many}."
-    if gathered.not_read:
-        yield f"- The EHR lets no {' or '.join(gathered.not_read)} be read: what comes of it is empty, a medicine's class unclassified."
-    if gathered.read_in_part:
-        yield (
-            f"- Of some people the EHR lets no {' or '.join(gathered.read_in_part)} be read: what comes of it is empty in "
-            "their rows."
-        )
+    yield from _of_the_record(gathered)
     yield ""
     yield "## Columns"
     yield ""
@@ -214,3 +209,19 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
         yield f"- {code}: {name}"
     for code, name in _own_names(research).items():
         yield f"- {name}: the site's own class of {code}"
+
+
+def _of_the_record(gathered: Gathered) -> Iterator[str]:
+    """Say what the EHR did not give as it should."""
+    if gathered.not_read:
+        yield f"- The EHR lets no {' or '.join(gathered.not_read)} be read: what comes of it is empty, a medicine's class unclassified."
+    if gathered.read_in_part:
+        yield (
+            f"- Of some people the EHR lets no {' or '.join(gathered.read_in_part)} be read: what comes of it is empty in "
+            "their rows, a medicine's class unclassified."
+        )
+    if gathered.malformed:
+        yield (
+            f"- Of some people the EHR gave a {' or '.join(gathered.malformed)} that is no FHIR: what comes of it is empty in "
+            "their rows, a medicine's class unclassified; a Consent that is none counts as a refusal."
+        )

@@ -19,20 +19,20 @@ from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
-from plugin.days import day_of
 from plugin.delivery.account import Account, read_all_of, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
+from plugin.routes.answered import answered_of
 from plugin.routes.chart import HISTORY, Chart
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import EVERY_SESSION
 from plugin.settings import SitePolicy
-from plugin.trends.contacts import Contacts, read_contacts
+from plugin.trends.contacts import Contacts, ThisSession, read_contacts
 from plugin.trends.history import Point, read_performers, read_points
 from questionnaires import Rater
 
@@ -303,28 +303,14 @@ def _due(
     if encounter_id is None:
         return ()
     schedule, catalogue = rapport.schedules.of(site_id), rapport.intake.catalogue
-    today, zone = rapport.today(site_id), rapport.zone_of(site_id)
     encounter = f"Encounter/{encounter_id}"
     session = contacts.number_of(encounter)
     if session is None and schedule != EVERY_SESSION:
         return ()
-    accounts, points = known
-    records = [each.record for each in accounts if not each.record.voided]
-    void = {each.record.authored for each in accounts if each.record.voided}
-    answered = [
-        *((each.rater, each.encounter, each.authored) for each in records),
-        *(
-            (catalogue.by_id(each.instrument).rater, each.encounter, each.when)
-            for each in points
-            if each.when not in void
-        ),
-    ]
-    now = {
-        rater
-        for rater, where, when in answered
-        if where == encounter or (day_of(when, zone) == today and not contacts.is_another(where, encounter))
-    }
-    before = {rater for rater, _, _ in answered} - now
+    answered = answered_of(*known, catalogue)
+    this = ThisSession(contacts, encounter, rapport.today(site_id), rapport.zone_of(site_id))
+    now = {each.rater for each in answered if this.has(each.encounter, each.when)}
+    before = {each.rater for each in answered} - now
     return tuple(
         each.value
         for each in _ORDER

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from plugin.access.gates import GateAnswer, is_waiting
@@ -46,6 +46,7 @@ from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
+from plugin.routes.answered import answered_of
 from plugin.routes.asked import AskedFor
 from plugin.routes.chart import CAREGIVERS, Chart, Respondent, age_in_years
 from plugin.routes.next_steps import choose_tips
@@ -58,6 +59,7 @@ from plugin.schedule import Due, SiteSchedule
 from plugin.settings import Attestation
 from plugin.stock import is_offered
 from plugin.tips import told_in
+from plugin.trends.contacts import ThisSession
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
 
 _STANDING = (
@@ -107,9 +109,14 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
     offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
+    session = ThisSession(chart.contacts, launch.encounter, today, zone)
     heard = _Heard(
         chart.session,
-        _answered(launch, chart, known.recent, today, zone),
+        {
+            each.respondent or ""
+            for each in answered_of(known.recent, chart.points, catalogue)
+            if session.has(each.encounter, each.when)
+        },
         {each.source for each, _ in known.under_way},
     )
     # Out of a part of the history nothing is read.
@@ -253,28 +260,6 @@ def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tu
     if following is None:
         return _("not due"), False
     return _("due in session %(number)s") % {"number": following}, False
-
-
-def _answered(
-    launch: Launch, chart: Chart, accounts: tuple[Account, ...], today: date, zone: tzinfo
-) -> set[str]:
-    """Name who has answered in this session: for its encounter, or on its day and for no other session of that day."""
-    contacts, session = chart.contacts, launch.encounter
-    records = [account.record for account in accounts if not account.record.voided]
-    void = {(each.record.source, each.record.authored) for each in accounts if each.record.voided}
-    kept = {
-        record.source or ""
-        for record in records
-        if (day_of(record.authored, zone) == today and not contacts.is_another(record.encounter, session))
-        or (session and record.encounter == session)
-    }
-    return kept | {
-        point.respondent or ""
-        for point in chart.points
-        if day_of(point.when, zone) == today
-        and not contacts.is_another(point.encounter, session)
-        and (point.respondent, point.when) not in void
-    }
 
 
 def response_page(

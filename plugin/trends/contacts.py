@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, tzinfo
 
 import msgspec
 
-from plugin.days import day_written
+from plugin.days import day_of, day_written
 
 JsonObject = dict[str, object]
 
@@ -19,7 +19,7 @@ _VIRTUAL = "VR"  # v3-ActCode: virtual
 class Contact:
     """One session that takes or took place. `start` as the EHR writes it, `day` None where that cannot be read.
 
-    `carers` are the RelatedPersons that the record names as taking part; `names_people` tells whether it names anybody.
+    `ended` is the day of its end, None where the record tells of none. `carers` are the RelatedPersons that the record names as taking part; `names_people` tells whether it names anybody.
     """
 
     reference: str
@@ -28,6 +28,7 @@ class Contact:
     virtual: bool
     carers: tuple[str, ...] = ()
     names_people: bool = False
+    ended: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ class Contacts:
         """Tell which session this is, counted from 1; None if it is none of them."""
         return self._places.get(reference)
 
+    def only_day(self, reference: str | None) -> date | None:
+        """Give the day of a session that began and ended on one; None for a stay, a series, and one that has no end yet."""
+        place = self._places.get(reference or "")
+        found = self.held[place - 1] if place else None
+        return found.day if found is not None and found.day == found.ended else None
+
     def is_another(self, reference: str | None, session: str | None) -> bool:
         """Tell whether a form that names `reference` is of another session than this one, be it on the same day."""
         known = session is not None and reference is not None and reference in self._places
@@ -77,12 +84,37 @@ class Contacts:
         return (self.held[place - 1],) if place else self._by_day.get(day, ())
 
 
+@dataclass(frozen=True, slots=True)
+class ThisSession:
+    """The session that a chart is opened for: its Encounter, if it has one, and the site's `today`."""
+
+    contacts: Contacts
+    encounter: str | None
+    today: date
+    zone: tzinfo
+
+    def has(self, encounter: str | None, when: datetime) -> bool:
+        """Tell whether a form that names `encounter`, if any, belongs to it.
+
+        By the Encounter, if it is one of a single day: its form may be answered at home on the next. One that goes on for
+        days, or has no end yet, counts by its days, as does everything without an Encounter on either side; a form that
+        names another session of the record is none of this one.
+        """
+        if self.contacts.is_another(encounter, self.encounter):
+            return False
+        day = self.contacts.only_day(self.encounter)
+        if day is not None and encounter == self.encounter:
+            return True
+        return day_of(when, self.zone) == (day or self.today)
+
+
 class _Coding(msgspec.Struct):
     code: str = ""
 
 
 class _Period(msgspec.Struct):
     start: str | None = None
+    end: str | None = None
 
 
 class _Reference(msgspec.Struct):
@@ -120,7 +152,8 @@ def read_contacts(encounters: Iterable[JsonObject], zone: tzinfo) -> Contacts:
             carers = tuple(each for each in people if each.startswith("RelatedPerson/"))
             reference = f"Encounter/{found.id}"
             day = day_written(start, zone)
-            held.append(Contact(reference, start, day, code == _VIRTUAL, carers, bool(people)))
+            ended = day_written(found.period.end, zone)
+            held.append(Contact(reference, start, day, code == _VIRTUAL, carers, bool(people), ended))
     return Contacts(tuple(sorted(held, key=lambda each: (_began(each.start, zone), each.start))))
 
 

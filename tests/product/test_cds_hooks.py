@@ -166,7 +166,9 @@ async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path
     assert "fell" not in page.text
 
 
-def keep_score(store: Any, when: str, who: str, value: float, rater: str = "child") -> None:
+def keep_score(
+    store: Any, when: str, who: str, value: float, rater: str = "child", encounter: str = ""
+) -> None:
     """Put a total and its panel into the record, as another installation of Rapport would have left them."""
     system = "https://w3id.org/rapport-fhir/CodeSystem/score"
     shared = {
@@ -175,6 +177,7 @@ def keep_score(store: Any, when: str, who: str, value: float, rater: str = "chil
         "category": [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "survey"}]}],
         "subject": {"reference": "Patient/1008"},
         "effectiveDateTime": when,
+        **({"encounter": {"reference": encounter}} if encounter else {}),
     }
     response = store.create(
         {

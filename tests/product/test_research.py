@@ -355,6 +355,59 @@ async def test_a_record_that_the_ehr_keeps_to_itself_empties_nobody_elses_rows(
         assert "Of some people the EHR lets no Encounter" in book
 
 
+class _Garbling(httpx.AsyncBaseTransport):
+    """An EHR that answers what is asked at some places with something that is no FHIR."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, place: str, body: str) -> None:
+        self._inner, self._place, self._body = inner, place, body
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if re.search(self._place, str(request.url)):
+            return httpx.Response(200, text=self._body, request=request)
+        return await self._inner.handle_async_request(request)
+
+
+def garble(world: World, place: str, body: str) -> None:
+    host = httpx.URL(EHR).netloc.decode()
+    world.hosts.apps[host] = _Garbling(world.hosts.apps[host], place, body)  # type: ignore[assignment] # a transport around the one of httpx
+
+
+@pytest.mark.parametrize("body", ["{", '{"resourceType": "OperationOutcome"}', "<html></html>"])
+@pytest.mark.parametrize(
+    ("place", "kind", "column", "told"),
+    [
+        ("/Patient/{kept}$", "Patient", "age_band", ["7–11", "unknown"]),
+        ("/Encounter.*patient={kept}", "Encounter", "modality", ["", "in-person"]),
+        (r"/Medication/", "Medication", "medication_class", ["N06B", "unclassified"]),
+    ],
+)
+async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
+    tmp_path: Path, *, place: str, kind: str, column: str, told: list[str], body: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        people = await world.people()
+        order_by_reference(world, f"Patient/{people['amara']}")
+        garble(world, place.format(kept=people["amara"]), body)
+        answer = await export(world)
+        assert sorted(row[column] for row in table_of(answer)) == told
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            book = json.loads(archive.read("codebook.json"))
+            text = archive.read("codebook.md").decode()
+        assert book["malformed_in_the_ehr"] == [kind]
+        assert f"gave a {kind} that is no FHIR" in text
+
+
+async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        garble(world, f"/Consent.*patient={(await world.people())['amara']}", "{")
+        answer = await export(world)
+        assert len(table_of(answer)) == 1
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert "a Consent that is none counts as a refusal" in archive.read("codebook.md").decode()
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
