@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -17,14 +18,14 @@ from tests.product.forms import ANSWERS
 from tests.product.test_remote import secret_of, teenagers_link
 from tests.product.world import World
 
-ENDS = {
+ENDS: Mapping[str, Callable[[Connection, Any], object]] = {
     "withdrawn": lambda c, row: withdraw(c, row.id, row.site, row.patient),
     "expired": lambda c, row: mark_expired(c, row.id),
     "erased": lambda c, row: remove_rows(c, t.invitation, (t.invitation.c.id == row.id,)),
 }
 
 
-async def only_form(world: World) -> sa.Row:  # type: ignore[type-arg]
+async def only_form(world: World) -> Any:
     return await world.rapport.state.rapport.ledger.read(lambda c: c.execute(sa.select(t.invitation)).one())
 
 
