@@ -191,7 +191,7 @@ def _series(
                 point.value,
                 absence_of(point.absent, instrument, language),
                 contacts.was_virtual(point.encounter, day),
-                session=contacts.number_of(point.encounter) if point.encounter else None,
+                session=contacts.number_in(point.encounter, day),
                 caregiver=contacts.had_carer(point.encounter, day),
                 is_superseded=place in superseded,
             )

@@ -54,6 +54,11 @@ class Contacts:
         """Tell which session this is, counted from 1; None if it is none of them."""
         return self._places.get(reference)
 
+    def number_in(self, reference: str | None, day: date) -> int | None:
+        """Tell which session a form of a day belongs to: the one that it names, else the only one of its day."""
+        held = self.of(reference, day)
+        return self.number_of(held[0].reference) if len(held) == 1 else None
+
     def only_day(self, reference: str | None) -> date | None:
         """Give the day of a session that began and ended on one; None for a stay, a series, and one that has no end yet."""
         place = self._places.get(reference or "")
