@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from plugin.access.launches import Launch
-from plugin.days import day_written
+from plugin.days import Age, Born, age_on, born_written, day_written
 from plugin.ehr import (
     BadAnswer,
     Ehr,
@@ -68,7 +68,7 @@ class Chart:
     """What could be read; `unread` names what could not, in words for the clinician, `late` what did not come in time."""
 
     name: str
-    birth_date: date | None
+    born: Born | None
     respondents: tuple[Respondent, ...]
     contact: date | None  # the day of the session
     virtual: bool | None
@@ -174,7 +174,7 @@ async def read_chart(
     contacts = contacts or Contacts()
     return Chart(
         name=_name(patient.name) if patient else "",
-        birth_date=_date(patient.birthDate) if patient else None,
+        born=born_written(patient.birthDate) if patient else None,
         respondents=respondents,
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
@@ -193,16 +193,9 @@ def closed_chart(reason: str) -> Chart:
     return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",), is_part=True)
 
 
-async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
-    """Read the patient's age in whole years; None if the EHR does not tell the day of birth."""
-    return age_in_years(_date((await _read(ehr, launch.patient, _Person)).birthDate), today)
-
-
-def age_in_years(born: date | None, today: date) -> int | None:
-    """Count whole years; None where the day of birth is not known, or is still to come."""
-    if born is None or born > today:
-        return None
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+async def read_age(ehr: Ehr, launch: Launch, today: date) -> Age | None:
+    """Read the patient's age; None if the EHR tells nothing of the birth."""
+    return age_on(born_written((await _read(ehr, launch.patient, _Person)).birthDate), today)
 
 
 async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:
@@ -415,10 +408,3 @@ def _spoken(person: _Person) -> tuple[str, ...]:
     """List the languages that the record names for somebody, the preferred first."""
     ranked = sorted(person.communication, key=lambda each: not each.preferred)
     return tuple(coding.code for each in ranked for coding in each.language.coding if coding.code)
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None
