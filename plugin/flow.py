@@ -79,7 +79,8 @@ async def submit(
 
     `check` looks, in the transaction that keeps it, whether something stands against that, and raises.
     Raises UnreadableResponse, UnknownQuestionnaire or InvalidResponse if it may not be taken (every problem at once),
-    Conflict if its identifier was used for other content. The same response again gives the same answer.
+    Conflict if its identifier was used for other content, InvitationUnusable if its form was withdrawn meanwhile.
+    The same response again gives the same answer.
     """
     begun = time.perf_counter()
     try:

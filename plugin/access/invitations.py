@@ -252,13 +252,23 @@ def mark_opened(connection: Connection, invitation_id: str, now: datetime) -> bo
 
 
 def mark_submitted(connection: Connection, invitation_id: str) -> None:
-    """Close an invitation and forget its draft: the response holds the answers now."""
-    change_rows(
+    """Close an invitation and forget its draft: the response holds the answers now.
+
+    InvitationUnusable if it was withdrawn, erased or over meanwhile: then no response may be kept of it.
+    """
+    changed = change_rows(
         connection,
         invitation,
-        (invitation.c.id == invitation_id,),
+        (
+            invitation.c.id == invitation_id,
+            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        ),
         {"state": InvitationState.SUBMITTED, "sealed_draft": None},
     )
+    if len(changed) != 1:
+        raise InvitationUnusable(
+            "This form was withdrawn, or its time passed, while it was being sent.", "Ask for a new one."
+        )
 
 
 def is_submitted(connection: Connection, invitation_id: str) -> bool:
@@ -313,8 +323,8 @@ def followed_invitations(
     return tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in whole)
 
 
-def withdraw(connection: Connection, invitation_id: str, site: str, patient: str) -> bool:
-    """Withdraw a form that is still open, with what was answered so far; False if there is none of this patient."""
+def withdraw(connection: Connection, invitation_id: str, site: str, patient: str) -> None:
+    """Withdraw a form of this patient, with what was answered so far; InvitationUnusable if it is not open any more."""
     changed = change_rows(
         connection,
         invitation,
@@ -326,7 +336,10 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
         ),
         {"state": InvitationState.WITHDRAWN, "sealed_draft": None},
     )
-    return len(changed) == 1
+    if len(changed) != 1:
+        raise InvitationUnusable(
+            "This form was sent, or it ended, before it could be withdrawn.", "Go back to the patient page."
+        )
 
 
 def expired_invitations(

@@ -97,7 +97,7 @@ class Record:
 def keep(connection: Connection, vault: Vault, record: Record) -> bool:
     """Store a record, enqueue its delivery and close its invitation; False if the very same one was stored before.
 
-    Conflict if its identifier is taken by other content.
+    Conflict if its identifier is taken by other content, InvitationUnusable if its form was withdrawn meanwhile.
     """
     row = {
         "id": record.id,

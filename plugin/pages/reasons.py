@@ -189,6 +189,8 @@ OF_FAILURES = (
     N_("This form has been withdrawn."),
     N_("The time for this form has passed."),
     N_("This form was sent or withdrawn meanwhile."),
+    N_("This form was sent, or it ended, before it could be withdrawn."),
+    N_("This form was withdrawn, or its time passed, while it was being sent."),
     N_("This device has been given back since."),
     N_("Hand it over again for the form to go on."),
     N_("The PIN is not usable."),

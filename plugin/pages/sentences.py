@@ -7,6 +7,8 @@ from plugin.pages.trend import Trend
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
+_MOST_NAMED = 3  # forms dated in the future
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -31,6 +33,21 @@ def sentences_of(trend: Trend, language: str) -> tuple[Sentence, ...]:
         *(_pair(each, trend.divergence, language) for each in findings.pairs),
         *(_early(each, language) for each in findings.early),
     )
+
+
+def ahead_of(trend: Trend, language: str) -> str:
+    """Name the forms that the record dates on a day which is still to come; empty if there are none."""
+    if not trend.ahead:
+        return ""
+    told = [f"{each.name}, {day(each.day, language)}" for each in trend.ahead[:_MOST_NAMED]]
+    more = ["…"] if len(trend.ahead) > _MOST_NAMED else []
+    return translations(language).ngettext(
+        "%(num)d form is dated on a day that is still to come (%(forms)s): its scores are neither drawn nor compared. "
+        "Have its date put right in the record.",
+        "%(num)d forms are dated on days that are still to come (%(forms)s): their scores are neither drawn nor compared. "
+        "Have their dates put right in the record.",
+        len(trend.ahead),
+    ) % {"num": len(trend.ahead), "forms": "; ".join([*told, *more])}
 
 
 def _fall(each: FallFinding, within: int, language: str) -> Sentence:

@@ -31,8 +31,7 @@ class Circumstances:
 
     def session_of(self, encounter: str | None, day: date) -> int | None:
         """Give the number of the session of a form, counted from 1; None where the record does not tell one."""
-        of_day = self.contacts.of(encounter, day)
-        return self.contacts.number_of(of_day[0].reference) if len(of_day) == 1 else None
+        return self.contacts.number_in(encounter, day)
 
     def modality_of(self, encounter: str | None, day: date) -> str | None:
         """Give `virtual` or `in-person`."""

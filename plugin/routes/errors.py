@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
-from plugin.errors import Issue, Locked, RapportError
+from plugin.errors import InvitationUnusable, Issue, Locked, RapportError
 from plugin.ledger import SealBroken
 from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
@@ -73,6 +73,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         back is not None
     ):  # a form that cannot be opened on the clinician's device: it is given back all the same
         headers["X-Rapport-Return"] = back
+    if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
+        headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
     if _wants_page(request):
         return HTMLResponse(
             render_failure(failure_page(error), spoken_in(request)), told.status, headers=headers

@@ -76,6 +76,11 @@ class _Sent(_Answers, forbid_unknown_fields=True):
     share: bool | None = None  # may single answers be read? where the site has this asked
     changed: tuple[str, ...] | None = None  # what was answered since the page last kept answers
 
+    @property
+    def only_asks(self) -> bool:
+        """Whether this is a page that has no answers to send: it asks what became of the form."""
+        return not self.answers
+
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
     agreed: bool
@@ -283,13 +288,16 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
 
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
-async def send(found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+async def send(
+    request: Request, found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody
+) -> JSONResponse:
     """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time."""
     result: dict[str, object] = {}
     if found.state is InvitationState.SUBMITTED:
         if await _is_late(rapport, found, body):
             result["late"] = True
     else:
+        request.state.unsent = not _only_asks(body)  # which is told where the form is closed
         check_usable(found, rapport.clock())
         check_passed(found)
         instrument = _instrument(rapport, found)
@@ -314,7 +322,7 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
     if instrument is None:
         return False
     sent = _read(body, _Sent, instrument)
-    if not sent.answers:
+    if sent.only_asks:
         return False
     vault = rapport.ledger.vault
     try:
@@ -330,6 +338,13 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
         return True
     kept = answers_in(first.body, reasons=True)
     return kept is not None and answers_in(again, reasons=True) != kept
+
+
+def _only_asks(body: bytes) -> bool:
+    try:
+        return msgspec.json.decode(body, type=_Sent).only_asks
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def _check_complete(connection: Connection, vault: Vault, found: Invitation, sent: _Sent) -> None:

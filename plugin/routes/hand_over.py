@@ -22,6 +22,7 @@ from plugin.access.invitations import (
     create_invitation,
     facts_of,
     find_begun,
+    held_form,
     new_id,
     read_invitation,
     read_secret,
@@ -30,7 +31,7 @@ from plugin.access.invitations import (
 )
 from plugin.access.launches import Launch
 from plugin.audit import Kind
-from plugin.errors import Invalid
+from plugin.errors import Invalid, InvitationUnusable
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import read_age, read_respondent
 from plugin.routes.session_cookie import keep_session_cookie
@@ -172,9 +173,16 @@ async def cancel(
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
 ) -> Response:
-    """Withdraw a form that has not come back."""
+    """Withdraw a form that has not come back. One that came meanwhile is told; a second press finds it withdrawn."""
     check_csrf(rapport, found, csrf)
-    await _withdraw(rapport, found, invitation)
+    vault = rapport.ledger.vault
+    try:
+        await _withdraw(rapport, found, invitation)
+    except InvitationUnusable:
+        left = await rapport.ledger.read(lambda connection: held_form(connection, vault, invitation))
+        is_of_patient = left is not None and (left.site, left.patient) == (found.site, found.patient)
+        if left is not None and is_of_patient and left.state is InvitationState.SUBMITTED:
+            raise
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
 

@@ -15,7 +15,7 @@ from plugin.access.invitations import Invitation, begun_here, withdraw
 from plugin.access.launches import Launch, Open, SignedIn, browsers_of, end_launch, open_in
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import written
-from plugin.errors import NotFound
+from plugin.errors import InvitationUnusable, NotFound
 from plugin.pages import choose_language
 from plugin.pages.parting import (
     BrowserLine,
@@ -166,9 +166,10 @@ async def _withdraw(rapport: Rapport, actor: Actor, form: Invitation) -> None:
         about=(f"urn:uuid:{form.id}",),
         reason=_SIGNED_OUT,
     )
-    await rapport.ledger.write(
-        lambda connection: withdraw(connection, form.id, form.site, form.patient), entry
-    )
+    with suppress(InvitationUnusable):  # sent in this very moment: then it is kept
+        await rapport.ledger.write(
+            lambda connection: withdraw(connection, form.id, form.site, form.patient), entry
+        )
 
 
 async def _end_launches(

@@ -37,7 +37,7 @@ function showSaved(template, answer) {
 }
 
 // Nothing can be answered here any more; the clinician's own device is given back all the same.
-const showClosed = (answer) => showSaved(screen("unusable"), { return_url: answer.headers.get("X-Rapport-Return") });
+const showClosed = ({ headers }) => showSaved(screen("unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") });
 
 // What is closed may have been sent: the server says that again, tells if `given` differs, and changes nothing.
 async function showEnd(given) {

@@ -288,6 +288,17 @@ def test_a_form_that_has_ended_meanwhile_lets_the_device_be_given_back(
     expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
 
 
+def test_answers_that_were_not_sent_because_their_form_was_withdrawn_are_told_as_that(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    said = {"X-Rapport-Unsent": "true"}
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410, headers=said))
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("What you answered here was not sent.")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     "return_url", [None, "https://elsewhere.invalid/", "//elsewhere.invalid/", "/\\elsewhere.invalid"]
 )

@@ -263,6 +263,20 @@ async def test_a_score_of_no_session_takes_the_place_of_no_early_one(tmp_path: P
     assert len(after) == 1
 
 
+async def test_a_form_without_an_encounter_on_the_day_of_a_session_is_of_that_session(tmp_path: Path) -> None:
+    """Filled again five minutes after the form of the first session, it counts in its place as an early one."""
+    accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
+    early = re.compile(r"Amara Okafor</b>\W+([\d.]+) on average over sessions 1 to 4, from 4 scores")
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        (before,) = early.findall((await world.launch("amara")).text)
+        amara = (await world.people())["amara"]
+        found = await world.search("Observation", patient=amara)
+        first = min(datetime.fromisoformat(each["effectiveDateTime"]) for each in found)
+        await submitted(world, response_of(amara, authored=(first + timedelta(minutes=5)).isoformat()))
+        (after,) = early.findall((await world.launch("amara")).text)
+    assert before != after
+
+
 async def test_a_fall_that_went_deeper_names_its_lowest_score_and_stands_in_what_changed(
     reading: World,
 ) -> None:

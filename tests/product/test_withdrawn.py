@@ -1,0 +1,106 @@
+"""A form that is withdrawn in the moment it is sent: whoever comes second is told, and nothing withdrawn is filed."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.access.invitations import mark_expired, withdraw
+from plugin.ledger import remove_rows
+from plugin.ledger import tables as t
+from tests.product.forms import ANSWERS
+from tests.product.test_remote import secret_of, teenagers_link
+from tests.product.world import World
+
+ENDS: Mapping[str, Callable[[Connection, Any], object]] = {
+    "withdrawn": lambda c, row: withdraw(c, row.id, row.site, row.patient),
+    "expired": lambda c, row: mark_expired(c, row.id),
+    "erased": lambda c, row: remove_rows(c, t.invitation, (t.invitation.c.id == row.id,)),
+}
+
+
+async def only_form(world: World) -> Any:
+    return await world.rapport.state.rapport.ledger.read(lambda c: c.execute(sa.select(t.invitation)).one())
+
+
+@asynccontextmanager
+async def ending_meanwhile(world: World, end: str) -> AsyncIterator[None]:
+    """End the only form in a transaction that is open as long as the block: who sends in it finds the form still open."""
+    ledger, row = world.rapport.state.rapport.ledger, await only_form(world)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def close(connection: Connection) -> None:
+        begun.set()
+        go_on.wait(30)
+        ENDS[end](connection, row)
+
+    ending = asyncio.create_task(ledger.bookkeep(close))
+    await asyncio.to_thread(begun.wait, 30)
+    try:
+        yield
+    finally:
+        go_on.set()
+        await ending
+
+
+async def kinds(world: World) -> list[str]:
+    ledger = world.rapport.state.rapport.ledger
+    return list(await ledger.read(lambda c: c.execute(sa.select(t.audit.c.kind)).scalars().all()))
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_form_that_ends_while_it_is_sent_is_not_kept_and_its_page_is_told_that(
+    world: World, end: str
+) -> None:
+    headers = {"X-Rapport-Invitation": secret_of(await teenagers_link(world))}
+    async with world.new_browser() as phone:
+        await phone.get("/fill/form", headers=headers)
+        async with ending_meanwhile(world, end):
+            sending = asyncio.create_task(
+                phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+            )
+            await asyncio.sleep(1)  # it has looked by then
+            assert not sending.done()
+        refused = await sending
+        asked = await phone.post("/fill/submit", headers=headers, json={"answers": {}})
+    assert refused.status_code == 410
+    assert refused.headers["X-Rapport-Unsent"] == "true"
+    assert "X-Rapport-Unsent" not in asked.headers
+    ledger = world.rapport.state.rapport.ledger
+    assert await ledger.read(lambda c: c.execute(sa.select(t.response)).all()) == []
+    assert await ledger.read(lambda c: c.execute(sa.select(t.delivery)).all()) == []
+    assert "response-received" not in await kinds(world)
+    assert "access-refused" in await kinds(world)
+
+
+async def cancel(world: World, made: httpx.Response) -> httpx.Response:
+    csrf = made.text.split('name="csrf" value="')[1].split('"')[0]
+    return await world.browser.post(f"{made.url}/withdraw", data={"csrf": csrf})
+
+
+async def test_a_clinician_who_withdraws_what_was_just_sent_is_told_that_and_the_trail_does_not_say_withdrawn(
+    world: World,
+) -> None:
+    made = await teenagers_link(world)
+    headers = {"X-Rapport-Invitation": secret_of(made)}
+    async with world.new_browser() as phone:
+        assert (
+            await phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+        ).status_code == 200
+    late = await cancel(world, made)
+    assert late.status_code == 410
+    assert "before it could be withdrawn" in late.text
+    assert "invitation-withdrawn" not in await kinds(world)
+    assert (await only_form(world)).state == "submitted"
+
+
+async def test_a_second_press_finds_a_form_withdrawn(world: World) -> None:
+    made = await teenagers_link(world)
+    assert [(await cancel(world, made)).status_code for _ in range(2)] == [303, 303]
+    assert (await kinds(world)).count("invitation-withdrawn") == 1
