@@ -31,6 +31,11 @@ def day_of(moment: datetime, zone: tzinfo) -> date:
     return in_zone(moment, zone).date()
 
 
+def is_ahead(day: date, today: date) -> bool:
+    """Tell whether a day is still to come, by more than clocks that differ and zones far apart explain: one day."""
+    return (day - today).days > 1
+
+
 def day_written(text: str | None, zone: tzinfo) -> date | None:
     """Read a FHIR dateTime to its day: that of its moment in the zone, or the bare date; None for a year or month alone."""
     written = text or ""

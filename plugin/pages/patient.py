@@ -11,7 +11,7 @@ from markupsafe import Markup
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
-from plugin.pages.sentences import sentences_of
+from plugin.pages.sentences import ahead_of, sentences_of
 from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
@@ -311,6 +311,7 @@ def summary_html(page: PatientPage, who: str) -> str:
         courses=tuple(dict.fromkeys(course for _, shown in drawn.values() for course in shown)),
         facts=facts_of(page, scales),
         sentences=sentences_of(page.trend, page.language),
+        ahead=ahead_of(page.trend, page.language),
         style=_PDF_STYLE,
     )
 
@@ -346,5 +347,6 @@ def _trend_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
         scales=scales,
         drawn=drawn,
         sentences=sentences_of(page.trend, page.language),
+        ahead=ahead_of(page.trend, page.language),
     )
     return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes

@@ -1,16 +1,21 @@
 """What is read out of scores, as sentences: the patient page, the PDF and the note say the same words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from plugin.pages.figures import count_of, day, number
 from plugin.pages.trend import Trend
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
+_MOST_NAMED = 3  # forms dated in the future
+_MOST_FALLS = 3  # of one person, the latest: a long history has dozens, and the table marks each
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said of whom. `kind`: fall | pair | early; `warning` stands behind the text."""
+    """What is said of whom. `kind`: fall | more | pair | early; `warning` stands behind the text."""
 
     kind: str
     who: str
@@ -27,10 +32,39 @@ def sentences_of(trend: Trend, language: str) -> tuple[Sentence, ...]:
     """Tell what the site lets be read, falls first; nothing where it lets nothing be read."""
     findings = trend.findings or Findings()
     return (
-        *(_fall(each, trend.repair_within, language) for each in findings.falls),
+        *_falls(findings.falls, trend.repair_within, language),
         *(_pair(each, trend.divergence, language) for each in findings.pairs),
         *(_early(each, language) for each in findings.early),
     )
+
+
+def ahead_of(trend: Trend, language: str) -> str:
+    """Name the forms that the record dates on a day which is still to come; empty if there are none."""
+    if not trend.ahead:
+        return ""
+    told = [f"{each.name}, {day(each.day, language)}" for each in trend.ahead[:_MOST_NAMED]]
+    more = ["…"] if len(trend.ahead) > _MOST_NAMED else []
+    return translations(language).ngettext(
+        "%(num)d form is dated on a day that is still to come (%(forms)s): its scores are neither drawn nor compared. "
+        "Have its date put right in the record.",
+        "%(num)d forms are dated on days that are still to come (%(forms)s): their scores are neither drawn nor compared. "
+        "Have their dates put right in the record.",
+        len(trend.ahead),
+    ) % {"num": len(trend.ahead), "forms": "; ".join([*told, *more])}
+
+
+def _falls(falls: tuple[FallFinding, ...], within: int, language: str) -> Iterator[Sentence]:
+    """Tell the latest falls of each person, and how many more there were before these."""
+    for _, own in groupby(falls, key=lambda each: id(each.rated)):
+        found = list(own)
+        yield from (_fall(each, within, language) for each in found[-_MOST_FALLS:])
+        if earlier := found[:-_MOST_FALLS]:
+            text = translations(language).ngettext(
+                "before these there was %(num)d more rupture by the rule below (repaired: %(repaired)s): the table marks each.",
+                "before these there were %(num)d more ruptures by the rule below (repaired: %(repaired)s): the table marks each.",
+                len(earlier),
+            ) % {"num": len(earlier), "repaired": sum(each.repaired is not None for each in earlier)}
+            yield Sentence("more", found[0].rated.name, text)
 
 
 def _fall(each: FallFinding, within: int, language: str) -> Sentence:

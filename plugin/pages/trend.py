@@ -106,6 +106,14 @@ class MeasurementError:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """A form that the record dates on a day which is still to come: its scores are named, not drawn and not compared."""
+
+    name: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Trend:
     """Everything to plot; the order of the series is the order of the scales.
 
@@ -119,6 +127,7 @@ class Trend:
     findings: Findings | None = None
     repair_within: int = 3
     divergence: float = 1.0
+    ahead: tuple[Ahead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,15 +106,18 @@ def _know(
     norms: tuple[Norm, ...],
 ) -> list[Known]:
     interpretation, zone = rapport.settings.policies[site].interpretation, rapport.zone_of(site)
+    today = rapport.today(site)
     by_patient: dict[str, list[Opening]] = defaultdict(list)
     for each in openings:
         by_patient[each.patient].append(each)
     known = []
     for patient, sessions in by_patient.items():
         kept = whole(accounts.get(patient, ()))
-        trend = read_trend(rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, zone, interpretation)
+        trend = read_trend(
+            rapport.intake.catalogue, OWN_HISTORY, kept, {}, norms, zone, interpretation, today=today
+        )
         altered = len(accounts.get(patient, ())) - len(kept)
-        known.append(Known(patient, trend, kept, tuple(sessions), zone, altered))
+        known.append(Known(patient, trend, kept, tuple(sessions), zone, altered, today))
     return known
 
 

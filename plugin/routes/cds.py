@@ -277,7 +277,16 @@ async def _attention(
     )
     fell: set[str] = set()
     if policy.interpretation is not None:
-        trend = read_trend(rapport.intake.catalogue, chart, accounts, {}, norms, zone, policy.interpretation)
+        trend = read_trend(
+            rapport.intake.catalogue,
+            chart,
+            accounts,
+            {},
+            norms,
+            zone,
+            policy.interpretation,
+            today=rapport.today(site_id),
+        )
         falls = trend.findings.falls if trend.findings else ()
         fell = {fall.rated.rater for fall in falls if fall.is_current}
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]

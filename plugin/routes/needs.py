@@ -9,8 +9,9 @@ from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 from plugin.access.openings import Opening
-from plugin.days import day_of
+from plugin.days import day_of, is_ahead
 from plugin.delivery.account import Account
+from plugin.delivery.keep import Record
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendSeries
 from plugin.routes.marks import TOTAL
@@ -40,11 +41,18 @@ class Known:
     openings: tuple[Opening, ...]
     zone: tzinfo
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
+    today: date = date.max
+
+    @property
+    def answers(self) -> tuple[Record, ...]:
+        """What was answered, but for what was entered in error and what is dated on a day that is still to come."""
+        records = (each.record for each in self.accounts if not each.record.voided)
+        return tuple(each for each in records if not is_ahead(day_of(each.authored, self.zone), self.today))
 
     @property
     def answered(self) -> datetime | None:
         """When somebody last answered."""
-        return max((each.record.authored for each in self.accounts if not each.record.voided), default=None)
+        return max((each.authored for each in self.answers), default=None)
 
     @property
     def sessions(self) -> tuple[Opening, ...]:
@@ -98,7 +106,7 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
     ledger: the EHR is not asked.
     """
-    heard = {str(each.record.rater) for each in known.accounts if not each.record.voided}
+    heard = {str(each.rater) for each in known.answers}
     late = [
         rater
         for rater, schedule in schedules.items()
@@ -117,10 +125,10 @@ def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
         return False
     last = due[-1]
     return not any(
-        day_of(each.record.authored, known.zone) >= last.day
-        or (last.encounter is not None and each.record.encounter == last.encounter)
-        for each in known.accounts
-        if each.record.rater == rater and not each.record.voided
+        day_of(each.authored, known.zone) >= last.day
+        or (last.encounter is not None and each.encounter == last.encounter)
+        for each in known.answers
+        if each.rater == rater
     )
 
 

@@ -1,19 +1,19 @@
 """Scores over sessions for the patient page: what the record holds, what is on its way, and what the site knows of error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
 
-from plugin.days import day_of
+from plugin.days import day_of, is_ahead
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
-from plugin.pages.trend import MeasurementError
+from plugin.pages.trend import Ahead, MeasurementError
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
@@ -46,10 +46,12 @@ def read_trend(
     zone: tzinfo,
     interpretation: Interpretation | None = None,
     language: str = "en",
+    *,
+    today: date,
 ) -> Trend:
     """Join what the record holds with what is on its way there, by the days of the site's zone.
 
-    Marks are made where the site accepts interpretation.
+    Marks are made where the site accepts interpretation. What is dated after `today` is named apart.
     """
     in_record = {address for account in accounts for address in account.locations}
     waiting = [account for account in accounts if not in_record & set(account.locations)]
@@ -68,8 +70,9 @@ def read_trend(
             for point in points_of(catalogue, account)
             if (point.instrument, point.score, point.respondent, point.when) not in known
         ]
+    ahead = frozenset(each for each in points if is_ahead(day_of(each.when, zone), today))
     by_line: dict[tuple[str, str, str], list[Point]] = {}
-    for point in sorted(points, key=lambda each: each.when):
+    for point in sorted((each for each in points if each not in ahead), key=lambda each: each.when):
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
     places = _places(catalogue)
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
@@ -84,8 +87,9 @@ def read_trend(
         )
         for line, found in lines
     )
+    told = _ahead(catalogue, ahead, people, zone, language)
     if interpretation is None:
-        return Trend(made, chart.courses)
+        return Trend(made, chart.courses, ahead=told)
     findings = findings_of(made, interpretation)
     if findings is not None and not chart.has_sessions:
         findings = replace(findings, early=())  # which scores are of sessions 1 to 4 is not known
@@ -96,6 +100,24 @@ def read_trend(
         findings=findings,
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
+        ahead=told,
+    )
+
+
+def _ahead(
+    catalogue: Catalogue,
+    points: Iterable[Point],
+    people: Mapping[str, Respondent],
+    zone: tzinfo,
+    language: str,
+) -> tuple[Ahead, ...]:
+    """Name each form once, whatever the number of its scores."""
+    forms = dict.fromkeys(
+        (day_of(each.when, zone), each.respondent or "", each.instrument) for each in points
+    )
+    return tuple(
+        Ahead(name_of(people.get(respondent), catalogue.by_id(instrument).rater, language), day)
+        for day, respondent, instrument in sorted(forms)
     )
 
 

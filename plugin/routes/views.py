@@ -122,7 +122,9 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     # Out of a part of the history nothing is read.
     is_part = known.is_long or chart.is_part
     interpretation = None if is_part else policy.interpretation
-    trend = read_trend(catalogue, chart, known.kept, people, known.norms, zone, interpretation, language)
+    trend = read_trend(
+        catalogue, chart, known.kept, people, known.norms, zone, interpretation, language, today=today
+    )
     page = PatientPage(
         launch=launch.id,
         csrf=csrf,

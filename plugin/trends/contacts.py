@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, tzinfo
 import msgspec
 
 from plugin.days import day_of, day_written
+from plugin.trends.agreement import SAME_SESSION
 
 JsonObject = dict[str, object]
 
@@ -65,6 +66,14 @@ class Contacts:
         found = self.held[place - 1] if place else None
         return found.day if found is not None and found.day == found.ended else None
 
+    def goes_on(self, reference: str | None, today: date) -> bool:
+        """Tell whether a session is known to last over days: a stay, a series, one that was begun days ago and has no end."""
+        place = self._places.get(reference or "")
+        found = self.held[place - 1] if place else None
+        if found is None or found.day is None:
+            return False
+        return found.ended != found.day if found.ended else found.day + SAME_SESSION < today
+
     def is_another(self, reference: str | None, session: str | None) -> bool:
         """Tell whether a form that names `reference` is of another session than this one, be it on the same day."""
         known = session is not None and reference is not None and reference in self._places
@@ -101,16 +110,16 @@ class ThisSession:
     def has(self, encounter: str | None, when: datetime) -> bool:
         """Tell whether a form that names `encounter`, if any, belongs to it.
 
-        By the Encounter, if it is one of a single day: its form may be answered at home on the next. One that goes on for
-        days, or has no end yet, counts by its days, as does everything without an Encounter on either side; a form that
-        names another session of the record is none of this one.
+        By the Encounter: its form may be answered at home, on the evening before or the day after. One that goes on for days
+        counts by its days, as does everything without an Encounter on either side; a form that names another session of
+        the record is none of this one.
         """
         if self.contacts.is_another(encounter, self.encounter):
             return False
-        day = self.contacts.only_day(self.encounter)
-        if day is not None and encounter == self.encounter:
+        is_named = encounter is not None and encounter == self.encounter
+        if is_named and not self.contacts.goes_on(encounter, self.today):
             return True
-        return day_of(when, self.zone) == (day or self.today)
+        return day_of(when, self.zone) == (self.contacts.only_day(self.encounter) or self.today)
 
 
 class _Coding(msgspec.Struct):

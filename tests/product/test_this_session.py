@@ -40,7 +40,7 @@ async def begin_series(world: World, *, end: str | None) -> str:
         ("unknown", "2026-03-02T08:30:00Z", True),
         ("another", "2026-03-02T08:30:00Z", False),
         ("", "2026-03-01T08:30:00Z", False),
-        ("own", "2026-03-01T08:30:00Z", False),  # before a session that has no end yet
+        ("own", "2026-03-01T20:30:00Z", True),  # at home, on the evening before
     ],
 )
 async def test_a_form_of_today_is_of_this_session_unless_it_names_another(
