@@ -1,6 +1,8 @@
 """What is read out of scores, as sentences: the patient page, the PDF and the note say the same words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from plugin.pages.figures import count_of, day, number
 from plugin.pages.trend import Trend
@@ -8,11 +10,12 @@ from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
 _MOST_NAMED = 3  # forms dated in the future
+_MOST_FALLS = 3  # of one person, the latest: a long history has dozens, and the table marks each
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said of whom. `kind`: fall | pair | early; `warning` stands behind the text."""
+    """What is said of whom. `kind`: fall | more | pair | early; `warning` stands behind the text."""
 
     kind: str
     who: str
@@ -29,7 +32,7 @@ def sentences_of(trend: Trend, language: str) -> tuple[Sentence, ...]:
     """Tell what the site lets be read, falls first; nothing where it lets nothing be read."""
     findings = trend.findings or Findings()
     return (
-        *(_fall(each, trend.repair_within, language) for each in findings.falls),
+        *_falls(findings.falls, trend.repair_within, language),
         *(_pair(each, trend.divergence, language) for each in findings.pairs),
         *(_early(each, language) for each in findings.early),
     )
@@ -48,6 +51,20 @@ def ahead_of(trend: Trend, language: str) -> str:
         "Have their dates put right in the record.",
         len(trend.ahead),
     ) % {"num": len(trend.ahead), "forms": "; ".join([*told, *more])}
+
+
+def _falls(falls: tuple[FallFinding, ...], within: int, language: str) -> Iterator[Sentence]:
+    """Tell the latest falls of each person, and how many more there were before these."""
+    for _, own in groupby(falls, key=lambda each: id(each.rated)):
+        found = list(own)
+        yield from (_fall(each, within, language) for each in found[-_MOST_FALLS:])
+        if earlier := found[:-_MOST_FALLS]:
+            text = translations(language).ngettext(
+                "before these there was %(num)d more rupture by the rule below (repaired: %(repaired)s): the table marks each.",
+                "before these there were %(num)d more ruptures by the rule below (repaired: %(repaired)s): the table marks each.",
+                len(earlier),
+            ) % {"num": len(earlier), "repaired": sum(each.repaired is not None for each in earlier)}
+            yield Sentence("more", found[0].rated.name, text)
 
 
 def _fall(each: FallFinding, within: int, language: str) -> Sentence:

@@ -236,3 +236,28 @@ async def test_without_sessions_in_the_record_a_form_without_a_score_keeps_its_p
         tell(world, "/r4/Encounter", lambda _: [])
         page = await world.launch(NOUR)
     assert "13.5 on average over sessions 1 to 4, from 2 scores" in findings(page)
+
+
+async def test_of_hundreds_of_ruptures_the_latest_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    """Nour's total goes up and down for three hundred weeks: a rupture and a repair every month."""
+
+    def change(found: Resources) -> Resources:
+        latest = totals(found, "adolescent")[-1]
+        last = datetime.fromisoformat(latest["effectiveDateTime"])
+        for week in range(1, 301):
+            past = copy.deepcopy(latest)
+            past.update(id=f"week-{week}", effectiveDateTime=(last - timedelta(weeks=week + 60)).isoformat())
+            past["valueQuantity"]["value"] = 4 if week % 8 == 0 else 20 + week % 2
+            found.append(past)
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    told = findings(page)
+    assert told.count("a rupture by the rule below.") == 3
+    (more,) = re.findall(r"before these there were (\d+) more ruptures by the rule below", told)
+    table = page.text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert int(more) == table.count("(rupture)") - 3 > 30
+    assert f"before these there were {more} more ruptures" in draft.text
