@@ -153,6 +153,10 @@ class TooManyAttempts(RapportError):
     title = "Too many attempts"
     code = "throttled"
 
+    def __init__(self, what_happened: str, what_to_do: str, *, seconds: int) -> None:
+        super().__init__(what_happened, what_to_do)
+        self.seconds = seconds  # until the next try is looked at
+
 
 class Unavailable(RapportError):
     """A server that is needed does not answer now."""

@@ -1,5 +1,6 @@
 """Counts tries of what could be guessed. Functions of one connection."""
 
+import math
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -21,27 +22,28 @@ def count_try(connection: Connection, vault: Vault, what: str, source: str, now:
 
     Only a keyed digest of the source is kept. Call it in a transaction of its own, before the try.
     """
-    if _count(connection, vault.digest("throttle", f"{what}\n{source}"), now) > most:
-        raise _too_many()
+    tries, since = _count(connection, vault.digest("throttle", f"{what}\n{source}"), now)
+    if tries > most:
+        raise _too_many(since, now)
 
 
 def check_tries(
     connection: Connection, vault: Vault, what: str, source: str, now: datetime, most: int
 ) -> None:
     """TooManyAttempts if `most` tries were counted within ten minutes; counts none itself."""
-    tries = connection.execute(
-        sa.select(throttle.c.tries).where(
+    known = connection.execute(
+        sa.select(throttle.c.tries, throttle.c.since).where(
             throttle.c.key == vault.digest("throttle", f"{what}\n{source}"), throttle.c.since >= now - WINDOW
         )
-    ).scalar()
-    if tries is not None and tries >= most:
-        raise _too_many()
+    ).first()
+    if known is not None and known.tries >= most:
+        raise _too_many(known.since, now)
 
 
 def count_refusal(connection: Connection, vault: Vault, source: str, now: datetime) -> int:
     """Count a refusal of somebody unknown; gives how many came from this place within the window."""
     digest = vault.digest("throttle", f"refusal\n{source}")
-    return _count(connection, f"{_REFUSALS}{digest}"[:_KEY_LENGTH], now)
+    return _count(connection, f"{_REFUSALS}{digest}"[:_KEY_LENGTH], now)[0]
 
 
 def unwritten_refusals(connection: Connection, now: datetime) -> tuple[tuple[str, int], ...]:
@@ -64,15 +66,22 @@ def _holds_unwritten() -> sa.ColumnElement[bool]:
     return sa.and_(throttle.c.key.startswith(_REFUSALS), throttle.c.tries > MOST_REFUSALS)
 
 
-def _count(connection: Connection, key: str, now: datetime) -> int:
+def _count(connection: Connection, key: str, now: datetime) -> tuple[int, datetime]:
+    """Count one more; gives how many there are now, and since when."""
     # What has no entry yet waits for its last one, which says how many there were.
     connection.execute(throttle.delete().where(throttle.c.since < now - WINDOW, ~_holds_unwritten()))
     # Of two first tries at the same moment, in two processes, neither fails and both count: the later one waits for the row.
     first = insert_new(connection, throttle, {"key": key, "since": now, "tries": 1})
     own = (throttle.c.key == key,)
     counted = [] if first else change_rows(connection, throttle, own, lambda row: {"tries": row["tries"] + 1})
-    return max((int(each["tries"]) for each in counted), default=1)
+    return max(((int(each["tries"]), each["since"]) for each in counted), default=(1, now))
 
 
-def _too_many() -> TooManyAttempts:
-    return TooManyAttempts("That was tried too often.", "Wait ten minutes, then try again.")
+def _too_many(since: datetime, now: datetime) -> TooManyAttempts:
+    wait = since + WINDOW - now
+    minutes = max(math.ceil(wait / timedelta(minutes=1)), 1)
+    return TooManyAttempts(
+        "That was tried too often.",
+        "Wait a minute, then try again." if minutes == 1 else f"Wait {minutes} minutes, then try again.",
+        seconds=max(math.ceil(wait.total_seconds()), 0) + 1,
+    )

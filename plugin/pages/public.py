@@ -9,14 +9,6 @@ from plugin.pages.engine import asset, render
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A way on."""
-
-    label: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class FailurePage:
     """What happened and what to do; `reason` and `status` make the reference that a person can read out."""
 
@@ -25,7 +17,7 @@ class FailurePage:
     what_to_do: str
     reason: str
     status: int
-    link: Link | None = None
+    asks_code: bool = False  # it stands in the way of a spoken code, which can be typed again
 
 
 @dataclass(frozen=True, slots=True)

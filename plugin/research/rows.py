@@ -57,8 +57,9 @@ COLUMNS: Mapping[str, str] = {
     "modality": "in-person or virtual (Encounter.class).",
     "carer_present": "Whether somebody who looks after the young person took part in the session (Encounter.participant).",
     "medication_class": (
-        "Classes of medicines taken on that day, joined by +: third level of ATC or the site's own; none; empty where "
-        "the record does not say (MedicationStatement, MedicationRequest)."
+        "Classes of medicines taken on that day, joined by +: third level of ATC or the site's own; unclassified; none; "
+        "unknown where of MedicationStatement and MedicationRequest one could not be read and the other names none; empty "
+        "where neither could be read, or the record does not say when a medicine began or ended."
     ),
     "complete": "Whether every score of the form could be computed.",
     "suppressed": "Names of columns emptied in this row because fewer people than the threshold share its combination.",

@@ -23,6 +23,7 @@ from plugin.ehr import (
     NotPermitted,
     TokenRefused,
 )
+from plugin.routes.medicines import read_medicines
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
@@ -33,6 +34,7 @@ JsonObject = dict[str, object]
 HISTORY = "earlier scores"
 SESSIONS = "the sessions"
 CAREGIVERS = "the caregivers"
+MEDICINES = "the names of some medicines"
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
@@ -168,7 +170,7 @@ async def read_chart(
         else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
         reading.part(_read_contacts(ehr, launch, zone), SESSIONS),
-        reading.part(_read_medication(ehr, launch, zone), "the medication") if medication else _nothing(),
+        _read_medication(ehr, launch, zone, reading) if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
@@ -292,8 +294,23 @@ async def _read_contacts(ehr: Ehr, launch: Launch, zone: tzinfo) -> Contacts:
     return read_contacts(found, zone)
 
 
-async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Course, ...]:
-    """Read what is taken and what was ordered; an EHR that has only one of the two is enough."""
+async def _read_medication(
+    ehr: Ehr, launch: Launch, zone: tzinfo, reading: "_Reading"
+) -> tuple[Course, ...] | None:
+    """Read when which medicines were taken; those whose names do not come are there without, and this is noted."""
+    until = asyncio.get_running_loop().time() + reading.patience
+    told = await reading.part(_search_medication(ehr, launch), "the medication")
+    if told is None:
+        return None
+    medicines = await read_medicines(ehr, referred(told, ehr.base), until)
+    courses = read_courses(told, zone, medicines.found, ehr.base)
+    if any(not each.name for each in courses):
+        reading.note(MEDICINES, is_late=medicines.is_late, failure=medicines.failure)
+    return courses
+
+
+async def _search_medication(ehr: Ehr, launch: Launch) -> tuple[JsonObject, ...]:
+    """Find what is taken and what was ordered; an EHR that has only one of the two is enough."""
     patient_id = launch.patient.removeprefix("Patient/")
     kinds = ("MedicationStatement", "MedicationRequest")
     answers = await asyncio.gather(
@@ -304,17 +321,7 @@ async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Cour
     lacking = [each for each in failed if isinstance(each, NotPermitted | NotFound | EhrRefused)]
     if len(failed) == len(kinds) or len(lacking) < len(failed):
         raise next((each for each in failed if each not in lacking), failed[0])
-    told = [raw for each in answers if not isinstance(each, BaseException) for raw in each]
-    return read_courses(told, zone, await _read_medicines(ehr, told))
-
-
-async def _read_medicines(ehr: Ehr, told: Iterable[JsonObject]) -> dict[str, JsonObject]:
-    """Read the Medications that orders and statements refer to; what cannot be read is called by the reference's own words."""
-    references = referred(told)
-    read = await asyncio.gather(*map(ehr.read, references), return_exceptions=True)
-    return {
-        each: raw for each, raw in zip(references, read, strict=True) if not isinstance(raw, BaseException)
-    }
+    return tuple(raw for each in answers if not isinstance(each, BaseException) for raw in each)
 
 
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:
@@ -357,13 +364,20 @@ class _Reading:
             async with asyncio.timeout(self.patience):
                 return await work
         except TimeoutError:
+            self.note(name, is_late=True)
+        except EhrError as error:
+            self.note(name, failure=error)
+        return None
+
+    def note(self, name: str, *, is_late: bool = False, failure: EhrError | None = None) -> None:
+        """Note that a part, or some of it, is late, or why it did not come."""
+        if is_late:
             self.late.append(name)
             self.passing.append(name)
-        except EhrError as error:
-            self.unread.append(f"{name} ({error})")
-            if isinstance(error, EhrUnavailable | TokenRefused | BadAnswer):
+        elif failure is not None:
+            self.unread.append(f"{name} ({failure})")
+            if isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
                 self.passing.append(name)
-        return None
 
 
 async def _nothing() -> None:

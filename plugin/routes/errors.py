@@ -1,6 +1,6 @@
 """Turns every error into one answer: an OperationOutcome for programs, a page for people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
-from plugin.errors import InvitationUnusable, Issue, Locked, RapportError
+from plugin.errors import InvitationUnusable, Issue, Locked, RapportError, TooManyAttempts
 from plugin.ledger import SealBroken
 from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
@@ -76,9 +76,9 @@ async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
     if _wants_page(request):
-        return HTMLResponse(
-            render_failure(failure_page(error), spoken_in(request)), told.status, headers=headers
-        )
+        # Whoever typed a code too often, or none that counts, types the next one there.
+        page = replace(failure_page(error), asks_code=request.url.path == "/code")
+        return HTMLResponse(render_failure(page, spoken_in(request)), told.status, headers=headers)
     return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
 
 
@@ -300,6 +300,8 @@ def _headers(error: Exception, told: Told) -> dict[str, str]:
     headers = {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}
     if isinstance(error, _STORAGE):
         headers["Retry-After"] = str(_STORAGE_PAUSE)
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.seconds)
     if (current := request_id.current()) is not None:
         headers[request_id.HEADER] = (
             current  # an unforeseen error is answered outside of what adds it elsewhere

@@ -78,8 +78,8 @@ class _Sent(_Answers, forbid_unknown_fields=True):
 
     @property
     def only_asks(self) -> bool:
-        """Whether this is a page that has no answers to send: it asks what became of the form."""
-        return not self.answers
+        """Whether this is a page that has nothing to send, not even what it took back: it asks what became of the form."""
+        return not (self.answers or self.removed) and self.changed is None
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -314,10 +314,7 @@ async def send(
 
 
 async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
-    """Tell whether other answers, or another decision who may read them, were sent before with this invitation.
-
-    A page that asks what became of it has no answers.
-    """
+    """Tell whether other answers, or another decision who may read them, were sent before with this invitation."""
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     if instrument is None:
         return False

@@ -544,6 +544,7 @@ _PARTS = {
     "earlier scores": N_("earlier scores"),
     "the sessions": N_("the sessions"),
     "the medication": N_("the medication"),
+    "the names of some medicines": N_("the names of some medicines"),
 }
 """What the chart calls its parts."""
 

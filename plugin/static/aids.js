@@ -3,6 +3,11 @@
 
 const WAIT_FOR_VOICES = 1000; // ms; browsers load them after the page
 const speech = globalThis.speechSynthesis;
+// What was turned on stays so in a form that opens itself again; not beyond this page, which the next person gets.
+const on = {};
+document.addEventListener("form-opened", ({ target }) => {
+  if (Object.values(on).includes(true)) target.querySelector("[data-load]")?.click();
+});
 
 async function voices() {
   if (!speech) return [];
@@ -21,12 +26,13 @@ export async function begin(form, opener) {
   panel.className = "aids";
   panel.id = opener.getAttribute("aria-controls");
   opener.after(panel);
-  const toggle = () => {
-    panel.hidden = opener.getAttribute("aria-expanded") === "true";
-    opener.setAttribute("aria-expanded", String(!panel.hidden));
+  const show = (shown) => {
+    on.panel = shown;
+    panel.hidden = !shown;
+    opener.setAttribute("aria-expanded", String(shown));
   };
-  opener.addEventListener("click", toggle);
-  toggle();
+  opener.addEventListener("click", () => show(panel.hidden));
+  show(on.panel ?? true);
 
   const known = await voices();
   const voiceFor = (element) => {
@@ -34,23 +40,25 @@ export async function begin(form, opener) {
     return known.find((voice) => voice.lang.toLowerCase() === language)
       ?? known.find((voice) => voice.lang.toLowerCase().split(/[-_]/)[0] === language.split("-")[0]);
   };
-  if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press(words.read, (on) => readAloud(form, words, voiceFor, on)));
+  if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press("read", words.read, () => readAloud(form, words, voiceFor)));
   else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent, dir: "auto" }));
-  panel.append(press(words.stops, (on) => { form.dataset.stops = on ? "all" : ""; }));
+  panel.append(press("stops", words.stops, () => { form.dataset.stops = on.stops ? "all" : ""; }));
   form.addEventListener("keydown", stop);
 }
 
-function press(label, act) {
+function press(name, label, act) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "button";
   button.textContent = label;
-  button.setAttribute("aria-pressed", "false");
-  button.addEventListener("click", () => {
-    const on = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(on));
-    act(on);
-  });
+  const turn = (to) => {
+    on[name] = to;
+    button.setAttribute("aria-pressed", String(to));
+    act();
+  };
+  button.addEventListener("click", () => turn(!on[name]));
+  if (on[name]) turn(true);
+  else button.setAttribute("aria-pressed", "false");
   return button;
 }
 
@@ -58,7 +66,7 @@ function press(label, act) {
 
 const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
 
-function readAloud(form, words, voiceFor, on) {
+function readAloud(form, words, voiceFor) {
   const speak = (part) => {
     speech.cancel();
     [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility()).forEach((each) => {
@@ -71,7 +79,7 @@ function readAloud(form, words, voiceFor, on) {
   form.querySelectorAll("[data-read]").forEach((button) => button.remove());
   form.removeEventListener("step-shown", form.readsStep);
   speech.cancel();
-  if (!on) return;
+  if (!on.read) return;
   form.querySelectorAll("[data-question]").forEach((question) => {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: words.again });
     button.dataset.read = "";

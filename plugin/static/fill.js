@@ -8,7 +8,8 @@ const LIVES_ON = 9000; // letters; 64 KB may outlive a page
 const make = (name, given) => Object.assign(document.createElement(name), given);
 
 const call = (path, method, given, signal) => {
-  const body = given && JSON.stringify(given);
+  let body = given && JSON.stringify(given);
+  body = body?.padEnd(((body.length >> 9) + 1) << 9); // its length tells nothing of the options that were chosen
   return fetch(`/fill/${path}`, {
     method, body, signal, cache: "no-store", keepalive: body?.length < LIVES_ON,
     headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
@@ -121,8 +122,11 @@ function begin(form, parts, note) {
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
+  const answers = () => Object.fromEntries(asked()
+    .map((question) => [question.dataset.question, answerOf(question)])
+    .filter(([, answer]) => answer !== undefined));
   // What is kept, as this page knows: only what differs is sent. The form may be open on a second page; neither undoes the other.
-  const kept = JSON.parse(form.dataset.answers);
+  const kept = JSON.parse(form.dataset.answers ?? null) ?? answers();
   const UNSURE = {}; // on its way
   const differing = (now) => Object.entries(now).filter(([id, answer]) => JSON.stringify(answer) !== JSON.stringify(kept[id]));
   const sent = (all) => {
@@ -130,9 +134,6 @@ function begin(form, parts, note) {
     return { answers: all ? now : Object.fromEntries(differing(now)), removed: Object.keys(kept).filter((id) => !(id in now)) };
   };
   const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
-  const answers = () => Object.fromEntries(asked()
-    .map((question) => [question.dataset.question, answerOf(question)])
-    .filter(([, answer]) => answer !== undefined));
   // The next step that has something to show, forwards (1) or backwards (-1).
   function beside(place, direction) {
     for (let step = place + direction; step > 0 && step < review; step += direction) {

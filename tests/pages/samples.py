@@ -22,7 +22,6 @@ from plugin.pages import (
     InstrumentChoice,
     ItemAccount,
     Kind,
-    Link,
     LinkPage,
     LockPage,
     NoteLine,
@@ -156,7 +155,7 @@ FAILURE = FailurePage(
     what_to_do="Ask your administrator to add it to the settings, then open Rapport again from the chart.",
     reason="unknown-issuer",
     status=403,
-    link=Link("To the start page", "/"),
+    asks_code=True,
 )
 # Without their script these two stand still, as where it is blocked.
 PROBE = ProbePage(kept="/launch?cookies=kept", none="/launch?cookies=none")

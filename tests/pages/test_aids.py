@@ -161,6 +161,52 @@ def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) ->
     assert desk.submissions == [{question.link_id: "mostly" for question in samples.QUESTIONS}]
 
 
+def open_itself_again(page: Page, desk: Desk) -> None:
+    """Choose an answer while another page has given one: the form opens again, at the next question."""
+    desk.drafts.append({"goal-2": "somewhat"})
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-1": "a-little", "goal-2": "somewhat"})
+    page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_text("Question 3 of 6")).to_be_visible()
+
+
+def test_a_form_that_opens_itself_again_keeps_one_key_and_reading_aloud(
+    page: Page, address: str, desk: Desk
+) -> None:
+    give_voices(page, ("en-GB", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    page.get_by_role("button", name="One key").click()
+    page.locator("[data-forward]").click()
+    open_itself_again(page, desk)
+    expect(page.get_by_role("button", name="One key", pressed=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Read aloud", pressed=True)).to_be_visible()
+    assert spoken(page)[0][0] == samples.QUESTIONS[2].text
+    expect(page.get_by_role("heading", name=samples.QUESTIONS[2].text)).to_be_focused()
+    for name in ("Read this aloud", "Not at all", "A little", "Somewhat"):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "(document.activeElement.closest('label') ?? document.activeElement).innerText"
+        )
+        assert focused.strip() == name
+    page.get_by_role("button", name="Read aloud").click()
+    assert spoken(page) == []
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+def test_a_form_that_opens_itself_again_shows_as_much_help_as_before(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_aids(page, address)
+    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name=AIDS).click()
+    page.locator("[data-forward]").click()
+    open_itself_again(page, desk)
+    expect(page.locator("[data-form]")).to_have_attribute("data-stops", "all")
+    expect(page.get_by_role("button", name=AIDS, expanded=False)).to_be_visible()
+    page.get_by_role("button", name=AIDS).click()
+    expect(page.get_by_role("button", name="One key", pressed=True)).to_be_visible()
+
+
 @pytest.mark.parametrize("secret", ["one", "all", "lines", "arabic-all", "long"])
 def test_at_200_percent_nothing_is_cut_off_or_covered(page: Page, address: str, secret: str) -> None:
     # 200 % zoom of a 1180 x 820 tablet: 590 x 410 CSS pixels (WCAG 2.2 criteria 1.4.4 and 1.4.10).

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, expect
+from playwright.sync_api import Dialog, Page, Request, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -71,6 +71,28 @@ def test_each_answer_is_kept_as_it_is_given(page: Page, address: str, desk: Desk
     page.get_by_role("radio", name="A little").check()
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     assert desk.drafts == [{"goal-1": "a-little"}]
+
+
+def test_the_length_of_what_is_kept_and_sent_does_not_tell_what_was_chosen(
+    page: Page, address: str, desk: Desk
+) -> None:
+    lengths: dict[str, set[int]] = {"PUT": set(), "POST": set()}
+
+    def measure(asked: Request) -> None:
+        if asked.post_data is not None:
+            lengths[asked.method].add(len(asked.post_data))
+
+    page.on("request", measure)
+    for chosen in ("Not at all", "Mostly"):
+        desk.sent.clear()
+        open_form(page, address, "needed")
+        page.get_by_role("radio", name=chosen).first.check()
+        expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+        page.get_by_role("button", name="Look over").click()
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+        page.goto("about:blank")
+    assert {len(each) for each in lengths.values()} == {1}
 
 
 def test_declining_is_an_answer_and_can_be_taken_back(page: Page, address: str, desk: Desk) -> None:
@@ -502,6 +524,30 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     )
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+
+
+def test_a_form_from_a_worker_of_before_an_upgrade_opens_and_sends_only_what_was_changed(
+    page: Page, address: str, desk: Desk
+) -> None:
+    def answer_as_before(route: Route) -> None:
+        form = route.fetch()
+        route.fulfill(response=form, body=re.sub(r'data-answers="[^"]*"', "", form.text()))
+
+    page.route("**/fill/form", answer_as_before)
+    open_form(page, address, "resumed")
+    page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    desk.drafts.append({**desk.drafts[-1], "goal-1": "not-at-all"})  # changed on another page
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {
+        "goal-1": "not-at-all",
+        "goal-2": None,
+        "task-1": "a-little",
+        "task-2": "mostly",
+    }
 
 
 def test_what_was_kept_already_does_not_undo_what_another_page_changed(

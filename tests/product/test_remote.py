@@ -178,6 +178,24 @@ async def test_guessing_codes_ends_after_ten_tries(world: World) -> None:
     assert refused.headers["location"] == NO_FORM
 
 
+async def test_who_typed_too_many_codes_is_told_when_to_try_again_and_led_back_to_the_page(
+    world: World,
+) -> None:
+    async with world.new_browser() as guesser:
+        for n in range(10):
+            await guesser.post("/code", data={"code": f"{n:08}"})
+        world.clock.pass_time(minutes=3, seconds=20)
+        refused = await guesser.post("/code", data={"code": "1"})
+        assert refused.headers["Retry-After"] == "401"
+        assert "Wait 7 minutes, then try again." in refused.text
+        assert 'href="/code"' in refused.text
+        world.clock.pass_time(minutes=6)
+        last = await guesser.post("/code", data={"code": "1"}, headers={"Accept-Language": "de"})
+        assert "Warten Sie eine Minute" in last.text
+        world.clock.pass_time(seconds=int(last.headers["Retry-After"]))
+        assert (await guesser.post("/code", data={"code": "1"})).headers["location"] == NO_FORM
+
+
 @pytest.mark.parametrize("patient", ["amara", "freya"])
 async def test_no_link_is_made_for_a_child_under_twelve(world: World, patient: str) -> None:
     people = await world.people()

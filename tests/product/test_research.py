@@ -163,6 +163,32 @@ async def test_a_medicine_may_stand_in_a_resource_of_its_own(
     assert ("Medication" in book["not_read_from_the_ehr"]) is not may_be_read
 
 
+async def test_a_medicine_of_many_people_is_read_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        people, store = await world.people(), world.ehr.state.store
+        medicine = store.create({"resourceType": "Medication", "code": {"text": "Sertraline"}}).id
+        for name in AGREED[:2]:
+            order_by_reference(world, f"Patient/{people[name]}", written=f"Medication/{medicine}")
+        table_of(await export(world))
+        assert len([each for each in world.hosts.seen if "/r4/Medication/" in each.url.path]) == 1
+
+
+@pytest.mark.parametrize("unread", ["MedicationStatement", "MedicationRequest"])
+async def test_no_medicine_is_not_said_where_one_of_the_two_kinds_could_not_be_read(
+    tmp_path: Path, unread: str
+) -> None:
+    scopes = tuple(each for each in READS if each != f"system/{unread}.rs")
+    async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        answer = await export(world)
+    rows = table_of(answer)
+    assert sorted(row["medication_class"] for row in rows) == ["N06B", "unknown"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        book = json.loads(archive.read("codebook.json"))
+    assert "unknown where" in book["columns"]["medication_class"]
+
+
 async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
@@ -396,6 +422,15 @@ async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
             text = archive.read("codebook.md").decode()
         assert book["malformed_in_the_ehr"] == [kind]
         assert f"gave a {kind} that is no FHIR" in text
+
+
+async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        garble(world, "/Consent", "<html></html>")
+        answer = await export(world)
+        assert answer.status_code >= 400
+        assert "is no FHIR, for every patient" in answer.text
 
 
 async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:

@@ -103,6 +103,24 @@ async def test_answers_that_come_after_others_were_sent_are_told_as_late(world: 
     assert kept.status_code == 410
 
 
+@pytest.mark.parametrize("nothing", [{"removed": ["goal-1"]}, {"changed": []}], ids=str)
+async def test_a_form_without_answers_that_comes_after_others_were_sent_is_told_as_late(
+    world: World, nothing: dict[str, list[str]]
+) -> None:
+    headers = await open_form(world)
+    first = await send(world, headers, answers={"goal-1": "mostly"})
+    assert "late" not in first.json()
+    assert (await send(world, headers, answers={}, **nothing)).json()["late"] is True
+
+
+async def test_a_form_that_was_sent_without_answers_is_not_late_when_it_comes_again(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly"})
+    empty = {"answers": {}, "removed": ["goal-1"], "changed": []}
+    told = [(await send(world, headers, **empty)).json() for _ in range(2)]
+    assert [each.get("late") for each in told] == [None, None]
+
+
 async def test_of_pages_that_send_in_the_same_moment_those_that_were_not_first_are_told(
     world: World,
 ) -> None:
