@@ -28,6 +28,7 @@ class NoticeKind(StrEnum):
     SAVED = "saved"
     INFORMATION = "information"
     PROBLEM = "problem"
+    QUIET = "quiet"  # a line without a sign: how things are here, every time
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from plugin.norming import in_use
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.routes.answered import answered_of
-from plugin.routes.chart import HISTORY, Chart
+from plugin.routes.chart import HISTORY, Chart, Unread
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
@@ -272,7 +272,7 @@ async def _attention(
         session=None,
         # Two caregivers in one line would look like a fall: only what has its rater is read.
         points=tuple(each for each in points if each.respondent),
-        unread=(HISTORY,),  # so that all of the ledger's are taken, too
+        unread=(Unread(HISTORY),),  # so that all of the ledger's are taken, too
         contacts=contacts,
     )
     fell: set[str] = set()

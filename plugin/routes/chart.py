@@ -4,7 +4,7 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import TypeVar
@@ -13,6 +13,7 @@ import msgspec
 
 from plugin.access.launches import Launch
 from plugin.days import Age, Born, age_on, born_written, day_written
+from plugin.delivery.capability import Capability
 from plugin.ehr import (
     BadAnswer,
     Ehr,
@@ -66,8 +67,16 @@ class Respondent:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A part that the EHR did not give, and why: both in words for the clinician."""
+
+    part: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """What could be read; `unread` names what could not, in words for the clinician, `late` what did not come in time."""
+    """What could be read; `unread` tells what could not, `late` names what did not come in time, `lacking` what is not kept."""
 
     name: str
     born: Born | None
@@ -76,10 +85,11 @@ class Chart:
     virtual: bool | None
     session: int | None  # which of the patient's contacts this one is, counted from 1
     points: tuple[Point, ...]
-    unread: tuple[str, ...]
+    unread: tuple[Unread, ...]
     contacts: Contacts = field(default_factory=Contacts)
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
     late: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()  # the EHR declares that it has no such thing
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
 
     @property
@@ -93,7 +103,7 @@ class Chart:
         return self._has(HISTORY)
 
     def _has(self, part: str) -> bool:
-        return part not in self.late and not any(each.startswith(part) for each in self.unread)
+        return part not in self.late and all(each.part != part for each in self.unread)
 
 
 class _Name(msgspec.Struct):
@@ -156,15 +166,17 @@ async def read_chart(
     medication: bool = False,
     patience: float = LONG_PATIENCE,
     history: bool = True,
+    declared: Callable[[], Awaitable[Capability]] | None = None,
 ) -> Chart:
     """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
     `zone` is the site's. Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
+    `declared` reads what the EHR says that it keeps; without it whatever is refused counts as not read.
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
     (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
-        _read_people(ehr, launch, reading),
+        _read_people(ehr, launch, reading, declared),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
@@ -186,13 +198,14 @@ async def read_chart(
         contacts=contacts,
         courses=courses,
         late=tuple(reading.late),
+        lacking=tuple(reading.lacking),
         is_part=HISTORY in reading.passing,
     )
 
 
 def closed_chart(reason: str) -> Chart:
     """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
-    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",), is_part=True)
+    return Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY, reason),), is_part=True)
 
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> Age | None:
@@ -213,7 +226,7 @@ async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Responden
     return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
 
 
-OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(HISTORY,))
+OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),))
 """The chart of somebody whose scores are taken from the ledger alone."""
 
 
@@ -233,12 +246,15 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
 
 
 async def _read_people(
-    ehr: Ehr, launch: Launch, reading: "_Reading"
+    ehr: Ehr,
+    launch: Launch,
+    reading: "_Reading",
+    declared: Callable[[], Awaitable[Capability]] | None,
 ) -> tuple[_Person | None, tuple[Respondent, ...]]:
     """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
     patient, caregivers, clinician = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), "the patient"),
-        reading.part(_caregivers(ehr, launch), CAREGIVERS),
+        reading.part(_caregivers_if_kept(ehr, launch, reading, declared), CAREGIVERS),
         _clinician(ehr, launch, reading.patience),
     )
     return patient, (_young(launch, patient), *(caregivers or ()), *clinician) if patient else ()
@@ -251,6 +267,28 @@ def _young(launch: Launch, patient: _Person) -> Respondent:
 async def _caregivers(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
     found = await ehr.search("RelatedPerson", {"patient": launch.patient.removeprefix("Patient/")})
     return tuple(_caregiver(each) for each in _convert_all(found, _Person) if each.id and each.active)
+
+
+async def _caregivers_if_kept(
+    ehr: Ehr, launch: Launch, reading: "_Reading", declared: Callable[[], Awaitable[Capability]] | None
+) -> tuple[Respondent, ...]:
+    """Read the caregivers; none, and that is noted, where the EHR refuses and declares that it keeps no RelatedPerson."""
+    try:
+        return await _caregivers(ehr, launch)
+    except (NotPermitted, NotFound, EhrRefused):
+        if declared is None or await _is_searched(declared, "RelatedPerson"):
+            raise
+        reading.lacking.append(CAREGIVERS)
+        return ()
+
+
+async def _is_searched(declared: Callable[[], Awaitable[Capability]], kind: str) -> bool:
+    """Tell whether a type can be searched, or may be: an EHR that declares nothing has not said that it cannot."""
+    try:
+        capability = await declared()
+    except EhrError:
+        return True
+    return kind in capability.searches or not capability.searches
 
 
 def _caregiver(person: _Person) -> Respondent:
@@ -354,7 +392,8 @@ class _Reading:
     """One reading of a chart: how long a part may take, and which parts did not come."""
 
     patience: float
-    unread: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     passing: list[str] = field(default_factory=list)  # late, or failed for now
 
@@ -375,7 +414,7 @@ class _Reading:
             self.late.append(name)
             self.passing.append(name)
         elif failure is not None:
-            self.unread.append(f"{name} ({failure})")
+            self.unread.append(Unread(name, str(failure)))
             if isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
                 self.passing.append(name)
 

@@ -48,7 +48,7 @@ from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.answered import answered_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import CAREGIVERS, Chart, Respondent
+from plugin.routes.chart import CAREGIVERS, Chart, Respondent, Unread
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -599,6 +599,12 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             % {"day": day(day_of(each.decided, zone), language), "why": each.why},
             is_of_scores=True,
         )
+    yield from _not_given(known, again, language)
+
+
+def _not_given(known: Known, again: str, language: str) -> Iterable[Notice]:
+    """Tell what the EHR did not give of the chart, and what it does not keep."""
+    _ = translations(language).gettext
     if known.chart.late and known.waited:
         yield Notice(
             NoticeKind.PROBLEM,
@@ -606,17 +612,19 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             retry=again,
             is_of_scores=True,
         )
+    if CAREGIVERS in known.chart.lacking:
+        text = _("The EHR keeps no caregivers: the young person and the therapist can answer here.")
+        yield Notice(NoticeKind.QUIET, text)
     for part in _parts_by_reason(known.chart.unread, language):
         text = _("The EHR did not give %(part)s") % {"part": part}
         yield Notice(NoticeKind.PROBLEM, text, retry=again, is_of_scores=True)
 
 
-def _parts_by_reason(unread: Iterable[str], language: str) -> Iterable[str]:
+def _parts_by_reason(unread: Iterable[Unread], language: str) -> Iterable[str]:
     """Word the parts that have one reason in common together, with the reason in parentheses."""
     parts: dict[str, list[str]] = {}
     for each in unread:
-        name, _opening, reason = each.partition(" (")
-        parts.setdefault(reason.removesuffix(")"), []).append(name)
+        parts.setdefault(each.reason, []).append(each.part)
     for reason, names in sorted(parts.items(), key=lambda each: min(map(_place, each[1]))):
         yield _listed(names, language) + (f" ({retell(reason, language)})" if reason else "")
 

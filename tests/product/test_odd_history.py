@@ -20,7 +20,7 @@ from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED, ADOLESCENT
 from tests.product.test_slow_ehr import unavailable
 from tests.product.test_tips import NAMED
-from tests.product.world import World, run_world
+from tests.product.world import EHR, World, run_world
 
 Resources = list[dict[str, Any]]
 NOUR = "نور"
@@ -314,3 +314,24 @@ async def test_of_hundreds_of_ruptures_the_latest_are_told_and_the_rest_counted(
     table = page.text.partition("<tbody>")[2].partition("</tbody>")[0]
     assert int(more) == table.count("(rupture)") - 3 > 30
     assert f"before these there were {more} more ruptures" in draft.text
+
+
+@pytest.mark.parametrize("declares", [False, True])
+async def test_an_ehr_that_keeps_no_caregivers_is_no_alert_at_every_launch(
+    world: World, *, declares: bool
+) -> None:
+    def change(found: Resources) -> Resources:
+        (rest,) = found[0]["rest"]
+        kept = [each for each in rest["resource"] if declares or each["type"] != "RelatedPerson"]
+        return [{**found[0], "rest": [{**rest, "resource": kept}]}]
+
+    tell(world, "/r4/metadata", change)
+    fault = {"kind": "forbidden", "path": "/r4/RelatedPerson*"}
+    assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+    page = await world.launch("amara")
+    line = '<p class="quiet">The EHR keeps no caregivers: the young person and the therapist can answer here.</p>'
+    assert (line in page.text) is not declares
+    assert ("The EHR did not give the caregivers (" in page.text) is declares
+    notices = page.text.partition('data-part="notices"')[2].partition('data-part="changed"')[0]
+    assert ('role="alert"' in notices) is declares
+    assert "<b>Amara Okafor</b>" in page.text
