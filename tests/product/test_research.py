@@ -5,6 +5,8 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,7 @@ async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
         world.ehr.state.store.create({**agreed, "provision": limited})
         assert len(table_of(await export(world))) == 1
         world.ehr.state.store.create(agreed)
-        assert len(table_of(await export(world))) == 2
+        assert len(table_of(await export(world, despite="yes"))) == 2
 
 
 async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         assert ordered["medication_class"] == "N06A"
         said = {"resourceType": "MedicationStatement", "status": "not-taken"}
         world.ehr.state.store.create({**said, **head})
-        (row,) = table_of(await export(world))
+        (row,) = table_of(await export(world, despite="yes"))
         assert row["medication_class"] == "none"
 
 
@@ -323,6 +325,47 @@ async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path:
         ]
 
 
+async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world))
+        before = await events(world)
+        asked = await export(world, first="2026-03-02", last="2026-03-02", why="Few days")
+        assert asked.status_code == 409
+        assert "have days in common" in asked.text
+        assert "1 Jan 2026 – 31 Dec 2026" in asked.text
+        assert 'value="Few days"' in asked.text
+        assert await events(world) == before
+        table_of(await export(world, first="2025-01-01", last="2025-12-31"))  # no day in common
+        table_of(await export(world, first="2026-03-02", last="2026-03-02", despite="yes"))
+
+
+async def test_neither_another_salt_nor_an_export_that_failed_is_an_earlier_one(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        with garbled(world, "/Consent", "<html></html>"):
+            assert (await export(world)).status_code >= 500
+        table_of(await export(world))
+        salt = tmp_path / "research.salt"
+        salt.unlink()
+        Research(salt).make_salt()
+        table_of(await export(world))
+
+
+async def test_the_trail_holds_no_salt(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world))
+        ledger, salt = world.rapport.state.rapport.ledger, (tmp_path / "research.salt").read_bytes()
+        rows = await ledger.read(
+            lambda c: c.execute(sa.select(t.audit.c.event, t.audit.c.sealed_resource)).all()
+        )
+        told = b"".join(ledger.vault.open("audit", *row) for row in rows)
+        assert b"salt-fingerprint" in told
+        assert salt.hex().encode() not in told
+        assert salt not in told
+
+
 async def test_without_leave_to_read_consent_nothing_is_given(tmp_path: Path) -> None:
     scopes = tuple(each for each in READS if "Consent" not in each)
     async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
@@ -393,9 +436,13 @@ class _Garbling(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
-def garble(world: World, place: str, body: str) -> None:
+@contextmanager
+def garbled(world: World, place: str, body: str) -> Iterator[None]:
     host = httpx.URL(EHR).netloc.decode()
-    world.hosts.apps[host] = _Garbling(world.hosts.apps[host], place, body)  # type: ignore[assignment] # a transport around the one of httpx
+    whole = world.hosts.apps[host]
+    world.hosts.apps[host] = _Garbling(whole, place, body)  # type: ignore[assignment] # a transport around the one of httpx
+    yield
+    world.hosts.apps[host] = whole
 
 
 @pytest.mark.parametrize("body", ["{", '{"resourceType": "OperationOutcome"}', "<html></html>"])
@@ -414,8 +461,8 @@ async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
         await fill_forms(world, AGREED[:2])
         people = await world.people()
         order_by_reference(world, f"Patient/{people['amara']}")
-        garble(world, place.format(kept=people["amara"]), body)
-        answer = await export(world)
+        with garbled(world, place.format(kept=people["amara"]), body):
+            answer = await export(world)
         assert sorted(row[column] for row in table_of(answer)) == told
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             book = json.loads(archive.read("codebook.json"))
@@ -427,8 +474,8 @@ async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
 async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
-        garble(world, "/Consent", "<html></html>")
-        answer = await export(world)
+        with garbled(world, "/Consent", "<html></html>"):
+            answer = await export(world)
         assert answer.status_code >= 400
         assert "is no FHIR, for every patient" in answer.text
 
@@ -436,8 +483,8 @@ async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp
 async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
-        garble(world, f"/Consent.*patient={(await world.people())['amara']}", "{")
-        answer = await export(world)
+        with garbled(world, f"/Consent.*patient={(await world.people())['amara']}", "{"):
+            answer = await export(world)
         assert len(table_of(answer)) == 1
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             assert "a Consent that is none counts as a refusal" in archive.read("codebook.md").decode()
