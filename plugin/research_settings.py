@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.errors import Conflict, SettingsInvalid
 
 _SALT_BYTES = 32
+_READ = ("Consent", "Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Medication")
+BACKEND_SCOPES = tuple(f"system/{kind}.rs" for kind in _READ)
+"""What an export reads with a token of Rapport's own, for a site's `backend_scopes`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import subprocess
 from dataclasses import replace
@@ -15,7 +16,7 @@ from plugin.errors import SettingsInvalid
 from plugin.exports import Period
 from plugin.initial import CONFIGURATION
 from plugin.ledger import Ledger, Vault
-from plugin.research_settings import Research
+from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.researching.earlier import details_of
 from plugin.settings import read_settings
 from tests.terminal import run_rapport
@@ -110,3 +111,8 @@ def test_a_salt_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_the_file_that_init_writes_shows_how_a_site_decides() -> None:
     assert "[site.research]" in CONFIGURATION
+
+
+def test_the_how_to_names_every_scope_that_an_export_reads_with() -> None:
+    told = Path("docs/how-to/export-for-research.md").read_text(encoding="utf-8")
+    assert re.findall(r"\"(system/\w+\.rs)\"", told) == list(BACKEND_SCOPES)
