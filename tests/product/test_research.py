@@ -28,6 +28,7 @@ from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
 from tests.product.world import EHR, World, order_by_reference, run_world
+from tests.security.test_attacks import rewrite
 
 RESEARCHER, OTHER = "205", "206"
 BOOK = RoleBook(
@@ -140,6 +141,17 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         assert row["medication_class"] == "none"
 
 
+@pytest.mark.parametrize(("born", "band"), [("2017", "7–11"), ("2014-02", "12–17"), ("2014", "unknown")])
+async def test_a_birth_date_without_its_day_gives_the_band_that_it_leaves_no_doubt_about(
+    tmp_path: Path, born: str, band: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        rewrite(world, "Patient", (await world.people())[AGREED[0]], birthDate=born)
+        (row,) = table_of(await export(world))
+        assert row["age_band"] == band
+
+
 @pytest.mark.parametrize(("may_be_read", "told"), [(True, "N06A"), (False, "unclassified")])
 async def test_a_medicine_may_stand_in_a_resource_of_its_own(
     tmp_path: Path, *, may_be_read: bool, told: str
@@ -202,6 +214,7 @@ async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> 
             ]
             whole = b"\n".join(archive.read(name) for name in archive.namelist()).decode("utf-8", "replace")
             frame = pq.read_table(io.BytesIO(archive.read("administrations.parquet")))
+        assert all((field.metadata or {}).get(b"description") for field in frame.schema)
         for told in ("Okafor", "Ríos", "Patient/", "Practitioner/", "2026-03-02", *responses):
             assert told not in whole, told
         assert not re.search(rf"\b({people['amara']}|{people['mateo']})\b", whole)
@@ -304,9 +317,13 @@ async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: 
             json={"answers": ANSWERS, "share": False},
         )
         assert sent.status_code == 200, sent.text
-        (row,) = table_of(await export(world))
+        answer = await export(world)
+        (row,) = table_of(answer)
         assert row["score_total"]
         assert not any(row[f"score_{part}"] for part in ("goal", "task", "bond"))
+        assert row["complete"] == "false"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert "or single answers are not shared" in archive.read("codebook.md").decode()
 
 
 async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:
