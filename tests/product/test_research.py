@@ -103,6 +103,27 @@ async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:
         assert len(table_of(await export(world))) == 2
 
 
+class _Unfiltered(httpx.AsyncBaseTransport):
+    """An EHR that knows no search of Consent by patient, and gives one person's whoever is asked about."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, patient: str) -> None:
+        self._inner, self._patient = inner, patient
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/Consent"):
+            request.url = request.url.copy_set_param("patient", self._patient)
+        return await self._inner.handle_async_request(request)
+
+
+async def test_somebody_elses_agreement_is_none(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, (AGREED[0], NOT_ASKED))
+        host = httpx.URL(EHR).netloc.decode()
+        amara = (await world.people())[AGREED[0]]
+        world.hosts.apps[host] = _Unfiltered(world.hosts.apps[host], amara)  # type: ignore[assignment] # a transport around the one of httpx
+        assert len(table_of(await export(world))) == 1
+
+
 async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, (AGREED[0], NOT_ASKED))
