@@ -4,8 +4,39 @@ UTC's day ends at 16:00 in Los Angeles, while children come from school, and at 
 in UTC; what day it is, or was, is told here alone.
 """
 
+import re
+from calendar import monthrange
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
+
+_PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """When somebody was born, as far as it is known: from `first` to `last`, which are one day where the day is."""
+
+    first: date
+    last: date
+
+    @property
+    def is_day(self) -> bool:
+        """Whether the day is known."""
+        return self.first == self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Whole years: between `low` and `high`, which are one number where the age is certain."""
+
+    low: int
+    high: int
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether there is one number."""
+        return self.low == self.high
 
 
 def read_zone(name: str) -> ZoneInfo:
@@ -49,3 +80,28 @@ def day_written(text: str | None, zone: tzinfo) -> date | None:
         return date.fromisoformat(written[:10])
     except ValueError:
         return None
+
+
+def born_written(text: str | None) -> Born | None:
+    """Read a FHIR date, which may be a year alone, or a year and a month; None for what is none."""
+    found = _PARTIAL.fullmatch(text or "")
+    if found is None:
+        return None
+    year, month, day = (int(found[part]) if found[part] else None for part in ("year", "month", "day"))
+    try:
+        first = date(year or 0, month or 1, day or 1)
+    except ValueError:
+        return None
+    end = month or 12
+    return Born(first, date(first.year, end, day or monthrange(first.year, end)[1]))
+
+
+def age_on(born: Born | None, today: date) -> Age | None:
+    """Count whole years; None where nothing is known of the birth, or it is still to come."""
+    if born is None or born.first > today:
+        return None
+    return Age(_years(min(born.last, today), today), _years(born.first, today))
+
+
+def _years(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

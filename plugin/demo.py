@@ -21,7 +21,7 @@ from plugin.initial import write_keys
 from plugin.ledger import Vault
 from plugin.ledger.schema import upgrade
 from plugin.ledger.store import open_database
-from plugin.research_settings import Research
+from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.secret_keys import read_vault_keys
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr.personalities import load_personality
@@ -114,17 +114,7 @@ smallest_cell = 5
 """
 _BACKEND = (
     *("system/QuestionnaireResponse.crus", "system/Observation.crus", "system/Provenance.crs"),
-    *(
-        f"system/{kind}.rs"
-        for kind in (
-            "Patient",
-            "Encounter",
-            "MedicationStatement",
-            "MedicationRequest",
-            "Medication",
-            "Consent",
-        )
-    ),
+    *BACKEND_SCOPES,
 )
 
 

@@ -1,5 +1,7 @@
 """`[site.research]`: whose administrations may be given to research, and how people are taken out of them."""
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.errors import Conflict, SettingsInvalid
 
 _SALT_BYTES = 32
+_READ = ("Consent", "Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Medication")
+BACKEND_SCOPES = tuple(f"system/{kind}.rs" for kind in _READ)
+"""What an export reads with a token of Rapport's own, for a site's `backend_scopes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Research:
                 f"{self.salt_file} can be read by others on this machine.", "Run: chmod 600 on it."
             )
         return salt
+
+    def fingerprint(self) -> str:
+        """Tell salts apart without telling them: 16 hex digits that only a salt's holder can compute; as `read_salt`."""
+        return hmac.digest(self.read_salt(), b"fingerprint of the salt", hashlib.sha256).hex()[:16]
 
     def make_salt(self) -> None:
         """Write a new salt that only its owner can read; Conflict if there is one: another makes other pseudonyms."""

@@ -116,14 +116,24 @@ def fitting_tips(tips: Sequence[Tip], occasions: Sequence[Occasion], *, most: in
 
 def _parse(text: str, name: str) -> _File:
     try:
-        return _File.model_validate(tomllib.loads(text))
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"The tips {name} are not valid TOML: {error}.") from None
+    try:
+        return _File.model_validate(content)
     except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()
-        )
+        problems = "; ".join(f"{_place(content, each['loc'])}: {each['msg']}" for each in error.errors())
         raise ValueError(f"The tips {name} cannot be used: {problems}.") from None
+
+
+def _place(content: dict[str, object], loc: tuple[int | str, ...]) -> str:
+    """Say where something stands: a tip by its place, counted from 0, and by its id as far as it has one."""
+    parts, tips = [str(part) for part in loc], content.get("tip")
+    if loc[0] == "tip" and isinstance(tips, list) and len(loc) > 1 and isinstance(loc[1], int):
+        found = tips[loc[1]]
+        own = found.get("id") if isinstance(found, dict) else None
+        parts[1] += f" ({own})" if isinstance(own, str) and own else ""
+    return ".".join(parts)
 
 
 def _tips(file: _File) -> tuple[Tip, ...]:

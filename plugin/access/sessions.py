@@ -6,7 +6,7 @@ The handle itself is never stored, only its keyed digest. Functions of one datab
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.errors import Invalid
+from plugin.errors import Invalid, RapportError
 from plugin.ledger import Vault, change_rows, insert_row, remove_rows, row_fits
 from plugin.ledger.tables import browser_session, invitation, launch, pending_launch
 
@@ -55,6 +55,14 @@ class Session:
         if self.locked is None or self.pin_attempts >= PIN_ATTEMPTS + LATER_ATTEMPTS:
             return None
         return self.locked + _wait(self.pin_attempts)
+
+
+def told_altered(kind: Callable[[str, str], RapportError]) -> RapportError:
+    """Make the error, of the kind that the page reacts to, by which somebody is told that their session's row was altered."""
+    return kind(
+        "What Rapport keeps of this browser's session was altered in the database.",
+        "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered.",
+    )
 
 
 def new_handle() -> str:

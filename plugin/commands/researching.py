@@ -16,7 +16,16 @@ from plugin.errors import SettingsInvalid
 from plugin.exports import Period
 from plugin.ledger import Ledger, Vault
 from plugin.research_settings import Research
-from plugin.researching import Gathered, Gatherer, gather_accounted, told_forms, told_people, write_export
+from plugin.researching import (
+    Earlier,
+    Gathered,
+    Gatherer,
+    gather_accounted,
+    overlapping,
+    told_forms,
+    told_people,
+    write_export,
+)
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
 
@@ -71,6 +80,11 @@ async def _gather(settings: Settings, site: str, research: Research, period: Per
             gatherer = Gatherer(
                 site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now, zone
             )
+            earlier = await ledger.read(
+                lambda connection: overlapping(connection, vault, site, research, period)
+            )
+            for each in earlier:
+                _warn(each, research)
             with _progress.status("reading") as status:
                 return await gather_accounted(
                     gatherer,
@@ -83,6 +97,20 @@ async def _gather(settings: Settings, site: str, research: Research, period: Per
                 )
     finally:
         ledger.close()
+
+
+def _warn(earlier: Earlier, research: Research) -> None:
+    """Say what an export gives away beside an earlier one with the same salt."""
+    shift = (
+        "" if earlier.shift_days == research.shift_days else f", shifted by up to {earlier.shift_days} days"
+    )
+    _progress.print(
+        f"Warning: an export with the same salt was made on {earlier.made:%Y-%m-%d}, of {earlier.first} to {earlier.last}"
+        f"{shift}. Whoever has both can compare them: how far days are shifted, and rows that one of them withholds, may "
+        "show. Give them to the same people only if that is meant; for another project make another salt.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _now() -> datetime:

@@ -83,6 +83,11 @@ class SystemReader:
         self._directory = SmartDirectory(clock=clock)
         self._token: TokenSet | None = None
 
+    @property
+    def base(self) -> str:
+        """The FHIR base, without a final slash."""
+        return self._site.base
+
     async def capability(self) -> Capability:
         """Read what the EHR declares."""
         return read_capability(await self._patiently(lambda ehr: ehr.capability()))

@@ -137,7 +137,7 @@ class EhrSender:
     ) -> tuple[Ehr, Writer | None]:
         writing = self._manner.of(site.id)
         ehr = Ehr(site.fhir_base, token.value if token else None, self._http, heard=heard)
-        capability = await self._capability(site, ehr) if needs_ehr(writing) else _NOTHING
+        capability = await self.capability_of(site, ehr) if needs_ehr(writing) else _NOTHING
         granted = token.granted if token else Scopes()
         catalogue = self._manner.catalogue
         known = {each.canonical: each for each in catalogue.all()} if catalogue else {}
@@ -159,14 +159,14 @@ class EhrSender:
             raise EhrUnavailable(str(error)) from None
         ehr = Ehr(companion.fhir_base, token.value, self._http, heard=heard.beside("companion"))
         lock = self._companions.setdefault(companion.id, asyncio.Lock())
-        return Companion(ehr, await self._capability(companion, ehr), token.granted, lock)
+        return Companion(ehr, await self.capability_of(companion, ehr), token.granted, lock)
 
     async def as_itself(self, site_id: str) -> tuple[Ehr, Capability, Scopes]:
         """Open an EHR with Rapport's own token; NoToken if it gives none, EhrUnavailable if it does not answer now."""
         site = self._sites[site_id]
         token = await self._system_token(site)
         ehr = Ehr(site.fhir_base, token.value, self._http)
-        return ehr, await self._capability(site, ehr), token.granted
+        return ehr, await self.capability_of(site, ehr), token.granted
 
     def forget_own_token(self, site_id: str) -> None:
         """Get another token next time: this one was refused before its end."""
@@ -190,7 +190,7 @@ class EhrSender:
         site = self._sites[note.site]
         token = await self._note_token(site, note)
         ehr = Ehr(site.fhir_base, token.value, self._http)
-        capability = await self._capability(site, ehr)
+        capability = await self.capability_of(site, ehr)
         if DOCUMENT not in capability.creates:
             raise NoWriter("The EHR takes no documents from apps")
         identifier = note_identifier(note.id)
@@ -277,7 +277,8 @@ class EhrSender:
             self._system_tokens[site.id] = known
         return _Token(known.access_token, Scopes.parse(known.scope))
 
-    async def _capability(self, site: Site, ehr: Ehr) -> Capability:
+    async def capability_of(self, site: Site, ehr: Ehr) -> Capability:
+        """Read what an EHR declares, once a day; EhrError if it does not say."""
         known = self._capabilities.get(site.id)
         if known is None or known[0] + _CAPABILITY_LIFE <= self._clock():
             known = (self._clock(), read_capability(await ehr.capability()))

@@ -107,6 +107,7 @@ class CaseloadPage:
     has_team: bool
     reads_scores: bool  # whether the site accepts interpretation
     names_missing: str = ""  # why names are not shown, in words
+    is_stranger: bool = False  # the clinician that is asked for is nobody of the team
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
 
     @property

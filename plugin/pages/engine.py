@@ -58,6 +58,7 @@ def _environment(language: str) -> Environment:
     for name, words in (("flaw", FLAWS), ("row", ROWS), ("part", PARTS), ("gate", GATES)):
         environment.filters[name] = partial(_named, catalogue, words)
     environment.filters["day"] = lambda day: figures.day(day, language)
+    environment.filters["birth"] = lambda born: figures.birth(born, language)
     environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
     environment.filters["rows"] = lambda panel, words: table_rows(
         panel,

@@ -10,6 +10,7 @@ from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from babel.numbers import get_decimal_symbol
 
+from plugin.days import Born
 from plugin.pages.words import SOURCE_LANGUAGE
 
 
@@ -17,7 +18,7 @@ from plugin.pages.words import SOURCE_LANGUAGE
 def _pattern(skeleton: str, language: str) -> str:
     """Give how a language writes the parts of a date; English as in Britain, where a day cannot be read as a month."""
     if language == SOURCE_LANGUAGE:
-        return {"yMMMd": "d MMM y", "MMMd": "d MMM"}[skeleton]
+        return {"yMMMd": "d MMM y", "MMMd": "d MMM", "yMMM": "MMM y", "y": "y"}[skeleton]
     return str(Locale.parse(language).datetime_skeletons[skeleton].pattern)
 
 
@@ -32,6 +33,15 @@ def day(which: date, language: str = SOURCE_LANGUAGE) -> str:
     """Write a day with its year."""
     _check(which)
     return format_date(which, _pattern("yMMMd", language), locale=language)
+
+
+def birth(born: Born, language: str = SOURCE_LANGUAGE) -> str:
+    """Write when somebody was born, as exactly as it is known."""
+    if born.is_day:
+        return day(born.first, language)
+    _check(born.first)
+    pattern = "y" if born.first.month != born.last.month else "yMMM"
+    return format_date(born.first, _pattern(pattern, language), locale=language)
 
 
 @lru_cache(maxsize=4096)

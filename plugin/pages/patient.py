@@ -8,6 +8,7 @@ from enum import StrEnum
 import segno
 from markupsafe import Markup
 
+from plugin.days import Age, Born
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
@@ -27,6 +28,7 @@ class NoticeKind(StrEnum):
     SAVED = "saved"
     INFORMATION = "information"
     PROBLEM = "problem"
+    QUIET = "quiet"  # a line without a sign: how things are here, every time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Banner:
     """Who the patient is; shown only where the EHR does not show it itself (need_patient_banner)."""
 
     name: str
-    birth_date: date | None = None
-    age_years: int | None = None
+    born: Born | None = None
+    age: Age | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class PatientPage:
     clinician: str
     respondents: tuple[RespondentChoice, ...]
     instruments: tuple[InstrumentChoice, ...]
-    age_years: int | None = None
+    age: Age | None = None
     link_from_age: int = 12
     asks_consent: bool = False  # a caregiver is asked first, and may be asked again
     banner: Banner | None = None

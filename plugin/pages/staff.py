@@ -15,6 +15,7 @@ from plugin.norms.administrations import LEAST_FOR_MEAN, LEAST_FOR_RELIABILITY
 from plugin.pages.engine import render
 from plugin.pages.words import N_
 from plugin.research_settings import Research
+from plugin.researching import Earlier
 
 MOST_LISTED = 100
 
@@ -124,17 +125,33 @@ class NormsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """A research export that was asked for and not made yet: it overlaps with `earlier` ones of the same salt."""
+
+    first: date
+    last: date
+    why: str
+    earlier: tuple[Earlier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ResearchPage:
     """What a site gives to research; None: nothing."""
 
     desk: DeskFrame
     research: Research | None
     today: date
+    wish: Wish | None = None
 
     @property
     def first(self) -> date:
         """The first day that is proposed: a year ago."""
-        return self.today - timedelta(days=365)
+        return self.wish.first if self.wish else self.today - timedelta(days=365)
+
+    @property
+    def last(self) -> date:
+        """The last day that is proposed."""
+        return self.wish.last if self.wish else self.today
 
 
 def render_research(page: ResearchPage) -> str:

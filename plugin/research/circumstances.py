@@ -6,7 +6,8 @@ from datetime import date, tzinfo
 
 import msgspec
 
-from plugin.research.medicines import MedicineClasses
+from plugin.days import Born, born_written
+from plugin.research.medicines import NONE, UNKNOWN, MedicineClasses
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.medication import Course, read_courses
 
@@ -19,11 +20,15 @@ class _Patient(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """One patient's record as research needs it. `medication` is None where the EHR does not let it be read."""
+    """One patient's record as research needs it. `medication` is None where the EHR does not let it be read.
 
-    born: date | None
+    `is_part`: of MedicationRequest and MedicationStatement one alone could be read.
+    """
+
+    born: Born | None
     contacts: Contacts
     medication: tuple[Course, ...] | None
+    is_part: bool = False
 
     def session_of(self, encounter: str | None, day: date) -> int | None:
         """Give the number of the session of a form, counted from 1; None where the record does not tell one."""
@@ -35,8 +40,11 @@ class Circumstances:
         return None if virtual is None else "virtual" if virtual else "in-person"
 
     def medicines_on(self, day: date, classes: MedicineClasses) -> str | None:
-        """Give the classes of medicines taken on a day."""
-        return None if self.medication is None else classes.on(self.medication, day)
+        """Give the classes of medicines taken on a day; `unknown` where what could not be read may name one."""
+        if self.medication is None:
+            return None
+        told = classes.on(self.medication, day)
+        return UNKNOWN if told == NONE and self.is_part else told
 
 
 def read_circumstances(
@@ -45,17 +53,24 @@ def read_circumstances(
     medication: Iterable[JsonObject] | None,
     zone: tzinfo,
     medicines: Mapping[str, JsonObject],
+    *,
+    base: str = "",
+    is_part: bool = False,
 ) -> Circumstances:
-    """Read a patient's record, leniently: it is others' data. `zone` is the site's, `medicines` Medications by reference."""
+    """Read a patient's record, leniently: it is others' data.
+
+    `zone` is the site's; `medicines` are Medications of the server at `base`, by reference.
+    """
     return Circumstances(
         _born(patient),
         read_contacts(encounters, zone),
-        None if medication is None else read_courses(medication, zone, medicines),
+        None if medication is None else read_courses(medication, zone, medicines, base),
+        is_part,
     )
 
 
-def _born(patient: JsonObject) -> date | None:
+def _born(patient: JsonObject) -> Born | None:
     try:
-        return date.fromisoformat(msgspec.convert(patient, _Patient).birth_date)
-    except (msgspec.ValidationError, ValueError):
+        return born_written(msgspec.convert(patient, _Patient).birth_date)
+    except msgspec.ValidationError:
         return None

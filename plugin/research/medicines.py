@@ -9,6 +9,7 @@ from plugin.trends.medication import Course
 ATC = frozenset({"http://www.whocc.no/atc", "urn:oid:2.16.840.1.113883.6.73"})
 UNCLASSIFIED = "unclassified"
 NONE = "none"
+UNKNOWN = "unknown"
 _LEVEL = 4  # characters: the third, pharmacological, level
 ATC_SOURCE = "WHO Collaborating Centre for Drug Statistics Methodology, ATC/DDD Index, https://atcddd.fhi.no/atc_ddd_index/"
 ATC_NAMES = {

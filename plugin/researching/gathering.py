@@ -106,6 +106,7 @@ class Gatherer:
             rows = await self._rows(patient, period, disguise, found, used, reader)
             people |= {row.person: patient for row in rows}
             found.rows += rows
+        reader.check_consents()
         tell(len(patients), len(patients))
         found.rows, rare = suppress(found.rows, self.research.smallest_cell)
         for row in rare:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import partial
 
-from plugin.comparing.access import SystemReader, explain_refusal
+from plugin.comparing.access import RecordUnreadable, SystemReader, explain_refusal
 from plugin.days import day_of
 from plugin.ehr import BadAnswer, EhrError, EhrRefused, Elsewhere, JsonObject, NotFound, NotPermitted
 from plugin.research import Circumstances, Consents, read_circumstances, read_consents
 from plugin.trends.medication import referred
 
 _REFUSALS = (EhrRefused, NotPermitted, NotFound, Elsewhere)
+_AT_ONCE = 8  # Medications that are asked for side by side
 _UNREADABLE = Consents(refused=True)
 
 
@@ -29,9 +30,10 @@ class PeopleReader:
     refused: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     malformed: set[str] = field(default_factory=set)
+    _medications: dict[str, JsonObject | None] = field(default_factory=dict)
 
     async def consents(self, patient: str) -> Consents:
-        """Read what stands about research today; RecordUnreadable where the EHR lets nobody's consent be read."""
+        """Read what stands about research today; RecordUnreadable where the EHR does not let Consent be read."""
         try:
             found = await self.ehr.search("Consent", {"patient": _id_of(patient), "status": "active"})
         except BadAnswer:
@@ -39,8 +41,17 @@ class PeopleReader:
             return _UNREADABLE
         except EhrError as error:
             raise explain_refusal("Consent", error) from None
+        self.given.add("Consent")
         held = (each for each in found if each.get("resourceType") == "Consent")
-        return read_consents(held, day_of(self.clock(), self.zone), self.zone)
+        return read_consents(held, patient, day_of(self.clock(), self.zone), self.zone)
+
+    def check_consents(self) -> None:
+        """RecordUnreadable where nobody's consent could be read: a proxy that wants a sign-in is no refusal of all."""
+        if "Consent" in self.malformed - self.given:
+            raise RecordUnreadable(
+                "Consent: what the EHR answers is no FHIR, for every patient.",
+                "Look at what stands between Rapport and the EHR: rapport doctor asks it.",
+            )
 
     async def circumstances(self, patient: str) -> Circumstances:
         """Read who it is, the sessions, and the medicines with the Medications that they refer to."""
@@ -59,14 +70,23 @@ class PeopleReader:
             told if any(each is not None for each in medication) else None,
             self.zone,
             await self._medicines(told),
+            base=self.ehr.base,
+            is_part=any(each is None for each in medication),
         )
 
     async def _medicines(self, told: Sequence[JsonObject]) -> dict[str, JsonObject]:
-        references = referred(told)
-        read = await asyncio.gather(
-            *(self._ask("Medication", partial(self._one, each)) for each in references)
-        )
-        return {each: found[0] for each, found in zip(references, read, strict=True) if found}
+        """Read the Medications that are referred to, each once in an export, some at a time."""
+        references = referred(told, self.ehr.base)
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(reference: str) -> None:
+            async with at_once:
+                found = await self._ask("Medication", partial(self._one, reference))
+            self._medications[reference] = found[0] if found else None
+
+        await asyncio.gather(*(read(each) for each in references if each not in self._medications))
+        known = {each: self._medications[each] for each in references}
+        return {each: found for each, found in known.items() if found is not None}
 
     async def _one(self, reference: str) -> tuple[JsonObject, ...]:
         return (await self.ehr.read(reference),)

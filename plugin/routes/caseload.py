@@ -66,7 +66,7 @@ async def caseload(
     chosen = Chosen(clinician, instrument, need or "", days, view == "plots", page, sort, turned)
     team = _team(rapport, found)
     read = await _read(rapport, found, team)
-    shown = await _page(rapport, found, chosen, read, has_team=team != ())
+    shown = await _page(rapport, found, chosen, read, team)
     # One entry for each patient in it, as BALP's PatientQuery asks; one without, where there is nobody.
     patients: list[str | None] = [f"Patient/{row.patient}" for row in shown.rows] or [None]
     asked, who = request_line(request), actor_of(found)
@@ -122,7 +122,7 @@ def _know(
 
 
 async def _page(
-    rapport: Rapport, found: Desk, chosen: Chosen, read: list[Known], *, has_team: bool
+    rapport: Rapport, found: Desk, chosen: Chosen, read: list[Known], team: tuple[str, ...] | None
 ) -> CaseloadPage:
     policy = rapport.settings.policies[found.site]
     schedule = rapport.schedules.of(found.site)
@@ -157,7 +157,8 @@ async def _page(
         instruments=tuple(
             sorted({(line.measure, line.measure) for each in read for line in each.trend.series})
         ),
-        has_team=has_team,
+        has_team=team != (),
+        is_stranger=chosen.clinician not in ("", *clinicians, *(team or ())),
         reads_scores=policy.interpretation is not None,
         names_missing=missing if on_page else "",
         altered=sum(each.altered for each, _ in within),

@@ -6,7 +6,6 @@ Everything is answered from Rapport's own ledger and from what the EHR sent alon
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import date
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -19,6 +18,7 @@ from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
+from plugin.days import Born, born_written
 from plugin.delivery.account import Account, read_all_of, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
@@ -26,7 +26,7 @@ from plugin.norming import in_use
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.routes.answered import answered_of
-from plugin.routes.chart import HISTORY, Chart
+from plugin.routes.chart import HISTORY, Chart, Unread
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
@@ -265,14 +265,14 @@ async def _attention(
     norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
     chart = Chart(
         name="",
-        birth_date=_birth_date(asked.prefetch.get("patient")),
+        born=_born(asked.prefetch.get("patient")),
         respondents=(),
         contact=None,
         virtual=None,
         session=None,
         # Two caregivers in one line would look like a fall: only what has its rater is read.
         points=tuple(each for each in points if each.respondent),
-        unread=(HISTORY,),  # so that all of the ledger's are taken, too
+        unread=(Unread(HISTORY),),  # so that all of the ledger's are taken, too
         contacts=contacts,
     )
     fell: set[str] = set()
@@ -336,12 +336,9 @@ def _resources(given: object, kind: str) -> Iterator[dict[str, object]]:
             yield resource
 
 
-def _birth_date(given: object) -> date | None:
+def _born(given: object) -> Born | None:
     written = given.get("birthDate") if isinstance(given, Mapping) else None
-    try:
-        return date.fromisoformat(written) if isinstance(written, str) else None
-    except ValueError:
-        return None
+    return born_written(written) if isinstance(written, str) else None
 
 
 def _said(each: _One) -> str:

@@ -4,7 +4,7 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import TypeVar
@@ -12,7 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from plugin.access.launches import Launch
-from plugin.days import day_written
+from plugin.days import Age, Born, age_on, born_written, day_written
+from plugin.delivery.capability import Capability
 from plugin.ehr import (
     BadAnswer,
     Ehr,
@@ -23,6 +24,7 @@ from plugin.ehr import (
     NotPermitted,
     TokenRefused,
 )
+from plugin.routes.medicines import read_medicines
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import Point, read_points, read_sources
@@ -33,6 +35,7 @@ JsonObject = dict[str, object]
 HISTORY = "earlier scores"
 SESSIONS = "the sessions"
 CAREGIVERS = "the caregivers"
+MEDICINES = "the names of some medicines"
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
@@ -64,20 +67,29 @@ class Respondent:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A part that the EHR did not give, and why: both in words for the clinician."""
+
+    part: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """What could be read; `unread` names what could not, in words for the clinician, `late` what did not come in time."""
+    """What could be read; `unread` tells what could not, `late` names what did not come in time, `lacking` what is not kept."""
 
     name: str
-    birth_date: date | None
+    born: Born | None
     respondents: tuple[Respondent, ...]
     contact: date | None  # the day of the session
     virtual: bool | None
     session: int | None  # which of the patient's contacts this one is, counted from 1
     points: tuple[Point, ...]
-    unread: tuple[str, ...]
+    unread: tuple[Unread, ...]
     contacts: Contacts = field(default_factory=Contacts)
     courses: tuple[Course, ...] | None = None  # None where the site does not show medication, or it is unread
     late: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()  # the EHR declares that it has no such thing
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
 
     @property
@@ -91,7 +103,7 @@ class Chart:
         return self._has(HISTORY)
 
     def _has(self, part: str) -> bool:
-        return part not in self.late and not any(each.startswith(part) for each in self.unread)
+        return part not in self.late and all(each.part != part for each in self.unread)
 
 
 class _Name(msgspec.Struct):
@@ -154,27 +166,29 @@ async def read_chart(
     medication: bool = False,
     patience: float = LONG_PATIENCE,
     history: bool = True,
+    declared: Callable[[], Awaitable[Capability]] | None = None,
 ) -> Chart:
     """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
     `zone` is the site's. Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
+    `declared` reads what the EHR says that it keeps; without it whatever is refused counts as not read.
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
     (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
-        _read_people(ehr, launch, reading),
+        _read_people(ehr, launch, reading, declared),
         reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
         if launch.encounter
         else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
         reading.part(_read_contacts(ehr, launch, zone), SESSIONS),
-        reading.part(_read_medication(ehr, launch, zone), "the medication") if medication else _nothing(),
+        _read_medication(ehr, launch, zone, reading) if medication else _nothing(),
     )
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
     return Chart(
         name=_name(patient.name) if patient else "",
-        birth_date=_date(patient.birthDate) if patient else None,
+        born=born_written(patient.birthDate) if patient else None,
         respondents=respondents,
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
@@ -184,25 +198,19 @@ async def read_chart(
         contacts=contacts,
         courses=courses,
         late=tuple(reading.late),
+        lacking=tuple(reading.lacking),
         is_part=HISTORY in reading.passing,
     )
 
 
 def closed_chart(reason: str) -> Chart:
     """Stand in for a chart of which nothing can be read; `reason` is told to the clinician."""
-    return Chart("", None, (), None, None, None, (), unread=(f"{HISTORY} ({reason})",), is_part=True)
+    return Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY, reason),), is_part=True)
 
 
-async def read_age(ehr: Ehr, launch: Launch, today: date) -> int | None:
-    """Read the patient's age in whole years; None if the EHR does not tell the day of birth."""
-    return age_in_years(_date((await _read(ehr, launch.patient, _Person)).birthDate), today)
-
-
-def age_in_years(born: date | None, today: date) -> int | None:
-    """Count whole years; None where the day of birth is not known, or is still to come."""
-    if born is None or born > today:
-        return None
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+async def read_age(ehr: Ehr, launch: Launch, today: date) -> Age | None:
+    """Read the patient's age; None if the EHR tells nothing of the birth."""
+    return age_on(born_written((await _read(ehr, launch.patient, _Person)).birthDate), today)
 
 
 async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:
@@ -218,7 +226,7 @@ async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Responden
     return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
 
 
-OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(HISTORY,))
+OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),))
 """The chart of somebody whose scores are taken from the ledger alone."""
 
 
@@ -238,12 +246,15 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
 
 
 async def _read_people(
-    ehr: Ehr, launch: Launch, reading: "_Reading"
+    ehr: Ehr,
+    launch: Launch,
+    reading: "_Reading",
+    declared: Callable[[], Awaitable[Capability]] | None,
 ) -> tuple[_Person | None, tuple[Respondent, ...]]:
     """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
     patient, caregivers, clinician = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), "the patient"),
-        reading.part(_caregivers(ehr, launch), CAREGIVERS),
+        reading.part(_caregivers_if_kept(ehr, launch, reading, declared), CAREGIVERS),
         _clinician(ehr, launch, reading.patience),
     )
     return patient, (_young(launch, patient), *(caregivers or ()), *clinician) if patient else ()
@@ -256,6 +267,28 @@ def _young(launch: Launch, patient: _Person) -> Respondent:
 async def _caregivers(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
     found = await ehr.search("RelatedPerson", {"patient": launch.patient.removeprefix("Patient/")})
     return tuple(_caregiver(each) for each in _convert_all(found, _Person) if each.id and each.active)
+
+
+async def _caregivers_if_kept(
+    ehr: Ehr, launch: Launch, reading: "_Reading", declared: Callable[[], Awaitable[Capability]] | None
+) -> tuple[Respondent, ...]:
+    """Read the caregivers; none, and that is noted, where the EHR refuses and declares that it keeps no RelatedPerson."""
+    try:
+        return await _caregivers(ehr, launch)
+    except (NotPermitted, NotFound, EhrRefused):
+        if declared is None or await _is_searched(declared, "RelatedPerson"):
+            raise
+        reading.lacking.append(CAREGIVERS)
+        return ()
+
+
+async def _is_searched(declared: Callable[[], Awaitable[Capability]], kind: str) -> bool:
+    """Tell whether a type can be searched, or may be: an EHR that declares nothing has not said that it cannot."""
+    try:
+        capability = await declared()
+    except EhrError:
+        return True
+    return kind in capability.searches or not capability.searches
 
 
 def _caregiver(person: _Person) -> Respondent:
@@ -299,8 +332,23 @@ async def _read_contacts(ehr: Ehr, launch: Launch, zone: tzinfo) -> Contacts:
     return read_contacts(found, zone)
 
 
-async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Course, ...]:
-    """Read what is taken and what was ordered; an EHR that has only one of the two is enough."""
+async def _read_medication(
+    ehr: Ehr, launch: Launch, zone: tzinfo, reading: "_Reading"
+) -> tuple[Course, ...] | None:
+    """Read when which medicines were taken; those whose names do not come are there without, and this is noted."""
+    until = asyncio.get_running_loop().time() + reading.patience
+    told = await reading.part(_search_medication(ehr, launch), "the medication")
+    if told is None:
+        return None
+    medicines = await read_medicines(ehr, referred(told, ehr.base), until)
+    courses = read_courses(told, zone, medicines.found, ehr.base)
+    if any(not each.name for each in courses):
+        reading.note(MEDICINES, is_late=medicines.is_late, failure=medicines.failure)
+    return courses
+
+
+async def _search_medication(ehr: Ehr, launch: Launch) -> tuple[JsonObject, ...]:
+    """Find what is taken and what was ordered; an EHR that has only one of the two is enough."""
     patient_id = launch.patient.removeprefix("Patient/")
     kinds = ("MedicationStatement", "MedicationRequest")
     answers = await asyncio.gather(
@@ -311,17 +359,7 @@ async def _read_medication(ehr: Ehr, launch: Launch, zone: tzinfo) -> tuple[Cour
     lacking = [each for each in failed if isinstance(each, NotPermitted | NotFound | EhrRefused)]
     if len(failed) == len(kinds) or len(lacking) < len(failed):
         raise next((each for each in failed if each not in lacking), failed[0])
-    told = [raw for each in answers if not isinstance(each, BaseException) for raw in each]
-    return read_courses(told, zone, await _read_medicines(ehr, told))
-
-
-async def _read_medicines(ehr: Ehr, told: Iterable[JsonObject]) -> dict[str, JsonObject]:
-    """Read the Medications that orders and statements refer to; what cannot be read is called by the reference's own words."""
-    references = referred(told)
-    read = await asyncio.gather(*map(ehr.read, references), return_exceptions=True)
-    return {
-        each: raw for each, raw in zip(references, read, strict=True) if not isinstance(raw, BaseException)
-    }
+    return tuple(raw for each in answers if not isinstance(each, BaseException) for raw in each)
 
 
 async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:
@@ -354,7 +392,8 @@ class _Reading:
     """One reading of a chart: how long a part may take, and which parts did not come."""
 
     patience: float
-    unread: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     passing: list[str] = field(default_factory=list)  # late, or failed for now
 
@@ -364,13 +403,20 @@ class _Reading:
             async with asyncio.timeout(self.patience):
                 return await work
         except TimeoutError:
+            self.note(name, is_late=True)
+        except EhrError as error:
+            self.note(name, failure=error)
+        return None
+
+    def note(self, name: str, *, is_late: bool = False, failure: EhrError | None = None) -> None:
+        """Note that a part, or some of it, is late, or why it did not come."""
+        if is_late:
             self.late.append(name)
             self.passing.append(name)
-        except EhrError as error:
-            self.unread.append(f"{name} ({error})")
-            if isinstance(error, EhrUnavailable | TokenRefused | BadAnswer):
+        elif failure is not None:
+            self.unread.append(Unread(name, str(failure)))
+            if isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
                 self.passing.append(name)
-        return None
 
 
 async def _nothing() -> None:
@@ -415,10 +461,3 @@ def _spoken(person: _Person) -> tuple[str, ...]:
     """List the languages that the record names for somebody, the preferred first."""
     ranked = sorted(person.communication, key=lambda each: not each.preferred)
     return tuple(coding.code for each in ranked for coding in each.language.coding if coding.code)
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

@@ -35,7 +35,7 @@ from plugin.access.invitations import (
     save_draft,
 )
 from plugin.access.launches import Launch, launch_for_patient
-from plugin.access.sessions import Session, read_session
+from plugin.access.sessions import Session, read_session, told_altered
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
 from plugin.collecting.compared import answers_in
@@ -138,10 +138,7 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
     if found.remote and not (handed_over or with_another):
         return
     if session is not None and session.is_altered:
-        raise InvitationUnusable(
-            "What Rapport keeps of this browser's session was altered in the database.",
-            "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered.",
-        )
+        raise told_altered(InvitationUnusable)
     if session is not None:
         request.state.way_back = await _way_back(rapport, found, session)
     if handed_over or (_is_clinicians_own(rapport, found) and not with_another):

@@ -310,7 +310,8 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
 async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | None:
     """Say what a caregiver is asked before a young person answers: the site's policy.
 
-    Invalid for a link to a child who is too young for one, or whose age the EHR does not tell.
+    Of a child who may be under an age it is taken that they are: of some the EHR gives the year of birth alone. Invalid for
+    a link to a child who is too young for one, or whose age the EHR does not tell.
     """
     policy = rapport.settings.policies[found.site]
     from_age = policy.link_from_age if wish.remote else 0
@@ -318,13 +319,13 @@ async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | N
     if not (from_age or consent_age):
         return None
     age = await read_age(await ehr_for(rapport, found), found, rapport.today(found.site))
-    too_young = from_age > 0 and (age is None or age < from_age)
+    too_young = from_age > 0 and (age is None or age.low < from_age)
     if too_young and not policy.respondents.link_with_caregiver:
         raise Invalid(
             f"No link is made for a child under {from_age} years, or of unknown age.",
             "Hand over this device in the session, or have the caregiver answer.",
         )
-    consent = consent_age > 0 and (age is None or age < consent_age)
+    consent = consent_age > 0 and (age is None or age.low < consent_age)
     if consent:
         vault = rapport.ledger.vault
         since = days_before(rapport.clock(), policy.respondents.consent_days)

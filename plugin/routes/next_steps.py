@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from plugin.days import Age
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendSeries
 from plugin.routes.chart import Chart
@@ -23,9 +24,9 @@ _LOW = {"goal": Occasion.LOW_GOAL, "task": Occasion.LOW_TASK, "bond": Occasion.L
 
 
 def choose_tips(
-    interpretation: Interpretation | None, chart: Chart, trend: Trend, age: int | None
+    interpretation: Interpretation | None, chart: Chart, trend: Trend, age: Age | None
 ) -> tuple[Tip, ...]:
-    """Give the tips that fit now; none where the site accepts no interpretation. `age`: the patient's, in whole years."""
+    """Give the tips that fit now; none where the site accepts no interpretation. `age`: the patient's."""
     if interpretation is None:
         return ()
     occasions = {
@@ -66,9 +67,9 @@ def is_low(series: TrendSeries, below: float | None) -> bool:
     return last <= error.mean - below * error.sd
 
 
-def _of_the_session(chart: Chart, trend: Trend, age: int | None) -> Iterator[Occasion]:
+def _of_the_session(chart: Chart, trend: Trend, age: Age | None) -> Iterator[Occasion]:
     raters = {series.rater for series in trend.series}
-    if Rater.CHILD in raters and age is not None and age < OLD_ENOUGH:
+    if Rater.CHILD in raters and age is not None and age.high < OLD_ENOUGH:
         yield Occasion.UNDER_11
     caregivers = any(each.rater == Rater.CAREGIVER for each in chart.respondents)
     if caregivers and raters and Rater.CAREGIVER not in raters:

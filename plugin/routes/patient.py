@@ -234,6 +234,7 @@ async def _chart(
         medication=medication,
         patience=patience,
         history=history,
+        declared=lambda: rapport.sender.capability_of(rapport.settings.sites[found.site], ehr),
     )
 
 

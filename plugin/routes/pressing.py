@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from plugin.access.invitations import Invitation
+from plugin.days import Age
 from plugin.delivery.account import Account
 from plugin.pages import (
     BegunForm,
@@ -39,7 +40,7 @@ def with_missing_forms(page: PatientPage) -> PatientPage:
     """Say of whoever is due and has no form for it here that there is none, and why; nothing then tells to ask them."""
     people = tuple(
         replace(each, standing=_why_none(page, each), is_due=False)
-        if each.is_due and not any(_fits(form, each, page.age_years) for form in page.instruments)
+        if each.is_due and not any(_fits(form, each, page.age) for form in page.instruments)
         else each
         for each in page.respondents
     )
@@ -55,16 +56,24 @@ def with_missing_forms(page: PatientPage) -> PatientPage:
 
 def _why_none(page: PatientPage, who: RespondentChoice) -> str:
     catalogue = translations(page.language)
-    if page.age_years is None or not any(_fits(form, who, None) for form in page.instruments):
+    if (
+        page.age is None
+        or not page.age.is_certain
+        or not any(_fits(form, who, None) for form in page.instruments)
+    ):
         return catalogue.gettext("no form here")
     return catalogue.ngettext(
-        "no form for %(num)d year of age", "no form for %(num)d years of age", page.age_years
-    ) % {"num": page.age_years}
+        "no form for %(num)d year of age", "no form for %(num)d years of age", page.age.low
+    ) % {"num": page.age.low}
 
 
 def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> DuePerson | None:
     address, spoken = last
-    fitting = [each for each in page.instruments if _fits(each, who, page.age_years)]
+    # Of two that may fit somebody's age, the one for younger people is understood by both.
+    fitting = sorted(
+        (each for each in page.instruments if _fits(each, who, page.age)),
+        key=lambda each: (each.age_from or 0) if page.age and not page.age.is_certain else 0,
+    )
     if not fitting:
         return None
     wanted = [each for each in fitting if each.id == page.asked_for] + [
@@ -87,19 +96,19 @@ def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> D
     )
 
 
-def _fits(form: InstrumentChoice, who: RespondentChoice, age: int | None) -> bool:
+def _fits(form: InstrumentChoice, who: RespondentChoice, age: Age | None) -> bool:
     """Tell whether somebody can answer a form themselves: what is entered from paper is not among them."""
     if form.rater != who.rater or form.unavailable is not None or form.by_clinician:
         return False
     if who.forms is not None and form.address not in who.forms:
         return False
-    return age is None or (form.age_from or 0) <= age <= (form.age_to or age)
+    return age is None or ((form.age_from or 0) <= age.high and age.low <= (form.age_to or age.low))
 
 
 def _may_have_link(page: PatientPage, who: RespondentChoice) -> bool:
     if who.rater == Rater.THERAPIST:
         return False
-    is_old_enough = page.age_years is not None and page.age_years >= page.link_from_age
+    is_old_enough = page.age is not None and page.age.low >= page.link_from_age
     return who.rater != Rater.CHILD or page.link_from_age == 0 or is_old_enough
 
 

@@ -5,16 +5,16 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, status
 from fastapi.responses import HTMLResponse, Response
 
 from plugin.access.desks import Desk
 from plugin.comparing import SystemReader
 from plugin.errors import NotFound
 from plugin.exports import Period
-from plugin.pages.staff import ResearchPage, render_research
+from plugin.pages.staff import ResearchPage, Wish, render_research
 from plugin.research_settings import Research
-from plugin.researching import Gatherer, gather_accounted, write_export, zip_export
+from plugin.researching import Earlier, Gatherer, gather_accounted, overlapping, write_export, zip_export
 from plugin.roles import Role
 from plugin.routes.desk import frame
 from plugin.routes.state import (
@@ -50,11 +50,20 @@ async def export(
     last: Annotated[str, Form(max_length=10)] = "",
     why: Annotated[str, Form(max_length=300)] = "",
     csrf: Annotated[str, Form(max_length=200)] = "",
+    despite: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Give the export as one archive."""
+    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said."""
     check_csrf(rapport, found, csrf)
     decided = _decided(rapport, found)
     period = Period.parse(first, last, rapport.zone_of(found.site))
+    if not despite and (earlier := await _earlier(rapport, found, decided, period)):
+        page = ResearchPage(
+            frame(rapport, found, "research"),
+            decided,
+            rapport.today(found.site),
+            Wish(period.first, period.last, why, earlier),
+        )
+        return HTMLResponse(render_research(page), status.HTTP_409_CONFLICT)
     gatherer = Gatherer(
         site=found.site,
         research=decided,
@@ -73,6 +82,13 @@ async def export(
     name = f"rapport-research-{period.first}-{period.last}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(archive, media_type="application/zip", headers=headers)
+
+
+async def _earlier(rapport: Rapport, found: Desk, decided: Research, period: Period) -> tuple[Earlier, ...]:
+    vault = rapport.ledger.vault
+    return await rapport.ledger.read(
+        lambda connection: overlapping(connection, vault, found.site, decided, period)
+    )
 
 
 def _decided(rapport: Rapport, found: Desk) -> Research:

@@ -111,10 +111,7 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
             "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
         )
     if found.is_altered:
-        raise NotSignedIn(
-            "What Rapport keeps of this browser's session was altered in the database.",
-            "Open Rapport again from the patient's chart in the EHR, and tell your administrator: rapport audit verify names what was altered.",
-        )
+        raise sessions.told_altered(NotSignedIn)
     if found.last_seen < now - sessions.TOUCH_EVERY:
         await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
     return found

@@ -163,7 +163,7 @@ class _Adopted:
     def complete(self, line: tuple[str, str, str], series: TrendSeries) -> TrendSeries:
         """Add the error of a score, for the patient's age at the last session, and marks by the site's rule."""
         instrument, score, _ = line
-        band = band_of(self.chart.birth_date, series.points[-1].day)
+        band = band_of(self.chart.born, series.points[-1].day)
         canonical = self.catalogue.by_id(instrument).canonical
         norm = norm_for(self.norms, canonical, score, series.rater, band)
         if norm is not None:

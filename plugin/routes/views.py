@@ -10,7 +10,7 @@ from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
-from plugin.days import day_of
+from plugin.days import age_on, day_of
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
@@ -48,7 +48,7 @@ from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.answered import answered_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import CAREGIVERS, Chart, Respondent, age_in_years
+from plugin.routes.chart import CAREGIVERS, Chart, Respondent, Unread
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -103,8 +103,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     catalogue, chart = rapport.intake.catalogue, known.chart
     policy = rapport.settings.policies[launch.site]
     today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
-    age = age_in_years(chart.birth_date, today)
-    banner = Banner(chart.name, chart.birth_date, age)
+    age = age_on(chart.born, today)
+    banner = Banner(chart.name, chart.born, age)
     people = {each.reference: each for each in chart.respondents}
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
@@ -139,10 +139,10 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             )
             if is_offered(each, launch.site, rapport.settings)
         ),
-        age_years=age,
+        age=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
         asks_consent=policy.respondents.consent_below_age > 0
-        and (age is None or age < policy.respondents.consent_below_age),
+        and (age is None or age.low < policy.respondents.consent_below_age),
         banner=banner if launch.context.need_patient_banner else None,
         printed=banner,
         session=chart.session,
@@ -544,6 +544,7 @@ _PARTS = {
     "earlier scores": N_("earlier scores"),
     "the sessions": N_("the sessions"),
     "the medication": N_("the medication"),
+    "the names of some medicines": N_("the names of some medicines"),
 }
 """What the chart calls its parts."""
 
@@ -598,6 +599,12 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             % {"day": day(day_of(each.decided, zone), language), "why": each.why},
             is_of_scores=True,
         )
+    yield from _not_given(known, again, language)
+
+
+def _not_given(known: Known, again: str, language: str) -> Iterable[Notice]:
+    """Tell what the EHR did not give of the chart, and what it does not keep."""
+    _ = translations(language).gettext
     if known.chart.late and known.waited:
         yield Notice(
             NoticeKind.PROBLEM,
@@ -605,17 +612,19 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             retry=again,
             is_of_scores=True,
         )
+    if CAREGIVERS in known.chart.lacking:
+        text = _("The EHR keeps no caregivers: the young person and the therapist can answer here.")
+        yield Notice(NoticeKind.QUIET, text)
     for part in _parts_by_reason(known.chart.unread, language):
         text = _("The EHR did not give %(part)s") % {"part": part}
         yield Notice(NoticeKind.PROBLEM, text, retry=again, is_of_scores=True)
 
 
-def _parts_by_reason(unread: Iterable[str], language: str) -> Iterable[str]:
+def _parts_by_reason(unread: Iterable[Unread], language: str) -> Iterable[str]:
     """Word the parts that have one reason in common together, with the reason in parentheses."""
     parts: dict[str, list[str]] = {}
     for each in unread:
-        name, _opening, reason = each.partition(" (")
-        parts.setdefault(reason.removesuffix(")"), []).append(name)
+        parts.setdefault(each.reason, []).append(each.part)
     for reason, names in sorted(parts.items(), key=lambda each: min(map(_place, each[1]))):
         yield _listed(names, language) + (f" ({retell(reason, language)})" if reason else "")
 

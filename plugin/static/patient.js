@@ -17,7 +17,7 @@ function offer(form) {
   const pin = form.querySelector("[data-pin]"), language = form.language, press = form.querySelector("[type=submit]");
   const other = form.querySelector("[data-other]"), anyAge = other.querySelector("input");
   const input = (label) => label.querySelector("input");
-  const fitsAge = ({ dataset }) => age === null || (age >= Number(dataset.from ?? 0) && age <= Number(dataset.to ?? 150));
+  const fitsAge = ({ dataset }) => age === null || (Number(form.dataset.ageTo) >= Number(dataset.from ?? 0) && age <= Number(dataset.to ?? 150));
 
   const who = () => form.querySelector("[name=respondent]:checked")?.dataset.rater;
 

@@ -23,7 +23,8 @@ _Read = TypeVar("_Read", bound=msgspec.Struct)
 
 # FHIR R4 medication-statement-status and medicationrequest-status: what was, or is, taken or ordered for taking.
 _TAKEN = {"active", "completed", "stopped", "on-hold"}
-_MEDICATION = re.compile(r"Medication/[A-Za-z0-9\-.]{1,64}")  # FHIR R4: a relative reference, and an id
+_ID = r"[A-Za-z0-9\-.]{1,64}"  # FHIR R4
+_MEDICATION = re.compile(rf"(Medication/{_ID})(?:/_history/{_ID})?")  # FHIR R4: a relative reference
 _MOST_REFERRED = 100  # Medications that are read for one patient
 _NOTHING: Mapping[str, JsonObject] = {}
 _NOT_TAKEN = "not-taken"  # of a MedicationStatement alone
@@ -34,7 +35,7 @@ _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-
 class Course:
     """A medicine from a day to a day. `start` or `end` is None where the record does not say; `ongoing` has no end.
 
-    `codes` are its codings, (system, code).
+    `name` is empty where it could not be read. `codes` are its codings, (system, code).
     """
 
     name: str
@@ -115,28 +116,33 @@ class _Told:
     is_taken: bool = True
 
 
-def referred(resources: Iterable[JsonObject]) -> tuple[str, ...]:
-    """Give the Medications of the same server that are to be read before the courses are: `Medication/17`, each once, 100 at most."""
+def referred(resources: Iterable[JsonObject], base: str = "") -> tuple[str, ...]:
+    """Give the Medications of the server at `base` that are to be read before the courses are: `Medication/17`, each once.
+
+    100 at most; those first that have no words beside the reference.
+    """
     found = (_converted(raw, _Medication) for raw in resources)
-    references = (
-        each.medication_reference.reference
-        for each in found
-        if each and not _is_told(each.medication_codeable_concept)
-    )
-    own = dict.fromkeys(each for each in references if _MEDICATION.fullmatch(each))
-    return tuple(islice(own, _MOST_REFERRED))
+    references = [
+        each.medication_reference for each in found if each and not _is_told(each.medication_codeable_concept)
+    ]
+    references.sort(key=lambda each: bool(each.display))
+    own = dict.fromkeys(_on_server(each.reference, base) for each in references)
+    return tuple(islice((each for each in own if each is not None), _MOST_REFERRED))
 
 
 def read_courses(
-    resources: Iterable[JsonObject], zone: tzinfo, medicines: Mapping[str, JsonObject] = _NOTHING
+    resources: Iterable[JsonObject],
+    zone: tzinfo,
+    medicines: Mapping[str, JsonObject] = _NOTHING,
+    base: str = "",
 ) -> tuple[Course, ...]:
     """Give the courses among MedicationRequests and MedicationStatements, earliest first, their days by the site's zone.
 
-    `medicines` are the Medications that others refer to, by reference. Unreadable ones are left out.
+    `medicines` are the Medications of the server at `base` that others refer to, as `referred` names them. Unreadable
+    orders and statements are left out.
     """
-    told = sorted(
-        (found for raw in resources if (found := _read(raw, zone, medicines))), key=lambda each: each.key
-    )
+    found = (_read(raw, zone, medicines, base) for raw in resources)
+    told = sorted((each for each in found if each), key=lambda each: each.key)
     courses: list[Course] = []
     for _, group in groupby(told, key=lambda each: each.key):
         each_told = list(group)
@@ -147,15 +153,19 @@ def read_courses(
     return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
 
 
-def _read(raw: JsonObject, zone: tzinfo, medicines: Mapping[str, JsonObject]) -> _Told | None:
+def _read(raw: JsonObject, zone: tzinfo, medicines: Mapping[str, JsonObject], base: str) -> _Told | None:
     found = _converted(raw, _Medication)
     if found is None:
         return None
-    concept = _concept(found, medicines)
-    name, key = _name(concept, found.medication_reference)
+    own, reference = found.medication_codeable_concept, found.medication_reference.reference
+    if not _is_told(own) and not reference and not found.medication_reference.display:
+        return None  # it names no medicine at all
+    place = _on_server(reference, base) or reference
+    concept = own if _is_told(own) else _concept(place, found.contained, medicines)
+    name, key = _name(concept, found.medication_reference, place)
     is_statement = found.resource_type == "MedicationStatement"
     is_taken = not (is_statement and found.status == _NOT_TAKEN)
-    if not name or (is_taken and found.status not in _TAKEN) or found.do_not_perform:
+    if (is_taken and found.status not in _TAKEN) or found.do_not_perform:
         return None
     if is_statement:
         start, end = found.effective_period.start or found.effective_date_time, found.effective_period.end
@@ -176,18 +186,24 @@ def _is_denied(ordered: Course, denied: Iterable[Course]) -> bool:
     return any(each.end is None or ordered.start is None or ordered.start <= each.end for each in denied)
 
 
-def _concept(found: _Medication, medicines: Mapping[str, JsonObject]) -> _Concept:
-    """Give what says which medicine it is, wherever that stands; without codes and words if nothing does."""
-    own, reference = found.medication_codeable_concept, found.medication_reference.reference
-    if _is_told(own):
-        return own
+def _on_server(reference: str, base: str) -> str | None:
+    """Give a reference to a Medication of this server as `Medication/17`, the latest version of it; None for any other."""
+    relative = reference.removeprefix(f"{base}/") if base else reference
+    found = _MEDICATION.fullmatch(relative)
+    return found[1] if found else None
+
+
+def _concept(
+    reference: str, contained: Iterable[JsonObject], medicines: Mapping[str, JsonObject]
+) -> _Concept:
+    """Give what the resource says that is referred to; without codes and words if it cannot be had."""
     inner, _, fragment = reference.partition("#")
     if inner:
         content = _converted(medicines.get(reference, {}), _Content)
     else:
-        contained = (_converted(raw, _Content) for raw in found.contained)
-        content = next((each for each in contained if each and fragment and each.id == fragment), None)
-    return content.code if content else own
+        own = (_converted(raw, _Content) for raw in contained)
+        content = next((each for each in own if each and fragment and each.id == fragment), None)
+    return content.code if content else _Concept()
 
 
 def _is_told(concept: _Concept) -> bool:
@@ -201,11 +217,11 @@ def _converted(raw: JsonObject, kind: type[_Read]) -> _Read | None:
         return None
 
 
-def _name(concept: _Concept, reference: _Reference) -> tuple[str, str]:
-    """Give what a medicine is called, and what tells that two are the same."""
+def _name(concept: _Concept, reference: _Reference, place: str) -> tuple[str, str]:
+    """Give what a medicine is called, empty if nobody says, and what tells that two are the same."""
     coding = next((each for each in concept.coding if each.code), _Coding())
-    name = concept.text or coding.display or reference.display or coding.code or reference.reference
-    return name, (f"{coding.system}|{coding.code}" if coding.code else reference.reference or name.casefold())
+    name = concept.text or coding.display or reference.display or coding.code
+    return name, (f"{coding.system}|{coding.code}" if coding.code else place or name.casefold())
 
 
 def _join(courses: list[Course]) -> list[Course]:
@@ -220,5 +236,5 @@ def _join(courses: list[Course]) -> list[Course]:
         ends = [one.end for one in (before, each) if one.end is not None]
         end = None if ongoing or len(ends) < 2 else max(ends)
         codes = tuple(dict.fromkeys((*before.codes, *each.codes)))
-        joined[-1] = Course(before.name, before.start, end, ongoing, codes)
+        joined[-1] = Course(before.name or each.name, before.start, end, ongoing, codes)
     return joined

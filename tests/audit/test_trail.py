@@ -18,6 +18,7 @@ from plugin.command_line import app
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
+from plugin.research_settings import BACKEND_SCOPES
 from plugin.roles import Role, RoleBook
 from tests.audit import balp
 from tests.audit.conftest import Kept, advance
@@ -36,8 +37,8 @@ from tests.product.test_notes import DOCUMENTS, draft
 from tests.product.test_notes import send as send_note
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_remote import make_link, secret_of
-from tests.product.test_research import READS, fill_forms, policy
 from tests.product.test_research import export as research_export
+from tests.product.test_research import fill_forms, policy
 from tests.product.test_respondents import CONSENT, hand_to_child
 from tests.product.world import CDS, Clock, World, rapport_settings, run_world
 
@@ -269,7 +270,7 @@ async def act(folder: Path) -> None:
     overseeing = folder / "overseeing"
     overseeing.mkdir()
     decided = {**policy(overseeing), "roles": BOOK}
-    decided["backend_scopes"] = READS
+    decided["backend_scopes"] = BACKEND_SCOPES
     async with run_world(overseeing, Clock(), more_scopes=DOCUMENTS, **decided) as world:
         await oversee(world)
         await send_note(world, *await draft(world))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from plugin.days import Age, Born
 from plugin.pages import (
     AnswerLine,
     Banner,
@@ -323,8 +324,8 @@ def patient(**changes: object) -> PatientPage:
             RespondentChoice("Practitioner/osei", "Dr Amara Osei", "therapist"),
         ),
         "instruments": INSTRUMENTS,
-        "age_years": 9,
-        "banner": Banner("Mia Kowalski", date(2017, 5, 3), 9),
+        "age": Age(9, 9),
+        "banner": Banner("Mia Kowalski", Born(date(2017, 5, 3), date(2017, 5, 3)), Age(9, 9)),
         "contact": Contact(TODAY, virtual=True),
         "responses": responses(),
         "trend": trend(),

@@ -1,26 +1,31 @@
 """The researcher's page in a browser: axe-core finds nothing, and it says what is given before it asks."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from plugin.pages.staff import DeskFrame, ResearchPage, render_research
+from plugin.pages.staff import DeskFrame, ResearchPage, Wish, render_research
 from plugin.research_settings import Research
+from plugin.researching import Earlier
 from tests.pages.opened import open_page
 
 pytestmark = pytest.mark.browser
 
 PLACES = (("/desks/d", "Your desk", False), ("/desks/d/research", "Research export", True))
+EARLIER = Earlier(datetime(2026, 5, 1, 9, tzinfo=UTC), date(2025, 5, 1), date(2026, 4, 30), 182)
+WISH = Wish(date(2026, 3, 1), date(2026, 3, 7), "A study", (EARLIER,))
 DESK = DeskFrame(id="d", site="Clinic", csrf="c", places=PLACES, patient=None)
 
 
-def show(browser: Browser, research: Research | None, scheme: str, width: int) -> Page:
+def show(
+    browser: Browser, research: Research | None, scheme: str, width: int, wish: Wish | None = None
+) -> Page:
     return open_page(
         browser,
-        render_research(ResearchPage(DESK, research, date(2026, 5, 20))),
+        render_research(ResearchPage(DESK, research, date(2026, 5, 20), wish)),
         "/desks/d/research",
         scheme=scheme,
         width=width,
@@ -28,9 +33,15 @@ def show(browser: Browser, research: Research | None, scheme: str, width: int) -
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390), ("light", 320)])
-@pytest.mark.parametrize("research", [Research(Path("salt")), None], ids=["decided", "not decided"])
-def test_axe_finds_nothing(browser: Browser, research: Research | None, scheme: str, width: int) -> None:
-    page = show(browser, research, scheme, width)
+@pytest.mark.parametrize(
+    ("research", "wish"),
+    [(Research(Path("salt")), None), (Research(Path("salt")), WISH), (None, None)],
+    ids=["decided", "overlapping", "not decided"],
+)
+def test_axe_finds_nothing(
+    browser: Browser, research: Research | None, wish: Wish | None, scheme: str, width: int
+) -> None:
+    page = show(browser, research, scheme, width, wish)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -52,7 +52,7 @@ MODULES = [
 ERRORS = {
     *("NotSignedIn", "Forbidden", "NotFound", "Conflict", "InvitationUnusable", "Invalid", "TooManyAttempts"),
     *("EhrUnavailable", "OutcomeUnknown", "TokenRefused", "NotPermitted", "Elsewhere", "BadAnswer"),
-    *("NoToken", "NoWriter", "ValueError", "held", "_set_aside", "Locked"),
+    *("NoToken", "NoWriter", "ValueError", "held", "_set_aside", "Locked", "kind"),
     *(
         "LaunchRefused",
         "AddressRefused",

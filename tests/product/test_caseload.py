@@ -1,9 +1,11 @@
 """The supervisor's caseload: their team's patients, sorted by need, without an answer, each view in the trail."""
 
+import html
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -199,6 +201,23 @@ async def test_who_is_overdue_is_told_of_each_kind_of_rater(tmp_path: Path) -> N
         row = (await caseload(world)).text.partition(f'data-patient="{amara}"')[2].partition("</tr>")[0]
     told = re.sub("<.*?>", "", row.partition('data-need="overdue">')[2].partition("</li>")[0])
     assert told == "Overdue: Therapist"
+
+
+@pytest.mark.parametrize("name", ["Practitioner/999", "Dr. %3Cb%3E", f"Practitioner/{SUPERVISOR}"])
+async def test_a_clinician_who_is_nobody_of_the_team_is_told_with_a_way_to_all(
+    tmp_path: Path, name: str
+) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara")
+        page = await caseload(world, f"?clinician={name}&days=90")
+        assert f"Nobody called {html.escape(unquote(name))} is in your team." in page.text
+        assert "Nobody fits what you chose" not in page.text
+        (way,) = re.findall(r'<a href="([^"]+)">Show all clinicians</a>', page.text)
+        everybody = await caseload(world, f"?{html.unescape(way).partition('?')[2]}")
+        of_the_team = await caseload(world, f"?clinician=Practitioner/{SECOND}")
+    assert "days=90" in way
+    assert len(patients(everybody)) == 1
+    assert "Nobody fits what you chose" in of_the_team.text  # who has opened no chart yet
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.respondents import RespondentPolicy
 from plugin.routes import chart
 from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
@@ -19,7 +20,7 @@ from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED, ADOLESCENT
 from tests.product.test_slow_ehr import unavailable
 from tests.product.test_tips import NAMED
-from tests.product.world import World, run_world
+from tests.product.world import EHR, World, run_world
 
 Resources = list[dict[str, Any]]
 NOUR = "نور"
@@ -49,6 +50,10 @@ def totals(found: Resources, rater: str) -> Resources:
     code = f"rapport-checkin-{rater}-total"
     mine = [each for each in found if each["code"]["coding"][0]["code"] == code]
     return sorted(mine, key=lambda each: str(each["effectiveDateTime"]))
+
+
+def born(written: str) -> Callable[[Resources], Resources]:
+    return lambda found: [{**each, "birthDate": written} for each in found]
 
 
 def findings(page: httpx.Response) -> str:
@@ -83,6 +88,54 @@ async def test_a_day_of_birth_that_is_still_to_come_gives_no_age(world: World) -
     assert "born 1 Mar 2031" in page.text
     assert "-5 year" not in page.text
     assert "data-age" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("written", "told", "ages", "may_have_link"),
+    [
+        ("2014", "born 2014, the record gives no day (11 or 12 years)", (11, 12), False),
+        ("2013", "born 2013, the record gives no day (12 or 13 years)", (12, 13), True),
+        ("2014-03", "born Mar 2014, the record gives no day (11 or 12 years)", (11, 12), False),
+        ("2013-11", "born Nov 2013, the record gives no day (12 years)", (12, 12), True),
+        ("2013-11-30", "born 30 Nov 2013 (12 years)", (12, 12), True),
+        ("2026", "born 2026, the record gives no day (0 years)", (0, 0), False),
+    ],
+)
+async def test_of_a_birth_without_a_day_the_age_is_taken_as_low_as_it_may_be(
+    tmp_path: Path, written: str, told: str, ages: tuple[int, int], *, may_have_link: bool
+) -> None:
+    """Under 12 no link is made: who may be 11 gets none, on the page or by its address."""
+    async with run_world(tmp_path, link_from_age=12) as world:
+        people = await world.people()
+        amara = people["amara"]
+        tell(world, f"/r4/Patient/{amara}", born(written))
+        page = await world.launch("amara")
+        asked = {
+            "csrf": re.findall(r'name="csrf" value="([^"]+)"', page.text)[0],
+            "respondent": f"Patient/{amara}",
+            "instrument": "rapport-checkin-child",
+            "language": "en",
+            "way": "link",
+        }
+        answer = await world.browser.post(f"{page.url}/invitations", data=asked)
+    assert told in page.text
+    assert f'data-age="{ages[0]}" data-age-to="{ages[1]}"' in page.text
+    assert ("Send a link to Amara Okafor" in page.text) is may_have_link
+    assert (answer.status_code == 303) is may_have_link
+
+
+async def test_a_caregiver_is_asked_for_whoever_may_be_under_the_age_of_consent(tmp_path: Path) -> None:
+    policy = RespondentPolicy(consent_below_age=12)
+    for written, asks in (("2014", True), ("2013", False)):
+        (folder := tmp_path / written).mkdir()
+        async with run_world(folder, respondents=policy) as world:
+            amara = (await world.people())["amara"]
+            tell(world, f"/r4/Patient/{amara}", born(written))
+            page = await world.launch("amara")
+            secret = await world.hand_over(page, f"Patient/{amara}")
+            form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+        assert ("consent_again" in page.text) is asks
+        assert ("goal-1" not in form.text) is asks
 
 
 async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world: World) -> None:
@@ -261,3 +314,24 @@ async def test_of_hundreds_of_ruptures_the_latest_are_told_and_the_rest_counted(
     table = page.text.partition("<tbody>")[2].partition("</tbody>")[0]
     assert int(more) == table.count("(rupture)") - 3 > 30
     assert f"before these there were {more} more ruptures" in draft.text
+
+
+@pytest.mark.parametrize("declares", [False, True])
+async def test_an_ehr_that_keeps_no_caregivers_is_no_alert_at_every_launch(
+    world: World, *, declares: bool
+) -> None:
+    def change(found: Resources) -> Resources:
+        (rest,) = found[0]["rest"]
+        kept = [each for each in rest["resource"] if declares or each["type"] != "RelatedPerson"]
+        return [{**found[0], "rest": [{**rest, "resource": kept}]}]
+
+    tell(world, "/r4/metadata", change)
+    fault = {"kind": "forbidden", "path": "/r4/RelatedPerson*"}
+    assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+    page = await world.launch("amara")
+    line = '<p class="quiet">The EHR keeps no caregivers: the young person and the therapist can answer here.</p>'
+    assert (line in page.text) is not declares
+    assert ("The EHR did not give the caregivers (" in page.text) is declares
+    notices = page.text.partition('data-part="notices"')[2].partition('data-part="changed"')[0]
+    assert ('role="alert"' in notices) is declares
+    assert "<b>Amara Okafor</b>" in page.text

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -20,7 +21,7 @@ from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_score_entry import ATTESTED, LINES, TEENAGER
-from tests.product.world import World, order_by_reference, run_world
+from tests.product.world import EHR, World, order_by_reference, run_world
 
 ADOLESCENT = "rapport-checkin-adolescent"
 ACCEPTED = Interpretation(
@@ -83,6 +84,74 @@ async def test_a_medicine_in_a_resource_of_its_own_is_drawn_by_its_name(reading:
     page = await reading.launch("نور")
     assert "Fluoxetine 20 mg capsule since" in page.text
     assert "Sertraline since 5 Jan 2026" in page.text
+
+
+@pytest.mark.parametrize("written", [f"{EHR}/r4/Medication/{{id}}", "Medication/{id}/_history/1"])
+async def test_a_medicine_may_be_referred_to_by_its_whole_address_or_a_version(
+    reading: World, written: str
+) -> None:
+    people = await reading.people()
+    order_by_reference(reading, f"Patient/{people['نور']}", written=written)
+    assert "Sertraline since 5 Jan 2026" in (await reading.launch("نور")).text
+
+
+async def test_a_medicine_of_another_server_is_not_asked_for(reading: World) -> None:
+    people = await reading.people()
+    elsewhere = "https://elsewhere.invalid/r4/Medication/{id}"
+    order_by_reference(reading, f"Patient/{people['نور']}", written=elsewhere)
+    page = await reading.launch("نور")
+    assert "A medicine whose name could not be read since 5 Jan 2026" in page.text
+    assert not [each for each in reading.hosts.seen if "elsewhere" in each.url.host]
+
+
+async def test_a_medicine_whose_name_cannot_be_read_is_called_so(reading: World) -> None:
+    people = await reading.people()
+    order_by_reference(reading, f"Patient/{people['نور']}")
+    fault = {"kind": "forbidden", "path": "/r4/Medication/*"}
+    assert (await reading.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+    page = await reading.launch("نور")
+    assert "A medicine whose name could not be read since 5 Jan 2026" in page.text
+    assert "Fluoxetine 20 mg capsule since" in page.text
+    assert "Medication/" not in page.text
+    assert "The EHR did not give the names of some medicines (" in page.text
+    reading.browser.headers["Accept-Language"] = "de"
+    page = await reading.browser.get(page.url)
+    assert "Ein Medikament, dessen Name nicht gelesen werden konnte, seit" in page.text
+
+
+class _Slow(httpx.AsyncBaseTransport):
+    """An EHR that takes its time over one medicine; counts how many are read at once."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, slow: str) -> None:
+        self._inner, self._slow, self.now, self.most = inner, slow, 0, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if "/r4/Medication/" not in request.url.path:
+            return await self._inner.handle_async_request(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(60 if request.url.path.endswith(self._slow) else 0.01)
+            return await self._inner.handle_async_request(request)
+        finally:
+            self.now -= 1
+
+
+async def test_one_slow_medicine_keeps_none_of_the_others_and_few_are_read_at_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=ACCEPTED, show_medication=True, ehr_patience=4) as world:
+        person = f"Patient/{(await world.people())['نور']}"
+        for number in range(20):
+            order_by_reference(world, person, f"Medicine {number}")
+        slow = world.ehr.state.store.create({"resourceType": "Medication", "code": {"text": "Slow"}}).id
+        order_by_reference(world, person, written=f"Medication/{slow}")
+        host = httpx.URL(EHR).netloc.decode()
+        watch = _Slow(world.hosts.apps[host], f"/{slow}")
+        world.hosts.apps[host] = watch  # type: ignore[assignment] # a transport around the one of httpx
+        page = await world.launch("نور")
+    assert re.search(r"Medicine \d+ since 5 Jan 2026", page.text)  # one course: they have one code
+    assert "A medicine whose name could not be read since 5 Jan 2026" in page.text
+    assert "the rest follows by itself" in page.text
+    assert 2 <= watch.most <= 10
 
 
 async def test_by_default_medicines_are_neither_read_nor_shown(world: World) -> None:

@@ -5,6 +5,8 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from plugin.audit import Actor
 from plugin.commands.researching import tell_export
 from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
-from plugin.research_settings import Research
+from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.researching import Gathered, LeftOut
 from plugin.researching.writing import as_cell
 from plugin.respondents import RespondentPolicy
@@ -26,6 +28,7 @@ from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
 from tests.product.world import EHR, World, order_by_reference, run_world
+from tests.security.test_attacks import rewrite
 
 RESEARCHER, OTHER = "205", "206"
 BOOK = RoleBook(
@@ -33,17 +36,6 @@ BOOK = RoleBook(
         f"Practitioner/{RESEARCHER}": frozenset({Role.RESEARCHER}),
         f"Practitioner/{OTHER}": frozenset({Role.ADMINISTRATOR}),
     }
-)
-READS = tuple(
-    f"system/{kind}.rs"
-    for kind in (
-        "Patient",
-        "Encounter",
-        "MedicationStatement",
-        "MedicationRequest",
-        "Medication",
-        "Consent",
-    )
 )
 AGREED, REFUSED, NOT_ASKED = ("amara", "mateo", "نور"), "jayden", "kofi"
 
@@ -90,7 +82,7 @@ async def events(world: World) -> list[tuple[str, str | None, str]]:
 
 
 async def test_forms_of_those_who_agreed_are_given_with_their_session(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, (*AGREED[:2], REFUSED, NOT_ASKED))
         rows = table_of(await export(world))
         assert len(rows) == 2
@@ -104,13 +96,36 @@ async def test_forms_of_those_who_agreed_are_given_with_their_session(tmp_path: 
 
 
 async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path, consent="not-refused")) as world:
+    async with run_world(
+        tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path, consent="not-refused")
+    ) as world:
         await fill_forms(world, (AGREED[0], REFUSED, NOT_ASKED))
         assert len(table_of(await export(world))) == 2
 
 
+class _Unfiltered(httpx.AsyncBaseTransport):
+    """An EHR that knows no search of Consent by patient, and gives one person's whoever is asked about."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, patient: str) -> None:
+        self._inner, self._patient = inner, patient
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/Consent"):
+            request.url = request.url.copy_set_param("patient", self._patient)
+        return await self._inner.handle_async_request(request)
+
+
+async def test_somebody_elses_agreement_is_none(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, (AGREED[0], NOT_ASKED))
+        host = httpx.URL(EHR).netloc.decode()
+        amara = (await world.people())[AGREED[0]]
+        world.hosts.apps[host] = _Unfiltered(world.hosts.apps[host], amara)  # type: ignore[assignment] # a transport around the one of httpx
+        assert len(table_of(await export(world))) == 1
+
+
 async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, (AGREED[0], NOT_ASKED))
         people = await world.people()
         scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}
@@ -125,11 +140,11 @@ async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
         world.ehr.state.store.create({**agreed, "provision": limited})
         assert len(table_of(await export(world))) == 1
         world.ehr.state.store.create(agreed)
-        assert len(table_of(await export(world))) == 2
+        assert len(table_of(await export(world, despite="yes"))) == 2
 
 
 async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         head = {
             "medicationCodeableConcept": {
@@ -143,15 +158,30 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         assert ordered["medication_class"] == "N06A"
         said = {"resourceType": "MedicationStatement", "status": "not-taken"}
         world.ehr.state.store.create({**said, **head})
-        (row,) = table_of(await export(world))
+        (row,) = table_of(await export(world, despite="yes"))
         assert row["medication_class"] == "none"
+
+
+@pytest.mark.parametrize(("born", "band"), [("2017", "7–11"), ("2014-02", "12–17"), ("2014", "unknown")])
+async def test_a_birth_date_without_its_day_gives_the_band_that_it_leaves_no_doubt_about(
+    tmp_path: Path, born: str, band: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        rewrite(world, "Patient", (await world.people())[AGREED[0]], birthDate=born)
+        (row,) = table_of(await export(world))
+        assert row["age_band"] == band
 
 
 @pytest.mark.parametrize(("may_be_read", "told"), [(True, "N06A"), (False, "unclassified")])
 async def test_a_medicine_may_stand_in_a_resource_of_its_own(
     tmp_path: Path, *, may_be_read: bool, told: str
 ) -> None:
-    scopes = READS if may_be_read else tuple(each for each in READS if each != "system/Medication.rs")
+    scopes = (
+        BACKEND_SCOPES
+        if may_be_read
+        else tuple(each for each in BACKEND_SCOPES if each != "system/Medication.rs")
+    )
     async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         people = await world.people()
@@ -163,8 +193,34 @@ async def test_a_medicine_may_stand_in_a_resource_of_its_own(
     assert ("Medication" in book["not_read_from_the_ehr"]) is not may_be_read
 
 
+async def test_a_medicine_of_many_people_is_read_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        people, store = await world.people(), world.ehr.state.store
+        medicine = store.create({"resourceType": "Medication", "code": {"text": "Sertraline"}}).id
+        for name in AGREED[:2]:
+            order_by_reference(world, f"Patient/{people[name]}", written=f"Medication/{medicine}")
+        table_of(await export(world))
+        assert len([each for each in world.hosts.seen if "/r4/Medication/" in each.url.path]) == 1
+
+
+@pytest.mark.parametrize("unread", ["MedicationStatement", "MedicationRequest"])
+async def test_no_medicine_is_not_said_where_one_of_the_two_kinds_could_not_be_read(
+    tmp_path: Path, unread: str
+) -> None:
+    scopes = tuple(each for each in BACKEND_SCOPES if each != f"system/{unread}.rs")
+    async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        answer = await export(world)
+    rows = table_of(answer)
+    assert sorted(row["medication_class"] for row in rows) == ["N06B", "unknown"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        book = json.loads(archive.read("codebook.json"))
+    assert "unknown where" in book["columns"]["medication_class"]
+
+
 async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
         answer = await export(world)
         people = await world.people()
@@ -179,6 +235,7 @@ async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> 
             ]
             whole = b"\n".join(archive.read(name) for name in archive.namelist()).decode("utf-8", "replace")
             frame = pq.read_table(io.BytesIO(archive.read("administrations.parquet")))
+        assert all((field.metadata or {}).get(b"description") for field in frame.schema)
         for told in ("Okafor", "Ríos", "Patient/", "Practitioner/", "2026-03-02", *responses):
             assert told not in whole, told
         assert not re.search(rf"\b({people['amara']}|{people['mateo']})\b", whole)
@@ -188,7 +245,7 @@ async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> 
 
 async def test_both_tables_have_the_same_values(tmp_path: Path) -> None:
     form = load_catalogue().by_id("tpocs-a")
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         rapport, patient = world.rapport.state.rapport, f"Patient/{(await world.people())['amara']}"
         rated = [each for each in walk(form.items) if each.options]
@@ -221,7 +278,7 @@ async def test_both_tables_have_the_same_values(tmp_path: Path) -> None:
 
 
 async def test_the_codebook_names_every_column_and_its_range(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         answer = await export(world)
         header = list(table_of(answer)[0])
@@ -244,7 +301,7 @@ def test_what_a_form_calls_its_score_stays_text_in_the_codebook(said: str, writt
 async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -> None:
     few = policy(tmp_path)
     few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
-    async with run_world(tmp_path, backend_scopes=READS, **few) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
         await fill_forms(world, AGREED[:2])
         answer = await export(world)
         assert table_of(answer) == []
@@ -271,7 +328,7 @@ async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: 
         **policy(tmp_path, consent="not-refused"),
         "respondents": RespondentPolicy(ask_before_sharing=True),
     }
-    async with run_world(tmp_path, backend_scopes=READS, **more) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **more) as world:
         people = await world.people()
         page = await world.launch("amara", encounter=f"{people['amara']}-20260302")
         secret = await world.hand_over(page, f"Patient/{people['amara']}")
@@ -281,13 +338,17 @@ async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: 
             json={"answers": ANSWERS, "share": False},
         )
         assert sent.status_code == 200, sent.text
-        (row,) = table_of(await export(world))
+        answer = await export(world)
+        (row,) = table_of(answer)
         assert row["score_total"]
         assert not any(row[f"score_{part}"] for part in ("goal", "task", "bond"))
+        assert row["complete"] == "false"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert "or single answers are not shared" in archive.read("codebook.md").decode()
 
 
 async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, (AGREED[0], REFUSED))
         people = await world.people()
         table_of(await export(world))
@@ -297,8 +358,49 @@ async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path:
         ]
 
 
+async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world))
+        before = await events(world)
+        asked = await export(world, first="2026-03-02", last="2026-03-02", why="Few days")
+        assert asked.status_code == 409
+        assert "have days in common" in asked.text
+        assert "1 Jan 2026 – 31 Dec 2026" in asked.text
+        assert 'value="Few days"' in asked.text
+        assert await events(world) == before
+        table_of(await export(world, first="2025-01-01", last="2025-12-31"))  # no day in common
+        table_of(await export(world, first="2026-03-02", last="2026-03-02", despite="yes"))
+
+
+async def test_neither_another_salt_nor_an_export_that_failed_is_an_earlier_one(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        with garbled(world, "/Consent", "<html></html>"):
+            assert (await export(world)).status_code >= 500
+        table_of(await export(world))
+        salt = tmp_path / "research.salt"
+        salt.unlink()
+        Research(salt).make_salt()
+        table_of(await export(world))
+
+
+async def test_the_trail_holds_no_salt(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world))
+        ledger, salt = world.rapport.state.rapport.ledger, (tmp_path / "research.salt").read_bytes()
+        rows = await ledger.read(
+            lambda c: c.execute(sa.select(t.audit.c.event, t.audit.c.sealed_resource)).all()
+        )
+        told = b"".join(ledger.vault.open("audit", *row) for row in rows)
+        assert b"salt-fingerprint" in told
+        assert salt.hex().encode() not in told
+        assert salt not in told
+
+
 async def test_without_leave_to_read_consent_nothing_is_given(tmp_path: Path) -> None:
-    scopes = tuple(each for each in READS if "Consent" not in each)
+    scopes = tuple(each for each in BACKEND_SCOPES if "Consent" not in each)
     async with run_world(tmp_path, backend_scopes=scopes, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         answer = await export(world)
@@ -338,7 +440,7 @@ class _Withholding(httpx.AsyncBaseTransport):
 async def test_a_record_that_the_ehr_keeps_to_itself_empties_nobody_elses_rows(
     tmp_path: Path, status: int
 ) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
         people = await world.people()
         kept = min(people[name] for name in AGREED[:2])  # the first that is asked for
@@ -367,9 +469,13 @@ class _Garbling(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
-def garble(world: World, place: str, body: str) -> None:
+@contextmanager
+def garbled(world: World, place: str, body: str) -> Iterator[None]:
     host = httpx.URL(EHR).netloc.decode()
-    world.hosts.apps[host] = _Garbling(world.hosts.apps[host], place, body)  # type: ignore[assignment] # a transport around the one of httpx
+    whole = world.hosts.apps[host]
+    world.hosts.apps[host] = _Garbling(whole, place, body)  # type: ignore[assignment] # a transport around the one of httpx
+    yield
+    world.hosts.apps[host] = whole
 
 
 @pytest.mark.parametrize("body", ["{", '{"resourceType": "OperationOutcome"}', "<html></html>"])
@@ -384,12 +490,12 @@ def garble(world: World, place: str, body: str) -> None:
 async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
     tmp_path: Path, *, place: str, kind: str, column: str, told: list[str], body: str
 ) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
         people = await world.people()
         order_by_reference(world, f"Patient/{people['amara']}")
-        garble(world, place.format(kept=people["amara"]), body)
-        answer = await export(world)
+        with garbled(world, place.format(kept=people["amara"]), body):
+            answer = await export(world)
         assert sorted(row[column] for row in table_of(answer)) == told
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             book = json.loads(archive.read("codebook.json"))
@@ -398,11 +504,20 @@ async def test_what_is_malformed_in_one_record_empties_nobody_elses_rows(
         assert f"gave a {kind} that is no FHIR" in text
 
 
-async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
-        garble(world, f"/Consent.*patient={(await world.people())['amara']}", "{")
-        answer = await export(world)
+        with garbled(world, "/Consent", "<html></html>"):
+            answer = await export(world)
+        assert answer.status_code >= 400
+        assert "is no FHIR, for every patient" in answer.text
+
+
+async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        with garbled(world, f"/Consent.*patient={(await world.people())['amara']}", "{"):
+            answer = await export(world)
         assert len(table_of(answer)) == 1
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             assert "a Consent that is none counts as a refusal" in archive.read("codebook.md").decode()
@@ -420,7 +535,7 @@ async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path
 async def test_a_request_that_is_not_whole_is_refused(
     tmp_path: Path, wrong: dict[str, str], told: str
 ) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         answer = await export(world, **wrong)
         assert 400 <= answer.status_code < 500
         assert told in answer.text
@@ -428,7 +543,7 @@ async def test_a_request_that_is_not_whole_is_refused(
 
 
 async def test_only_researchers_are_let_in(tmp_path: Path) -> None:
-    async with run_world(tmp_path, backend_scopes=READS, **policy(tmp_path)) as world:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         browser, desk = await sign_in(world, OTHER)
         assert (await browser.get(f"{desk.url}/research")).status_code == 403
 

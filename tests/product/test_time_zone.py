@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.research_settings import BACKEND_SCOPES
 from plugin.roles import Role, RoleBook
 from plugin.writing import DocumentForm, Writing
 from tests.product.forms import ANSWERS
@@ -21,7 +22,7 @@ from tests.product.test_caseload import FIRST, OF_BOTH, caseload, needs
 from tests.product.test_cds_hooks import CLIENT, call, chart, keep_score, post
 from tests.product.test_path import standing_of
 from tests.product.test_personalities import newest
-from tests.product.test_research import READS, export, policy, table_of
+from tests.product.test_research import export, policy, table_of
 from tests.product.world import Clock, World, run_world
 
 LOS_ANGELES, SYDNEY = ZoneInfo("America/Los_Angeles"), ZoneInfo("Australia/Sydney")
@@ -157,7 +158,7 @@ async def test_the_note_and_the_document_write_the_day_of_the_site_and_the_recor
 async def test_a_research_export_takes_days_of_the_site(tmp_path: Path, day: str, given: int) -> None:
     decided = policy(tmp_path, consent="not-refused")
     async with run_world(
-        tmp_path, clock_at(AFTER), backend_scopes=READS, zone=LOS_ANGELES, **decided
+        tmp_path, clock_at(AFTER), backend_scopes=BACKEND_SCOPES, zone=LOS_ANGELES, **decided
     ) as world:
         await answer(world, AFTER, "child")
         answered = await export(world, first=day, last=day)

@@ -418,10 +418,15 @@ def body_of(response: httpx.Response) -> Any:
     return json.loads(response.content)
 
 
-def order_by_reference(world: World, patient: str) -> None:
-    """Put an order of sertraline since 5 January 2026 into the record, which names it in a Medication of its own."""
+def order_by_reference(
+    world: World, patient: str, name: str = "Sertraline", written: str = "Medication/{id}"
+) -> None:
+    """Put an order of sertraline since 5 January 2026 into the record, which names it in a Medication of its own.
+
+    `written` is how the order refers to it.
+    """
     store = world.ehr.state.store
-    sertraline = {"system": "http://www.whocc.no/atc", "code": "N06AB06", "display": "Sertraline"}
+    sertraline = {"system": "http://www.whocc.no/atc", "code": "N06AB06", "display": name}
     medicine = store.create({"resourceType": "Medication", "code": {"coding": [sertraline]}})
     store.create(
         {
@@ -429,7 +434,7 @@ def order_by_reference(world: World, patient: str) -> None:
             "status": "active",
             "intent": "order",
             "authoredOn": "2026-01-05",
-            "medicationReference": {"reference": f"Medication/{medicine.id}"},
+            "medicationReference": {"reference": written.format(id=medicine.id)},
             "subject": {"reference": patient},
         }
     )

@@ -1,15 +1,24 @@
 """`rapport research`: the salt, and what stops an export before anything is read."""
 
+import asyncio
 import os
+import re
 import secrets
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from plugin.audit import Actor, Kind, Trail
 from plugin.errors import SettingsInvalid
+from plugin.exports import Period
 from plugin.initial import CONFIGURATION
-from plugin.research_settings import Research
+from plugin.ledger import Ledger, Vault
+from plugin.research_settings import BACKEND_SCOPES, Research
+from plugin.researching.earlier import details_of
+from plugin.settings import read_settings
 from tests.terminal import run_rapport
 
 SECRET = secrets.token_urlsafe(32)
@@ -66,6 +75,32 @@ def test_without_a_salt_an_export_says_how_to_make_one(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rapport(tmp_path, "salt", "clinic", section=DECIDED)
+    monkeypatch.setenv("RAPPORT_SECRET_KEY", SECRET)
+    settings = read_settings(tmp_path / "rapport.toml")
+    research = settings.policies["clinic"].research
+    assert research is not None
+    earlier = replace(research, shift_days=30)
+    period = Period.parse("2026-01-15", "2026-03-01")
+    trail = Trail(settings.base_url, lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    entry = trail.entry(
+        Kind.RESEARCH_EXPORTED, Actor(), site="clinic", details=details_of("1", earlier, period)
+    )
+    ledger = Ledger(settings.database, Vault(settings.vault_keys))
+    asyncio.run(ledger.record(entry))
+    ledger.close()
+    made = rapport(tmp_path, *EXPORT, "--out", str(tmp_path / "out"), section=DECIDED)
+    told = " ".join(made.stderr.split())
+    assert "Warning: an export with the same salt was made on 2026-03-02, of 2026-01-15 to 2026-03-01" in told
+    assert "shifted by up to 30 days" in told
+    later = ("export", "clinic", "--from", "2026-04-01", "--to", "2026-05-01", "--why", "A study")
+    made = rapport(tmp_path, *later, "--out", str(tmp_path / "out"), section=DECIDED)
+    assert "Warning" not in made.stderr
+
+
 def test_a_salt_that_others_can_read_is_refused(tmp_path: Path) -> None:
     research = Research(tmp_path / "salt")
     research.make_salt()
@@ -76,3 +111,8 @@ def test_a_salt_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_the_file_that_init_writes_shows_how_a_site_decides() -> None:
     assert "[site.research]" in CONFIGURATION
+
+
+def test_the_how_to_names_every_scope_that_an_export_reads_with() -> None:
+    told = Path("docs/how-to/export-for-research.md").read_text(encoding="utf-8")
+    assert re.findall(r"\"(system/\w+\.rs)\"", told) == list(BACKEND_SCOPES)

@@ -8,6 +8,7 @@ import pytest
 from plugin.trends.medication import Course, read_courses, referred
 
 ATC = "http://www.whocc.no/atc"
+BASE = "https://ehr.invalid/r4"
 CODES = ((ATC, "N06AB03"),)
 
 
@@ -138,19 +139,40 @@ def test_a_medicine_may_be_contained() -> None:
 def test_a_medicine_whose_resource_cannot_be_read_is_not_left_out() -> None:
     unreadable: dict[str, dict[str, object]] = {"Medication/1": {"code": 7}}
     for medicines in ({}, unreadable):
-        assert read_courses([referring("Medication/1")], UTC, medicines)[0].name == "Medication/1"
+        assert read_courses([referring("Medication/1")], UTC, medicines)[0].name == ""
 
 
 def test_only_medications_of_the_same_server_are_referred_to() -> None:
     told: list[dict[str, object]] = [
         referring("https://elsewhere.invalid/Medication/1"),
+        referring(f"{BASE}.elsewhere.invalid/Medication/1"),
+        referring(f"{BASE}/../Medication/1"),
         referring("Patient/1"),
         referring("Medication/"),
         referring("Medication/../Patient/1"),
         referring("Medication/of_another_making"),
         {"contained": 7},
     ]
-    assert referred(told) == ()
+    assert referred(told, BASE) == ()
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [f"{BASE}/Medication/1", "Medication/1/_history/2", f"{BASE}/Medication/1/_history/2"],
+)
+def test_a_reference_to_the_same_server_may_be_whole_or_name_a_version(reference: str) -> None:
+    told = [referring(reference), referring("Medication/1", status="stopped")]
+    assert referred(told, BASE) == ("Medication/1",)
+    (course,) = read_courses(told, UTC, {"Medication/1": SERTRALINE}, BASE)
+    assert course.name == "Sertraline"
+
+
+def test_medicines_without_words_are_read_before_those_that_have_some() -> None:
+    named = {
+        **referring("Medication/2"),
+        "medicationReference": {"reference": "Medication/2", "display": "S"},
+    }
+    assert referred([named, referring("Medication/1")]) == ("Medication/1", "Medication/2")
 
 
 def test_whether_a_medicine_was_taken_on_a_day_is_told_as_far_as_the_record_goes() -> None:

@@ -1,0 +1,94 @@
+"""Finds earlier research exports with the same salt in the trail: two of them, laid side by side, tell more than each alone.
+
+The trail holds a fingerprint keyed by the salt, from which nobody gets to it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from plugin.audit import Kind
+from plugin.exports import Period
+from plugin.ledger import SealBroken, Vault
+from plugin.ledger import tables as t
+from plugin.research_settings import Research
+
+_EXPORT, _FIRST, _LAST, _SALT, _SHIFT = "export", "first-day", "last-day", "salt-fingerprint", "shift-days"
+_MOST_LOOKED_FOR = 1000  # the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An export that was made before: when, of which days, shifted by up to how many."""
+
+    made: datetime
+    first: date
+    last: date
+    shift_days: int
+
+
+def details_of(export: str, research: Research, period: Period) -> tuple[tuple[str, str], ...]:
+    """Give what an export's entries tell, so that a later one can be held against it; `export` joins them."""
+    return (
+        (_EXPORT, export),
+        (_FIRST, period.first.isoformat()),
+        (_LAST, period.last.isoformat()),
+        (_SALT, research.fingerprint()),
+        (_SHIFT, str(research.shift_days)),
+    )
+
+
+def overlapping(
+    connection: Connection, vault: Vault, site: str, research: Research, period: Period
+) -> tuple[Earlier, ...]:
+    """Give the site's exports with this salt whose days overlap with a period, the latest first; not those that failed."""
+    known = t.audit.c
+    rows = connection.execute(
+        sa.select(known.event, known.recorded, known.outcome, known.sealed_resource)
+        .where(known.kind == str(Kind.RESEARCH_EXPORTED), known.site == site, known.patient.is_(None))
+        .order_by(known.id.desc())
+        .limit(_MOST_LOOKED_FOR)
+    ).all()
+    told = [(row, _details(vault, row.event, row.sealed_resource)) for row in rows]
+    failed = {details.get(_EXPORT) for row, details in told if row.outcome != "0"}
+    fingerprint = research.fingerprint()
+    found = (
+        Earlier(
+            row.recorded,
+            date.fromisoformat(details[_FIRST]),
+            date.fromisoformat(details[_LAST]),
+            int(details[_SHIFT]),
+        )
+        for row, details in told
+        if details.get(_SALT) == fingerprint and details.get(_EXPORT) not in failed
+    )
+    return tuple(each for each in found if each.first <= period.last and period.first <= each.last)
+
+
+class _Detail(msgspec.Struct, rename="camel"):
+    type: str
+    value_string: str = ""
+
+
+class _Entity(msgspec.Struct):
+    detail: list[_Detail] = []
+
+
+class _Event(msgspec.Struct):
+    entity: list[_Entity] = []
+
+
+_decoder = msgspec.json.Decoder(_Event)
+
+
+def _details(vault: Vault, event: str, sealed: bytes) -> dict[str, str]:
+    """Read the details of an entry; none where its row was altered, which is for the verification to tell."""
+    try:
+        entities: Iterable[_Entity] = _decoder.decode(vault.open("audit", event, sealed)).entity
+    except SealBroken:
+        return {}
+    return {each.type: each.value_string for entity in entities for each in entity.detail}
