@@ -8,7 +8,7 @@ import gzip
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from math import nan
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.days import day_of
+from plugin.days import Born, born_written, day_of
 from plugin.delivery.keep import open_record
 from plugin.delivery.revising import as_they_stand, revised_ids
 from plugin.errors import Conflict, NotFound
@@ -216,17 +216,18 @@ class _Patient(msgspec.Struct, rename="camel"):
     birth_date: str = ""
 
 
-def _births(places: tuple[Path, ...]) -> Iterator[tuple[str, date]]:
+def _births(places: tuple[Path, ...]) -> Iterator[tuple[str, Born]]:
     for place in places:
         for line in _lines(place):
             if b'"Patient"' not in line:
                 continue
             try:
                 found = msgspec.json.decode(line, type=_Patient)
-                if found.resource_type == "Patient":
-                    yield f"Patient/{found.id}", date.fromisoformat(found.birth_date)
-            except (msgspec.MsgspecError, ValueError):
-                continue  # a year alone gives no age; the response counts as of unknown age
+            except msgspec.MsgspecError:
+                continue
+            born = born_written(found.birth_date)
+            if found.resource_type == "Patient" and born is not None:
+                yield f"Patient/{found.id}", born
 
 
 def _lines(place: Path) -> Iterator[bytes]:

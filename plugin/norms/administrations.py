@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from plugin.days import Born
 from plugin.scores import Score
 
 LEAST_FOR_MEAN = (
@@ -42,10 +43,13 @@ def read_scores(scores: Sequence[Score]) -> dict[str, ScoreOf]:
     return {score.link_id: ScoreOf(_number(score.value), _weights(score)) for score in scores}
 
 
-def band_of(born: date | None, day: date) -> str:
-    """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`, or `unknown`."""
-    if born is None:
-        return UNKNOWN_AGE
+def band_of(born: Born | None, day: date) -> str:
+    """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`; `unknown` where what is known of the birth gives two."""
+    bands = {_band(each, day) for each in (born.first, born.last)} if born else set()
+    return bands.pop() if len(bands) == 1 else UNKNOWN_AGE
+
+
+def _band(born: date, day: date) -> str:
     age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
     if age < 0:
         return UNKNOWN_AGE

@@ -6,6 +6,7 @@ from datetime import date, tzinfo
 
 import msgspec
 
+from plugin.days import Born, born_written
 from plugin.research.medicines import NONE, UNKNOWN, MedicineClasses
 from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.medication import Course, read_courses
@@ -24,7 +25,7 @@ class Circumstances:
     `is_part`: of MedicationRequest and MedicationStatement one alone could be read.
     """
 
-    born: date | None
+    born: Born | None
     contacts: Contacts
     medication: tuple[Course, ...] | None
     is_part: bool = False
@@ -68,8 +69,8 @@ def read_circumstances(
     )
 
 
-def _born(patient: JsonObject) -> date | None:
+def _born(patient: JsonObject) -> Born | None:
     try:
-        return date.fromisoformat(msgspec.convert(patient, _Patient).birth_date)
-    except (msgspec.ValidationError, ValueError):
+        return born_written(msgspec.convert(patient, _Patient).birth_date)
+    except msgspec.ValidationError:
         return None

@@ -101,26 +101,39 @@ class _Provision(msgspec.Struct, rename={**_FHIR, "inner": "provision"}):
         )
 
 
+class _Reference(msgspec.Struct):
+    reference: str = ""
+
+    def is_to_another(self, patient: str) -> bool:
+        """Tell whether it names somebody else than `Patient/1`; a whole address and a version may be around that."""
+        named = self.reference.partition("/_history/")[0]
+        return bool(named) and named != patient and not named.endswith(f"/{patient}")
+
+
 class _Consent(msgspec.Struct, rename="camel"):
     status: str = ""
+    patient: _Reference = msgspec.field(default_factory=_Reference)
     scope: _Concept = msgspec.field(default_factory=_Concept)
     policy_rule: _Concept = msgspec.field(default_factory=_Concept)
     provision: _Provision | None = None
     modifier_extension: tuple[JsonObject, ...] = ()
 
 
-def read_consents(resources: Iterable[JsonObject], today: date, zone: tzinfo) -> Consents:
+def read_consents(resources: Iterable[JsonObject], patient: str, today: date, zone: tzinfo) -> Consents:
     """Read the active Consents of scope `research` that are in force on a day of the site's zone.
+
+    They were searched for by the patient. An EHR that passes over what it does not know in a search gives everybody's: an
+    agreement of somebody else is none.
 
     An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal. So does
     an agreement to certain data, receivers, actions or purposes, where none without such limits stands beside it.
     """
-    said = {_says(raw, today, zone) for raw in resources}
+    said = {_says(raw, patient, today, zone) for raw in resources}
     agreed = "permit" in said
     return Consents(agreed, "deny" in said or (_LIMITED in said and not agreed))
 
 
-def _says(raw: JsonObject, today: date, zone: tzinfo) -> str | None:
+def _says(raw: JsonObject, patient: str, today: date, zone: tzinfo) -> str | None:
     try:
         found = msgspec.convert(raw, _Consent)
     except msgspec.ValidationError:
@@ -134,7 +147,7 @@ def _says(raw: JsonObject, today: date, zone: tzinfo) -> str | None:
     said = {each for each in (provision.type, policy) if each is not None}
     if provision.inner or "deny" in said:
         return "deny"
-    if said != {"permit"}:
+    if said != {"permit"} or found.patient.is_to_another(patient):
         return None
     return _LIMITED if provision.is_limited() or found.modifier_extension else "permit"
 

@@ -53,7 +53,7 @@ COLUMNS: Mapping[str, str] = {
     "language": "Language in which the form was shown (BCP 47).",
     "date": "Day of the form, shifted: all days of one person by the same number of days, so that distances hold.",
     "session": "Number of the session in which it was filled, counted over sessions held; empty if the record names none.",
-    "age_band": "Age in full years on that day: 0–6, 7–11, 12–17, 18+; unknown without a birth date.",
+    "age_band": "Age in full years on that day: 0–6, 7–11, 12–17, 18+; unknown where the birth date leaves it open.",
     "modality": "in-person or virtual (Encounter.class).",
     "carer_present": "Whether somebody who looks after the young person took part in the session (Encounter.participant).",
     "medication_class": (
@@ -61,7 +61,7 @@ COLUMNS: Mapping[str, str] = {
         "unknown where of MedicationStatement and MedicationRequest one could not be read and the other names none; empty "
         "where neither could be read, or the record does not say when a medicine began or ended."
     ),
-    "complete": "Whether every score of the form could be computed.",
+    "complete": "Whether every score of the form is given: could be computed, and rests on no answers that are not shared.",
     "suppressed": "Names of columns emptied in this row because fewer people than the threshold share its combination.",
 }
 """Meaning of each column, in the order in which they are written; scores stand behind them."""

@@ -43,7 +43,7 @@ class PeopleReader:
             raise explain_refusal("Consent", error) from None
         self.given.add("Consent")
         held = (each for each in found if each.get("resourceType") == "Consent")
-        return read_consents(held, day_of(self.clock(), self.zone), self.zone)
+        return read_consents(held, patient, day_of(self.clock(), self.zone), self.zone)
 
     def check_consents(self) -> None:
         """RecordUnreadable where nobody's consent could be read: a proxy that wants a sign-in is no refusal of all."""

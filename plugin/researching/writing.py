@@ -83,11 +83,22 @@ def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
         pa.field(name, kinds.get(name, pa.string()), metadata={"description": meaning})
         for name, meaning in COLUMNS.items()
     ]
-    schema = pa.schema([*described, *(pa.field(name, pa.float64()) for name in score_names)])
+    described += [
+        pa.field(name, pa.float64(), metadata={"description": _labels(gathered, name)})
+        for name in score_names
+    ]
+    schema = pa.schema(described)
     table = pa.Table.from_pylist([_plain(row, score_names) for row in gathered.rows], schema=schema)
     whole = io.BytesIO()
     parquet.write_table(table, whole, compression="zstd")
     return whole.getvalue()
+
+
+def _labels(gathered: Gathered, name: str) -> str:
+    """Say what a column of scores holds: of several forms, one after the other."""
+    return "; ".join(
+        f"{column.label} ({column.instrument})" for column in gathered.columns if column.name == name
+    )
 
 
 def told_people(many: int, smallest: int) -> int | str:
@@ -199,7 +210,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     for column in gathered.columns:
         span = "range not said" if column.low is None else f"{column.low:g} to {column.high:g}"
         label, instrument = as_cell(column.label), as_cell(column.instrument)
-        yield f"| `{column.name}` | {label}, {span} ({instrument}). Empty: could not be computed. |"
+        yield f"| `{column.name}` | {label}, {span} ({instrument}). Empty: could not be computed, or single answers are not shared. |"
     yield ""
     yield "## Classes of medicines"
     yield ""

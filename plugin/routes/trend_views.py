@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from plugin.days import Born, day_of, is_ahead
+from plugin.days import day_of, is_ahead
 from plugin.delivery.account import Account
 from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
-from plugin.norms.administrations import UNKNOWN_AGE, band_of
+from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
 from plugin.pages.trend import Ahead, MeasurementError
 from plugin.pages.worded import Worded
@@ -163,7 +163,7 @@ class _Adopted:
     def complete(self, line: tuple[str, str, str], series: TrendSeries) -> TrendSeries:
         """Add the error of a score, for the patient's age at the last session, and marks by the site's rule."""
         instrument, score, _ = line
-        band = _band(self.chart.born, series.points[-1].day)
+        band = band_of(self.chart.born, series.points[-1].day)
         canonical = self.catalogue.by_id(instrument).canonical
         norm = norm_for(self.norms, canonical, score, series.rater, band)
         if norm is not None:
@@ -173,12 +173,6 @@ class _Adopted:
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):
             series = mark_events(replace(series, is_read=True), self.interpretation)
         return series
-
-
-def _band(born: Born | None, day: date) -> str:
-    """Name the age band on a day, where all that is known of the birth gives the same."""
-    bands = {band_of(each, day) for each in ((born.first, born.last) if born else (None,))}
-    return bands.pop() if len(bands) == 1 else UNKNOWN_AGE
 
 
 def _places(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[bool, int, int]]:

@@ -28,6 +28,7 @@ from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
 from tests.product.world import EHR, World, order_by_reference, run_world
+from tests.security.test_attacks import rewrite
 
 RESEARCHER, OTHER = "205", "206"
 BOOK = RoleBook(
@@ -102,6 +103,27 @@ async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:
         assert len(table_of(await export(world))) == 2
 
 
+class _Unfiltered(httpx.AsyncBaseTransport):
+    """An EHR that knows no search of Consent by patient, and gives one person's whoever is asked about."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, patient: str) -> None:
+        self._inner, self._patient = inner, patient
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/Consent"):
+            request.url = request.url.copy_set_param("patient", self._patient)
+        return await self._inner.handle_async_request(request)
+
+
+async def test_somebody_elses_agreement_is_none(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, (AGREED[0], NOT_ASKED))
+        host = httpx.URL(EHR).netloc.decode()
+        amara = (await world.people())[AGREED[0]]
+        world.hosts.apps[host] = _Unfiltered(world.hosts.apps[host], amara)  # type: ignore[assignment] # a transport around the one of httpx
+        assert len(table_of(await export(world))) == 1
+
+
 async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, (AGREED[0], NOT_ASKED))
@@ -138,6 +160,17 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         world.ehr.state.store.create({**said, **head})
         (row,) = table_of(await export(world, despite="yes"))
         assert row["medication_class"] == "none"
+
+
+@pytest.mark.parametrize(("born", "band"), [("2017", "7–11"), ("2014-02", "12–17"), ("2014", "unknown")])
+async def test_a_birth_date_without_its_day_gives_the_band_that_it_leaves_no_doubt_about(
+    tmp_path: Path, born: str, band: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        rewrite(world, "Patient", (await world.people())[AGREED[0]], birthDate=born)
+        (row,) = table_of(await export(world))
+        assert row["age_band"] == band
 
 
 @pytest.mark.parametrize(("may_be_read", "told"), [(True, "N06A"), (False, "unclassified")])
@@ -202,6 +235,7 @@ async def test_nothing_that_names_a_person_is_in_the_archive(tmp_path: Path) -> 
             ]
             whole = b"\n".join(archive.read(name) for name in archive.namelist()).decode("utf-8", "replace")
             frame = pq.read_table(io.BytesIO(archive.read("administrations.parquet")))
+        assert all((field.metadata or {}).get(b"description") for field in frame.schema)
         for told in ("Okafor", "Ríos", "Patient/", "Practitioner/", "2026-03-02", *responses):
             assert told not in whole, told
         assert not re.search(rf"\b({people['amara']}|{people['mateo']})\b", whole)
@@ -304,9 +338,13 @@ async def test_answers_that_are_not_shared_give_only_the_score_of_all(tmp_path: 
             json={"answers": ANSWERS, "share": False},
         )
         assert sent.status_code == 200, sent.text
-        (row,) = table_of(await export(world))
+        answer = await export(world)
+        (row,) = table_of(answer)
         assert row["score_total"]
         assert not any(row[f"score_{part}"] for part in ("goal", "task", "bond"))
+        assert row["complete"] == "false"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert "or single answers are not shared" in archive.read("codebook.md").decode()
 
 
 async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path: Path) -> None:

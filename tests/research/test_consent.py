@@ -8,6 +8,7 @@ import pytest
 
 from plugin.research import Rule, read_consents
 
+PATIENT = "Patient/1"
 TODAY = date(2026, 5, 20)
 SCOPE = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]}
 OPT_OUT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTOUT"}]}
@@ -55,19 +56,25 @@ def consent(kind: str | None = "permit", **more: Any) -> dict[str, object]:
         ([consent(provision={"action": [action("collect")]})], False, False),
         ([consent(provision={"action": [action("collect"), action("use")]})], True, True),
         ([consent(modifierExtension=[{"url": "urn:not-for-minors", "valueBoolean": True}])], False, False),
+        ([consent(patient={"reference": "Patient/1"})], True, True),
+        ([consent(patient={"reference": "https://ehr.invalid/r4/Patient/1/_history/2"})], True, True),
+        ([consent(patient={"identifier": {"value": "7"}})], True, True),
+        ([consent(patient={"reference": "Patient/11"})], False, True),
+        ([consent(patient={"reference": "https://ehr.invalid/r4/Patient/2"})], False, True),
+        ([consent("deny", patient={"reference": "Patient/2"})], False, False),
         ([consent(), consent(provision={"data": [{"meaning": "instance"}]})], True, True),
     ],
     ids=str,
 )
 def test_who_may_be_told_of(said: list[dict[str, object]], agreed: bool, not_refused: bool) -> None:
-    found = read_consents(said, TODAY, UTC)
+    found = read_consents(said, PATIENT, TODAY, UTC)
     assert (found.allow(Rule.AGREED), found.allow(Rule.NOT_REFUSED)) == (agreed, not_refused)
 
 
 def test_a_consent_ends_and_begins_on_the_days_of_the_site() -> None:
     ended = [consent(provision={"period": {"end": "2026-05-21T01:00:00Z"}})]
-    assert read_consents(ended, TODAY, ZoneInfo("America/Los_Angeles")).agreed
-    assert not read_consents(ended, date(2026, 5, 21), ZoneInfo("America/Los_Angeles")).agreed
+    assert read_consents(ended, PATIENT, TODAY, ZoneInfo("America/Los_Angeles")).agreed
+    assert not read_consents(ended, PATIENT, date(2026, 5, 21), ZoneInfo("America/Los_Angeles")).agreed
     begun = [consent(provision={"period": {"start": "2026-05-19T23:00:00Z"}})]
-    assert not read_consents(begun, date(2026, 5, 19), ZoneInfo("Australia/Sydney")).agreed
-    assert read_consents(begun, TODAY, ZoneInfo("Australia/Sydney")).agreed
+    assert not read_consents(begun, PATIENT, date(2026, 5, 19), ZoneInfo("Australia/Sydney")).agreed
+    assert read_consents(begun, PATIENT, TODAY, ZoneInfo("Australia/Sydney")).agreed
