@@ -205,6 +205,16 @@ async def test_a_medicine_of_many_people_is_read_once(tmp_path: Path) -> None:
         assert len([each for each in world.hosts.seen if "/r4/Medication/" in each.url.path]) == 1
 
 
+async def test_the_hundred_and_first_medicine_of_a_person_has_its_class(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        person = f"Patient/{(await world.people())[AGREED[0]]}"
+        for number in range(101):
+            order_by_reference(world, person, f"Medicine {number}")
+        (row,) = table_of(await export(world))
+        assert row["medication_class"] == "N06A"
+
+
 @pytest.mark.parametrize("unread", ["MedicationStatement", "MedicationRequest"])
 async def test_no_medicine_is_not_said_where_one_of_the_two_kinds_could_not_be_read(
     tmp_path: Path, unread: str
