@@ -26,6 +26,11 @@ _LIMITS = (
 )
 
 
+def can_write_parquet() -> bool:
+    """Tell whether pyarrow is installed: the extra `bulk`."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
 def write_export(folder: Path, gathered: Gathered, research: Research, period: Period) -> tuple[Path, ...]:
     """Write the files into a folder; Parquet where pyarrow is installed. Gives their paths."""
     score_names = list(dict.fromkeys(column.name for column in gathered.columns))
@@ -34,7 +39,7 @@ def write_export(folder: Path, gathered: Gathered, research: Research, period: P
         f"{CODEBOOK}.json": _codebook_json(gathered, research, period, score_names),
         f"{CODEBOOK}.md": _codebook_text(gathered, research, period),
     }
-    if importlib.util.find_spec("pyarrow") is not None:
+    if can_write_parquet():
         files[f"{TABLE}.parquet"] = _parquet(gathered, score_names)
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -565,6 +566,20 @@ async def test_a_request_that_is_not_whole_is_refused(
         assert 400 <= answer.status_code < 500
         assert told in answer.text
         assert await events(world) == []
+
+
+async def test_an_installation_without_pyarrow_says_that_parquet_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        browser, desk = await sign_in(world, RESEARCHER)
+        assert "Parquet is missing on this installation" in (await browser.get(f"{desk.url}/research")).text
+        answer = await export(world)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert not [name for name in archive.namelist() if name.endswith(".parquet")]
+    tell_export(tmp_path / "study", Gathered(), ["administrations.csv"], smallest=5)
+    assert "needs the extra `bulk`" in capsys.readouterr().out
 
 
 async def test_only_researchers_are_let_in(tmp_path: Path) -> None:
