@@ -84,8 +84,8 @@ def check_passed(found: Invitation) -> None:
         )
 
 
-def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, now: datetime) -> bool:
-    """Note what the caregiver said, once; a form that is refused is withdrawn. False if it had been said before."""
+def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, now: datetime) -> None:
+    """Note what the caregiver said, once; a form that is refused is withdrawn. InvitationUnusable if it had been said before."""
     closed = {"state": InvitationState.WITHDRAWN} if answer is GateAnswer.REFUSED else {}
     changed = change_rows(
         connection,
@@ -98,4 +98,10 @@ def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, 
         ),
         {"gate_answer": answer, "gate_answered": now, **closed},
     )
-    return len(changed) == 1
+    if len(changed) != 1:
+        raise said_before()
+
+
+def said_before() -> InvitationUnusable:
+    """Say that a caregiver has decided, on another page."""
+    return InvitationUnusable("A caregiver has answered this already.", "Load the page again.")

@@ -182,6 +182,7 @@ OF_FAILURES = (
     N_("The link of this form cannot be shown again."),
     N_("Withdraw it and make a new one."),
     N_("A caregiver has not agreed yet."),
+    N_("A caregiver has answered this already."),
     N_("Load the page again: it asks the caregiver first."),
     N_("This link does not open a form."),
     N_("Ask for a new one."),

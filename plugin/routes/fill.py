@@ -20,6 +20,7 @@ from plugin.access.gates import (
     answer_gate,
     check_passed,
     is_waiting,
+    said_before,
 )
 from plugin.access.invitations import (
     Draft,
@@ -257,6 +258,8 @@ async def consent(
     )
     if is_waiting(found):
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
+    elif found.gate_answer != answer:
+        raise said_before()
     return JSONResponse({"state": answer, "return_url": back})
 
 

@@ -937,6 +937,27 @@ def test_what_came_too_late_is_told_as_that_once_there_is_a_connection_again(
     expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_answers_that_are_taken_back_after_a_form_was_sent_elsewhere_are_told_as_not_sent(
+    page: Page, address: str, desk: Desk, *, kept: bool
+) -> None:
+    desk.forms["one"] = samples.form(FormMode.ONE, questions=samples.QUESTIONS[:1], answers={"goal-1": None})
+    open_form(page, address)
+    page.get_by_role("button", name="Change the answer to question 1").click()
+    declined = page.get_by_role("checkbox", name="I do not want to answer")
+    if kept:
+        declined.uncheck()
+        expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+        forward(page)
+    desk.submissions.append({"goal-1": None})  # on another page
+    desk.sent.add("one")
+    if kept:
+        page.get_by_role("button", name="Send").click()
+    else:
+        declined.uncheck()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+
+
 def test_another_decision_about_single_answers_while_a_form_is_sent_is_told_as_not_sent(
     page: Page, address: str, desk: Desk
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,16 +12,19 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.access.gates import GateAnswer, answer_gate
 from plugin.access.invitations import mark_expired, withdraw
 from plugin.ledger import remove_rows
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
 from tests.product.test_remote import secret_of, teenagers_link
-from tests.product.world import World
+from tests.product.test_respondents import AGREED, CONSENT, hand_to_child
+from tests.product.world import World, run_world
 
 ENDS: Mapping[str, Callable[[Connection, Any], object]] = {
     "withdrawn": lambda c, row: withdraw(c, row.id, row.site, row.patient),
     "expired": lambda c, row: mark_expired(c, row.id),
+    "agreed": lambda c, row: answer_gate(c, row.id, GateAnswer.AGREED, row.created),
     "erased": lambda c, row: remove_rows(c, t.invitation, (t.invitation.c.id == row.id,)),
 }
 
@@ -54,7 +58,7 @@ async def kinds(world: World) -> list[str]:
     return list(await ledger.read(lambda c: c.execute(sa.select(t.audit.c.kind)).scalars().all()))
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", ["withdrawn", "expired", "erased"])
 async def test_a_form_that_ends_while_it_is_sent_is_not_kept_and_its_page_is_told_that(
     world: World, end: str
 ) -> None:
@@ -77,6 +81,24 @@ async def test_a_form_that_ends_while_it_is_sent_is_not_kept_and_its_page_is_tol
     assert await ledger.read(lambda c: c.execute(sa.select(t.delivery)).all()) == []
     assert "response-received" not in await kinds(world)
     assert "access-refused" in await kinds(world)
+
+
+async def test_of_two_caregivers_who_decide_differently_the_second_is_told_and_one_stands_in_the_trail(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+
+        async def say(said: dict[str, object]) -> int:
+            return (await world.browser.post("/fill/consent", headers=headers, json=said)).status_code
+
+        async with ending_meanwhile(world, "agreed"):
+            refusing = asyncio.create_task(say({"agreed": False}))
+            await asyncio.sleep(1)  # it has looked by then
+        assert await refusing == 410
+        assert [await say(AGREED), await say({"agreed": False})] == [200, 410]
+        assert "consent-refused" not in await kinds(world)
+        assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
 
 
 async def cancel(world: World, made: httpx.Response) -> httpx.Response:
