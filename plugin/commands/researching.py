@@ -144,3 +144,9 @@ def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) 
             highlight=False,
             soft_wrap=True,
         )
+    for kind in gathered.failed:
+        _out.print(
+            f"The EHR failed to give a {kind}, each time it was asked: what comes of it is empty in that person's rows.",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -138,6 +138,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "not_read_from_the_ehr": gathered.not_read,
         "read_in_part_from_the_ehr": gathered.read_in_part,
         "malformed_in_the_ehr": gathered.malformed,
+        "failed_in_the_ehr": gathered.failed,
     }
 
 
@@ -240,4 +241,9 @@ def _of_the_record(gathered: Gathered) -> Iterator[str]:
         yield (
             f"- Of some people the EHR gave a {' or '.join(gathered.malformed)} that is no FHIR: what comes of it is empty in "
             "their rows, a medicine's class unclassified; a Consent that is none counts as a refusal."
+        )
+    if gathered.failed:
+        yield (
+            f"- Of some people the EHR failed to give {' or '.join(gathered.failed)}, each time it was asked: what comes of it "
+            "is empty in their rows, a medicine's class unclassified."
         )

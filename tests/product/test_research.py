@@ -539,6 +539,30 @@ async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp
         assert "is no FHIR, for every patient" in answer.text
 
 
+async def test_a_record_that_the_ehr_fails_on_stops_nobody_elses_rows(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        fault = {
+            "kind": "unavailable",
+            "path": f"/r4/Patient/{(await world.people())['amara']}",
+            "retry_after": 1,
+        }
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+        answer = await export(world)
+        assert sorted(row["age_band"] for row in table_of(answer)) == ["7–11", "unknown"]
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert "the EHR failed to give Patient, each time" in archive.read("codebook.md").decode()
+
+
+async def test_an_ehr_that_goes_away_stops_the_export(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        fault = {"kind": "unavailable", "path": "/r4/*", "retry_after": 0}
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+        assert (await export(world)).status_code == 502
+        assert [each[2] for each in await events(world)] == ["0", "4"]
+
+
 async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
