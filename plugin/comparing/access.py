@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import httpx
 
 from plugin.delivery.capability import Capability, read_capability
-from plugin.ehr import Ehr, EhrError, EhrUnavailable, JsonObject, TokenRefused
+from plugin.ehr import Ehr, EhrError, EhrUnavailable, JsonObject, NotFound, TokenRefused
 from plugin.errors import RapportError
 from smart_launch import ServerUnavailable, Site, SmartDirectory, SmartError, TokenSet, system_token
 
@@ -25,7 +25,9 @@ T = TypeVar("T")
 class RecordUnreadable(RapportError):
     """The EHR gives no token, does not answer, or does not let its record be read: what it said and what to do."""
 
+    status = 502
     title = "The EHR's record"
+    code = "transient"
 
 
 class RecordReader(Protocol):
@@ -120,7 +122,7 @@ class SystemReader:
                 failures += 1
                 if failures == _MOST_FAILURES:
                     raise RecordUnreadable(
-                        f"{error} It was asked {failures} times.", "Run the same command later."
+                        f"{error} It was asked {failures} times.", "Try again later."
                     ) from None
                 await self._sleep(min(error.retry_after or 2.0**failures, _LONGEST_PAUSE))
 
@@ -131,7 +133,7 @@ class SystemReader:
                 configuration = await self._directory.discover(self._site, self._http)
                 self._token = await system_token(self._site, configuration, http=self._http, now=now)
             except ServerUnavailable as error:
-                raise RecordUnreadable(error.what_happened, "Run the same command later.") from None
+                raise RecordUnreadable(error.what_happened, "Try again later.") from None
             except SmartError as error:
                 raise RecordUnreadable(error.what_happened, error.what_to_do) from None
         return Ehr(self._site.base, self._token.access_token, self._http)
@@ -139,6 +141,10 @@ class SystemReader:
 
 def explain_refusal(kind: str, error: EhrError) -> RecordUnreadable:
     """Say what to ask for if the EHR does not let a kind of resource be read."""
+    if isinstance(error, NotFound):
+        return RecordUnreadable(
+            f"{kind}: {error}", f"Ask whoever runs the EHR whether apps can search {kind} there."
+        )
     return RecordUnreadable(
         f"{kind}: {error}",
         f"Ask the EHR for the scope system/{kind}.rs, and name it in the site's backend_scopes.",

@@ -345,6 +345,6 @@ async def _compare(rapport: Rapport, found: Desk, read: Chain, reader: RecordRea
             problem=f"The EHR has not answered within {LONGEST_COMPARISON:.0f} seconds. Nothing was compared: try again later."
         )
     except (RecordUnreadable, EhrError) as error:
-        return Compared(problem=str(error).replace("Run the same command later.", "Try again later."))
+        return Compared(problem=str(error))
     tally = comparison.tally
     return Compared(tuple(pairs), tuple(findings), tuple(tally.not_looked_at), versions=tuple(tally.versions))

@@ -39,6 +39,7 @@ MODULES = [
             "auditing",
             "inspecting",
             "parting",
+            "research",
             "reviewing",
         )
     ),
@@ -46,6 +47,7 @@ MODULES = [
         ROOT / "delivery" / f"{name}.py"
         for name in ("account", "correcting", "flowsheet", "notes", "reacting", "send")
     ),
+    *(ROOT / "researching" / f"{name}.py" for name in ("accounting", "reading")),
     *(ROOT / "auditing" / f"{name}.py" for name in ("chain", "reviews", "searching")),
     *(LAUNCH / f"{name}.py" for name in ("authorization", "discovery", "tokens", "wire")),
 ]
@@ -57,6 +59,7 @@ ERRORS = {
         "LaunchRefused",
         "AddressRefused",
         "DiscoveryFailed",
+        "RecordUnreadable",
         "NotOffered",
         "AnswerUnusable",
         "LaunchExpired",

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.ledger import tables as t
+from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
 from tests.product.world import EHR, World, run_world
@@ -174,6 +175,15 @@ async def test_the_draft_says_of_the_scores_whatever_the_page_says(tmp_path: Pat
         words for words in ("did not come back", "both rated", "on average") for each in told if words in each
     }
     assert [each for each in told if f"- {each}\n" not in form["text"]] == []
+
+
+async def test_the_draft_says_why_a_score_was_not_computed(world: World) -> None:
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    assert (await world.fill(secret, {**ANSWERS, "bond-2": None})).status_code == 200
+    world.browser = world.new_browser()
+    _, _, form = await draft(world, "amara")
+    assert "Total: not computed today (unanswered questions: 6)" in form["text"]
 
 
 async def test_a_draft_before_anybody_answered_says_so_in_good_german(world: World) -> None:

@@ -3,6 +3,7 @@
 import re
 
 import httpx
+import pytest
 
 from tests.product.forms import ANSWERS
 from tests.product.world import PIN, World
@@ -144,3 +145,28 @@ async def test_a_form_is_named_in_the_readers_language(world: World) -> None:
     page = await world.launch("mateo")
     assert "Rapport Check-in (Kind)" in page.text
     assert "Rapport Check-in (child)" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("patient", "session", "young"),
+    [
+        ("oliver", "1005-20260302", None),  # eleven years: by video, and no link
+        ("noah", "1014-20260302", "link"),
+        ("freya", "1008-20260302", None),  # in person
+    ],
+)
+async def test_by_video_the_link_is_the_first_choice_and_why_there_is_none_is_said(
+    world: World, patient: str, session: str, young: str | None
+) -> None:
+    page = await world.launch(patient, encounter=session)
+    chosen = re.findall(
+        r'<button class="button primary"[^>]* name="press" value="(\w+) \S+ \w+ (\w+)/', page.text
+    )
+    is_video = patient != "freya"
+    assert {who: way for way, who in chosen} == {
+        "Patient": young or "device",
+        "RelatedPerson": "link" if is_video else "device",
+        "Practitioner": "device",
+    }
+    due = page.text.partition('data-part="due"')[2].partition("</form>")[0]
+    assert ("Under 12 years a child answers here" in due) is (is_video and young is None)

@@ -57,8 +57,9 @@ async def fill_forms(world: World, names: tuple[str, ...]) -> None:
         assert sent.status_code == 200, sent.text
 
 
-async def export(world: World, **more: str) -> httpx.Response:
+async def export(world: World, language: str = "en", **more: str) -> httpx.Response:
     browser, desk = await sign_in(world, RESEARCHER)
+    browser.headers["Accept-Language"] = language
     page = await browser.get(f"{desk.url}/research")
     asked = {
         "csrf": csrf_of(page),
@@ -407,6 +408,20 @@ async def test_without_leave_to_read_consent_nothing_is_given(tmp_path: Path) ->
         assert answer.status_code >= 400
         assert "system/Consent.rs" in answer.text
         assert [each[2] for each in await events(world)] == ["0", "4"]
+
+
+async def test_an_ehr_without_consent_is_told_as_such_in_the_browsers_language(tmp_path: Path) -> None:
+    async with run_world(
+        tmp_path, personality="oracle", backend_scopes=BACKEND_SCOPES, **policy(tmp_path)
+    ) as world:
+        await fill_forms(world, AGREED[:1])
+        answer = await export(world)
+        assert answer.status_code == 502
+        assert "Ask whoever runs the EHR whether apps can search Consent there." in answer.text
+        answer = await export(world, language="de")
+        assert "ob Anwendungen dort Consent suchen können" in answer.text
+        answer = await export(world, language="de", why=" ")
+        assert "Es fehlt der Zweck" in answer.text
 
 
 async def test_what_the_ehr_does_not_let_be_read_is_empty_and_said(tmp_path: Path) -> None:
