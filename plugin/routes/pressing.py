@@ -69,11 +69,7 @@ def _why_none(page: PatientPage, who: RespondentChoice) -> str:
 
 def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> DuePerson | None:
     address, spoken = last
-    # Of two that may fit somebody's age, the one for younger people is understood by both.
-    fitting = sorted(
-        (each for each in page.instruments if _fits(each, who, page.age)),
-        key=lambda each: (each.age_from or 0) if page.age and not page.age.is_certain else 0,
-    )
+    fitting = [each for each in page.instruments if _fits(each, who, page.age)]
     if not fitting:
         return None
     wanted = [each for each in fitting if each.id == page.asked_for] + [

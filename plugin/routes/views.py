@@ -10,7 +10,7 @@ from plugin.access.invitations import Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
-from plugin.days import age_on, day_of
+from plugin.days import Age, age_on, day_of
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
@@ -132,11 +132,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
         instruments=tuple(
-            # Drafts behind, and before them what is entered from paper: the first that fits is chosen beforehand.
             _choice(each, policy.attested, language)
-            for each in sorted(
-                catalogue.all(), key=lambda one: (one.status == "draft", one.licence_kind == "score-entry")
-            )
+            for each in _first_choice_first(catalogue.all(), age)
             if is_offered(each, launch.site, rapport.settings)
         ),
         age=age,
@@ -172,6 +169,20 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         is_unread=not chart.has_history,
     )
     return with_missing_forms(page)
+
+
+def _first_choice_first(instruments: Iterable[Instrument], age: Age | None) -> list[Instrument]:
+    """Sort forms: drafts behind, and before them what is entered from paper; the first that fits is chosen beforehand.
+
+    Of two that may fit an age which is not certain, it is the one for younger people: both understand that.
+    """
+    is_uncertain = age is not None and not age.is_certain
+
+    def key(form: Instrument) -> tuple[bool, bool, int]:
+        young = (form.age_years[0] or 0) if is_uncertain else 0
+        return form.status == "draft", form.licence_kind == "score-entry", young
+
+    return sorted(instruments, key=key)
 
 
 def ask_for(page: PatientPage, asked: AskedFor | None) -> PatientPage:

@@ -124,6 +124,20 @@ async def test_of_a_birth_without_a_day_the_age_is_taken_as_low_as_it_may_be(
     assert (answer.status_code == 303) is may_have_link
 
 
+async def test_of_two_forms_that_may_fit_an_age_the_one_for_younger_people_comes_first(world: World) -> None:
+    amara = (await world.people())["amara"]
+    tell(world, f"/r4/Patient/{amara}", born("2014"))
+    page = await world.launch("amara")
+    pressed = re.findall(r'name="press" value="device (\S+) \w+ (\w+)/', page.text)
+    assert {who: form for form, who in pressed} == {
+        "Patient": "rapport-checkin-child",
+        "RelatedPerson": "rapport-checkin-caregiver",
+        "Practitioner": "rapport-checkin-therapist",
+    }
+    offered = re.findall(r'name="instrument" value="(\S+)"', page.text)
+    assert offered.index("rapport-checkin-child") < offered.index("rapport-checkin-adolescent")
+
+
 async def test_a_caregiver_is_asked_for_whoever_may_be_under_the_age_of_consent(tmp_path: Path) -> None:
     policy = RespondentPolicy(consent_below_age=12)
     for written, asks in (("2014", True), ("2013", False)):
