@@ -20,6 +20,7 @@ from plugin.researching import (
     Earlier,
     Gathered,
     Gatherer,
+    can_write_parquet,
     gather_accounted,
     overlapping,
     told_forms,
@@ -129,6 +130,8 @@ def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) 
         highlight=False,
         soft_wrap=True,
     )
+    if not can_write_parquet():
+        _out.print("Parquet is not among them: it needs the extra `bulk` (pyarrow).", highlight=False)
     for kind in gathered.not_read:
         _out.print(
             f"The EHR lets no {kind} be read: ask for system/{kind}.rs and name it in backend_scopes.",
@@ -138,6 +141,12 @@ def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) 
     for kind in gathered.malformed:
         _out.print(
             f"The EHR gave a {kind} that is no FHIR: what comes of it is empty in that person's rows.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for kind in gathered.failed:
+        _out.print(
+            f"The EHR failed to give a {kind}, each time it was asked: what comes of it is empty in that person's rows.",
             highlight=False,
             soft_wrap=True,
         )

@@ -142,6 +142,7 @@ class ResearchPage:
     research: Research | None
     today: date
     wish: Wish | None = None
+    has_parquet: bool = True
 
     @property
     def first(self) -> date:

@@ -3,13 +3,14 @@
 from plugin.researching.accounting import gather_accounted
 from plugin.researching.earlier import Earlier, overlapping
 from plugin.researching.gathering import Gathered, Gatherer, LeftOut
-from plugin.researching.writing import told_forms, told_people, write_export, zip_export
+from plugin.researching.writing import can_write_parquet, told_forms, told_people, write_export, zip_export
 
 __all__ = [
     "Earlier",
     "Gathered",
     "Gatherer",
     "LeftOut",
+    "can_write_parquet",
     "gather_accounted",
     "overlapping",
     "told_forms",

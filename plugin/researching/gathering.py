@@ -73,6 +73,7 @@ class Gathered:
     not_read: list[str] = field(default_factory=list)  # kinds of which the EHR gave nobody's
     read_in_part: list[str] = field(default_factory=list)  # kinds of which it gave some people's alone
     malformed: list[str] = field(default_factory=list)  # kinds of which it gave something else than FHIR
+    failed: list[str] = field(default_factory=list)  # kinds that it failed to give, each time it was asked
 
 
 @dataclass
@@ -121,6 +122,7 @@ class Gatherer:
         found.not_read = sorted(reader.refused - reader.given)
         found.read_in_part = sorted(reader.refused & reader.given)
         found.malformed = sorted(reader.malformed)
+        found.failed = sorted(reader.failed)
         return found
 
     async def _rows(

@@ -30,6 +30,7 @@ class PeopleReader:
     refused: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
     malformed: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     _medications: dict[str, JsonObject | None] = field(default_factory=dict)
 
     async def consents(self, patient: str) -> Consents:
@@ -99,6 +100,11 @@ class PeopleReader:
             given = await ask()
         except BadAnswer:
             self.malformed.add(kind)
+            return None
+        except (
+            RecordUnreadable
+        ):  # an EHR that is away altogether stops the export at the next person's Consent
+            self.failed.add(kind)
             return None
         except _REFUSALS:
             self.refused.add(kind)

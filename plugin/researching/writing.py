@@ -26,6 +26,11 @@ _LIMITS = (
 )
 
 
+def can_write_parquet() -> bool:
+    """Tell whether pyarrow is installed: the extra `bulk`."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
 def write_export(folder: Path, gathered: Gathered, research: Research, period: Period) -> tuple[Path, ...]:
     """Write the files into a folder; Parquet where pyarrow is installed. Gives their paths."""
     score_names = list(dict.fromkeys(column.name for column in gathered.columns))
@@ -34,7 +39,7 @@ def write_export(folder: Path, gathered: Gathered, research: Research, period: P
         f"{CODEBOOK}.json": _codebook_json(gathered, research, period, score_names),
         f"{CODEBOOK}.md": _codebook_text(gathered, research, period),
     }
-    if importlib.util.find_spec("pyarrow") is not None:
+    if can_write_parquet():
         files[f"{TABLE}.parquet"] = _parquet(gathered, score_names)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -133,6 +138,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "not_read_from_the_ehr": gathered.not_read,
         "read_in_part_from_the_ehr": gathered.read_in_part,
         "malformed_in_the_ehr": gathered.malformed,
+        "failed_in_the_ehr": gathered.failed,
     }
 
 
@@ -235,4 +241,9 @@ def _of_the_record(gathered: Gathered) -> Iterator[str]:
         yield (
             f"- Of some people the EHR gave a {' or '.join(gathered.malformed)} that is no FHIR: what comes of it is empty in "
             "their rows, a medicine's class unclassified; a Consent that is none counts as a refusal."
+        )
+    if gathered.failed:
+        yield (
+            f"- Of some people the EHR failed to give {' or '.join(gathered.failed)}, each time it was asked: what comes of it "
+            "is empty in their rows, a medicine's class unclassified."
         )

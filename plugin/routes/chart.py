@@ -43,6 +43,7 @@ _HISTORY_LIMIT = 10_000  # a panel has five Observations, and other surveys may 
 _HISTORY_PAGE = (
     200  # a history takes as many round trips as it has pages: twice the usual, as the CDS prefetch asks
 )
+_MOST_MEDICINES = 200  # Medications that are read for one page
 _MOST_IDS = 100  # in one search, so that its address stays short
 _CLINICIANS = ("Practitioner/", "PractitionerRole/")
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -340,7 +341,7 @@ async def _read_medication(
     told = await reading.part(_search_medication(ehr, launch), "the medication")
     if told is None:
         return None
-    medicines = await read_medicines(ehr, referred(told, ehr.base), until)
+    medicines = await read_medicines(ehr, referred(told, ehr.base)[:_MOST_MEDICINES], until)
     courses = read_courses(told, zone, medicines.found, ehr.base)
     if any(not each.name for each in courses):
         reading.note(MEDICINES, is_late=medicines.is_late, failure=medicines.failure)
@@ -409,14 +410,13 @@ class _Reading:
         return None
 
     def note(self, name: str, *, is_late: bool = False, failure: EhrError | None = None) -> None:
-        """Note that a part, or some of it, is late, or why it did not come."""
+        """Note that a part, or some of it, is late, or did not come, with the reason if there is one."""
         if is_late:
             self.late.append(name)
+        else:
+            self.unread.append(Unread(name, str(failure) if failure else ""))
+        if is_late or isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
             self.passing.append(name)
-        elif failure is not None:
-            self.unread.append(Unread(name, str(failure)))
-            if isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
-                self.passing.append(name)
 
 
 async def _nothing() -> None:

@@ -314,7 +314,10 @@ async def send(
 
 
 async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
-    """Tell whether other answers, or another decision who may read them, were sent before with this invitation."""
+    """Tell whether other answers, or another decision who may read them, were sent before with this invitation.
+
+    A page that does not say what it has changed was not sent by anybody: it asks whether what it had is among what was.
+    """
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     if instrument is None:
         return False
@@ -333,8 +336,11 @@ async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:
         return True
     if sent.share is not None and sent.share == first.answers_withheld:
         return True
-    kept = answers_in(first.body, reasons=True)
-    return kept is not None and answers_in(again, reasons=True) != kept
+    kept, own = answers_in(first.body, reasons=True), answers_in(again, reasons=True)
+    if kept is None or own is None:
+        return own is None
+    asked = {*sent.answers, *sent.removed} if sent.changed is None else {each for each, _ in (*kept, *own)}
+    return [each for each in kept if each[0] in asked] != [each for each in own if each[0] in asked]
 
 
 def _only_asks(body: bytes) -> bool:

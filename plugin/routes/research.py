@@ -14,7 +14,15 @@ from plugin.errors import NotFound
 from plugin.exports import Period
 from plugin.pages.staff import ResearchPage, Wish, render_research
 from plugin.research_settings import Research
-from plugin.researching import Earlier, Gatherer, gather_accounted, overlapping, write_export, zip_export
+from plugin.researching import (
+    Earlier,
+    Gatherer,
+    can_write_parquet,
+    gather_accounted,
+    overlapping,
+    write_export,
+    zip_export,
+)
 from plugin.roles import Role
 from plugin.routes.desk import frame
 from plugin.routes.state import (
@@ -37,7 +45,10 @@ async def research(found: ResearchersDesk, rapport: CurrentRapport) -> HTMLRespo
     """Say what would be given and how people are taken out, and ask for which days and which study."""
     today = rapport.today(found.site)
     page = ResearchPage(
-        frame(rapport, found, "research"), rapport.settings.policies[found.site].research, today
+        frame(rapport, found, "research"),
+        rapport.settings.policies[found.site].research,
+        today,
+        has_parquet=can_write_parquet(),
     )
     return HTMLResponse(render_research(page))
 
@@ -62,6 +73,7 @@ async def export(
             decided,
             rapport.today(found.site),
             Wish(period.first, period.last, why, earlier),
+            can_write_parquet(),
         )
         return HTMLResponse(render_research(page), status.HTTP_409_CONFLICT)
     gatherer = Gatherer(

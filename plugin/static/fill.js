@@ -9,14 +9,14 @@ const make = (name, given) => Object.assign(document.createElement(name), given)
 
 const call = (path, method, given, signal) => {
   let body = given && JSON.stringify(given);
-  body = body?.padEnd(((body.length >> 9) + 1) << 9); // its length tells nothing of the options that were chosen
+  body = body?.padEnd(((body.length >> 9) + 1) << 9); // its length tells no choice
   return fetch(`/fill/${path}`, {
     method, body, signal, cache: "no-store", keepalive: body?.length < LIVES_ON,
     headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
   });
 };
 
-function show(template, again = () => open()) {
+function show(template, again) {
   main.replaceChildren(template.content.cloneNode(true));
   main.querySelector("h1")?.focus();
   main.querySelector("[data-reload]")?.addEventListener("click", again);
@@ -42,20 +42,21 @@ const showClosed = ({ headers }) => showSaved(screen("unusable"), { return_url: 
 
 // What is closed may have been sent: the server says that again, tells if `given` differs, and changes nothing.
 async function showEnd(given) {
-  const offline = () => show(screen("offline"), () => showEnd(given));
   try {
     const sent = await call("submit", "POST", given);
     if (sent.ok) return showSaved(screen("saved"), await sent.json());
-    return isAway(sent) ? offline() : showClosed(sent);
+    if (isAway(sent)) throw sent;
+    return showClosed(sent);
   } catch {
-    return offline();
+    return show(screen("offline"), () => showEnd(given));
   }
 }
 
 // Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
 const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
 
-async function open(note = "") {
+// `given`: what the page had that opens it again, if it was sent meanwhile.
+async function open(note = "", given = { answers: {} }) {
   show(screen("loading"));
   if (!secret) return show(screen("unusable"));
   try {
@@ -76,10 +77,10 @@ async function open(note = "") {
       main.replaceChildren(...page.childNodes);
       return begin(form, parts, note);
     }
-    if (isAway(answer)) return show(screen("offline"));
-    return answer.status === 410 ? showEnd({ answers: {} }) : showClosed(answer);
+    if (isAway(answer)) throw answer;
+    return answer.status === 410 ? showEnd(given) : showClosed(answer);
   } catch {
-    return show(screen("offline"));
+    return show(screen("offline"), () => open(note, given));
   }
 }
 
@@ -243,7 +244,7 @@ function begin(form, parts, note) {
     // Written, or chosen by keys, which pass over one option after the other: opened again afterwards.
     const writing = form.querySelector("[data-question] :is(input, textarea):focus-visible");
     if (isNews && writing) writing.addEventListener("blur", keep, { once: true });
-    else if (isNews) { closed = true; return open(told); }
+    else if (isNews) { closed = true; return open(told, sent(true)); }
     status.textContent = words.saved;
   }
 

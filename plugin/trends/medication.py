@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TypeVar
 
 import msgspec
@@ -25,7 +25,6 @@ _Read = TypeVar("_Read", bound=msgspec.Struct)
 _TAKEN = {"active", "completed", "stopped", "on-hold"}
 _ID = r"[A-Za-z0-9\-.]{1,64}"  # FHIR R4
 _MEDICATION = re.compile(rf"(Medication/{_ID})(?:/_history/{_ID})?")  # FHIR R4: a relative reference
-_MOST_REFERRED = 100  # Medications that are read for one patient
 _NOTHING: Mapping[str, JsonObject] = {}
 _NOT_TAKEN = "not-taken"  # of a MedicationStatement alone
 _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
@@ -119,7 +118,7 @@ class _Told:
 def referred(resources: Iterable[JsonObject], base: str = "") -> tuple[str, ...]:
     """Give the Medications of the server at `base` that are to be read before the courses are: `Medication/17`, each once.
 
-    100 at most; those first that have no words beside the reference.
+    Those first that have no words beside the reference.
     """
     found = (_converted(raw, _Medication) for raw in resources)
     references = [
@@ -127,7 +126,7 @@ def referred(resources: Iterable[JsonObject], base: str = "") -> tuple[str, ...]
     ]
     references.sort(key=lambda each: bool(each.display))
     own = dict.fromkeys(_on_server(each.reference, base) for each in references)
-    return tuple(islice((each for each in own if each is not None), _MOST_REFERRED))
+    return tuple(each for each in own if each is not None)
 
 
 def read_courses(
@@ -221,7 +220,10 @@ def _name(concept: _Concept, reference: _Reference, place: str) -> tuple[str, st
     """Give what a medicine is called, empty if nobody says, and what tells that two are the same."""
     coding = next((each for each in concept.coding if each.code), _Coding())
     name = concept.text or coding.display or reference.display or coding.code
-    return name, (f"{coding.system}|{coding.code}" if coding.code else place or name.casefold())
+    own = (
+        "" if place.startswith("#") else place
+    )  # the first that an order contains is often `#1`, whatever it is
+    return name, (f"{coding.system}|{coding.code}" if coding.code else own or name.casefold())
 
 
 def _join(courses: list[Course]) -> list[Course]:

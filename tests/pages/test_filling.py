@@ -550,6 +550,30 @@ def test_a_form_from_a_worker_of_before_an_upgrade_opens_and_sends_only_what_was
     }
 
 
+@pytest.mark.parametrize("is_offline", [False, True])
+def test_a_form_that_another_page_sent_otherwise_before_it_opened_again_is_told_as_not_sent(
+    page: Page, address: str, desk: Desk, *, is_offline: bool
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    held: list[Route] = []
+    page.route("**/fill/form", lambda route: held.append(route))
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    page.get_by_role("button", name="Send").click()
+    while not held:
+        page.wait_for_timeout(50)
+    desk.submissions[:] = [{**ALL_ANSWERED, "goal-1": "a-little"}]  # on another page
+    desk.sent.add("one")
+    if is_offline:
+        held[0].abort()
+        page.unroute("**/fill/form")
+        page.get_by_role("button", name="Try again").click()
+    else:
+        held[0].continue_()
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+
+
 def test_what_was_kept_already_does_not_undo_what_another_page_changed(
     page: Page, address: str, desk: Desk
 ) -> None:

@@ -95,12 +95,32 @@ async def test_a_medicine_may_be_referred_to_by_its_whole_address_or_a_version(
     assert "Sertraline since 5 Jan 2026" in (await reading.launch("نور")).text
 
 
+async def test_two_medicines_that_their_orders_contain_under_one_id_are_two(reading: World) -> None:
+    person = f"Patient/{(await reading.people())['نور']}"
+    for name, day in (("Sertraline", "2026-01-05"), ("Melatonin", "2026-02-05")):
+        reading.ehr.state.store.create(
+            {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "authoredOn": day,
+                "contained": [{"resourceType": "Medication", "id": "1", "code": {"text": name}}],
+                "medicationReference": {"reference": "#1"},
+                "subject": {"reference": person},
+            }
+        )
+    page = await reading.launch("نور")
+    assert "Sertraline since 5 Jan 2026" in page.text
+    assert "Melatonin since 5 Feb 2026" in page.text
+
+
 async def test_a_medicine_of_another_server_is_not_asked_for(reading: World) -> None:
     people = await reading.people()
     elsewhere = "https://elsewhere.invalid/r4/Medication/{id}"
     order_by_reference(reading, f"Patient/{people['نور']}", written=elsewhere)
     page = await reading.launch("نور")
     assert "A medicine whose name could not be read since 5 Jan 2026" in page.text
+    assert "The EHR did not give the names of some medicines<" in page.text
     assert not [each for each in reading.hosts.seen if "elsewhere" in each.url.host]
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -203,6 +204,16 @@ async def test_a_medicine_of_many_people_is_read_once(tmp_path: Path) -> None:
             order_by_reference(world, f"Patient/{people[name]}", written=f"Medication/{medicine}")
         table_of(await export(world))
         assert len([each for each in world.hosts.seen if "/r4/Medication/" in each.url.path]) == 1
+
+
+async def test_the_hundred_and_first_medicine_of_a_person_has_its_class(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        person = f"Patient/{(await world.people())[AGREED[0]]}"
+        for number in range(101):
+            order_by_reference(world, person, f"Medicine {number}")
+        (row,) = table_of(await export(world))
+        assert row["medication_class"] == "N06A"
 
 
 @pytest.mark.parametrize("unread", ["MedicationStatement", "MedicationRequest"])
@@ -528,6 +539,30 @@ async def test_a_sign_in_page_in_the_place_of_every_consent_stops_the_export(tmp
         assert "is no FHIR, for every patient" in answer.text
 
 
+async def test_a_record_that_the_ehr_fails_on_stops_nobody_elses_rows(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        fault = {
+            "kind": "unavailable",
+            "path": f"/r4/Patient/{(await world.people())['amara']}",
+            "retry_after": 1,
+        }
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+        answer = await export(world)
+        assert sorted(row["age_band"] for row in table_of(answer)) == ["7–11", "unknown"]
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert "the EHR failed to give Patient, each time" in archive.read("codebook.md").decode()
+
+
+async def test_an_ehr_that_goes_away_stops_the_export(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:2])
+        fault = {"kind": "unavailable", "path": "/r4/*", "retry_after": 0}
+        assert (await world.browser.post(f"{EHR}/sandbox/faults", json=fault)).status_code == 201
+        assert (await export(world)).status_code == 502
+        assert [each[2] for each in await events(world)] == ["0", "4"]
+
+
 async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:2])
@@ -555,6 +590,20 @@ async def test_a_request_that_is_not_whole_is_refused(
         assert 400 <= answer.status_code < 500
         assert told in answer.text
         assert await events(world) == []
+
+
+async def test_an_installation_without_pyarrow_says_that_parquet_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        browser, desk = await sign_in(world, RESEARCHER)
+        assert "Parquet is missing on this installation" in (await browser.get(f"{desk.url}/research")).text
+        answer = await export(world)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert not [name for name in archive.namelist() if name.endswith(".parquet")]
+    tell_export(tmp_path / "study", Gathered(), ["administrations.csv"], smallest=5)
+    assert "needs the extra `bulk`" in capsys.readouterr().out
 
 
 async def test_only_researchers_are_let_in(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_answers_that_come_after_others_were_sent_are_told_as_late(world: 
     assert "late" not in (await send(world, headers, answers=sent)).json()
     assert "late" not in (await send(world, headers, answers={})).json()  # a page that was loaded again
     for later in ({**sent, "goal-1": "a-little"}, {**sent, "goal-2": "mostly"}, {"goal-1": "mostly"}):
-        answer = await send(world, headers, answers=later)
+        answer = await send(world, headers, answers=later, changed=["goal-1"])
         assert answer.status_code == 200
         assert answer.json()["late"] is True
     assert (await send(world, headers, answers={**sent, "goal-1": "no such"})).json()["late"] is True
@@ -119,6 +119,23 @@ async def test_a_form_that_was_sent_without_answers_is_not_late_when_it_comes_ag
     empty = {"answers": {}, "removed": ["goal-1"], "changed": []}
     told = [(await send(world, headers, **empty)).json() for _ in range(2)]
     assert [each.get("late") for each in told] == [None, None]
+
+
+async def test_a_page_whose_answers_are_all_among_what_another_has_sent_is_not_told_as_late(
+    world: World,
+) -> None:
+    headers = await open_form(world)
+    await send(world, headers, answers={"goal-1": "mostly", "goal-2": None, "bond-2": "mostly"})
+    told = [
+        (await send(world, headers, **body)).json().get("late")
+        for body in (
+            {"answers": {"goal-1": "mostly", "goal-2": None}},
+            {"answers": {"goal-1": "mostly"}, "removed": ["task-1"]},
+            {"answers": {"goal-1": "mostly"}, "removed": ["goal-2"]},
+            {"answers": {"goal-1": "mostly", "task-1": None}},
+        )
+    ]
+    assert told == [None, None, True, True]
 
 
 async def test_of_pages_that_send_in_the_same_moment_those_that_were_not_first_are_told(

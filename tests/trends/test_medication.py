@@ -167,6 +167,10 @@ def test_a_reference_to_the_same_server_may_be_whole_or_name_a_version(reference
     assert course.name == "Sertraline"
 
 
+def test_however_many_there_are_all_are_referred_to() -> None:
+    assert len(referred(referring(f"Medication/{number}") for number in range(150))) == 150
+
+
 def test_medicines_without_words_are_read_before_those_that_have_some() -> None:
     named = {
         **referring("Medication/2"),
