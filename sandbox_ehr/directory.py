@@ -38,7 +38,7 @@ class Person:
     id: str
     name: str
     also: str
-    born: date
+    born: str
     age: int
     gender: str
     language: str
@@ -89,12 +89,13 @@ class Directory:
         resource = self.read("Patient", patient_id)
         if resource is None:
             return None
-        born = date.fromisoformat(first_text(resource, "birthDate") or "2015-01-01")
+        written = first_text(resource, "birthDate") or "2015"
+        born = date.fromisoformat(written + "0000-01-01"[len(written) :])  # a year, perhaps with a month
         return Person(
             id=patient_id,
             name=person_name(resource),
             also=next((str(each) for each in children(resource, "name", "text")[1:]), ""),
-            born=born,
+            born=written,
             age=age_on(self._clock().date(), born),
             gender=first_text(resource, "gender") or "unknown",
             language=first_text(resource, "communication", "language", "text") or "",

@@ -97,6 +97,21 @@ async def test_a_name_is_text_whatever_it_contains(ehr: Ehr) -> None:
         assert html.escape("<script>alert(1)") in page
 
 
+@pytest.mark.parametrize("written", ["2014", "2014-05", "2014-05-05", None])
+async def test_a_date_of_birth_may_be_partial_or_missing(ehr: Ehr, written: str | None) -> None:
+    async with await ehr.fhir("launch user/*.cruds") as fhir:
+        told = {"birthDate": written} if written else {}
+        made = await fhir.post(
+            "/Patient", json={"resourceType": "Patient", "name": [{"text": "Zoe"}], **told}
+        )
+        patient = made.json()["id"]
+    await signed_in(ehr)
+    assert "Zoe" in (await ehr.http.get("/patients")).text
+    chart = await ehr.http.get(f"/chart/{patient}")
+    assert chart.status_code == 200
+    assert f"born {written or '2015'}<" in chart.text
+
+
 async def test_the_chart_shows_values_and_says_what_was_not_computed(ehr: Ehr) -> None:
     page = (await (await signed_in(ehr)).http.get("/chart/1007")).text
     assert "not computed: Not computed: no answer to bond-2" not in page
