@@ -174,9 +174,10 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
 def _first_choice_first(instruments: Iterable[Instrument], age: Age | None) -> list[Instrument]:
     """Sort forms: drafts behind, and before them what is entered from paper; the first that fits is chosen beforehand.
 
-    Of two that may fit an age which is not certain, it is the one for younger people: both understand that.
+    Of two that may fit an age which is not certain, or not known at all, it is the one for younger people: both understand
+    that.
     """
-    is_uncertain = age is not None and not age.is_certain
+    is_uncertain = age is None or not age.is_certain
 
     def key(form: Instrument) -> tuple[bool, bool, int]:
         young = (form.age_years[0] or 0) if is_uncertain else 0

@@ -1,7 +1,7 @@
 """Reads when a patient took which medicine out of MedicationRequest and MedicationStatement. Pure, and lenient: others' data.
 
 A MedicationStatement says what is taken, a MedicationRequest what was ordered (FHIR R4, boundaries of MedicationStatement):
-where both tell of a medicine, the statement's days count; one that says it is not taken outweighs the order.
+where both tell of the same days, the statement counts; one that says it is not taken outweighs the order.
 `dispenseRequest.validityPeriod` is when a prescription goes stale, not when it is taken, and is never read. Which medicine it
 is stands in the resource itself, in a Medication that it contains, or in one that it refers to (`medication[x]`), as servers
 of US Core may do.
@@ -148,7 +148,7 @@ def read_courses(
         statements = [each.course for each in each_told if each.is_statement and each.is_taken]
         denied = [each.course for each in each_told if not each.is_taken]
         ordered = [each.course for each in each_told if not each.is_statement]
-        courses += _join(statements or [each for each in ordered if not _is_denied(each, denied)])
+        courses += _join([*statements, *(each for each in ordered if _counts(each, statements, denied))])
     return tuple(sorted(courses, key=lambda each: (each.start or date.min, each.name)))
 
 
@@ -178,6 +178,14 @@ def _read(raw: JsonObject, zone: tzinfo, medicines: Mapping[str, JsonObject], ba
     coded = tuple((each.system, each.code) for each in concept.coding if each.code)
     course = Course(name, day_written(start, zone), last, ongoing, coded)
     return _Told(key, is_statement, course, is_taken)
+
+
+def _counts(ordered: Course, statements: Iterable[Course], denied: Iterable[Course]) -> bool:
+    """Tell whether an order adds to what statements say: not where one tells of its days, or says that it is not taken."""
+    is_after = all(
+        each.end is not None and ordered.start is not None and ordered.start > each.end for each in statements
+    )
+    return is_after and not _is_denied(ordered, denied)
 
 
 def _is_denied(ordered: Course, denied: Iterable[Course]) -> bool:

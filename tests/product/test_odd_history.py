@@ -124,9 +124,12 @@ async def test_of_a_birth_without_a_day_the_age_is_taken_as_low_as_it_may_be(
     assert (answer.status_code == 303) is may_have_link
 
 
-async def test_of_two_forms_that_may_fit_an_age_the_one_for_younger_people_comes_first(world: World) -> None:
+@pytest.mark.parametrize("written", ["2014", ""], ids=["a year", "not known"])
+async def test_of_two_forms_that_may_fit_an_age_the_one_for_younger_people_comes_first(
+    world: World, written: str
+) -> None:
     amara = (await world.people())["amara"]
-    tell(world, f"/r4/Patient/{amara}", born("2014"))
+    tell(world, f"/r4/Patient/{amara}", born(written))
     page = await world.launch("amara")
     pressed = re.findall(r'name="press" value="device (\S+) \w+ (\w+)/', page.text)
     assert {who: form for form, who in pressed} == {

@@ -164,6 +164,25 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
         assert row["medication_class"] == "none"
 
 
+async def test_a_medicine_that_is_ordered_again_after_it_was_stopped_is_taken(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        head = {
+            "medicationCodeableConcept": {
+                "coding": [{"system": "http://www.whocc.no/atc", "code": "N06AB03"}]
+            },
+            "subject": {"reference": f"Patient/{(await world.people())[AGREED[0]]}"},
+        }
+        taken = {"status": "completed", "effectivePeriod": {"start": "2025-01-05", "end": "2025-06-30"}}
+        world.ehr.state.store.create({"resourceType": "MedicationStatement", **taken, **head})
+        (row,) = table_of(await export(world))
+        assert row["medication_class"] == "none"
+        again = {"status": "active", "intent": "order", "authoredOn": "2026-01-05"}
+        world.ehr.state.store.create({"resourceType": "MedicationRequest", **again, **head})
+        (row,) = table_of(await export(world, despite="yes"))
+        assert row["medication_class"] == "N06A"
+
+
 @pytest.mark.parametrize(("born", "band"), [("2017", "7–11"), ("2014-02", "12–17"), ("2014", "unknown")])
 async def test_a_birth_date_without_its_day_gives_the_band_that_it_leaves_no_doubt_about(
     tmp_path: Path, born: str, band: str

@@ -41,6 +41,15 @@ def test_what_is_taken_goes_before_what_was_ordered() -> None:
     assert course.start == date(2026, 1, 5)
 
 
+def test_an_order_after_the_end_of_what_was_taken_begins_anew() -> None:
+    ended = statement("2025-01-05", "2025-06-30", status="completed")
+    told = read_courses([order("2025-02-01"), ended, order("2026-01-10")], UTC)
+    assert [(each.start, each.end, each.ongoing) for each in told] == [
+        (date(2025, 1, 5), date(2025, 6, 30), False),
+        (date(2026, 1, 10), None, True),
+    ]
+
+
 def test_an_order_counts_from_its_dosages_period_or_from_when_it_was_written() -> None:
     bounds = {"timing": {"repeat": {"boundsPeriod": {"start": "2026-01-10", "end": "2026-03-01"}}}}
     assert read_courses([order("2026-01-01")], UTC)[0].start == date(2026, 1, 1)
