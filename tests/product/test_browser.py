@@ -394,7 +394,7 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
     open_chart(page, demonstration, "Marisol Vega Prieto", "Oliver Bennett")
     frame = open_rapport(page)
     frame.get_by_text("Other form, language or person").click()
-    expect(frame.get_by_text("no link is made")).to_be_visible()
+    expect(frame.locator("#start").get_by_text("no link is made")).to_be_visible()
     frame.locator("[name=respondent][data-rater=caregiver]").first.check()
     frame.get_by_role("button", name="Make a link instead").click()
     address = frame.get_by_role("textbox", name="Link").input_value()
