@@ -199,6 +199,17 @@ def test_on_paper_notes_have_a_heading_where_there_are_any(
     expect(page.get_by_role("heading", name="Notes for the record")).to_have_count(shown)
 
 
+def test_on_paper_it_says_what_is_lacking_and_what_was_an_error(page: Page, address: str) -> None:
+    """A sheet that leaves this out tells of a part as if it were all. That something was saved is for the screen."""
+    page.emulate_media(media="print")
+    page.goto(f"{address}/patient")
+    expect(page.get_by_text("Earlier scores could not be read: the EHR does not answer.")).to_be_visible()
+    expect(page.get_by_text("Saved: Mia's answers are safe.")).to_be_hidden()
+    expect(page.get_by_role("link", name="Try again")).to_be_hidden()
+    page.goto(f"{address}/voided")
+    expect(page.get_by_text("Entered in error since")).to_be_visible()
+
+
 def test_printing_is_offered_where_there_is_something_to_print(page: Page, address: str) -> None:
     page.goto(f"{address}/empty")
     expect(page.get_by_role("button", name="Print")).to_have_count(0)
