@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse
+from pydantic import BeforeValidator
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import Desk
@@ -43,6 +44,9 @@ router = APIRouter(prefix="/desks/{desk}")
 SupervisorsDesk = Annotated[Desk, Depends(desk_for(Role.SUPERVISOR))]
 
 MOST_ON_A_PAGE = 50
+_OR_ALL = BeforeValidator(
+    lambda chosen: chosen or None
+)  # "all" of a list stands in the address as an empty value
 _EXPECTED = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)  # an observer comes by appointment
 
 
@@ -54,7 +58,7 @@ async def caseload(
     accept_language: Annotated[str | None, Header()] = None,
     clinician: Annotated[str, Query(max_length=128)] = "",
     instrument: Annotated[str, Query(max_length=80)] = "",
-    need: Annotated[Need | None, Query()] = None,
+    need: Annotated[Need | None, _OR_ALL, Query()] = None,
     days: Annotated[int, Query(ge=1, le=3660)] = 180,
     view: Annotated[str, Query(max_length=10)] = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,

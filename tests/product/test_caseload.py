@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import httpx
 import pytest
@@ -237,6 +237,33 @@ async def test_filters_narrow_the_list(tmp_path: Path, query: str, shown: set[st
         await answer(world, "mateo", SECOND)
         people = await world.people()
         assert set(patients(await caseload(world, query))) == {people[each] for each in shown}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        ({}, {"amara", "mateo"}),
+        ({"clinician": f"Practitioner/{FIRST}"}, {"amara"}),
+        ({"days": "30"}, {"amara", "mateo"}),
+        ({"need": "overdue"}, set()),
+    ],
+    ids=["nothing", "a clinician", "days", "a need"],
+)
+async def test_the_pages_own_form_narrows_the_list_with_whatever_is_left_at_all(
+    tmp_path: Path, chosen: dict[str, str], shown: set[str]
+) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara", FIRST)
+        await answer(world, "mateo", SECOND)
+        people = await world.people()
+        form = (await caseload(world)).text.partition('<form class="card filters"')[2].partition("</form>")[0]
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)"', form))
+        lists = re.findall(r'<select id="\w+" name="(\w+)">(.*?)</select>', form, re.DOTALL)
+        given = {
+            name: next(iter(re.findall(r'value="([^"]*)" selected', options)), "") for name, options in lists
+        }
+        page = await caseload(world, f"?{urlencode({**hidden, **given, **chosen})}")
+        assert set(patients(page)) == {people[each] for each in shown}
 
 
 @pytest.mark.parametrize(
