@@ -58,15 +58,31 @@ class Cards:
         self._templates: dict[str, dict[str, str]] = {}
         self._clock = clock
         self._http = http or (lambda: httpx.AsyncClient(timeout=2))
+        self._put_aside: set[tuple[str, ...]] = set()
 
     async def of(self, clinician: Clinician, person: Person) -> tuple[CardRow, ...]:
-        """Ask every service about a chart; one that fails is left out, as in any EHR."""
+        """Ask every service about a chart; one that fails is left out, as in any EHR, and so is what was put aside today."""
         found: list[CardRow] = []
         for service in self._settings.cds_services:
             body = await self._call(clinician, person, service)
             answer = await self._post(service, body)
             found += [_row(each, service) for each in _objects((answer or {}).get("cards"))]
-        return tuple(found)
+        aside = self._put_aside
+        return tuple(
+            each for each in found if self._matter(clinician, person, each.service, each.summary) not in aside
+        )
+
+    def put_aside(self, clinician: Clinician, person: Person, service: str, summary: str) -> None:
+        """Show this clinician no card that says the same in this chart, until tomorrow; each call makes a card anew."""
+        today = self._today()
+        self._put_aside = {each for each in self._put_aside if each[0] == today}
+        self._put_aside.add(self._matter(clinician, person, service, summary))
+
+    def _matter(self, clinician: Clinician, person: Person, service: str, summary: str) -> tuple[str, ...]:
+        return (self._today(), clinician.id, person.id, service, summary)
+
+    def _today(self) -> str:
+        return self._clock().date().isoformat()
 
     async def answer(self, service: str, card: str, outcome: str) -> None:
         """Tell a service what somebody did with its card."""

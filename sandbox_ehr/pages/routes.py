@@ -217,12 +217,15 @@ def _add_cards(app: FastAPI, directory: Directory, cards: Cards) -> None:
         patient: str,
         service: Annotated[str, Form()],
         card: Annotated[str, Form()],
+        summary: Annotated[str, Form()],
         signed_in: _SIGNED_IN = None,
     ) -> Response:
-        if directory.clinician(signed_in or "") is None:
+        clinician, person = directory.clinician(signed_in or ""), directory.person(patient)
+        if clinician is None:
             raise NotSignedIn
-        if directory.person(patient) is None:
+        if person is None:
             raise NotThere("There is no such patient.")
+        cards.put_aside(clinician, person, service, summary)
         await cards.answer(service, card, "overridden")
         return RedirectResponse(f"/chart/{patient}", 303)
 

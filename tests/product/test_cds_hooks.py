@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import html
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -404,9 +405,14 @@ async def test_the_chart_of_the_ehr_shows_the_card_and_sends_what_was_done_with_
     while "/launches/" not in answer.headers["location"]:
         answer = await following.get(answer.headers["location"])
     assert answer.headers["location"].endswith("#due")  # the card's matter, as the link's appContext names it
-    card = page.text.split('name="card" value="')[1].split('"')[0]
-    sent = {"service": CDS, "card": card}
+    put_aside = page.text.split(f'action="/chart/{people["amara"]}/cards">')[1].split("</form>")[0]
+    sent = {
+        name: html.unescape(given) for name, given in re.findall(r'name="(\w+)" value="([^"]*)"', put_aside)
+    }
+    assert sent["service"] == CDS
     assert (await world.browser.post(f"{EHR}/chart/{people['amara']}/cards", data=sent)).status_code == 303
+    after = await chart(world)  # calls the service again
+    assert "a form is due in this session" not in after.text
     kept = await world.rapport.state.rapport.ledger.read(
         lambda c: c.execute(sa.select(t.audit.c.kind).where(t.audit.c.kind == "card-answered")).all()
     )
