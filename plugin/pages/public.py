@@ -18,6 +18,7 @@ class FailurePage:
     reason: str
     status: int
     asks_code: bool = False  # it stands in the way of a spoken code, which can be typed again
+    back: str | None = None  # the launch or desk whose form was refused, which is open still
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,4 +40,4 @@ def absence_of(reason: str | None, instrument: Instrument, language: str) -> str
         for place, item in enumerate((each for each in walk(instrument.items) if each.is_question), start=1)
     }
     named = ", ".join(numbers.get(each, each) for each in found["items"].split(", "))
-    return _("unanswered questions: %(numbers)s") % {"numbers": named}
+    return _("unanswered questions: no. %(numbers)s") % {"numbers": named}

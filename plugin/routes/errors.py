@@ -1,5 +1,6 @@
 """Turns every error into one answer: an OperationOutcome for programs, a page for people."""
 
+import re
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 _STORAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _STORAGE_PAUSE = 30  # seconds until storage is worth trying again
 _SCRIPTED = ("/fill/", "/fhir/", "/sites/")
+_UNDER = re.compile(r"(/(?:launches|desks)/[0-9a-f-]{36})/(?!return$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,18 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
     if _wants_page(request):
         # Whoever typed a code too often, or none that counts, types the next one there.
-        page = replace(failure_page(error), asks_code=request.url.path == "/code")
+        page = replace(failure_page(error), asks_code=request.url.path == "/code", back=_back(request, told))
         return HTMLResponse(render_failure(page, spoken_in(request)), told.status, headers=headers)
     return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
+
+
+def _back(request: Request, told: Told) -> str | None:
+    """Name the page that somebody came from: an EHR's frame has no button of its own for that.
+
+    None where it does not open: the session is over, or the device is locked.
+    """
+    found = _UNDER.match(request.url.path)
+    return found[1] if found and told.status not in {401, 423} else None
 
 
 def spoken_in(request: Request) -> str:

@@ -18,6 +18,9 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "home without sites": lambda: pages.render_home(dataclasses.replace(samples.HOME, sites=())),
     "failure": lambda: pages.render_failure(samples.FAILURE),
     "failure without link": lambda: pages.render_failure(dataclasses.replace(samples.FAILURE, asks_code=False)),
+    "failure on the way back to a desk": lambda: pages.render_failure(
+        dataclasses.replace(samples.FAILURE, asks_code=False, back="/desks/d-1")
+    ),
     "patient": lambda: pages.render_patient(samples.patient()),
     "patient with who is due": lambda: pages.render_patient(samples.due_patient()),
     "patient with who is due again": lambda: pages.render_patient(samples.due_patient(has_pin=True)),

@@ -79,6 +79,18 @@ async def test_a_launch_and_a_form_need_no_cookie(world: World) -> None:
     assert answer.status_code == 200
 
 
+async def test_a_page_that_refuses_a_form_leads_back_without_a_cookie_too(world: World) -> None:
+    frame = Frame(world)
+    page = await frame.launch()
+    launch = urlsplit(frame.address).path
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert csrf
+    refused = await frame.open(f"{launch}/invitations", f"csrf={csrf[1]}&press=shout")
+    assert refused.status_code in {404, 422}
+    assert f'href="{launch}"' in refused.text
+    assert "Start a form" in (await frame.open(launch)).text
+
+
 async def test_the_session_stands_in_no_address(world: World) -> None:
     frame = Frame(world)
     await frame.launch()

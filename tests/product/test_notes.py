@@ -183,7 +183,7 @@ async def test_the_draft_says_why_a_score_was_not_computed(world: World) -> None
     assert (await world.fill(secret, {**ANSWERS, "bond-2": None})).status_code == 200
     world.browser = world.new_browser()
     _, _, form = await draft(world, "amara")
-    assert "Total: not computed today (unanswered questions: 6)" in form["text"]
+    assert "Total: not computed today (unanswered questions: no. 6)" in form["text"]
 
 
 async def test_a_draft_before_anybody_answered_says_so_in_good_german(world: World) -> None:

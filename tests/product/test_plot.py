@@ -217,7 +217,7 @@ async def test_a_score_that_is_missing_says_once_that_it_is_and_which_question_h
     world: World,
 ) -> None:
     page = await world.launch("tomasz")
-    assert "not computed: unanswered questions: 6<" in page.text
+    assert "not computed: unanswered questions: no. 6<" in page.text
     assert "Not computed" not in page.text
 
 

@@ -62,6 +62,18 @@ async def test_without_a_pin_chosen_nothing_is_handed_over(world: World) -> None
     assert (await world.browser.get(str(page.url))).status_code == 200
 
 
+async def test_a_page_that_refuses_a_form_leads_back_to_the_patient(world: World) -> None:
+    page = await world.launch("amara")
+    launch = f'href="{page.url.path}"'
+    assert launch in (await press(world, page, hand_to(page, "Patient"))).text  # no PIN
+    started = await press(world, page, hand_to(page, "Patient"), PIN)
+    assert started.status_code == 303
+    locked = await press(world, page, hand_to(page, "Patient"), PIN)
+    stranger = await world.new_browser().get(f"{page.url}/notes/new")
+    no_pin = await world.browser.post(f"{page.url}/return", data={"csrf": token(page)})
+    assert all(launch not in each.text for each in (locked, stranger, no_pin))
+
+
 async def test_another_pin_takes_the_place_of_the_first(world: World) -> None:
     page = await world.launch("amara")
     await press(world, page, hand_to(page, "Patient"), PIN)

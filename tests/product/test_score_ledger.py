@@ -48,7 +48,7 @@ async def test_a_skipped_item_is_told(tmp_path: Path) -> None:
 async def test_why_a_score_is_missing_is_told_by_the_number_of_the_question(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         text, _ = await total_of(world, {**ANSWERS, "goal-2": None})
-        assert "<p>unanswered questions: 2</p>" in text
+        assert "<p>unanswered questions: no. 2</p>" in text
         assert "no answer to goal-2" not in text
 
 
@@ -59,7 +59,7 @@ async def test_scores_and_reasons_are_told_in_the_readers_language(tmp_path: Pat
         page = await world.launch()
         text = (await world.browser.get(f"{page.url.path}/responses/{response}")).text
         assert "<h3>Gesamt: nicht berechnet</h3>" in text
-        assert "<p>unbeantwortete Fragen: 2</p>" in text
+        assert "<p>unbeantwortete Fragen: Nr. 2</p>" in text
         assert "Nicht validiert" in text
 
 
