@@ -100,8 +100,9 @@ def age_on(born: Born | None, today: date) -> Age | None:
     """Count whole years; None where nothing is known of the birth, or it is still to come."""
     if born is None or born.first > today:
         return None
-    return Age(_years(min(born.last, today), today), _years(born.first, today))
+    return Age(years_between(min(born.last, today), today), years_between(born.first, today))
 
 
-def _years(born: date, today: date) -> int:
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+def years_between(born: date, day: date) -> int:
+    """Count whole years; fewer than 0 where the birth is still to come."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

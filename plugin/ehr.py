@@ -15,7 +15,7 @@ Messages hold no token, no body and no value of one: of an OperationOutcome only
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -33,6 +33,7 @@ JsonObject = dict[str, object]
 _FHIR_JSON = "application/fhir+json"
 _LARGEST_ANSWER = 20 * 1024 * 1024  # bytes
 _LONGEST_EXCHANGE = 60.0  # seconds in all, however slowly the EHR drips
+_AT_ONCE = 8  # Medications, say, of one page or one person
 _MOST_PAGES = 100
 _PAGE_SIZE = 100
 _MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attempt
@@ -538,6 +539,17 @@ def _read_issues(body: bytes) -> tuple[RefusalIssue, ...]:
         for issue in issues
         if _CODE.fullmatch(issue.code)
     )
+
+
+async def few_at_a_time(references: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
+    """Do something with each reference, eight side by side at most: the connections to EHRs are everybody's."""
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(reference: str) -> None:
+        async with at_once:
+            await work(reference)
+
+    await asyncio.gather(*map(one, references))
 
 
 def read_retry_after(headers: httpx.Headers) -> float | None:

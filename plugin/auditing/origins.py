@@ -1,6 +1,5 @@
 """How a response came about: the launch and its authority, the invitation; read from their rows and from the trail."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import read_codes
 from plugin.audit import Kind
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES
+from plugin.audit.told import Told
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 
@@ -79,21 +79,7 @@ class Invited:
         return "on the clinician's device"
 
 
-class _Detail(msgspec.Struct, rename="camel"):
-    type: str
-    value_string: str = ""
-
-
-class _Entity(msgspec.Struct):
-    what: Mapping[str, object] = {}
-    detail: list[_Detail] = []
-
-
-class _Event(msgspec.Struct):
-    entity: list[_Entity] = []
-
-
-_decoder = msgspec.json.Decoder(_Event)
+_decoder = msgspec.json.Decoder(Told)
 
 
 def read_launch(connection: Connection, vault: Vault, launch: str | None) -> Opened | None:
@@ -232,6 +218,6 @@ def _read_authority(
         except SealBroken:
             continue  # the chain's entries name it
         if any(each.what.get("reference") == f"urn:uuid:{launch['id']}" for each in event.entity):
-            told = {pair.type: pair.value_string for each in event.entity for pair in each.detail}
+            told = dict(event.details)
             return Authority(entry.event, told.get(ISSUER), told.get(FHIR_USER), told.get(SCOPES))
     return None

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED, key_of
+from plugin.audit.told import Told
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
@@ -157,18 +158,8 @@ def said_of(finding: Finding) -> tuple[str, str]:
     return str(finding.flaw), f"{finding.where}: {finding.what}"
 
 
-class _Detail(msgspec.Struct, rename="camel"):
-    type: str
-    value_string: str = ""
-
-
-class _Entity(msgspec.Struct):
-    detail: list[_Detail] = []
-
-
-class _Event(msgspec.Struct, rename="camel"):
-    agent: list[dict[str, Any]] = []
-    entity: list[_Entity] = []
+class _Event(Told, rename="camel"):
+    agent: list[dict[str, Any]] = msgspec.field(default_factory=list)
     outcome_desc: str | None = None
 
 
@@ -198,7 +189,7 @@ def read_last_runs(connection: Connection, vault: Vault, site: str) -> tuple[Run
 
 def _read_run(connection: Connection, vault: Vault, site: str, row: sa.Row[Any]) -> Run:
     event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
-    details = [(each.type, each.value_string) for entity in event.entity for each in entity.detail]
+    details = event.details
     named = dict(details)
     found = [each for each in details if each[0] not in {_BEGUN, _LOOKED_AT, _FOUND}]
     own = [each for each in found if _is_of(connection, site, each[1])]

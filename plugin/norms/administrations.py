@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from plugin.days import Born
+from plugin.days import Born, years_between
 from plugin.scores import Score
 
 LEAST_FOR_MEAN = (
@@ -50,7 +50,7 @@ def band_of(born: Born | None, day: date) -> str:
 
 
 def _band(born: date, day: date) -> str:
-    age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    age = years_between(born, day)
     if age < 0:
         return UNKNOWN_AGE
     return next((f"{low}–{high}" for low, high in _BANDS if low <= age <= high), "18+")

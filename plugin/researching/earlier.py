@@ -3,7 +3,6 @@
 The trail holds a fingerprint keyed by the salt, from which nobody gets to it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Kind
+from plugin.audit.told import Told
 from plugin.exports import Period
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
@@ -69,26 +69,12 @@ def overlapping(
     return tuple(each for each in found if each.first <= period.last and period.first <= each.last)
 
 
-class _Detail(msgspec.Struct, rename="camel"):
-    type: str
-    value_string: str = ""
-
-
-class _Entity(msgspec.Struct):
-    detail: list[_Detail] = []
-
-
-class _Event(msgspec.Struct):
-    entity: list[_Entity] = []
-
-
-_decoder = msgspec.json.Decoder(_Event)
+_decoder = msgspec.json.Decoder(Told)
 
 
 def _details(vault: Vault, event: str, sealed: bytes) -> dict[str, str]:
     """Read the details of an entry; none where its row was altered, which is for the verification to tell."""
     try:
-        entities: Iterable[_Entity] = _decoder.decode(vault.open("audit", event, sealed)).entity
+        return dict(_decoder.decode(vault.open("audit", event, sealed)).details)
     except SealBroken:
         return {}
-    return {each.type: each.value_string for entity in entities for each in entity.detail}

@@ -11,12 +11,20 @@ from functools import partial
 
 from plugin.comparing.access import RecordUnreadable, SystemReader, explain_refusal
 from plugin.days import day_of
-from plugin.ehr import BadAnswer, EhrError, EhrRefused, Elsewhere, JsonObject, NotFound, NotPermitted
+from plugin.ehr import (
+    BadAnswer,
+    EhrError,
+    EhrRefused,
+    Elsewhere,
+    JsonObject,
+    NotFound,
+    NotPermitted,
+    few_at_a_time,
+)
 from plugin.research import Circumstances, Consents, read_circumstances, read_consents
 from plugin.trends.medication import referred
 
 _REFUSALS = (EhrRefused, NotPermitted, NotFound, Elsewhere)
-_AT_ONCE = 8  # Medications that are asked for side by side
 _UNREADABLE = Consents(refused=True)
 
 
@@ -78,14 +86,12 @@ class PeopleReader:
     async def _medicines(self, told: Sequence[JsonObject]) -> dict[str, JsonObject]:
         """Read the Medications that are referred to, each once in an export, some at a time."""
         references = referred(told, self.ehr.base)
-        at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def read(reference: str) -> None:
-            async with at_once:
-                found = await self._ask("Medication", partial(self._one, reference))
+            found = await self._ask("Medication", partial(self._one, reference))
             self._medications[reference] = found[0] if found else None
 
-        await asyncio.gather(*(read(each) for each in references if each not in self._medications))
+        await few_at_a_time([each for each in references if each not in self._medications], read)
         known = {each: self._medications[each] for each in references}
         return {each: found for each, found in known.items() if found is not None}
 

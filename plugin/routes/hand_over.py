@@ -180,8 +180,8 @@ async def cancel(
         await _withdraw(rapport, found, invitation)
     except InvitationUnusable:
         left = await rapport.ledger.read(lambda connection: held_form(connection, vault, invitation))
-        is_of_patient = left is not None and (left.site, left.patient) == (found.site, found.patient)
-        if left is not None and is_of_patient and left.state is InvitationState.SUBMITTED:
+        came = (found.site, found.patient, InvitationState.SUBMITTED)
+        if left is not None and (left.site, left.patient, left.state) == came:
             raise
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
 

@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from plugin.ehr import Ehr, EhrError
+from plugin.ehr import Ehr, EhrError, few_at_a_time
 
 JsonObject = dict[str, object]
-_AT_ONCE = 8  # of one page: the connections to EHRs are everybody's
 
 
 @dataclass(slots=True)
@@ -25,18 +24,17 @@ class Medicines:
 
 async def read_medicines(ehr: Ehr, references: Iterable[str], until: float) -> Medicines:
     """Read Medications until a time of the event loop's clock."""
-    read, at_once = Medicines(), asyncio.Semaphore(_AT_ONCE)
+    read = Medicines()
 
     async def one(reference: str) -> None:
-        async with at_once:
-            try:
-                read.found[reference] = await ehr.read(reference)
-            except EhrError as error:
-                read.failure = read.failure or error
+        try:
+            read.found[reference] = await ehr.read(reference)
+        except EhrError as error:
+            read.failure = read.failure or error
 
     try:
         async with asyncio.timeout_at(until):
-            await asyncio.gather(*map(one, references))
+            await few_at_a_time(references, one)
     except TimeoutError:
         read.is_late = True
     return read

@@ -62,14 +62,12 @@ class Contacts:
 
     def only_day(self, reference: str | None) -> date | None:
         """Give the day of a session that began and ended on one; None for a stay, a series, and one that has no end yet."""
-        place = self._places.get(reference or "")
-        found = self.held[place - 1] if place else None
+        found = self._named(reference)
         return found.day if found is not None and found.day == found.ended else None
 
     def goes_on(self, reference: str | None, today: date) -> bool:
         """Tell whether a session is known to last over days: a stay, a series, one that was begun days ago and has no end."""
-        place = self._places.get(reference or "")
-        found = self.held[place - 1] if place else None
+        found = self._named(reference)
         if found is None or found.day is None:
             return False
         return found.ended != found.day if found.ended else found.day + SAME_SESSION < today
@@ -94,8 +92,12 @@ class Contacts:
 
     def of(self, reference: str | None, day: date) -> tuple[Contact, ...]:
         """Give the session that a form names; without one that is known, those of its day."""
+        found = self._named(reference)
+        return (found,) if found is not None else self._by_day.get(day, ())
+
+    def _named(self, reference: str | None) -> Contact | None:
         place = self._places.get(reference or "")
-        return (self.held[place - 1],) if place else self._by_day.get(day, ())
+        return self.held[place - 1] if place else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
+from tests.product.ways import form_to
 from tests.product.world import World, run_world
 
 SUPERVISOR, FIRST, SECOND = "201", "202", "203"
@@ -256,13 +257,8 @@ async def test_the_pages_own_form_narrows_the_list_with_whatever_is_left_at_all(
         await answer(world, "amara", FIRST)
         await answer(world, "mateo", SECOND)
         people = await world.people()
-        form = (await caseload(world)).text.partition('<form class="card filters"')[2].partition("</form>")[0]
-        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)"', form))
-        lists = re.findall(r'<select id="\w+" name="(\w+)">(.*?)</select>', form, re.DOTALL)
-        given = {
-            name: next(iter(re.findall(r'value="([^"]*)" selected', options)), "") for name, options in lists
-        }
-        page = await caseload(world, f"?{urlencode({**hidden, **given, **chosen})}")
+        given = form_to(await caseload(world), "/caseload").as_it_stands
+        page = await caseload(world, f"?{urlencode({**given, **chosen})}")
         assert set(patients(page)) == {people[each] for each in shown}
 
 

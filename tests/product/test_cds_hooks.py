@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import html
 import json
-import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -27,6 +26,7 @@ from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_slow_ehr import send_daily
+from tests.product.ways import form_to
 from tests.product.world import CDS, EHR, RAPPORT, World, run_world
 
 CLIENT = CdsClient(f"{EHR}/r4", f"{EHR}/auth/jwks", ("RS256",))
@@ -405,10 +405,7 @@ async def test_the_chart_of_the_ehr_shows_the_card_and_sends_what_was_done_with_
     while "/launches/" not in answer.headers["location"]:
         answer = await following.get(answer.headers["location"])
     assert answer.headers["location"].endswith("#due")  # the card's matter, as the link's appContext names it
-    put_aside = page.text.split(f'action="/chart/{people["amara"]}/cards">')[1].split("</form>")[0]
-    sent = {
-        name: html.unescape(given) for name, given in re.findall(r'name="(\w+)" value="([^"]*)"', put_aside)
-    }
+    sent = form_to(page, f"/chart/{people['amara']}/cards").as_it_stands
     assert sent["service"] == CDS
     assert (await world.browser.post(f"{EHR}/chart/{people['amara']}/cards", data=sent)).status_code == 303
     after = await chart(world)  # calls the service again

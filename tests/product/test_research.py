@@ -145,15 +145,18 @@ async def test_an_agreement_to_other_data_is_none(tmp_path: Path) -> None:
         assert len(table_of(await export(world, despite="yes"))) == 2
 
 
+async def fluoxetine_of(world: World, who: str) -> dict[str, Any]:
+    """Give what an order and a statement of one medicine have in common."""
+    return {
+        "medicationCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "N06AB03"}]},
+        "subject": {"reference": f"Patient/{(await world.people())[who]}"},
+    }
+
+
 async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
-        head = {
-            "medicationCodeableConcept": {
-                "coding": [{"system": "http://www.whocc.no/atc", "code": "N06AB03"}]
-            },
-            "subject": {"reference": f"Patient/{(await world.people())[AGREED[0]]}"},
-        }
+        head = await fluoxetine_of(world, AGREED[0])
         order = {"status": "active", "intent": "order", "authoredOn": "2026-01-05"}
         world.ehr.state.store.create({"resourceType": "MedicationRequest", **order, **head})
         (ordered,) = table_of(await export(world))
@@ -167,12 +170,7 @@ async def test_a_medicine_that_is_not_taken_is_none_however_it_was_ordered(tmp_p
 async def test_a_medicine_that_is_ordered_again_after_it_was_stopped_is_taken(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
-        head = {
-            "medicationCodeableConcept": {
-                "coding": [{"system": "http://www.whocc.no/atc", "code": "N06AB03"}]
-            },
-            "subject": {"reference": f"Patient/{(await world.people())[AGREED[0]]}"},
-        }
+        head = await fluoxetine_of(world, AGREED[0])
         taken = {"status": "completed", "effectivePeriod": {"start": "2025-01-05", "end": "2025-06-30"}}
         world.ehr.state.store.create({"resourceType": "MedicationStatement", **taken, **head})
         (row,) = table_of(await export(world))
