@@ -28,7 +28,7 @@ def export(config: Path, first: str, last: str, out: Path, why: str | None) -> N
 
     That it is made is in the trail before a byte of it is written; that it failed, too.
     """
-    period = Period.parse(first, last)
+    period = Period.parse(first, last, names=("--from", "--to"))
     check_free(out)
     settings = read_settings(config)
     account = _Account(

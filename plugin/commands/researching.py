@@ -37,7 +37,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) -> None:
     """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose."""
-    Period.parse(*days)
+    Period.parse(*days, names=("--from", "--to"))
     check_free(out)
     settings, research = _open(config, site)
     period = Period.parse(*days, settings.policies[site].zone)

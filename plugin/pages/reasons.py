@@ -347,9 +347,6 @@ OF_STAFF = (
     N_("Whoever keeps Rapport's settings can add [site.research]."),
     N_("Consent: what the EHR answers is no FHIR, for every patient."),
     N_("Look at what stands between Rapport and the EHR: rapport doctor asks it."),
-    N_("--from %(old)s is no date."),
-    N_("--to %(old)s is no date."),
-    N_("--from %(old)s is after --to %(new)s."),
     N_("The EHR's record"),
 )
 """What the pages of auditors and administrators can refuse."""

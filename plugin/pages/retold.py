@@ -12,6 +12,7 @@ from plugin.pages.reasons import SAID
 from plugin.pages.words import SOURCE_LANGUAGE, colon, translations
 
 _BETWEEN = re.compile(r"; (?![^()]*\))")  # not within parentheses, where codes of an EHR stand
+_STOP = re.compile(r"\. ")
 _PLACE = re.compile(r"%\((\w+)\)s")
 _DOING = "(?:create|read|update|delete|search)"
 _ANYTHING = {
@@ -88,7 +89,19 @@ def _known(text: str, language: str) -> str | None:
         return said
     name, parted, rest = text.partition(": ")
     said = _known(rest, language) if parted else None
-    return None if said is None else f"{retell(name, language)}{colon(language)} {said}"
+    if said is not None:
+        return f"{retell(name, language)}{colon(language)} {said}"
+    return _in_turn(text, language)
+
+
+def _in_turn(text: str, language: str) -> str | None:
+    """Tell what happened and then what to do, which an error says as one text; None unless both are known."""
+    for stop in _STOP.finditer(text):
+        first, rest = text[: stop.start() + 1], text[stop.end() :]
+        happened, remedy = _sentence(first, language), _known(rest, language)
+        if happened is not None and remedy is not None:
+            return f"{happened} {remedy}"
+    return None
 
 
 def _named(text: str, language: str) -> str:

@@ -85,7 +85,7 @@ async def export_period(
             "An export holds single answers, which this site does not let auditors see.",
             "Ask an operator for one (rapport audit export), or for auditors_see_answers in the site's settings.",
         )
-    period = _period(typed.first, typed.last)
+    period = Period.parse(typed.first, typed.last)
     if len(typed.why) < 3:
         raise Invalid("There is no reason.", "Go back and say in a few words whom or what it is for.")
     many = await rapport.reading.read(lambda c: _count(c, found.site, period))
@@ -115,14 +115,6 @@ async def export_period(
         headers={"Cache-Control": "no-store"},
         background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
     )
-
-
-def _period(first: str, last: str) -> Period:
-    try:
-        return Period.parse(first, last)
-    except Invalid as problem:
-        said = problem.what_happened.replace("--from", "From").replace("--to", "To")
-        raise Invalid(said, problem.what_to_do) from None
 
 
 def _count(connection: Connection, site: str, period: Period) -> int:

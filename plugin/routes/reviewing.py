@@ -83,9 +83,7 @@ async def draw_review(
         period = Period.parse(typed.first, typed.last)
         check_asked(chosen, asked)
     except Invalid as problem:
-        page = await _list(
-            rapport, found, problem=str(problem).replace("--from", "From").replace("--to", "To")
-        )
+        page = await _list(rapport, found, problem=str(problem))
         return HTMLResponse(render_reviews(page), status_code=422)
     drawn = await rapport.reading.read(lambda c: draw(c, found.site, period, chosen, asked))
     if not drawn.sample:

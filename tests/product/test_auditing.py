@@ -1,6 +1,7 @@
 """The auditor's pages: from any number back to its origin, with nothing written but the trail of having looked."""
 
 import asyncio
+import html
 import io
 import json
 import re
@@ -22,6 +23,7 @@ from plugin.audit.leaves import count_pending
 from plugin.auditing.verifying import LedgerVerification, beside_ehr, outcome, said_of
 from plugin.ledger import insert_row
 from plugin.ledger import tables as t
+from plugin.pages.words import TRANSLATED
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
 from plugin.verify import Finding, Flaw, Progress, Verifier
@@ -158,6 +160,31 @@ async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> Non
     unknown = await audit.search(number="Observation/nothing")
     assert unknown.status_code == 404
     assert "Rapport delivered nothing under this address" in unknown.text
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "told"),
+    [
+        ("/audit", {"number": "Observation/nothing"}, ("Rapport delivered nothing", "Give an Observation")),
+        ("/audit", {"patient": "Amara Okafor"}, ("This is no reference", "Write it as the EHR does")),
+        ("/reviews", {"first": "2026-03-02", "last": "2026-03-01"}, ("is after To", "Exchange the two")),
+        (
+            "/reviews",
+            {"first": "2026-03-01", "last": "2026-03-02", "seed": "\u202e"},
+            ("There is no seed", "Give up"),
+        ),
+    ],
+)
+async def test_what_a_form_refuses_is_told_in_the_readers_language(
+    audit: Audit, path: str, typed: dict[str, str], told: tuple[str, str]
+) -> None:
+    english = await audit.post(path, **typed)
+    assert [each for each in told if each not in html.unescape(english.text)] == []
+    for language in TRANSLATED:
+        audit.browser.headers["Accept-Language"] = language
+        page = await audit.post(path, **typed)
+        assert page.status_code == english.status_code
+        assert [each for each in told if each in html.unescape(page.text)] == [], language
 
 
 async def test_the_chain_names_every_station(audit: Audit) -> None:

@@ -594,8 +594,8 @@ async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path
     ("wrong", "told"),
     [
         ({"why": " "}, "There is no purpose"),
-        ({"first": "yesterday"}, "is no date"),
-        ({"first": "2026-12-31", "last": "2026-01-01"}, "is after"),
+        ({"first": "yesterday"}, "From yesterday is no date"),
+        ({"first": "2026-12-31", "last": "2026-01-01"}, "From 2026-12-31 is after To 2026-01-01"),
         ({"csrf": "guessed"}, "did not come from"),
     ],
 )
