@@ -73,13 +73,23 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedDraw:
+    """What stands in the form that draws a sample: as it is offered, or as it was typed and could not be taken."""
+
+    first: str
+    last: str
+    asked: int = 30
+    seed: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewsPage:
     """The reviews of the site, and the form that draws another."""
 
     desk: DeskFrame
     listed: tuple[Listed, ...]
-    first: date
-    last: date
+    typed: TypedDraw
     problem: str | None = None
 
 

@@ -39,6 +39,7 @@ from plugin.pages.auditing import (
     ReviewItem,
     ReviewPage,
     ReviewsPage,
+    TypedDraw,
     TypedSignOff,
     render_review,
     render_reviews,
@@ -79,17 +80,17 @@ async def draw_review(
     """Draw a sample; the seed is thrown here if none is given."""
     check_csrf(rapport, found, csrf)
     chosen = seed.strip() or secrets.token_hex(8)
+    refused = TypedDraw(typed.first, typed.last, asked, seed, typed.why)
     try:
         period = Period.parse(typed.first, typed.last)
         check_asked(chosen, asked)
-    except Invalid as problem:
-        page = await _list(rapport, found, problem=str(problem))
+    except Invalid as invalid:
+        page = await _list(rapport, found, refused, str(invalid))
         return HTMLResponse(render_reviews(page), status_code=422)
     drawn = await rapport.reading.read(lambda c: draw(c, found.site, period, chosen, asked))
     if not drawn.sample:
-        page = await _list(
-            rapport, found, problem="Nothing was received in this period: there is nothing to draw from."
-        )
+        problem = "Nothing was received in this period: there is nothing to draw from."
+        page = await _list(rapport, found, refused, problem)
         return HTMLResponse(render_reviews(page), status_code=422)
     actor = actor_of(found)
     by = actor.reference or actor.display or ""
@@ -225,7 +226,9 @@ async def export(
     return Response(content, media_type=media, headers=headers)
 
 
-async def _list(rapport: Rapport, found: Desk, problem: str | None = None) -> ReviewsPage:
+async def _list(
+    rapport: Rapport, found: Desk, typed: TypedDraw | None = None, problem: str | None = None
+) -> ReviewsPage:
     vault = rapport.reading.vault
 
     def look(connection: Connection) -> tuple[Listed, ...]:
@@ -238,7 +241,8 @@ async def _list(rapport: Rapport, found: Desk, problem: str | None = None) -> Re
 
     first, last = quarter_of(rapport.today(found.site))
     listed = await rapport.reading.read(look)
-    return ReviewsPage(frame(rapport, found, "reviews"), listed, first, last, problem)
+    offered = TypedDraw(first.isoformat(), last.isoformat())
+    return ReviewsPage(frame(rapport, found, "reviews"), listed, typed or offered, problem)
 
 
 async def _read(

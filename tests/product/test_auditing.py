@@ -187,6 +187,16 @@ async def test_what_a_form_refuses_is_told_in_the_readers_language(
         assert [each for each in told if each in html.unescape(page.text)] == [], language
 
 
+async def test_a_sample_that_cannot_be_drawn_leaves_what_was_typed(audit: Audit) -> None:
+    typed = {"asked": "7", "first": "2026-03-02", "last": "2026-03-01", "seed": 'a "six"', "why": "Spring"}
+    page = await audit.post("/reviews", **typed)
+    assert page.status_code == 422
+    form = html.unescape(page.text)
+    assert [
+        name for name, each in typed.items() if f'name="{name}"' not in form or f'value="{each}"' not in form
+    ] == []
+
+
 async def test_the_chain_names_every_station(audit: Audit) -> None:
     page = await audit.get(audit.chain)
     people = await audit.world.people()
