@@ -18,6 +18,7 @@ from plugin.ledger import tables as t
 
 MOST_DRAWN = 500
 _CHUNK = 1000
+_JOINERS = {0x200C: None, 0x200D: None}  # within emoji, and within words of some scripts
 
 
 class Verdict(StrEnum):
@@ -86,8 +87,11 @@ def check_asked(seed: str, asked: int) -> None:
     """Invalid unless a seed and a number can be used."""
     if not 1 <= asked <= MOST_DRAWN:
         raise Invalid(f"{asked} cannot be drawn.", f"Ask for 1 to {MOST_DRAWN} administrations.")
-    if not seed or len(seed) > 64 or not seed.isprintable():
-        raise Invalid("There is no seed.", "Give up to 64 characters: a date, a number that was thrown.")
+    remedy = "Give up to 64 characters: a date, a number that was thrown."
+    if not seed:
+        raise Invalid("There is no seed.", remedy)
+    if len(seed) > 64 or not seed.translate(_JOINERS).isprintable():
+        raise Invalid("This seed cannot be used.", remedy)
 
 
 def save_review(connection: Connection, review: Review) -> None:

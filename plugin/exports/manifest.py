@@ -28,15 +28,16 @@ class Period:
     def parse(
         cls, first: str, last: str, zone: tzinfo = UTC, *, names: tuple[str, str] = ("From", "To")
     ) -> "Period":
-        """Read two dates; Invalid says which is none, or that they are exchanged, by the names that whoever gave them knows."""
+        """Read two dates; Invalid says which is none, by the names that whoever gave them knows, or that they are exchanged."""
         days = []
         for name, text in zip(names, (first, last), strict=True):
             try:
                 days.append(date.fromisoformat(text))
             except ValueError:
-                raise Invalid(f"{name} {text} is no date.", "Write it as 2026-10-01.") from None
+                found = f"{text} is no date" if text.strip() else "there is no date"
+                raise Invalid(f"{name}: {found}.", "Write it as 2026-10-01.") from None
         if days[0] > days[1]:
-            raise Invalid(f"{names[0]} {first} is after {names[1]} {last}.", "Exchange the two.")
+            raise Invalid(f"{first} is after {last}.", "Exchange the two.")
         return cls(days[0], days[1], zone)
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import Review, SignOff, Verdict
@@ -10,7 +10,7 @@ from plugin.auditing.searching import MOST_COUNTED, Found, Page
 from plugin.auditing.verifying import Run
 from plugin.delivery.states import DeliveryState
 from plugin.pages.engine import render
-from plugin.pages.staff import DeskFrame
+from plugin.pages.staff import DeskFrame, PeriodForm
 from plugin.verify.findings import MEANING
 
 
@@ -144,11 +144,11 @@ class ExportsPage:
     """The form that exports a period."""
 
     desk: DeskFrame
-    first: date
-    last: date
+    typed: PeriodForm
     most: int
     key: str
     is_allowed: bool  # whether the site lets auditors see single answers, which an export holds
+    problem: str | None = None
 
 
 def instrument_name(canonical: str, titles: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ _ANYTHING = {
     "why": r".+",  # told in its turn
     "scopes": r".+",
     "where": r".+",
+    "typed": r".+",
     "counts": r".+?",
     "name": r".+?",
     "title": r".+?",

@@ -125,13 +125,21 @@ class NormsPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A research export that was asked for and not made yet: it overlaps with `earlier` ones of the same salt."""
+class PeriodForm:
+    """What stands in a form that asks about a period: as it is offered, or as it was typed."""
 
-    first: date
-    last: date
-    why: str
-    earlier: tuple[Earlier, ...]
+    first: str
+    last: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A research export that was asked for and not made: why, or which `earlier` ones of the same salt it overlaps with."""
+
+    typed: PeriodForm
+    earlier: tuple[Earlier, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +153,10 @@ class ResearchPage:
     has_parquet: bool = True
 
     @property
-    def first(self) -> date:
-        """The first day that is proposed: a year ago."""
-        return self.wish.first if self.wish else self.today - timedelta(days=365)
-
-    @property
-    def last(self) -> date:
-        """The last day that is proposed."""
-        return self.wish.last if self.wish else self.today
+    def typed(self) -> PeriodForm:
+        """What stands in the form; a year is offered."""
+        offered = PeriodForm((self.today - timedelta(days=365)).isoformat(), self.today.isoformat())
+        return self.wish.typed if self.wish else offered
 
 
 def render_research(page: ResearchPage) -> str:

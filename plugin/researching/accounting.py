@@ -11,6 +11,12 @@ from plugin.researching.earlier import details_of
 from plugin.researching.gathering import Gathered, Gatherer
 
 
+def check_purpose(why: str) -> None:
+    """Invalid without a purpose."""
+    if len(why.strip()) < 3:
+        raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
+
+
 async def gather_accounted(
     gatherer: Gatherer,
     period: Period,
@@ -21,8 +27,7 @@ async def gather_accounted(
     tell: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Gathered:
     """Gather a period, with its entries in the trail; Invalid without a purpose."""
-    if len(why.strip()) < 3:
-        raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
+    check_purpose(why)
     reason = f"{why.strip()} ({period.first} to {period.last}, {period.zone})"
     details = details_of(str(uuid.uuid4()), gatherer.research, period)
 

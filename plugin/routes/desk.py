@@ -1,13 +1,12 @@
 """The desk: where people land whom the site gives a role beyond one patient, and the frame of their pages."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse
 
 from plugin.access.desks import Desk
-from plugin.pages.staff import DeskFrame, render_desk
+from plugin.pages.staff import DeskFrame, PeriodForm, render_desk
 from plugin.pages.words import N_
 from plugin.roles import STAFF, Role
 from plugin.routes.state import CurrentRapport, Rapport, csrf_token, desk_for
@@ -18,15 +17,6 @@ AnyDesk = Annotated[Desk, Depends(desk_for(*STAFF))]
 AdministratorsDesk = Annotated[Desk, Depends(desk_for(Role.ADMINISTRATOR))]
 AuditorsDesk = Annotated[Desk, Depends(desk_for(Role.AUDITOR))]
 Csrf = Annotated[str, Form(max_length=200)]
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodForm:
-    """What a form that asks about a period brings, as typed."""
-
-    first: str
-    last: str
-    why: str
 
 
 def period_form(

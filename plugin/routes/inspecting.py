@@ -23,10 +23,11 @@ from plugin.errors import Forbidden, Invalid
 from plugin.exports import Exporter, Period
 from plugin.ledger import tables as t
 from plugin.pages.auditing import ExportsPage, LogPage, render_exports, render_log
+from plugin.pages.staff import PeriodForm
 from plugin.pages.words import N_
 from plugin.routes.auditing import prover_of
 from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
-from plugin.routes.reviewing import quarter_of
+from plugin.routes.reviewing import DAYS, quarter_of
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
 from plugin.transparency import CheckpointInvalid, LogSigner, Tiles
 from plugin.verify import Progress
@@ -63,12 +64,8 @@ async def verify(found: AuditorsDesk, rapport: CurrentRapport, csrf: Csrf = "") 
 @router.get("/exports")
 async def exports(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Offer to export a period."""
-    first, last = quarter_of(rapport.today(found.site))
-    key = prover_of(rapport).verifier_key
-    allowed = rapport.settings.policies[found.site].auditors_see_answers
     await rapport.ledger.record(rapport.trail.entry(Kind.LOG_VIEWED, actor_of(found), site=found.site))
-    page = ExportsPage(frame(rapport, found, "exports"), first, last, MOST_EXPORTED, key, allowed)
-    return HTMLResponse(render_exports(page))
+    return HTMLResponse(render_exports(_exports_page(rapport, found)))
 
 
 @router.post("/exports")
@@ -85,15 +82,11 @@ async def export_period(
             "An export holds single answers, which this site does not let auditors see.",
             "Ask an operator for one (rapport audit export), or for auditors_see_answers in the site's settings.",
         )
-    period = Period.parse(typed.first, typed.last)
-    if len(typed.why) < 3:
-        raise Invalid("There is no reason.", "Go back and say in a few words whom or what it is for.")
-    many = await rapport.reading.read(lambda c: _count(c, found.site, period))
-    if many > MOST_EXPORTED:
-        raise Invalid(
-            f"{many} administrations were received in this period; a page gives {MOST_EXPORTED} at most.",
-            "Choose a shorter period, or have an operator run rapport audit export.",
-        )
+    try:
+        period = await _period(rapport, found, typed)
+    except Invalid as invalid:
+        page = _exports_page(rapport, found, typed, str(invalid))
+        return HTMLResponse(render_exports(page), status_code=422)
     said = f"Export of {period.first} to {period.last} (UTC): {typed.why}"
     entry = rapport.trail.entry(Kind.EXPORTED, actor_of(found), site=found.site, reason=said)
     await rapport.ledger.record(entry)
@@ -115,6 +108,34 @@ async def export_period(
         headers={"Cache-Control": "no-store"},
         background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
     )
+
+
+def _exports_page(
+    rapport: Rapport, found: Desk, typed: PeriodForm | None = None, problem: str | None = None
+) -> ExportsPage:
+    first, last = quarter_of(rapport.today(found.site))
+    return ExportsPage(
+        desk=frame(rapport, found, "exports"),
+        typed=typed or PeriodForm(first.isoformat(), last.isoformat()),
+        most=MOST_EXPORTED,
+        key=prover_of(rapport).verifier_key,
+        is_allowed=rapport.settings.policies[found.site].auditors_see_answers,
+        problem=problem,
+    )
+
+
+async def _period(rapport: Rapport, found: Desk, typed: PeriodForm) -> Period:
+    """Read what is to be exported; Invalid without a reason, or if a page does not give as much."""
+    period = Period.parse(typed.first, typed.last, names=DAYS)
+    if len(typed.why) < 3:
+        raise Invalid("There is no reason.", "Say in a few words whom or what it is for.")
+    many = await rapport.reading.read(lambda c: _count(c, found.site, period))
+    if many > MOST_EXPORTED:
+        raise Invalid(
+            f"{many} administrations were received in this period; a page gives {MOST_EXPORTED} at most.",
+            "Choose a shorter period, or have an operator run rapport audit export.",
+        )
+    return period
 
 
 def _count(connection: Connection, site: str, period: Period) -> int:

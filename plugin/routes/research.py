@@ -9,22 +9,24 @@ from fastapi import APIRouter, Depends, Form, status
 from fastapi.responses import HTMLResponse, Response
 
 from plugin.access.desks import Desk
-from plugin.comparing import SystemReader
-from plugin.errors import NotFound
+from plugin.comparing import RecordUnreadable, SystemReader
+from plugin.errors import Invalid, NotFound
 from plugin.exports import Period
 from plugin.pages.staff import ResearchPage, Wish, render_research
+from plugin.pages.words import N_
 from plugin.research_settings import Research
 from plugin.researching import (
     Earlier,
     Gatherer,
     can_write_parquet,
+    check_purpose,
     gather_accounted,
     overlapping,
     write_export,
     zip_export,
 )
 from plugin.roles import Role
-from plugin.routes.desk import frame
+from plugin.routes.desk import AskedPeriod, Csrf, frame
 from plugin.routes.state import (
     CurrentRapport,
     Rapport,
@@ -37,45 +39,54 @@ from plugin.routes.state import (
 router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
 
 ResearchersDesk = Annotated[Desk, Depends(desk_for(Role.RESEARCHER))]
+_DAYS = (N_("First day"), N_("Last day"))
 _LONGEST_PAUSE = 2.0  # seconds: somebody waits for the page
 
 
 @router.get("/research")
 async def research(found: ResearchersDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Say what would be given and how people are taken out, and ask for which days and which study."""
-    today = rapport.today(found.site)
-    page = ResearchPage(
-        frame(rapport, found, "research"),
-        rapport.settings.policies[found.site].research,
-        today,
-        has_parquet=can_write_parquet(),
-    )
-    return HTMLResponse(render_research(page))
+    return _show(rapport, found)
 
 
 @router.post("/research")
 async def export(
     found: ResearchersDesk,
     rapport: CurrentRapport,
-    first: Annotated[str, Form(max_length=10)] = "",
-    last: Annotated[str, Form(max_length=10)] = "",
-    why: Annotated[str, Form(max_length=300)] = "",
-    csrf: Annotated[str, Form(max_length=200)] = "",
+    typed: AskedPeriod,
+    csrf: Csrf = "",
     despite: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Give the export as one archive; `despite` an earlier one with the same salt, if it is said."""
     check_csrf(rapport, found, csrf)
     decided = _decided(rapport, found)
-    period = Period.parse(first, last, rapport.zone_of(found.site))
-    if not despite and (earlier := await _earlier(rapport, found, decided, period)):
-        page = ResearchPage(
-            frame(rapport, found, "research"),
-            decided,
-            rapport.today(found.site),
-            Wish(period.first, period.last, why, earlier),
-            can_write_parquet(),
-        )
-        return HTMLResponse(render_research(page), status.HTTP_409_CONFLICT)
+    try:
+        period = Period.parse(typed.first, typed.last, rapport.zone_of(found.site), names=_DAYS)
+        check_purpose(typed.why)
+        if not despite and (earlier := await _earlier(rapport, found, decided, period)):
+            return _show(rapport, found, Wish(typed, earlier), status.HTTP_409_CONFLICT)
+        archive = await _archive(rapport, found, decided, period, typed.why)
+    except (Invalid, RecordUnreadable) as refused:
+        return _show(rapport, found, Wish(typed, problem=str(refused)), refused.status)
+    name = f"rapport-research-{period.first}-{period.last}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(archive, media_type="application/zip", headers=headers)
+
+
+def _show(
+    rapport: Rapport, found: Desk, wish: Wish | None = None, answer: int = status.HTTP_200_OK
+) -> HTMLResponse:
+    page = ResearchPage(
+        frame(rapport, found, "research"),
+        rapport.settings.policies[found.site].research,
+        rapport.today(found.site),
+        wish,
+        can_write_parquet(),
+    )
+    return HTMLResponse(render_research(page), answer)
+
+
+async def _archive(rapport: Rapport, found: Desk, decided: Research, period: Period, why: str) -> bytes:
     gatherer = Gatherer(
         site=found.site,
         research=decided,
@@ -90,10 +101,7 @@ async def export(
     gathered = await gather_accounted(gatherer, period, rapport.ledger, rapport.trail, actor_of(found), why)
     with tempfile.TemporaryDirectory() as folder:
         files = await asyncio.to_thread(write_export, Path(folder), gathered, decided, period)
-        archive = await asyncio.to_thread(zip_export, files)
-    name = f"rapport-research-{period.first}-{period.last}.zip"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(archive, media_type="application/zip", headers=headers)
+        return await asyncio.to_thread(zip_export, files)
 
 
 async def _earlier(rapport: Rapport, found: Desk, decided: Research, period: Period) -> tuple[Earlier, ...]:

@@ -51,6 +51,8 @@ from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, c
 
 router = APIRouter(prefix="/desks/{desk}/reviews", dependencies=[Depends(check_origin)])
 
+DAYS = (N_("Received from"), N_("to, that day included"))
+"""What the days of a period are called in the forms of reviews and exports."""
 _QUARTER = 3  # months
 _SHORTEST_COMMENT = 3  # characters
 _TOLD = {
@@ -82,7 +84,7 @@ async def draw_review(
     chosen = seed.strip() or secrets.token_hex(8)
     refused = TypedDraw(typed.first, typed.last, asked, seed, typed.why)
     try:
-        period = Period.parse(typed.first, typed.last)
+        period = Period.parse(typed.first, typed.last, names=DAYS)
         check_asked(chosen, asked)
     except Invalid as invalid:
         page = await _list(rapport, found, refused, str(invalid))

@@ -10,6 +10,6 @@ document.querySelectorAll("time[data-local]").forEach((time) => {
 document.querySelectorAll("form[data-slow]").forEach((form) => {
   form.addEventListener("submit", () => {
     form.querySelector("[data-wait]").textContent = form.dataset.slow;
-    form.querySelector("button").disabled = true;
+    if (!("file" in form.dataset)) form.querySelector("button").disabled = true; // else the page stays, for another file
   });
 });

@@ -510,7 +510,7 @@ def test_only_its_user_may_read_the_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--from", "soon", "--to", "2026-01-01"), "--from soon is no date"),
+        (("--from", "soon", "--to", "2026-01-01"), "--from: soon is no date"),
         (("--from", "2026-02-01", "--to", "2026-01-01"), "Exchange the two"),
     ],
 )

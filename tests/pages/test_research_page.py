@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from plugin.pages.staff import DeskFrame, ResearchPage, Wish, render_research
+from plugin.pages.staff import DeskFrame, PeriodForm, ResearchPage, Wish, render_research
 from plugin.research_settings import Research
 from plugin.researching import Earlier
 from tests.pages.opened import open_page
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 PLACES = (("/desks/d", "Your desk", False), ("/desks/d/research", "Research export", True))
 EARLIER = Earlier(datetime(2026, 5, 1, 9, tzinfo=UTC), date(2025, 5, 1), date(2026, 4, 30), 182)
-WISH = Wish(date(2026, 3, 1), date(2026, 3, 7), "A study", (EARLIER,))
+WISH = Wish(PeriodForm("2026-03-01", "2026-03-07", "A study"), (EARLIER,))
 DESK = DeskFrame(id="d", site="Clinic", csrf="c", places=PLACES, patient=None)
 
 
@@ -45,4 +45,19 @@ def test_axe_finds_nothing(
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
+
+
+def test_a_press_says_that_the_export_is_being_made(browser: Browser) -> None:
+    page = show(browser, Research(Path("salt")), "light", 1180)
+    asked: list[str] = []
+    page.route(
+        "**/research", lambda route: (asked.append(route.request.method), route.fulfill(status=204))[1]
+    )
+    page.get_by_label("For which study").fill("A study")
+    press = page.get_by_role("button", name="Make the export and download it")
+    press.click()
+    press.click()  # just again: the first is on its way
+    expect(page.get_by_role("status")).to_have_text("Being made: the download begins by itself.")
+    assert asked == ["POST"]
     page.close()

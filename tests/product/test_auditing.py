@@ -23,7 +23,7 @@ from plugin.audit.leaves import count_pending
 from plugin.auditing.verifying import LedgerVerification, beside_ehr, outcome, said_of
 from plugin.ledger import insert_row
 from plugin.ledger import tables as t
-from plugin.pages.words import TRANSLATED
+from plugin.pages.words import LANGUAGES, TRANSLATED
 from plugin.roles import Role, RoleBook
 from plugin.routes.auditing import prover_of
 from plugin.verify import Finding, Flaw, Progress, Verifier
@@ -33,7 +33,8 @@ from tests.audit.test_exports import run
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_personalities import send_form, settled
-from tests.product.world import EHR, World, run_world
+from tests.product.ways import form_to
+from tests.product.world import EHR, RAPPORT, World, run_world
 
 AUDITOR = "205"
 SYSTEM = "https://w3id.org/rapport-fhir/identifier"
@@ -167,11 +168,11 @@ async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> Non
     [
         ("/audit", {"number": "Observation/nothing"}, ("Rapport delivered nothing", "Give an Observation")),
         ("/audit", {"patient": "Amara Okafor"}, ("This is no reference", "Write it as the EHR does")),
-        ("/reviews", {"first": "2026-03-02", "last": "2026-03-01"}, ("is after To", "Exchange the two")),
+        ("/reviews", {"first": "2026-03-02", "last": "2026-03-01"}, ("is after", "Exchange the two")),
         (
             "/reviews",
             {"first": "2026-03-01", "last": "2026-03-02", "seed": "\u202e"},
-            ("There is no seed", "Give up"),
+            ("This seed cannot be used", "Give up"),
         ),
     ],
 )
@@ -195,6 +196,13 @@ async def test_a_sample_that_cannot_be_drawn_leaves_what_was_typed(audit: Audit)
     assert [
         name for name, each in typed.items() if f'name="{name}"' not in form or f'value="{each}"' not in form
     ] == []
+
+
+async def test_a_seed_may_be_a_joined_emoji(audit: Audit) -> None:
+    family = "\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
+    drawn = await audit.post("/reviews", asked="1", first="2026-01-01", last="2026-12-31", seed=family)
+    assert drawn.status_code == 303
+    assert family in (await audit.browser.get(f"{RAPPORT}{drawn.headers['location']}")).text
 
 
 async def test_the_chain_names_every_station(audit: Audit) -> None:
@@ -575,6 +583,31 @@ async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: P
         assert manifest.counts["administrations"] == 1
         assert manifest.site == "sandbox"
         assert "exported" in await kinds(world)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"first": "soon"}, "Received from: soon is no date. Write it as 2026-10-01."),
+        ({"last": ""}, "to, that day included: there is no date. Write it as 2026-10-01."),
+        ({"first": "2026-04-01"}, "2026-04-01 is after 2026-03-31. Exchange the two."),
+        ({"why": "x"}, "There is no reason. Say in a few words whom or what it is for."),
+    ],
+)
+async def test_an_export_that_is_refused_stands_in_the_form_again(
+    tmp_path: Path, wrong: dict[str, str], told: str
+) -> None:
+    typed = {"first": "2026-01-01", "last": "2026-03-31", "why": "The inspector & co"} | wrong
+    async with run_world(tmp_path, roles=BOOK, auditors_see_answers=True) as world:
+        audit = await start(world)
+        for language in LANGUAGES:
+            audit.browser.headers["Accept-Language"] = language
+            refused = await audit.post("/exports", **typed)
+            assert refused.status_code == 422
+            assert (told in refused.text) == (language == "en")
+            assert told.partition(". ")[2] not in refused.text or language == "en"
+            assert typed.items() <= form_to(refused, "/exports").as_it_stands.items()
+        assert "exported" not in await kinds(world)
 
 
 @pytest.mark.parametrize("page", ["audit", "exports", "reviews"])

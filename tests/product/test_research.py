@@ -20,6 +20,7 @@ from plugin.audit import Actor
 from plugin.commands.researching import tell_export
 from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
+from plugin.pages.words import LANGUAGES
 from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.researching import Gathered, LeftOut
 from plugin.researching.writing import as_cell
@@ -28,6 +29,7 @@ from plugin.roles import Role, RoleBook
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
+from tests.product.ways import form_to
 from tests.product.world import EHR, World, order_by_reference, run_world
 from tests.security.test_attacks import rewrite
 
@@ -593,19 +595,41 @@ async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"why": " "}, "There is no purpose"),
-        ({"first": "yesterday"}, "From yesterday is no date"),
-        ({"first": "2026-12-31", "last": "2026-01-01"}, "From 2026-12-31 is after To 2026-01-01"),
-        ({"csrf": "guessed"}, "did not come from"),
+        ({"why": "ab"}, "There is no purpose. Say in a few words for which study the export is made."),
+        ({"first": "yesterday"}, "First day: yesterday is no date. Write it as 2026-10-01."),
+        ({"last": ""}, "Last day: there is no date. Write it as 2026-10-01."),
+        ({"first": "2026-12-31", "last": "2026-01-01"}, "2026-12-31 is after 2026-01-01. Exchange the two."),
     ],
 )
-async def test_a_request_that_is_not_whole_is_refused(
+async def test_a_request_that_is_not_whole_is_refused_and_stands_in_the_form_again(
     tmp_path: Path, wrong: dict[str, str], told: str
 ) -> None:
+    typed = {"first": "2026-01-01", "last": "2026-12-31", "why": "Alliance & medicines"} | wrong
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
-        answer = await export(world, **wrong)
-        assert 400 <= answer.status_code < 500
-        assert told in answer.text
+        for language in LANGUAGES:
+            answer = await export(world, language, **typed)
+            assert answer.status_code == 422
+            assert (told in answer.text) == (language == "en")
+            assert told.partition(". ")[2] not in answer.text or language == "en"
+            assert typed.items() <= form_to(answer, "/research").as_it_stands.items()
+        assert await events(world) == []
+
+
+async def test_what_the_ehr_stops_stands_in_the_form_again(tmp_path: Path) -> None:
+    async with run_world(
+        tmp_path, personality="oracle", backend_scopes=BACKEND_SCOPES, **policy(tmp_path)
+    ) as world:
+        await fill_forms(world, AGREED[:1])
+        answer = await export(world, why="Spring")
+        assert answer.status_code == 502
+        assert form_to(answer, "/research").as_it_stands["why"] == "Spring"
+
+
+async def test_a_request_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        answer = await export(world, csrf="guessed")
+        assert answer.status_code == 403
+        assert "did not come from" in answer.text
         assert await events(world) == []
 
 
