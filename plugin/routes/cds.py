@@ -69,7 +69,11 @@ class _Call(msgspec.Struct):
     hookInstance: str = ""  # noqa: N815 -- CDS Hooks' name
     context: _Context = msgspec.field(default_factory=_Context)
     fhirServer: str | None = None  # noqa: N815 -- CDS Hooks' name
-    prefetch: dict[str, object] = msgspec.field(default_factory=dict)
+    prefetch: dict[str, object] | None = None
+
+    def sent_along(self, name: str) -> object:
+        """Give what the EHR prefetched under a name of ours; None where it did not."""
+        return (self.prefetch or {}).get(name)
 
 
 class _Reason(msgspec.Struct):
@@ -173,7 +177,7 @@ async def feedback(
                 Kind.CARD_ANSWERED,
                 Actor(None, "Somebody at the EHR"),
                 site=site_id,
-                about=(f"urn:uuid:{each.card}",),
+                about=(f"urn:uuid:{each.card.lower()}",),
                 reason=_said(each),
             )
         )
@@ -248,7 +252,7 @@ def _check(rapport: Rapport, site_id: str, service: str, asked: _Call) -> None:
 
 def _points(rapport: Rapport, site_id: str, asked: _Call) -> tuple[Point, ...]:
     """Read the scores that the EHR sent along; each with who gave it, where the record tells."""
-    found = tuple(_resources(asked.prefetch.get("scores"), "Observation"))
+    found = tuple(_resources(asked.sent_along("scores"), "Observation"))
     return read_points(found, read_performers(found), rapport.intake.catalogue, rapport.zone_of(site_id))
 
 
@@ -261,11 +265,11 @@ async def _attention(
     points: tuple[Point, ...],
 ) -> Attention:
     zone = rapport.zone_of(site_id)
-    contacts = read_contacts(_resources(asked.prefetch.get("encounters"), "Encounter"), zone)
+    contacts = read_contacts(_resources(asked.sent_along("encounters"), "Encounter"), zone)
     norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
     chart = Chart(
         name="",
-        born=_born(asked.prefetch.get("patient")),
+        born=_born(asked.sent_along("patient")),
         respondents=(),
         contact=None,
         virtual=None,
@@ -351,7 +355,7 @@ def _said(each: _One) -> str:
 
 def _is_uuid(text: str) -> bool:
     try:
-        return str(uuid.UUID(text)) == text
+        return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
 

@@ -336,14 +336,17 @@ async def _read_contacts(ehr: Ehr, launch: Launch, zone: tzinfo) -> Contacts:
 async def _read_medication(
     ehr: Ehr, launch: Launch, zone: tzinfo, reading: "_Reading"
 ) -> tuple[Course, ...] | None:
-    """Read when which medicines were taken; those whose names do not come are there without, and this is noted."""
+    """Read when which medicines were taken; those whose names do not come are there without.
+
+    It is noted where the EHR is late or refuses: what refers to nothing, or to another server, stays without a name.
+    """
     until = asyncio.get_running_loop().time() + reading.patience
     told = await reading.part(_search_medication(ehr, launch), "the medication")
     if told is None:
         return None
     medicines = await read_medicines(ehr, referred(told, ehr.base)[:_MOST_MEDICINES], until)
     courses = read_courses(told, zone, medicines.found, ehr.base)
-    if any(not each.name for each in courses):
+    if (medicines.is_late or medicines.failure) and any(not each.name for each in courses):
         reading.note(MEDICINES, is_late=medicines.is_late, failure=medicines.failure)
     return courses
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from plugin.ehr import Ehr, EhrError, few_at_a_time
+from plugin.ehr import Ehr, EhrError, NotFound, few_at_a_time
 
 JsonObject = dict[str, object]
 
@@ -29,6 +29,8 @@ async def read_medicines(ehr: Ehr, references: Iterable[str], until: float) -> M
     async def one(reference: str) -> None:
         try:
             read.found[reference] = await ehr.read(reference)
+        except NotFound:  # leads nowhere, today and tomorrow: the medicine is shown, without its name
+            return
         except EhrError as error:
             read.failure = read.failure or error
 

@@ -485,6 +485,20 @@ async def answered_cards(world: World) -> Sequence[sa.Row[Any]]:
     return found
 
 
+async def test_nothing_prefetched_may_be_written_as_null(world: World) -> None:
+    people = await world.people()
+    assert await cards(world, people["amara"], prefetch=None) == await cards(world, people["amara"])
+
+
+async def test_feedback_may_write_the_cards_id_in_capitals(world: World) -> None:
+    address, card = f"{CDS}/feedback", str(uuid.uuid4())
+    told = {"feedback": [{"card": card.upper(), "outcome": "accepted"}]}
+    assert (await post(world, told, token(world, aud=address), address)).status_code == 200
+    ledger = world.rapport.state.rapport.ledger
+    (row,) = await answered_cards(world)
+    assert f"urn:uuid:{card}" in ledger.vault.open("audit", row.event, row.sealed_resource).decode()
+
+
 async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     reason = {"reason": {"code": "not-relevant"}, "userComment": "Amara was ill"}
     one = {"card": str(uuid.uuid4()), "outcome": "overridden", "overrideReason": reason}
