@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from plugin.pages.staff import DeskFrame, PeriodForm, ResearchPage, Wish, render_research
 from plugin.research_settings import Research
@@ -51,9 +51,12 @@ def test_axe_finds_nothing(
 def test_a_press_says_that_the_export_is_being_made(browser: Browser) -> None:
     page = show(browser, Research(Path("salt")), "light", 1180)
     asked: list[str] = []
-    page.route(
-        "**/research", lambda route: (asked.append(route.request.method), route.fulfill(status=204))[1]
-    )
+
+    def hold(route: Route) -> None:
+        asked.append(route.request.method)
+        route.fulfill(status=204)
+
+    page.route("**/research", hold)
     page.get_by_label("For which study").fill("A study")
     press = page.get_by_role("button", name="Make the export and download it")
     press.click()
