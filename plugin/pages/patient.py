@@ -62,6 +62,7 @@ class RespondentChoice:
     has_answered: bool = False
     forms: tuple[str, ...] | None = None  # addresses of those that the schedule asks for now; None: any
     spoken: tuple[str, ...] = ()  # their languages by the record, the preferred first
+    unsent: str = ""  # what became of their last form, if it was not sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class DuePerson:
     language: str
     hand: str
     link: str | None = None
+    unsent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

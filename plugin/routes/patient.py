@@ -155,6 +155,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
         barred=barred,
         altered=len({each.record.id for each in (*accounts, *kept) if each.record.altered}),
         altered_forms=under_way.altered,
+        unsent=under_way.unsent,
     )
 
 
