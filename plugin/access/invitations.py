@@ -24,6 +24,7 @@ from plugin.ledger.tables import invitation, launch
 _SECRET_LENGTH = 40  # hex digits, 160 bits: cannot be guessed, and still fits a QR code well
 CODE_DIGITS = 8
 _FOLLOWED_FOR = timedelta(hours=24)
+_TOLD_FOR = timedelta(days=14)  # how long it is told that somebody's last form was not sent
 
 
 class InvitationState(StrEnum):
@@ -281,9 +282,13 @@ def is_submitted(connection: Connection, invitation_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """The forms that a patient has: those that can be filled, each with how many questions are answered, and what was altered."""
+    """The forms that a patient has: those that can be filled, each with how many questions are answered, and what was altered.
+
+    `unsent`: the last form of somebody, given out lately, that ended without being sent.
+    """
 
     forms: tuple[tuple[Invitation, int], ...]
+    unsent: tuple[Invitation, ...] = ()
     altered: int = 0  # rows, in whichever state: they are named, and not used
 
 
@@ -297,8 +302,18 @@ def open_invitations(
     whole = tuple(as_sealed(vault, invitation, rows))
     open_states = {InvitationState.CREATED, InvitationState.OPENED}
     forms = (row for row in whole if row.state in open_states and row.expires > now)
+    last: dict[str, Invitation] = {}
+    for row in whole:
+        last.setdefault(row.source, _invitation(row))
     return UnderWay(
         tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in forms),
+        tuple(
+            each
+            for each in last.values()
+            if each.created > now - _TOLD_FOR
+            and each.state != InvitationState.SUBMITTED
+            and (each.state not in open_states or each.expires <= now)
+        ),
         len(rows) - len(whole),
     )
 

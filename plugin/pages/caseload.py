@@ -89,6 +89,7 @@ class Chosen:
     page: int = 1
     sort: Sort = Sort.NEED
     way: Way = Way.UP
+    is_misread: bool = False  # part of the address could not be read, and is not in this
 
 
 @dataclass(frozen=True, slots=True)

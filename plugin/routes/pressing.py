@@ -89,6 +89,7 @@ def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> D
         language=language_name(language) if len(page.languages) > 1 else "",
         hand=f"device {rest}",
         link=f"link {rest}" if _may_have_link(page, who) else None,
+        unsent=who.unsent,
     )
 
 

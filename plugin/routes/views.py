@@ -96,6 +96,7 @@ class Known:
     barred: tuple[LockedDevice, ...] = ()  # devices on which too many PINs were wrong
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
     altered_forms: int = 0  # invitations of which the same is true
+    unsent: tuple[Invitation, ...] = ()  # forms that ended without being sent, each the last of somebody
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -118,6 +119,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             if session.has(each.encounter, each.when)
         },
         {each.source for each, _ in known.under_way},
+        {each.source: _tell_unsent(rapport, each, zone, language) for each in known.unsent},
     )
     # Out of a part of the history nothing is read.
     is_part = known.is_long or chart.is_part
@@ -223,11 +225,12 @@ def _messaging(launch: Launch, ancestors: tuple[str, ...]) -> tuple[str, str] | 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """Of this session: its number, who has answered, and who has a form just now (references)."""
+    """Of this session: its number, who has answered, who has a form just now, and whose last form was not sent (references)."""
 
     session: int | None
     answered: set[str]
     under_way: set[str]
+    unsent: Mapping[str, str]
 
 
 def _respondent(
@@ -248,7 +251,19 @@ def _respondent(
         answered,
         _due_forms(schedule, forms, heard.session),
         who.spoken,
+        heard.unsent.get(who.reference, ""),
     )
+
+
+def _tell_unsent(rapport: Rapport, last: Invitation, zone: tzinfo, language: str) -> str:
+    """Say what became of somebody's last form; nothing of what a clinician withdrew."""
+    if last.state is InvitationState.WITHDRAWN and last.gate_answer != GateAnswer.REFUSED:
+        return ""
+    state = form_state(rapport.intake.catalogue, last, 0, rapport.clock(), language).label
+    return translations(language).gettext("Not sent: the form of %(day)s (%(why)s)") % {
+        "day": day(day_of(last.created, zone), language),
+        "why": state,
+    }
 
 
 def _due_forms(schedule: SiteSchedule, forms: tuple[str, ...], session: int | None) -> tuple[str, ...]:

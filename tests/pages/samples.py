@@ -347,10 +347,12 @@ def patient(**changes: object) -> PatientPage:
 def due_patient(**changes: object) -> PatientPage:
     """Three who are due, of whom the child may be sent no link."""
     page = patient(**changes)
-    due = replace(
-        page, respondents=tuple(replace(each, is_due=True, standing="due") for each in page.respondents)
+    unsent = {"RelatedPerson/jan": "Not sent: the form of 22 Nov 2026 (its time has passed)"}
+    people = tuple(
+        replace(each, is_due=True, standing="due", unsent=unsent.get(each.reference, ""))
+        for each in page.respondents
     )
-    return with_due(due, ())
+    return with_due(replace(page, respondents=people), ())
 
 
 def empty_patient() -> PatientPage:

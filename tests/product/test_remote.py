@@ -106,6 +106,27 @@ async def test_a_code_may_be_typed_in_the_digits_of_another_script(world: World)
     assert opened.headers["location"] == f"/fill#{secret_of(made)}"
 
 
+def unsent(page: httpx.Response) -> list[str]:
+    return re.findall(r"<p class=\"hint\" data-unsent>([^<]*)</p>", page.text)
+
+
+async def test_a_form_whose_time_passed_is_told_beside_who_is_due_until_the_next_one(world: World) -> None:
+    assert unsent(await world.launch(TEENAGER)) == []
+    secret = secret_of(await teenagers_link(world))
+    assert unsent(await world.launch(TEENAGER)) == []  # it can still be sent
+    world.clock.pass_time(hours=25)
+    page = await world.launch(TEENAGER)
+    assert unsent(page) == ["Not sent: the form of 2 Mar 2026 (its time has passed)"]
+    german = await world.browser.get(page.url, headers={"Accept-Language": "de"})
+    assert unsent(german) == ["Nicht gesendet: der Bogen vom 2. März 2026 (seine Zeit ist abgelaufen)"]
+    async with world.new_browser() as phone:
+        gone = await phone.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert gone.status_code == 410
+    await teenagers_link(world)
+    world.clock.pass_time(days=15)
+    assert unsent(await world.launch(TEENAGER)) == []  # of long ago nothing is told
+
+
 async def test_the_code_ends_before_the_link(world: World) -> None:
     made = await teenagers_link(world)
     code = code_of(made)

@@ -1,5 +1,6 @@
 """What the site decides about the people who answer: consent first, what is shared, who sees a score; in the record, too."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,10 @@ async def test_a_refusal_closes_the_form_and_the_next_one_asks_again(tmp_path: P
         assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
         assert (await audited(world)).count("consent-refused") == 1
         await unlock(world)
+        told = re.findall(r"data-unsent>([^<]*)<", (await world.launch(CHILD)).text)
+        assert [each.partition("(")[2] for each in told] == ["the caregiver did not agree)"]
         again = await hand_to_child(world)
+        assert "data-unsent" not in (await world.launch(CHILD)).text
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=again)).text
 
 
