@@ -390,6 +390,17 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
     expect(frame.locator("[data-response]").first).to_contain_text("In the record")
 
 
+def test_on_a_phone_the_table_of_scores_shows_scores(page: Page, demonstration: Demonstration) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
+    frame = open_rapport(page)
+    frame.get_by_text("The same as a table").locator("visible=true").click()
+    box = frame.locator("figure .scroll").locator("visible=true").bounding_box()
+    score = frame.locator("figure tbody td").locator("visible=true").first.bounding_box()
+    assert box and score
+    assert score["x"] + score["width"] < box["x"] + box["width"]
+
+
 def test_the_patient_page_shows_what_came_back_without_a_reload(
     page: Page, demonstration: Demonstration, browser: Browser
 ) -> None:
