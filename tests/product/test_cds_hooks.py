@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 
 from plugin.cds.cards import Reason, reason_in
@@ -437,6 +437,9 @@ async def test_only_the_ehr_s_own_token_for_this_address_and_time_is_taken(world
         "no jti": token(world, jti=None),
         "unknown algorithm": token(world, RSAKey.generate_key(2048), "RS384"),
     }
+    odd = dict(jwt.decode(token(world), own).claims) | {"jti": "\ud800"}
+    for what, claims in {"a jti of no text": json.dumps(odd), "too deep to be read": "[" * 20_000}.items():
+        forged[what] = jws.serialize_compact({"alg": "RS256", "kid": kid_of(world)}, claims.encode(), own)
     for what, signed in forged.items():
         headers = {"Authorization": f"Bearer {signed}"}
         answer = await world.browser.post(CDS, json=call(people["amara"]), headers=headers)
