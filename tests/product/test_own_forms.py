@@ -169,6 +169,42 @@ async def test_every_usual_kind_of_question_is_asked_and_answered(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("cut \ud83d", "cut \ufffd"),
+        ("\ude42 cut", "\ufffd cut"),
+        ("\ud83d\ud83d\ude42", "\ufffd\U0001f642"),
+        ("whole \U0001f642", "whole \U0001f642"),
+        ("typed \\ud83d", "typed \\ud83d"),
+    ],
+)
+async def test_half_a_character_in_an_answer_takes_nothing_else_with_it(
+    tmp_path: Path, words: str, kept: str
+) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        headers = {"X-Rapport-Invitation": secret}
+        body = json.dumps({"answers": ANSWERS | {"words": words}})
+        draft = await world.browser.put("/fill/answers", headers=headers, content=body)
+        assert draft.status_code == 200, draft.text
+        form = await world.browser.get("/fill/form", headers=headers)
+        assert kept in form.text
+        sent = await world.browser.post("/fill/submit", headers=headers, content=body)
+        assert sent.status_code == 200, sent.text
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=people[TEENAGER])
+        found = await world.search("QuestionnaireResponse", patient=people[TEENAGER])
+        assert kept in {
+            answer.get("valueString")
+            for each in found
+            for item in each["item"]
+            for answer in item.get("answer", ())
+        }
+
+
+@pytest.mark.parametrize(
     ("change", "link_id"),
     [
         ({"many": "two"}, "many"),
