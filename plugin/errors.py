@@ -7,6 +7,7 @@ RapportError
 ├── Forbidden            403  somebody else must act, or act differently
 ├── NotFound             404
 ├── Conflict             409  the same identifier with other content
+│   └── TooLate               look at what stands there now
 ├── AnsweredElsewhere    409  load the form again, look over the answers, send
 ├── InvitationUnusable   410  ask for a new form
 ├── TooLarge             413
@@ -86,6 +87,12 @@ class Conflict(RapportError):
     status = 409
     title = "Already recorded differently"
     code = "conflict"
+
+
+class TooLate(Conflict):
+    """What is to be changed has gone on meanwhile, or was changed already."""
+
+    title = "Not possible"
 
 
 class AnsweredElsewhere(RapportError):

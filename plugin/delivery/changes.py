@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import DeliveryState, state_of
-from plugin.errors import Conflict, NotFound
+from plugin.errors import NotFound, TooLate
 from plugin.ledger import change_rows
 from plugin.ledger.tables import delivery, response
 
@@ -70,7 +70,7 @@ def find_delivery(connection: Connection, response_id: str) -> Listed:
 
 
 def retry(connection: Connection, response_id: str, now: datetime) -> None:
-    """Make one due now, whatever kept it; Conflict if it is in the record or being sent. It is looked up first."""
+    """Make one due now, whatever kept it; TooLate if it is in the record or being sent. It is looked up first."""
     known = find_delivery(connection, response_id)
     state = DeliveryState.UNKNOWN if known.attempts else DeliveryState.SCORED
     _change(connection, known, {"state": state, "due": now, "failures": 0, "owner": None})
@@ -91,7 +91,7 @@ def release(connection: Connection, response_ids: tuple[str, ...], now: datetime
 
 
 def discard(connection: Connection, response_id: str, why: str) -> None:
-    """Decide that one is not to be sent; Conflict if it is in the record or being sent."""
+    """Decide that one is not to be sent; TooLate if it is in the record or being sent."""
     known = find_delivery(connection, response_id)
     _change(connection, known, {"state": DeliveryState.DISCARDED, "detail": why, "owner": None})
 
@@ -108,7 +108,7 @@ def _change(connection: Connection, known: Listed, values: dict[str, object]) ->
     )
     if len(changed) != 1:
         delivered = known.state is DeliveryState.DELIVERED
-        raise Conflict(
+        raise TooLate(
             f"The response {known.response} is {'in the record' if delivered else 'being sent just now'}.",
             "Correct it in the EHR." if delivered else "Wait until the attempt has ended, then try again.",
         )

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from plugin import __version__
 from plugin.delivery.keep import NO_RESULTS, Record, StoredResults, open_results, read_kept, read_what_opens
 from plugin.delivery.states import DeliveryState
-from plugin.errors import Conflict, NotFound
+from plugin.errors import NotFound, TooLate
 from plugin.ledger import SealBroken, Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
@@ -54,7 +54,7 @@ class Revision:
 
 
 def revise(connection: Connection, vault: Vault, response_id: str, revision: Revision) -> int:
-    """Keep a later version and make its delivery due; gives its number. Conflict after it was entered in error."""
+    """Keep a later version and make its delivery due; gives its number. TooLate after it was entered in error."""
     waiting = connection.execute(
         sa.select(t.delivery.c.state, t.delivery.c.attempts, t.delivery.c.revision)
         .where(t.delivery.c.response == response_id)
@@ -253,7 +253,7 @@ def _check_open(connection: Connection, response_id: str) -> None:
         t.revision.c.response == response_id, t.revision.c.kind == RevisionKind.ENTERED_IN_ERROR
     )
     if connection.execute(ended).first() is not None:
-        raise Conflict(
+        raise TooLate(
             "This response is marked as entered in error already.", "Have the form filled in again instead."
         )
 

@@ -25,6 +25,7 @@ from plugin.pages.note import DraftPage, NotePage, draft_text, render_draft, ren
 from plugin.pages.patient import (
     Banner,
     BegunForm,
+    ChosenForm,
     Contact,
     DuePerson,
     InstrumentChoice,
@@ -41,6 +42,7 @@ from plugin.pages.patient import (
     render_link,
     render_patient,
     summary_html,
+    told_on,
 )
 from plugin.pages.public import (
     DeparturePage,
@@ -61,6 +63,7 @@ from plugin.pages.response import (
     ItemAccount,
     ResponsePage,
     ScoreAccount,
+    TypedError,
     render_response,
 )
 from plugin.pages.trend import Trend, TrendPoint, TrendSeries
@@ -71,6 +74,7 @@ __all__ = [
     "Audience",
     "Banner",
     "BegunForm",
+    "ChosenForm",
     "Condition",
     "ConditionSet",
     "Contact",
@@ -108,6 +112,7 @@ __all__ = [
     "Trend",
     "TrendPoint",
     "TrendSeries",
+    "TypedError",
     "carry",
     "choose_language",
     "delivery_label",
@@ -131,4 +136,5 @@ __all__ = [
     "render_probe",
     "render_response",
     "summary_html",
+    "told_on",
 ]

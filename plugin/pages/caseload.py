@@ -52,7 +52,7 @@ class RaterLine:
     last: float | None
     before: float | None
     low: float
-    high: float
+    high: float | None  # None: nobody knows what can be reached
     when: datetime | None
 
 
@@ -89,6 +89,7 @@ class Chosen:
     page: int = 1
     sort: Sort = Sort.NEED
     way: Way = Way.UP
+    is_misread: bool = False  # part of the address could not be read, and is not in this
 
 
 @dataclass(frozen=True, slots=True)

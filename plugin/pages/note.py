@@ -22,6 +22,7 @@ class DraftPage:
     can_write: bool
     language: str
     most: int
+    problem: str = ""  # why it could not be taken as it stands here
 
 
 @dataclass(frozen=True, slots=True)

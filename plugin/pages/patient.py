@@ -12,6 +12,7 @@ from plugin.days import Age, Born
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
+from plugin.pages.retold import retell
 from plugin.pages.sentences import ahead_of, sentences_of
 from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
@@ -172,6 +173,16 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenForm:
+    """What was chosen in the form that starts one, and could not be started so."""
+
+    respondent: str
+    instrument: str
+    language: str
+    again: bool  # the caregiver's consent is asked again
+
+
+@dataclass(frozen=True, slots=True)
 class PatientPage:
     """One launch's screen. `banner` is None where the EHR shows the patient itself."""
 
@@ -210,6 +221,7 @@ class PatientPage:
     has_pin: bool = False  # a PIN of this sign-in serves again
     printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
+    chosen: ChosenForm | None = None
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:
@@ -224,6 +236,25 @@ class PatientPage:
         offered = [code for code, _ in self.languages]
         found = filter(None, (look_up(each, offered) for each in (*who.spoken, self.language)))
         return next(found, offered[0] if offered else "")
+
+    @property
+    def first(self) -> RespondentChoice:
+        """Who is chosen as the page opens."""
+        named = self.chosen.respondent if self.chosen else None
+        chosen = [each for each in self.respondents if each.reference == named]
+        due = [each for each in self.respondents if each.is_due and not self.asked_for]
+        first: RespondentChoice = [*chosen, *due, *self.respondents][0]
+        return first
+
+    @property
+    def is_of_other_age(self) -> bool:
+        """Whether the form that was chosen is for another age."""
+        named = self.chosen.instrument if self.chosen else None
+        chosen = [each for each in self.instruments if each.id == named]
+        return self.age is not None and any(
+            self.age.high < (each.age_from or 0) or self.age.low > (each.age_to or self.age.low)
+            for each in chosen
+        )
 
     @property
     def others(self) -> tuple[RespondentChoice, ...]:
@@ -270,6 +301,12 @@ def render_link(page: LinkPage) -> str:
         scale=1, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None
     )
     return render("clinician/link.html", language=page.language, page=page, qr=Markup(drawing))  # noqa: S704 -- drawn here, holds no text
+
+
+def told_on(page: PatientPage, problem: str, chosen: ChosenForm | None) -> PatientPage:
+    """Give a page again with what was chosen there, and why it could not be done."""
+    notice = Notice(NoticeKind.PROBLEM, retell(problem, page.language))
+    return replace(page, notices=(notice, *page.notices), chosen=chosen)
 
 
 def render_patient(page: PatientPage) -> str:

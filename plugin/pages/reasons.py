@@ -176,7 +176,7 @@ OF_FAILURES = (
     N_("This response is marked as entered in error already."),
     N_("Have the form filled in again instead."),
     N_("The reason or the confirmation is missing."),
-    N_("Go back, say in a few words what was wrong, and confirm that you mean it."),
+    N_("Say in a few words what was wrong, and confirm that you mean it."),
     N_("This installation makes no PDF."),
     N_("Install the extra `pdf`, or print the page."),
     N_("The link of this form cannot be shown again."),
@@ -200,6 +200,7 @@ OF_FAILURES = (
     N_("This form is a colleague's own."),
     N_("This person has this form already: in another language, or on a device."),
     N_("Go on with it, or cancel it first."),
+    N_("No form is chosen."),
     N_("This button is not known."),
     N_("Load the page again."),
     N_("This person does not belong to the patient's record."),
@@ -295,7 +296,7 @@ OF_STAFF = (
     N_("No response is named."),
     N_("Go back to the list and press the button beside one."),
     N_("There is no reason."),
-    N_("Go back and say in a few words why it is not to be sent."),
+    N_("Say in a few words why it is not to be sent."),
     N_("There is no delivery of a response %(id)s."),
     N_("Go back to the list."),
     N_("An export holds single answers, which this site does not let auditors see."),
@@ -368,6 +369,18 @@ OF_HAND_OVER = (
 )
 """Whom a form is for, and why it cannot be filled."""
 
+OF_TRAIL = (
+    N_("Audit"),
+    N_("Another code to read out"),
+    N_("A caregiver is asked again"),
+    N_("Signed in to the EHR anew"),
+    N_("Opened from another browser"),
+    N_("Signed out"),
+    N_("Ended by the same person from another browser"),
+    N_("Export of %(old)s to %(new)s (UTC)"),
+)
+"""Reasons in the trail that Rapport words itself; people's own stay as they wrote them."""
+
 OF_SET_UP = (
     N_("%(name)s offers no sign-in for apps."),
     N_("Ask the EHR's vendor to enable SMART App Launch."),
@@ -403,5 +416,6 @@ SAID = (
     *OF_NORMS,
     *OF_STAFF,
     *OF_HAND_OVER,
+    *OF_TRAIL,
     *OF_SET_UP,
 )

@@ -53,6 +53,18 @@ class DeliveryAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class TypedError:
+    """What was typed into the form that marks a response as entered in error, and why it could not be taken."""
+
+    why: str = ""
+    is_sure: bool = False
+    problem: str = ""
+
+
+NOTHING_TYPED = TypedError()
+
+
+@dataclass(frozen=True, slots=True)
 class ResponsePage:
     """What the ledger knows of one response. `answers` is None where the policy keeps them from this reader.
 
@@ -89,6 +101,7 @@ class ResponsePage:
     collected: str | None = None  # where it stands in the EHR that collected it itself
     reader: str = "en"  # the language of whoever reads this page
     citations: tuple[tuple[str, str], ...] = ()  # whose the form is, and where its key comes from
+    typed: TypedError = NOTHING_TYPED
 
 
 def render_response(page: ResponsePage) -> str:

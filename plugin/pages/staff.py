@@ -70,6 +70,8 @@ class DeliveryPage:
     attempts: tuple[Attempt, ...]
     fixed: bool
     told: str | None = None
+    problem: str | None = None
+    why: str = ""  # as it was typed, where it is not to be sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ As `rapport deliveries` and `rapport doctor`, of one's own site only. Nothing of
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin import __version__
@@ -153,13 +154,18 @@ async def delivery(
     done: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
     """Show one delivery with its attempts."""
+    return HTMLResponse(
+        render_delivery(await _delivery_page(request, rapport, found, response, told=_TOLD.get(done)))
+    )
+
+
+async def _delivery_page(
+    request: Request, rapport: Rapport, found: Desk, response: str, *, told: str | None = None
+) -> DeliveryPage:
     listed = await _own(rapport, found, response)
     attempts = await rapport.ledger.read(lambda connection: attempts_of(connection, response))
     await _note(rapport, found, request_line(request), listed)
-    page = DeliveryPage(
-        frame(rapport, found, "deliveries"), listed, attempts, listed.state in _FIXED, _TOLD.get(done)
-    )
-    return HTMLResponse(render_delivery(page))
+    return DeliveryPage(frame(rapport, found, "deliveries"), listed, attempts, listed.state in _FIXED, told)
 
 
 @router.post("/deliveries/{response}/retry")
@@ -183,17 +189,20 @@ async def retry(
 
 @router.post("/deliveries/{response}/discard")
 async def discard(
+    request: Request,
     response: str,
     found: AdministratorsDesk,
     rapport: CurrentRapport,
     csrf: Csrf = "",
     why: Annotated[str, Form(max_length=300)] = "",
-) -> RedirectResponse:
+) -> Response:
     """Decide that one is not to be sent; the reason is kept in the trail."""
     check_csrf(rapport, found, csrf)
     reason = why.strip()
     if len(reason) < 3:
-        raise Invalid("There is no reason.", "Go back and say in a few words why it is not to be sent.")
+        page = await _delivery_page(request, rapport, found, response)
+        problem = "There is no reason. Say in a few words why it is not to be sent."
+        return HTMLResponse(render_delivery(replace(page, problem=problem, why=why)), status_code=422)
     listed = await _own(rapport, found, response)
     await _change(
         rapport,

@@ -7,14 +7,14 @@ and each patient shown is one entry in the trail.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse
-from pydantic import BeforeValidator
+from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import Desk
@@ -41,13 +41,30 @@ from questionnaires import Rater
 
 router = APIRouter(prefix="/desks/{desk}")
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 SupervisorsDesk = Annotated[Desk, Depends(desk_for(Role.SUPERVISOR))]
 
 MOST_ON_A_PAGE = 50
-_OR_ALL = BeforeValidator(
-    lambda chosen: chosen or None
-)  # "all" of a list stands in the address as an empty value
+_NEED, _SORT, _WAY = TypeAdapter[Need](Need), TypeAdapter[Sort](Sort), TypeAdapter[Way](Way)
+_DAYS = TypeAdapter[int](Annotated[int, Field(ge=1, le=3660)])
+_PAGE = TypeAdapter[int](Annotated[int, Field(ge=1, le=10_000)])
 _EXPECTED = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)  # an observer comes by appointment
+
+
+@dataclass
+class _Typed:
+    """Reads what stands in an address; nothing, as "all" of a list does, is as good as what is offered."""
+
+    is_misread: bool = False
+
+    def read(self, kind: TypeAdapter[T], text: str, otherwise: U) -> T | U:
+        try:
+            return kind.validate_python(text) if text else otherwise
+        except ValidationError:
+            self.is_misread = True
+            return otherwise
 
 
 @router.get("/caseload")
@@ -58,16 +75,30 @@ async def caseload(
     accept_language: Annotated[str | None, Header()] = None,
     clinician: Annotated[str, Query(max_length=128)] = "",
     instrument: Annotated[str, Query(max_length=80)] = "",
-    need: Annotated[Need | None, _OR_ALL, Query()] = None,
-    days: Annotated[int, Query(ge=1, le=3660)] = 180,
-    view: Annotated[str, Query(max_length=10)] = "",
-    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-    sort: Annotated[Sort, Query()] = Sort.NEED,
-    way: Annotated[Way | None, Query()] = None,
+    need: str = "",
+    days: str = "",
+    view: str = "",
+    page: str = "",
+    sort: str = "",
+    way: str = "",
 ) -> HTMLResponse:
-    """Show the team's patients: who needs a look first, or sorted as the supervisor wants."""
-    turned = way if way and sort is not Sort.NEED else sort.first_way
-    chosen = Chosen(clinician, instrument, need or "", days, view == "plots", page, sort, turned)
+    """Show the team's patients: who needs a look first, or sorted as the supervisor wants.
+
+    What of the address cannot be read is left out, and the page says so.
+    """
+    typed = _Typed()
+    by, turned = typed.read(_SORT, sort, Sort.NEED), typed.read(_WAY, way, None)
+    chosen = Chosen(
+        clinician,
+        instrument,
+        typed.read(_NEED, need, None) or "",
+        typed.read(_DAYS, days, 180),
+        view == "plots",
+        typed.read(_PAGE, page, 1),
+        by,
+        turned if turned and by is not Sort.NEED else by.first_way,
+        is_misread=typed.is_misread,
+    )
     team = _team(rapport, found)
     read = await _read(rapport, found, team)
     shown = await _page(rapport, found, chosen, read, team)
@@ -205,7 +236,7 @@ def _line(series: TrendSeries) -> RaterLine:
         last=last.value,
         before=before.value if before else None,
         low=series.low,
-        high=series.high,
+        high=series.most,
         when=last.when,
     )
 

@@ -65,6 +65,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     await note_refusal(request, error)
     if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
         return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
+    if (above := _page_above(request, error)) is not None:
+        return RedirectResponse(above, status_code=303)
     told = tell(error)
     log.info("refused", path=_route(request), status=told.status, reason=told.reason)
     if told.status >= 500:
@@ -91,6 +93,14 @@ def _back(request: Request, told: Told) -> str | None:
     """
     found = _UNDER.match(request.url.path)
     return found[1] if found and told.status not in {401, 423} else None
+
+
+def _page_above(request: Request, error: Exception) -> str | None:
+    """Name the page whose form leads to an address that takes forms alone, where that is opened from the address bar."""
+    is_form = isinstance(error, HTTPException) and error.status_code == 405 and request.method == "GET"
+    if not is_form or not _wants_page(request) or not _UNDER.match(request.url.path):
+        return None
+    return request.url.path.rpartition("/")[0]
 
 
 def spoken_in(request: Request) -> str:

@@ -3,6 +3,7 @@
 The invitation's secret travels in a header, out of the address's fragment: never in a URL that a server sees.
 """
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -66,6 +67,12 @@ from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
 Read = TypeVar("Read", bound="_Answers")
+# An escape of JSON that stands for something (kept, group 1), or for one half of a surrogate pair, which is no character: a
+# keyboard or a limit of letters can cut an emoji in two.
+_HALF = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?!" + _HALF + rb")\\.)|" + _HALF
+)
 
 
 class _Answers(msgspec.Struct, forbid_unknown_fields=True):
@@ -462,7 +469,7 @@ def _instrument(rapport: Rapport, found: Invitation) -> Instrument:
 
 def _read(body: bytes, kind: type[Read], instrument: Instrument) -> Read:
     try:
-        sent = msgspec.json.decode(body, type=kind)
+        sent = msgspec.json.decode(_ESCAPE.sub(lambda found: found[1] or rb"\ufffd", body), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(
             f"The answers could not be read: {error}.", 'Send {"answers": {linkId: option code or null}}.'

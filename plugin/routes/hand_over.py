@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Depends, Form, Header, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
@@ -32,8 +32,10 @@ from plugin.access.invitations import (
 from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.errors import Invalid, InvitationUnusable
+from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import read_age, read_respondent
+from plugin.routes.patient import patient_page_for
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
@@ -47,7 +49,7 @@ from plugin.routes.state import (
 )
 from plugin.routes.views import why_not_here
 from plugin.stock import is_offered
-from questionnaires import Instrument, Rater
+from questionnaires import Instrument, Rater, UnknownQuestionnaire
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
 
@@ -95,18 +97,35 @@ async def invite(
     press: Annotated[str, Form()] = "",
     continues: Annotated[str, Form()] = "",
     consent_again: Annotated[bool, Form()] = False,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Start a form: by link, or on this device, locked for a respondent and open at once for the therapist.
 
     `press` says all of it at once, as the buttons of those who are due do. What the same person has under way of
-    the same form goes on where it was left, whichever launch began it: nobody has two of a kind. A PIN that was typed before in this sign-in serves again unless another is typed.
+    the same form goes on where it was left, whichever launch began it: nobody has two of a kind. A PIN that was typed before in
+    this sign-in serves again unless another is typed. What is refused stands in the patient page's form again.
     """
     check_csrf(rapport, found, csrf)
-    if press.startswith(_GO_ON):
-        return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
-    wish = _read_press(press) or _Wish(
-        respondent, instrument, language, remote=way == "link", consent_again=consent_again
-    )
+    wish = _Wish(respondent, instrument, language, remote=way == "link", consent_again=consent_again)
+    try:
+        if press.startswith(_GO_ON):
+            return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
+        return await _invite(request, rapport, found, session, _read_press(press) or wish, pin, continues)
+    except Invalid as refused:
+        chosen = None if press else ChosenForm(respondent, instrument, language, again=consent_again)
+        page = await patient_page_for(rapport, found, session, accept_language)
+        return HTMLResponse(render_patient(told_on(page, str(refused), chosen)), refused.status)
+
+
+async def _invite(
+    request: Request,
+    rapport: Rapport,
+    found: Launch,
+    session: sessions.Session,
+    wish: _Wish,
+    pin: str,
+    continues: str,
+) -> Response:
     vault = rapport.ledger.vault
     with rapport.hand_overs.saving(session.key):
         planned = await _plan(rapport, found, wish)
@@ -337,7 +356,10 @@ async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | N
 
 
 def _choose_instrument(rapport: Rapport, found: Launch, wish: _Wish) -> Instrument:
-    chosen = rapport.intake.catalogue.by_id(wish.instrument)
+    try:
+        chosen = rapport.intake.catalogue.by_id(wish.instrument)
+    except UnknownQuestionnaire:
+        raise Invalid("No form is chosen.", "Choose the form that fits who answers.") from None
     if not is_offered(chosen, found.site, rapport.settings):
         raise Invalid(
             f"The form {chosen.id} belongs to another site.",

@@ -1,16 +1,19 @@
 """Notes for the record: a draft from the scores that the clinician edits, then one document, exactly once, in the clinician's name."""
 
 import uuid
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Header
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from plugin.access.launches import Launch
+from plugin.access.sessions import Session
 from plugin.audit import Kind
 from plugin.delivery.document import DOCUMENT
 from plugin.delivery.notes import MOST_CHARACTERS, Note, SentNote, keep_note, read_note, retry_note
 from plugin.delivery.writers import can_create
-from plugin.errors import Invalid, NotFound
+from plugin.errors import NotFound
 from plugin.pages import (
     DeliveryMark,
     DraftPage,
@@ -48,6 +51,12 @@ async def draft(
     accept_language: Language = None,
 ) -> HTMLResponse:
     """Draft a note from what the patient page shows."""
+    return HTMLResponse(render_draft(await _draft_page(rapport, found, session, accept_language)))
+
+
+async def _draft_page(
+    rapport: Rapport, found: Launch, session: Session, accept_language: str | None
+) -> DraftPage:
     language = language_for(rapport, found.site, accept_language)
     known = await read_known(rapport, found, session, wait=True)  # a note takes the whole history
     csrf = csrf_token(rapport, found)
@@ -55,39 +64,37 @@ async def draft(
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
-    return HTMLResponse(
-        render_draft(
-            DraftPage(
-                launch=found.id,
-                csrf=csrf,
-                note=str(uuid.uuid4()),
-                who=known.chart.name,
-                text=draft_text(page),
-                can_write=can_create(DOCUMENT, found.context.granted),
-                language=language,
-                most=MOST_CHARACTERS,
-            )
-        )
+    return DraftPage(
+        launch=found.id,
+        csrf=csrf,
+        note=str(uuid.uuid4()),
+        who=known.chart.name,
+        text=draft_text(page),
+        can_write=can_create(DOCUMENT, found.context.granted),
+        language=language,
+        most=MOST_CHARACTERS,
     )
 
 
 @router.post("")
 async def write(
     found: CurrentLaunch,
+    session: CurrentSession,
     rapport: CurrentRapport,
     csrf: Csrf,
     note: Annotated[uuid.UUID, Form()],
     text: Annotated[str, Form(max_length=2 * MOST_CHARACTERS)] = "",
     accept_language: Language = None,
-) -> RedirectResponse:
+) -> Response:
     """Keep a note, durably, and have it written; the same form again changes nothing."""
     check_csrf(rapport, found, csrf)
     written = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     if not written or len(written) > MOST_CHARACTERS:
-        raise Invalid(
-            "The note is empty." if not written else "The note is too long.",
-            f"Write up to {MOST_CHARACTERS} characters.",
-        )
+        what = "The note is empty." if not written else "The note is too long."
+        problem = f"{what} Write up to {MOST_CHARACTERS} characters."
+        page = await _draft_page(rapport, found, session, accept_language)
+        page = replace(page, note=str(note), text=text, problem=retell(problem, page.language))
+        return HTMLResponse(render_draft(page), status_code=422)
     new = Note(
         id=str(note),
         site=found.site,

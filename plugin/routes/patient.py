@@ -28,7 +28,14 @@ from plugin.ehr import EhrError, EhrUnavailable
 from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
-from plugin.pages import delivery_label, render_patient, render_response, summary_html
+from plugin.pages import (
+    PatientPage,
+    ResponsePage,
+    delivery_label,
+    render_patient,
+    render_response,
+    summary_html,
+)
 from plugin.pages.retold import retell
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
@@ -62,6 +69,15 @@ async def patient(
 
     It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer.
     """
+    return HTMLResponse(
+        render_patient(await patient_page_for(rapport, found, session, accept_language, wait=wait))
+    )
+
+
+async def patient_page_for(
+    rapport: Rapport, found: Launch, session: Session, accept_language: str | None, *, wait: bool = False
+) -> PatientPage:
+    """Fill the patient page; the view is in the trail."""
     known, _ = await asyncio.gather(
         read_known(rapport, found, session, wait=wait), _refresh_schedule(rapport, found)
     )
@@ -75,7 +91,7 @@ async def patient(
     page = with_due(ask_for(page, await _asked_for(rapport, found, patience)), known.recent)
     page = with_begun(page, known.under_way)
     desk = await _desk(rapport, found, session)
-    return HTMLResponse(render_patient(replace(page, desk=desk, has_pin=session.pin is not None)))
+    return replace(page, desk=desk, has_pin=session.pin is not None)
 
 
 @router.get("/summary.pdf")
@@ -183,6 +199,13 @@ async def response(
     accept_language: Annotated[str | None, Header()] = None,
 ) -> HTMLResponse:
     """Show one response in full, as far as the site's policy lets the clinician see it."""
+    return HTMLResponse(render_response(await response_page_for(rapport, found, response, accept_language)))
+
+
+async def response_page_for(
+    rapport: Rapport, found: Launch, response: str, accept_language: str | None
+) -> ResponsePage:
+    """Fill the page of one response; the view is in the trail."""
     vault = rapport.ledger.vault
     account = await rapport.ledger.read(lambda connection: read_account(connection, vault, response))
     if (account.record.site, account.record.patient) != (found.site, found.patient):
@@ -197,13 +220,8 @@ async def response(
     )
     patience = rapport.settings.policies[found.site].ehr_patience
     chart = await _chart(rapport, found, patience=patience)
-    return HTMLResponse(
-        render_response(
-            response_page(
-                rapport, found, account, attempts, chart, language_for(rapport, found.site, accept_language)
-            )
-        )
-    )
+    language = language_for(rapport, found.site, accept_language)
+    return response_page(rapport, found, account, attempts, chart, language)
 
 
 async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None:

@@ -3,15 +3,16 @@
 
 const main = document.querySelector("main");
 const secret = location.hash.slice(1);
-const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000; // ms
+const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000, PATIENCE = 30000; // ms
 const LIVES_ON = 9000; // letters; 64 KB may outlive a page
 const make = (name, given) => Object.assign(document.createElement(name), given);
 
-const call = (path, method, given, signal) => {
+const call = (path, method, given, ending = new AbortController()) => {
+  setTimeout(() => ending.abort(), PATIENCE);
   let body = given && JSON.stringify(given);
   body = body?.padEnd(((body.length >> 9) + 1) << 9); // its length tells no choice
   return fetch(`/fill/${path}`, {
-    method, body, signal, cache: "no-store", keepalive: body?.length < LIVES_ON,
+    method, body, signal: ending.signal, cache: "no-store", keepalive: body?.length < LIVES_ON,
     headers: { "X-Rapport-Invitation": secret, ...(body && { "Content-Type": "application/json" }) },
   });
 };
@@ -221,7 +222,7 @@ function begin(form, parts, note) {
     [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
     let answer, answered;
     try {
-      answer = await call("answers", "PUT", given, saving.signal);
+      answer = await call("answers", "PUT", given, saving);
       if (answer.ok) ({ answered } = await answer.json());
     } catch { answer = null; }
     saving = null;
@@ -322,11 +323,10 @@ function begin(form, parts, note) {
     if (!declines && find("decline", question)) find("decline", question).checked = false;
     const chosen = [...question.querySelectorAll("[data-option]")];
     const written = [...question.querySelectorAll("[data-field], [data-other]")];
-    if (declines) chosen.forEach((option) => { option.checked = false; });
-    if (declines) written.forEach((field) => { field.value = ""; });
     // An option and one's own words take each other's place.
-    if ("other" in target.dataset && target.value.trim()) chosen.forEach((option) => { if (option.type === "radio") option.checked = false; });
-    if (target.type === "radio") written.forEach((field) => { field.value = ""; });
+    const isOwn = "other" in target.dataset && target.value.trim();
+    chosen.forEach((option) => { if (declines || (isOwn && option.type === "radio")) option.checked = false; });
+    if (declines || target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
     mark(question, "");
     alert.textContent = "";

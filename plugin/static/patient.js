@@ -11,6 +11,9 @@ function localTimes() {
   });
 }
 
+// What was refused stands on the page again: it is asked for, and loaded again, as the page itself.
+if (location.pathname.endsWith("/invitations")) history.replaceState(null, "", location.pathname.replace("/invitations", ""));
+
 function offer(form) {
   const age = "age" in form.dataset ? Number(form.dataset.age) : null;
   const forms = [...form.querySelectorAll("[data-instrument]")];

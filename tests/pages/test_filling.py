@@ -262,6 +262,41 @@ def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
     assert desk.drafts == [ALL_ANSWERED]
 
 
+def test_the_reasons_stand_where_a_form_from_right_to_left_begins(page: Page, address: str) -> None:
+    open_form(page, address, "arabic-why")
+    forward(page)
+    page.get_by_role("checkbox", name="No answer").check()
+    sides = page.locator("[data-step]:not([hidden]) label.decline").evaluate_all(
+        "each => each.slice(0, 2).map((label) => label.getBoundingClientRect().right)"
+    )
+    assert sides[0] == pytest.approx(sides[1], abs=2)
+
+
+def test_a_request_that_never_ends_is_given_up_and_made_again(page: Page, address: str, desk: Desk) -> None:
+    page.clock.install()
+    open_form(page, address)
+    held = hold_first_keeping(page)
+    page.route("**/fill/submit", lambda route: held.append(route), times=1)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    with page.expect_request("**/fill/answers"):
+        page.clock.run_for(1000)
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet: no connection.")
+    page.clock.run_for(2000)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts == [{"goal-1": "mostly"}]
+    for _ in samples.QUESTIONS:
+        forward(page)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("button", name="Sending")).to_be_visible()
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("alert")).to_contain_text("No connection: the answers are not sent yet.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{"goal-1": "mostly"}]
+
+
 def test_answers_given_without_connection_are_kept_later(page: Page, address: str, desk: Desk) -> None:
     open_form(page, address)
     page.context.set_offline(True)

@@ -66,6 +66,17 @@ def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk)
     assert desk.handed_over[0]["pin"] == "4711"
 
 
+def test_a_page_that_shows_again_what_was_refused_is_loaded_anew_as_itself(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    html = page.content()
+    page.route(
+        "**/launches/0b8e/invitations", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+    page.get_by_label("PIN for this hand-over").fill("4711")
+    page.get_by_role("button", name="Hand over").click()
+    expect(page).to_have_url(f"{address}/launches/0b8e")
+
+
 def test_without_script_every_form_can_still_be_handed_over(page: Page, address: str, desk: Desk) -> None:
     browser = page.context.browser
     assert browser is not None

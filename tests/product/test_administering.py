@@ -13,6 +13,7 @@ from plugin.roles import Role, RoleBook
 from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import question
 from tests.product.test_personalities import send_form, settled
+from tests.product.ways import form_to
 from tests.product.world import EHR, RAPPORT, World, body_of, run_world
 
 ADMINISTRATOR, OTHER = "206", "202"
@@ -55,6 +56,10 @@ async def test_an_administrator_sees_why_something_is_not_in_the_record_and_deci
 
         one = await browser.get(f"{base}/deliveries/{response}")
         asked = {"csrf": csrf_of(one), "why": "Printed and scanned instead"}
+        hasty = await browser.post(f"{base}/deliveries/{response}/discard", data={**asked, "why": "x"})
+        assert hasty.status_code == 422
+        assert "There is no reason. Say in a few words why it is not to be sent." in hasty.text
+        assert form_to(hasty, "/discard").as_it_stands["why"] == "x"
         decided = await browser.post(f"{base}/deliveries/{response}/discard", data=asked)
         assert decided.status_code == 303
         assert "Not sent, by decision" in (await world.follow(decided, browser)).text

@@ -339,6 +339,12 @@ async def alter(world: World, observation: JsonObject, **added: object) -> None:
         assert answer.status_code == 200, answer.text
 
 
+async def test_the_address_of_a_comparison_opened_anew_shows_the_chain(audit: Audit) -> None:
+    opened = await audit.get(f"{audit.chain}/compare", status=303)
+    assert opened.status_code == 303
+    assert audit.chain.endswith(opened.headers["location"])
+
+
 async def test_without_a_way_to_read_the_record_the_page_says_what_to_set(audit: Audit) -> None:
     page = await audit.get(audit.chain)
     assert "the site needs backend_scopes" in page.text
@@ -583,6 +589,13 @@ async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: P
         assert manifest.counts["administrations"] == 1
         assert manifest.site == "sandbox"
         assert "exported" in await kinds(world)
+        assert (
+            "Export of 2026-01-01 to 2026-03-31 (UTC): The inspector" in (await audit.get(audit.chain)).text
+        )
+        audit.browser.headers["Accept-Language"] = "de"
+        assert (
+            "Export von 2026-01-01 bis 2026-03-31 (UTC): The inspector" in (await audit.get(audit.chain)).text
+        )
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ async def test_a_wrong_answer_is_named_and_the_draft_stays(world: World) -> None
         (None, "rapport-checkin-caregiver", "en", "caregiver"),
         (None, "rapport-checkin-child", "xx", "en"),
         (None, "tasc-r-child", "en", "wording"),
-        (None, "no-such-form", "en", "no-such-form"),
+        (None, "no-such-form", "en", "No form is chosen"),
     ],
 )
 async def test_a_form_that_does_not_fit_is_not_started(

@@ -321,15 +321,17 @@ def test_ending_a_sign_in_from_another_browser_empties_its_page(
 ) -> None:
     open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
     left = open_rapport(page)
-    elsewhere = browser.new_context(locale="en-GB", timezone_id="UTC")
-    other = elsewhere.new_page()
-    open_chart(other, demonstration, "Dr Hannah Lindgren", "Mateo")
-    frame = open_rapport(other)
+    contexts = [browser.new_context(locale="en-GB", timezone_id="UTC") for _ in range(2)]
+    for elsewhere in contexts:
+        other = elsewhere.new_page()
+        open_chart(other, demonstration, "Dr Hannah Lindgren", "Mateo")
+        frame = open_rapport(other)
     frame.get_by_role("link", name="Your sign-ins").click()
     frame.get_by_role("button", name=re.compile("all others", re.IGNORECASE)).click()
     expect(left.get_by_text("Open Rapport again from the patient's chart")).to_be_visible()
     expect(left.get_by_text("Start a form")).to_have_count(0)
-    elsewhere.close()
+    for elsewhere in contexts:
+        elsewhere.close()
 
 
 def test_the_output_of_both_servers_names_nobody_and_no_secret(

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from plugin.access.sessions import LONGEST
+from tests.product.ways import form_to
 from tests.product.world import EHR, PIN, World
 
 FRAMED = {"Sec-Fetch-Dest": "iframe", "Origin": "null"}
@@ -86,8 +87,11 @@ async def test_a_page_that_refuses_a_form_leads_back_without_a_cookie_too(world:
     csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
     assert csrf
     refused = await frame.open(f"{launch}/invitations", f"csrf={csrf[1]}&press=shout")
-    assert refused.status_code in {404, 422}
-    assert f'href="{launch}"' in refused.text
+    assert refused.status_code == 422
+    assert form_to(refused, "/invitations")
+    gone = await frame.open(f"{launch}/responses/none")
+    assert gone.status_code == 404
+    assert f'href="{launch}"' in gone.text
     assert "Start a form" in (await frame.open(launch)).text
 
 

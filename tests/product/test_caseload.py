@@ -241,6 +241,17 @@ async def test_filters_narrow_the_list(tmp_path: Path, query: str, shown: set[st
 
 
 @pytest.mark.parametrize(
+    "query", ["days=soon", "days=0", "need=help", "sort=luck&way=around", "page=last", "days=", "need="]
+)
+async def test_what_of_an_address_cannot_be_read_is_left_out_and_said(tmp_path: Path, query: str) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await answer(world, "amara", FIRST)
+        page = await caseload(world, f"?{query}")
+        assert patients(page) == [(await world.people())["amara"]]
+        assert ("Part of this address cannot be read" in page.text) == (not query.endswith("="))
+
+
+@pytest.mark.parametrize(
     ("chosen", "shown"),
     [
         ({}, {"amara", "mateo"}),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.product import public_forms
 from tests.product.public_forms import FREQUENCY, GAD_7, GAD_7_TOTAL, LOINC, PHQ_9, PHQ_9_TOTAL, Json
+from tests.product.test_kept import unlock
 from tests.product.test_remote import make_link
 from tests.product.world import RAPPORT, World, run_world
 from tests.questionnaires import forms
@@ -169,6 +170,42 @@ async def test_every_usual_kind_of_question_is_asked_and_answered(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("cut \ud83d", "cut \ufffd"),
+        ("\ude42 cut", "\ufffd cut"),
+        ("\ud83d\ud83d\ude42", "\ufffd\U0001f642"),
+        ("whole \U0001f642", "whole \U0001f642"),
+        ("typed \\ud83d", "typed \\ud83d"),
+    ],
+)
+async def test_half_a_character_in_an_answer_takes_nothing_else_with_it(
+    tmp_path: Path, words: str, kept: str
+) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        headers = {"X-Rapport-Invitation": secret}
+        body = json.dumps({"answers": ANSWERS | {"words": words}})
+        draft = await world.browser.put("/fill/answers", headers=headers, content=body)
+        assert draft.status_code == 200, draft.text
+        form = await world.browser.get("/fill/form", headers=headers)
+        assert kept in form.text
+        sent = await world.browser.post("/fill/submit", headers=headers, content=body)
+        assert sent.status_code == 200, sent.text
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=people[TEENAGER])
+        found = await world.search("QuestionnaireResponse", patient=people[TEENAGER])
+        assert kept in {
+            answer.get("valueString")
+            for each in found
+            for item in each["item"]
+            for answer in item.get("answer", ())
+        }
+
+
+@pytest.mark.parametrize(
     ("change", "link_id"),
     [
         ({"many": "two"}, "many"),
@@ -189,6 +226,28 @@ async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, 
         refused = await world.fill(secret, ANSWERS | change)
         assert refused.status_code == 422
         assert link_id in refused.text
+
+
+async def test_a_score_whose_range_nobody_knows_is_not_told_as_a_share_of_the_highest_there_was(
+    tmp_path: Path,
+) -> None:
+    items = [
+        forms.question("a"),
+        forms.question("b"),
+        forms.score("total", "%resource.item.answer.value.weight().sum()"),
+    ]
+    drop(tmp_path / "own", "sum.json", forms.form(*items))
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        patient = await send(world, "sum", {"a": "s2"})
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=patient)
+        await unlock(world)
+        page = (await world.launch(TEENAGER)).text
+        assert "2 of 2" not in page
+        assert '<span class="now">2</span>' in page
+        figure = page.partition("</b> Made up</figcaption>")[2].partition("</figure>")[0]
+        assert "<svg" in figure
+        assert "scale 0 to" not in figure
+        assert "0–100" not in figure
 
 
 async def test_a_required_question_without_an_answer_is_named(tmp_path: Path) -> None:

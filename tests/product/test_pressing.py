@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.product.forms import ANSWERS
+from tests.product.ways import form_to
 from tests.product.world import PIN, World
 
 
@@ -65,7 +66,10 @@ async def test_without_a_pin_chosen_nothing_is_handed_over(world: World) -> None
 async def test_a_page_that_refuses_a_form_leads_back_to_the_patient(world: World) -> None:
     page = await world.launch("amara")
     launch = f'href="{page.url.path}"'
-    assert launch in (await press(world, page, hand_to(page, "Patient"))).text  # no PIN
+    refused = await press(world, page, hand_to(page, "Patient"))  # no PIN
+    assert "Choose 4 to 8 digits that the respondent does not know." in refused.text
+    assert form_to(refused, "/invitations")
+    assert launch in (await world.browser.get(f"{page.url}/responses/none")).text
     started = await press(world, page, hand_to(page, "Patient"), PIN)
     assert started.status_code == 303
     locked = await press(world, page, hand_to(page, "Patient"), PIN)
