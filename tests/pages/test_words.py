@@ -310,4 +310,6 @@ def test_words_of_a_form_say_their_language_where_it_is_not_the_readers() -> Non
     assert '<b><span lang="de">Ziele &amp; Aufgaben</span></b> <span lang="de">' in html
     german = pages.render_patient(dataclasses.replace(page, language="de"))
     assert 'lang="de">Ziele' not in german
+    arabic = dataclasses.replace(response, instrument=Worded("كيف نعمل معًا؟", "ar"))
+    assert '· <span lang="ar" dir="rtl">كيف' in pages.render_patient(samples.patient(responses=(arabic,)))
     assert '<dt><span lang="en">Total</span></dt>' in german
