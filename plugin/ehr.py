@@ -244,6 +244,7 @@ class Ehr:
         self._base = base.removesuffix("/")
         self._http = http
         self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
+        self.access_token = access_token
         if access_token is not None:
             self._headers["Authorization"] = f"Bearer {access_token}"
 

@@ -3,6 +3,7 @@
 Every failure is told as the same one, without a reason: whoever forges need not learn what was wrong.
 """
 
+import re
 from datetime import datetime, timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from smart_launch import IssuerKeys, Site, SmartError
 
 _LEEWAY = 30  # seconds between the EHR's clock and ours
 _ASK_AGAIN = timedelta(seconds=10)  # for a key that is not known: anybody may name one
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may write one; UTF-8 cannot
 _LONGEST = 300  # seconds; CDS Hooks asks for no more than five minutes
 
 
@@ -59,7 +61,7 @@ class CdsCallers:
             claims = jwt.decode(token, key, algorithms=[str(alg)]).claims
         except SmartError as error:
             raise NotTrusted(error.reason) from None
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, RecursionError):
             raise NotTrusted("signature") from None
         return self._check_claims(claims, service, now)
 
@@ -78,7 +80,7 @@ class CdsCallers:
             raise NotTrusted("times")
         if begins - _LEEWAY > seconds:  # type: ignore[operator] # a number, see above
             raise NotTrusted("times")
-        if not isinstance(jti, str) or not jti or len(jti) > 200:
+        if not isinstance(jti, str) or not jti or len(jti) > 200 or _LONE_SURROGATE.search(jti):
             raise NotTrusted("jti")
         return jti
 

@@ -185,6 +185,10 @@ class EhrSender:
         async with lock, self._ledger.alone(f"refresh {held.id}"):
             return await self._refresh(held)
 
+    def take_for_ended(self, access_token: str) -> None:
+        """Use a launch's token no more: the EHR refused it before its time. The refresh token, if there is one, gets another."""
+        self._ended.append(digest_of(access_token))
+
     async def note(self, note: Note, look_first: bool) -> str:  # noqa: FBT001 -- the courier's signature
         """Write a note into its record; NoToken or NoWriter besides the EHR's errors. Gives its reference there."""
         site = self._sites[note.site]

@@ -52,7 +52,7 @@ class RaterLine:
     last: float | None
     before: float | None
     low: float
-    high: float
+    high: float | None  # None: nobody knows what can be reached
     when: datetime | None
 
 

@@ -15,7 +15,7 @@ from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
 from plugin.pages.worded import mark
-from plugin.pages.words import N_, colon, direction, interface_language, translations
+from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
 ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
@@ -52,6 +52,7 @@ def _environment(language: str) -> Environment:
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.globals["colon"] = colon(language)
+    environment.globals["semicolon"] = semicolon(language)
     environment.filters["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
     environment.filters["found"] = lambda text: retell_finding(text, language)
     environment.filters["place"] = lambda where: retell_place(where, language)

@@ -281,10 +281,10 @@ def _height(label: Label) -> float:
 
 
 def _tick(value: float, panel: Panel, placing: _Placing) -> Tick:
-    """Label a place with the native value and, beside it, the share of the range on 0 to 100."""
+    """Label a place with the native value and, beside it, the share of the range on 0 to 100 if there is one."""
     is_hundred = (panel.low, panel.high) == (0, 100)
     share = (value - panel.low) / ((panel.high - panel.low) or 1)
-    return Tick(placing.y(value), value, None if is_hundred else round(100 * share))
+    return Tick(placing.y(value), value, None if is_hundred or not panel.is_bounded else round(100 * share))
 
 
 def _values(low: float, high: float) -> tuple[float, ...]:

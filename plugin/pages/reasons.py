@@ -369,6 +369,18 @@ OF_HAND_OVER = (
 )
 """Whom a form is for, and why it cannot be filled."""
 
+OF_TRAIL = (
+    N_("Audit"),
+    N_("Another code to read out"),
+    N_("A caregiver is asked again"),
+    N_("Signed in to the EHR anew"),
+    N_("Opened from another browser"),
+    N_("Signed out"),
+    N_("Ended by the same person from another browser"),
+    N_("Export of %(old)s to %(new)s (UTC)"),
+)
+"""Reasons in the trail that Rapport words itself; people's own stay as they wrote them."""
+
 OF_SET_UP = (
     N_("%(name)s offers no sign-in for apps."),
     N_("Ask the EHR's vendor to enable SMART App Launch."),
@@ -404,5 +416,6 @@ SAID = (
     *OF_NORMS,
     *OF_STAFF,
     *OF_HAND_OVER,
+    *OF_TRAIL,
     *OF_SET_UP,
 )

@@ -9,7 +9,7 @@ from functools import cache
 
 from plugin.pages.checks import CHECKED, PLACES, STATES
 from plugin.pages.reasons import SAID
-from plugin.pages.words import SOURCE_LANGUAGE, colon, translations
+from plugin.pages.words import SOURCE_LANGUAGE, colon, semicolon, translations
 
 _BETWEEN = re.compile(r"; (?![^()]*\))")  # not within parentheses, where codes of an EHR stand
 _STOP = re.compile(r"\. ")
@@ -44,7 +44,7 @@ def retell(text: str, language: str) -> str:
     """Tell a sentence of Rapport's, or several with semicolons between, in a language; what is not known stays as it is."""
     if language == SOURCE_LANGUAGE or not text:
         return text
-    return "; ".join(_pieces(_BETWEEN.split(text), language))
+    return f"{semicolon(language)} ".join(_pieces(_BETWEEN.split(text), language))
 
 
 def retell_place(where: str, language: str) -> str:

@@ -43,7 +43,8 @@ class TrendSeries:
 
     `measure` names the family of forms whose scores share a scale (the four check-ins are one measure): only series of
     one measure and one range share a plot. `scale` and `scale_label` name the score: total, goal, task, bond.
-    `down_since` is the day of the last rupture that the last score has not come back from.
+    `down_since` is the day of the last rupture that the last score has not come back from. `is_bounded` tells whether `low`
+    and `high` are what can be reached; where nobody knows that, they are zero and the highest score there was.
     """
 
     rater: str
@@ -57,6 +58,7 @@ class TrendSeries:
     error: "MeasurementError | None" = None
     is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
     down_since: date | None = None
+    is_bounded: bool = True
     is_past: bool = (
         False  # the same person has answered a later form of this measure since: this line has ended
     )
@@ -70,6 +72,11 @@ class TrendSeries:
         for point in self.points:
             days[point.day] = (*days.get(point.day, ()), point)
         object.__setattr__(self, "by_day", days)
+
+    @property
+    def most(self) -> float | None:
+        """The highest score that can be reached; None where that is not known."""
+        return self.high if self.is_bounded else None
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -140,6 +147,7 @@ class Panel:
     high: float
     series: tuple[TrendSeries, ...]
     is_common: bool = False  # series of different ranges, each on 0 to 100 of its own
+    is_bounded: bool = True  # whether `low` and `high` are what can be reached
     days: tuple[date, ...] = field(
         init=False, repr=False, compare=False
     )  # on which somebody answered, oldest first
@@ -219,11 +227,11 @@ class Fact:
 
 def group(trend: Trend) -> tuple[Scale, ...]:
     """Sort series into scales, and each scale into plots whose series can be compared."""
-    by_scale: dict[str, dict[tuple[str, float, float], list[TrendSeries]]] = {}
+    by_scale: dict[str, dict[tuple[str, float, float | None], list[TrendSeries]]] = {}
     for series in trend.series:
         if series.points:
             panels = by_scale.setdefault(series.scale, {})
-            panels.setdefault((series.measure, series.low, series.high), []).append(series)
+            panels.setdefault((series.measure, series.low, series.most), []).append(series)
     scales = []
     for key, panels in by_scale.items():
         made = tuple(_panel(found) for found in panels.values())
@@ -261,12 +269,14 @@ def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Cou
 def _panel(found: list[TrendSeries]) -> Panel:
     ordered = tuple(sorted(found, key=lambda series: RATER_ORDER.index(series.rater)))
     first = ordered[0]
-    return Panel(first.measure, first.scale_label, first.low, first.high, ordered)
+    high = max(series.high for series in ordered)
+    return Panel(first.measure, first.scale_label, first.low, high, ordered, is_bounded=first.is_bounded)
 
 
 def _common(panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
-    """Put the series of several measures into one plot, each on 0 to 100 of its own range; nothing where there is one measure."""
-    if len(panels) == 1:
+    """Put the series of several measures into one plot, each on 0 to 100 of its own range; nothing where one has a range."""
+    panels = tuple(panel for panel in panels if panel.is_bounded)
+    if len(panels) < 2:
         return ()
     series = tuple(_on_hundred(each) for panel in panels for each in panel.series)
     return (Panel("", panels[0].label, 0, 100, series, is_common=True),)

@@ -4,6 +4,8 @@ from typing import Self
 
 from markupsafe import Markup, escape
 
+from plugin.pages.words import direction
+
 
 class Worded(str):
     """A text like any other that knows its language, a BCP 47 tag."""
@@ -19,7 +21,10 @@ class Worded(str):
 
 
 def mark(text: str, reader: str) -> Markup:
-    """Write a text for a reader: with a `lang` attribute where it is known to be in another language."""
+    """Write a text for a reader: with its language where that is known to be another, set apart where it runs the other way."""
     if isinstance(text, Worded) and text.language.split("-")[0] != reader.split("-")[0]:
-        return Markup('<span lang="{}">{}</span>').format(text.language, str(text))
+        runs = (
+            Markup(' dir="{}"').format(way) if (way := direction(text.language)) != direction(reader) else ""
+        )
+        return Markup('<span lang="{}"{}>{}</span>').format(text.language, runs, str(text))
     return escape(text)

@@ -53,7 +53,16 @@ def interface_language(wanted: str) -> str:
 
 def colon(language: str) -> str:
     """Write a colon as a language sets it: in French behind a space that does not break."""
-    return "\N{NO-BREAK SPACE}:" if language == "fr" else ":"
+    return _set(":", language)
+
+
+def semicolon(language: str) -> str:
+    """Write a semicolon likewise."""
+    return _set(";", language)
+
+
+def _set(mark: str, language: str) -> str:
+    return f"\N{NO-BREAK SPACE}{mark}" if language == "fr" else mark
 
 
 def choose_language(accept_language: str | None, default: str = SOURCE_LANGUAGE) -> str:

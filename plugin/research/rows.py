@@ -44,7 +44,7 @@ class ScoreColumn:
 COLUMNS: Mapping[str, str] = {
     "administration": "Pseudonym of the filled form. Nobody can get from it to the form without the site's salt.",
     "person": "Pseudonym of the young person; the same in every row of one project, another in every other project.",
-    "rater_person": "Pseudonym of who answered: tells a mother from a father; empty meaning is never given.",
+    "rater_person": "Pseudonym of who answered: tells one caregiver from another, and not who they are; never empty.",
     "site": "The site's identifier in Rapport.",
     "instrument": "Identifier of the form.",
     "instrument_version": "Its version.",

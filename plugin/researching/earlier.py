@@ -45,7 +45,10 @@ def details_of(export: str, research: Research, period: Period) -> tuple[tuple[s
 def overlapping(
     connection: Connection, vault: Vault, site: str, research: Research, period: Period
 ) -> tuple[Earlier, ...]:
-    """Give the site's exports with this salt whose days overlap with a period, the latest first; not those that failed."""
+    """Give the site's exports with this salt whose days overlap with a period, the latest first; not those that failed.
+
+    Of several of the same days, shifted alike, the latest stands for all.
+    """
     known = t.audit.c
     rows = connection.execute(
         sa.select(known.event, known.recorded, known.outcome, known.sealed_resource)
@@ -66,7 +69,11 @@ def overlapping(
         for row, details in told
         if details.get(_SALT) == fingerprint and details.get(_EXPORT) not in failed
     )
-    return tuple(each for each in found if each.first <= period.last and period.first <= each.last)
+    alike: dict[tuple[date, date, int], Earlier] = {}
+    for each in found:
+        if each.first <= period.last and period.first <= each.last:
+            alike.setdefault((each.first, each.last, each.shift_days), each)
+    return tuple(alike.values())
 
 
 _decoder = msgspec.json.Decoder(Told)

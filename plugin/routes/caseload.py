@@ -236,7 +236,7 @@ def _line(series: TrendSeries) -> RaterLine:
         last=last.value,
         before=before.value if before else None,
         low=series.low,
-        high=series.high,
+        high=series.most,
         when=last.when,
     )
 

@@ -32,6 +32,7 @@ from plugin.trends.medication import Course, read_courses, referred
 from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
+PATIENT = "the patient"
 HISTORY = "earlier scores"
 SESSIONS = "the sessions"
 CAREGIVERS = "the caregivers"
@@ -92,6 +93,7 @@ class Chart:
     late: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()  # the EHR declares that it has no such thing
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
+    is_sign_in_refused: bool = False  # not even the patient was given with this token
 
     @property
     def has_sessions(self) -> bool:
@@ -201,6 +203,7 @@ async def read_chart(
         late=tuple(reading.late),
         lacking=tuple(reading.lacking),
         is_part=HISTORY in reading.passing,
+        is_sign_in_refused=PATIENT in reading.not_signed_in,
     )
 
 
@@ -254,7 +257,7 @@ async def _read_people(
 ) -> tuple[_Person | None, tuple[Respondent, ...]]:
     """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
     patient, caregivers, clinician = await asyncio.gather(
-        reading.part(_read(ehr, launch.patient, _Person), "the patient"),
+        reading.part(_read(ehr, launch.patient, _Person), PATIENT),
         reading.part(_caregivers_if_kept(ehr, launch, reading, declared), CAREGIVERS),
         _clinician(ehr, launch, reading.patience),
     )
@@ -400,6 +403,7 @@ class _Reading:
     lacking: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     passing: list[str] = field(default_factory=list)  # late, or failed for now
+    not_signed_in: list[str] = field(default_factory=list)  # refused with 401
 
     async def part(self, work: Awaitable[T], name: str) -> T | None:
         """Wait for a part; None, and its name is noted, if it fails or is late."""
@@ -420,6 +424,8 @@ class _Reading:
             self.unread.append(Unread(name, str(failure) if failure else ""))
         if is_late or isinstance(failure, EhrUnavailable | TokenRefused | BadAnswer):
             self.passing.append(name)
+        if isinstance(failure, TokenRefused):
+            self.not_signed_in.append(name)
 
 
 async def _nothing() -> None:

@@ -20,8 +20,8 @@ Csrf = Annotated[str, Form(max_length=200)]
 
 
 def period_form(
-    first: Annotated[str, Form(max_length=10)] = "",
-    last: Annotated[str, Form(max_length=10)] = "",
+    first: Annotated[str, Form(max_length=100)] = "",
+    last: Annotated[str, Form(max_length=100)] = "",
     why: Annotated[str, Form(max_length=300)] = "",
 ) -> PeriodForm:
     """Read such a form."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -238,23 +239,29 @@ async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None
 async def _chart(
     rapport: Rapport, found: Launch, *, patience: float, medication: bool = False, history: bool = True
 ) -> Chart:
-    try:
-        async with asyncio.timeout(patience):
-            ehr = await ehr_for(rapport, found)  # may have to ask for a fresh token
-    except EhrUnavailable as error:
-        return closed_chart(str(error))
-    except TimeoutError:
-        return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
-    return await read_chart(
-        ehr,
-        found,
-        rapport.intake.catalogue,
-        zone=rapport.zone_of(found.site),
-        medication=medication,
-        patience=patience,
-        history=history,
-        declared=lambda: rapport.sender.capability_of(rapport.settings.sites[found.site], ehr),
-    )
+    """Read the chart; once more with another token where the EHR ended this one before its time. NotSignedIn if there is none."""
+    for may_ask_again in (True, False):
+        try:
+            async with asyncio.timeout(patience):
+                ehr = await ehr_for(rapport, found)  # may have to ask for a fresh token
+        except EhrUnavailable as error:
+            return closed_chart(str(error))
+        except TimeoutError:
+            return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
+        chart = await read_chart(
+            ehr,
+            found,
+            rapport.intake.catalogue,
+            zone=rapport.zone_of(found.site),
+            medication=medication,
+            patience=patience,
+            history=history,
+            declared=partial(rapport.sender.capability_of, rapport.settings.sites[found.site], ehr),
+        )
+        if not chart.is_sign_in_refused or ehr.access_token is None or not may_ask_again:
+            break
+        rapport.sender.take_for_ended(ehr.access_token)
+    return chart
 
 
 async def _refresh_schedule(rapport: Rapport, found: Launch) -> None:

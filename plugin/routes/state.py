@@ -42,6 +42,7 @@ from smart_launch import Scopes, SmartDirectory, Styles
 
 COOKIE = "__Host-rapport"
 UNNAMED = "User of the EHR, not named in the launch"
+_SIGN_IN_AGAIN = "Sign in again from Rapport's front page."  # a desk is had without a chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
     if found is None:
         raise NotSignedIn(
             "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end.",
-            "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
+            _SIGN_IN_AGAIN
+            if request.url.path.startswith("/desks/")
+            else "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",
         )
     if found.is_altered:
         raise sessions.told_altered(NotSignedIn)
@@ -179,7 +182,7 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
     if found is None:
         raise NotSignedIn(
             "This page belongs to a sign-in that has ended, to another browser, or to a role that you do not have.",
-            "Sign in again from Rapport's front page.",
+            _SIGN_IN_AGAIN,
         )
     request.state.site = found.site
     if session.locked is not None:

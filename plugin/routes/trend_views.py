@@ -206,6 +206,7 @@ def _series(
         scale_label=label_of(score.display, language, language_of(instrument)),
         low=float(score.low if score.low is not None else 0),
         high=float(score.high if score.high is not None else max((p.value or 0 for p in found), default=1)),
+        is_bounded=score.low is not None and score.high is not None,
         points=tuple(
             TrendPoint(
                 point.when,

@@ -56,7 +56,8 @@ document.addEventListener("keydown", (event) => {
   const [first, last] = [stops[0], stops[stops.length - 1]];
   const sameGroup = (one, other) => one === other || (one?.type === "radio" && one.type === other.type && one.name === other.name);
   const at = document.activeElement;
-  if (event.shiftKey && (sameGroup(at, first) || at === document.body)) { event.preventDefault(); last.focus(); }
+  const isBefore = at.compareDocumentPosition(first) & Node.DOCUMENT_POSITION_FOLLOWING; // such as a heading
+  if (event.shiftKey && (sameGroup(at, first) || isBefore)) { event.preventDefault(); last.focus(); }
   if (!event.shiftKey && sameGroup(at, last)) { event.preventDefault(); first.focus(); }
 });
 
@@ -76,7 +77,7 @@ async function put(answer, path) {
   root.lang = page.documentElement.lang;
   root.dir = page.documentElement.dir;
   main.replaceChildren(...page.querySelector("main").childNodes);
-  main.querySelector("input:not([type=hidden])")?.focus();
+  (main.querySelector("input:not([type=hidden])") ?? main.querySelector("h1")).focus();
   main.querySelector("form")?.addEventListener("submit", (event) => unlock(event, path));
 }
 

@@ -247,6 +247,7 @@ def new_desk() -> Desk:
             "why": samples.form(
                 FormMode.ONE, asks_why=True, answers={"goal-1": None}, reasons={"goal-1": "not-applicable"}
             ),
+            "arabic-why": samples.form(FormMode.ONE, language="ar", asks_why=True, **samples.ARABIC),
             "needed": samples.form(FormMode.ALL, questions=samples.NEEDED_QUESTIONS),
         }
     )

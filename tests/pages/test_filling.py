@@ -262,6 +262,16 @@ def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
     assert desk.drafts == [ALL_ANSWERED]
 
 
+def test_the_reasons_stand_where_a_form_from_right_to_left_begins(page: Page, address: str) -> None:
+    open_form(page, address, "arabic-why")
+    forward(page)
+    page.get_by_role("checkbox", name="No answer").check()
+    sides = page.locator("[data-step]:not([hidden]) label.decline").evaluate_all(
+        "each => each.slice(0, 2).map((label) => label.getBoundingClientRect().right)"
+    )
+    assert sides[0] == pytest.approx(sides[1], abs=2)
+
+
 def test_a_request_that_never_ends_is_given_up_and_made_again(page: Page, address: str, desk: Desk) -> None:
     page.clock.install()
     open_form(page, address)

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.browser
 PLACES = (("/desks/d", "Your desk", False), ("/desks/d/research", "Research export", True))
 EARLIER = Earlier(datetime(2026, 5, 1, 9, tzinfo=UTC), date(2025, 5, 1), date(2026, 4, 30), 182)
 WISH = Wish(PeriodForm("2026-03-01", "2026-03-07", "A study"), (EARLIER,))
+REFUSED = Wish(
+    PeriodForm("soon", "", "A study"), problem="First day: soon is no date. Write it as 2026-10-01."
+)
 DESK = DeskFrame(id="d", site="Clinic", csrf="c", places=PLACES, patient=None)
 
 
@@ -35,8 +38,13 @@ def show(
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 390), ("light", 320)])
 @pytest.mark.parametrize(
     ("research", "wish"),
-    [(Research(Path("salt")), None), (Research(Path("salt")), WISH), (None, None)],
-    ids=["decided", "overlapping", "not decided"],
+    [
+        (Research(Path("salt")), None),
+        (Research(Path("salt")), WISH),
+        (Research(Path("salt")), REFUSED),
+        (None, None),
+    ],
+    ids=["decided", "overlapping", "refused", "not decided"],
 )
 def test_axe_finds_nothing(
     browser: Browser, research: Research | None, wish: Wish | None, scheme: str, width: int

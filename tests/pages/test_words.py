@@ -182,6 +182,11 @@ def test_a_french_colon_that_a_page_sets_keeps_to_its_word() -> None:
     assert "Young person: 10 of 24" in render_caseload(samples.caseload(), "en")
 
 
+def test_a_french_semicolon_that_a_page_sets_keeps_to_its_word() -> None:
+    shown = pages.render_patient(samples.patient(language="fr"))
+    assert "\N{NO-BREAK SPACE}; 21 la fois précédente" in shown
+
+
 def test_no_line_of_a_french_tip_begins_with_a_mark() -> None:
     shipped = tomllib.loads((ROOT / "tips_translated.toml").read_text(encoding="utf-8"))["fr"]
     assert len(shipped) > 10
@@ -310,4 +315,6 @@ def test_words_of_a_form_say_their_language_where_it_is_not_the_readers() -> Non
     assert '<b><span lang="de">Ziele &amp; Aufgaben</span></b> <span lang="de">' in html
     german = pages.render_patient(dataclasses.replace(page, language="de"))
     assert 'lang="de">Ziele' not in german
+    arabic = dataclasses.replace(response, instrument=Worded("كيف نعمل معًا؟", "ar"))
+    assert '· <span lang="ar" dir="rtl">كيف' in pages.render_patient(samples.patient(responses=(arabic,)))
     assert '<dt><span lang="en">Total</span></dt>' in german

@@ -589,6 +589,13 @@ async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: P
         assert manifest.counts["administrations"] == 1
         assert manifest.site == "sandbox"
         assert "exported" in await kinds(world)
+        assert (
+            "Export of 2026-01-01 to 2026-03-31 (UTC): The inspector" in (await audit.get(audit.chain)).text
+        )
+        audit.browser.headers["Accept-Language"] = "de"
+        assert (
+            "Export von 2026-01-01 bis 2026-03-31 (UTC): The inspector" in (await audit.get(audit.chain)).text
+        )
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,15 @@ def test_the_form_waits_until_the_screen_is_filled_and_the_keyboard_stays_in_it(
     for _ in range(6):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.matches('iframe.app')")
+    frame.get_by_role("heading", level=1).focus()
+    for _ in range(6):
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("document.activeElement.matches('iframe.app')")
 
     page.evaluate("document.exitFullscreen()")
     expect(frame.get_by_role("heading", name="Fill the screen before you go on")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(frame.get_by_role("button", name="Fill the screen")).to_be_focused()
     expect(frame.get_by_role("button", name="Start")).to_be_hidden()
     frame.get_by_role("button", name="Fill the screen").click()
     expect(frame.get_by_role("button", name="Start")).to_be_visible()
@@ -273,6 +279,25 @@ def test_after_five_wrong_pins_only_a_fresh_sign_in_opens_the_chart(
 
     frame.get_by_role("button", name="Sign in as Dr Hannah Lindgren").click()
     expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
+
+
+def test_after_five_wrong_pins_the_screen_stays_filled_and_the_keyboard_is_at_its_words(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Samuel Adeyemi", "Priya Raghunathan")
+    frame = open_rapport(page)
+    hand_over(frame, "Priya Raghunathan")
+    frame.get_by_role("button", name="Start").click()
+    for _ in range(6):
+        frame.get_by_role("button", name=re.compile("Next|Look over")).click()
+    frame.get_by_role("button", name="Send").click()
+    frame.get_by_role("link", name="Give the tablet back").click()
+    for left in ("4 attempts", "3 attempts", "2 attempts", "1 attempt", "5 minutes"):
+        frame.get_by_label("PIN").fill("0000")
+        frame.get_by_role("button", name="Unlock").click()
+        expect(frame.get_by_text(left)).to_be_visible()
+    expect(frame.get_by_role("heading", name="Please give this device back")).to_be_focused()
+    assert fills_screen(page)
 
 
 def test_going_back_after_the_hand_over_comes_to_the_lock(page: Page, demonstration: Demonstration) -> None:

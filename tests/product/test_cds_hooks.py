@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 
 from plugin.cds.cards import Reason, reason_in
 from plugin.cds.settings import CdsClient
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.ledger import tables as t
+from plugin.pages.words import LANGUAGES
 from plugin.schedule import Schedule
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS
@@ -122,12 +123,12 @@ async def test_a_chart_without_responses_stays_silent(world: World) -> None:
     assert await cards(world, people["amara"]) == []
 
 
-def any_fall_of(instrument: str, folder: Path) -> Interpretation | None:
+def any_fall_of(instruments: str | tuple[str, ...], folder: Path) -> Interpretation | None:
     """What a site accepts that wants to know of every fall."""
     section = InterpretationSection(
         accepted_by="A test",
         accepted_on=date(2026, 1, 1),
-        instruments=(instrument,),
+        instruments=(instruments,) if isinstance(instruments, str) else instruments,
         rupture="any",
         sessions_before=3,
     )
@@ -143,6 +144,23 @@ async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record
         page = await chart(world, "freya")
     assert "a form is due in this session from the young person" in page.text
     assert "the last rating of the young person fell" in page.text
+
+
+async def test_the_longest_summary_is_as_short_as_cds_hooks_asks_in_each_language(tmp_path: Path) -> None:
+    people = {"child": "Patient/1008", "caregiver": "RelatedPerson/1008-1", "therapist": "Practitioner/201"}
+    forms = tuple(f"rapport-checkin-{rater}" for rater in people)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=any_fall_of(forms, tmp_path)) as world:
+        await chart(world)
+        for rater, who in people.items():
+            for day, value in enumerate((20, 20, 20, 9), start=1):
+                keep_score(world.ehr.state.store, f"2026-02-0{day}T09:00:00Z", who, value, rater)
+        kept = await world.search("Observation", patient="1008", category="survey")
+        body = call("1008", prefetch={"scores": {"entry": [{"resource": each} for each in kept]}})
+        for language in LANGUAGES:
+            headers = {"Authorization": f"Bearer {token(world)}", "Accept-Language": language}
+            told = (await world.browser.post(CDS, json=body, headers=headers)).json()["cards"]
+            assert len(told) == 2
+            assert all(len(each["summary"]) < 140 for each in told), told
 
 
 async def test_a_service_that_was_away_is_asked_again_at_the_next_chart(tmp_path: Path) -> None:
@@ -437,6 +455,9 @@ async def test_only_the_ehr_s_own_token_for_this_address_and_time_is_taken(world
         "no jti": token(world, jti=None),
         "unknown algorithm": token(world, RSAKey.generate_key(2048), "RS384"),
     }
+    odd = dict(jwt.decode(token(world), own).claims) | {"jti": "\ud800"}
+    for what, claims in {"a jti of no text": json.dumps(odd), "too deep to be read": "[" * 20_000}.items():
+        forged[what] = jws.serialize_compact({"alg": "RS256", "kid": kid_of(world)}, claims.encode(), own)
     for what, signed in forged.items():
         headers = {"Authorization": f"Bearer {signed}"}
         answer = await world.browser.post(CDS, json=call(people["amara"]), headers=headers)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.product import public_forms
 from tests.product.public_forms import FREQUENCY, GAD_7, GAD_7_TOTAL, LOINC, PHQ_9, PHQ_9_TOTAL, Json
+from tests.product.test_kept import unlock
 from tests.product.test_remote import make_link
 from tests.product.world import RAPPORT, World, run_world
 from tests.questionnaires import forms
@@ -225,6 +226,28 @@ async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, 
         refused = await world.fill(secret, ANSWERS | change)
         assert refused.status_code == 422
         assert link_id in refused.text
+
+
+async def test_a_score_whose_range_nobody_knows_is_not_told_as_a_share_of_the_highest_there_was(
+    tmp_path: Path,
+) -> None:
+    items = [
+        forms.question("a"),
+        forms.question("b"),
+        forms.score("total", "%resource.item.answer.value.weight().sum()"),
+    ]
+    drop(tmp_path / "own", "sum.json", forms.form(*items))
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        patient = await send(world, "sum", {"a": "s2"})
+        await world.delivered(code="https://site.invalid/CodeSystem/score|total", patient=patient)
+        await unlock(world)
+        page = (await world.launch(TEENAGER)).text
+        assert "2 of 2" not in page
+        assert '<span class="now">2</span>' in page
+        figure = page.partition("</b> Made up</figcaption>")[2].partition("</figure>")[0]
+        assert "<svg" in figure
+        assert "scale 0 to" not in figure
+        assert "0–100" not in figure
 
 
 async def test_a_required_question_without_an_answer_is_named(tmp_path: Path) -> None:

@@ -283,3 +283,15 @@ async def test_a_sign_in_that_has_been_idle_for_an_hour_is_not_listed(world: Wor
     world.clock.pass_time(minutes=61)
     page = await world.launch("amara", practitioner="202")
     assert "You are signed in nowhere else." in (await world.browser.get(f"{page.url}/sessions")).text
+
+
+async def test_a_desk_whose_sign_in_has_ended_sends_to_the_front_page_and_a_chart_to_the_ehr(
+    world: World,
+) -> None:
+    _, desk = await sign_in(world)
+    chart = await world.launch()
+    stranger = world.new_browser()
+    for page, way in ((desk, "Rapport&#39;s front page"), (chart, "from the patient&#39;s chart")):
+        told = await stranger.get(str(page.url), headers={"Accept": "text/html"})
+        assert told.status_code == GONE
+        assert way in told.text

@@ -404,6 +404,16 @@ async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp
         table_of(await export(world, first="2026-03-02", last="2026-03-02", despite="yes"))
 
 
+async def test_of_several_exports_of_the_same_days_the_latest_is_named(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        for _ in range(3):
+            table_of(await export(world, despite="yes"))
+        asked = await export(world)
+        assert asked.status_code == 409
+        assert asked.text.count("days shifted by up to 182") == 1
+
+
 async def test_neither_another_salt_nor_an_export_that_failed_is_an_earlier_one(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
@@ -596,7 +606,7 @@ async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path
     ("wrong", "told"),
     [
         ({"why": "ab"}, "There is no purpose. Say in a few words for which study the export is made."),
-        ({"first": "yesterday"}, "First day: yesterday is no date. Write it as 2026-10-01."),
+        ({"first": "1st of October"}, "First day: 1st of October is no date. Write it as 2026-10-01."),
         ({"last": ""}, "Last day: there is no date. Write it as 2026-10-01."),
         ({"first": "2026-12-31", "last": "2026-01-01"}, "2026-12-31 is after 2026-01-01. Exchange the two."),
     ],

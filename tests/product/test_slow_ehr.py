@@ -316,3 +316,24 @@ async def test_a_history_is_asked_for_in_large_pages(tmp_path: Path) -> None:
         asked = [str(each.url) for each in world.hosts.seen if "category=survey" in str(each.url)]
     assert asked
     assert all("_count=200" in each for each in asked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [
+        ("token-revoked", 401, "Open Rapport again from the patient&#39;s chart"),
+        ("token-expired", 200, "Amara Okafor"),
+    ],
+    ids=["told as over", "renewed"],
+)
+async def test_a_sign_in_that_the_ehr_ended_before_its_time(
+    tmp_path: Path, kind: str, status: int, told: str
+) -> None:
+    async with run_world(tmp_path) as world:
+        page = await world.launch("amara")
+        fault = {"kind": kind, "method": "GET", "path": "/r4/Patient/*", "count": 1}
+        await world.browser.post(f"{EHR}/sandbox/faults", json=fault)
+        answer = await world.browser.get(f"{page.url}?wait=true")
+        assert answer.status_code == status
+        assert told in answer.text
+        assert "HTTP 401" not in answer.text
