@@ -422,7 +422,8 @@ def test_on_a_phone_the_table_of_scores_shows_scores(page: Page, demonstration: 
     frame.get_by_text("The same as a table").locator("visible=true").click()
     box = frame.locator("figure .scroll").locator("visible=true").bounding_box()
     score = frame.locator("figure tbody td").locator("visible=true").first.bounding_box()
-    assert box and score
+    assert box
+    assert score
     assert score["x"] + score["width"] < box["x"] + box["width"]
 
 
