@@ -194,7 +194,7 @@ def build_note(note: Note) -> bytes:
         "content": [
             {
                 "attachment": {
-                    "contentType": "text/plain; charset=utf-8",
+                    "contentType": "text/plain",  # no charset: Epic and Oracle Health take none
                     "language": note.language,
                     "data": base64.b64encode(note.text.encode()).decode(),
                     "title": _TITLE,

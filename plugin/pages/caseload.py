@@ -11,7 +11,7 @@ from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Panel
 
 SMALL = Frame(
-    width=340, height=140, left=26, right=104, top=14, bottom=14, label_characters=14, label_lines=1
+    width=340, height=140, left=26, right=122, top=14, bottom=14, label_characters=14, label_lines=1
 )
 PERIODS = (30, 90, 180, 365)
 """Days that can be looked back on."""

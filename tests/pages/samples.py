@@ -443,6 +443,12 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
 NOTES = (
     NoteLine("n2", NOW, DeliveryMark.SENDING),
     NoteLine("n1", NOW - timedelta(days=7), DeliveryMark.REFUSED, "The EHR takes no documents from apps"),
+    NoteLine(
+        "n0",
+        NOW - timedelta(days=14),
+        DeliveryMark.REFUSED,
+        "The EHR refused it (HTTP 400: business-rule at DocumentReference.content.attachment.contentType).",
+    ),
 )
 
 

@@ -169,6 +169,7 @@ def site(desk: Desk) -> Starlette:
         "/slow": lambda: pages.render_patient(samples.slow_patient()),
         "/caseload": lambda: render_caseload(samples.caseload(), "en"),
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
+        "/caseload-plots-german": lambda: render_caseload(samples.caseload(plots=True), "de"),
         "/draft": lambda: pages.render_draft(samples.draft()),
         "/note": lambda: pages.render_note(samples.note()),
         "/sign-ins": lambda: render_sessions(samples.SIGN_INS),

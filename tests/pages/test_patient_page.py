@@ -393,3 +393,10 @@ def test_a_name_in_one_long_word_makes_the_page_no_wider_than_a_phone(page: Page
         "all => all.forEach(each => each.append('Wolfeschlegelsteinhausenbergerdorff'))"
     )
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 320
+
+
+def test_what_an_ehr_says_of_a_refusal_breaks_on_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/noted")
+    expect(page.get_by_text("DocumentReference.content.attachment.contentType")).to_be_visible()
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390

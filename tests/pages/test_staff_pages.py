@@ -19,6 +19,16 @@ def test_a_phone_shows_the_filters_of_a_caseload_two_in_a_row(page: Page, addres
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("path", ["/caseload-plots", "/caseload-plots-german"])
+def test_the_words_at_the_lines_of_a_small_plot_have_room(page: Page, address: str, path: str) -> None:
+    page.goto(f"{address}{path}")
+    ends = page.locator("svg.small text").evaluate_all(
+        "all => all.map((each) => each.getBBox().x + each.getBBox().width - each.viewportElement.viewBox.baseVal.width)"
+    )
+    assert len(ends) > 4
+    assert max(ends) <= 0
+
+
 def test_forced_colours_show_where_one_is(page: Page, address: str) -> None:
     page.emulate_media(forced_colors="active")
     page.goto(f"{address}/caseload-plots")

@@ -19,10 +19,12 @@ from tests.product.world import EHR, World, run_world
 DOCUMENTS = ("patient/DocumentReference.crs",)
 
 
-async def draft(world: World, patient: str = "amara") -> tuple[httpx.AsyncClient, str, dict[str, str]]:
+async def draft(
+    world: World, patient: str = "amara", **more: str
+) -> tuple[httpx.AsyncClient, str, dict[str, str]]:
     """Open a draft; gives the browser, the address to send to, and the form as the page filled it."""
     browser = world.new_browser()
-    page = await world.launch(patient, browser=browser)
+    page = await world.launch(patient, browser=browser, **more)
     shown = await browser.get(f"{page.url}/notes/new")
     assert shown.status_code == 200, shown.text
     values = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
@@ -71,6 +73,14 @@ async def test_what_was_edited_is_what_stands_in_the_record(tmp_path: Path) -> N
         )
         assert "In the record" in page.text
         assert await texts(world) == ["We spoke about school.\n<b>Ärger & Ruhe</b>\n"]
+
+
+@pytest.mark.parametrize("personality", ["epic", "oracle", "veradigm"])
+async def test_it_is_as_each_ehr_that_takes_documents_wants_it(tmp_path: Path, personality: str) -> None:
+    async with run_world(tmp_path, personality=personality, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world, encounter="1001-20260302")
+        page = await send(world, browser, address, {**form, "text": "Ärger & Ruhe"})
+    assert "In the record" in page.text
 
 
 async def test_the_same_form_twice_is_one_note(tmp_path: Path) -> None:
