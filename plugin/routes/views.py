@@ -251,7 +251,7 @@ def _respondent(
         answered,
         _due_forms(schedule, forms, heard.session),
         who.spoken,
-        heard.unsent.get(who.reference, ""),
+        "" if answered else heard.unsent.get(who.reference, ""),
     )
 
 

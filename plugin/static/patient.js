@@ -87,6 +87,7 @@ function follow(section) {
     chip.querySelector("use").setAttribute("href", `${section.dataset.icons}#${state}`);
     chip.querySelector("[data-label]").textContent = label;
     section.querySelector("[data-announce]").textContent = `${item.dataset.who}: ${label}`;
+    return true;
   }
 
   async function ask() {
@@ -96,7 +97,8 @@ function follow(section) {
       if (answer && (answer.status === 401 || answer.status === 423)) return; // signed out, or handed over
       if (answer?.ok) {
         const states = await answer.json();
-        states.forEach(update);
+        const news = states.filter(update).length;
+        if (news && section.matches(".written") && await refresh()) return;
         moving = states.some(({ state }) => !FINAL.includes(state));
       }
     } catch { /* no connection: asked again below */ }
@@ -174,6 +176,7 @@ async function refresh(address = location.href) {
   offerButtons();
   const responses = document.querySelector("[data-poll]");
   if (responses) follow(responses);
+  return true;
 }
 
 document.addEventListener("click", async ({ target }) => {

@@ -415,6 +415,40 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
     expect(frame.locator("[data-response]").first).to_contain_text("In the record")
 
 
+def test_on_a_phone_the_table_of_scores_shows_scores(page: Page, demonstration: Demonstration) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
+    frame = open_rapport(page)
+    frame.get_by_text("The same as a table").locator("visible=true").click()
+    box = frame.locator("figure .scroll").locator("visible=true").bounding_box()
+    score = frame.locator("figure tbody td").locator("visible=true").first.bounding_box()
+    assert box
+    assert score
+    assert score["x"] + score["width"] < box["x"] + box["width"]
+
+
+def test_a_note_that_is_refused_can_be_sent_again_without_a_reload(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Samuel Adeyemi", "Amara Okafor")
+    frame = open_rapport(page)
+    frame.get_by_role("link", name="Draft a note").click()
+    faults = f"{demonstration.ehr}/sandbox/faults"
+    refusal = {"kind": "forbidden", "method": "POST", "path": "*DocumentReference*"}
+    httpx.post(faults, json=refusal).raise_for_status()
+    try:
+        frame.get_by_role("button", name="Write to the record").click()
+        again = frame.get_by_role("button", name="Try again")
+        expect(again).to_be_visible()
+        expect(frame.get_by_text("It is safe in Rapport.")).to_be_visible()
+        expect(frame.locator("[data-announce]")).to_contain_text("Refused")
+    finally:
+        httpx.delete(faults).raise_for_status()
+    again.click()
+    expect(frame.get_by_text("Stands in the record as:")).to_be_visible()
+    expect(again).to_have_count(0)
+
+
 def test_the_patient_page_shows_what_came_back_without_a_reload(
     page: Page, demonstration: Demonstration, browser: Browser
 ) -> None:

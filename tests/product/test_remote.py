@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.plan import read_plan
 from tests.product.forms import ANSWERS
+from tests.product.test_pressing import presses
 from tests.product.world import RAPPORT, World, body_of, run_world
 
 TEENAGER = "wei-ling"  # 15 years
@@ -107,7 +109,7 @@ async def test_a_code_may_be_typed_in_the_digits_of_another_script(world: World)
 
 
 def unsent(page: httpx.Response) -> list[str]:
-    return re.findall(r"<p class=\"hint\" data-unsent>([^<]*)</p>", page.text)
+    return re.findall(r"<(?:p class=\"hint\"|small) data-unsent>([^<]*)</", page.text)
 
 
 async def test_a_form_whose_time_passed_is_told_beside_who_is_due_until_the_next_one(world: World) -> None:
@@ -125,6 +127,20 @@ async def test_a_form_whose_time_passed_is_told_beside_who_is_due_until_the_next
     await teenagers_link(world)
     world.clock.pass_time(days=15)
     assert unsent(await world.launch(TEENAGER)) == []  # of long ago nothing is told
+
+
+@pytest.mark.parametrize(("form", "somebody"), [("therapist", True), ("child", False)])
+async def test_it_is_told_also_of_whom_the_schedule_does_not_ask_in_this_session(
+    tmp_path: Path, form: str, somebody: bool
+) -> None:
+    asked = {"definitionCanonical": f"https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-{form}"}
+    plan = read_plan({"resourceType": "PlanDefinition", "action": [asked]})
+    async with run_world(tmp_path, schedule=plan) as world:
+        await teenagers_link(world)
+        world.clock.pass_time(hours=25)
+        page = await world.launch(TEENAGER)
+    assert bool(presses(page)) is somebody  # of the young person there is none
+    assert unsent(page) == ["Not sent: the form of 2 Mar 2026 (its time has passed)"]
 
 
 async def test_the_code_ends_before_the_link(world: World) -> None:
