@@ -1,4 +1,4 @@
-"""How long a CDS Hooks call takes: a patient with 20 responses, interpretation on, over HTTP on loopback, one after the other.
+"""How long a CDS Hooks call takes: a patient with 200 responses, interpretation on, over HTTP on loopback, one after the other.
 
 Run: python -m benchmarks.cards [calls]. Starts a sandbox EHR and a Rapport; prints median, p99 and the slowest of calls without
 prefetch, and of calls that carry the patient's scores as the EHR has them, repeated up to the 200 that the service asks for.
@@ -30,7 +30,7 @@ from tests.product.crashing import (
     send,
 )
 
-_RESPONSES = 20
+_RESPONSES = 200
 _SCORES = 200
 _SECTIONS = """
 [site.cds]
@@ -70,7 +70,7 @@ def main(calls: int) -> None:
         ((patient, token),) = launched_tokens(place, 1)
         for number in range(_RESPONSES):
             send(http, place, (patient, token), number, 0.0)
-        left = _wait_for_delivery(place, 30)
+        left = _wait_for_delivery(place, 300)
         assert not left, f"not delivered: {left}"
         records = Records(Database(str(Path(folder) / "ehr.sqlite3")), utc_now)  # for its signing key alone
         for name, prefetch in (("no prefetch", {}), ("200 scores", {"scores": _scores(place)})):

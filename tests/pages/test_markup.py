@@ -280,3 +280,9 @@ def _static(name: str) -> str:
     from tests.pages.serving import STATIC
 
     return (STATIC / name).read_text(encoding="utf-8")
+
+
+def test_whom_the_ehr_does_not_name_is_called_by_role_once() -> None:
+    unnamed = dataclasses.replace(samples.responses()[2], who="Therapist")
+    page = pages.render_patient(samples.patient(responses=(unnamed,)))
+    assert '<b>Therapist</b> <span class="quiet">Rapport Check-in' in page
