@@ -108,6 +108,9 @@ async def test_an_attempt_whose_end_is_not_known_is_looked_up(tmp_path: Path, ki
 
 async def test_without_the_scope_the_text_is_kept_and_can_be_copied(world: World) -> None:
     browser, address, form = await draft(world)
+    drafted = await browser.get(f"{address}/new")
+    assert "does not let Rapport write documents" in drafted.text
+    assert "It is written into the record" not in drafted.text
     page = await send(world, browser, address, form)
     assert "Refused by the EHR" in page.text
     assert "did not grant Rapport to write documents" in page.text
