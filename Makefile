@@ -69,9 +69,9 @@ $(UV):
 	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || \
 	  { rm -rf $(TOOLS); echo "uv could not be installed: the package index did not answer. Check the network and try again."; exit 1; }
 
-# What Rapport runs with; then, beside it, what tests and checks need.
+# What Rapport runs with, the summary as PDF and the research export as Parquet among it; then what tests and checks need.
 .venv/running: pyproject.toml uv.lock | $(UV)
-	@$(SYNC) --no-dev || { echo $(NOT_INSTALLED); exit 1; }
+	@$(SYNC) --no-dev --extra pdf --extra bulk || { echo $(NOT_INSTALLED); exit 1; }
 	@touch $@
 
 .venv/ready: .venv/running
