@@ -7,7 +7,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.access.invitations import Invitation, InvitationState
+from plugin.access.invitations import FILLABLE, Invitation, InvitationState
 from plugin.errors import InvitationUnusable
 from plugin.ledger import Vault, as_sealed, change_rows
 from plugin.ledger.tables import invitation
@@ -94,7 +94,7 @@ def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, 
             invitation.c.id == invitation_id,
             invitation.c.gate.is_not(None),
             invitation.c.gate_answer.is_(None),
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
         ),
         {"gate_answer": answer, "gate_answered": now, **closed},
     )

@@ -37,6 +37,10 @@ class InvitationState(StrEnum):
     EXPIRED = "expired"
 
 
+FILLABLE = (InvitationState.CREATED, InvitationState.OPENED)
+"""In which a form can be filled, as long as its time lasts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """Who may answer what, for whom, until when. References are FHIR references."""
@@ -141,7 +145,7 @@ def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Inv
             invitation.c.patient == planned.patient,
             invitation.c.source == planned.source,
             invitation.c.instrument == planned.instrument,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
             invitation.c.expires > planned.created,
         )
         .order_by((invitation.c.id == planned.id).desc(), invitation.c.created.desc())
@@ -163,7 +167,7 @@ def renew_code(connection: Connection, invitation_id: str, now: datetime) -> int
         (
             c.id == invitation_id,
             c.remote,
-            c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            c.state.in_(FILLABLE),
             c.expires > now,
         ),
         lambda row: {"code_made": now, "code_number": row["code_number"] + 1},
@@ -182,7 +186,7 @@ def take_code(
     rows = connection.execute(
         sa.select(invitation).where(
             c.remote,
-            c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            c.state.in_(FILLABLE),
             c.code_made > now - longest,
             c.expires > now,
         )
@@ -262,7 +266,7 @@ def mark_submitted(connection: Connection, invitation_id: str) -> None:
         invitation,
         (
             invitation.c.id == invitation_id,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
         ),
         {"state": InvitationState.SUBMITTED, "sealed_draft": None},
     )
@@ -300,22 +304,26 @@ def open_invitations(
     newest = sa.select(invitation).where(*of_patient).order_by(invitation.c.created.desc())
     rows = connection.execute(newest).all()
     whole = tuple(as_sealed(vault, invitation, rows))
-    open_states = {InvitationState.CREATED, InvitationState.OPENED}
-    forms = (row for row in whole if row.state in open_states and row.expires > now)
-    last: dict[str, Invitation] = {}
-    for row in whole:
-        last.setdefault(row.source, _invitation(row))
+    last = {row.source: row for row in reversed(whole)}
     return UnderWay(
-        tuple((_invitation(row), len(_draft(vault, row.id, row.sealed_draft))) for row in forms),
         tuple(
-            each
-            for each in last.values()
-            if each.created > now - _TOLD_FOR
-            and each.state != InvitationState.SUBMITTED
-            and (each.state not in open_states or each.expires <= now)
+            (_invitation(row), len(_draft(vault, row.id, row.sealed_draft)))
+            for row in whole
+            if _can_be_filled(row, now)
+        ),
+        tuple(
+            _invitation(row)
+            for row in last.values()
+            if row.created > now - _TOLD_FOR
+            and row.state != InvitationState.SUBMITTED
+            and not _can_be_filled(row, now)
         ),
         len(rows) - len(whole),
     )
+
+
+def _can_be_filled(row: Row[Any], now: datetime) -> bool:
+    return row.state in FILLABLE and row.expires > now
 
 
 def followed_invitations(
@@ -347,7 +355,7 @@ def withdraw(connection: Connection, invitation_id: str, site: str, patient: str
             invitation.c.id == invitation_id,
             invitation.c.site == site,
             invitation.c.patient == patient,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
         ),
         {"state": InvitationState.WITHDRAWN, "sealed_draft": None},
     )
@@ -361,10 +369,9 @@ def expired_invitations(
     connection: Connection, vault: Vault, now: datetime
 ) -> tuple[tuple[Invitation, bool], ...]:
     """List those that still count as open and whose time is over, some hundred at most; whether each is as it was written."""
-    open_states = (InvitationState.CREATED, InvitationState.OPENED)
     rows = connection.execute(
         sa.select(invitation)
-        .where(invitation.c.state.in_(open_states), invitation.c.expires <= now)
+        .where(invitation.c.state.in_(FILLABLE), invitation.c.expires <= now)
         .order_by(invitation.c.expires)
         .limit(500)
     )
@@ -378,7 +385,7 @@ def mark_expired(connection: Connection, invitation_id: str) -> bool:
         invitation,
         (
             invitation.c.id == invitation_id,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
         ),
         {"state": InvitationState.EXPIRED, "sealed_draft": None},
     )
@@ -409,7 +416,7 @@ def save_draft(
         invitation,
         (
             invitation.c.id == invitation_id,
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
         ),
         {"sealed_draft": sealed, "draft_saved": now},
     )
@@ -437,7 +444,7 @@ def begun_here(
         sa.select(invitation).where(
             invitation.c.launch.in_(launches) | (same_patient & ~lives),
             invitation.c.remote.is_(False),
-            invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+            invitation.c.state.in_(FILLABLE),
             invitation.c.expires > now,
         )
     )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
-from plugin.access.invitations import InvitationState
+from plugin.access.invitations import FILLABLE
 from plugin.access.launches import Launch, open_launch, save_tokens
 from plugin.audit.trail import Clock
 from plugin.delivery.states import DeliveryState
@@ -55,7 +55,7 @@ def needless(
     is_out = sa.exists().where(
         t.invitation.c.site == c.site,
         t.invitation.c.patient == c.patient,
-        t.invitation.c.state.in_((InvitationState.CREATED, InvitationState.OPENED)),
+        t.invitation.c.state.in_(FILLABLE),
         t.invitation.c.expires > now,
     )
     wanted = [

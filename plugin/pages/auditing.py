@@ -73,14 +73,11 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class TypedDraw:
+class TypedDraw(PeriodForm):
     """What stands in the form that draws a sample: as it is offered, or as it was typed and could not be taken."""
 
-    first: str
-    last: str
     asked: int = 30
     seed: str = ""
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

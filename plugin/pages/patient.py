@@ -107,6 +107,10 @@ class InstrumentChoice:
     address: str = ""  # of every version
     label_language: str = "en"
 
+    def fits(self, age: Age | None) -> bool:
+        """Tell whether it is for somebody of an age, as far as that is known."""
+        return age is None or ((self.age_from or 0) <= age.high and age.low <= (self.age_to or age.low))
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreLine:
@@ -250,11 +254,7 @@ class PatientPage:
     def is_of_other_age(self) -> bool:
         """Whether the form that was chosen is for another age."""
         named = self.chosen.instrument if self.chosen else None
-        chosen = [each for each in self.instruments if each.id == named]
-        return self.age is not None and any(
-            self.age.high < (each.age_from or 0) or self.age.low > (each.age_to or self.age.low)
-            for each in chosen
-        )
+        return any(each.id == named and not each.fits(self.age) for each in self.instruments)
 
     @property
     def others(self) -> tuple[RespondentChoice, ...]:

@@ -99,7 +99,7 @@ def _fits(form: InstrumentChoice, who: RespondentChoice, age: Age | None) -> boo
         return False
     if who.forms is not None and form.address not in who.forms:
         return False
-    return age is None or ((form.age_from or 0) <= age.high and age.low <= (form.age_to or age.low))
+    return form.fits(age)
 
 
 def _may_have_link(page: PatientPage, who: RespondentChoice) -> bool:

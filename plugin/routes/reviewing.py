@@ -82,7 +82,7 @@ async def draw_review(
     """Draw a sample; the seed is thrown here if none is given."""
     check_csrf(rapport, found, csrf)
     chosen = seed.strip() or secrets.token_hex(8)
-    refused = TypedDraw(typed.first, typed.last, asked, seed, typed.why)
+    refused = TypedDraw(typed.first, typed.last, typed.why, asked, seed)
     try:
         period = Period.parse(typed.first, typed.last, names=DAYS)
         check_asked(chosen, asked)

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from plugin.access.gates import GateAnswer, is_waiting
-from plugin.access.invitations import Invitation, InvitationState
+from plugin.access.invitations import FILLABLE, Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
@@ -440,7 +440,7 @@ def form_state(
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
     title = title_of(instrument, language) if instrument else invitation.instrument
-    is_open = invitation.state in {InvitationState.CREATED, InvitationState.OPENED}
+    is_open = invitation.state in FILLABLE
     if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
         return FormState(title, _("its time has passed"), is_open=False)
     if is_open and is_waiting(invitation):

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.gates import GateAnswer
-from plugin.access.invitations import InvitationState
+from plugin.access.invitations import FILLABLE, InvitationState
 from plugin.audit import Kind
 from plugin.audit.facts import MADE, as_text
 from plugin.audit.subjects import subjects_of
@@ -22,7 +22,6 @@ from plugin.verify.reading import Row, pieces, rows
 from plugin.verify.stories import INVITATION, Stories, Story
 
 _NAMED = "urn:uuid:"
-_OPEN = (InvitationState.CREATED, InvitationState.OPENED)
 _ENDED_BY: Mapping[str, tuple[Kind, ...]] = {
     InvitationState.WITHDRAWN: (Kind.INVITATION_WITHDRAWN, Kind.CONSENT_REFUSED),
     InvitationState.EXPIRED: (Kind.INVITATION_EXPIRED,),
@@ -141,7 +140,7 @@ def _stands(row: Row, told: list[Story]) -> _Flaws:
         yield Flaw.STATE, f"It counts as {state}, and {stands}."
     elif state in _ENDED_BY and kinds.isdisjoint(_ENDED_BY[state]):
         yield Flaw.STATE, f"It counts as {state}, and the trail does not tell so."
-    elif state in _OPEN and not kinds.isdisjoint(
+    elif state in FILLABLE and not kinds.isdisjoint(
         (Kind.INVITATION_WITHDRAWN, Kind.CONSENT_REFUSED, Kind.INVITATION_EXPIRED)
     ):
         yield Flaw.STATE, f"It counts as {state}, and the trail tells that it was closed."
