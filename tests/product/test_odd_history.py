@@ -232,6 +232,33 @@ async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_da
     assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
 
 
+@pytest.mark.parametrize("days", [0, 2])
+async def test_forms_that_the_record_puts_into_two_sessions_are_not_compared(
+    tmp_path: Path, days: int
+) -> None:
+    """The father's last form is of a session of its own, be it on the same day: nobody else rated that one."""
+
+    def add(found: Resources) -> Resources:
+        last = max(found, key=lambda each: str(each["period"]["start"]) * (each["status"] == "finished"))
+        start = datetime.fromisoformat(last["period"]["start"]) + timedelta(days=days, hours=6)
+        return [*found, {**last, "id": "another", "period": {"start": start.isoformat()}}]
+
+    def move(found: Resources) -> Resources:
+        own = totals(found, "caregiver")[-1]
+        when = datetime.fromisoformat(own["effectiveDateTime"]) + timedelta(days=days, hours=6)
+        own.update(effectiveDateTime=when.isoformat(), encounter={"reference": "Encounter/another"})
+        return found
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        before = findings(await world.launch(NOUR))
+        tell(world, "/r4/Encounter", add)
+        tell(world, "/r4/Observation", move)
+        after = findings(await world.launch(NOUR))
+    assert "Nour Al-Haddad, Samir Al-Haddad: both rated 5 sessions" in before
+    assert "Nour Al-Haddad, Samir Al-Haddad: both rated 4 sessions" in after
+
+
 async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: Path) -> None:
     """Nour's first five were on the form for children, on which she ended low; since then hers is the adolescents'."""
 
