@@ -290,6 +290,7 @@ class LinkPage:
     code: str | None
     code_address: str
     code_ends: datetime | None
+    code_number: str  # which of its codes can be used, "" if none: the page is taken anew when that changes
     who: str = ""  # for whom, as the record names them
     look: str | None = None
     language: str = "en"  # of whoever reads this page

@@ -27,6 +27,11 @@ class Need(StrEnum):
     UNDELIVERED = "undelivered"
     OVERDUE = "overdue"
 
+    @property
+    def is_read_from_scores(self) -> bool:
+        """Whether it is looked for only where the site accepts interpretation."""
+        return self in {Need.RUPTURE, Need.DROP, Need.DIVERGENCE}
+
 
 _ORDER = tuple(Need)
 

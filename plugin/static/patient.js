@@ -124,10 +124,11 @@ function listen(part) {
   function hear({ data }) {
     let moved = false;
     const forms = JSON.parse(data);
-    forms.forEach(({ id, label, open }) => {
+    forms.forEach(({ id, label, open, code }) => {
       const place = document.querySelector(`[data-form-state="${CSS.escape(id)}"]`);
       if (!place) moved ||= open;
       else if (place.textContent !== label) { place.textContent = label; moved ||= !open; }
+      moved ||= (place?.dataset.code ?? code) !== code; // the spoken code was used, ended, or replaced
     });
     if (moved) refresh();
   }

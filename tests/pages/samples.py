@@ -618,5 +618,6 @@ LINK = LinkPage(
     code="4711 0815",
     code_address="rapport.invalid/code",
     code_ends=NOW + timedelta(minutes=10),
+    code_number="1",
 )
-LINK_WITHOUT_CODE = replace(LINK, code=None, code_ends=None, state="Opened")
+LINK_WITHOUT_CODE = replace(LINK, code=None, code_ends=None, code_number="", state="Opened")
