@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from plugin.pages.figures import count_of, day, number
+from plugin.pages.figures import count_of, day, number, tenths
 from plugin.pages.trend import Trend
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
@@ -148,4 +148,4 @@ def _early(each: EarlyFinding, language: str) -> Sentence:
 
 
 def _figure(value: float, language: str) -> str:
-    return number(round(value, 1), language)
+    return number(tenths(value), language)

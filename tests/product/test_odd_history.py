@@ -78,6 +78,19 @@ async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
     assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
 
 
+async def test_a_mean_is_rounded_as_by_hand(tmp_path: Path) -> None:
+    """17, 18, 20 and 10 are 16.25 on average."""
+
+    def change(found: Resources) -> Resources:
+        totals(found, "adolescent")[2]["valueQuantity"]["value"] = 20
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    assert "16.3 on average over sessions 1 to 4, from 4 scores" in findings(page)
+
+
 async def test_a_day_of_birth_that_is_still_to_come_gives_no_age(world: World) -> None:
     def change(found: Resources) -> Resources:
         return [{**each, "birthDate": "2031-03-01"} for each in found]
