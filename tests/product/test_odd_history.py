@@ -1,8 +1,12 @@
 """A record that tells odd things, or a part of them: what the patient page makes of it."""
 
+import asyncio
 import copy
 import json
 import re
+import shutil
+import subprocess
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.delivery.pdf import can_render
 from plugin.respondents import RespondentPolicy
 from plugin.routes import chart
 from tests.product.forms import response_of
@@ -24,6 +29,7 @@ from tests.product.world import EHR, World, run_world
 
 Resources = list[dict[str, Any]]
 NOUR = "نور"
+ARABIC = {"text": "نور الحداد"}
 
 
 def tell(world: World, path: str, change: Callable[[Resources], Resources]) -> None:
@@ -177,6 +183,31 @@ async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world
     page = await world.launch("amara")
     assert "<b>Mara Okafor</b>" in page.text
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
+
+
+async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
+    """Without a letter or mark of the other direction between the two, a line shows the number first."""
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        nour = (await world.people())[NOUR]
+        tell(world, f"/r4/Patient/{nour}", lambda found: [{**each, "name": [ARABIC]} for each in found])
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert f"{ARABIC['text']}\u200e: 16 on average" in findings(page)
+    assert f"{ARABIC['text']}\u200e: 16 on average" in draft.text
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+async def test_in_the_pdf_a_name_in_arabic_stands_at_its_line_as_it_is_written(world: World) -> None:
+    nour = (await world.people())[NOUR]
+    tell(world, f"/r4/Patient/{nour}", lambda found: [{**each, "name": [ARABIC]} for each in found])
+    page = await world.launch(NOUR)
+    answer = await world.browser.get(f"{page.url}/summary.pdf")
+    text = await asyncio.to_thread(
+        subprocess.run, ["pdftotext", "-layout", "-", "-"], input=answer.content, capture_output=True, check=True
+    )
+    told = re.sub("[\u202a-\u202e]", "", unicodedata.normalize("NFKC", text.stdout.decode()))
+    assert told.count(ARABIC["text"]) == 10  # above, with the last score, in four tables, at four lines
 
 
 async def test_of_a_history_that_is_too_long_no_part_is_shown_as_if_it_were_all(
