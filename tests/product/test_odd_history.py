@@ -204,7 +204,11 @@ async def test_in_the_pdf_a_name_in_arabic_stands_at_its_line_as_it_is_written(w
     page = await world.launch(NOUR)
     answer = await world.browser.get(f"{page.url}/summary.pdf")
     text = await asyncio.to_thread(
-        subprocess.run, ["pdftotext", "-layout", "-", "-"], input=answer.content, capture_output=True, check=True
+        subprocess.run,
+        ["pdftotext", "-layout", "-", "-"],
+        input=answer.content,
+        capture_output=True,
+        check=True,
     )
     told = re.sub("[\u202a-\u202e]", "", unicodedata.normalize("NFKC", text.stdout.decode()))
     assert told.count(ARABIC["text"]) == 10  # above, with the last score, in four tables, at four lines
