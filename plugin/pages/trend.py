@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from plugin.pages.figures import tenths
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
 
@@ -285,7 +286,9 @@ def _common(panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
 def _on_hundred(series: TrendSeries) -> TrendSeries:
     share = 100 / ((series.high - series.low) or 1)
     points = tuple(
-        replace(point, value=None if point.value is None else round((point.value - series.low) * share, 1))
+        replace(
+            point, value=None if point.value is None else float(tenths((point.value - series.low) * share))
+        )
         for point in series.points
     )
     error = series.error and replace(series.error, smallest_reliable=series.error.smallest_reliable * share)
