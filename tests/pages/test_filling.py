@@ -257,7 +257,7 @@ def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
     page.wait_for_timeout(500)
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("They are still here.")
+    expect(page.get_by_role("alert")).to_contain_text("the answers are not sent yet.")
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     assert desk.drafts == [ALL_ANSWERED]
 
