@@ -111,7 +111,7 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
     ledger: the EHR is not asked.
     """
-    heard = {str(each.rater) for each in known.answers}
+    heard = {str(each.rater) for each in known.answers} & schedules.keys()
     late = [
         rater
         for rater, schedule in schedules.items()

@@ -311,6 +311,14 @@ INSTRUMENTS = (
 )
 
 
+def observed() -> PatientPage:
+    """The page of a service in which sessions are observed."""
+    page = patient()
+    observer = RespondentChoice("Practitioner/osei", "Dr Amara Osei", "observer")
+    form = InstrumentChoice("rating", "Alliance as observed", "observer", EXPERIMENTAL, ("en",), 7, 15)
+    return replace(page, respondents=(*page.respondents, observer), instruments=(*page.instruments, form))
+
+
 def patient(**changes: object) -> PatientPage:
     values: dict[str, object] = {
         "launch": "0b8e",
