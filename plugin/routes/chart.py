@@ -5,7 +5,7 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from typing import TypeVar
 
@@ -228,6 +228,11 @@ async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Responden
         _caregivers(ehr, launch) if is_caregiver else _clinician(ehr, launch, LONG_PATIENCE),
     )
     return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
+
+
+def as_observer(who: Respondent) -> tuple[Respondent, ...]:
+    """Give the clinician of a launch as who watches or hears a session and rates it; nobody else can."""
+    return (replace(who, rater=Rater.OBSERVER),) if who.rater == Rater.THERAPIST else ()
 
 
 OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),))
