@@ -383,7 +383,7 @@ def summary_html(page: PatientPage, who: str) -> str:
 def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     drawn: Drawn = {}
     for panel in (panel for scale in scales for panel in scale.panels):
-        courses = shown_courses(page.trend.courses, panel)
+        courses = shown_courses(page.trend.courses, panel, page.today)
         drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
     return drawn
 

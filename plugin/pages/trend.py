@@ -257,13 +257,13 @@ def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
     return series.by_day.get(day, ())
 
 
-def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Course, ...]:
-    """The medicines of the time that a plot covers."""
-    days = panel.days
+def shown_courses(courses: tuple[Course, ...] | None, panel: Panel, today: date) -> tuple[Course, ...]:
+    """The medicines of the time that a plot covers, and those begun since then until today."""
+    first, last = panel.days[0], max(panel.days[-1], today)
     return tuple(
         each
         for each in courses or ()
-        if (each.end is None or each.end >= days[0]) and (each.start is None or each.start <= days[-1])
+        if (each.end is None or each.end >= first) and (each.start is None or each.start <= last)
     )
 
 
