@@ -128,6 +128,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         },
         {(each.source, each.rater) for each, _ in known.under_way},
         {(each.source, each.rater): _tell_unsent(rapport, each, zone, language) for each in known.unsent},
+        chart.has_died,
     )
     # Out of a part of the history nothing is read.
     is_part = known.is_long or chart.is_part
@@ -238,6 +239,7 @@ class _Heard:
     answered: set[tuple[str, str]]
     under_way: set[tuple[str, str]]
     unsent: Mapping[tuple[str, str], str]
+    is_over: bool = False  # the patient has died: nobody is asked any more
 
 
 def _respondent(
@@ -290,6 +292,8 @@ def _standing(schedule: Due, who: Respondent, heard: _Heard, language: str) -> t
         return _("has a form"), False
     if who.rater == Rater.OBSERVER:
         return "", False  # who observes, and when, is agreed between people
+    if heard.is_over:
+        return "", False
     if schedule.next_after(0) is None:
         return _("not due"), False
     if heard.session is None or schedule.is_due(heard.session):
@@ -599,6 +603,8 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             )
             % who,
         )
+    if known.chart.has_died:
+        yield Notice(NoticeKind.INFORMATION, _("The record says that this patient has died: nobody is due."))
     if known.altered:
         text = translations(language).ngettext(
             "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",

@@ -58,6 +58,10 @@ def totals(found: Resources, rater: str) -> Resources:
     return sorted(mine, key=lambda each: str(each["effectiveDateTime"]))
 
 
+def dated(response: dict[str, Any]) -> str:
+    return str(response["authored"])
+
+
 def born(written: str) -> Callable[[Resources], Resources]:
     return lambda found: [{**each, "birthDate": written} for each in found]
 
@@ -82,6 +86,44 @@ async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
     assert "fell to 7 on" in findings(page)  # one score fewer before the rule may judge
     assert "from a best of 19" in findings(page)
     assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
+
+
+async def test_scores_of_a_response_that_was_entered_in_error_count_no_more(world: World) -> None:
+    """The EHR has marked the response, as of a wrong patient, and left its scores as they were."""
+    withdrawn = ""
+
+    def change(found: Resources) -> Resources:
+        nonlocal withdrawn
+        latest = max(
+            (each for each in found if each["source"]["reference"].startswith("Patient/")), key=dated
+        )
+        withdrawn = latest["authored"]
+        return [{**each, "status": "entered-in-error"} if each is latest else each for each in found]
+
+    before = await world.launch(NOUR)
+    tell(world, "/r4/QuestionnaireResponse", change)
+    page = await world.launch(NOUR)
+    assert withdrawn
+    assert '<span class="now">21 of 24</span>' in before.text
+    assert '<span class="now">21 of 24</span>' not in page.text
+    assert '<span class="now">20 of 24</span>' in page.text
+
+
+@pytest.mark.parametrize("written", [{"deceasedBoolean": True}, {"deceasedDateTime": "2026-02-20"}])
+async def test_when_the_patient_has_died_nobody_is_due(tmp_path: Path, written: dict[str, Any]) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        amara = (await world.people())["amara"]
+        before = await world.launch("amara")
+        tell(world, f"/r4/Patient/{amara}", lambda found: [{**each, **written} for each in found])
+        page = await world.launch("amara")
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Due now" in before.text
+    assert "data-tip" in before.text
+    assert "The record says that this patient has died: nobody is due." in page.text
+    assert "Due now" not in page.text
+    assert "data-tip" not in page.text
+    assert '<span class="now">21 of 24</span>' in page.text
+    assert "Due and not answered" not in draft.text
 
 
 async def test_a_mean_is_rounded_as_by_hand(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ async def test_a_band_is_drawn_where_a_norm_is_adopted_without_any_interpretatio
     page = await world.launch("amara")
     assert 'class="band band-0' in page.text
     assert 'class="band band-1' not in page.text  # the caregiver's form has no norm
-    assert "20 ± 3.7" in page.text
+    assert "20 ± 3.72" in page.text  # 1.96 · 3 · √2 · √(1 − 0.8)
 
 
 async def test_the_scores_speak_the_browsers_language(world: World) -> None:
