@@ -89,6 +89,11 @@ def tenths(value: float) -> Decimal:
     return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.1"))
 
 
+def hundredths(value: float) -> Decimal:
+    """Round to two decimals: a bound of 4.95 told as 5 would stand beside a change of 5 that is larger."""
+    return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.01"))
+
+
 def count_of(value: float, language: str = SOURCE_LANGUAGE) -> int:
     """Give the count whose word a figure takes: 1 with 1 (in French with 1.5 too), 2 with others."""
     written = Decimal(number(tenths(value)))

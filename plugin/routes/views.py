@@ -1,5 +1,6 @@
 """Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -101,7 +102,8 @@ class Known:
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
     """Fill the patient page; `language` is the reader's."""
-    catalogue, chart = rapport.intake.catalogue, known.chart
+    catalogue = rapport.intake.catalogue
+    chart = replace(known.chart, respondents=_told_apart(known.chart.respondents, language))
     policy = rapport.settings.policies[launch.site]
     today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
     age = age_on(chart.born, today)
@@ -128,6 +130,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         },
         {(each.source, each.rater) for each, _ in known.under_way},
         {(each.source, each.rater): _tell_unsent(rapport, each, zone, language) for each in known.unsent},
+        chart.has_died,
     )
     # Out of a part of the history nothing is read.
     is_part = known.is_long or chart.is_part
@@ -175,6 +178,22 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         is_unread=not chart.has_history,
     )
     return with_missing_forms(page)
+
+
+def _told_apart(people: tuple[Respondent, ...], language: str) -> tuple[Respondent, ...]:
+    """Say what somebody is who has the name of another, such as a father and his son; the young person's stands alone."""
+    names = Counter(each.name.casefold() for each in people if each.name)
+    return tuple(
+        replace(each, name=f"{each.name} ({_what_is(each, language)})")
+        if names[each.name.casefold()] > 1 and each.rater != Rater.CHILD
+        else each
+        for each in people
+    )
+
+
+def _what_is(who: Respondent, language: str) -> str:
+    told = told_relationship(who.relationship, who.kinship, language)
+    return told or name_of(None, who.rater, language)
 
 
 def _first_choice_first(instruments: Iterable[Instrument], age: Age | None) -> list[Instrument]:
@@ -238,6 +257,7 @@ class _Heard:
     answered: set[tuple[str, str]]
     under_way: set[tuple[str, str]]
     unsent: Mapping[tuple[str, str], str]
+    is_over: bool = False  # the patient has died: nobody is asked any more
 
 
 def _respondent(
@@ -290,6 +310,8 @@ def _standing(schedule: Due, who: Respondent, heard: _Heard, language: str) -> t
         return _("has a form"), False
     if who.rater == Rater.OBSERVER:
         return "", False  # who observes, and when, is agreed between people
+    if heard.is_over:
+        return "", False
     if schedule.next_after(0) is None:
         return _("not due"), False
     if heard.session is None or schedule.is_due(heard.session):
@@ -599,6 +621,8 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             )
             % who,
         )
+    if known.chart.has_died:
+        yield Notice(NoticeKind.INFORMATION, _("The record says that this patient has died: nobody is due."))
     if known.altered:
         text = translations(language).ngettext(
             "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",

@@ -58,6 +58,10 @@ def totals(found: Resources, rater: str) -> Resources:
     return sorted(mine, key=lambda each: str(each["effectiveDateTime"]))
 
 
+def dated(response: dict[str, Any]) -> str:
+    return str(response["authored"])
+
+
 def born(written: str) -> Callable[[Resources], Resources]:
     return lambda found: [{**each, "birthDate": written} for each in found]
 
@@ -82,6 +86,44 @@ async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
     assert "fell to 7 on" in findings(page)  # one score fewer before the rule may judge
     assert "from a best of 19" in findings(page)
     assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
+
+
+async def test_scores_of_a_response_that_was_entered_in_error_count_no_more(world: World) -> None:
+    """The EHR has marked the response, as of a wrong patient, and left its scores as they were."""
+    withdrawn = ""
+
+    def change(found: Resources) -> Resources:
+        nonlocal withdrawn
+        latest = max(
+            (each for each in found if each["source"]["reference"].startswith("Patient/")), key=dated
+        )
+        withdrawn = latest["authored"]
+        return [{**each, "status": "entered-in-error"} if each is latest else each for each in found]
+
+    before = await world.launch(NOUR)
+    tell(world, "/r4/QuestionnaireResponse", change)
+    page = await world.launch(NOUR)
+    assert withdrawn
+    assert '<span class="now">21 of 24</span>' in before.text
+    assert '<span class="now">21 of 24</span>' not in page.text
+    assert '<span class="now">20 of 24</span>' in page.text
+
+
+@pytest.mark.parametrize("written", [{"deceasedBoolean": True}, {"deceasedDateTime": "2026-02-20"}])
+async def test_when_the_patient_has_died_nobody_is_due(tmp_path: Path, written: dict[str, Any]) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        amara = (await world.people())["amara"]
+        before = await world.launch("amara")
+        tell(world, f"/r4/Patient/{amara}", lambda found: [{**each, **written} for each in found])
+        page = await world.launch("amara")
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Due now" in before.text
+    assert "data-tip" in before.text
+    assert "The record says that this patient has died: nobody is due." in page.text
+    assert "Due now" not in page.text
+    assert "data-tip" not in page.text
+    assert '<span class="now">21 of 24</span>' in page.text
+    assert "Due and not answered" not in draft.text
 
 
 async def test_a_mean_is_rounded_as_by_hand(tmp_path: Path) -> None:
@@ -183,6 +225,27 @@ async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world
     page = await world.launch("amara")
     assert "<b>Mara Okafor</b>" in page.text
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
+
+
+async def test_who_has_the_name_of_another_is_told_with_what_they_are(tmp_path: Path) -> None:
+    """A father and his daughter may have one name, and two parents."""
+
+    def rename(found: Resources) -> Resources:
+        return [{**each, "name": [{"text": "Sam Al-Haddad"}]} for each in found]
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        nour = (await world.people())[NOUR]
+        tell(world, f"/r4/Patient/{nour}", rename)
+        tell(world, "/r4/RelatedPerson", rename)
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Hand over to Sam Al-Haddad<" in page.text
+    assert "Hand over to Sam Al-Haddad (father)<" in page.text
+    assert "Hand over to Sam Al-Haddad (mother)<" in page.text
+    assert "Sam Al-Haddad (father) rated it 1 higher than Sam Al-Haddad." in findings(page)
+    assert "- Sam Al-Haddad (father), Rapport Check-in" in draft.text
+    assert "Dr Hannah Lindgren (" not in page.text
 
 
 async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
@@ -328,6 +391,7 @@ async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: P
     assert '<span class="now">21 of 24</span>' in changed
     assert 'data-tip="rupture' not in page.text
     assert "fell to 10" in findings(page)
+    assert "too early to say" not in findings(page)  # on that form nothing will come back
 
 
 async def test_no_divergence_is_told_of_a_form_that_its_person_has_outgrown(tmp_path: Path) -> None:
