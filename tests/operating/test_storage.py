@@ -88,7 +88,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def postgres() -> Iterator[Postgres]:
     try:
         with postgres_server() as server:
-            _run(server.url, "CREATE DATABASE storage")
+            _make_database(server.url)
             yield server
     except PostgresMissing as missing:
         pytest.skip(str(missing))
@@ -126,6 +126,10 @@ def test_a_postgresql_that_takes_no_writes_for_a_while(tmp_path: Path, postgres:
     assert "InternalError (ReadOnlySqlTransaction)" in {
         each.get("error") for each in told if each["event"] == "not-ready"
     }
+
+
+def _make_database(url: str) -> None:
+    _run(url, "CREATE DATABASE storage")
 
 
 def _run(url: str, statement: str) -> None:
