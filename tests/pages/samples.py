@@ -23,6 +23,7 @@ from plugin.pages import (
     ItemAccount,
     Kind,
     LinkPage,
+    LockedForm,
     LockPage,
     NoteLine,
     NotePage,
@@ -458,6 +459,9 @@ NOTES = (
         "The EHR refused it (HTTP 400: business-rule at DocumentReference.content.attachment.contentType).",
     ),
 )
+
+
+LOCKED = tuple(LockedForm(f"inv-{place}", NOW - timedelta(minutes=7 * place)) for place in (1, 2))
 
 
 def draft() -> DraftPage:

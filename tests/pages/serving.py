@@ -26,8 +26,16 @@ from plugin.pages import FormMode, FormView
 from plugin.pages.caseload import render_caseload
 from plugin.pages.look import write_look
 from plugin.pages.parting import render_parting, render_sessions, render_signed_out
-from plugin.pages.staff import render_desk
-from tests.pages import samples
+from plugin.pages.staff import (
+    render_deliveries,
+    render_delivery,
+    render_desk,
+    render_examination,
+    render_installation,
+    render_norms,
+    render_research,
+)
+from tests.pages import desks, samples
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -92,6 +100,8 @@ class _Fill:
 
     async def consent(self, request: Request) -> Response:
         sent = await request.json()
+        if self.desk.refusals:
+            return self.desk.refusals.pop(0)
         agreed = sent["agreed"]
         self.desk.stated.append(sent["stated"])
         asked = self.desk.gates.pop(_secret(request))
@@ -171,6 +181,27 @@ def site(desk: Desk) -> Starlette:
         "/caseload": lambda: render_caseload(samples.caseload(), "en"),
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
         "/caseload-plots-german": lambda: render_caseload(samples.caseload(plots=True), "de"),
+        "/caseload-without-team": lambda: render_caseload(desks.CASELOAD_WITHOUT_TEAM, "en"),
+        "/caseload-without-patients": lambda: render_caseload(desks.CASELOAD_WITHOUT_PATIENTS, "en"),
+        "/caseload-without-names": lambda: render_caseload(desks.CASELOAD_WITHOUT_NAMES, "en"),
+        "/caseload-nobody-fits": lambda: render_caseload(desks.CASELOAD_NOBODY_FITS, "en"),
+        "/caseload-stranger": lambda: render_caseload(desks.CASELOAD_STRANGER, "en"),
+        "/deliveries": lambda: render_deliveries(desks.DELIVERIES),
+        "/deliveries-aside": lambda: render_deliveries(desks.DELIVERIES_ASIDE),
+        "/delivery": lambda: render_delivery(desks.DELIVERY),
+        "/delivery-sent": lambda: render_delivery(desks.DELIVERY_SENT),
+        "/installation": lambda: render_installation(desks.INSTALLATION),
+        "/examination": lambda: render_examination(
+            desks.DESK, "Clinic", desks.EXAMINATION, "https://rapport.invalid"
+        ),
+        "/examination-to-be-asked": lambda: render_examination(desks.DESK, "Clinic", None, ""),
+        "/norms": lambda: render_norms(desks.NORMS),
+        "/norms-none": lambda: render_norms(desks.NORMS_NONE),
+        "/norms-too-few": lambda: render_norms(desks.NORMS_TOO_FEW),
+        "/research": lambda: render_research(desks.RESEARCH),
+        "/research-overlapping": lambda: render_research(desks.RESEARCH_OVERLAPPING),
+        "/research-refused": lambda: render_research(desks.RESEARCH_REFUSED),
+        "/research-not-decided": lambda: render_research(desks.RESEARCH_NOT_DECIDED),
         "/draft": lambda: pages.render_draft(samples.draft()),
         "/note": lambda: pages.render_note(samples.note()),
         "/sign-ins": lambda: render_sessions(samples.SIGN_INS),
@@ -181,6 +212,7 @@ def site(desk: Desk) -> Starlette:
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",)),
         "/noted": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
+        "/device-locked": lambda: pages.render_patient(samples.patient(locked=samples.LOCKED)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/voided": lambda: pages.render_response(samples.VOIDED),

@@ -1,13 +1,17 @@
 """axe-core on every page and state: light, dark, phone, tablet, frame of an EHR."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.testclient import TestClient
 
-from tests.pages.serving import Desk
+from tests.pages.rendered import TEMPLATES, note_templates, templates
+from tests.pages.serving import Desk, new_desk, site
 
 pytestmark = pytest.mark.browser
 
@@ -19,37 +23,48 @@ SCREENS = {
 }
 
 
-def _go(path: str) -> Callable[[Page, str, Desk], None]:
-    def go(page: Page, address: str, _: Desk) -> None:
-        page.goto(f"{address}{path}")
-        page.wait_for_load_state("networkidle")
+Act = Callable[[Page, Desk], None]
 
-    return go
-
-
-def _standing(path: str) -> Callable[[Page, str, Desk], None]:
-    """Open a page on the way to the sign-in as it stands until its script, held back here, goes on."""
-
-    def go(page: Page, address: str, _: Desk) -> None:
-        page.route("**/launch.js*", lambda route: route.abort())
-        page.goto(f"{address}{path}")
-
-    return go
+# Notes the templates that a page takes its screens from, by the attribute that names them.
+NOTE_SCREENS = """() => {
+    globalThis.taken = [];
+    const of = Object.getOwnPropertyDescriptor(HTMLTemplateElement.prototype, "content").get;
+    Object.defineProperty(HTMLTemplateElement.prototype, "content", { get() {
+        taken.push([...this.attributes].map(({ name, value }) => value ? `${name}=${value}` : name)[0]);
+        return of.call(this);
+    } });
+}"""
 
 
-def _form(secret: str, presses: int, choose: str = "") -> Callable[[Page, str, Desk], None]:
-    def go(page: Page, address: str, _: Desk) -> None:
-        page.goto(f"{address}/fill#{secret}")
+@dataclass(frozen=True)
+class State:
+    """A page in a state: what is readied before it is asked for, what is done there, which screen it then takes from a template."""
+
+    path: str
+    act: Act | None = None
+    before: Act | None = None
+    screen: str = ""
+
+
+def _stands(page: Page, _: Desk) -> None:
+    """Keep a page on the way to the sign-in as it stands until its script, held back here, goes on."""
+    page.route("**/launch.js*", lambda route: route.abort())
+
+
+def _form(secret: str, presses: int, choose: str = "", *, screen: str = "") -> State:
+    def act(page: Page, _: Desk) -> None:
         expect(page.locator("[data-form]")).to_be_visible()
         for _press in range(presses):
             page.locator("[data-forward]").click()
         if choose:
             page.locator(f"input[value='{choose}']:visible").first.check()
+        if screen:
+            expect(page.locator("[data-form]")).to_have_count(0)
 
-    return go
+    return State(f"/fill#{secret}", act, screen=screen)
 
 
-def _refused(page: Page, address: str, desk: Desk) -> None:
+def _is_misfit(_: Page, desk: Desk) -> None:
     issue = {
         "severity": "error",
         "code": "invalid",
@@ -57,37 +72,88 @@ def _refused(page: Page, address: str, desk: Desk) -> None:
         "expression": ["x.where(linkId='goal-2')"],
     }
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": [issue]}, 422))
-    _form("one", 8)(page, address, desk)
+
+
+def _is_away(_: Page, desk: Desk) -> None:
+    desk.refusals.append(Response(status_code=503))
+
+
+def _refused(page: Page, desk: Desk) -> None:
+    _do(_form("one", 8), page, desk)
     expect(page.get_by_text("This answer does not fit here.")).to_be_visible()
 
 
-def _late(page: Page, address: str, desk: Desk) -> None:
+def _sent_later(page: Page, desk: Desk) -> None:
+    _do(_form("one", 8), page, desk)
+    expect(page.get_by_text("the answers are not sent yet")).to_be_visible()
+
+
+def _not_kept(page: Page, desk: Desk) -> None:
+    page.route("**/fill/answers", lambda route: route.abort())
+    _do(_form("one", 1, "somewhat"), page, desk)
+    expect(page.get_by_text("Not saved yet: no connection.")).to_be_visible()
+
+
+def _late(page: Page, desk: Desk) -> None:
     """Answer a form that has come already: keeping the answer finds it closed."""
-    _form("one", 1)(page, address, desk)
+    _do(_form("one", 1), page, desk)
     desk.sent.add("one")
     page.locator("input[value='somewhat']:visible").check()
     expect(page.locator("[data-late]")).to_be_visible()
 
 
-def _opened_table(path: str) -> Callable[[Page, str, Desk], None]:
-    def go(page: Page, address: str, _: Desk) -> None:
-        page.goto(f"{address}{path}")
-        for summary in page.locator("summary:visible").all():
-            summary.click()
-
-    return go
+def _is_sent(_: Page, desk: Desk) -> None:
+    desk.sent.add("one")
 
 
-def _aided(page: Page, address: str, desk: Desk) -> None:
-    _form("lines", 1)(page, address, desk)
+def _is_offline(page: Page, _: Desk) -> None:
+    page.route("**/fill/form", lambda route: route.abort())
+
+
+def _is_never_answered(page: Page, _: Desk) -> None:
+    page.route("**/fill/form", lambda _route: None)
+
+
+def _runs_no_script(page: Page, _: Desk) -> None:
+    page.route("**/fill.js*", lambda route: route.abort())
+
+
+def _waits_for_words(page: Page, _: Desk) -> None:
+    expect(page.get_by_role("heading", name="This form needs JavaScript")).to_be_visible()
+
+
+def _gate(button: str, *, stated: bool = False) -> Act:
+    def act(page: Page, _: Desk) -> None:
+        if stated:
+            for statement in page.get_by_role("checkbox").all():
+                statement.check()
+        page.get_by_role("button", name=button).click()
+
+    return act
+
+
+def _gate_shows(button: str, shown: str, *, stated: bool = False) -> Act:
+    def act(page: Page, desk: Desk) -> None:
+        _gate(button, stated=stated)(page, desk)
+        expect(page.get_by_text(shown)).to_be_visible()
+
+    return act
+
+
+def _open_all(page: Page, _: Desk) -> None:
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+
+
+def _aided(page: Page, desk: Desk) -> None:
+    _do(_form("lines", 1), page, desk)
     page.get_by_role("button", name="Help with reading").click()
     page.get_by_role("button", name="One key").click()
     page.get_by_text("What does this mean?").click()
 
 
-def _uncovered(page: Page, address: str, _: Desk) -> None:
+def _uncovered(page: Page, _: Desk) -> None:
     """Show the panel of the form in an EHR's frame, both of its parts."""
-    page.goto(f"{address}/fill#one")
     expect(page.locator("[data-form]")).to_be_visible()
     page.evaluate("""() => {
         const panel = document.querySelector("template[data-screen=cover]").content.cloneNode(true);
@@ -96,63 +162,111 @@ def _uncovered(page: Page, address: str, _: Desk) -> None:
     }""")
 
 
-STATES: dict[str, Callable[[Page, str, Desk], None]] = {
-    "home": _go("/"),
-    "failure": _go("/failure"),
-    "on the way: cookies are looked for": _standing("/probe"),
-    "on the way to the sign-in": _standing("/departure"),
-    "on the way back": _standing("/arrival"),
-    "patient": _go("/patient"),
-    "patient, observed": _go("/observed"),
-    "patient, table open": _opened_table("/patient"),
-    "patient, who is due": _go("/due"),
-    "patient, other forms and another PIN": _opened_table("/due-again"),
-    "patient, everything marked": _opened_table("/marked"),
-    "patient, nothing yet": _go("/empty"),
-    "patient, in the EHR's look": _go("/dressed"),
-    "patient, EHR slow": _go("/slow"),
-    "draft of a note": _go("/draft"),
-    "note, refused": _go("/note"),
-    "patient with notes": _go("/noted"),
-    "where somebody is signed in": _go("/sign-ins"),
-    "signed in here only": _go("/sign-ins-here"),
-    "link": _go("/link"),
-    "link, code used": _go("/link-without-code"),
-    "before signing out": _go("/parting"),
-    "signed out": _go("/signed-out"),
-    "desk": _go("/desk"),
-    "caseload": _go("/caseload"),
-    "caseload, plots": _go("/caseload-plots"),
-    "response": _go("/response"),
-    "response, to be marked": _opened_table("/response"),
-    "response, entered in error": _go("/voided"),
-    "lock": _go("/launches/0b8e/return"),
-    "wrong PIN": _go("/wrong-pin"),
-    "locked out": _go("/locked-out"),
-    "code": _go("/code"),
-    "wrong code": _go("/wrong-code"),
-    "form cannot be opened": _go("/fill#unknown"),
-    "form, beside the chart": _uncovered,
+def _do(state: State, page: Page, desk: Desk) -> None:
+    if state.act is not None:
+        state.act(page, desk)
+
+
+UNUSABLE, OFFLINE, SAVED = ("data-screen=unusable", "data-screen=offline", "data-screen=saved")
+STATES: dict[str, State] = {
+    "home": State("/"),
+    "failure": State("/failure"),
+    "on the way: cookies are looked for": State("/probe", before=_stands),
+    "on the way to the sign-in": State("/departure", before=_stands),
+    "on the way back": State("/arrival", before=_stands),
+    "patient": State("/patient"),
+    "patient, observed": State("/observed"),
+    "patient, table open": State("/patient", _open_all),
+    "patient, who is due": State("/due"),
+    "patient, other forms and another PIN": State("/due-again", _open_all),
+    "patient, everything marked": State("/marked", _open_all),
+    "patient, nothing yet": State("/empty"),
+    "patient, in the EHR's look": State("/dressed"),
+    "patient, EHR slow": State("/slow"),
+    "patient, a device locked out": State("/device-locked"),
+    "draft of a note": State("/draft"),
+    "note, refused": State("/note"),
+    "patient with notes": State("/noted"),
+    "where somebody is signed in": State("/sign-ins"),
+    "signed in here only": State("/sign-ins-here"),
+    "link": State("/link"),
+    "link, code used": State("/link-without-code"),
+    "before signing out": State("/parting"),
+    "signed out": State("/signed-out"),
+    "desk": State("/desk"),
+    "caseload": State("/caseload"),
+    "caseload, plots": State("/caseload-plots"),
+    "caseload, no team": State("/caseload-without-team"),
+    "caseload, no patients": State("/caseload-without-patients"),
+    "caseload, nobody fits": State("/caseload-nobody-fits"),
+    "caseload, somebody of another team": State("/caseload-stranger"),
+    "caseload, no names": State("/caseload-without-names"),
+    "deliveries": State("/deliveries"),
+    "deliveries, set aside": State("/deliveries-aside"),
+    "one delivery": State("/delivery"),
+    "one delivery, in the record": State("/delivery-sent"),
+    "installation": State("/installation"),
+    "what the EHR takes": State("/examination"),
+    "what the EHR takes, not asked yet": State("/examination-to-be-asked"),
+    "norms": State("/norms"),
+    "norms, none": State("/norms-none"),
+    "norms, too few people": State("/norms-too-few"),
+    "research export": State("/research"),
+    "research export, overlapping": State("/research-overlapping"),
+    "research export, refused": State("/research-refused"),
+    "research export, not decided": State("/research-not-decided"),
+    "response": State("/response"),
+    "response, to be marked": State("/response", _open_all),
+    "response, entered in error": State("/voided"),
+    "lock": State("/launches/0b8e/return"),
+    "wrong PIN": State("/wrong-pin"),
+    "locked out": State("/locked-out"),
+    "code": State("/code"),
+    "wrong code": State("/wrong-code"),
+    "form without its script": State("/fill#one", _waits_for_words, _runs_no_script),
+    "form, being opened": State("/fill#one", before=_is_never_answered, screen="data-screen=loading"),
+    "form, offline": State("/fill#one", before=_is_offline, screen=OFFLINE),
+    "form cannot be opened": State("/fill#unknown", screen=UNUSABLE),
+    "form, beside the chart": State("/fill#one", _uncovered, screen="data-screen=cover"),
     "form, start": _form("one", 0),
     "form of every kind": _form("kinds", 0, "true"),
     "form of every kind, looked over": _form("kinds-kept", 0),
     "form of every kind, one by one": _form("kinds-one", 3),
     "form, question answered": _form("one", 1, "somewhat"),
+    "form, answer not kept yet": State("/fill#one", _not_kept),
     "form, all questions": _form("all", 0),
     "form, long options": _form("long", 1),
-    "form, a caregiver first": _go("/fill#gated"),
-    "form, a caregiver beside": _go("/fill#together"),
+    "form, a caregiver first": State("/fill#gated"),
+    "form, a caregiver beside": State("/fill#together"),
+    "form, a caregiver has not said all": State(
+        "/fill#together", _gate_shows("I agree", "Please confirm each")
+    ),
+    "form, a caregiver's word not sent": State(
+        "/fill#gated", _gate_shows("I agree", "This could not be sent.", stated=True), _is_away
+    ),
+    "form, a caregiver agreed": State(
+        "/fill#together", _gate_shows("I agree", "Six short questions", stated=True)
+    ),
+    "form, a caregiver refused": State(
+        "/fill#gated", _gate_shows("I do not agree", "The form stays closed"), screen="data-refused"
+    ),
+    "form, a caregiver is not there now": State(
+        "/fill#beside", _gate_shows("Not now", "Open the link again"), screen="data-refused"
+    ),
     "form, why no answer": _form("why", 0),
     "form, may answers be read": _form("asked", 7),
-    "form, with aids": _aided,
+    "form, with aids": State("/fill#lines", _aided),
     "form, a line": _form("lines", 1),
     "form, lines looked over": _form("lines-kept", 0),
     "form, right to left, whole": _form("arabic-all", 0),
     "form, right to left": _form("arabic", 1),
     "form, look over": _form("one", 7),
-    "form, refused": _refused,
-    "form, sent": _form("one", 8),
-    "form, sent and then changed": _late,
+    "form, refused": State("/fill#one", _refused, _is_misfit),
+    "form, sent as soon as there is a connection": State("/fill#one", _sent_later, _is_away),
+    "form, sent": _form("one", 8, screen="data-saved"),
+    "form, sent, with its score": _form("told", 3, screen="data-saved"),
+    "form, sent before": State("/fill#one", before=_is_sent, screen=SAVED),
+    "form, sent and then changed": State("/fill#one", _late, screen=SAVED),
 }
 
 
@@ -179,7 +293,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(page: Page, address: str, desk
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         if number == 0:
-            STATES[state](page, address, desk)
+            show(STATES[state], page, address, desk)
         results = Axe().run(page)
         if results.violations_count:
             found[screen] = results.generate_report()
@@ -189,3 +303,46 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(page: Page, address: str, desk
         page.set_viewport_size({"width": width, "height": 512})
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
         assert page.evaluate(UNREACHABLE) == []
+
+
+def show(state: State, page: Page, address: str, desk: Desk) -> None:
+    """Bring the page into its state, and see that it shows the screen it says."""
+    page.add_init_script(f"({NOTE_SCREENS})()")
+    if state.before is not None:
+        state.before(page, desk)
+    page.goto(f"{address}{state.path}")
+    if state.screen != "data-screen=loading":
+        expect(page.locator(".waiting")).to_have_count(0)
+    _do(state, page, desk)
+    if state.screen:
+        assert page.evaluate("taken.at(-1)") == state.screen
+
+
+ELSEWHERE = {
+    "clinician/summary.html": "on paper, as PDF",
+    "staff/audit/": "tests/product/test_auditing_browser.py, which asks for all of them in the same way",
+}
+
+
+def test_every_template_is_part_of_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = note_templates(monkeypatch)
+    browser = TestClient(site(new_desk()))
+    for state in STATES.values():
+        path, _, secret = state.path.partition("#")
+        assert browser.get(path).status_code == 200, state
+        if secret:
+            browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    missing = {each for each in templates() if not each.startswith(tuple(ELSEWHERE))} - rendered
+    assert missing == set(), f"no state of this module shows {sorted(missing)}"
+    assert [each for each in ELSEWHERE if not any(name.startswith(each) for name in templates())] == []
+
+
+def test_every_screen_that_stands_in_a_template_of_a_page_is_shown_in_a_state() -> None:
+    screens = {
+        screen.replace('"', "")
+        for each in TEMPLATES.rglob("*.html")
+        for screen in re.findall(r'<template (data-[a-z]+(?:="[a-z-]+")?)', each.read_text(encoding="utf-8"))
+    }
+    assert len(screens) >= 7
+    missing = screens - {state.screen for state in STATES.values()}
+    assert missing == set(), f"no state of this module shows {sorted(missing)}"

@@ -12,6 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from tests.browser import PATIENCE, find_chromium, sandbox_arguments
+from tests.pages.rendered import note_templates, templates
 from tests.product.demonstration import ROOT
 from tests.product.test_auditing import (
     BOOK,
@@ -123,7 +124,10 @@ async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
     yield "compared"
 
 
-async def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, audit: Audit) -> None:
+async def test_axe_finds_nothing_and_nothing_is_cut_off_on_any_of_the_auditors_pages(
+    browser: Browser, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = note_templates(monkeypatch)
     review = await drawn(audit)
     async with opened(browser, audit) as page:
         async for state in states(page, audit, review):
@@ -138,6 +142,8 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off(browser: Browser, audit:
                     state,
                     screen,
                 )
+    missing = {each for each in templates() if each.startswith("staff/audit/")} - rendered
+    assert missing == set(), f"no state shows {sorted(missing)}"
 
 
 async def test_a_search_needs_no_mouse(browser: Browser, audit: Audit) -> None:
