@@ -7,7 +7,7 @@ from pathlib import Path
 from plugin.collecting.book import Found, Remembered
 from plugin.delivery.account import Attempt
 from plugin.delivery.changes import Listed
-from plugin.delivery.choosing import Planned, WriterKind
+from plugin.delivery.choosing import Planned
 from plugin.delivery.states import DeliveryState
 from plugin.doctor import Examination, Finding, Level
 from plugin.norming import Coefficient, Figures, Group, Norm
@@ -26,6 +26,7 @@ from plugin.pages.staff import (
 )
 from plugin.research_settings import Research
 from plugin.researching import Earlier
+from plugin.writing import WriterKind
 from tests.pages import samples
 
 NOW = datetime(2026, 5, 20, 9, 30, tzinfo=UTC)
