@@ -19,11 +19,13 @@ from plugin.routes.form_views import audience_of
 from plugin.routes.kept import Reader
 from plugin.served.shelf import Kept
 from plugin.writing import WriterKind, Writing
-from tests.product.forms import ANSWERS
-from tests.product.test_kept import get, unlock
+from tests.product.forms import ANSWERS, response_of
+from tests.product.naming import Naming
+from tests.product.test_bad_input import app_token, post
+from tests.product.test_kept import get, search, unlock
 from tests.product.test_personalities import settled
 from tests.product.test_remote import make_link
-from tests.product.world import PIN, Clock, World, run_world
+from tests.product.world import EHR, PIN, Clock, World, run_world
 
 CHILD = "amara"
 LABELS = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
@@ -213,6 +215,25 @@ async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(
         told = sent.json()["scores"]
         assert len(told) == 2  # the total, and what it means
         assert "of 24 points" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"), [(["raters-apart"], 5), (["raters-apart", "score-not-for-respondent"], 0)]
+)
+async def test_a_score_that_is_labelled_as_not_for_its_respondent_is_not_shown_to_them(
+    tmp_path: Path, labels: list[str], shown: int
+) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}))
+    async with run_world(tmp_path, respondents=policy) as world:
+        child = (await world.people())[CHILD]
+        meta = {"security": [{"system": LABELS, "code": each} for each in labels]}
+        assert (await post(world, response_of(child, meta=meta))).status_code == 201
+        token = await app_token(world)
+        ehr = world.hosts.apps["ehr.invalid"]
+        world.hosts.apps["ehr.invalid"] = Naming(ehr, f"{EHR}/r4/Patient/{child}")  # type: ignore[assignment] # any transport will do
+        world.browser = world.new_browser()
+        assert len(await search(world, "QuestionnaireResponse", token)) == 1
+        assert len(await search(world, "Observation", token)) == shown
 
 
 def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
