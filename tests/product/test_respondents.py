@@ -513,6 +513,27 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         assert "something for a caregiver" not in (await world.browser.get("/fill/form", headers=last)).text
 
 
+async def test_a_caregivers_refusal_is_told_beside_a_young_person_who_has_answered_in_the_session(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        assert (await send(world, first)).status_code == 200
+        await unlock(world)
+        world.clock.pass_time(minutes=1)
+        page, child = await world.launch(CHILD), f"Patient/{(await world.people())[CHILD]}"
+        csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+        wish = {"csrf": csrf, "respondent": child, "instrument": "rapport-checkin-child", "language": "en"}
+        more = {"pin": PIN, "consent_again": "true"}
+        made = await world.browser.post(f"{page.url}/invitations", data=wish | more)
+        again = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
+        await world.browser.post("/fill/consent", headers=again, json={"agreed": False})
+        await unlock(world)
+        told = re.findall(r"data-unsent>([^<]*)<", (await world.launch(CHILD)).text)
+        assert [each.partition("(")[2] for each in told] == ["the caregiver did not agree)"]
+
+
 async def test_a_phone_that_opened_the_tablets_form_has_no_way_to_the_clinicians_pages(world: World) -> None:
     headers = await hand_to_child(world)
     async with world.new_browser() as phone:
