@@ -26,15 +26,16 @@ from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
 from plugin.ehr import EhrError, EhrUnavailable, Heard, OutcomeUnknown
 from plugin.ledger import Ledger
+from plugin.ledger.away import AWAY, cause_of
 from plugin.metrics import Metrics
 from plugin.pace import DEFAULT_PACE, Pace
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _DATABASE_PAUSE = 1.0  # seconds
 _IN_FLIGHT = 16  # at all sites together
+_SET_BACK = timedelta(minutes=1)  # a clock that goes back so far is not being adjusted, but was wrong
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
 _STALLED = 60.0  # seconds without a turn of the loop after which it is taken for dead
 _RENEWAL = LEASE.total_seconds() / 3
@@ -86,6 +87,7 @@ class DeliveryWorker:
         self._gate = Gate({site: each.pace for site, each in destinations.items()})
         self._metrics = metrics or Metrics()
         self._last_turn = time.monotonic()
+        self._latest = clock()  # when work was looked for last
         self._owner = str(uuid.uuid4())
         self._wake = asyncio.Event()
         self._stopping = False
@@ -129,8 +131,12 @@ class DeliveryWorker:
         if not room or free <= 0:
             return ()
 
+        was_set_back = now < self._latest - _SET_BACK
+
         def take(connection: Connection) -> tuple[Claimed, ...]:
             taken: list[Claimed] = []
+            if was_set_back:
+                outbox.hasten(connection, now)
             for site, many in room.items():
                 limit = min(many, free - len(taken))
                 if limit > 0:
@@ -139,10 +145,12 @@ class DeliveryWorker:
             return tuple(taken)
 
         try:
-            return await self._ledger.bookkeep(take)
+            taken = await self._ledger.bookkeep(take)
         except sa.exc.SQLAlchemyError as error:
-            log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+            log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
             return ()
+        self._latest = now
+        return taken
 
     def _begin(self, claimed: Claimed) -> None:
         self._gate.begin(claimed.site)
@@ -174,7 +182,7 @@ class DeliveryWorker:
                     lambda connection, own=own, now=now: outbox.renew(connection, self._owner, own, now)  # type: ignore[misc]
                 )
             except sa.exc.SQLAlchemyError as error:
-                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
 
     async def _hand_back(self) -> None:
         running = tuple(self._running)
@@ -273,11 +281,11 @@ class DeliveryWorker:
         while True:
             try:
                 return await work()
-            except _AWAY as error:
+            except AWAY as error:
                 waited = time.monotonic() - begun
                 if self._stopping or (patience is not None and waited > patience.total_seconds()):
                     raise
-                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
                 await asyncio.sleep(_DATABASE_PAUSE)
 
     def _note_answer(self, site: str, error: EhrError, now: datetime) -> None:
