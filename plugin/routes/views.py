@@ -121,7 +121,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     if any(each.rater == Rater.OBSERVER and each.unavailable is None for each in forms):
         offered = (*offered, *(observer for each in offered for observer in as_observer(each)))
     session = ThisSession(chart.contacts, launch.encounter, today, zone)
-    answered = {
+    answered: set[tuple[str, str]] = {
         (each.respondent or "", each.rater)
         for each in answered_of(known.recent, chart.points, catalogue)
         if session.has(each.encounter, each.when)
