@@ -30,6 +30,7 @@ export function begin(form, tools) {
       if ("untouched" in line.dataset) line.setAttribute("aria-valuetext", unmarked);
       else line.removeAttribute("aria-valuetext");
     };
+    line.form.addEventListener("reset", tell);
     line.addEventListener("click", mark);
     line.addEventListener("keydown", (event) => {
       if (event.key !== " " && event.key !== "Enter") return;

@@ -85,6 +85,12 @@ def _aided(page: Page, address: str, desk: Desk) -> None:
     page.get_by_text("What does this mean?").click()
 
 
+def _asked_whether_again(page: Page, address: str, desk: Desk) -> None:
+    _form("one", 7)(page, address, desk)
+    page.get_by_role("button", name="Answer everything again").click()
+    expect(page.get_by_role("button", name="No, keep my answers")).to_be_focused()
+
+
 def _uncovered(page: Page, address: str, _: Desk) -> None:
     """Show the panel of the form in an EHR's frame, both of its parts."""
     page.goto(f"{address}/fill#one")
@@ -150,6 +156,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form, right to left, whole": _form("arabic-all", 0),
     "form, right to left": _form("arabic", 1),
     "form, look over": _form("one", 7),
+    "form, look over, asked whether to begin again": _asked_whether_again,
     "form, refused": _refused,
     "form, sent": _form("one", 8),
     "form, sent and then changed": _late,
