@@ -124,8 +124,79 @@ def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, add
     open_aids(page, address, "all")
     page.get_by_role("button", name="Read aloud").click()
     assert spoken(page) == []
-    page.get_by_role("button", name="Read this aloud").nth(1).click()
+    page.get_by_role("button", name="Read this aloud").nth(2).click()  # the first reads what comes before
     assert spoken(page)[0][0] == samples.QUESTIONS[1].text
+
+
+SHARE = "May the people who look after you at the clinic read your single answers?"
+MEANS = (
+    "If you say no, they and your health record get one result, made of all your answers together. "
+    "A result that is as low or as high as it can be tells what you answered."
+)
+
+
+def test_of_a_whole_form_what_is_no_question_is_read_by_buttons_too(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_sharing=True)
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Read aloud").click()
+    page.get_by_role("button", name="Read this aloud").first.click()
+    view = desk.forms["all"]
+    title, intro, audience = (text for text, _, _ in spoken(page))
+    assert (title, intro) == (view.title, view.intro)
+    assert str(audience).startswith("Before you send, you decide whether the people")
+    page.get_by_role("radio", name="Mostly").first.check()
+    page.locator("[data-forward]").click()
+    assert spoken(page) == []
+    answers, sharing = page.get_by_role("button", name="Read this aloud").all()
+    answers.click()
+    read = [text for text, _, _ in spoken(page)]
+    assert read[:4] == [
+        "Look over your answers",
+        "You can change each of them. Then send.",
+        samples.QUESTIONS[0].text,
+        "Mostly",
+    ]
+    assert read[-2:] == [samples.QUESTIONS[-1].text, "No answer"]
+    sharing.press("Enter")
+    assert [text for text, _, _ in spoken(page)] == [
+        SHARE,
+        MEANS,
+        "Yes, they may read them",
+        "No, only the result of all of them together",
+    ]
+
+
+def test_one_by_one_what_no_means_is_read_with_the_answers_and_by_a_button(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, "asked")
+    page.get_by_role("button", name="Read aloud").click()
+    title = [text for text, _, _ in spoken(page)]
+    page.get_by_role("button", name="Read this aloud").click()
+    assert [text for text, _, _ in spoken(page)] == title
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    read = [text for text, _, _ in spoken(page)]
+    assert read[0] == "Look over your answers"
+    assert read[-4:-2] == [SHARE, MEANS]
+    page.get_by_role("button", name="Read this aloud").last.click()
+    assert [text for text, _, _ in spoken(page)][:2] == [SHARE, MEANS]
+
+
+def test_whether_to_begin_again_is_read_when_it_is_asked(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Answer everything again").click()
+    assert [text for text, _, _ in spoken(page)] == [
+        "Take back all your answers and start again?",
+        "No, keep my answers",
+        "Yes, start again",
+    ]
 
 
 def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) -> None:
