@@ -147,6 +147,15 @@ function begin(form, parts, note) {
 
   // Going from step to step
 
+  // How far one is: of questions shown one by one the place of this one, of a whole form how many have an answer.
+  function tell() {
+    const place = asked().findIndex((question) => stepOf(question) === at);
+    const number = form.dataset.mode === "all" ? Object.keys(answers()).length : place + 1;
+    find("progress").hidden = place < 0;
+    find("progress-words").textContent = say(words.progress, number);
+    Object.assign(find("progress-bar"), { max: asked().length, value: number });
+  }
+
   // Nothing is sent by itself while somebody looks at a question.
   function hold() {
     if (sendLater) alert.textContent = "";
@@ -175,12 +184,7 @@ function begin(form, parts, note) {
     steps.forEach((step, place) => { step.hidden = place !== at; });
     if (at === review) { list(); prepareEnd(); }
     const step = steps[at];
-    const place = asked().findIndex((question) => stepOf(question) === at);
-    const counted = form.dataset.mode === "one" && place >= 0;
-    find("progress").hidden = !counted;
-    find("progress-words").textContent = counted ? say(words.progress, place + 1) : "";
-    find("progress-bar").max = asked().length;
-    find("progress-bar").value = place + 1;
+    tell();
     back.hidden = at === 0;
     forward.textContent = fromReview && at !== review ? words.return : nextWord(step);
     const heading = (target ?? step).querySelector("[tabindex='-1']");
@@ -348,6 +352,7 @@ function begin(form, parts, note) {
     chosen.forEach((option) => { if (declines || (isOwn && option.type === "radio")) option.checked = false; });
     if (declines || target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
+    tell();
     mark(question, "");
     alert.textContent = "";
     keep();

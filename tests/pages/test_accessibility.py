@@ -85,6 +85,13 @@ def _aided(page: Page, address: str, desk: Desk) -> None:
     page.get_by_text("What does this mean?").click()
 
 
+def _half_answered(page: Page, address: str, desk: Desk) -> None:
+    _form("all", 0)(page, address, desk)
+    for question in page.locator("[data-question]").all()[:3]:
+        question.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_text("3 of 6 answered")).to_be_visible()
+
+
 def _asked_whether_again(page: Page, address: str, desk: Desk) -> None:
     _form("one", 7)(page, address, desk)
     page.get_by_role("button", name="Answer everything again").click()
@@ -145,6 +152,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form of every kind, one by one": _form("kinds-one", 3),
     "form, question answered": _form("one", 1, "somewhat"),
     "form, all questions": _form("all", 0),
+    "whole form half answered": _half_answered,
     "form, long options": _form("long", 1),
     "form, a caregiver first": _go("/fill#gated"),
     "form, a caregiver beside": _go("/fill#together"),
