@@ -42,15 +42,17 @@ export async function begin(form, opener) {
   };
   if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press("read", words.read, () => readAloud(form, words, voiceFor)));
   else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent, dir: "auto" }));
-  panel.append(press("stops", words.stops, () => { form.dataset.stops = on.stops ? "all" : ""; }));
+  panel.append(press("stops", words.stops, () => {
+    form.dataset.stops = on.stops ? "all" : "";
+    if (on.stops && words.moves) import(words.moves).then((part) => part.begin(form, words.towards), () => {});
+  }));
   form.addEventListener("keydown", stop);
 }
 
+const make = (textContent) => Object.assign(document.createElement("button"), { type: "button", className: "button", textContent });
+
 function press(name, label, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button";
-  button.textContent = label;
+  const button = make(label);
   const turn = (to) => {
     on[name] = to;
     button.setAttribute("aria-pressed", String(to));
@@ -83,7 +85,7 @@ function readAloud(form, words, voiceFor) {
   if (!on.read) return;
   // What stands before the questions, each of them, the answers looked over, and who may read them.
   form.querySelectorAll("[data-step]:has(> h1), .question").forEach((part) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: words.again });
+    const button = make(words.again);
     button.dataset.read = "";
     button.lang = form.lang;
     button.addEventListener("click", () => speak(part, (each) => each.closest(".question, [data-step]") === part));

@@ -82,6 +82,7 @@ def _aided(page: Page, address: str, desk: Desk) -> None:
     _form("lines", 1)(page, address, desk)
     page.get_by_role("button", name="Help with reading").click()
     page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Towards: Very good").click()
     page.get_by_text("What does this mean?").click()
 
 

@@ -271,7 +271,18 @@ def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("cover.js")) < 4_500
     assert all(
         len(_static(f"{name}.js")) < 5_000
-        for name in ("slider", "writing", "conditions", "sharing", "reasons", "gate", "aids", "note", "anew")
+        for name in (
+            "slider",
+            "writing",
+            "conditions",
+            "sharing",
+            "reasons",
+            "gate",
+            "aids",
+            "note",
+            "anew",
+            "moves",
+        )
     )
     assert len(_static("patient.js")) < 9_600
 
