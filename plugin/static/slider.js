@@ -30,7 +30,8 @@ export function begin(form, tools) {
       if ("untouched" in line.dataset) line.setAttribute("aria-valuetext", unmarked);
       else line.removeAttribute("aria-valuetext");
     };
-    line.addEventListener("click", mark);
+    line.addEventListener("click", mark); // by what speaks for a pointer
+    line.addEventListener("pointerup", mark); // by a finger, which clicks no line
     line.addEventListener("keydown", (event) => {
       if (event.key !== " " && event.key !== "Enter") return;
       event.preventDefault();
