@@ -119,6 +119,18 @@ def test_reading_stops_when_it_is_turned_off(page: Page, address: str) -> None:
     expect(page.get_by_role("button", name="Read this aloud")).to_have_count(0)
 
 
+def test_reading_stops_when_the_form_is_sent(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    assert "Look over your answers" in [text for text, *_ in spoken(page)]
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert spoken(page) == []
+
+
 def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, address: str) -> None:
     give_voices(page, ("en", True))
     open_aids(page, address, "all")
