@@ -55,6 +55,16 @@ def test_a_form_is_filled_by_keyboard_alone(page: Page, address: str, desk: Desk
     assert desk.submissions == [{question.link_id: "somewhat" for question in samples.QUESTIONS}]
 
 
+def test_a_question_is_told_with_its_place_in_the_form(page: Page, address: str) -> None:
+    open_form(page, address)
+    forward(page)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_be_focused()
+    expect(heading).to_have_accessible_description(f"Question 1 of {len(samples.QUESTIONS)}")
+    forward(page)
+    expect(heading).to_have_accessible_description(f"Question 2 of {len(samples.QUESTIONS)}")
+
+
 def test_enter_on_an_answer_sends_nothing(page: Page, address: str, desk: Desk) -> None:
     open_form(page, address, "all")
     page.get_by_role("radio").first.focus()

@@ -276,6 +276,19 @@ def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("patient.js")) < 10_200
 
 
+def test_no_password_manager_takes_a_pin_for_a_password() -> None:
+    shown = [
+        pages.render_patient(samples.patient()),
+        pages.render_patient(samples.due_patient()),
+        pages.render_patient(samples.due_patient(has_pin=True)),
+        pages.render_lock(samples.LOCK),
+        pages.render_lock(samples.LOCK_WRONG),
+    ]
+    fields = [re.findall(r"<input[^>]*type=\"password\"[^>]*>", each) for each in shown]
+    assert all(fields)
+    assert all('autocomplete="one-time-code"' in field for page in fields for field in page)
+
+
 def _static(name: str) -> str:
     from tests.pages.serving import STATIC
 
