@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from plugin.errors import Conflict, SettingsInvalid
 
 _SALT_BYTES = 32
+_TELLS_ANOTHER_THING = frozenset(
+    {"none", "unknown"}
+)  # medication_class of who takes nothing, or may take something
 _READ = ("Consent", "Patient", "Encounter", "MedicationStatement", "MedicationRequest", "Medication")
 BACKEND_SCOPES = tuple(f"system/{kind}.rs" for kind in _READ)
 """What an export reads with a token of Rapport's own, for a site's `backend_scopes`."""
@@ -73,6 +76,13 @@ class _Medicine(_Strict):
     code: Annotated[str, Field(min_length=1)]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,()/-]{0,60}$")]
 
+    @field_validator("name")
+    @classmethod
+    def _is_class(cls, value: str) -> str:
+        if value.casefold() in _TELLS_ANOTHER_THING:
+            raise ValueError(f"“{value}” is what an export says where no class is told, choose another name")
+        return value
+
 
 class ResearchSection(_Strict):
     """`[site.research]` of the TOML file."""
@@ -82,6 +92,15 @@ class ResearchSection(_Strict):
     smallest_cell: Annotated[int, Field(ge=5, le=1000)] = 11
     shift_days: Annotated[int, Field(ge=30, le=365)] = 182
     medicine: tuple[_Medicine, ...] = ()
+
+    @field_validator("medicine")
+    @classmethod
+    def _are_different(cls, value: tuple[_Medicine, ...]) -> tuple[_Medicine, ...]:
+        codes = [f"{each.system}|{each.code}" for each in value]
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there more than once, keep one name for it")
+        return value
 
 
 def build_research(section: ResearchSection | None, base: Path) -> Research | None:

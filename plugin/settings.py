@@ -12,6 +12,7 @@ from datetime import UTC, date, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field
@@ -341,7 +342,7 @@ def _read_file(path: Path) -> _File:
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{path} is not valid TOML: {error}.", "Correct that line.") from None
     try:
-        return _File.model_validate(content)
+        return _File.model_validate_json(msgspec.json.encode(content), strict=True)
     except pydantic.ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -20,6 +20,11 @@ class Rater(StrEnum):
     THERAPIST = "therapist"
     OBSERVER = "observer"
 
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether who rates so is a clinician at their own sign-in, who is neither handed a device nor sent a link."""
+        return self in {Rater.THERAPIST, Rater.OBSERVER}
+
 
 @dataclass(frozen=True, slots=True)
 class Code:

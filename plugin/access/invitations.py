@@ -314,7 +314,7 @@ def open_invitations(
     newest = sa.select(invitation).where(*of_patient).order_by(invitation.c.created.desc())
     rows = connection.execute(newest).all()
     whole = tuple(as_sealed(vault, invitation, rows))
-    last = {row.source: row for row in reversed(whole)}
+    last = {(row.source, row.rater): row for row in reversed(whole)}
     return UnderWay(
         tuple(
             (_invitation(row), len(_draft(vault, row.id, row.sealed_draft)))

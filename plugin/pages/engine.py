@@ -76,7 +76,7 @@ def _environment(language: str) -> Environment:
     environment.filters["label"] = lambda state: delivery_label(state, language)
     environment.filters["fixed"] = lambda value, places: figures.fixed(value, places, language)
     environment.filters["count_of"] = lambda value: figures.count_of(value, language)
-    environment.filters["decimal"] = lambda value: figures.number(round(value, 1), language)
+    environment.filters["bound"] = lambda value: figures.number(figures.hundredths(value), language)
     return environment
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache, lru_cache
 
 from babel import Locale
@@ -12,6 +12,8 @@ from babel.numbers import get_decimal_symbol
 
 from plugin.days import Born
 from plugin.pages.words import SOURCE_LANGUAGE
+
+_BY_HAND = Context(prec=320, rounding=ROUND_HALF_UP)  # digits enough for every float
 
 
 @cache
@@ -82,9 +84,19 @@ def fixed(value: float, places: int, language: str = SOURCE_LANGUAGE) -> str:
     return f"{value:.{places}f}".replace(".", _decimal_mark(language))
 
 
+def tenths(value: float) -> Decimal:
+    """Round to one decimal as one does by hand, a half away from zero: 12.25 is 12.3, not 12.2 as Python has it."""
+    return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.1"))
+
+
+def hundredths(value: float) -> Decimal:
+    """Round to two decimals: a bound of 4.95 told as 5 would stand beside a change of 5 that is larger."""
+    return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.01"))
+
+
 def count_of(value: float, language: str = SOURCE_LANGUAGE) -> int:
     """Give the count whose word a figure takes: 1 with 1 (in French with 1.5 too), 2 with others."""
-    written = Decimal(number(round(value, 1)))
+    written = Decimal(number(tenths(value)))
     return 1 if Locale.parse(language).plural_form(written) == "one" else 2
 
 

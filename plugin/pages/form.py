@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from plugin.pages.engine import render
 from plugin.responses.answers import Reason
+from questionnaires import Rater
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
 _ROW_OPTIONS = 7
@@ -133,6 +134,11 @@ class FormView:
     )
     from_paper: bool = False  # the clinician copies what stands on a completed form
     reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
+
+    @property
+    def is_clinicians(self) -> bool:
+        """Whether a clinician fills it at their own sign-in, with a way back to the patient."""
+        return self.from_paper or Rater(self.rater).is_signed_in
 
     @property
     def kept(self) -> dict[str, object]:

@@ -18,6 +18,7 @@ from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_c
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
 from plugin.trends.medication import Course
+from questionnaires import Rater
 
 Drawn = dict[Panel, tuple[tuple[Plot, Plot], tuple[Course, ...]]]
 """Each plot, wide and narrow, with the medicines of its time."""
@@ -64,6 +65,11 @@ class RespondentChoice:
     spoken: tuple[str, ...] = ()  # their languages by the record, the preferred first
     unsent: str = ""  # what became of their last form, if it was not sent
 
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether they answer at their own sign-in: neither a PIN nor a link is for them."""
+        return Rater(self.rater).is_signed_in
+
 
 @dataclass(frozen=True, slots=True)
 class DuePerson:
@@ -78,6 +84,11 @@ class DuePerson:
     link: str | None = None
     unsent: str = ""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the clinician's own."""
+        return Rater(self.rater).is_signed_in
+
 
 @dataclass(frozen=True, slots=True)
 class BegunForm:
@@ -89,6 +100,11 @@ class BegunForm:
     form: str
     state: str
     press: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the clinician's own."""
+        return Rater(self.rater).is_signed_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +261,12 @@ class PatientPage:
     def first(self) -> RespondentChoice:
         """Who is chosen as the page opens."""
         named = self.chosen.respondent if self.chosen else None
+        form = self.chosen.instrument if self.chosen else None
+        raters = {each.rater for each in self.instruments if each.id == form}
         chosen = [each for each in self.respondents if each.reference == named]
+        chosen.sort(
+            key=lambda each: each.rater not in raters
+        )  # a clinician may stand there as an observer, too
         due = [each for each in self.respondents if each.is_due and not self.asked_for]
         first: RespondentChoice = [*chosen, *due, *self.respondents][0]
         return first
@@ -259,8 +280,9 @@ class PatientPage:
     @property
     def others(self) -> tuple[RespondentChoice, ...]:
         """Who may answer and has no press: answered, has a form, or is not due."""
-        pressed = {each.reference for each in self.due} | {each.reference for each in self.begun}
-        return tuple(each for each in self.respondents if each.reference not in pressed)
+        pressed = {(each.reference, each.rater) for each in self.due}
+        pressed |= {(each.reference, each.rater) for each in self.begun}
+        return tuple(each for each in self.respondents if (each.reference, each.rater) not in pressed)
 
     @property
     def unavailable(self) -> tuple[InstrumentChoice, ...]:
@@ -290,6 +312,7 @@ class LinkPage:
     code: str | None
     code_address: str
     code_ends: datetime | None
+    code_number: str  # which of its codes can be used, "" if none: the page is taken anew when that changes
     who: str = ""  # for whom, as the record names them
     look: str | None = None
     language: str = "en"  # of whoever reads this page
@@ -325,12 +348,12 @@ def render_patient(page: PatientPage) -> str:
 _PDF_STYLE = Markup(
     "text{font:12.5px 'DejaVu Sans',sans-serif;fill:#404850}.common{font-size:11px}.grid line{stroke:#c4c4c4}"
     ".curve{fill:none;stroke-width:2}.mark{stroke:#fff;stroke-width:1.5}.leader{fill:none;stroke-width:1;opacity:.45}"
-    ".series-0 .curve,.series-0 .leader{stroke:#1d5f6b}.series-0 .mark,.series-0 text{fill:#1d5f6b}"
-    ".series-1 .curve,.series-1 .leader{stroke:#b0501f}.series-1 .mark,.series-1 text{fill:#b0501f}"
-    ".series-2 .curve,.series-2 .leader{stroke:#5a4a9c}.series-2 .mark,.series-2 text{fill:#5a4a9c}"
-    ".series-3 .curve,.series-3 .leader{stroke:#5d6b14}.series-3 .mark,.series-3 text{fill:#5d6b14}"
-    ".series-4 .curve,.series-4 .leader{stroke:#9b2f63}.series-4 .mark,.series-4 text{fill:#9b2f63}"
-    ".series-5 .curve,.series-5 .leader{stroke:#44505c}.series-5 .mark,.series-5 text{fill:#44505c}"
+    ".series-0 .curve,.series-0 .leader{stroke:#1d5f6b}.series-0 .mark{fill:#1d5f6b}"
+    ".series-1 .curve,.series-1 .leader{stroke:#b0501f}.series-1 .mark{fill:#b0501f}"
+    ".series-2 .curve,.series-2 .leader{stroke:#5a4a9c}.series-2 .mark{fill:#5a4a9c}"
+    ".series-3 .curve,.series-3 .leader{stroke:#5d6b14}.series-3 .mark{fill:#5d6b14}"
+    ".series-4 .curve,.series-4 .leader{stroke:#9b2f63}.series-4 .mark{fill:#9b2f63}"
+    ".series-5 .curve,.series-5 .leader{stroke:#44505c}.series-5 .mark{fill:#44505c}"
     ".mark.hollow{fill:#fff;stroke:#404850}.band{display:none}.band-0{display:inline;fill:#1d5f6b;fill-opacity:.12}"
     ".contact{fill:#404850;stroke:#404850}.contact.virtual,.caregiver{fill:none;stroke:#404850}"
     ".course,.end{fill:none;stroke:#404850;stroke-width:2}.course.uncertain{stroke-dasharray:2 3}"
@@ -360,7 +383,7 @@ def summary_html(page: PatientPage, who: str) -> str:
 def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     drawn: Drawn = {}
     for panel in (panel for scale in scales for panel in scale.panels):
-        courses = shown_courses(page.trend.courses, panel)
+        courses = shown_courses(page.trend.courses, panel, page.today)
         drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
     return drawn
 

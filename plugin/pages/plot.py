@@ -12,7 +12,6 @@ from plugin.pages.shapes import SHAPES, shape_at
 from plugin.pages.strips import (
     CONTACTS,
     COURSE,
-    MOST_COURSES,
     ContactMark,
     CourseBar,
     Span,
@@ -177,6 +176,7 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     caregivers = caregiver_marks(panel, span, kinds_y)
     known = bool(caregivers) or any(panel.kinds.values())
     below = frame.height + (CONTACTS if known else 0)
+    bars = course_bars(courses, days, span, below, frame.label_characters)
     return Plot(
         frame=frame,
         axis_y=axis_y,
@@ -185,11 +185,11 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
         x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
         lines=_spread(lines, frame),
         one_year=days[0].year == days[-1].year,
-        height=below + COURSE * min(len(courses), MOST_COURSES),
+        height=below + COURSE * len(bars),
         days_y=below - 8,
         contacts=contact_marks(panel, span, kinds_y) if known else (),
         caregivers=caregivers,
-        courses=course_bars(courses, days, span, below, frame.label_characters),
+        courses=bars,
     )
 
 

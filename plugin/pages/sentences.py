@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from unicodedata import bidirectional
 
-from plugin.pages.figures import count_of, day, number
+from plugin.pages.figures import count_of, day, number, tenths
 from plugin.pages.trend import Trend
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
 _MOST_NAMED = 3  # forms dated in the future
+_LEFT_TO_RIGHT = "\u200e"  # Unicode's mark: every language of these sentences runs that way
 _MOST_FALLS = 3  # of one person, the latest: a long history has dozens, and the table marks each
 
 
@@ -42,7 +44,7 @@ def ahead_of(trend: Trend, language: str) -> str:
     """Name the forms that the record dates on a day which is still to come; empty if there are none."""
     if not trend.ahead:
         return ""
-    told = [f"{each.name}, {day(each.day, language)}" for each in trend.ahead[:_MOST_NAMED]]
+    told = [f"{_apart(each.name)}, {day(each.day, language)}" for each in trend.ahead[:_MOST_NAMED]]
     more = ["…"] if len(trend.ahead) > _MOST_NAMED else []
     return translations(language).ngettext(
         "%(num)d form is dated on a day that is still to come (%(forms)s): its scores are neither drawn nor compared. "
@@ -144,8 +146,14 @@ def _early(each: EarlyFinding, language: str) -> Sentence:
         "%(mean)s on average over sessions 1 to 4, from %(num)d scores.",
         each.level.sessions,
     ) % {"mean": _figure(each.level.mean, language), "num": each.level.sessions}
-    return Sentence("early", each.rated.name, text)
+    return Sentence("early", _apart(each.rated.name), text)
+
+
+def _apart(name: str) -> str:
+    """Keep the number that follows a name written from right to left behind it: it would be shown before the name."""
+    turns = any(bidirectional(each) in {"R", "AL"} for each in name)
+    return f"{name}{_LEFT_TO_RIGHT}" if turns else name
 
 
 def _figure(value: float, language: str) -> str:
-    return number(round(value, 1), language)
+    return number(tenths(value), language)

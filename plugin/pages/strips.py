@@ -72,11 +72,23 @@ def contact_path(x: float, y: float, *, virtual: bool) -> str:
 def course_bars(
     courses: tuple[Course, ...], days: tuple[date, ...], span: Span, top: float, characters: int
 ) -> tuple[CourseBar, ...]:
-    """Lay the first medicines out below each other; `characters` is the room for a name."""
+    """Lay medicines out below each other; `characters` is the room for a name.
+
+    Where there are too many, those that begin or stop within the plot come first, and those without any day last.
+    """
+    drawn = [place for place, each in enumerate(courses) if each.start is None or each.start <= days[-1]]
+    chosen = sorted(drawn, key=lambda place: _weight(courses[place], days))[:MOST_COURSES]
     return tuple(
-        _bar(each, days, span, top + COURSE * (place + 0.5), characters)
-        for place, each in enumerate(courses[:MOST_COURSES])
+        _bar(courses[place], days, span, top + COURSE * (row + 0.5), characters)
+        for row, place in enumerate(sorted(chosen))
     )
+
+
+def _weight(course: Course, days: tuple[date, ...]) -> int:
+    """Tell what a plot loses least: a change that it could show, a medicine taken throughout, one of unknown days."""
+    told = [each for each in (course.start, course.end) if each is not None]
+    changes = any(days[0] <= each <= days[-1] for each in told)
+    return 0 if changes else 1 if told else 2
 
 
 def _bar(course: Course, days: tuple[date, ...], span: Span, y: float, characters: int) -> CourseBar:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from plugin.pages.figures import tenths
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
 
@@ -256,13 +257,13 @@ def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
     return series.by_day.get(day, ())
 
 
-def shown_courses(courses: tuple[Course, ...] | None, panel: Panel) -> tuple[Course, ...]:
-    """The medicines of the time that a plot covers."""
-    days = panel.days
+def shown_courses(courses: tuple[Course, ...] | None, panel: Panel, today: date) -> tuple[Course, ...]:
+    """The medicines of the time that a plot covers, and those begun since then until today."""
+    first, last = panel.days[0], max(panel.days[-1], today)
     return tuple(
         each
         for each in courses or ()
-        if (each.end is None or each.end >= days[0]) and (each.start is None or each.start <= days[-1])
+        if (each.end is None or each.end >= first) and (each.start is None or each.start <= last)
     )
 
 
@@ -285,7 +286,9 @@ def _common(panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
 def _on_hundred(series: TrendSeries) -> TrendSeries:
     share = 100 / ((series.high - series.low) or 1)
     points = tuple(
-        replace(point, value=None if point.value is None else round((point.value - series.low) * share, 1))
+        replace(
+            point, value=None if point.value is None else float(tenths((point.value - series.low) * share))
+        )
         for point in series.points
     )
     error = series.error and replace(series.error, smallest_reliable=series.error.smallest_reliable * share)

@@ -1,7 +1,7 @@
 """Takes people out of rows: pseudonyms, shifted days, and nothing told of combinations that few people share. Pure.
 
-Pseudonyms are HMAC-SHA-256 with the project's salt, which stays at the site: without it nobody can compute them, and two
-projects cannot be linked. Days are shifted by one distance for each person, drawn from the same salt.
+Pseudonyms are HMAC-SHA-256 with the project's salt, which stays at the site: without it nobody can compute them, nor
+link two projects by them. Days are shifted by one distance for each person, drawn from the same salt.
 """
 
 import hashlib

@@ -147,10 +147,12 @@ class Gatherer:
         if not scored:
             return []
         around = await reader.circumstances(patient)
+        # One band for all: where it changes it would tell the birthday, in shifted days.
+        band = band_of(around.born, day_of(scored[0][0].authored, self.zone))
         rows = []
         for record, instrument, scores in scored:
             used.setdefault(instrument.canonical, instrument)
-            rows.append(self._row(record, instrument, scores, around, disguise))
+            rows.append(self._row(record, instrument, scores, around, band, disguise))
         return rows
 
     def _score(self, record: Record) -> tuple[Instrument, tuple[Score, ...]] | None:
@@ -170,6 +172,7 @@ class Gatherer:
         instrument: Instrument,
         scores: tuple[Score, ...],
         around: Circumstances,
+        band: str,
         disguise: Disguise,
     ) -> Administration:
         day = day_of(record.authored, self.zone)
@@ -186,7 +189,7 @@ class Gatherer:
             language=record.language,
             date=disguise.shifted(f"{record.site} {record.patient}", day),
             session=around.session_of(record.encounter, day),
-            age_band=band_of(around.born, day),
+            age_band=band,
             modality=around.modality_of(record.encounter, day),
             carer_present=around.contacts.had_carer(record.encounter, day),
             medication_class=around.medicines_on(day, classes),

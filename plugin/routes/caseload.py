@@ -187,7 +187,11 @@ async def _page(
         found=len(wanted),
         all=len(within),
         pages=pages,
-        counts={str(need): sum(need in needs for _, needs in within) for need in Need},
+        counts={
+            str(need): sum(need in needs for _, needs in within)
+            for need in Need
+            if policy.interpretation is not None or not need.is_read_from_scores or chosen.need == need
+        },
         clinicians=tuple((each, names.get(each) or each) for each in clinicians),
         instruments=tuple(
             sorted({(line.measure, line.measure) for each in read for line in each.trend.series})

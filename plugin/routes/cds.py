@@ -26,7 +26,7 @@ from plugin.norming import in_use
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.routes.answered import answered_of
-from plugin.routes.chart import HISTORY, Chart, Unread
+from plugin.routes.chart import HISTORY, Chart, Unread, tells_death
 from plugin.routes.refusals import record_refusal
 from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
@@ -298,7 +298,9 @@ async def _attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
         fell=tuple(each.value for each in _ORDER if each in fell),
-        due_from=_due(rapport, site_id, contacts, asked.context.encounterId, (accounts, points)),
+        due_from=()
+        if _has_died(asked.sent_along("patient"))
+        else _due(rapport, site_id, contacts, asked.context.encounterId, (accounts, points)),
     )
 
 
@@ -338,6 +340,12 @@ def _resources(given: object, kind: str) -> Iterator[dict[str, object]]:
         resource = each.get("resource") if isinstance(each, dict) else None
         if isinstance(resource, dict) and resource.get("resourceType") == kind:
             yield resource
+
+
+def _has_died(given: object) -> bool:
+    return isinstance(given, Mapping) and tells_death(
+        given.get("deceasedBoolean"), given.get("deceasedDateTime")
+    )
 
 
 def _born(given: object) -> Born | None:

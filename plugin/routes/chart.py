@@ -5,7 +5,7 @@ Everything here is somebody else's data: what is missing or odd is left out, nev
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from plugin.ehr import (
 from plugin.routes.medicines import read_medicines
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
-from plugin.trends.history import Point, read_points, read_sources
+from plugin.trends.history import Point, read_points, read_sources, read_withdrawn
 from plugin.trends.medication import Course, read_courses, referred
 from questionnaires import Catalogue, Rater
 
@@ -94,6 +94,7 @@ class Chart:
     lacking: tuple[str, ...] = ()  # the EHR declares that it has no such thing
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
     is_sign_in_refused: bool = False  # not even the patient was given with this token
+    has_died: bool = False  # as the record says
 
     @property
     def has_sessions(self) -> bool:
@@ -143,6 +144,8 @@ class _Person(msgspec.Struct):
     relationship: tuple[_Concept, ...] = ()
     active: bool = True
     communication: tuple[_Communication, ...] = ()
+    deceasedBoolean: object = None  # noqa: N815 -- FHIR's element name; lenient: the rest is read whatever it is
+    deceasedDateTime: object = None  # noqa: N815 -- FHIR's element name
 
 
 class _Reference(msgspec.Struct):
@@ -204,7 +207,13 @@ async def read_chart(
         lacking=tuple(reading.lacking),
         is_part=HISTORY in reading.passing,
         is_sign_in_refused=PATIENT in reading.not_signed_in,
+        has_died=patient is not None and tells_death(patient.deceasedBoolean, patient.deceasedDateTime),
     )
+
+
+def tells_death(boolean: object, moment: object) -> bool:
+    """Tell whether Patient.deceased[x] says that somebody has died."""
+    return boolean is True or bool(moment)
 
 
 def closed_chart(reason: str) -> Chart:
@@ -228,6 +237,11 @@ async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Responden
         _caregivers(ehr, launch) if is_caregiver else _clinician(ehr, launch, LONG_PATIENCE),
     )
     return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
+
+
+def as_observer(who: Respondent) -> tuple[Respondent, ...]:
+    """Give the clinician of a launch as who watches or hears a session and rates it; nobody else can."""
+    return (replace(who, rater=Rater.OBSERVER),) if who.rater == Rater.THERAPIST else ()
 
 
 OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),))
@@ -375,7 +389,9 @@ async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tz
         _search_all(ehr, "Observation", {"patient": patient_id, "category": "survey"}),
         _search_all(ehr, "QuestionnaireResponse", {"patient": patient_id}),
     )
-    return read_points(observations, read_sources(responses), catalogue, zone)
+    points = read_points(observations, read_sources(responses), catalogue, zone)
+    withdrawn = read_withdrawn(responses)
+    return tuple(each for each in points if each.response not in withdrawn)
 
 
 async def _search_all(ehr: Ehr, kind: str, asked: Mapping[str, str]) -> tuple[JsonObject, ...]:

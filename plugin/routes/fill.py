@@ -178,7 +178,7 @@ def _is_clinicians_own(rapport: Rapport, found: Invitation) -> bool:
     """Tell whether a form is for the clinician to fill: the therapist's, or scores from paper."""
     instrument = rapport.intake.catalogue.nearest(found.instrument)
     on_paper = instrument is not None and instrument.licence_kind == "score-entry"
-    return on_paper or found.rater == Rater.THERAPIST
+    return on_paper or Rater(found.rater).is_signed_in
 
 
 AnyInvitation = Annotated[Invitation, Depends(invitation)]
@@ -239,7 +239,7 @@ async def form(
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)
-    page = render_form(replace(view, back=back if view.rater == Rater.THERAPIST else None), shell)
+    page = render_form(replace(view, back=back if view.is_clinicians else None), shell)
     return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding)
 
 

@@ -34,7 +34,7 @@ from plugin.audit import Kind
 from plugin.errors import Invalid, InvitationUnusable
 from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
-from plugin.routes.chart import read_age, read_respondent
+from plugin.routes.chart import as_observer, read_age, read_respondent
 from plugin.routes.patient import patient_page_for
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
@@ -130,7 +130,7 @@ async def _invite(
     with rapport.hand_overs.saving(session.key):
         planned = await _plan(rapport, found, wish)
         on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
-        handed_over = planned.rater != Rater.THERAPIST and not planned.remote and not on_paper
+        handed_over = not (Rater(planned.rater).is_signed_in or planned.remote or on_paper)
         hashed = await _hash(pin, session) if handed_over else None
         begun = await _begun(rapport, found, continues, wish.instrument)
         left = await rapport.ledger.read(lambda connection: find_begun(connection, vault, planned))
@@ -157,7 +157,7 @@ async def _go_on(
         if left is None or (left.site, left.patient) != (found.site, found.patient):
             raise Invalid("There is no such form of this patient.", "Load the page again.")
         check_usable(left, now)
-        is_own = left.rater == Rater.THERAPIST
+        is_own = Rater(left.rater).is_signed_in
         if is_own and left.source != found.author:
             raise Invalid("This form is a colleague's own.", "Choose who answers from the list.")
         instrument = rapport.intake.catalogue.nearest(left.instrument)
@@ -297,6 +297,7 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         raise Invalid(
             "This person does not belong to the patient's record.", "Choose who answers from the list."
         )
+    who = next((each for each in (who, *as_observer(who)) if each.rater == chosen.rater), who)
     if who.rater != chosen.rater:
         raise Invalid(
             f"{chosen.title} is for the {chosen.rater}, and {who.name} is the {who.rater}.",

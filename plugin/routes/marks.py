@@ -87,7 +87,7 @@ def findings_of(
                 rater=each.rater,
                 name=each.name,
                 scale=(each.measure, each.low, each.high),
-                ratings=tuple(Rating(point.day, value) for point, value in computed),
+                ratings=tuple(Rating(point.day, value, point.session) for point, value in computed),
                 sessions=_sessions_of(each),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,

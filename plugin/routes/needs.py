@@ -27,6 +27,11 @@ class Need(StrEnum):
     UNDELIVERED = "undelivered"
     OVERDUE = "overdue"
 
+    @property
+    def is_read_from_scores(self) -> bool:
+        """Whether it is looked for only where the site accepts interpretation."""
+        return self in {Need.RUPTURE, Need.DROP, Need.DIVERGENCE}
+
 
 _ORDER = tuple(Need)
 
@@ -106,7 +111,7 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
     ledger: the EHR is not asked.
     """
-    heard = {str(each.rater) for each in known.answers}
+    heard = {str(each.rater) for each in known.answers} & schedules.keys()
     late = [
         rater
         for rater, schedule in schedules.items()

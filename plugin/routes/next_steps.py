@@ -26,8 +26,8 @@ _LOW = {"goal": Occasion.LOW_GOAL, "task": Occasion.LOW_TASK, "bond": Occasion.L
 def choose_tips(
     interpretation: Interpretation | None, chart: Chart, trend: Trend, age: Age | None
 ) -> tuple[Tip, ...]:
-    """Give the tips that fit now; none where the site accepts no interpretation. `age`: the patient's."""
-    if interpretation is None:
+    """Give the tips that fit now; none where the site accepts no interpretation, or the patient has died. `age`: theirs."""
+    if interpretation is None or chart.has_died:
         return ()
     occasions = {
         *_of_findings(trend.findings),

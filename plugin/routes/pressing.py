@@ -103,7 +103,7 @@ def _fits(form: InstrumentChoice, who: RespondentChoice, age: Age | None) -> boo
 
 
 def _may_have_link(page: PatientPage, who: RespondentChoice) -> bool:
-    if who.rater == Rater.THERAPIST:
+    if who.is_signed_in:
         return False
     is_old_enough = page.age is not None and page.age.low >= page.link_from_age
     return who.rater != Rater.CHILD or page.link_from_age == 0 or is_old_enough

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
@@ -120,11 +121,11 @@ async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
 
 
 def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str, language: str) -> LinkPage:
-    life = rapport.settings.policies[planned.site].code_life
-    code_ends = planned.code_made + life if planned.code_made else None
+    now = rapport.clock()
+    code_ends = _code_ends(rapport, planned)
     code = spoken_code(rapport.ledger.vault, planned)
     half = CODE_DIGITS // 2
-    form = form_state(rapport.intake.catalogue, planned, 0, rapport.clock(), language)
+    form = form_state(rapport.intake.catalogue, planned, 0, now, language)
     return LinkPage(
         launch=found.id,
         csrf=csrf_token(rapport, found),
@@ -135,12 +136,26 @@ def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str
         is_open=form.is_open,
         address=f"{rapport.settings.base_url}/fill#{secret}",
         expires=planned.expires,
-        code=f"{code[:half]} {code[half:]}" if code_ends and code_ends > rapport.clock() else None,
+        code=f"{code[:half]} {code[half:]}" if code_ends and code_ends > now else None,
+        code_number=_code_number(rapport, planned, now),
         code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
         code_ends=code_ends,
         look=look_address(found.context.style),
         language=language,
     )
+
+
+def _code_ends(rapport: Rapport, planned: Invitation) -> datetime | None:
+    """When a form's spoken code ends; None once it was used."""
+    return (
+        planned.code_made + rapport.settings.policies[planned.site].code_life if planned.code_made else None
+    )
+
+
+def _code_number(rapport: Rapport, planned: Invitation, now: datetime) -> str:
+    """Tell which of a form's spoken codes can be used, without telling the code; nothing if none can."""
+    ends = _code_ends(rapport, planned)
+    return str(planned.code_number) if ends and ends > now else ""
 
 
 @router.get("/launches/{launch}/events")
@@ -201,7 +216,15 @@ async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
     states = []
     for planned, answered in listed:
         form = form_state(rapport.intake.catalogue, planned, answered, now, language)
-        states.append({"id": planned.id, "label": form.label, "open": form.is_open, "remote": planned.remote})
+        states.append(
+            {
+                "id": planned.id,
+                "label": form.label,
+                "open": form.is_open,
+                "remote": planned.remote,
+                "code": _code_number(rapport, planned, now),
+            }
+        )
     return msgspec.json.encode(states)
 
 

@@ -116,7 +116,7 @@ def _ahead(
         (day_of(each.when, zone), each.respondent or "", each.instrument) for each in points
     )
     return tuple(
-        Ahead(name_of(people.get(respondent), catalogue.by_id(instrument).rater, language), day)
+        Ahead(_line_name(people.get(respondent), catalogue.by_id(instrument).rater, language), day)
         for day, respondent, instrument in sorted(forms)
     )
 
@@ -200,7 +200,7 @@ def _series(
     superseded = _superseded(found, contacts, zone) if respondent else frozenset[int]()
     return TrendSeries(
         rater=instrument.rater,
-        name=name_of(people.get(respondent), instrument.rater, language),
+        name=_line_name(people.get(respondent), instrument.rater, language),
         measure=measure_of(instrument),
         scale=score_id.removeprefix("score-"),
         scale_label=label_of(score.display, language, language_of(instrument)),
@@ -294,6 +294,13 @@ def stored_scores(account: Account) -> list[dict[str, Any]]:
 def measure_of(instrument: Instrument) -> str:
     """Name what forms of one family share: a title's words before its parenthesis, as in "Check-in (child)"."""
     return Worded(instrument.title.partition(" (")[0], language_of(instrument))
+
+
+def _line_name(person: Respondent | None, rater: Rater, language: str) -> str:
+    """Name a line after who rated; of an observer say so, for the same clinician may rate as the therapist, too."""
+    name = name_of(person, rater, language)
+    role = translations(language).gettext(_ROLE_NAMES[rater])
+    return f"{name} ({role})" if rater == Rater.OBSERVER and name != role else name
 
 
 def name_of(person: Respondent | None, rater: Rater, language: str = "en") -> str:

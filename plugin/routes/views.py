@@ -48,7 +48,7 @@ from plugin.responses import Answers, take_answers
 from plugin.routes.absences import absence_of
 from plugin.routes.answered import answered_of
 from plugin.routes.asked import AskedFor
-from plugin.routes.chart import CAREGIVERS, Chart, Respondent, Unread
+from plugin.routes.chart import CAREGIVERS, Chart, Respondent, Unread, as_observer
 from plugin.routes.next_steps import choose_tips
 from plugin.routes.pressing import with_missing_forms
 from plugin.routes.relationships import told_relationship
@@ -110,16 +110,25 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
     offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
+    forms = tuple(
+        _choice(each, policy.attested, language)
+        for each in _first_choice_first(catalogue.all(), age)
+        if is_offered(each, launch.site, rapport.settings)
+    )
+    # Most services have nobody who observes, and no form for it.
+    if any(each.rater == Rater.OBSERVER and each.unavailable is None for each in forms):
+        offered = (*offered, *(observer for each in offered for observer in as_observer(each)))
     session = ThisSession(chart.contacts, launch.encounter, today, zone)
     heard = _Heard(
         chart.session,
         {
-            each.respondent or ""
+            (each.respondent or "", each.rater)
             for each in answered_of(known.recent, chart.points, catalogue)
             if session.has(each.encounter, each.when)
         },
-        {each.source for each, _ in known.under_way},
-        {each.source: _tell_unsent(rapport, each, zone, language) for each in known.unsent},
+        {(each.source, each.rater) for each, _ in known.under_way},
+        {(each.source, each.rater): _tell_unsent(rapport, each, zone, language) for each in known.unsent},
+        chart.has_died,
     )
     # Out of a part of the history nothing is read.
     is_part = known.is_long or chart.is_part
@@ -133,11 +142,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         today=today,
         clinician=(clinician.name if clinician else "") or "",
         respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
-        instruments=tuple(
-            _choice(each, policy.attested, language)
-            for each in _first_choice_first(catalogue.all(), age)
-            if is_offered(each, launch.site, rapport.settings)
-        ),
+        instruments=forms,
         age=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
         asks_consent=policy.respondents.consent_below_age > 0
@@ -225,12 +230,16 @@ def _messaging(launch: Launch, ancestors: tuple[str, ...]) -> tuple[str, str] | 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """Of this session: its number, who has answered, who has a form just now, and whose last form was not sent (references)."""
+    """Of this session: its number, who has answered, who has a form just now, and whose last form was not sent.
+
+    People by reference and rater: a clinician may be therapist and observer.
+    """
 
     session: int | None
-    answered: set[str]
-    under_way: set[str]
-    unsent: Mapping[str, str]
+    answered: set[tuple[str, str]]
+    under_way: set[tuple[str, str]]
+    unsent: Mapping[tuple[str, str], str]
+    is_over: bool = False  # the patient has died: nobody is asked any more
 
 
 def _respondent(
@@ -238,9 +247,9 @@ def _respondent(
 ) -> RespondentChoice:
     schedule = rapport.schedules.of(launch.site)
     forms = addresses_of(rapport.intake.catalogue, who.rater)
-    standing, is_due = _standing(schedule.of(forms), who.reference, heard, language)
+    standing, is_due = _standing(schedule.of(forms), who, heard, language)
     name = name_of(who, who.rater, language)
-    answered = who.reference in heard.answered
+    answered = (who.reference, who.rater) in heard.answered
     return RespondentChoice(
         who.reference,
         name,
@@ -251,7 +260,7 @@ def _respondent(
         answered,
         _due_forms(schedule, forms, heard.session),
         who.spoken,
-        "" if answered else heard.unsent.get(who.reference, ""),
+        "" if answered else heard.unsent.get((who.reference, who.rater), ""),
     )
 
 
@@ -275,12 +284,16 @@ def _due_forms(schedule: SiteSchedule, forms: tuple[str, ...], session: int | No
     )
 
 
-def _standing(schedule: Due, reference: str, heard: _Heard, language: str) -> tuple[str, bool]:
+def _standing(schedule: Due, who: Respondent, heard: _Heard, language: str) -> tuple[str, bool]:
     _ = translations(language).gettext
-    if reference in heard.answered:
+    if (who.reference, who.rater) in heard.answered:
         return _("has answered"), False
-    if reference in heard.under_way:
+    if (who.reference, who.rater) in heard.under_way:
         return _("has a form"), False
+    if who.rater == Rater.OBSERVER:
+        return "", False  # who observes, and when, is agreed between people
+    if heard.is_over:
+        return "", False
     if schedule.next_after(0) is None:
         return _("not due"), False
     if heard.session is None or schedule.is_due(heard.session):
@@ -590,6 +603,8 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
             )
             % who,
         )
+    if known.chart.has_died:
+        yield Notice(NoticeKind.INFORMATION, _("The record says that this patient has died: nobody is due."))
     if known.altered:
         text = translations(language).ngettext(
             "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",

@@ -307,11 +307,12 @@ function begin(form, parts, note) {
       return save(); // opened again when all that is here is kept
     }
     save();
-    const problems = answer && answer.status < 500 ? await problemsOf(answer) : [];
+    const away = !answer || isAway(answer);
+    const problems = away ? [] : await problemsOf(answer);
     if (problems.length) return point(problems);
-    alert.textContent = answer || at !== review ? words.failed : words.later;
-    if (at !== review) return undefined; // an answer is being changed
-    if (!answer) sendLater = setTimeout(send, LAST_RETRY);
+    alert.textContent = away && at === review ? words.later : words.failed;
+    if (at !== review) return undefined; // one is changed
+    if (away) sendLater = setTimeout(send, LAST_RETRY);
     return forward.focus();
   }
 

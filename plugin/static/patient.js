@@ -22,10 +22,10 @@ function offer(form) {
   const input = (label) => label.querySelector("input");
   const fitsAge = ({ dataset }) => age === null || (Number(form.dataset.ageTo) >= Number(dataset.from ?? 0) && age <= Number(dataset.to ?? 150));
 
-  const who = () => form.querySelector("[name=respondent]:checked")?.dataset.rater;
+  const who = () => form.querySelector("[name=respondent]:checked")?.dataset ?? {};
 
   function fit() {
-    const rater = who();
+    const { rater, own } = who();
     const ofRater = forms.filter((each) => each.dataset.rater === rater);
     other.hidden = ofRater.every(fitsAge);
     const shown = ofRater.filter((each) => anyAge.checked || fitsAge(each));
@@ -36,7 +36,7 @@ function offer(form) {
     form.querySelector("[data-none]").hidden = shown.length > 0;
     press.disabled = !shown.length;
     const byClinician = "byClinician" in (form.querySelector("[name=instrument]:checked")?.closest("label").dataset ?? {});
-    const handsOver = rater !== "therapist" && !byClinician;
+    const handsOver = own !== "" && !byClinician;
     pin.hidden = !handsOver;
     form.pin.required = handsOver && !("kept" in pin.dataset);
     press.textContent = handsOver ? press.dataset.hand : press.dataset.open;
@@ -49,11 +49,9 @@ function offer(form) {
   const from = Number(form.dataset.linkFrom);
 
   function fitLink() {
-    const rater = who();
-    const tooYoung = rater === "child" && from > 0 && !(age >= from);
-    const onPaper = pin.hidden && rater !== "therapist";
+    const tooYoung = who().rater === "child" && from > 0 && !(age >= from);
     link.hidden = pin.hidden || tooYoung;
-    noLink.hidden = !tooYoung || onPaper;
+    noLink.hidden = !tooYoung || pin.hidden;
     link.disabled = press.disabled;
   }
 
@@ -137,10 +135,11 @@ function listen(part) {
   function hear({ data }) {
     let moved = false;
     const forms = JSON.parse(data);
-    forms.forEach(({ id, label, open }) => {
+    forms.forEach(({ id, label, open, code }) => {
       const place = document.querySelector(`[data-form-state="${CSS.escape(id)}"]`);
       if (!place) moved ||= open;
       else if (place.textContent !== label) { place.textContent = label; moved ||= !open; }
+      moved ||= (place?.dataset.code ?? code) !== code; // the spoken code was used, ended, or replaced
     });
     if (moved) refresh();
   }

@@ -17,10 +17,15 @@ SAME_SESSION = timedelta(
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One score on a scale that both raters share, in native units."""
+    """One score on a scale that both raters share, in native units; `session` is its number in the record, if it has one."""
 
     when: date
     value: float
+    session: int | None = None
+
+    def is_of_another_session(self, other: "Rating") -> bool:
+        """Tell whether the record says of two scores that they are of two sessions."""
+        return None not in (self.session, other.session) and self.session != other.session
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ class Pair:
 def pair_sessions(young: Sequence[Rating], adult: Sequence[Rating]) -> tuple[Pair, ...]:
     """Pair ratings of the same session, each used once, oldest first; what has no partner is left out.
 
-    Who lie nearest are paired first: where sessions are days apart, a form belongs to that of its own day.
+    Who are known to be of one session are paired first, then who lie nearest: where sessions are days apart, a form
+    belongs to that of its own day. What the record says is of two sessions is no pair, be they of one day.
     """
     mine, theirs = (sorted(each, key=lambda one: one.when) for each in (young, adult))
     first, near = 0, []
@@ -49,9 +55,11 @@ def pair_sessions(young: Sequence[Rating], adult: Sequence[Rating]) -> tuple[Pai
         for other in range(first, len(theirs)):
             if theirs[other].when > each.when + SAME_SESSION:
                 break
-            near.append((abs(theirs[other].when - each.when), place, other))
+            if not each.is_of_another_session(theirs[other]):
+                is_known = each.session is not None and theirs[other].session is not None
+                near.append((not is_known, abs(theirs[other].when - each.when), place, other))
     partners: dict[int, int] = {}
-    for _, place, other in sorted(near):
+    for _, _, place, other in sorted(near):
         if place not in partners and other not in partners.values():
             partners[place] = other
     return tuple(Pair(mine[place], theirs[partners[place]]) for place in sorted(partners))

@@ -64,6 +64,7 @@ class _Panel(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     id: str = ""
+    status: str = ""
     source: _Reference | None = None
 
 
@@ -78,6 +79,19 @@ def read_sources(responses: Iterable[JsonObject]) -> dict[str, str]:
         if response.id and response.source and response.source.reference:
             sources[f"QuestionnaireResponse/{response.id}"] = response.source.reference
     return sources
+
+
+def read_withdrawn(responses: Iterable[JsonObject]) -> frozenset[str]:
+    """Give the references of the responses that were entered in error: whatever their scores' own status, they count no more."""
+    withdrawn = set()
+    for raw in responses:
+        try:
+            response = msgspec.convert(raw, _Response)
+        except msgspec.ValidationError:
+            continue
+        if response.id and response.status == "entered-in-error":
+            withdrawn.add(f"QuestionnaireResponse/{response.id}")
+    return frozenset(withdrawn)
 
 
 def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:

@@ -311,6 +311,14 @@ INSTRUMENTS = (
 )
 
 
+def observed() -> PatientPage:
+    """The page of a service in which sessions are observed."""
+    page = patient()
+    observer = RespondentChoice("Practitioner/osei", "Dr Amara Osei", "observer")
+    form = InstrumentChoice("rating", "Alliance as observed", "observer", EXPERIMENTAL, ("en",), 7, 15)
+    return replace(page, respondents=(*page.respondents, observer), instruments=(*page.instruments, form))
+
+
 def patient(**changes: object) -> PatientPage:
     values: dict[str, object] = {
         "launch": "0b8e",
@@ -618,5 +626,6 @@ LINK = LinkPage(
     code="4711 0815",
     code_address="rapport.invalid/code",
     code_ends=NOW + timedelta(minutes=10),
+    code_number="1",
 )
-LINK_WITHOUT_CODE = replace(LINK, code=None, code_ends=None, state="Opened")
+LINK_WITHOUT_CODE = replace(LINK, code=None, code_ends=None, code_number="", state="Opened")

@@ -167,6 +167,7 @@ def site(desk: Desk) -> Starlette:
         "/arrival": lambda: pages.render_arrival(samples.FAILURE),
         "/failure": lambda: pages.render_failure(samples.FAILURE),
         "/patient": lambda: pages.render_patient(samples.patient()),
+        "/observed": lambda: pages.render_patient(samples.observed()),
         "/due": lambda: pages.render_patient(samples.due_patient()),
         "/due-again": lambda: pages.render_patient(samples.due_patient(has_pin=True)),
         "/marked": lambda: pages.render_patient(

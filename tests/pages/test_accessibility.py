@@ -103,6 +103,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "on the way to the sign-in": _standing("/departure"),
     "on the way back": _standing("/arrival"),
     "patient": _go("/patient"),
+    "patient, observed": _go("/observed"),
     "patient, table open": _opened_table("/patient"),
     "patient, who is due": _go("/due"),
     "patient, other forms and another PIN": _opened_table("/due-again"),

@@ -227,7 +227,7 @@ def test_a_server_in_trouble_loses_no_answer(page: Page, address: str, desk: Des
     open_form(page, address)
     answer_all(page)
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("They are still here.")
+    expect(page.get_by_role("alert")).to_contain_text("the answers are not sent yet.")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [ALL_ANSWERED, ALL_ANSWERED]
@@ -267,7 +267,7 @@ def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
     page.wait_for_timeout(500)
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("They are still here.")
+    expect(page.get_by_role("alert")).to_contain_text("the answers are not sent yet.")
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     assert desk.drafts == [ALL_ANSWERED]
 
@@ -824,6 +824,23 @@ def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
     assert desk.submissions == [
         {"goal-1": {"absent": "not-applicable"}, "goal-2": None, "task-1": {"absent": "asked-unknown"}}
     ]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_what_the_server_or_its_proxy_could_not_take_just_now_is_sent_by_itself_once_it_can(
+    page: Page, address: str, desk: Desk, status: int
+) -> None:
+    page.clock.install()
+    open_form(page, address)
+    answer_all(page)
+    refusal = "<h1>Bad Gateway</h1>"
+    page.route("**/fill/submit", lambda route: route.fulfill(status=status, body=refusal), times=1)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("they are sent by themselves")
+    assert desk.submissions == []
+    page.clock.run_for(16_000)
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [ALL_ANSWERED]
 
 
 def test_what_waits_to_be_sent_can_be_tried_again_and_goes_once(page: Page, address: str, desk: Desk) -> None:

@@ -46,6 +46,21 @@ def test_the_therapist_needs_no_pin(page: Page, address: str, desk: Desk) -> Non
     ]
 
 
+def test_an_observer_is_offered_their_own_forms_without_a_pin_or_a_link(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/observed")
+    page.get_by_role("radio", name="Dr Amara Osei Observer").check()
+    expect(instruments(page)).to_contain_text(["Alliance as observed"])
+    expect(instruments(page)).to_have_count(1)
+    expect(page.get_by_label("PIN for this hand-over")).to_be_hidden()
+    expect(page.get_by_role("button", name="Make a link instead")).to_be_hidden()
+    page.get_by_role("button", name="Open the form").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    (sent,) = desk.handed_over
+    assert (sent["respondent"], sent["instrument"], sent["pin"]) == ("Practitioner/osei", "rating", "")
+
+
 @pytest.mark.parametrize("pin", ["", "123", "12ab"])
 def test_a_hand_over_waits_for_a_pin(page: Page, address: str, desk: Desk, pin: str) -> None:
     page.goto(f"{address}/patient")

@@ -261,7 +261,7 @@ def test_two_hundred_sessions_still_make_a_small_page() -> None:
 def _marked(frame: Frame = WIDE) -> tuple[Panel, Plot]:
     trend = samples.marked_trend()
     panel = group(trend)[0].panels[0]
-    return panel, draw(panel, frame, shown_courses(trend.courses, panel))
+    return panel, draw(panel, frame, shown_courses(trend.courses, panel, panel.days[-1]))
 
 
 def _places_of(path: str) -> tuple[float, float]:
@@ -327,11 +327,24 @@ def test_medicines_of_another_time_are_left_out_and_too_many_stand_in_the_table(
     old = Course("Old", None, first - timedelta(days=1), ongoing=False)
     late = Course("Late", last + timedelta(days=1), None, ongoing=True)
     now = [Course(f"Now {place}", first, None, ongoing=True) for place in range(MOST_COURSES + 2)]
-    assert [each.name for each in shown_courses((old, late, *now), panel)] == [each.name for each in now]
+    shown = shown_courses((old, late, *now), panel, last)
+    assert [each.name for each in shown] == [each.name for each in now]
     trend = dataclasses.replace(samples.marked_trend(), courses=tuple(now))
     html = pages.render_patient(samples.patient(trend=trend))
     assert "2 more medicines stand in the table." in html
     assert html.count("<li>Now 5 since") == 1
+
+
+def test_of_many_medicines_those_are_drawn_that_begin_or_stop() -> None:
+    panel = group(samples.marked_trend())[0].panels[0]
+    first, last = panel.days[0], panel.days[-1]
+    unknown = [Course(f"Unknown {place}", None, None, ongoing=True) for place in range(MOST_COURSES)]
+    long = Course("Long", first - timedelta(days=90), None, ongoing=True)
+    stopped = Course("Stopped", None, first + timedelta(days=3), ongoing=False)
+    begun = Course("Begun", last, None, ongoing=True)
+    since = Course("Since", last + timedelta(days=1), None, ongoing=True)
+    plot = draw(panel, WIDE, (*unknown, long, stopped, begun, since))
+    assert [bar.label for bar in plot.courses] == ["Unknown 0", "Long", "Stopped", "Begun"]
 
 
 def test_sessions_in_person_and_by_video_differ_in_shape() -> None:

@@ -436,6 +436,8 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
     expect(phone.get_by_role("heading", name="Rapport Check-in (adolescent)")).to_be_visible()
     # The clinician's page hears it without a reload.
     expect(state).to_have_text("opened")
+    expect(frame.get_by_text("The last code was used")).to_be_visible()
+    expect(frame.locator(".spoken")).to_have_count(0)
     phone.get_by_role("button", name="Start").click()
     for number in range(1, 7):
         phone.get_by_role("radio", name="Mostly").locator("visible=true").check()

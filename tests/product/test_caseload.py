@@ -171,6 +171,10 @@ async def test_scores_are_not_read_where_nobody_accepted_it(tmp_path: Path) -> N
         page = await caseload(world)
         assert needs(page, (await world.people())["mateo"]) == []
         assert "reads nothing out of scores" in page.text
+        asked_for = await caseload(world, "?need=rupture")
+    offered = re.compile(r'<option value="(rupture|drop|divergence|undelivered|overdue)"( selected)?>')
+    assert offered.findall(page.text) == [("undelivered", ""), ("overdue", "")]
+    assert ("rupture", " selected") in offered.findall(asked_for.text)
 
 
 async def test_what_did_not_reach_the_record_is_a_need(tmp_path: Path) -> None:

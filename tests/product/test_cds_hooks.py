@@ -226,6 +226,17 @@ def keep_score(
     )
 
 
+async def test_of_a_patient_who_has_died_nobody_is_due(world: World) -> None:
+    store = world.ehr.state.store
+    keep_score(store, "2026-02-01T09:00:00Z", "Patient/1008", 18)
+    before = await chart(world, "freya")
+    freya = store.read("Patient", "1008")
+    store.update({**freya.read(), "deceasedDateTime": "2026-02-20"}, freya)
+    after = await chart(world, "freya")
+    assert "a form is due in this session" in before.text
+    assert "a form is due in this session" not in after.text
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

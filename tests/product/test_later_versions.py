@@ -101,6 +101,21 @@ async def test_one_that_is_marked_in_the_ehr_is_marked_in_its_observations(tmp_p
         assert len(await found(world)) == 1
 
 
+async def test_a_second_press_in_another_window_is_told_as_not_possible(world: World) -> None:
+    _, response = await send_child_form(world, ANSWERS)
+    await settled(world)
+    page = await world.launch()
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert csrf
+    address = f"{page.url.path}/responses/{response}/entered-in-error"
+    data = {"csrf": csrf[1], "why": "wrong child", "sure": "yes"}
+    headers = {"Accept-Language": "de", "Accept": "text/html"}
+    first, second = [await world.browser.post(address, data=data, headers=headers) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert "<h1>Nicht möglich</h1>" in second.text
+    assert "schon als irrtümlich" in second.text
+
+
 async def test_the_clinician_marks_one_and_all_of_it_is_marked_in_the_record(tmp_path: Path) -> None:
     async with run_world(tmp_path, writing=ALL, more_scopes=CORRECTING) as world:
         _, response = await send_child_form(world, ANSWERS)

@@ -12,12 +12,12 @@ FORM = "wai-s-client"
 TEENAGER = "wei-ling"
 
 
-def write_pack(folder: Path) -> Path:
+def write_pack(folder: Path, form: str = FORM) -> Path:
     """Write a wording pack of made-up texts, as a licensed site does with its own."""
-    instrument = load_catalogue().by_id(FORM)
+    instrument = load_catalogue().by_id(form)
     asked = [item for item in walk(instrument.items) if item.is_question]
     pack = {
-        "instrument": FORM,
+        "instrument": form,
         "version": instrument.version,
         "language": "en",
         "licence": "Made up for this test",
@@ -28,7 +28,7 @@ def write_pack(folder: Path) -> Path:
         "items": {item.link_id: f"Sentence {number}" for number, item in enumerate(asked, 1)},
         "options": {option.code: f"Step {option.code}" for option in asked[0].options},
     }
-    place = folder / "wording" / FORM
+    place = folder / "wording" / form
     place.mkdir(parents=True)
     (place / "en.json").write_text(json.dumps(pack), encoding="utf-8")
     return folder / "wording"

@@ -1,8 +1,12 @@
 """A record that tells odd things, or a part of them: what the patient page makes of it."""
 
+import asyncio
 import copy
 import json
 import re
+import shutil
+import subprocess
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.delivery.pdf import can_render
 from plugin.respondents import RespondentPolicy
 from plugin.routes import chart
 from tests.product.forms import response_of
@@ -24,6 +29,7 @@ from tests.product.world import EHR, World, run_world
 
 Resources = list[dict[str, Any]]
 NOUR = "نور"
+ARABIC = {"text": "نور الحداد"}
 
 
 def tell(world: World, path: str, change: Callable[[Resources], Resources]) -> None:
@@ -52,6 +58,10 @@ def totals(found: Resources, rater: str) -> Resources:
     return sorted(mine, key=lambda each: str(each["effectiveDateTime"]))
 
 
+def dated(response: dict[str, Any]) -> str:
+    return str(response["authored"])
+
+
 def born(written: str) -> Callable[[Resources], Resources]:
     return lambda found: [{**each, "birthDate": written} for each in found]
 
@@ -76,6 +86,57 @@ async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
     assert "fell to 7 on" in findings(page)  # one score fewer before the rule may judge
     assert "from a best of 19" in findings(page)
     assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
+
+
+async def test_scores_of_a_response_that_was_entered_in_error_count_no_more(world: World) -> None:
+    """The EHR has marked the response, as of a wrong patient, and left its scores as they were."""
+    withdrawn = ""
+
+    def change(found: Resources) -> Resources:
+        nonlocal withdrawn
+        latest = max(
+            (each for each in found if each["source"]["reference"].startswith("Patient/")), key=dated
+        )
+        withdrawn = latest["authored"]
+        return [{**each, "status": "entered-in-error"} if each is latest else each for each in found]
+
+    before = await world.launch(NOUR)
+    tell(world, "/r4/QuestionnaireResponse", change)
+    page = await world.launch(NOUR)
+    assert withdrawn
+    assert '<span class="now">21 of 24</span>' in before.text
+    assert '<span class="now">21 of 24</span>' not in page.text
+    assert '<span class="now">20 of 24</span>' in page.text
+
+
+@pytest.mark.parametrize("written", [{"deceasedBoolean": True}, {"deceasedDateTime": "2026-02-20"}])
+async def test_when_the_patient_has_died_nobody_is_due(tmp_path: Path, written: dict[str, Any]) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        amara = (await world.people())["amara"]
+        before = await world.launch("amara")
+        tell(world, f"/r4/Patient/{amara}", lambda found: [{**each, **written} for each in found])
+        page = await world.launch("amara")
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Due now" in before.text
+    assert "data-tip" in before.text
+    assert "The record says that this patient has died: nobody is due." in page.text
+    assert "Due now" not in page.text
+    assert "data-tip" not in page.text
+    assert '<span class="now">21 of 24</span>' in page.text
+    assert "Due and not answered" not in draft.text
+
+
+async def test_a_mean_is_rounded_as_by_hand(tmp_path: Path) -> None:
+    """17, 18, 20 and 10 are 16.25 on average."""
+
+    def change(found: Resources) -> Resources:
+        totals(found, "adolescent")[2]["valueQuantity"]["value"] = 20
+        return found
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", change)
+        page = await world.launch(NOUR)
+    assert "16.3 on average over sessions 1 to 4, from 4 scores" in findings(page)
 
 
 async def test_a_day_of_birth_that_is_still_to_come_gives_no_age(world: World) -> None:
@@ -166,6 +227,35 @@ async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
 
 
+async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
+    """Without a letter or mark of the other direction between the two, a line shows the number first."""
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        nour = (await world.people())[NOUR]
+        tell(world, f"/r4/Patient/{nour}", lambda found: [{**each, "name": [ARABIC]} for each in found])
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert f"{ARABIC['text']}\u200e: 16 on average" in findings(page)
+    assert f"{ARABIC['text']}\u200e: 16 on average" in draft.text
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+async def test_in_the_pdf_a_name_in_arabic_stands_at_its_line_as_it_is_written(world: World) -> None:
+    nour = (await world.people())[NOUR]
+    tell(world, f"/r4/Patient/{nour}", lambda found: [{**each, "name": [ARABIC]} for each in found])
+    page = await world.launch(NOUR)
+    answer = await world.browser.get(f"{page.url}/summary.pdf")
+    text = await asyncio.to_thread(
+        subprocess.run,
+        ["pdftotext", "-layout", "-", "-"],
+        input=answer.content,
+        capture_output=True,
+        check=True,
+    )
+    told = re.sub("[\u202a-\u202e]", "", unicodedata.normalize("NFKC", text.stdout.decode()))
+    assert told.count(ARABIC["text"]) == 10  # above, with the last score, in four tables, at four lines
+
+
 async def test_of_a_history_that_is_too_long_no_part_is_shown_as_if_it_were_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -230,6 +320,33 @@ async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_da
         tell(world, "/r4/Observation", change)
         page = await world.launch(NOUR)
     assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_forms_that_the_record_puts_into_two_sessions_are_not_compared(
+    tmp_path: Path, days: int
+) -> None:
+    """The father's last form is of a session of its own, be it on the same day: nobody else rated that one."""
+
+    def add(found: Resources) -> Resources:
+        last = max(found, key=lambda each: str(each["period"]["start"]) * (each["status"] == "finished"))
+        start = datetime.fromisoformat(last["period"]["start"]) + timedelta(days=days, hours=6)
+        return [*found, {**last, "id": "another", "period": {"start": start.isoformat()}}]
+
+    def move(found: Resources) -> Resources:
+        own = totals(found, "caregiver")[-1]
+        when = datetime.fromisoformat(own["effectiveDateTime"]) + timedelta(days=days, hours=6)
+        own.update(effectiveDateTime=when.isoformat(), encounter={"reference": "Encounter/another"})
+        return found
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        before = findings(await world.launch(NOUR))
+        tell(world, "/r4/Encounter", add)
+        tell(world, "/r4/Observation", move)
+        after = findings(await world.launch(NOUR))
+    assert "Nour Al-Haddad, Samir Al-Haddad: both rated 5 sessions" in before
+    assert "Nour Al-Haddad, Samir Al-Haddad: both rated 4 sessions" in after
 
 
 async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: Path) -> None:

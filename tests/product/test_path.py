@@ -169,6 +169,8 @@ async def test_past_scores_of_the_record_are_plotted_per_rater(world: World) -> 
     page = await world.launch("amara")
     assert "<svg" in page.text
     assert "Amara" in page.text
+    assert "None came by Rapport yet: the scores above stand in the record." in page.text
+    assert "No responses yet" not in page.text
 
 
 async def test_a_patient_without_history_has_an_empty_state(world: World) -> None:
@@ -183,6 +185,7 @@ async def test_a_patient_without_history_has_an_empty_state(world: World) -> Non
     page = await world.launch(fresh)
     assert page.status_code == 200
     assert "No alliance scores yet" in page.text
+    assert "No responses yet." in page.text
 
 
 async def test_every_write_has_its_audit_entry(world: World) -> None:

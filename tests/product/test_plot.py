@@ -114,6 +114,24 @@ async def test_two_medicines_that_their_orders_contain_under_one_id_are_two(read
     assert "Melatonin since 5 Feb 2026" in page.text
 
 
+async def test_a_medicine_begun_since_the_last_score_is_told(reading: World) -> None:
+    """Nour's last score is of 23 February; today is 2 March."""
+    person = f"Patient/{(await reading.people())['نور']}"
+    for name, start in (("Sertraline", "2026-02-27"), ("Melatonin", "2026-03-09")):
+        reading.ehr.state.store.create(
+            {
+                "resourceType": "MedicationStatement",
+                "status": "active",
+                "medicationCodeableConcept": {"text": name},
+                "effectivePeriod": {"start": start},
+                "subject": {"reference": person},
+            }
+        )
+    page = await reading.launch("نور")
+    assert "<li>Sertraline since 27 Feb 2026</li>" in page.text
+    assert "Melatonin" not in page.text  # that is still to come
+
+
 async def test_a_medicine_of_another_server_is_not_asked_for(reading: World) -> None:
     people = await reading.people()
     elsewhere = "https://elsewhere.invalid/r4/Medication/{id}"
@@ -210,7 +228,7 @@ async def test_a_band_is_drawn_where_a_norm_is_adopted_without_any_interpretatio
     page = await world.launch("amara")
     assert 'class="band band-0' in page.text
     assert 'class="band band-1' not in page.text  # the caregiver's form has no norm
-    assert "20 ± 3.7" in page.text
+    assert "20 ± 3.72" in page.text  # 1.96 · 3 · √2 · √(1 − 0.8)
 
 
 async def test_the_scores_speak_the_browsers_language(world: World) -> None:

@@ -294,5 +294,26 @@ async def test_the_clinician_hears_opened_half_done_and_sent(world: World) -> No
         assert await label() == "sent"
 
 
+async def test_the_clinicians_page_hears_which_code_can_be_used(world: World) -> None:
+    made = await teenagers_link(world)
+    heard = states(world, made)
+
+    async def number() -> str:
+        return str((await anext(heard))[0]["code"])
+
+    assert f'data-code="{await number()}"' in made.text
+    assert (await number()).isdecimal()
+    async with world.new_browser() as phone:
+        await phone.post("/code", data={"code": code_of(made)})
+    assert not await number()
+    csrf = re.search(r'name="csrf" value="([^"]+)"', made.text)
+    assert csrf
+    again = await world.follow(await world.browser.post(f"{made.url}/code", data={"csrf": csrf[1]}))
+    assert f'data-code="{await number()}"' in again.text
+    assert (await number()).isdecimal()
+    world.clock.pass_time(minutes=10, seconds=1)
+    assert not await number()
+
+
 async def test_the_link_is_made_for_this_address(world: World) -> None:
     assert f'value="{RAPPORT}/fill#' in (await teenagers_link(world)).text

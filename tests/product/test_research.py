@@ -194,6 +194,18 @@ async def test_a_birth_date_without_its_day_gives_the_band_that_it_leaves_no_dou
         assert row["age_band"] == band
 
 
+async def test_no_birthday_shows_between_two_forms_of_a_person(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        rewrite(
+            world, "Patient", (await world.people())[AGREED[0]], birthDate="2014-03-05"
+        )  # 12 in three days
+        world.clock.pass_time(days=7)
+        await fill_forms(world, AGREED[:1])
+        rows = table_of(await export(world))
+        assert [row["age_band"] for row in rows] == ["7–11", "7–11"]
+
+
 @pytest.mark.parametrize(("may_be_read", "told"), [(True, "N06A"), (False, "unclassified")])
 async def test_a_medicine_may_stand_in_a_resource_of_its_own(
     tmp_path: Path, *, may_be_read: bool, told: str

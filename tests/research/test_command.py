@@ -101,6 +101,27 @@ def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
     assert "Warning" not in made.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("none",), "research.medicine.0.name: Value error, “none” is what an export says where no class is"),
+        (("Unknown",), "research.medicine.0.name"),
+        (
+            ("stimulants", "sleep aids"),
+            "research.medicine: Value error, urn:own|7 stands there more than once",
+        ),
+    ],
+)
+def test_a_class_of_medicines_is_told_apart_from_none_and_each_code_has_one(
+    tmp_path: Path, names: tuple[str, ...], told: str
+) -> None:
+    medicine = '[[site.research.medicine]]\nsystem = "urn:own"\ncode = "7"\nname = "{}"\n'
+    section = DECIDED + "".join(medicine.format(each) for each in names)
+    refused = rapport(tmp_path, "salt", "clinic", section=section)
+    assert refused.returncode != 0
+    assert told in " ".join(refused.stderr.split())
+
+
 def test_a_salt_that_others_can_read_is_refused(tmp_path: Path) -> None:
     research = Research(tmp_path / "salt")
     research.make_salt()

@@ -60,6 +60,10 @@ def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
         (MINIMAL.replace('"public"', '"client_secret"'), "RAPPORT_SITE_CLINIC_SECRET"),
         (MINIMAL.replace('"public"', '"private_key_jwt"'), "RAPPORT_SIGNING_KEYS"),
         (MINIMAL + MINIMAL[MINIMAL.index("[[site]]") :], "twice"),
+        (MINIMAL + "link_from_age = false\n", "link_from_age: Input should be a valid integer"),
+        (MINIMAL + "[site.respondents]\nconsent_below_age = true\n", "respondents.consent_below_age"),
+        (MINIMAL + '[site.respondents]\nask_before_sharing = "off"\n', "respondents.ask_before_sharing"),
+        (MINIMAL + "[site.research]\nsalt = 7\n", "research.salt"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> None:
