@@ -198,6 +198,7 @@ frame_ancestors = ["https://ehr.example.org"]
 # ask_before_sharing = false     # true: the young person decides whether single answers may be read
 # show_score_to = []             # who sees the result after sending: child, caregiver, observer
 # ask_why_skipped = false        # true: whoever does not answer a question is asked why
+# whole_form_from_age = 0        # 12: young people's forms for 12 years and older show all questions at once
 
 # A score under a code of the EHR's own: a flowsheet row or a LOINC code.
 # [[site.flowsheet]]

@@ -16,6 +16,9 @@ class RespondentPolicy:
     ask_before_sharing: bool = False  # the young person decides whether single answers may be read
     show_score_to: frozenset[str] = frozenset()  # raters who see the result after sending
     ask_why_skipped: bool = False
+    whole_form_from_age: int = (
+        0  # young people's forms from this age show all questions at once; 0: none does
+    )
 
 
 class RespondentsSection(BaseModel):
@@ -29,6 +32,7 @@ class RespondentsSection(BaseModel):
     ask_before_sharing: bool = False
     show_score_to: tuple[Literal["child", "caregiver", "observer"], ...] = ()
     ask_why_skipped: bool = False
+    whole_form_from_age: Annotated[int, Field(ge=0, le=25)] = 0
 
 
 def build_respondents(section: RespondentsSection) -> RespondentPolicy:
@@ -40,4 +44,5 @@ def build_respondents(section: RespondentsSection) -> RespondentPolicy:
         ask_before_sharing=section.ask_before_sharing,
         show_score_to=frozenset(section.show_score_to),
         ask_why_skipped=section.ask_why_skipped,
+        whole_form_from_age=section.whole_form_from_age,
     )

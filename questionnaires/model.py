@@ -6,7 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from questionnaires.resources import ItemType, Questionnaire
+from questionnaires.datatypes import find_extension
+from questionnaires.resources import SDC, ItemType, Questionnaire
 
 LicenceKind = Literal["open", "licensed", "score-entry"]
 Direction = Literal["increase", "decrease"]
@@ -169,6 +170,15 @@ class Instrument:
     def question_ids(self) -> frozenset[str]:
         """The linkIds of everything that somebody answers."""
         return frozenset(item.link_id for item in walk(self.items) if item.is_question)
+
+    @property
+    def entry_mode(self) -> str | None:
+        """How the form itself wants its questions shown: `sequential`, `prior-edit` or `random`; None if it does not say.
+
+        Source: SDC, extension sdc-questionnaire-entryMode, https://hl7.org/fhir/uv/sdc/STU4/behavior.html
+        """
+        found = find_extension(self.questionnaire.extension, SDC + "sdc-questionnaire-entryMode")
+        return found.valueCode if found else None
 
     def wording(self, language: str) -> Wording:
         """Give the texts in one of `languages`; KeyError for any other."""

@@ -32,7 +32,7 @@ class CourseBar:
     begins: float | None
     stops: float | None
     label: str
-    certain: bool  # whether the record tells how long
+    certain: bool  # whether the record tells from when and how long
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,9 @@ def _bar(course: Course, days: tuple[date, ...], span: Span, y: float, character
     begins = span.x(course.start) if course.start is not None and course.start >= days[0] else None
     stops = span.x(course.end) if course.end is not None and course.end <= days[-1] else None
     x1 = span.left if begins is None else begins
-    certain = course.ongoing or course.end is not None
-    x2 = stops if stops is not None else span.right if certain else min(x1 + _STUB, span.right)
+    is_end_known = course.ongoing or course.end is not None
+    x2 = stops if stops is not None else span.right if is_end_known else min(x1 + _STUB, span.right)
+    certain = is_end_known and course.start is not None
     return CourseBar(y, x1, x2, begins, stops, shorten(course.name, characters), certain)
 
 

@@ -1,5 +1,7 @@
 """Fills the view models of the respondent's pages from invitations, instruments and the site's policy."""
 
+from collections.abc import Mapping
+
 from plugin.access.invitations import Invitation, KeptDraft
 from plugin.pages import (
     Audience,
@@ -22,6 +24,13 @@ from plugin.scores import Score, tells_together
 from plugin.scores.together import INCOMPLETE, WITHHELD
 from plugin.writing import DEFAULT_WRITING, WriterKind
 from questionnaires import Instrument, Rater, Wording
+
+_MODES: Mapping[str | None, FormMode] = {
+    "sequential": FormMode.ONE,
+    "prior-edit": FormMode.ONE,
+    "random": FormMode.ALL,
+}
+"""By SDC's entry mode. None is without a way back: whoever answers may look over and change before sending."""
 
 _MEANING = N_(
     "This is not a mark, and nothing here is right or wrong. You can ask the therapist what it means."
@@ -50,7 +59,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
         },
         mark=draft.mark,
         asks_why=policy.ask_why_skipped,
-        mode=FormMode.ONE if rater == Rater.CHILD else FormMode.ALL,
+        mode=_mode(policy, rater, instrument),
         audience=audience_of(rapport, invitation.site),
         asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
@@ -60,6 +69,18 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
         from_paper=from_paper,
         reader=reader if from_paper else None,
     )
+
+
+def _mode(policy: RespondentPolicy, rater: str, instrument: Instrument) -> FormMode:
+    """Say whether a form shows one question at a time: as the form itself says, else by who answers and the age it is for.
+
+    By the form's age, not the person's: the same form looks the same to whoever answers it.
+    """
+    if instrument.entry_mode in _MODES:
+        return _MODES[instrument.entry_mode]
+    youngest = instrument.age_years[0] or 0
+    is_old_enough = 0 < policy.whole_form_from_age <= youngest
+    return FormMode.ONE if rater == Rater.CHILD and not is_old_enough else FormMode.ALL
 
 
 def asks_before_sharing(policy: RespondentPolicy, rater: str, instrument: Instrument) -> bool:

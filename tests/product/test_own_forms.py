@@ -57,6 +57,25 @@ async def test_a_public_form_becomes_its_total_under_its_own_code(
         assert len(panel["hasMember"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("says", "shown"), [(None, "one"), ("prior-edit", "one"), ("random", "all"), ("as you like", "one")]
+)
+async def test_a_form_that_says_how_it_wants_to_be_shown_is_shown_so(
+    tmp_path: Path, says: str | None, shown: str
+) -> None:
+    form = public_forms.by_ordinal()
+    mode = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-entryMode"
+    if says:
+        form["extension"] = [*form.get("extension", ()), {"url": mode, "valueCode": says}]
+    drop(tmp_path / "own", "Their Form.json", form)
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "their-form")
+        given = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert f'data-mode="{shown}"' in given.text
+
+
 async def test_a_score_without_a_code_is_written_under_the_sites_own(tmp_path: Path) -> None:
     asked = [forms.question("a"), forms.question("b")]
     scored = forms.score("sum of all", "%resource.item.answer.value.weight().sum()")

@@ -114,6 +114,35 @@ async def test_two_medicines_that_their_orders_contain_under_one_id_are_two(read
     assert "Melatonin since 5 Feb 2026" in page.text
 
 
+@pytest.mark.parametrize(
+    ("period", "told"),
+    [
+        ({}, ", days not recorded"),
+        ({"end": "2026-02-05"}, " until 5 Feb 2026"),
+        ({"start": "2025"}, ", days not recorded"),
+    ],
+)
+async def test_a_medicine_whose_start_is_not_recorded_is_not_drawn_as_taken_throughout(
+    reading: World, period: dict[str, str], told: str
+) -> None:
+    person = f"Patient/{(await reading.people())['نور']}"
+    before = await reading.launch("نور")
+    reading.ehr.state.store.create(
+        {
+            "resourceType": "MedicationStatement",
+            "status": "completed" if "end" in period else "active",
+            "medicationCodeableConcept": {"text": "Sertraline"},
+            "subject": {"reference": person},
+            **({"effectivePeriod": period} if period else {}),
+        }
+    )
+    page = await reading.launch("نور")
+    assert f"<li>Sertraline{told}</li>" in page.text
+    assert "start or stop not recorded" in page.text
+    assert page.text.count('class="course uncertain" d="M66') == 4  # from the left edge of each wide plot
+    assert "uncertain" not in before.text
+
+
 async def test_a_medicine_begun_since_the_last_score_is_told(reading: World) -> None:
     """Nour's last score is of 23 February; today is 2 March."""
     person = f"Patient/{(await reading.people())['نور']}"

@@ -371,6 +371,23 @@ async def test_the_pin_is_still_needed_after_a_refusal(tmp_path: Path) -> None:
         assert (await world.browser.get(str(page.url))).status_code == 303
 
 
+@pytest.mark.parametrize(("from_age", "adolescents"), [(0, "one"), (12, "all"), (13, "one")])
+async def test_forms_for_older_ones_show_all_questions_where_the_site_wants_it(
+    tmp_path: Path, from_age: int, adolescents: str
+) -> None:
+    policy = RespondentPolicy(whole_form_from_age=from_age)
+    async with run_world(tmp_path, respondents=policy) as world:
+        headers = await hand_to_child(world)
+        child = await world.browser.get("/fill/form", headers=headers)
+        await unlock(world)
+        people = await world.people()
+        page = await world.launch("wei-ling")
+        secret = await world.hand_over(page, f"Patient/{people['wei-ling']}", "rapport-checkin-adolescent")
+        adolescent = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+    assert 'data-mode="one"' in child.text
+    assert f'data-mode="{adolescents}"' in adolescent.text
+
+
 async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp_path: Path) -> None:
     policy = RespondentPolicy(ask_why_skipped=True)
     async with run_world(tmp_path, respondents=policy, show_item_answers=True) as world:
