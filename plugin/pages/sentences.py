@@ -95,7 +95,7 @@ def _fall(each: FallFinding, within: int, language: str) -> Sentence:
             )
             % {"num": within}
         )
-    else:
+    elif not each.rated.is_past:
         told.append(_("It is too early to say whether it comes back."))
     return Sentence("fall", each.rated.name, " ".join(told))
 

@@ -1,5 +1,6 @@
 """Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -101,7 +102,8 @@ class Known:
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
     """Fill the patient page; `language` is the reader's."""
-    catalogue, chart = rapport.intake.catalogue, known.chart
+    catalogue = rapport.intake.catalogue
+    chart = replace(known.chart, respondents=_told_apart(known.chart.respondents, language))
     policy = rapport.settings.policies[launch.site]
     today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
     age = age_on(chart.born, today)
@@ -176,6 +178,22 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         is_unread=not chart.has_history,
     )
     return with_missing_forms(page)
+
+
+def _told_apart(people: tuple[Respondent, ...], language: str) -> tuple[Respondent, ...]:
+    """Say what somebody is who has the name of another, such as a father and his son; the young person's stands alone."""
+    names = Counter(each.name.casefold() for each in people if each.name)
+    return tuple(
+        replace(each, name=f"{each.name} ({_what_is(each, language)})")
+        if names[each.name.casefold()] > 1 and each.rater != Rater.CHILD
+        else each
+        for each in people
+    )
+
+
+def _what_is(who: Respondent, language: str) -> str:
+    told = told_relationship(who.relationship, who.kinship, language)
+    return told or name_of(None, who.rater, language)
 
 
 def _first_choice_first(instruments: Iterable[Instrument], age: Age | None) -> list[Instrument]:

@@ -54,6 +54,13 @@ async def test_without_an_adopted_norm_the_page_says_that_it_does_not_know_what_
     assert "How much measurement error alone moves a score is not known (Rapport Check-in)" in page.text
 
 
+async def test_where_the_error_of_one_persons_score_is_known_the_others_are_named(world: World) -> None:
+    await adopt_figures(world, 1.0)
+    page = await world.launch("amara")
+    told = page.text.partition("data-unknown>")[2].partition("</p>")[0]
+    assert "is not known (Ngozi Okafor, Therapist): a small difference" in told
+
+
 async def test_norms_of_another_site_or_rater_and_withdrawn_ones_do_not_count(world: World) -> None:
     await adopt_figures(world, 1.0, site="elsewhere")
     await adopt_figures(world, 1.0, rater="caregiver")

@@ -227,6 +227,27 @@ async def test_a_name_that_turns_letters_round_leaves_those_after_it_alone(world
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
 
 
+async def test_who_has_the_name_of_another_is_told_with_what_they_are(tmp_path: Path) -> None:
+    """A father and his daughter may have one name, and two parents."""
+
+    def rename(found: Resources) -> Resources:
+        return [{**each, "name": [{"text": "Sam Al-Haddad"}]} for each in found]
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        nour = (await world.people())[NOUR]
+        tell(world, f"/r4/Patient/{nour}", rename)
+        tell(world, "/r4/RelatedPerson", rename)
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "Hand over to Sam Al-Haddad<" in page.text
+    assert "Hand over to Sam Al-Haddad (father)<" in page.text
+    assert "Hand over to Sam Al-Haddad (mother)<" in page.text
+    assert "Sam Al-Haddad (father) rated it 1 higher than Sam Al-Haddad." in findings(page)
+    assert "- Sam Al-Haddad (father), Rapport Check-in" in draft.text
+    assert "Dr Hannah Lindgren (" not in page.text
+
+
 async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
     """Without a letter or mark of the other direction between the two, a line shows the number first."""
     async with run_world(tmp_path, interpretation=ACCEPTED) as world:
@@ -370,6 +391,7 @@ async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: P
     assert '<span class="now">21 of 24</span>' in changed
     assert 'data-tip="rupture' not in page.text
     assert "fell to 10" in findings(page)
+    assert "too early to say" not in findings(page)  # on that form nothing will come back
 
 
 async def test_no_divergence_is_told_of_a_form_that_its_person_has_outgrown(tmp_path: Path) -> None:
