@@ -354,7 +354,7 @@ _PDF_STYLE = Markup(
     ".series-3 .curve,.series-3 .leader{stroke:#5d6b14}.series-3 .mark{fill:#5d6b14}"
     ".series-4 .curve,.series-4 .leader{stroke:#9b2f63}.series-4 .mark{fill:#9b2f63}"
     ".series-5 .curve,.series-5 .leader{stroke:#44505c}.series-5 .mark{fill:#44505c}"
-    ".mark.hollow{fill:#fff;stroke:#404850}.band{display:none}.band-0{display:inline;fill:#1d5f6b;fill-opacity:.12}"
+    ".mark.hollow{fill:#fff;stroke:#404850}.band{fill:#404850;fill-opacity:.12}"
     ".contact{fill:#404850;stroke:#404850}.contact.virtual,.caregiver{fill:none;stroke:#404850}"
     ".course,.end{fill:none;stroke:#404850;stroke-width:2}.course.uncertain{stroke-dasharray:2 3}"
     ".change{fill:none;stroke:#404850;stroke-dasharray:1 4}.event{fill:none;stroke:#000;stroke-width:2.5}"

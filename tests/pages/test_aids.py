@@ -281,6 +281,18 @@ def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(
     assert ["Look over your answers", "en-GB"] in read
 
 
+def test_what_not_sharing_means_is_read_before_the_choice(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", True))
+    open_aids(page, address, "asked")
+    while page.locator("[data-review]:visible").count() == 0:
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Read aloud").click()
+    read = [str(text) for text, *_ in spoken(page)]
+    (meaning,) = [place for place, text in enumerate(read) if text.startswith("If you say no, ")]
+    assert read[meaning - 1].startswith("May the people who look after you")
+    assert read[meaning + 1] == "Yes, they may read them"
+
+
 def test_in_forced_colours_the_edge_of_a_button_keeps_off_its_words(page: Page, address: str) -> None:
     page.emulate_media(forced_colors="active")
     page.goto(f"{address}/fill#one")
