@@ -78,6 +78,31 @@ def test_a_finger_marks_the_line_where_it_touches_it_also_in_the_middle(
     context.close()
 
 
+def test_a_finger_that_scrolls_over_a_line_marks_nothing(browser: Browser, address: str, desk: Desk) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 300}, is_mobile=True, has_touch=True)
+    phone = context.new_page()
+    line = open_line(phone, address)
+    line.scroll_into_view_if_needed()
+    box = line.bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + box["width"] * 0.3, "y": box["y"] + 20}
+    fingers = context.new_cdp_session(phone)
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    for step in range(1, 12):
+        moved = {**place, "y": place["y"] - 8 * step}
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [moved]})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.wait_for_timeout(600)
+    assert phone.evaluate("scrollY") > 0
+    expect(line).to_have_attribute("aria-valuetext", "No answer yet")
+    assert desk.drafts == []
+
+    line.press("End")
+    saved(phone)
+    assert desk.drafts[-1] == {"line": "100"}
+    context.close()
+
+
 def test_a_press_beside_the_middle_of_an_unmarked_line_marks_that_place(
     page: Page, address: str, desk: Desk
 ) -> None:
