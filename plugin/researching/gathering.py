@@ -6,6 +6,7 @@ Nothing of a patient is read beyond Consent before consent is known.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from itertools import chain, count
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -177,6 +178,7 @@ class Gatherer:
     ) -> Administration:
         day = day_of(record.authored, self.zone)
         classes = MedicineClasses(self.research.medicines)
+        names = column_names(instrument)
         return Administration(
             administration=disguise.pseudonym("administration", record.site, record.id),
             person=disguise.pseudonym("person", record.site, record.patient),
@@ -195,22 +197,32 @@ class Gatherer:
             medication_class=around.medicines_on(day, classes),
             complete=all(score.value is not None for score in scores),
             scores={
-                column_name(score.link_id): None if score.value is None else float(score.value)
-                for score in scores
+                names[score.link_id]: None if score.value is None else float(score.value) for score in scores
             },
         )
 
 
-def column_name(link_id: str) -> str:
-    """Name the column of a score by its linkId: `score-total` is `score_total`."""
+def column_names(instrument: Instrument) -> dict[str, str]:
+    """Name the column of each score, by its linkId; of those that come out alike, the second ends with `_2`."""
+    names: dict[str, str] = {}
+    for score in instrument.scores:
+        name = _column_name(score.link_id)
+        numbered = (f"{name}_{place}" for place in count(2))
+        names[score.link_id] = next(each for each in chain([name], numbered) if each not in names.values())
+    return names
+
+
+def _column_name(link_id: str) -> str:
+    """Write a linkId as the name of a column: `score-total` is `score_total`; what is no letter of ASCII and no digit is `_`."""
     name = "".join(each if each.isascii() and each.isalnum() else "_" for each in link_id).strip("_").lower()
-    return name if name.startswith("score_") else f"score_{name}"
+    return name if name.startswith("score_") else f"score_{name}".rstrip("_")
 
 
 def _columns(instrument: Instrument) -> list[ScoreColumn]:
+    names = column_names(instrument)
     return [
         ScoreColumn(
-            column_name(score.link_id),
+            names[score.link_id],
             instrument.canonical,
             score.code.display,
             None if score.low is None else float(score.low),

@@ -29,8 +29,10 @@ from plugin.roles import Role, RoleBook
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
+from tests.product.test_own_forms import drop
 from tests.product.ways import form_to
 from tests.product.world import EHR, World, order_by_reference, run_world
+from tests.questionnaires import forms
 from tests.security.test_attacks import rewrite
 
 RESEARCHER, OTHER = "205", "206"
@@ -318,6 +320,32 @@ async def test_both_tables_have_the_same_values(tmp_path: Path) -> None:
             else:
                 assert text == ("" if value is None else str(value)), name
     assert any((each["score_total"] or 0) % 0.125 for each in frame)  # one that no short decimal can tell
+
+
+async def test_each_score_has_a_column_of_its_own_whatever_its_linkid(tmp_path: Path) -> None:
+    values = {"total": 3, "score-total": 2, "المجموع": 5, "الرابطة": 7}
+    asked = forms.question("a")
+    scored = [
+        forms.score(each, f"%resource.item.answer.value.weight().sum() + {value}")
+        for each, value in values.items()
+    ]
+    own = (drop(tmp_path / "own", "theirs.json", forms.form(asked, *scored)),)
+    async with run_world(
+        tmp_path, backend_scopes=BACKEND_SCOPES, instrument_folders=own, **policy(tmp_path)
+    ) as world:
+        page = await world.launch(AGREED[0])
+        child = f"Patient/{(await world.people())[AGREED[0]]}"
+        secret = await world.hand_over(page, child, "theirs")
+        assert (await world.fill(secret, {"a": "s1"})).status_code == 200
+        answer = await export(world)
+    (row,) = table_of(answer)
+    columns = ["score_total", "score_total_2", "score", "score_2"]
+    assert [row[each] for each in columns] == [str(1 + each) for each in values.values()]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        book = json.loads(archive.read("codebook.json"))
+    assert {each: book["scores"][each][0]["label"] for each in columns} == dict(
+        zip(columns, values, strict=True)
+    )
 
 
 async def test_the_codebook_names_every_column_and_its_range(tmp_path: Path) -> None:
