@@ -247,7 +247,7 @@ def test_two_patients_in_two_tabs_never_mix_and_the_old_tab_says_whose_it_is(
         first.screenshot(path=pictures / "old-tab.png")
         answer_as_child(amara)
         second.reload()
-        expect(mateo.get_by_text("No responses yet.")).to_be_visible()
+        expect(mateo.get_by_text("None came by Rapport yet")).to_be_visible()
 
 
 def test_what_a_sandboxed_frame_holds_ends_with_its_page(
