@@ -20,6 +20,7 @@ from plugin.delivery.worker import NoToken
 from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted, TokenRefused
 from plugin.ledger import Ledger, save_row
 from plugin.ledger import tables as t
+from plugin.ledger.away import cause_of
 from plugin.plan import Plan, PlanInEhr, read_plan
 from plugin.schedule import EVERY_SESSION, SiteSchedule
 from plugin.settings import PLAN, Settings
@@ -95,7 +96,7 @@ class Schedules:
                 for site in self._by_itself:
                     await self.refresh(site)
             except sa.exc.SQLAlchemyError as error:
-                log.error("schedule.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("schedule.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
             await asyncio.sleep(_LOOK)
 
     async def refresh(

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit.leaves import log_pending_rows, retry_set_aside
 from plugin.ledger import Ledger, SealBroken
 from plugin.ledger import tables as t
+from plugin.ledger.away import cause_of
 from plugin.transparency import (
     Checkpoint,
     CheckpointInvalid,
@@ -72,7 +73,7 @@ class TransparencyLog:
                 logger.error("transparency-log", problem=str(error))  # noqa: TRY400 -- told in one line
                 pause = timedelta(minutes=1)
             except Exception as error:  # noqa: BLE001 -- last rim: the log must not stop for good
-                logger.error("transparency-log", problem=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                logger.error("transparency-log", problem=cause_of(error))  # noqa: TRY400 -- a message may hold data
                 pause = timedelta(minutes=1)
             await asyncio.sleep(pause.total_seconds())
 

@@ -34,6 +34,7 @@ from plugin.ehr import Ehr, EhrError, EhrUnavailable, Elsewhere, NotFound, Token
 from plugin.errors import NotFound as NotSetAside
 from plugin.flow import Intake
 from plugin.ledger import AuditRow
+from plugin.ledger.away import cause_of
 from plugin.metrics import Metrics
 from smart_launch import Scopes
 
@@ -130,7 +131,7 @@ class Collector:
                 for standing in await self._due():
                     await self._visit(standing)
             except sa.exc.SQLAlchemyError as error:
-                log.error("collecting.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("collecting.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
             await self._pause()
 
     async def look_now(self, site: str) -> Look | None:

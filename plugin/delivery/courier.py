@@ -20,6 +20,7 @@ from plugin.delivery.states import DeliveryState
 from plugin.delivery.worker import Destination, NoToken, NoWriter
 from plugin.ehr import EhrError
 from plugin.ledger import Ledger
+from plugin.ledger.away import cause_of
 
 _log = structlog.get_logger()
 _IDLE = 5.0  # seconds between looks; a note that was just written wakes the courier
@@ -57,7 +58,7 @@ class NoteCourier:
                 while await self.deliver_one():
                     pass
             except sa.exc.SQLAlchemyError as error:
-                _log.error("note.database", error=type(error).__name__)
+                _log.error("note.database", error=cause_of(error))
             try:
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the waking.
                 async with asyncio.timeout(_IDLE):

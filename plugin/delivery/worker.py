@@ -26,13 +26,13 @@ from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
 from plugin.ehr import EhrError, EhrUnavailable, Heard, OutcomeUnknown
 from plugin.ledger import Ledger
+from plugin.ledger.away import AWAY, cause_of
 from plugin.metrics import Metrics
 from plugin.pace import DEFAULT_PACE, Pace
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _DATABASE_PAUSE = 1.0  # seconds
 _IN_FLIGHT = 16  # at all sites together
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
@@ -141,7 +141,7 @@ class DeliveryWorker:
         try:
             return await self._ledger.bookkeep(take)
         except sa.exc.SQLAlchemyError as error:
-            log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+            log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
             return ()
 
     def _begin(self, claimed: Claimed) -> None:
@@ -174,7 +174,7 @@ class DeliveryWorker:
                     lambda connection, own=own, now=now: outbox.renew(connection, self._owner, own, now)  # type: ignore[misc]
                 )
             except sa.exc.SQLAlchemyError as error:
-                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
 
     async def _hand_back(self) -> None:
         running = tuple(self._running)
@@ -273,11 +273,11 @@ class DeliveryWorker:
         while True:
             try:
                 return await work()
-            except _AWAY as error:
+            except AWAY as error:
                 waited = time.monotonic() - begun
                 if self._stopping or (patience is not None and waited > patience.total_seconds()):
                     raise
-                log.error("delivery.database", error=type(error).__name__)  # noqa: TRY400 -- a message may hold data
+                log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
                 await asyncio.sleep(_DATABASE_PAUSE)
 
     def _note_answer(self, site: str, error: EhrError, now: datetime) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit.trail import Clock
 from plugin.ledger import Ledger, insert_row
+from plugin.ledger.away import cause_of
 from plugin.ledger.schema import HEAD, version_of
 from plugin.ledger.tables import throttle
 
@@ -42,7 +43,7 @@ async def _ask(name: str, check: Check) -> bool:
     try:
         works = await asyncio.wait_for(check(), _PATIENCE)
     except Exception as error:  # noqa: BLE001 -- whatever it is, the part does not work
-        log.warning("not-ready", part=name, error=type(error).__name__)
+        log.warning("not-ready", part=name, error=cause_of(error))
         return False
     if not works:
         log.warning("not-ready", part=name)

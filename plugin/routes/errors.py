@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass, replace
 
 import msgspec
-import sqlalchemy as sa
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +14,7 @@ from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
 from plugin.errors import InvitationUnusable, Issue, Locked, RapportError, TooManyAttempts
 from plugin.ledger import SealBroken
+from plugin.ledger.away import AWAY, cause_of
 from plugin.pages import FailurePage, choose_language, render_failure
 from plugin.responses import InvalidResponse, UnreadableResponse
 from plugin.routes.refusals import note_refusal
@@ -24,7 +24,6 @@ from smart_launch import SmartError
 
 log = structlog.get_logger()
 
-_STORAGE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _STORAGE_PAUSE = 30  # seconds until storage is worth trying again
 _SCRIPTED = ("/fill/", "/fhir/", "/sites/")
 _UNDER = re.compile(r"(/(?:launches|desks)/[0-9a-f-]{36})/(?!return$)")
@@ -54,7 +53,7 @@ def install_error_answers(app: FastAPI) -> None:
         InvalidResponse,
     ):
         app.add_exception_handler(kind, _answer)
-    for storage in _STORAGE:
+    for storage in AWAY:
         app.add_exception_handler(storage, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
@@ -70,7 +69,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     told = tell(error)
     log.info("refused", path=_route(request), status=told.status, reason=told.reason)
     if told.status >= 500:
-        log.error("failed", path=_route(request), error=type(error).__name__)
+        log.error("failed", path=_route(request), error=cause_of(error))
     headers = _headers(error, told)
     back = getattr(request.state, "way_back", None)
     if (
@@ -213,7 +212,7 @@ def _tell_own(error: Exception) -> Told:
             "Tell your administrator: rapport audit verify names what was altered.",
             "processing",
         )
-    if isinstance(error, _STORAGE):
+    if isinstance(error, AWAY):
         return _plain(
             503,
             "Nothing can be stored just now",
@@ -319,7 +318,7 @@ def _route(request: Request) -> str:
 def _headers(error: Exception, told: Told) -> dict[str, str]:
     own = error.headers if isinstance(error, HTTPException) else None
     headers = {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}
-    if isinstance(error, _STORAGE):
+    if isinstance(error, AWAY):
         headers["Retry-After"] = str(_STORAGE_PAUSE)
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.seconds)

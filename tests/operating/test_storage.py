@@ -3,7 +3,7 @@
 import json
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.forking import Forked
-from tests.postgres import PostgresMissing, postgres_server
+from tests.postgres import Postgres, PostgresMissing, postgres_server
 from tests.product.crashing import Place, _search, _wait_for_delivery, free_port, launched_tokens, open_place
 from tests.product.forms import response_of
 
@@ -84,24 +84,57 @@ def test_a_full_disk(tmp_path: Path) -> None:
             process.wait(20)
 
 
-def test_a_postgresql_that_is_away_for_a_while(tmp_path: Path) -> None:
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
     try:
         with postgres_server() as server:
             _make_database(server.url)
-            with open_place(tmp_path, free_port(), server.url.format("storage")) as place:
-                process = place.start()
-                try:
-                    place.wait(process)
-                    _check(place, process, server.stop, server.start)
-                finally:
-                    process.terminate()
-                    process.wait(20)
+            yield server
     except PostgresMissing as missing:
         pytest.skip(str(missing))
 
 
+def test_a_postgresql_that_is_away_for_a_while(tmp_path: Path, postgres: Postgres) -> None:
+    with open_place(tmp_path, free_port(), postgres.url.format("storage")) as place:
+        process = place.start()
+        try:
+            place.wait(process)
+            _check(place, process, postgres.stop, postgres.start)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_a_postgresql_that_takes_no_writes_for_a_while(tmp_path: Path, postgres: Postgres) -> None:
+    def read_only(value: str) -> None:
+        # Where the disk is nearly full, hosts of PostgreSQL do so; a standby that is asked by mistake answers likewise.
+        _run(postgres.url, f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+        _run(postgres.url, "SELECT pg_reload_conf()")
+        time.sleep(1)  # each of its processes takes it up by itself
+
+    with open_place(tmp_path, free_port(), postgres.url.format("storage")) as place:
+        process = place.start()
+        try:
+            place.wait(process)
+            _check(place, process, lambda: read_only("on"), lambda: read_only("off"))
+        finally:
+            process.terminate()
+            process.wait(20)
+        told = [
+            json.loads(line) for line in (tmp_path / "output.txt").read_text().splitlines() if line[:1] == "{"
+        ]
+    assert "InternalError (ReadOnlySqlTransaction)" in {
+        each.get("error") for each in told if each["event"] == "not-ready"
+    }
+
+
 def _make_database(url: str) -> None:
+    _run(url, "CREATE DATABASE storage")
+
+
+def _run(url: str, statement: str) -> None:
     engine = sa.create_engine(url.format("postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sa.text("CREATE DATABASE storage"))
+        connection.execute(sa.text("SET default_transaction_read_only = off"))
+        connection.execute(sa.text(statement))
     engine.dispose()
