@@ -71,7 +71,7 @@ function press(name, label, act) {
 
 // Reading aloud
 
-const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
+const SPOKEN = "h1, h2, .above, .lead, .audience p, #share-means, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
 
 function readAloud(form, words, voiceFor) {
   const speak = (part) => {

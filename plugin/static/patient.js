@@ -69,6 +69,7 @@ function offer(form) {
     form.pin.type = hidden ? "text" : "password";
     show.textContent = hidden ? show.dataset.hide : show.dataset.show;
   });
+  form.addEventListener("submit", () => { form.pin.type = "password"; }); // of a field of plain text browsers keep what was typed
 }
 
 function follow(section) {

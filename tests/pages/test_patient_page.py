@@ -81,6 +81,19 @@ def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk)
     assert desk.handed_over[0]["pin"] == "4711"
 
 
+def test_a_pin_that_is_shown_is_hidden_again_before_it_is_sent(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    page.locator("#start").evaluate(
+        "form => form.addEventListener('submit', (sent) => { sent.preventDefault(); document.title = 'Sent'; })"
+    )
+    pin = page.get_by_label("PIN for this hand-over")
+    pin.fill("4711")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Hand over").click()
+    expect(page).to_have_title("Sent")
+    expect(pin).to_have_attribute("type", "password")
+
+
 def test_a_page_that_shows_again_what_was_refused_is_loaded_anew_as_itself(page: Page, address: str) -> None:
     page.goto(f"{address}/patient")
     html = page.content()
