@@ -22,6 +22,7 @@ class _Site:
     in_flight: int = 0
     failures: int = 0  # in a row
     rests_until: datetime | None = None
+    rests_by: float = 0.0  # seconds: no longer than that, if the clock is set back meanwhile
 
 
 @dataclass(slots=True)
@@ -64,14 +65,15 @@ class Gate:
             rest = max(rest, site.pace.rest)
         if rest:
             site.rests_until = max(site.rests_until or now, now + rest)
+            site.rests_by = max(site.rests_by, self.ticks() + rest.total_seconds())
 
     def resting(self, now: datetime) -> dict[str, datetime]:
         """Name the sites to which nothing is sent now, and until when."""
-        found = {name: site.rests_until for name, site in self._sites.items()}
-        return {name: until for name, until in found.items() if until is not None and now < until}
+        found = {name: self._rest_of(site, now) for name, site in self._sites.items()}
+        return {name: until for name, until in found.items() if until is not None}
 
     def _room(self, site: _Site, now: datetime) -> int:
-        if site.rests_until is not None and now < site.rests_until:
+        if self._rest_of(site, now) is not None:
             return 0
         tick = self.ticks()
         gained = (tick - site.counted) * site.pace.per_second
@@ -80,6 +82,10 @@ class Gate:
         trying = site.failures >= site.pace.failures_to_rest
         at_once = 1 if trying else site.pace.at_once
         return min(at_once - site.in_flight, int(site.tokens))
+
+    def _rest_of(self, site: _Site, now: datetime) -> datetime | None:
+        is_over = site.rests_until is None or now >= site.rests_until or self.ticks() >= site.rests_by
+        return None if is_over else site.rests_until
 
 
 def _burst(pace: Pace) -> float:

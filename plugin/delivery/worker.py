@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _DATABASE_PAUSE = 1.0  # seconds
 _IN_FLIGHT = 16  # at all sites together
+_SET_BACK = timedelta(minutes=1)  # a clock that goes back so far is not being adjusted, but was wrong
 _IDLE_POLL = 1.0  # seconds; new work wakes the worker at once
 _STALLED = 60.0  # seconds without a turn of the loop after which it is taken for dead
 _RENEWAL = LEASE.total_seconds() / 3
@@ -86,6 +87,7 @@ class DeliveryWorker:
         self._gate = Gate({site: each.pace for site, each in destinations.items()})
         self._metrics = metrics or Metrics()
         self._last_turn = time.monotonic()
+        self._latest = clock()  # when work was looked for last
         self._owner = str(uuid.uuid4())
         self._wake = asyncio.Event()
         self._stopping = False
@@ -129,8 +131,12 @@ class DeliveryWorker:
         if not room or free <= 0:
             return ()
 
+        was_set_back = now < self._latest - _SET_BACK
+
         def take(connection: Connection) -> tuple[Claimed, ...]:
             taken: list[Claimed] = []
+            if was_set_back:
+                outbox.hasten(connection, now)
             for site, many in room.items():
                 limit = min(many, free - len(taken))
                 if limit > 0:
@@ -139,10 +145,12 @@ class DeliveryWorker:
             return tuple(taken)
 
         try:
-            return await self._ledger.bookkeep(take)
+            taken = await self._ledger.bookkeep(take)
         except sa.exc.SQLAlchemyError as error:
             log.error("delivery.database", error=cause_of(error))  # noqa: TRY400 -- a message may hold data
             return ()
+        self._latest = now
+        return taken
 
     def _begin(self, claimed: Claimed) -> None:
         self._gate.begin(claimed.site)

@@ -74,6 +74,18 @@ def test_a_retry_after_of_days_is_cut_to_an_hour() -> None:
     assert opened.room(NOW + timedelta(hours=1)) == {"clinic": 4}
 
 
+def test_a_clock_that_is_set_back_lengthens_no_rest() -> None:
+    ticks = Ticks()
+    opened = gate(ticks)
+    opened.failed("clinic", NOW, retry_after=120)
+    an_hour_before = NOW - timedelta(hours=1)
+    ticks.now += 119
+    assert opened.room(an_hour_before) == {}
+    ticks.now += 1
+    assert opened.room(an_hour_before) == {"clinic": 4}
+    assert opened.resting(an_hour_before) == {}
+
+
 def test_no_more_are_in_flight_than_the_site_sets() -> None:
     opened = gate(at_once=2)
     opened.begin("clinic")

@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from plugin.delivery import send
+from plugin.delivery.account import attempts_of
 from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.pace import Pace
+from plugin.writing import Writing
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_bad_input import app_token, post
 from tests.product.test_personalities import newest
@@ -134,3 +138,26 @@ async def test_recent_responses_stand_by_the_day_of_the_answer(world: World) -> 
     page = await world.launch("amara")
     recent = page.text.partition("Recent responses")[2]
     assert re.findall(r'datetime="(2026-0\d-\d\d)', recent) == ["2026-03-02", "2026-02-20"]
+
+
+async def test_a_clock_that_is_set_back_an_hour_keeps_no_answer_from_the_record(tmp_path: Path) -> None:
+    """The EHR is away while the clock is wrong, and the site rests for it; then both are as they should be."""
+    writing = Writing(pace=Pace(failures_to_rest=1, rest=timedelta(seconds=1)))
+    async with run_world(tmp_path, writing=writing) as world:
+        world.clock.pass_time(minutes=59)
+        patient, response = await answer_while_away(world)
+        await until_tried(world, response)
+        world.clock.pass_time(minutes=-59)
+        world.hosts.cut.clear()
+        (panel, *_) = await world.delivered(tries=1000, subject=f"Patient/{patient}")
+        assert panel["status"] == "final"
+        await until_state(world, response, "delivered")
+
+
+async def until_tried(world: World, response: str) -> None:
+    ledger = world.rapport.state.rapport.ledger
+    for _ in range(500):
+        if await ledger.read(lambda c: attempts_of(c, response)):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nothing was tried")

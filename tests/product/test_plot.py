@@ -451,6 +451,24 @@ async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(re
 
 @pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+@pytest.mark.parametrize(
+    ("form", "who"), [("rapport-checkin-child", "Amara"), ("rapport-checkin-caregiver", "Ngozi")]
+)
+async def test_the_pdf_says_what_its_shading_and_a_difference_mean(world: World, form: str, who: str) -> None:
+    await adopt_figures(world, 3.0, instrument=form, rater=form.rpartition("-")[2])
+    page = await world.launch("amara")
+    answer = await world.browser.get(f"{page.url}/summary.pdf")
+    text = await asyncio.to_thread(
+        subprocess.run, ["pdftotext", "-raw", "-", "-"], input=answer.content, capture_output=True, check=True
+    )
+    told = re.sub(r"\s+", " ", text.stdout.decode())
+    first = 20 if who == "Amara" else 19
+    assert f"{who} Okafor: No reliable change from the first score between {first - 3.72:g}" in told
+    assert "The difference is within measurement error (± 3.72; own data (the ledger), alpha 0.80" in told
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
 async def test_the_pdf_says_what_it_lacks(reading: World) -> None:
     page = await reading.launch("نور")
     fault = {"kind": "failed", "path": "/r4/MedicationStatement*", "count": 9}
