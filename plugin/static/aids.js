@@ -47,6 +47,13 @@ export async function begin(form, opener) {
     if (on.stops && words.moves) import(words.moves).then((part) => part.begin(form, words.towards), () => {});
   }));
   form.addEventListener("keydown", stop);
+  // Nothing is read of a form that has gone: it was sent, or somebody else has the device.
+  const gone = new MutationObserver(() => {
+    if (form.isConnected) return;
+    gone.disconnect();
+    speech?.cancel();
+  });
+  gone.observe(form.parentNode, { childList: true });
 }
 
 const make = (textContent) => Object.assign(document.createElement("button"), { type: "button", className: "button", textContent });
