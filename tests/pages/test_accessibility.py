@@ -149,7 +149,21 @@ def _aided(page: Page, desk: Desk) -> None:
     _do(_form("lines", 1), page, desk)
     page.get_by_role("button", name="Help with reading").click()
     page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Towards: Very good").click()
     page.get_by_text("What does this mean?").click()
+
+
+def _half_answered(page: Page, desk: Desk) -> None:
+    _do(_form("all", 0), page, desk)
+    for question in page.locator("[data-question]").all()[:3]:
+        question.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_text("3 of 6 answered")).to_be_visible()
+
+
+def _asked_whether_again(page: Page, desk: Desk) -> None:
+    _do(_form("one", 7), page, desk)
+    page.get_by_role("button", name="Answer everything again").click()
+    expect(page.get_by_role("button", name="No, keep my answers")).to_be_focused()
 
 
 def _uncovered(page: Page, _: Desk) -> None:
@@ -235,6 +249,7 @@ STATES: dict[str, State] = {
     "form, question answered": _form("one", 1, "somewhat"),
     "form, answer not kept yet": State("/fill#one", _not_kept),
     "form, all questions": _form("all", 0),
+    "whole form half answered": State("/fill#all", _half_answered),
     "form, long options": _form("long", 1),
     "form, a caregiver first": State("/fill#gated"),
     "form, a caregiver beside": State("/fill#together"),
@@ -261,6 +276,7 @@ STATES: dict[str, State] = {
     "form, right to left, whole": _form("arabic-all", 0),
     "form, right to left": _form("arabic", 1),
     "form, look over": _form("one", 7),
+    "form, look over, asked whether to begin again": State("/fill#one", _asked_whether_again),
     "form, refused": State("/fill#one", _refused, _is_misfit),
     "form, sent as soon as there is a connection": State("/fill#one", _sent_later, _is_away),
     "form, sent": _form("one", 8, screen="data-saved"),
