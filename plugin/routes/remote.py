@@ -94,7 +94,8 @@ async def new_code(
         reason="Another code to read out",
     )
     await rapport.ledger.write(lambda connection: renew_code(connection, planned.id, now), entry)
-    return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
+    # Whoever pressed it is there again: the keyboard goes on beside the code.
+    return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}#code", status_code=303)
 
 
 async def _name_of(rapport: Rapport, found: Launch, planned: Invitation) -> str:

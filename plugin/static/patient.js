@@ -200,6 +200,7 @@ document.addEventListener("click", async ({ target }) => {
   const field = document.getElementById(button.dataset.copy);
   field.select();
   try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+  button.focus(); // to select moves the keyboard to the field
   button.textContent = button.dataset.done;
 });
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,14 @@ from tests.terminal import command_line
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 240
+# Runs the demonstration as its command does, with more in the settings of its site.
+_WITH_MORE = """
+import sys
+from plugin import demo
+whole, more = demo.configuration, sys.argv[2]
+demo.configuration = lambda *asked: whole(*asked) + more
+demo.run_demo(int(sys.argv[1]), fresh=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,13 @@ class Demonstration:
 
 
 @contextmanager
-def running_demonstration(folder: Path) -> Iterator[Demonstration]:
-    """Run `rapport demo` until the block ends; its state lies in the folder."""
+def running_demonstration(folder: Path, *, site: str = "") -> Iterator[Demonstration]:
+    """Run `rapport demo` until the block ends; its state lies in the folder. `site`: sections that its site's settings have besides."""
     demonstration = Demonstration(_two_free_ports(), folder / "state", folder / "output.txt")
     environment = {**os.environ, "XDG_STATE_HOME": str(demonstration.state)}
     command = command_line("demo", "--fresh", "--port", demonstration.port)
+    if site:
+        command = [sys.executable, "-c", _WITH_MORE, str(demonstration.port), site]
     with demonstration.output.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
