@@ -62,6 +62,14 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
     return replace(series, points=tuple(marked), down_since=down_since)
 
 
+def has_dropped(series: TrendSeries) -> bool:
+    """Tell whether the last total lies below the one before by more than error explains: after two sessions already."""
+    if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
+        return False
+    values = series.values
+    return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
+
+
 def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:
     """Number the computed scores by the record's sessions; where it has none, by the forms, computed or not."""
     in_record = any(point.session is not None for point in series.counted)
