@@ -1,6 +1,7 @@
 """What to do next, on the patient page: tied to what the scores show, and only where the site accepts interpretation."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ HIGH = dict.fromkeys(ANSWERS, "completely")
 LOW = dict.fromkeys(ANSWERS, "not-at-all")
 
 
-async def rate(world: World, *sessions: dict[str, str | None]) -> str:
+async def rate(world: World, *sessions: Mapping[str, str | None]) -> str:
     """Have Freya, of whom nothing was asked yet, answer in sessions a week apart; gives the patient page after them."""
     freya = f"Patient/{(await world.people())['freya']}"
     for answers in sessions:
