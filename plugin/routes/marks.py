@@ -7,6 +7,7 @@ from plugin.interpretation import Interpretation
 from plugin.pages import TrendSeries
 from plugin.pages.trend import RATER_ORDER, Event
 from plugin.trends.agreement import Rating
+from plugin.trends.change import Direction, reliable_change
 from plugin.trends.findings import Findings, Rated, read_findings
 from plugin.trends.sequences import Criterion, Fall, Rule, find_sequences
 from questionnaires import Instrument
@@ -67,7 +68,7 @@ def has_dropped(series: TrendSeries) -> bool:
     if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
         return False
     values = series.values
-    return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
+    return len(values) > 1 and reliable_change(values[-2], values[-1], series.error) is Direction.DOWN
 
 
 def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:

@@ -76,7 +76,7 @@ def is_low(series: TrendSeries, below: float | None) -> bool:
     """Tell whether the last score lies at least `below` SDs under the site's own mean; never where either is not known."""
     last = series.values[-1] if series.values else None
     error = series.error
-    if below is None or last is None or error is None or error.sd is None or error.mean is None:
+    if below is None or last is None or error is None or error.mean is None:
         return False
     return last <= error.mean - below * error.sd
 
