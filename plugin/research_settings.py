@@ -32,13 +32,18 @@ class Research:
     medicines: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def read_salt(self) -> bytes:
-        """Read the salt; SettingsInvalid if there is none, or one that others could read."""
+        """Read the salt; SettingsInvalid if there is none, or one that cannot be read, or that others could read."""
         try:
             salt = self.salt_file.read_bytes()
         except FileNotFoundError:
             raise SettingsInvalid(
                 f"There is no salt for research at {self.salt_file}.",
                 "Make one with `rapport research salt`, and keep it: it makes the pseudonyms of this project.",
+            ) from None
+        except OSError as error:
+            raise SettingsInvalid(
+                f"The salt for research at {self.salt_file} cannot be read: {error.strerror}.",
+                "Name in [site.research] a file that Rapport may read, made with `rapport research salt`.",
             ) from None
         if len(salt) != _SALT_BYTES:
             raise SettingsInvalid(

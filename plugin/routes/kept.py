@@ -46,8 +46,12 @@ class Reader:
         """Whether this person may see a resource at all."""
         if self.own is None:
             return True
-        shown = kept.kind != OBSERVATION or kept.rater in self.scores_for
-        return kept.source == self.own and kept.kind != AUDIT and shown
+        if kept.source != self.own or kept.kind == AUDIT:
+            return False
+        return kept.kind != OBSERVATION or (
+            kept.rater in self.scores_for
+            and Label.SCORE_NOT_FOR_RESPONDENT not in labels_of(kept.resource.get("meta"))
+        )
 
     def is_held_back(self, kept: Kept) -> bool:
         """Whether the site's policy, or whoever answered, keeps these answers from others."""

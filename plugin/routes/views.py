@@ -121,15 +121,20 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     if any(each.rater == Rater.OBSERVER and each.unavailable is None for each in forms):
         offered = (*offered, *(observer for each in offered for observer in as_observer(each)))
     session = ThisSession(chart.contacts, launch.encounter, today, zone)
+    answered: set[tuple[str, str]] = {
+        (each.respondent or "", each.rater)
+        for each in answered_of(known.recent, chart.points, catalogue)
+        if session.has(each.encounter, each.when)
+    }
     heard = _Heard(
         chart.session,
-        {
-            (each.respondent or "", each.rater)
-            for each in answered_of(known.recent, chart.points, catalogue)
-            if session.has(each.encounter, each.when)
-        },
+        answered,
         {(each.source, each.rater) for each, _ in known.under_way},
-        {(each.source, each.rater): _tell_unsent(rapport, each, zone, language) for each in known.unsent},
+        {
+            (each.source, each.rater): _tell_unsent(rapport, each, zone, language)
+            for each in known.unsent
+            if (each.source, each.rater) not in answered or each.gate_answer == GateAnswer.REFUSED
+        },
         chart.has_died,
     )
     # Out of a part of the history nothing is read.
@@ -278,7 +283,7 @@ def _respondent(
         answered,
         _due_forms(schedule, forms, heard.session),
         who.spoken,
-        "" if answered else heard.unsent.get((who.reference, who.rater), ""),
+        heard.unsent.get((who.reference, who.rater), ""),
     )
 
 

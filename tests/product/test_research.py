@@ -466,6 +466,14 @@ async def test_neither_another_salt_nor_an_export_that_failed_is_an_earlier_one(
         table_of(await export(world))
 
 
+async def test_a_salt_that_is_a_folder_is_told_with_what_to_do(tmp_path: Path) -> None:
+    wrong = policy(tmp_path) | {"research": Research(tmp_path)}
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **wrong) as world:
+        answer = await export(world)
+        assert f"The salt for research at {tmp_path} cannot be read" in answer.text
+        assert "Name in [site.research] a file" in answer.text
+
+
 async def test_the_trail_holds_no_salt(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])

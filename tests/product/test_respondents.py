@@ -19,11 +19,13 @@ from plugin.routes.form_views import audience_of
 from plugin.routes.kept import Reader
 from plugin.served.shelf import Kept
 from plugin.writing import WriterKind, Writing
-from tests.product.forms import ANSWERS
-from tests.product.test_kept import get, unlock
+from tests.product.forms import ANSWERS, response_of
+from tests.product.naming import Naming
+from tests.product.test_bad_input import app_token, post
+from tests.product.test_kept import get, search, unlock
 from tests.product.test_personalities import settled
 from tests.product.test_remote import make_link
-from tests.product.world import PIN, Clock, World, run_world
+from tests.product.world import EHR, PIN, Clock, World, run_world
 
 CHILD = "amara"
 LABELS = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
@@ -213,6 +215,25 @@ async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(
         told = sent.json()["scores"]
         assert len(told) == 2  # the total, and what it means
         assert "of 24 points" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"), [(["raters-apart"], 5), (["raters-apart", "score-not-for-respondent"], 0)]
+)
+async def test_a_score_that_is_labelled_as_not_for_its_respondent_is_not_shown_to_them(
+    tmp_path: Path, labels: list[str], shown: int
+) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}))
+    async with run_world(tmp_path, respondents=policy) as world:
+        child = (await world.people())[CHILD]
+        meta = {"security": [{"system": LABELS, "code": each} for each in labels]}
+        assert (await post(world, response_of(child, meta=meta))).status_code == 201
+        token = await app_token(world)
+        ehr = world.hosts.apps["ehr.invalid"]
+        world.hosts.apps["ehr.invalid"] = Naming(ehr, f"{EHR}/r4/Patient/{child}")  # type: ignore[assignment] # any transport will do
+        world.browser = world.new_browser()
+        assert len(await search(world, "QuestionnaireResponse", token)) == 1
+        assert len(await search(world, "Observation", token)) == shown
 
 
 def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
@@ -520,6 +541,27 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         await unlock(world)
         last = await hand_to_child(world)
         assert "something for a caregiver" not in (await world.browser.get("/fill/form", headers=last)).text
+
+
+async def test_a_caregivers_refusal_is_told_beside_a_young_person_who_has_answered_in_the_session(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        assert (await send(world, first)).status_code == 200
+        await unlock(world)
+        world.clock.pass_time(minutes=1)
+        page, child = await world.launch(CHILD), f"Patient/{(await world.people())[CHILD]}"
+        csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+        wish = {"csrf": csrf, "respondent": child, "instrument": "rapport-checkin-child", "language": "en"}
+        more = {"pin": PIN, "consent_again": "true"}
+        made = await world.browser.post(f"{page.url}/invitations", data=wish | more)
+        again = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
+        await world.browser.post("/fill/consent", headers=again, json={"agreed": False})
+        await unlock(world)
+        told = re.findall(r"data-unsent>([^<]*)<", (await world.launch(CHILD)).text)
+        assert [each.partition("(")[2] for each in told] == ["the caregiver did not agree)"]
 
 
 async def test_a_phone_that_opened_the_tablets_form_has_no_way_to_the_clinicians_pages(world: World) -> None:
