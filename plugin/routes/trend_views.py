@@ -70,9 +70,11 @@ def read_trend(
             for point in points_of(catalogue, account)
             if (point.instrument, point.score, point.respondent, point.when) not in known
         ]
+    points.sort(key=lambda each: each.when)
+    people = _numbered(catalogue, points, people, language)
     ahead = frozenset(each for each in points if is_ahead(day_of(each.when, zone), today))
     by_line: dict[tuple[str, str, str], list[Point]] = {}
-    for point in sorted((each for each in points if each not in ahead), key=lambda each: each.when):
+    for point in (each for each in points if each not in ahead):
         by_line.setdefault((point.instrument, point.score, point.respondent or ""), []).append(point)
     places = _places(catalogue)
     lines = sorted(by_line.items(), key=lambda each: places[each[0][:2]])
@@ -119,6 +121,24 @@ def _ahead(
         Ahead(_line_name(people.get(respondent), catalogue.by_id(instrument).rater, language), day)
         for day, respondent, instrument in sorted(forms)
     )
+
+
+def _numbered(
+    catalogue: Catalogue, points: Iterable[Point], people: Mapping[str, Respondent], language: str
+) -> Mapping[str, Respondent]:
+    """Number those whom nobody names, such as clinicians of earlier sessions, where one role has several: by their first form."""
+    unnamed: dict[Rater, dict[str, None]] = {}
+    for point in points:
+        who = people.get(point.respondent or "")
+        if point.respondent and not (who and who.name):
+            unnamed.setdefault(catalogue.by_id(point.instrument).rater, {})[point.respondent] = None
+    numbered = {
+        who: Respondent(who, f"{name_of(None, rater, language)} {number}", rater, "")
+        for rater, found in unnamed.items()
+        for number, who in enumerate(found, 1)
+        if len(found) > 1
+    }
+    return {**people, **numbered}
 
 
 def _is_past(

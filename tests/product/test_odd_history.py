@@ -248,6 +248,26 @@ async def test_who_has_the_name_of_another_is_told_with_what_they_are(tmp_path: 
     assert "Dr Hannah Lindgren (" not in page.text
 
 
+async def test_clinicians_of_earlier_sessions_who_are_not_named_are_told_apart(tmp_path: Path) -> None:
+    """Nour had two therapists before the one who opens her chart."""
+
+    def change(found: Resources) -> Resources:
+        own = sorted((each for each in found if each["source"]["reference"] == "Practitioner/201"), key=dated)
+        for each, who in zip(own, ("203", "203", "204"), strict=False):
+            each["source"] = {"reference": f"Practitioner/{who}"}
+        return found
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-therapist"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        tell(world, "/r4/QuestionnaireResponse", change)
+        page = await world.launch(NOUR, practitioner="201")
+    heads = re.findall(
+        r'<th scope="col">(.*?)</th>', page.text.partition("<table>")[2].partition("</thead>")[0]
+    )
+    assert [each for each in heads if "Therapist" in each] == ["Therapist 1", "Therapist 2"]
+    assert "Therapist 1: 19.5 on average over sessions 1 to 4, from 2 scores." in findings(page)
+
+
 async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
     """Without a letter or mark of the other direction between the two, a line shows the number first."""
     async with run_world(tmp_path, interpretation=ACCEPTED) as world:
