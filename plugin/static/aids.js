@@ -44,6 +44,13 @@ export async function begin(form, opener) {
   else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent, dir: "auto" }));
   panel.append(press("stops", words.stops, () => { form.dataset.stops = on.stops ? "all" : ""; }));
   form.addEventListener("keydown", stop);
+  // Nothing is read of a form that has gone: it was sent, or somebody else has the device.
+  const gone = new MutationObserver(() => {
+    if (form.isConnected) return;
+    gone.disconnect();
+    speech?.cancel();
+  });
+  gone.observe(form.parentNode, { childList: true });
 }
 
 function press(name, label, act) {
@@ -64,7 +71,7 @@ function press(name, label, act) {
 
 // Reading aloud
 
-const SPOKEN = "h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
+const SPOKEN = "h1, h2, .above, .lead, .audience p, #share-means, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
 
 function readAloud(form, words, voiceFor) {
   const speak = (part) => {

@@ -204,7 +204,7 @@ function begin(form, parts, note) {
 
   // Keeping answers: one request at a time, the newest state, again until it is saved; none beside the sending of all
 
-  let unsaved = false, saving = null, timer, wait = FIRST_RETRY, told = "";
+  let unsaved = false, saving = null, timer, wait = FIRST_RETRY, told = "", known = form.dataset.mark;
 
   function keep() {
     unsaved = true;
@@ -222,14 +222,15 @@ function begin(form, parts, note) {
     [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
     let answer, answered;
     try {
-      answer = await call("answers", "PUT", given, saving);
-      if (answer.ok) ({ answered } = await answer.json());
+      answer = await call("answers", "PUT", { ...given, after: known }, saving);
+      if (answer.ok || answer.status === 412) ({ answered, mark: known } = await answer.json());
     } catch { answer = null; }
     saving = null;
     if (closed) return;
     if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
     if (!answer?.ok) {
       unsaved = true;
+      if (answer?.status === 412) return save(); // other answers are kept than this page knew, such as its own that came late
       if (forward.disabled) return;
       status.textContent = words.retry;
       timer = setTimeout(save, wait);

@@ -119,6 +119,18 @@ def test_reading_stops_when_it_is_turned_off(page: Page, address: str) -> None:
     expect(page.get_by_role("button", name="Read this aloud")).to_have_count(0)
 
 
+def test_reading_stops_when_the_form_is_sent(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    assert "Look over your answers" in [text for text, *_ in spoken(page)]
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert spoken(page) == []
+
+
 def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, address: str) -> None:
     give_voices(page, ("en", True))
     open_aids(page, address, "all")
@@ -267,6 +279,18 @@ def test_the_answers_are_read_when_they_are_looked_over_each_in_its_language(
     assert [first.text, "ar-EG"] in read
     assert [first.options[1].text, "ar-EG"] in read
     assert ["Look over your answers", "en-GB"] in read
+
+
+def test_what_not_sharing_means_is_read_before_the_choice(page: Page, address: str) -> None:
+    give_voices(page, ("en-GB", True))
+    open_aids(page, address, "asked")
+    while page.locator("[data-review]:visible").count() == 0:
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Read aloud").click()
+    read = [str(text) for text, *_ in spoken(page)]
+    (meaning,) = [place for place, text in enumerate(read) if text.startswith("If you say no, ")]
+    assert read[meaning - 1].startswith("May the people who look after you")
+    assert read[meaning + 1] == "Yes, they may read them"
 
 
 def test_in_forced_colours_the_edge_of_a_button_keeps_off_its_words(page: Page, address: str) -> None:
