@@ -118,6 +118,7 @@ class FormView:
     questions: tuple[Question, ...]
     answers: Mapping[str, str | list[str] | None] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)  # linkId -> why there is no answer
+    mark: str = ""  # of what is kept, by which a request to keep more that comes too late is known
     asks_why: bool = False  # no answer is asked for its reason
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
