@@ -97,6 +97,11 @@ def born_written(text: str | None) -> Born | None:
     return Born(first, date(first.year, end, day or monthrange(first.year, end)[1]))
 
 
+def is_within(age: Age | None, low: int | None, high: int | None) -> bool:
+    """Tell whether somebody may be of an age between two, both included, as far as it is known."""
+    return age is None or ((low or 0) <= age.high and age.low <= (high or age.low))
+
+
 def age_on(born: Born | None, today: date) -> Age | None:
     """Count whole years; None where nothing is known of the birth, or it is still to come."""
     if born is None or born.first > today:

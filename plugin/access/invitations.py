@@ -4,6 +4,7 @@ The secret is never stored, only its keyed digest: it is derived from the instal
 the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encrypted.
 """
 
+import hashlib
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -70,6 +71,15 @@ class Invitation:
 # linkId -> option code or text, several as a list; None: did not want to answer;
 # {"absent": reason}: no answer for another reason
 Draft = dict[str, str | list[str] | dict[str, str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDraft:
+    """The answers that are kept of a form. `mark` changes with each change; `moved`: they were not the ones that were to change."""
+
+    answers: Draft
+    mark: str
+    moved: bool = False
 
 
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
@@ -399,14 +409,20 @@ def save_draft(
     answers: Draft,
     removed: Collection[str],
     now: datetime,
-) -> Draft:
+    *,
+    after: str | None = None,
+) -> KeptDraft:
     """Keep answers as they are given, beside those that were given on another page; gives all that are kept.
 
+    `after`: the mark of what the page knows to be kept. If something else is, nothing is changed: what a network delivers
+    late, or twice, would undo what the same page has kept since. A page that is there asks again with the mark of now.
     InvitationUnusable if the form was sent or withdrawn meanwhile.
     """
     stored = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id).with_for_update()
     ).scalar()
+    if after is not None and after != _mark(stored):
+        return KeptDraft(_draft(vault, invitation_id, stored), _mark(stored), moved=True)
     draft = {**_draft(vault, invitation_id, stored), **answers}
     for each in removed:
         draft.pop(each, None)
@@ -422,7 +438,7 @@ def save_draft(
     )
     if len(changed) != 1:
         raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
-    return draft
+    return KeptDraft(draft, _mark(sealed))
 
 
 def begun_here(
@@ -462,12 +478,17 @@ def language_of_latest(connection: Connection, vault: Vault, launches: Collectio
     return None if row is None or not row_fits(vault, invitation, row) else str(row.language)
 
 
-def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Draft:
+def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> KeptDraft:
     """Read the answers given so far."""
     sealed = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id)
     ).scalar()
-    return _draft(vault, invitation_id, sealed)
+    return KeptDraft(_draft(vault, invitation_id, sealed), _mark(sealed))
+
+
+def _mark(sealed: bytes | None) -> str:
+    """Tell one draft from every other: each is sealed with a nonce of its own."""
+    return hashlib.sha256(sealed or b"").hexdigest()[:16]
 
 
 def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:

@@ -80,6 +80,10 @@ class _Answers(msgspec.Struct, forbid_unknown_fields=True):
     removed: tuple[str, ...] = ()  # what this page had answered, and took back
 
 
+class _ToKeep(_Answers, forbid_unknown_fields=True):
+    after: str | None = None  # the mark of what this page knows to be kept
+
+
 class _Sent(_Answers, forbid_unknown_fields=True):
     share: bool | None = None  # may single answers be read? where the site has this asked
     changed: tuple[str, ...] | None = None  # what was answered since the page last kept answers
@@ -236,7 +240,7 @@ async def form(
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)
     page = render_form(replace(view, back=back if view.is_clinicians else None), shell)
-    return HTMLResponse(page) if draft else compressed(page, accept_encoding)
+    return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding)
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])
@@ -282,16 +286,23 @@ def _check_stated(found: Invitation, said: _Said) -> None:
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
 async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
-    """Keep the answers given so far, and say of which questions answers are kept; durable when this answers."""
+    """Keep the answers given so far, and say of which questions answers are kept; durable when this answers.
+
+    412 where others are kept than the page knows: it sends again, after the mark that it is told.
+    """
     now = rapport.clock()
     check_usable(found, now)
     check_passed(found)
-    sent = _read(body, _Answers, _instrument(rapport, found))
+    sent = _read(body, _ToKeep, _instrument(rapport, found))
     vault = rapport.ledger.vault
     kept = await rapport.ledger.bookkeep(
-        lambda connection: save_draft(connection, vault, found.id, sent.answers, sent.removed, now)
+        lambda connection: save_draft(
+            connection, vault, found.id, sent.answers, sent.removed, now, after=sent.after
+        )
     )
-    return JSONResponse({"state": "kept", "answered": sorted(kept)})
+    if kept.moved:
+        return JSONResponse({"state": "moved", "mark": kept.mark}, 412)
+    return JSONResponse({"state": "kept", "answered": sorted(kept.answers), "mark": kept.mark})
 
 
 @router.post("/submit", dependencies=[Depends(check_origin)])
@@ -364,7 +375,7 @@ def _check_complete(connection: Connection, vault: Vault, found: Invitation, sen
     """
     if is_submitted(connection, found.id):
         return
-    draft = read_draft(connection, vault, found.id)
+    draft = read_draft(connection, vault, found.id).answers
     unseen = sorted(
         {each for each in draft.keys() - set(sent.removed) if each not in sent.answers}
         | {each for each in sent.answers if _is_old(sent, each) and _differs(sent.answers, draft, each)}

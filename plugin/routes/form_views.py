@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from plugin.access.invitations import Draft, Invitation
+from plugin.access.invitations import Invitation, KeptDraft
 from plugin.pages import (
     Audience,
     FormMode,
@@ -37,7 +37,7 @@ _MEANING = N_(
 )
 
 
-def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: str) -> FormView:
+def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader: str) -> FormView:
     """Fill the respondent's form. It holds no weight and no score. `reader`: the language of whoever copies a paper."""
     instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
     wording = instrument.wording(invitation.language)
@@ -51,11 +51,17 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: Draft, reader: st
         language=invitation.language,
         rater=rater,
         questions=tuple(_question(each, wording) for each in asked_of(instrument)),
-        answers={link_id: None if isinstance(each, dict) else each for link_id, each in draft.items()},
-        reasons={link_id: each["absent"] for link_id, each in draft.items() if isinstance(each, dict)},
+        answers={
+            link_id: None if isinstance(each, dict) else each for link_id, each in draft.answers.items()
+        },
+        reasons={
+            link_id: each["absent"] for link_id, each in draft.answers.items() if isinstance(each, dict)
+        },
+        mark=draft.mark,
         asks_why=policy.ask_why_skipped,
         mode=_mode(policy, rater, instrument),
         audience=audience_of(rapport, invitation.site),
+        auditors_read=rapport.settings.policies[invitation.site].auditors_see_answers,
         asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,

@@ -73,6 +73,7 @@
       while (!this.stopped.signal.aborted) {
         try {
           const answer = await fetch(target, { cache: "no-store", signal: this.stopped.signal });
+          if (answer.status >= 500) throw answer;
           if (!answer.ok) return;
           const stream = answer.body.pipeThrough(new TextDecoderStream()).getReader();
           for (let kept = "", part = await stream.read(); !part.done; part = await stream.read()) {

@@ -62,31 +62,30 @@ document.addEventListener("keydown", (event) => {
 });
 
 // The PIN is asked for in this page, so that the screen stays filled until it is right.
-document.addEventListener("click", async (event) => {
+document.addEventListener("click", (event) => {
   const way = event.target.closest("[data-return]");
   if (!way || !document.fullscreenElement) return;
   event.preventDefault();
-  const path = new URL(way.href).pathname;
-  try { put(await fetch(path, { cache: "no-store", redirect: "manual" }), path); } catch { goTo(path); }
+  put(new URL(way.href).pathname);
 });
 
-async function put(answer, path) {
-  // A redirection: nothing is locked any more, and the clinician has the device.
-  if (answer.type === "opaqueredirect") { covered = null; return goTo(path); }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  root.lang = page.documentElement.lang;
-  root.dir = page.documentElement.dir;
-  main.replaceChildren(...page.querySelector("main").childNodes);
-  (main.querySelector("input:not([type=hidden])") ?? main.querySelector("h1")).focus();
-  main.querySelector("form")?.addEventListener("submit", (event) => unlock(event, path));
-}
-
-async function unlock(event, path) {
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(event.target));
+async function put(path, given) {
+  let answer, page;
   try {
-    put(await fetch(path, { method: "POST", body, cache: "no-store", redirect: "manual" }), path);
-  } catch {
-    goTo(path);
-  }
+    answer = await fetch(path, { cache: "no-store", redirect: "manual", ...given });
+    // A redirection: nothing is locked any more, and the clinician has the device.
+    if (answer.type === "opaqueredirect") { covered = null; return goTo(path); }
+    if (answer.status < 500) page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch { /* no connection: asked again by a press, for a browser's own page would leave the chart around it in sight */ }
+  const found = page?.querySelector("main") ?? document.querySelector("template[data-screen=offline]").content.cloneNode(true);
+  if (page) Object.assign(root, { lang: page.documentElement.lang, dir: page.documentElement.dir });
+  main.replaceChildren(...found.childNodes);
+  (main.querySelector("input:not([type=hidden])") ?? main.querySelector("h1")).focus();
+  main.querySelector("[data-reload]")?.addEventListener("click", () => put(path));
+  main.querySelector("form")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(event.target));
+    event.target.querySelector("[type=submit]").disabled = true; // a second press would count as a second PIN
+    put(path, { method: "POST", body });
+  });
 }

@@ -69,6 +69,7 @@ function offer(form) {
     form.pin.type = hidden ? "text" : "password";
     show.textContent = hidden ? show.dataset.hide : show.dataset.show;
   });
+  form.addEventListener("submit", () => { form.pin.type = "password"; }); // of a field of plain text browsers keep what was typed
 }
 
 function follow(section) {
@@ -107,6 +108,7 @@ function follow(section) {
 }
 
 function listen(part) {
+  const AGAIN = 5000; // ms
   let source = null;
 
   // Only while looked at: browsers allow six connections to a server, in all tabs together.
@@ -114,9 +116,21 @@ function listen(part) {
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(part.dataset.events);
-    source.onmessage = hear;
+    source.addEventListener("message", hear);
     source.addEventListener("moved-on", () => refresh());
     source.addEventListener("ended", () => location.reload());
+    // A browser asks again by itself after a stream that broke off, not after an answer such as a proxy's while the server starts.
+    source.addEventListener("error", ({ target }) => {
+      if (target !== source || target.readyState !== EventSource.CLOSED) return;
+      source = null;
+      setTimeout(again, AGAIN);
+    });
+  }
+
+  async function again() {
+    const taken = await refresh();
+    if (taken) attend();
+    else if (taken === null) setTimeout(again, AGAIN);
   }
 
   function hear({ data }) {
@@ -160,11 +174,13 @@ function take(part, found) {
   });
 }
 
-// A form came back or was made: takes the parts that show it, leaves what is being chosen.
+// A form came back or was made: takes the parts that show it, leaves what is being chosen. False: not for us any more; null: not now.
 async function refresh(address = location.href) {
   const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await answer?.text().catch(() => null);
+  if (!page || answer.status >= 500) return null;
+  if (!answer.ok || answer.redirected) return false;
+  const fresh = new DOMParser().parseFromString(page, "text/html");
   document.querySelectorAll("[data-part]").forEach((part) => {
     const found = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
     if (found && !part.querySelector("[name=pin]:focus")) take(part, found);

@@ -22,21 +22,34 @@ export function begin(form, tools) {
   form.querySelectorAll("[type=range]").forEach((line) => {
     const question = line.closest("[data-question]");
     const unmarked = line.getAttribute("aria-valuetext");
+    let before, scrolled = false;
     // A browser tells no change where the place stays the same: in the middle, where an unmarked line stands.
     const mark = () => {
+      scrolled = false;
       if ("untouched" in line.dataset) line.dispatchEvent(new Event("change", { bubbles: true }));
     };
     const tell = () => {
       if ("untouched" in line.dataset) line.setAttribute("aria-valuetext", unmarked);
       else line.removeAttribute("aria-valuetext");
     };
-    line.addEventListener("click", mark);
+    line.form.addEventListener("reset", tell);
+    line.addEventListener("click", mark); // by what speaks for a pointer
+    line.addEventListener("pointerup", mark); // by a finger, which clicks no line
     line.addEventListener("keydown", (event) => {
       if (event.key !== " " && event.key !== "Enter") return;
       event.preventDefault();
       mark();
     });
-    line.addEventListener("input", () => { delete line.dataset.untouched; tell(); });
+    line.addEventListener("input", () => { scrolled = false; delete line.dataset.untouched; tell(); });
+    // A finger that begins to scroll on a line moves its mark in some browsers, and answers nothing.
+    line.addEventListener("pointerdown", () => { before = [line.value, "untouched" in line.dataset]; });
+    line.addEventListener("pointercancel", () => {
+      [line.value] = before;
+      if (before[1]) line.dataset.untouched = "";
+      scrolled = true;
+      tell();
+    });
+    line.addEventListener("change", (event) => { if (scrolled) event.stopPropagation(); });
     question.addEventListener("change", ({ target }) => {
       if ("decline" in target.dataset) line.dataset.untouched = "";
       queueMicrotask(tell);

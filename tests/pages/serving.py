@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvicorn
@@ -62,6 +62,11 @@ class Desk:
     polls: int = 0
     codes_used: int = 0
 
+    @property
+    def mark(self) -> str:
+        """What tells the answers that are kept from those that were."""
+        return f"mark-{len(self.drafts)}"
+
 
 class _Policy:
     def __init__(self, app: ASGIApp) -> None:
@@ -88,7 +93,7 @@ class _Fill:
             return _gone()
         if secret in self.desk.gates:
             return HTMLResponse(pages.render_gate(pages.GatePage(self.desk.gates[secret])))
-        return HTMLResponse(pages.render_form(self.desk.forms[secret]))
+        return HTMLResponse(pages.render_form(replace(self.desk.forms[secret], mark=self.desk.mark)))
 
     async def consent(self, request: Request) -> Response:
         sent = await request.json()
@@ -102,10 +107,12 @@ class _Fill:
         if _secret(request) in self.desk.sent:
             return _gone()
         sent = await request.json()
+        if sent.get("after") not in (None, self.desk.mark):
+            return JSONResponse({"state": "moved", "mark": self.desk.mark}, 412)
         before = self.desk.drafts[-1] if self.desk.drafts else self.desk.forms[_secret(request)].kept
         kept = {**before, **sent["answers"]}
         self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})
-        return JSONResponse({"state": "kept", "answered": list(self.desk.drafts[-1])})
+        return JSONResponse({"state": "kept", "answered": list(self.desk.drafts[-1]), "mark": self.desk.mark})
 
     async def code(self, _: Request) -> Response:
         """Use the one code there is, and let the answer be on its way for a while."""

@@ -48,11 +48,21 @@ def test_a_form_is_filled_by_keyboard_alone(page: Page, address: str, desk: Desk
         page.keyboard.press("Tab")  # next
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Look over your answers")).to_be_focused()
-    for _ in range(len(samples.QUESTIONS) + 2):
+    for _ in range(len(samples.QUESTIONS) + 3):  # one to change each, one for all, back, send
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_focused()
     assert desk.submissions == [{question.link_id: "somewhat" for question in samples.QUESTIONS}]
+
+
+def test_a_question_is_told_with_its_place_in_the_form(page: Page, address: str) -> None:
+    open_form(page, address)
+    forward(page)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_be_focused()
+    expect(heading).to_have_accessible_description(f"Question 1 of {len(samples.QUESTIONS)}")
+    forward(page)
+    expect(heading).to_have_accessible_description(f"Question 2 of {len(samples.QUESTIONS)}")
 
 
 def test_enter_on_an_answer_sends_nothing(page: Page, address: str, desk: Desk) -> None:
@@ -614,6 +624,28 @@ def test_a_form_that_another_page_sent_otherwise_before_it_opened_again_is_told_
     else:
         held[0].continue_()
     expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+
+
+def test_an_answer_that_the_network_delivers_too_late_does_not_undo_a_newer_one(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+    with page.expect_request("**/fill/answers") as first:
+        page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    again = page.request.put(
+        first.value.url, data=first.value.post_data or "", headers=first.value.all_headers()
+    )
+    assert again.status == 412
+    forward(page)
+    page.get_by_role("radio", name="Somewhat").check()
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "somewhat"}
 
 
 def test_what_was_kept_already_does_not_undo_what_another_page_changed(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.pages.serving import Desk
 
@@ -61,6 +61,62 @@ def test_the_middle_can_be_chosen_by_a_press_and_by_a_key(page: Page, address: s
     expect(page.get_by_role("status")).to_have_text("Saving …")
     saved(page)
     assert desk.drafts[-1] == {"line": "50", "line-2": "50"}
+
+
+@pytest.mark.parametrize("place", [0.5, 0.46])
+def test_a_finger_marks_the_line_where_it_touches_it_also_in_the_middle(
+    browser: Browser, address: str, desk: Desk, place: float
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 780}, is_mobile=True, has_touch=True)
+    tablet = context.new_page()
+    line = open_line(tablet, address)
+    box = line.bounding_box()
+    assert box is not None
+    tablet.touchscreen.tap(box["x"] + box["width"] * place, box["y"] + box["height"] / 2)
+    saved(tablet)
+    assert is_near(desk.drafts[-1]["line"], place)
+    context.close()
+
+
+def test_a_finger_that_scrolls_over_a_line_marks_nothing(browser: Browser, address: str, desk: Desk) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 300}, is_mobile=True, has_touch=True)
+    phone = context.new_page()
+    line = open_line(phone, address)
+    line.scroll_into_view_if_needed()
+    box = line.bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + box["width"] * 0.3, "y": box["y"] + 20}
+    fingers = context.new_cdp_session(phone)
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    for step in range(1, 12):
+        moved = {**place, "y": place["y"] - 8 * step}
+        fingers.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [moved]})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.wait_for_timeout(600)
+    assert phone.evaluate("scrollY") > 0
+    expect(line).to_have_attribute("aria-valuetext", "No answer yet")
+    assert desk.drafts == []
+
+    line.press("End")
+    saved(phone)
+    assert desk.drafts[-1] == {"line": "100"}
+    context.close()
+
+
+def test_a_press_beside_the_middle_of_an_unmarked_line_marks_that_place(
+    page: Page, address: str, desk: Desk
+) -> None:
+    box = open_line(page, address).bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2 + 16, box["y"] + box["height"] / 2)
+    saved(page)
+    assert is_near(desk.drafts[-1]["line"], 0.5 + 16 / box["width"])
+    assert desk.drafts[-1]["line"] != "50"
+
+
+def is_near(answer: object, place: float) -> bool:
+    """Tell whether an answer lies where the line was touched; its two ends are half a finger away from the edge."""
+    return isinstance(answer, str) and abs(int(answer) - 100 * place) <= 2
 
 
 def test_a_line_is_answered_by_keyboard_alone(page: Page, address: str, desk: Desk) -> None:

@@ -81,6 +81,19 @@ def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk)
     assert desk.handed_over[0]["pin"] == "4711"
 
 
+def test_a_pin_that_is_shown_is_hidden_again_before_it_is_sent(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    page.locator("#start").evaluate(
+        "form => form.addEventListener('submit', (sent) => { sent.preventDefault(); document.title = 'Sent'; })"
+    )
+    pin = page.get_by_label("PIN for this hand-over")
+    pin.fill("4711")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Hand over").click()
+    expect(page).to_have_title("Sent")
+    expect(pin).to_have_attribute("type", "password")
+
+
 def test_a_page_that_shows_again_what_was_refused_is_loaded_anew_as_itself(page: Page, address: str) -> None:
     page.goto(f"{address}/patient")
     html = page.content()
@@ -134,6 +147,35 @@ def test_a_pin_and_the_place_of_the_keyboard_outlive_news_of_a_form(page: Page, 
     tell_of_a_form(held, page)
     expect(pin).to_have_value("2580")
     expect(press).to_be_focused()
+
+
+@pytest.mark.parametrize(("status", "asks_again"), [(502, True), (401, False)])
+def test_news_are_listened_to_again_after_a_server_that_was_away_and_not_after_a_refusal(
+    page: Page, address: str, status: int, asks_again: bool
+) -> None:
+    asked: list[Route] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.fulfill(status=status, body="The server is being started.")
+
+    page.route("**/events", answer)
+    answers = [status, 200]  # of the page itself
+    page.clock.install()
+    page.goto(f"{address}/due")
+    page.wait_for_function("() => document.readyState === 'complete'")
+    page.route(
+        "**/due",
+        lambda route: (
+            route.continue_() if answers.pop(0) == 200 else route.fulfill(status=status, body="Away")
+        ),
+    )
+    for _ in range(4):
+        page.clock.run_for(5_000)
+        page.wait_for_timeout(300)
+    assert (len(asked) == 2) is asks_again
+    assert answers == ([] if asks_again else [200])
 
 
 def test_the_score_and_table_that_are_looked_at_stay_in_sight_when_news_come(

@@ -210,6 +210,24 @@ def test_a_form_is_filled_and_stands_in_the_record_in_every_kind_of_frame(
     assert [each for each in asked if not each.startswith((*ours, "data:"))] == []
 
 
+def test_how_far_a_form_is_that_is_filled_elsewhere_is_heard_in_a_frame_without_cookies(
+    demonstration: Demonstration, tmp_path: Path
+) -> None:
+    with browsing(tmp_path, NO_THIRD_PARTY.beside(demonstration)) as context:
+        page = context.new_page()
+        frame = open_rapport(page, demonstration, frame="sandboxed")
+        frame.get_by_text("Other form, language or person").click()
+        frame.locator("[name=respondent][data-rater=caregiver]").first.check()
+        frame.get_by_role("button", name="Make a link instead").click()
+        state = frame.locator("[data-form-state]")
+        expect(state).to_have_text("not opened yet")
+        phone = context.new_page()
+        phone.goto(frame.get_by_role("textbox", name="Link").input_value())
+        phone.get_by_role("radio", name="Mostly").first.check()
+        page.bring_to_front()
+        expect(state).to_have_text("1 of 6 answered")
+
+
 def test_a_frame_of_the_same_origin_works(demonstration: Demonstration, tmp_path: Path) -> None:
     with browsing(tmp_path, EVERYTHING) as context:
         frame = embed(context.new_page(), demonstration.rapport, launch_address(demonstration, AMARA))
@@ -229,7 +247,7 @@ def test_two_patients_in_two_tabs_never_mix_and_the_old_tab_says_whose_it_is(
         first.screenshot(path=pictures / "old-tab.png")
         answer_as_child(amara)
         second.reload()
-        expect(mateo.get_by_text("No responses yet.")).to_be_visible()
+        expect(mateo.get_by_text("None came by Rapport yet")).to_be_visible()
 
 
 def test_what_a_sandboxed_frame_holds_ends_with_its_page(

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import re
 from typing import Any
 
 import httpx
@@ -35,6 +36,30 @@ async def test_answers_of_one_page_do_not_undo_those_of_another(world: World) ->
     headers = await open_form(world)
     await keep(world, headers, answers={"goal-1": "mostly", "goal-2": "mostly"})
     assert await keep(world, headers, answers={"goal-1": "a-little"}) == ["goal-1", "goal-2"]
+
+
+async def test_what_the_network_delivers_once_more_does_not_undo_what_was_kept_since(world: World) -> None:
+    headers = await open_form(world)
+    form = await world.browser.get("/fill/form", headers=headers)
+    (mark,) = re.findall(r'data-mark="(\w+)"', form.text)
+    first = {"answers": {"goal-1": "a-little"}, "after": mark}
+    kept = (await world.browser.put("/fill/answers", headers=headers, json=first)).json()
+    changed = {"answers": {"goal-1": "mostly"}, "after": kept["mark"]}
+    newest = (await world.browser.put("/fill/answers", headers=headers, json=changed)).json()["mark"]
+
+    late = await world.browser.put("/fill/answers", headers=headers, json=first)
+    assert late.status_code == 412
+    assert late.json() == {"state": "moved", "mark": newest}
+    sent = await send(world, headers, answers={"goal-1": "mostly"}, changed=[])
+    assert sent.status_code == 200, sent.text
+
+
+async def test_a_page_that_is_told_of_other_answers_keeps_its_own_when_it_asks_again(world: World) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-2": "mostly"})  # on another page
+    own = {"answers": {"goal-1": "a-little"}, "after": "of-before"}
+    mark = (await world.browser.put("/fill/answers", headers=headers, json=own)).json()["mark"]
+    assert await keep(world, headers, **{**own, "after": mark}) == ["goal-1", "goal-2"]
 
 
 async def test_an_answer_that_is_taken_back_is_kept_no_longer(world: World) -> None:
