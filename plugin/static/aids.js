@@ -42,7 +42,10 @@ export async function begin(form, opener) {
   };
   if (voiceFor(form.querySelector("[data-step] h1"))) panel.append(press("read", words.read, () => readAloud(form, words, voiceFor)));
   else panel.append(Object.assign(document.createElement("p"), { textContent: words.silent, dir: "auto" }));
-  panel.append(press("stops", words.stops, () => { form.dataset.stops = on.stops ? "all" : ""; }));
+  panel.append(press("stops", words.stops, () => {
+    form.dataset.stops = on.stops ? "all" : "";
+    if (on.stops && words.moves) import(words.moves).then((part) => part.begin(form, words.towards), () => {});
+  }));
   form.addEventListener("keydown", stop);
   // Nothing is read of a form that has gone: it was sent, or somebody else has the device.
   const gone = new MutationObserver(() => {
@@ -53,11 +56,10 @@ export async function begin(form, opener) {
   gone.observe(form.parentNode, { childList: true });
 }
 
+const make = (textContent) => Object.assign(document.createElement("button"), { type: "button", className: "button", textContent });
+
 function press(name, label, act) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button";
-  button.textContent = label;
+  const button = make(label);
   const turn = (to) => {
     on[name] = to;
     button.setAttribute("aria-pressed", String(to));
@@ -71,12 +73,13 @@ function press(name, label, act) {
 
 // Reading aloud
 
-const SPOKEN = "h1, h2, .above, .lead, .audience p, #share-means, .option span, .ends span, .other span, .meaning[open] p, .decline span, .review span > *";
+const SPOKEN = `h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span,
+  .review span > *, #share-means, .asked p, .asked .button`;
 
 function readAloud(form, words, voiceFor) {
-  const speak = (part) => {
+  const speak = (part, own = () => true) => {
     speech.cancel();
-    [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility()).forEach((each) => {
+    [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility() && own(each)).forEach((each) => {
       const voice = voiceFor(each);
       // The number before a question is a place in the list, not a word of the instrument.
       const text = (each.querySelector("[data-text]") ?? each).textContent.trim();
@@ -87,12 +90,13 @@ function readAloud(form, words, voiceFor) {
   form.removeEventListener("step-shown", form.readsStep);
   speech.cancel();
   if (!on.read) return;
-  form.querySelectorAll("[data-question]").forEach((question) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: words.again });
+  // What stands before the questions, each of them, the answers looked over, and who may read them.
+  form.querySelectorAll("[data-step]:has(> h1), .question").forEach((part) => {
+    const button = make(words.again);
     button.dataset.read = "";
     button.lang = form.lang;
-    button.addEventListener("click", () => speak(question));
-    question.querySelector("legend").after(button);
+    button.addEventListener("click", () => speak(part, (each) => each.closest(".question, [data-step]") === part));
+    part.querySelector("legend, h1").after(button);
   });
   form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else speech.cancel(); };
   form.addEventListener("step-shown", form.readsStep);

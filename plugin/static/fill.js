@@ -94,7 +94,7 @@ function begin(form, parts, note) {
   const [back, forward, alert, status] = ["back", "forward", "alert", "status"].map((name) => find(name));
   const stepOf = (question) => steps.indexOf(question.closest("[data-step]"));
   const say = (text, number) => text.replace("{n}", number).replace("{total}", asked().length);
-  let at = 0, fromReview = false, closed = false, sendLater = 0;
+  let at = 0, fromReview = false, closed = false, sendLater = 0, ending = null;
 
   document.documentElement.lang = form.lang;
   document.documentElement.dir = form.dir;
@@ -118,7 +118,7 @@ function begin(form, parts, note) {
 
   // What only some forms need comes in files of their own, which put other ways in the place of these.
   const tools = {
-    words, questions, valuesOf, isAsked: () => true, beforeSending: () => ({}), picture() {},
+    words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
     declined: () => null, declinedWords: () => words.declined,
   };
   parts.forEach((part) => part.begin(form, tools));
@@ -147,20 +147,44 @@ function begin(form, parts, note) {
 
   // Going from step to step
 
-  function go(to, target) {
-    at = to;
-    if (sendLater) alert.textContent = ""; // nothing is sent by itself while somebody looks at a question
+  // How far one is: of questions shown one by one the place of this one, of a whole form how many have an answer.
+  function tell() {
+    const place = asked().findIndex((question) => stepOf(question) === at);
+    const number = form.dataset.mode === "all" ? Object.keys(answers()).length : place + 1;
+    find("progress").hidden = place < 0;
+    find("progress-words").textContent = say(words.progress, number);
+    Object.assign(find("progress-bar"), { max: asked().length, value: number });
+  }
+
+  // Nothing is sent by itself while somebody looks at a question.
+  function hold() {
+    if (sendLater) alert.textContent = "";
     clearTimeout(sendLater);
     sendLater = 0;
+  }
+
+  const ask = (question) => go(stepOf(question), form.dataset.mode === "all" ? question : undefined);
+
+  // Every answer was taken back.
+  function restart() {
+    fromReview = false;
+    refresh();
+    keep();
+    ask(asked()[0]);
+  }
+
+  // What only the end needs comes with the first answer: at the end there may be no connection.
+  function prepareEnd() {
+    if (form.dataset.end) ending ??= import(form.dataset.end).then((part) => part.begin(form, tools), () => { ending = null; });
+  }
+
+  function go(to, target) {
+    at = to;
+    hold();
     steps.forEach((step, place) => { step.hidden = place !== at; });
-    if (at === review) list();
+    if (at === review) { list(); prepareEnd(); }
     const step = steps[at];
-    const place = asked().findIndex((question) => stepOf(question) === at);
-    const counted = form.dataset.mode === "one" && place >= 0;
-    find("progress").hidden = !counted;
-    find("progress-words").textContent = counted ? say(words.progress, place + 1) : "";
-    find("progress-bar").max = asked().length;
-    find("progress-bar").value = place + 1;
+    tell();
     back.hidden = at === 0;
     forward.textContent = fromReview && at !== review ? words.return : nextWord(step);
     const heading = (target ?? step).querySelector("[tabindex='-1']");
@@ -277,8 +301,7 @@ function begin(form, parts, note) {
 
   async function send() {
     if (closed || forward.disabled) return;
-    clearTimeout(sendLater);
-    sendLater = 0;
+    hold();
     const missing = asked().filter((each) => "required" in each.dataset && answerOf(each) === undefined);
     if (missing.length) return point(missing.map((question) => [question, words.needed]));
     const more = tools.beforeSending();
@@ -330,9 +353,11 @@ function begin(form, parts, note) {
     chosen.forEach((option) => { if (declines || (isOwn && option.type === "radio")) option.checked = false; });
     if (declines || target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
+    tell();
     mark(question, "");
     alert.textContent = "";
     keep();
+    prepareEnd();
   });
   // A second click of a double click is no second wish.
   const once = (act) => (event) => { if (event.detail < 2) act(); };
@@ -358,7 +383,7 @@ function begin(form, parts, note) {
   const given = answers();
   const first = asked().find((question) => !(question.dataset.question in given));
   if (!Object.keys(given).length) go(0);
-  else if (first) go(stepOf(first), form.dataset.mode === "all" ? first : undefined);
+  else if (first) ask(first);
   else go(review);
   alert.textContent = note;
   form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));

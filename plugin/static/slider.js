@@ -32,6 +32,7 @@ export function begin(form, tools) {
       if ("untouched" in line.dataset) line.setAttribute("aria-valuetext", unmarked);
       else line.removeAttribute("aria-valuetext");
     };
+    line.form.addEventListener("reset", tell);
     line.addEventListener("click", mark); // by what speaks for a pointer
     line.addEventListener("pointerup", mark); // by a finger, which clicks no line
     line.addEventListener("keydown", (event) => {

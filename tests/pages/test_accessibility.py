@@ -82,7 +82,21 @@ def _aided(page: Page, address: str, desk: Desk) -> None:
     _form("lines", 1)(page, address, desk)
     page.get_by_role("button", name="Help with reading").click()
     page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Towards: Very good").click()
     page.get_by_text("What does this mean?").click()
+
+
+def _half_answered(page: Page, address: str, desk: Desk) -> None:
+    _form("all", 0)(page, address, desk)
+    for question in page.locator("[data-question]").all()[:3]:
+        question.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_text("3 of 6 answered")).to_be_visible()
+
+
+def _asked_whether_again(page: Page, address: str, desk: Desk) -> None:
+    _form("one", 7)(page, address, desk)
+    page.get_by_role("button", name="Answer everything again").click()
+    expect(page.get_by_role("button", name="No, keep my answers")).to_be_focused()
 
 
 def _uncovered(page: Page, address: str, _: Desk) -> None:
@@ -139,6 +153,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form of every kind, one by one": _form("kinds-one", 3),
     "form, question answered": _form("one", 1, "somewhat"),
     "form, all questions": _form("all", 0),
+    "whole form half answered": _half_answered,
     "form, long options": _form("long", 1),
     "form, a caregiver first": _go("/fill#gated"),
     "form, a caregiver beside": _go("/fill#together"),
@@ -150,6 +165,7 @@ STATES: dict[str, Callable[[Page, str, Desk], None]] = {
     "form, right to left, whole": _form("arabic-all", 0),
     "form, right to left": _form("arabic", 1),
     "form, look over": _form("one", 7),
+    "form, look over, asked whether to begin again": _asked_whether_again,
     "form, refused": _refused,
     "form, sent": _form("one", 8),
     "form, sent and then changed": _late,

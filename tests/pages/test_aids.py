@@ -1,6 +1,8 @@
 """Reading aloud by a voice of the device, switches with two keys, reduced motion, 200 % zoom, dark mode."""
 
 import json
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -136,8 +138,92 @@ def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, add
     open_aids(page, address, "all")
     page.get_by_role("button", name="Read aloud").click()
     assert spoken(page) == []
-    page.get_by_role("button", name="Read this aloud").nth(1).click()
+    page.get_by_role("button", name="Read this aloud").nth(2).click()  # the first reads what comes before
     assert spoken(page)[0][0] == samples.QUESTIONS[1].text
+
+
+SHARE = "May the people who look after you at the clinic read your single answers?"
+MEANS = (
+    "If you say no, they and your health record get one result, made of all your answers together. "
+    "A result that is as low or as high as it can be tells what you answered."
+)
+
+
+def test_of_a_whole_form_what_is_no_question_is_read_by_buttons_too(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_sharing=True)
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Read aloud").click()
+    page.get_by_role("button", name="Read this aloud").first.click()
+    view = desk.forms["all"]
+    title, intro, audience = (text for text, _, _ in spoken(page))
+    assert (title, intro) == (view.title, view.intro)
+    assert str(audience).startswith("Before you send, you decide whether the people")
+    page.get_by_role("radio", name="Mostly").first.check()
+    page.locator("[data-forward]").click()
+    assert spoken(page) == []
+    answers, sharing = page.get_by_role("button", name="Read this aloud").all()
+    answers.click()
+    read = [text for text, _, _ in spoken(page)]
+    assert read[:4] == [
+        "Look over your answers",
+        "You can change each of them. Then send.",
+        samples.QUESTIONS[0].text,
+        "Mostly",
+    ]
+    assert read[-2:] == [samples.QUESTIONS[-1].text, "No answer"]
+    sharing.press("Enter")
+    assert [text for text, _, _ in spoken(page)] == [
+        SHARE,
+        MEANS,
+        "Yes, they may read them",
+        "No, only the result of all of them together",
+    ]
+
+
+def test_one_by_one_what_no_means_is_read_with_the_answers_and_by_a_button(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, "asked")
+    page.get_by_role("button", name="Read aloud").click()
+    title = [text for text, _, _ in spoken(page)]
+    page.get_by_role("button", name="Read this aloud").click()
+    assert [text for text, _, _ in spoken(page)] == title
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    read = [text for text, _, _ in spoken(page)]
+    assert read[0] == "Look over your answers"
+    assert read[-4:-2] == [SHARE, MEANS]
+    page.get_by_role("button", name="Read this aloud").last.click()
+    assert [text for text, _, _ in spoken(page)][:2] == [SHARE, MEANS]
+
+
+def test_whether_to_begin_again_is_read_when_it_is_asked(page: Page, address: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Answer everything again").click()
+    assert [text for text, _, _ in spoken(page)] == [
+        "Take back all your answers and start again?",
+        "No, keep my answers",
+        "Yes, start again",
+    ]
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if (
+            page.evaluate(
+                "(document.activeElement.closest('label') ?? document.activeElement).textContent.trim()"
+            )
+            == name
+        ):
+            return
+    raise AssertionError(f"Tab does not reach {name}")
 
 
 def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) -> None:
@@ -145,32 +231,81 @@ def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) ->
     page.goto(f"{address}/fill#one")
     expect(page.locator("[data-form]")).to_be_visible()
 
-    def tab_to(name: str) -> None:
-        for _ in range(20):
-            page.keyboard.press("Tab")
-            if (
-                page.evaluate(
-                    "(document.activeElement.closest('label') ?? document.activeElement).textContent.trim()"
-                )
-                == name
-            ):
-                return
-        raise AssertionError(f"Tab does not reach {name}")
-
     for name in (AIDS, "One key: stop at every answer", "Start"):
-        tab_to(name)
+        tab_to(page, name)
         page.keyboard.press("Space")
         page.wait_for_timeout(100)
     for question in samples.QUESTIONS:
         expect(page.get_by_role("heading", name=question.text)).to_be_focused()
-        tab_to("Mostly")
+        tab_to(page, "Mostly")
         page.keyboard.press("Space")
-        tab_to("Look over" if question is samples.QUESTIONS[-1] else "Next")
+        tab_to(page, "Look over" if question is samples.QUESTIONS[-1] else "Next")
         page.keyboard.press("Space")
-    tab_to("Send")
+    tab_to(page, "Send")
     page.keyboard.press("Space")
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [{question.link_id: "mostly" for question in samples.QUESTIONS}]
+
+
+def test_a_line_is_marked_anywhere_with_two_keys(page: Page, address: str, desk: Desk) -> None:
+    """Tab and Space alone: once towards the right end, and three times towards the left."""
+    page.goto(f"{address}/fill#lines")
+    expect(page.locator("[data-form]")).to_be_visible()
+    for name in (AIDS, "One key: stop at every answer"):
+        tab_to(page, name)
+        page.keyboard.press("Space")
+        page.wait_for_timeout(100)
+    line = page.get_by_role("slider")
+    for end, presses in (("Very good", 1), ("Not good at all", 3)):
+        tab_to(page, "Start" if presses == 1 else "Next")
+        page.keyboard.press("Space")
+        tab_to(page, f"Towards: {end}")
+        expect(line).to_have_attribute("aria-valuetext", "No answer yet")
+        for _ in range(presses):
+            page.keyboard.press("Space")
+        assert line.get_attribute("aria-valuetext") is None
+        assert not any(each.isdigit() for each in page.locator("fieldset:visible").inner_text())
+    tab_to(page, "Look over")
+    page.keyboard.press("Space")
+    tab_to(page, "Send")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{"line": "55", "line-2": "35"}]
+
+
+def test_the_mark_stops_at_the_ends_and_moves_by_the_instruments_own_step_where_that_is_larger(
+    page: Page, address: str, desk: Desk
+) -> None:
+    coarse = replace(samples.LINES[0], high=Decimal(4), step=Decimal(1))
+    desk.forms["lines"] = samples.form(FormMode.ALL, questions=(coarse,), answers={"line": None})
+    open_aids(page, address, "lines")
+    page.locator("[data-back]").click()
+    button = page.get_by_role("button", name="Towards: Not good at all")
+    expect(button).to_have_count(0)
+    page.get_by_role("button", name="One key").click()
+    places = []
+    for _ in range(4):
+        button.click()
+        places.append(page.get_by_role("slider").input_value())
+    assert places == ["1", "0", "0", "0"]
+    expect(page.get_by_role("checkbox", name="I do not want to answer")).not_to_be_checked()
+    page.get_by_role("button", name="One key").click()
+    expect(button).to_be_hidden()
+    page.get_by_role("button", name="One key").click()
+    expect(button).to_have_count(1)
+
+
+def test_from_right_to_left_the_button_towards_an_end_is_on_its_side(page: Page, address: str) -> None:
+    open_aids(page, address, "arabic-all")
+    page.get_by_role("button", name="One key").click()
+    low, high = page.locator(".moves .button").all()
+    places = [each.bounding_box() for each in (low, high)]
+    assert places[0] is not None
+    assert places[1] is not None
+    assert places[0]["x"] > places[1]["x"]
+    expect(low).to_have_accessible_name("Towards: سيئ جدًا")
+    low.click()
+    expect(page.get_by_role("slider")).to_have_value("45")
 
 
 def open_itself_again(page: Page, desk: Desk) -> None:

@@ -66,6 +66,71 @@ def test_a_question_appears_with_the_answer_that_asks_for_it_and_goes_with_it(
     assert desk.submissions == [{"away": "false"}]
 
 
+def test_a_whole_form_says_how_many_of_the_asked_questions_have_an_answer(page: Page, address: str) -> None:
+    open_form(page, address, "kinds")
+    told, bar = page.locator("[data-progress-words]"), page.locator("[data-progress-bar]")
+    expect(told).to_have_text("0 of 8 answered")
+    page.get_by_role("radio", name="Yes").check()
+    expect(told).to_have_text("1 of 9 answered")  # one question more is asked
+    page.get_by_label("For how many days?").fill("3")
+    page.get_by_label("One word for it?").fill("loud")
+    expect(told).to_have_text("3 of 9 answered")
+    assert bar.evaluate("bar => [bar.value, bar.max]") == [3, 9]
+    page.get_by_role("radio", name="No", exact=True).check()
+    expect(told).to_have_text("2 of 8 answered")
+    page.locator("[data-decline]:visible").last.check()  # is dealt with
+    expect(told).to_have_text("3 of 8 answered")
+    page.locator("[data-decline]:visible").last.uncheck()
+    expect(told).to_have_text("2 of 8 answered")
+    assert told.evaluate("told => told.closest('[aria-live], [role=status], [role=alert]')") is None
+    forward(page)
+    expect(told).to_be_hidden()
+    page.get_by_role("button", name="Answer everything again").click()
+    page.get_by_role("button", name="Yes, start again").click()
+    expect(told).to_have_text("0 of 8 answered")
+    expect(told).to_be_visible()
+
+
+def test_what_was_answered_before_counts_in_a_whole_form(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["kinds"] = samples.form(
+        FormMode.ALL, questions=samples.KINDS, answers={"away": "false", "word": None}
+    )
+    open_form(page, address, "kinds")
+    expect(page.locator("[data-progress-words]")).to_have_text("2 of 8 answered")
+
+
+COVERED = """() => {
+  const bar = document.querySelector("[data-progress]").getBoundingClientRect();
+  const focused = document.activeElement.getBoundingClientRect();
+  return focused.top < bar.bottom && focused.bottom > bar.top ? [document.activeElement.outerHTML] : [];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "stays"), [(820, 1180, True), (590, 410, False), (390, 844, False)]
+)
+def test_how_much_is_answered_stays_in_sight_only_where_it_covers_nothing(
+    page: Page, address: str, width: int, height: int, *, stays: bool
+) -> None:
+    # 590 x 410: a tablet at 200 %
+    page.set_viewport_size({"width": width, "height": height})
+    open_form(page, address, "kinds")
+    told = page.locator("[data-progress]")
+    expect(told).to_be_in_viewport()
+    covered: list[str] = []
+    first, last = page.locator("[data-option]").first, page.locator("[data-load]")
+    for key, end in (("Tab", last), ("Shift+Tab", first)):
+        while not end.evaluate("each => each === document.activeElement"):
+            page.keyboard.press(key)
+            covered += page.evaluate(COVERED)
+    assert covered == []
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    if stays:
+        expect(told).to_be_in_viewport()
+    else:
+        expect(told).not_to_be_in_viewport()
+
+
 def test_one_by_one_by_keyboard_a_question_that_is_not_asked_is_passed_over(
     page: Page, address: str, desk: Desk
 ) -> None:
