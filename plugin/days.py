@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+AGES = (7, 12, 18)  # where bands of age begin: those that the check-in's versions are written for, and above
 _PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?")
 
 
@@ -94,6 +95,11 @@ def born_written(text: str | None) -> Born | None:
         return None
     end = month or 12
     return Born(first, date(first.year, end, day or monthrange(first.year, end)[1]))
+
+
+def is_within(age: Age | None, low: int | None, high: int | None) -> bool:
+    """Tell whether somebody may be of an age between two, both included, as far as it is known."""
+    return age is None or ((low or 0) <= age.high and age.low <= (high or age.low))
 
 
 def age_on(born: Born | None, today: date) -> Age | None:

@@ -171,6 +171,7 @@ frame_ancestors = ["https://ehr.example.org"]
 # salt = "research.salt"    # made by `rapport research salt`
 # consent = "agreed"        # or not-refused
 # smallest_cell = 11
+# age_bands = [7, 12, 18]        # where bands of age begin
 
 # Score what the EHR's own forms or portal collect, without a launch; needs backend_scopes (docs: how-to/collected.md).
 # [site.collected]

@@ -93,7 +93,7 @@ class Norm:
             f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
             f"n = {figures.n}, adopted {day_of(self.decided, zone)}"
         )
-        return Statistics(figures.sd, figures.reliability, figures.n, source)
+        return Statistics(figures.sd, figures.reliability, figures.n, source, figures.mean)
 
 
 @dataclass(frozen=True, slots=True)

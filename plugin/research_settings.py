@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from plugin.days import AGES
 from plugin.errors import Conflict, SettingsInvalid
 
 _SALT_BYTES = 32
@@ -29,6 +30,7 @@ class Research:
     consent: str = "agreed"
     smallest_cell: int = 11
     shift_days: int = 182
+    ages: tuple[int, ...] = AGES
     medicines: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def read_salt(self) -> bytes:
@@ -96,7 +98,17 @@ class ResearchSection(_Strict):
     consent: Literal["agreed", "not-refused"] = "agreed"
     smallest_cell: Annotated[int, Field(ge=5, le=1000)] = 11
     shift_days: Annotated[int, Field(ge=30, le=365)] = 182
+    age_bands: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=25)], ...], Field(min_length=1, max_length=6)
+    ] = AGES
     medicine: tuple[_Medicine, ...] = ()
+
+    @field_validator("age_bands")
+    @classmethod
+    def _ascend(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("the ages at which bands begin must ascend, each once, as in [7, 11, 15, 18]")
+        return value
 
     @field_validator("medicine")
     @classmethod
@@ -117,5 +129,6 @@ def build_research(section: ResearchSection | None, base: Path) -> Research | No
         consent=section.consent,
         smallest_cell=section.smallest_cell,
         shift_days=section.shift_days,
+        ages=section.age_bands,
         medicines={(each.system, each.code): each.name for each in section.medicine},
     )

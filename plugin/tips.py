@@ -17,9 +17,12 @@ class Occasion(StrEnum):
     """What scores or circumstances show; each of one rater, or of two side by side. The weightiest first."""
 
     RUPTURE_YOUNG = "rupture-young"
+    DROP_YOUNG = "drop-young"
     DIVERGENCE = "divergence"
     RUPTURE_CAREGIVER = "rupture-caregiver"
     RUPTURE_THERAPIST = "rupture-therapist"
+    DROP_CAREGIVER = "drop-caregiver"
+    DROP_THERAPIST = "drop-therapist"
     GOAL_DIVERGENCE = "goal-divergence"
     LOW_GOAL = "low-goal"
     LOW_TASK = "low-task"

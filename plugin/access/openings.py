@@ -53,6 +53,12 @@ def read_openings(
     return tuple(found.values())
 
 
+def was_opened(connection: Connection, site: str, patient: str, since: datetime) -> bool:
+    """Tell whether anybody opened Rapport in a patient's chart since then. One query, by `ix_launch_site_patient`."""
+    wanted = launch.c.site == site, launch.c.patient == patient, launch.c.created > since
+    return connection.execute(sa.select(launch.c.id).where(*wanted).limit(1)).first() is not None
+
+
 def read_desk_launch(connection: Connection, vault: Vault, desk: Desk) -> Launch | None:
     """Give the launch that a desk was opened by, with its tokens; without a patient if it had none."""
     row = connection.execute(sa.select(launch).where(launch.c.id == desk.id)).first()

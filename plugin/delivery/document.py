@@ -19,6 +19,7 @@ from plugin.delivery.summary import Summary, as_text, summarize
 from plugin.delivery.writers import Written
 from plugin.ehr import Ehr
 from plugin.observations.build import IDENTIFIER_SYSTEM, identifier_query
+from plugin.responses.labels import OF_SCORES, read_labels, write_labels
 from plugin.writing import Coding, DocumentForm, DocumentFormat
 from questionnaires import Instrument
 
@@ -150,8 +151,11 @@ def build_document(
         "content": [{"attachment": _attachment(form, data, when)} for form, data in attachments],
         "context": {"period": {"start": when, "end": when}},
     }
-    if record.rater in {"child", "caregiver"}:
-        document["meta"] = {"tag": [_PATIENT_SUPPLIED]}
+    meta: JsonObject = {"tag": [_PATIENT_SUPPLIED]} if record.rater in {"child", "caregiver"} else {}
+    if kept := OF_SCORES & read_labels(record.body):  # it tells the scores
+        meta["security"] = write_labels(kept)
+    if meta:
+        document["meta"] = meta
     if record.encounter is not None:
         document["context"] = {
             "encounter": [{"reference": record.encounter}],

@@ -159,6 +159,7 @@ launch = Table(
     Column("sealed_context", Bytes, nullable=False),
     _seal(),
     Index("ix_launch_site_user", "site", "user"),
+    Index("ix_launch_site_patient", "site", "patient"),
 )
 
 invitation = Table(

@@ -1,11 +1,13 @@
 """One filled form as the statistics see it: who, when, and what each score was made of. Pure."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 
-from plugin.days import Born, years_between
+from plugin.days import AGES, Born, years_between
 from plugin.scores import Score
 
 LEAST_FOR_MEAN = (
@@ -13,8 +15,6 @@ LEAST_FOR_MEAN = (
 )
 LEAST_FOR_RELIABILITY = 100
 UNKNOWN_AGE = "unknown"
-# The ages that the check-in's versions are written for; those below and above apart.
-_BANDS = ((0, 6), (7, 11), (12, 17))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,23 @@ def read_scores(scores: Sequence[Score]) -> dict[str, ScoreOf]:
     return {score.link_id: ScoreOf(_number(score.value), _weights(score)) for score in scores}
 
 
-def band_of(born: Born | None, day: date) -> str:
-    """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`; `unknown` where what is known of the birth gives two."""
-    bands = {_band(each, day) for each in (born.first, born.last)} if born else set()
+def band_of(born: Born | None, day: date, ages: Sequence[int] = AGES) -> str:
+    """Name the age band on a day: `0–6`, `7–11`, `12–17`, `18+`; `unknown` where what is known of the birth gives two.
+
+    `ages`, ascending and above 0: where the second band begins, and each after it.
+    """
+    bands = {_band(each, day, ages) for each in (born.first, born.last)} if born else set()
     return bands.pop() if len(bands) == 1 else UNKNOWN_AGE
 
 
-def _band(born: date, day: date) -> str:
+def bands_of(ages: Sequence[int]) -> tuple[str, ...]:
+    """Name all bands, the youngest first."""
+    return (*(f"{low}–{high - 1}" for low, high in pairwise((0, *ages))), f"{ages[-1]}+")
+
+
+def _band(born: date, day: date, ages: Sequence[int]) -> str:
     age = years_between(born, day)
-    if age < 0:
-        return UNKNOWN_AGE
-    return next((f"{low}–{high}" for low, high in _BANDS if low <= age <= high), "18+")
+    return UNKNOWN_AGE if age < 0 else bands_of(ages)[bisect_right(ages, age)]
 
 
 def _weights(score: Score) -> dict[str, float] | None:

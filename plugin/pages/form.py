@@ -33,7 +33,7 @@ class Audience(StrEnum):
 
     RECORD = "record"  # the response goes into the health record, where the care team reads it
     CARE_TEAM = "care-team"  # whoever treats the patient, in Rapport; not in the record
-    SCORES = "scores"  # nobody reads single answers; scores only
+    SCORES = "scores"  # nobody who treats reads single answers; scores only
 
 
 class Kind(StrEnum):
@@ -122,6 +122,7 @@ class FormView:
     asks_why: bool = False  # no answer is asked for its reason
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
+    auditors_read: bool = False  # the site lets auditors see single answers, shared or not
     asks_sharing: bool = False  # the respondent decides whether single answers may be read
     tells_together: bool = (
         True  # whether there is a result of all answers, which is told even if they may not be read

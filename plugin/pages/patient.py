@@ -8,7 +8,7 @@ from enum import StrEnum
 import segno
 from markupsafe import Markup
 
-from plugin.days import Age, Born
+from plugin.days import Age, Born, is_within
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
@@ -125,7 +125,7 @@ class InstrumentChoice:
 
     def fits(self, age: Age | None) -> bool:
         """Tell whether it is for somebody of an age, as far as that is known."""
-        return age is None or ((self.age_from or 0) <= age.high and age.low <= (self.age_to or age.low))
+        return is_within(age, self.age_from, self.age_to)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from plugin.pages.figures import tenths
+from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
 
@@ -56,7 +57,7 @@ class TrendSeries:
     low: float
     high: float
     points: tuple[TrendPoint, ...]
-    error: "MeasurementError | None" = None
+    error: Statistics | None = None
     is_read: bool = False  # whether the site accepts that something is read out of its instrument's scores
     down_since: date | None = None
     is_bounded: bool = True
@@ -99,18 +100,7 @@ class TrendSeries:
         """Scores that do not differ reliably from the first, cut to the scale; None where error is not known."""
         if self.error is None or self.first is None or self.first.value is None:
             return None
-        width = self.error.smallest_reliable
-        return max(self.low, self.first.value - width), min(self.high, self.first.value + width)
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurementError:
-    """From which difference on two scores differ by more than error explains, in native units, and whose figures say so."""
-
-    smallest_reliable: float
-    source: str
-    sd: float | None = None  # between people
-    mean: float | None = None
+        return band_around(self.first.value, self.error, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +213,8 @@ class Fact:
             return None
         if self.last.value is None or self.before.value is None:
             return None
-        return abs(self.last.value - self.before.value) > self.series.error.smallest_reliable  # unrounded
+        change = reliable_change(self.before.value, self.last.value, self.series.error)  # of unrounded scores
+        return change is not Direction.UNCERTAIN
 
 
 def group(trend: Trend) -> tuple[Scale, ...]:
@@ -291,7 +282,7 @@ def _on_hundred(series: TrendSeries) -> TrendSeries:
         )
         for point in series.points
     )
-    error = series.error and replace(series.error, smallest_reliable=series.error.smallest_reliable * share)
+    error = series.error and replace(series.error, sd=series.error.sd * share, mean=None)
     return replace(
         series, name=f"{series.name}, {series.measure}", low=0, high=100, points=points, error=error
     )

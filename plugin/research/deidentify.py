@@ -70,7 +70,7 @@ def suppress(
     age band in all. A row of which too few share even the rest (instrument and rater alone) is left out.
     """
     own = [set[str]() for _ in rows]
-    left_out = set[int]()
+    left_out = _of_rare_forms(rows, smallest)
     while True:
         emptied = _spread(rows, own, left_out)
         people: dict[tuple[object, ...], set[str]] = defaultdict(set)
@@ -89,6 +89,14 @@ def suppress(
                 own[place].update(_ORDER[: _ORDER.index(following) + 1])
     given = [_without(rows[place], emptied[place]) for place in told]
     return sorted(given, key=_place), [rows[place] for place in sorted(left_out)]
+
+
+def _of_rare_forms(rows: Sequence[Administration], smallest: int) -> set[int]:
+    """Give the rows that cannot be told whatever is emptied: first, so that they empty nothing in the person's others."""
+    people: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        people[row.instrument, row.rater].add(row.person)
+    return {place for place, row in enumerate(rows) if len(people[row.instrument, row.rater]) < smallest}
 
 
 def _spread(

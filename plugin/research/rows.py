@@ -54,7 +54,7 @@ COLUMNS: Mapping[str, str] = {
     "date": "Day of the form, shifted: all days of one person by the same number of days, so that distances hold.",
     "session": "Number of the session in which it was filled, counted over sessions held; empty if the record names none.",
     "age_band": (
-        "Age in full years on the day of the person's first form here, the same in all their rows: 0–6, 7–11, 12–17, 18+; "
+        "Age in full years on the day of the person's first form here, the same in all their rows; "
         "unknown where the birth date leaves it open."
     ),
     "modality": "in-person or virtual (Encounter.class).",

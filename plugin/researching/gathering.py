@@ -149,7 +149,7 @@ class Gatherer:
             return []
         around = await reader.circumstances(patient)
         # One band for all: where it changes it would tell the birthday, in shifted days.
-        band = band_of(around.born, day_of(scored[0][0].authored, self.zone))
+        band = band_of(around.born, day_of(scored[0][0].authored, self.zone), self.research.ages)
         rows = []
         for record, instrument, scores in scored:
             used.setdefault(instrument.canonical, instrument)

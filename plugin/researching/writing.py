@@ -13,6 +13,7 @@ import msgspec
 from plugin import __version__
 from plugin.exports import Period
 from plugin.exports.sheets import disarm
+from plugin.norms.administrations import bands_of
 from plugin.research import COLUMNS, Administration
 from plugin.research.deidentify import QUASI_IDENTIFIERS
 from plugin.research.medicines import ATC_NAMES, ATC_SOURCE
@@ -40,7 +41,7 @@ def write_export(folder: Path, gathered: Gathered, research: Research, period: P
         f"{CODEBOOK}.md": _codebook_text(gathered, research, period),
     }
     if can_write_parquet():
-        files[f"{TABLE}.parquet"] = _parquet(gathered, score_names)
+        files[f"{TABLE}.parquet"] = _parquet(gathered, research, score_names)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return tuple(folder / name for name in sorted(files))
@@ -79,14 +80,20 @@ def _cell(value: object) -> str:
     return disarm(str(value))
 
 
-def _parquet(gathered: Gathered, score_names: list[str]) -> bytes:
+def _meanings(research: Research) -> dict[str, str]:
+    """Say what each column means, with what the site decided of it."""
+    bands = ", ".join(bands_of(research.ages))
+    return {**COLUMNS, "age_band": f"{COLUMNS['age_band']} Bands: {bands}."}
+
+
+def _parquet(gathered: Gathered, research: Research, score_names: list[str]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
     kinds = {"date": pa.date32(), "session": pa.int32(), "carer_present": pa.bool_(), "complete": pa.bool_()}
     described = [
         pa.field(name, kinds.get(name, pa.string()), metadata={"description": meaning})
-        for name, meaning in COLUMNS.items()
+        for name, meaning in _meanings(research).items()
     ]
     described += [
         pa.field(name, pa.float64(), metadata={"description": _labels(gathered, name)})
@@ -130,6 +137,7 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "smallest_cell": smallest,
         "quasi_identifiers": list(QUASI_IDENTIFIERS),
         "shift_days": research.shift_days,
+        "age_bands": list(bands_of(research.ages)),
         "left_out": {
             "people_without_consent": told_people(gathered.without_consent, smallest),
             "forms_that_cannot_be_scored": told_forms(gathered.unusable, smallest),
@@ -160,7 +168,7 @@ def _codebook_json(gathered: Gathered, research: Research, period: Period, score
     book = {
         **_facts(gathered, research, period),
         "limits": _LIMITS,
-        "columns": dict(COLUMNS),
+        "columns": _meanings(research),
         "scores": scores,
         "medication_classes": {"names": ATC_NAMES, "source": ATC_SOURCE, "site": _own_names(research)},
     }
@@ -211,7 +219,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     yield ""
     yield "| column | meaning |"
     yield "|---|---|"
-    for name, meaning in COLUMNS.items():
+    for name, meaning in _meanings(research).items():
         yield f"| `{name}` | {meaning} |"
     for column in gathered.columns:
         span = "range not said" if column.low is None else f"{column.low:g} to {column.high:g}"

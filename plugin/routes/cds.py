@@ -6,6 +6,7 @@ Everything is answered from Rapport's own ledger and from what the EHR sent alon
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -14,11 +15,12 @@ import structlog
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response
 
+from plugin.access.openings import was_opened
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
-from plugin.days import Born, born_written
+from plugin.days import Born, age_on, born_written, is_within
 from plugin.delivery.account import Account, read_all_of, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
@@ -32,6 +34,7 @@ from plugin.routes.state import CurrentRapport, Rapport, language_for
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import EVERY_SESSION
 from plugin.settings import SitePolicy
+from plugin.stock import is_offered
 from plugin.trends.contacts import Contacts, ThisSession, read_contacts
 from plugin.trends.history import Point, read_performers, read_points
 from questionnaires import Rater
@@ -52,7 +55,8 @@ _PREFETCH = {
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
 _WORKED_ON = (DeliveryState.REFUSED, DeliveryState.SET_ASIDE)
-_ORDER = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)
+_ORDER = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)  # whose form may be due
+_LATELY = timedelta(days=90)
 Body = TypeVar("Body", bound=msgspec.Struct)
 _OUTCOMES = frozenset({"accepted", "overridden"})
 _MOST_ANSWERED = 50  # cards in one feedback: each takes an entry of the trail, and a call gives a handful
@@ -134,7 +138,7 @@ async def call(
         await rapport.ledger.read(lambda connection: read_all_of(connection, vault, site_id, patient))
     )
     points = _points(rapport, site_id, asked)
-    is_measured = bool(accounts or points)
+    is_measured = bool(accounts or points) or await _is_begun(rapport, site_id, patient)
     words = translations(language_for(rapport, site_id, accept_language))
     cards = (
         cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids(), words)
@@ -297,10 +301,10 @@ async def _attention(
     return Attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
-        fell=tuple(each.value for each in _ORDER if each in fell),
+        fell=tuple(each.value for each in Rater if each in fell),
         due_from=()
         if _has_died(asked.sent_along("patient"))
-        else _due(rapport, site_id, contacts, asked.context.encounterId, (accounts, points)),
+        else _due(rapport, site_id, contacts, asked, (accounts, points)),
     )
 
 
@@ -308,13 +312,15 @@ def _due(
     rapport: Rapport,
     site_id: str,
     contacts: Contacts,
-    encounter_id: str | None,
+    asked: _Call,
     known: tuple[tuple[Account, ...], tuple[Point, ...]],
 ) -> tuple[str, ...]:
     """Name the raters who answered before and have not in this session, if a form is due in it.
 
-    Nobody if that cannot be known: by a schedule of certain sessions it takes the EHR's own count of them.
+    Where nobody has ever answered, the young person, if there is a form for their age. Nobody if it cannot be known: by a
+    schedule of certain sessions it takes the EHR's own count of them.
     """
+    encounter_id = asked.context.encounterId
     if encounter_id is None:
         return ()
     schedule, catalogue = rapport.schedules.of(site_id), rapport.intake.catalogue
@@ -326,10 +332,30 @@ def _due(
     this = ThisSession(contacts, encounter, rapport.today(site_id), rapport.zone_of(site_id))
     now = {each.rater for each in answered if this.has(each.encounter, each.when)}
     before = {each.rater for each in answered} - now
+    if not answered and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
+        before = {Rater.CHILD}
     return tuple(
         each.value
         for each in _ORDER
         if each in before and (session is None or schedule.of(addresses_of(catalogue, each)).is_due(session))
+    )
+
+
+async def _is_begun(rapport: Rapport, site_id: str, patient: str) -> bool:
+    """Tell whether somebody meant to ask this patient, of whom nothing is known yet: Rapport was opened in the chart lately."""
+    since = rapport.clock() - _LATELY
+    return await rapport.ledger.read(lambda connection: was_opened(connection, site_id, patient, since))
+
+
+def _can_begin(rapport: Rapport, site_id: str, born: Born | None) -> bool:
+    """Tell whether the site has a form that a young person of this age can fill."""
+    age = age_on(born, rapport.today(site_id))
+    return any(
+        each.fillable
+        and each.rater == Rater.CHILD
+        and is_offered(each, site_id, rapport.settings)
+        and is_within(age, *each.age_years)
+        for each in rapport.intake.catalogue.all()
     )
 
 

@@ -61,6 +61,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
         asks_why=policy.ask_why_skipped,
         mode=_mode(policy, rater, instrument),
         audience=audience_of(rapport, invitation.site),
+        auditors_read=rapport.settings.policies[invitation.site].auditors_see_answers,
         asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,

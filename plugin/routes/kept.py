@@ -15,9 +15,11 @@ from plugin.delivery.correcting import with_response_status
 from plugin.delivery.revising import read_current
 from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
+from plugin.pages import Audience
 from plugin.responses.labels import Label, labels_of
 from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, check_site, kind_of_user
 from plugin.routes.fhir import FHIR_JSON
+from plugin.routes.form_views import audience_of
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, browser_session, request_line
 from plugin.served.answers import searchset, statement
 from plugin.served.searching import read_search
@@ -136,7 +138,9 @@ async def _of_token(
     own = _respondent_of(found.fhir_user)
     seen = rapport.settings.policies[site_id].respondents.show_score_to
     who = actor_of_token(found, token)
-    return Reader(site_id, f"Patient/{found.patient}", who, own=own, scores_for=seen)
+    # What the form said before it was answered holds for every app, too.
+    answers = audience_of(rapport, site_id) is not Audience.SCORES
+    return Reader(site_id, f"Patient/{found.patient}", who, own=own, answers=answers, scores_for=seen)
 
 
 def _respondent_of(user: str | None) -> str | None:

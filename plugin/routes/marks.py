@@ -7,6 +7,7 @@ from plugin.interpretation import Interpretation
 from plugin.pages import TrendSeries
 from plugin.pages.trend import RATER_ORDER, Event
 from plugin.trends.agreement import Rating
+from plugin.trends.change import Direction, reliable_change
 from plugin.trends.findings import Findings, Rated, read_findings
 from plugin.trends.sequences import Criterion, Fall, Rule, find_sequences
 from questionnaires import Instrument
@@ -60,6 +61,14 @@ def mark_events(series: TrendSeries, interpretation: Interpretation | None) -> T
     still = [fall for fall in falls if last is not None and fall.is_open(last) and not series.is_past]
     down_since = computed[still[-1].fell].day if still else None
     return replace(series, points=tuple(marked), down_since=down_since)
+
+
+def has_dropped(series: TrendSeries) -> bool:
+    """Tell whether the last total lies below the one before by more than error explains: after two sessions already."""
+    if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
+        return False
+    values = series.values
+    return len(values) > 1 and reliable_change(values[-2], values[-1], series.error) is Direction.DOWN
 
 
 def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:

@@ -13,8 +13,8 @@ from plugin.days import day_of, is_ahead
 from plugin.delivery.account import Account
 from plugin.delivery.keep import Record
 from plugin.interpretation import Interpretation
-from plugin.pages import Trend, TrendSeries
-from plugin.routes.marks import TOTAL
+from plugin.pages import Trend
+from plugin.routes.marks import has_dropped
 from plugin.schedule import Due
 
 
@@ -87,21 +87,13 @@ def needs_of(
             found.add(Need.RUPTURE)
         if any(pair.is_divergent for pair in findings.pairs):
             found.add(Need.DIVERGENCE)
-    if interpretation is not None and any(_has_dropped(each) for each in known.trend.series):
+    if interpretation is not None and any(has_dropped(each) for each in known.trend.series):
         found.add(Need.DROP)
     if any(each.lacks for each in known.accounts):
         found.add(Need.UNDELIVERED)
     if overdue_raters(known, schedules, today):
         found.add(Need.OVERDUE)
     return tuple(each for each in _ORDER if each in found)
-
-
-def _has_dropped(series: TrendSeries) -> bool:
-    """Tell whether the last total lies below the one before by more than error explains."""
-    if not series.is_read or series.is_past or series.scale != TOTAL or series.error is None:
-        return False
-    values = series.values
-    return len(values) > 1 and values[-2] - values[-1] > series.error.smallest_reliable
 
 
 def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> tuple[str, ...]:

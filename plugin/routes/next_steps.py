@@ -6,7 +6,7 @@ from plugin.days import Age
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend, TrendSeries
 from plugin.routes.chart import Chart
-from plugin.routes.marks import findings_of
+from plugin.routes.marks import findings_of, has_dropped
 from plugin.tips import Occasion, Tip, fitting_tips
 from plugin.trends.early import EARLY_SESSIONS
 from plugin.trends.findings import Findings
@@ -20,6 +20,11 @@ _RUPTURES = {
     Rater.CAREGIVER: Occasion.RUPTURE_CAREGIVER,
     Rater.THERAPIST: Occasion.RUPTURE_THERAPIST,
 }
+_DROPS = {
+    Rater.CHILD: Occasion.DROP_YOUNG,
+    Rater.CAREGIVER: Occasion.DROP_CAREGIVER,
+    Rater.THERAPIST: Occasion.DROP_THERAPIST,
+}
 _LOW = {"goal": Occasion.LOW_GOAL, "task": Occasion.LOW_TASK, "bond": Occasion.LOW_BOND}
 
 
@@ -31,6 +36,7 @@ def choose_tips(
         return ()
     occasions = {
         *_of_findings(trend.findings),
+        *_of_drops(trend),
         *_of_scales(trend, interpretation),
         *_of_the_session(chart, trend, age),
     }
@@ -45,6 +51,14 @@ def _of_findings(findings: Findings | None) -> Iterator[Occasion]:
             yield _RUPTURES[rater]
     if any(pair.is_divergent for pair in findings.pairs):
         yield Occasion.DIVERGENCE
+
+
+def _of_drops(trend: Trend) -> Iterator[Occasion]:
+    """Look at who has dropped since the session before; not at whoever is down by a rupture, which says so already."""
+    for series in trend.series:
+        rater = Rater(series.rater)
+        if rater in _DROPS and has_dropped(series) and series.down_since is None:
+            yield _DROPS[rater]
 
 
 def _of_scales(trend: Trend, interpretation: Interpretation) -> Iterator[Occasion]:
@@ -62,7 +76,7 @@ def is_low(series: TrendSeries, below: float | None) -> bool:
     """Tell whether the last score lies at least `below` SDs under the site's own mean; never where either is not known."""
     last = series.values[-1] if series.values else None
     error = series.error
-    if below is None or last is None or error is None or error.sd is None or error.mean is None:
+    if below is None or last is None or error is None or error.mean is None:
         return False
     return last <= error.mean - below * error.sd
 

@@ -13,7 +13,7 @@ from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
-from plugin.pages.trend import Ahead, MeasurementError
+from plugin.pages.trend import Ahead
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
@@ -187,9 +187,7 @@ class _Adopted:
         canonical = self.catalogue.by_id(instrument).canonical
         norm = norm_for(self.norms, canonical, score, series.rater, band)
         if norm is not None:
-            known = norm.statistics_in(self.zone)
-            error = MeasurementError(known.smallest_reliable, known.source, known.sd, norm.figures.mean)
-            series = replace(series, error=error)
+            series = replace(series, error=norm.statistics_in(self.zone))
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):
             series = mark_events(replace(series, is_read=True), self.interpretation)
         return series

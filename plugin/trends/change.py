@@ -16,13 +16,14 @@ LIMIT = 1.96  # two-sided 5 % of the normal distribution (Jacobson & Truax 1991)
 class Statistics:
     """What is known of a score in a group of raters: SD and reliability in native units, from `n` people, by `source`.
 
-    ValueError unless 0 < sd, 0 < reliability < 1, n >= 2 and the source is named.
+    `mean` is theirs, None where only the error matters. ValueError unless 0 < sd, 0 < reliability < 1, n >= 2 and the source is named.
     """
 
     sd: float
     reliability: float
     n: int
     source: str
+    mean: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.sd) and self.sd > 0):
@@ -55,27 +56,15 @@ class Direction(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The difference of two scores, its index, and what may be said of it."""
-
-    difference: float
-    index: float
-    direction: Direction
-    statistics: Statistics
-
-
-def reliable_change(before: float, after: float, statistics: Statistics) -> Change:
-    """Compare two scores of one rater on one scale, in native units."""
+def reliable_change(before: float, after: float, statistics: Statistics) -> Direction:
+    """Compare two scores of one rater on one scale, in native units: |RC| > 1.96 is a difference above 1.96 Sdiff."""
     difference = after - before
-    index = difference / statistics.error_of_difference
-    direction = Direction.UNCERTAIN
-    if abs(index) > LIMIT:
-        direction = Direction.UP if difference > 0 else Direction.DOWN
-    return Change(difference, index, direction, statistics)
+    if abs(difference) <= statistics.smallest_reliable:
+        return Direction.UNCERTAIN
+    return Direction.UP if difference > 0 else Direction.DOWN
 
 
-def band(value: float, statistics: Statistics, low: float, high: float) -> tuple[float, float]:
+def band_around(value: float, statistics: Statistics, low: float, high: float) -> tuple[float, float]:
     """Give the range around a score within which another is no reliable change, cut to the scale."""
     width = statistics.smallest_reliable
     return max(low, value - width), min(high, value + width)

@@ -12,7 +12,7 @@ from plugin.trends.agreement import SAME_SESSION
 JsonObject = dict[str, object]
 
 _HELD = {"arrived", "in-progress", "finished"}  # Encounter.status of contacts that take or took place
-_IN_PERSON = {"AMB", "HH"}  # v3-ActCode: ambulatory, home health
+_IN_PERSON = {"AMB", "HH", "FLD"}  # v3-ActCode: ambulatory, home health, in the field (a school, outreach)
 _VIRTUAL = "VR"  # v3-ActCode: virtual
 
 

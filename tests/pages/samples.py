@@ -48,10 +48,11 @@ from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
 from plugin.pages.look import look_address
 from plugin.pages.parting import BrowserLine, PartingPage, SessionsPage
 from plugin.pages.staff import DeskFrame
-from plugin.pages.trend import Event, MeasurementError, group
+from plugin.pages.trend import Event, group
 from plugin.routes.pressing import with_due
 from plugin.tips import Occasion, Tip
 from plugin.trends.agreement import Rating
+from plugin.trends.change import LIMIT, Statistics
 from plugin.trends.findings import Rated, read_findings
 from plugin.trends.medication import Course
 from plugin.trends.sequences import Fall
@@ -208,7 +209,10 @@ def marked_trend() -> Trend:
         "child": [17, 18, 19, 10, 13, 18, 20],
         "therapist": [18, 19, 20, 19, 19, 21, 21],
     }
-    error = MeasurementError(3.4, "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01")
+    source = "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01"
+    error = Statistics(
+        sd=3.4 / LIMIT, reliability=0.5, n=120, source=source
+    )  # a difference counts from 3.4 on
     made = []
     for rater, name in (("child", "Mia"), ("therapist", "Dr Amara Osei")):
         plain = series(rater, name, "total", "Total", 24, values[rater])

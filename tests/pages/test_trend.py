@@ -12,7 +12,6 @@ from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
     Event,
-    MeasurementError,
     Panel,
     Trend,
     TrendPoint,
@@ -22,6 +21,7 @@ from plugin.pages.trend import (
     shown_courses,
 )
 from plugin.tips import Occasion
+from plugin.trends.change import LIMIT, Statistics
 from plugin.trends.medication import Course
 from tests.pages import samples
 
@@ -280,8 +280,9 @@ def test_a_band_stands_around_the_first_score_and_ends_with_the_scale() -> None:
     assert wide.band == (0, 24)
 
 
-def _error(width: float) -> MeasurementError:
-    return MeasurementError(width, "own data")
+def _error(width: float) -> Statistics:
+    """Give figures by which a difference counts from `width` on."""
+    return Statistics(sd=width / LIMIT, reliability=0.5, n=120, source="own data")
 
 
 def test_without_a_norm_there_is_no_band() -> None:

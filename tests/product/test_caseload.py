@@ -16,6 +16,7 @@ from plugin.roles import EVERYBODY, Role, RoleBook, Team
 from plugin.schedule import Schedule
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
+from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
 from tests.product.ways import form_to
@@ -126,6 +127,15 @@ async def test_a_fall_stands_first_and_only_where_interpretation_is_accepted(tmp
         assert patients(page) == [people["mateo"], people["amara"]]
         assert "rupture" in needs(page, people["mateo"])
         assert needs(page, people["amara"]) == []
+
+
+async def test_a_fall_after_a_good_start_is_a_drop_by_the_rule_of_the_patient_page(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=NAMED) as world:
+        await adopt_figures(world, 2.0)
+        for bond in ("completely", "completely", "not-at-all"):
+            await answer(world, "mateo", bond_1=bond, bond_2=bond)
+        people = await world.people()
+        assert needs(await caseload(world), people["mateo"]) == ["drop"]
 
 
 async def test_of_equal_need_who_has_not_answered_for_longest_stands_first(tmp_path: Path) -> None:

@@ -123,6 +123,18 @@ async def test_a_chart_without_responses_stays_silent(world: World) -> None:
     assert await cards(world, people["amara"]) == []
 
 
+async def test_the_first_form_of_a_chart_in_which_rapport_was_opened_is_due(world: World) -> None:
+    people = await world.people()
+    small = {"birthDate": "2020-12-01", "id": people["freya"], "resourceType": "Patient"}  # five
+    await world.launch("freya")
+    (card,) = await cards(world, people["freya"])
+    assert card["summary"] == "Alliance: a form is due in this session from the young person"
+    assert await cards(world, people["freya"], prefetch={"patient": small}) == []  # no form is for that age
+    world.browser = world.new_browser()
+    world.clock.pass_time(days=91)
+    assert await cards(world, people["freya"]) == []
+
+
 def any_fall_of(instruments: str | tuple[str, ...], folder: Path) -> Interpretation | None:
     """What a site accepts that wants to know of every fall."""
     section = InterpretationSection(

@@ -17,7 +17,8 @@ from plugin.routes.kept import Reader
 from plugin.served import searching
 from plugin.served.searching import read_search
 from plugin.served.shelf import AUDIT, Among, Kept, read_shelf
-from tests.product.forms import response_of
+from plugin.writing import WriterKind, Writing
+from tests.product.forms import ANSWERS, response_of
 from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post
 from tests.product.test_personalities import send_form, settled
@@ -153,6 +154,33 @@ async def test_another_app_reads_with_the_ehrs_token(world: World) -> None:
     (found,) = await search(world, "QuestionnaireResponse", token, questionnaire=CHILD_FORM)
     assert found["id"] == response
     assert (await get(world, "Provenance", token)).status_code == 403  # the token may not search them
+
+
+@pytest.mark.parametrize("shows", [False, True])
+async def test_another_app_reads_no_more_answers_than_the_form_said_would_be_read(
+    tmp_path: Path, *, shows: bool
+) -> None:
+    only_scores = Writing(writers=(WriterKind.OBSERVATIONS,))
+    async with run_world(tmp_path, writing=only_scores, show_item_answers=shows) as world:
+        people = await world.people()
+        page = await world.launch()
+        secret = await world.hand_over(page, f"Patient/{people['amara']}")
+        headers = {"X-Rapport-Invitation": secret}
+        form = (await world.browser.get("/fill/form", headers=headers)).text
+        promised = "Your single answers are not shown to anybody here." in form
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        await unlock(world)
+        world.browser = world.new_browser()
+        token = await app_token(world)
+        world.browser = world.new_browser()
+        found = await search(world, "QuestionnaireResponse", token)
+        ledger = world.rapport.state.rapport.ledger
+        (response,) = await ledger.read(lambda c: c.execute(sa.select(t.response.c.id)).scalars().all())
+        single = await get(world, f"QuestionnaireResponse/{response}", token)
+    assert promised is not shows
+    assert bool(found) is shows
+    assert single.status_code == (200 if shows else 403)
+    assert ("completely" in single.text) is shows
 
 
 @pytest.mark.parametrize(

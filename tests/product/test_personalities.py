@@ -221,6 +221,8 @@ async def test_the_document_tells_the_scores_and_no_answer(tmp_path: Path) -> No
         assert not any(f"{answer}" in text.decode() for answer in ANSWERS.values())
         assert pdf.startswith(b"%PDF-")
         assert document["meta"]["tag"][0]["code"] == "patient-supplied"
+        labels = [each["code"] for each in document["meta"]["security"]]
+        assert labels == ["raters-apart", "score-not-for-respondent"]
 
 
 async def test_a_server_that_changes_gets_what_it_still_takes_and_is_asked_again(tmp_path: Path) -> None:

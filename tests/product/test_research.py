@@ -20,6 +20,7 @@ from plugin.audit import Actor
 from plugin.commands.researching import tell_export
 from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
+from plugin.norms.administrations import bands_of
 from plugin.pages.words import LANGUAGES
 from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.researching import Gathered, LeftOut
@@ -99,6 +100,18 @@ async def test_forms_of_those_who_agreed_are_given_with_their_session(tmp_path: 
         assert {row["session"] for row in rows} == {"9", "7"}
         assert {row["rater"] for row in rows} == {"child"}
         assert len({row["person"] for row in rows}) == 2
+
+
+@pytest.mark.parametrize(("ages", "band"), [((7, 9, 12), "9–11"), ((7, 11, 18), "7–10"), ((10,), "0–9")])
+async def test_a_site_says_where_bands_of_age_begin(tmp_path: Path, ages: tuple[int, ...], band: str) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path, ages=ages)) as world:
+        await fill_forms(world, AGREED[:1])  # nine years old
+        answer = await export(world)
+        (row,) = table_of(answer)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            book = archive.read("codebook.md").decode()
+    assert row["age_band"] == band
+    assert f"Bands: {', '.join(bands_of(ages))}." in book
 
 
 async def test_a_site_may_give_all_who_did_not_refuse(tmp_path: Path) -> None:

@@ -380,6 +380,36 @@ async def test_who_can_read_the_answers_is_told_as_it_is(
         assert audience_of(world.rapport.state.rapport, "sandbox") == audience
 
 
+@pytest.mark.parametrize(
+    ("writers", "asks", "said"),
+    [
+        (None, False, "People who check the clinic's records can read single answers, too."),
+        (
+            (WriterKind.OBSERVATIONS,),
+            False,
+            "Your single answers are shown only to people who check the clinic's records.",
+        ),
+        (None, True, "People who check the clinic's records can read them, whatever you decide."),
+    ],
+)
+async def test_that_auditors_can_read_the_answers_is_told(
+    tmp_path: Path, writers: tuple[WriterKind, ...] | None, *, asks: bool, said: str
+) -> None:
+    policy = RespondentPolicy(ask_before_sharing=asks)
+    for seen in (True, False):
+        (tmp_path / str(seen)).mkdir()
+        async with run_world(
+            tmp_path / str(seen),
+            writing=Writing(writers=writers),
+            auditors_see_answers=seen,
+            respondents=policy,
+        ) as world:
+            headers = await hand_to_child(world)
+            form = (await world.browser.get("/fill/form", headers=headers)).text
+        assert form.count(said) == (1 + asks if seen else 0)
+        assert ("check the clinic's records" in form) is seen
+
+
 async def test_the_pin_is_still_needed_after_a_refusal(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
         page = await world.launch(CHILD)

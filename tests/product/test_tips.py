@@ -1,14 +1,16 @@
 """What to do next, on the patient page: tied to what the scores show, and only where the site accepts interpretation."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plugin.interpretation import Interpretation
+from plugin.interpretation import Interpretation, Rupture
 from plugin.tips import read_tips
+from tests.product.forms import ANSWERS
 from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED
 from tests.product.world import World, run_world
@@ -59,6 +61,75 @@ async def test_a_score_is_low_only_by_the_sites_own_bound(
     figures: dict[str, str | float] = {"instrument": CHILD, "score": "score-bond", "mean": 12.0}
     found = await shown_with(tmp_path, replace(NAMED, low=low), "amara", **figures)
     assert ("bond-feedback" in found) is shown
+
+
+HIGH = dict.fromkeys(ANSWERS, "completely")
+LOW = dict.fromkeys(ANSWERS, "not-at-all")
+
+
+async def rate(world: World, *sessions: Mapping[str, str | None]) -> str:
+    """Have Freya, of whom nothing was asked yet, answer in sessions a week apart; gives the patient page after them."""
+    freya = f"Patient/{(await world.people())['freya']}"
+    for answers in sessions:
+        world.browser = world.new_browser()
+        secret = await world.hand_over(await world.launch("freya"), freya)
+        assert (await world.fill(secret, answers)).status_code == 200
+        world.clock.pass_time(days=7)
+    world.browser = world.new_browser()
+    return (await world.launch("freya")).text
+
+
+async def test_a_fall_after_a_good_start_is_told_before_there_are_sessions_enough_for_a_rupture(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        await adopt_figures(world, 2.0)
+        page = await rate(world, HIGH, HIGH)
+        assert "drop-explore" not in tips(page)
+        page = await rate(world, LOW)
+    assert "(rupture)" not in page
+    assert tips(page)[0] == "drop-explore"
+    assert "total lies below the one before by more than measurement error explains" in page
+
+
+async def test_what_error_explains_is_no_drop(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        await adopt_figures(world, 2.0)  # from 2.48 on
+        page = await rate(world, HIGH, {**HIGH, "goal-1": "mostly", "task-1": "mostly"})
+    assert "within measurement error" in page
+    assert "drop-explore" not in tips(page)
+
+
+async def test_without_a_norm_no_drop_is_told(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        assert "drop-explore" not in tips(await rate(world, HIGH, LOW))
+
+
+async def test_without_acceptance_no_drop_is_told(world: World) -> None:
+    await adopt_figures(world, 2.0)
+    page = await rate(world, HIGH, LOW)
+    assert "more than measurement error" in page
+    assert tips(page) == []
+
+
+@pytest.mark.parametrize("rupture", ["none", "gumz-1sd"])
+@pytest.mark.parametrize(
+    ("rater", "form", "tip"),
+    [
+        ("child", ADOLESCENT, "drop-explore"),
+        ("caregiver", FORMS[2], "drop-caregiver"),
+        ("therapist", FORMS[3], "drop-therapist"),
+    ],
+)
+async def test_each_rater_who_drops_has_a_tip_but_none_who_is_down_by_a_rupture(
+    tmp_path: Path, rater: str, form: str, tip: str, rupture: Rupture
+) -> None:
+    """Wei-Ling's scores fall from session to session, for all three."""
+    accepted = replace(NAMED, instruments=(form,), rupture=rupture)
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        await adopt_figures(world, 0.1, instrument=form, rater=rater)
+        shown = tips((await world.launch("wei-ling")).text)
+    assert [each for each in shown if each.startswith("drop")] == ([tip] if rupture == "none" else [])
 
 
 async def test_a_rupture_of_the_young_person_alone_is_taken_to_supervision_too(tmp_path: Path) -> None:

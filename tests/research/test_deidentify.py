@@ -82,6 +82,14 @@ def test_a_rare_medicine_is_emptied_and_the_column_is_named() -> None:
     }
 
 
+def test_a_form_that_few_filled_empties_nothing_in_the_other_rows_of_who_filled_it() -> None:
+    children = rows(11)
+    observed = replace(children[0], instrument="tpocs-a", rater="observer", rater_person="o")
+    told, lost = suppress([*children, observed], 11)
+    assert lost == [observed]
+    assert {(row.person, row.suppressed) for row in told} == {(row.person, None) for row in children}
+
+
 def test_forms_of_one_person_count_once() -> None:
     told, lost = suppress([replace(ROW, administration=str(each)) for each in range(40)], 11)
     assert (told, len(lost)) == ([], 40)

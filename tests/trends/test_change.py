@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.trends.change import Direction, Statistics, band, reliable_change
+from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 
 SITE = Statistics(sd=4.0, reliability=0.84, n=120, source="Own data, 2026-01-31")
 
@@ -27,18 +27,23 @@ def test_the_error_of_a_difference_is_that_of_the_publication() -> None:
 def test_only_what_error_does_not_explain_is_change(
     before: float, after: float, direction: Direction
 ) -> None:
-    assert reliable_change(before, after, SITE).direction is direction
+    assert reliable_change(before, after, SITE) is direction
 
 
 @given(st.floats(0, 24), st.floats(0, 24))
 def test_change_there_and_back_is_symmetric(before: float, after: float) -> None:
-    assert reliable_change(before, after, SITE).index == -reliable_change(after, before, SITE).index
+    back = {
+        Direction.UP: Direction.DOWN,
+        Direction.DOWN: Direction.UP,
+        Direction.UNCERTAIN: Direction.UNCERTAIN,
+    }
+    assert reliable_change(before, after, SITE) is back[reliable_change(after, before, SITE)]
 
 
 @given(st.floats(0, 24), st.floats(0, 24))
 def test_what_lies_in_the_band_is_no_reliable_change(before: float, after: float) -> None:
-    low, high = band(before, SITE, 0, 24)
-    uncertain = reliable_change(before, after, SITE).direction is Direction.UNCERTAIN
+    low, high = band_around(before, SITE, 0, 24)
+    uncertain = reliable_change(before, after, SITE) is Direction.UNCERTAIN
     if abs(abs(after - before) - SITE.smallest_reliable) > 1e-9:
         assert uncertain == (low <= after <= high)
 

@@ -44,6 +44,12 @@ def test_a_form_belongs_to_its_encounter_whatever_the_day() -> None:
     assert found.was_virtual("Encounter/2", DAY) is False
 
 
+@pytest.mark.parametrize(("code", "virtual"), [("AMB", False), ("HH", False), ("FLD", False), ("VR", True)])
+def test_a_session_is_held_in_person_or_by_video(code: str, *, virtual: bool) -> None:
+    (held,) = read_contacts([encounter(1, code)], UTC).held
+    assert held.virtual is virtual
+
+
 def test_without_encounter_the_day_tells_if_it_is_clear() -> None:
     found = read_contacts([encounter(1, "VR"), encounter(2, "VR")], UTC)
     assert found.was_virtual(None, DAY) is True
