@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from plugin.delivery.pdf import can_render
-from plugin.interpretation import Interpretation
+from plugin.interpretation import Interpretation, Rupture
 from plugin.tips import shipped_tips
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_later_versions import submitted
@@ -65,10 +65,23 @@ async def test_instruments_that_the_site_does_not_name_are_not_read(reading: Wor
     assert not any("rupture" in each for each in caregivers)
 
 
+@pytest.mark.parametrize("rupture", ["gumz-1sd", "none"])
+async def test_on_whose_word_scores_are_interpreted_stands_beneath(tmp_path: Path, rupture: Rupture) -> None:
+    accepted = replace(ACCEPTED, accepted_by="A. <b>Lindgren</b>", rupture=rupture)
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        page = await world.launch("نور")
+    told = page.text.partition("data-accepted>")[2].partition("</p>")[0]
+    assert (
+        told
+        == "What is read out of scores here was accepted by A. &lt;b&gt;Lindgren&lt;/b&gt; on 31 Jan 2026."
+    )
+
+
 async def test_without_acceptance_nothing_is_marked(world: World) -> None:
     page = await world.launch("نور")
     assert "rupture" not in page.text.lower()
     assert "data-criterion" not in page.text
+    assert "data-accepted" not in page.text
 
 
 async def test_a_medicine_of_the_record_is_drawn_where_the_site_shows_them(reading: World) -> None:
