@@ -459,6 +459,7 @@ async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(re
     told = text.stdout.decode()
     assert len(re.findall(r"^\s*Session\b", told, re.M)) == 4  # total, goals, tasks and bond
     assert len(re.findall(r"^\s*\d+ \w+ 20\d\d, (?:in person|by video)", told, re.M)) == rows
+    assert "accepted by Head of service on 31 Jan 2026." in re.sub(r"\s+", " ", told)
     assert re.search(r"Medication in the record\s+• Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d", told)
 
 
@@ -478,6 +479,7 @@ async def test_the_pdf_says_what_its_shading_and_a_difference_mean(world: World,
     first = 20 if who == "Amara" else 19
     assert f"{who} Okafor: No reliable change from the first score between {first - 3.72:g}" in told
     assert "The difference is within measurement error (± 3.72; own data (the ledger), alpha 0.80" in told
+    assert re.search(r"How much measurement error alone moves a score is not known \([^)]*\)", told)
 
 
 @pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
