@@ -112,11 +112,20 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted for the site that scores are interpreted, and when."""
+
+    by: str
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Trend:
     """Everything to plot; the order of the series is the order of the scales.
 
     `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures.
-    `findings` is None where the site accepts no interpretation or nothing of what it names has been rated.
+    `findings` is None where the site accepts no interpretation or nothing of what it names has been rated; `accepted` tells
+    on whose word they are read.
     """
 
     series: tuple[TrendSeries, ...] = ()
@@ -126,6 +135,7 @@ class Trend:
     repair_within: int = 3
     divergence: float = 1.0
     ahead: tuple[Ahead, ...] = ()
+    accepted: Acceptance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
-from plugin.pages.trend import Ahead
+from plugin.pages.trend import Acceptance, Ahead
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
@@ -103,6 +103,7 @@ def read_trend(
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
         ahead=told,
+        accepted=Acceptance(interpretation.accepted_by, interpretation.accepted_on),
     )
 
 

@@ -39,7 +39,7 @@ SPOKEN = {
     "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
     "trends": [
         TEMPLATES / "clinician" / f"{name}.html"
-        for name in ("changed", "trend", "plot", "criterion", "findings", "tips")
+        for name in ("changed", "trend", "plot", "criterion", "findings", "tips", "unknown")
     ],
 }
 SPOKEN["clinician"] = [

@@ -439,11 +439,16 @@ def test_a_teenager_answers_on_a_phone_during_a_video_session(
     expect(frame.get_by_text("The last code was used")).to_be_visible()
     expect(frame.locator(".spoken")).to_have_count(0)
     phone.get_by_role("button", name="Start").click()
-    for number in range(1, 7):
-        phone.get_by_role("radio", name="Mostly").locator("visible=true").check()
-        phone.get_by_role("button", name=re.compile("Next|Look over")).click()
-        if number == 3:
-            expect(state).to_have_text("3 of 6 answered")
+    for chosen in ("Completely", "Mostly"):
+        for number in range(1, 7):
+            phone.get_by_role("radio", name=chosen).locator("visible=true").check()
+            phone.get_by_role("button", name=re.compile("Next|Look over")).click()
+            if number == 3:
+                expect(state).to_have_text("3 of 6 answered")
+        if chosen == "Completely":
+            phone.get_by_role("button", name="Answer everything again").click()
+            phone.get_by_role("button", name="Yes, start again").click()
+            expect(state).to_have_text("opened")
     phone.get_by_role("button", name="Send").click()
     expect(phone.get_by_text("You can close this page now.")).to_be_visible()
     expect(state).to_have_text("sent")

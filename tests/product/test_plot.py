@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from plugin.delivery.pdf import can_render
-from plugin.interpretation import Interpretation
+from plugin.interpretation import Interpretation, Rupture
 from plugin.tips import shipped_tips
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_later_versions import submitted
@@ -65,10 +65,23 @@ async def test_instruments_that_the_site_does_not_name_are_not_read(reading: Wor
     assert not any("rupture" in each for each in caregivers)
 
 
+@pytest.mark.parametrize("rupture", ["gumz-1sd", "none"])
+async def test_on_whose_word_scores_are_interpreted_stands_beneath(tmp_path: Path, rupture: Rupture) -> None:
+    accepted = replace(ACCEPTED, accepted_by="A. <b>Lindgren</b>", rupture=rupture)
+    async with run_world(tmp_path, interpretation=accepted) as world:
+        page = await world.launch("نور")
+    told = page.text.partition("data-accepted>")[2].partition("</p>")[0]
+    assert (
+        told
+        == "What is read out of scores here was accepted by A. &lt;b&gt;Lindgren&lt;/b&gt; on 31 Jan 2026."
+    )
+
+
 async def test_without_acceptance_nothing_is_marked(world: World) -> None:
     page = await world.launch("نور")
     assert "rupture" not in page.text.lower()
     assert "data-criterion" not in page.text
+    assert "data-accepted" not in page.text
 
 
 async def test_a_medicine_of_the_record_is_drawn_where_the_site_shows_them(reading: World) -> None:
@@ -446,6 +459,7 @@ async def test_the_pdf_has_every_score_and_every_medicine_with_its_whole_name(re
     told = text.stdout.decode()
     assert len(re.findall(r"^\s*Session\b", told, re.M)) == 4  # total, goals, tasks and bond
     assert len(re.findall(r"^\s*\d+ \w+ 20\d\d, (?:in person|by video)", told, re.M)) == rows
+    assert "accepted by Head of service on 31 Jan 2026." in re.sub(r"\s+", " ", told)
     assert re.search(r"Medication in the record\s+• Fluoxetine 20 mg capsule since \d+ \w+ 20\d\d", told)
 
 
@@ -465,6 +479,7 @@ async def test_the_pdf_says_what_its_shading_and_a_difference_mean(world: World,
     first = 20 if who == "Amara" else 19
     assert f"{who} Okafor: No reliable change from the first score between {first - 3.72:g}" in told
     assert "The difference is within measurement error (± 3.72; own data (the ledger), alpha 0.80" in told
+    assert re.search(r"How much measurement error alone moves a score is not known \([^)]*\)", told)
 
 
 @pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
