@@ -38,6 +38,7 @@ _LONG = (
     "audit/test_tampering",
     "product/test_browser",
     "product/test_auditing_browser",
+    "product/test_keyboard",
     "product/test_corrections",
     "pages/test_filling",
     "command/test_check",
