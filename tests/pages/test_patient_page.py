@@ -430,6 +430,14 @@ def test_the_printed_caseload_gives_its_width_to_the_scores(page: Page, address:
     assert scores["width"] > 110
 
 
+@pytest.mark.parametrize("path", ["/deliveries", "/deliveries-aside", "/delivery"])
+def test_what_stands_where_fits_a_printed_page(page: Page, address: str, path: str) -> None:
+    page.set_viewport_size({"width": 680, "height": 1000})
+    page.goto(f"{address}{path}")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("path", ["/note", "/draft"])
 def test_a_long_note_is_printed_whole(page: Page, address: str, path: str) -> None:
     page.goto(f"{address}{path}")
