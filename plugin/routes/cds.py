@@ -332,7 +332,7 @@ def _due(
     this = ThisSession(contacts, encounter, rapport.today(site_id), rapport.zone_of(site_id))
     now = {each.rater for each in answered if this.has(each.encounter, each.when)}
     before = {each.rater for each in answered} - now
-    if not answered and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
+    if not any(known) and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
         before = {Rater.CHILD}
     return tuple(
         each.value
