@@ -10,6 +10,8 @@ from playwright.async_api import Playwright as AsyncPlaywright
 from playwright.async_api import expect as expect_later
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
+# For axe, of a page that takes other colours: what these can change.
+OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block", "target-size"]}
 PATIENCE = (
     60_000  # milliseconds for whatever a page is waited for: long, for machines that do other work beside it
 )

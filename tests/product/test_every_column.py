@@ -17,6 +17,7 @@ from tests.security.walking import BOOK
 TABLES = (
     "response", "delivery", "attempt", "revision", "invitation", "launch", "norm", "audit", "log_leaf", "configuration",
 )  # fmt: skip
+_OF_RESPONSES = ("response", "delivery", "attempt", "revision")
 _ODD = b"\x01\x02"
 
 
@@ -69,6 +70,8 @@ async def test_bytes_in_any_column_stop_no_page(tmp_path: Path) -> None:
                         continue
                     tried += 1
                     for name, (browser, url) in pages.items():
+                        if "corrected" in name and table not in _OF_RESPONSES:
+                            continue  # what it reads of these is what the page of the other response reads
                         answered = await browser.get(url)
                         if answered.status_code >= 500:
                             failed.append(f"{name}: {table}.{column}")
