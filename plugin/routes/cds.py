@@ -138,7 +138,10 @@ async def call(
         await rapport.ledger.read(lambda connection: read_all_of(connection, vault, site_id, patient))
     )
     points = _points(rapport, site_id, asked)
-    is_measured = bool(accounts or points) or await _is_begun(rapport, site_id, patient)
+    is_measured = bool(accounts or points) or (
+        # Without a session no first form is due either.
+        asked.context.encounterId is not None and await _is_begun(rapport, site_id, patient)
+    )
     words = translations(language_for(rapport, site_id, accept_language))
     cards = (
         cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids(), words)

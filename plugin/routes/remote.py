@@ -123,7 +123,7 @@ async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
 
 def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str, language: str) -> LinkPage:
     now = rapport.clock()
-    code_ends = _code_ends(rapport, planned)
+    number = _code_number(rapport, planned, now)
     code = spoken_code(rapport.ledger.vault, planned)
     half = CODE_DIGITS // 2
     form = form_state(rapport.intake.catalogue, planned, 0, now, language)
@@ -137,10 +137,10 @@ def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str
         is_open=form.is_open,
         address=f"{rapport.settings.base_url}/fill#{secret}",
         expires=planned.expires,
-        code=f"{code[:half]} {code[half:]}" if code_ends and code_ends > now else None,
-        code_number=_code_number(rapport, planned, now),
+        code=f"{code[:half]} {code[half:]}" if number else None,
+        code_number=number,
         code_address=f"{rapport.settings.base_url.partition('://')[2]}/code",
-        code_ends=code_ends,
+        code_ends=_code_ends(rapport, planned),
         look=look_address(found.context.style),
         language=language,
     )

@@ -1,6 +1,6 @@
 """Reads a patient's past alliance scores out of the record's Observations. Pure, and lenient: it is others' data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -70,28 +70,29 @@ class _Response(msgspec.Struct):
 
 def read_sources(responses: Iterable[JsonObject]) -> dict[str, str]:
     """Map each response's reference to who answered it."""
-    sources = {}
-    for raw in responses:
-        try:
-            response = msgspec.convert(raw, _Response)
-        except msgspec.ValidationError:
-            continue
-        if response.id and response.source and response.source.reference:
-            sources[f"QuestionnaireResponse/{response.id}"] = response.source.reference
-    return sources
+    return {
+        reference: each.source.reference
+        for reference, each in _convert(responses)
+        if each.source and each.source.reference
+    }
 
 
 def read_withdrawn(responses: Iterable[JsonObject]) -> frozenset[str]:
     """Give the references of the responses that were entered in error: whatever their scores' own status, they count no more."""
-    withdrawn = set()
+    return frozenset(
+        reference for reference, each in _convert(responses) if each.status == "entered-in-error"
+    )
+
+
+def _convert(responses: Iterable[JsonObject]) -> Iterator[tuple[str, _Response]]:
+    """Give each response with its reference; what is malformed is left out."""
     for raw in responses:
         try:
             response = msgspec.convert(raw, _Response)
         except msgspec.ValidationError:
             continue
-        if response.id and response.status == "entered-in-error":
-            withdrawn.add(f"QuestionnaireResponse/{response.id}")
-    return frozenset(withdrawn)
+        if response.id:
+            yield f"QuestionnaireResponse/{response.id}", response
 
 
 def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:
