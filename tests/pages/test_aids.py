@@ -32,6 +32,15 @@ def give_voices(page: Page, *voices: tuple[str, bool]) -> None:
     page.add_init_script(VOICES.replace("VOICES", json.dumps(voices)))
 
 
+def have_all_read(page: Page, address: str) -> None:
+    """Turn reading aloud on and go through the form, as far as the answers are looked over."""
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    for _ in range(len(samples.QUESTIONS) + 1):
+        page.locator("[data-forward]").click()
+
+
 def open_aids(page: Page, address: str, secret: str = "one") -> None:
     page.goto(f"{address}/fill#{secret}")
     expect(page.locator("[data-form]")).to_be_visible()
@@ -122,11 +131,7 @@ def test_reading_stops_when_it_is_turned_off(page: Page, address: str) -> None:
 
 
 def test_reading_stops_when_the_form_is_sent(page: Page, address: str) -> None:
-    give_voices(page, ("en", True))
-    open_aids(page, address)
-    page.get_by_role("button", name="Read aloud").click()
-    for _ in range(len(samples.QUESTIONS) + 1):
-        page.locator("[data-forward]").click()
+    have_all_read(page, address)
     assert "Look over your answers" in [text for text, *_ in spoken(page)]
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
@@ -200,11 +205,7 @@ def test_one_by_one_what_no_means_is_read_with_the_answers_and_by_a_button(page:
 
 
 def test_whether_to_begin_again_is_read_when_it_is_asked(page: Page, address: str) -> None:
-    give_voices(page, ("en", True))
-    open_aids(page, address)
-    page.get_by_role("button", name="Read aloud").click()
-    for _ in range(len(samples.QUESTIONS) + 1):
-        page.locator("[data-forward]").click()
+    have_all_read(page, address)
     page.get_by_role("button", name="Answer everything again").click()
     assert [text for text, _, _ in spoken(page)] == [
         "Take back all your answers and start again?",
