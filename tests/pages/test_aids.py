@@ -299,6 +299,7 @@ def test_the_mark_stops_at_the_ends_and_moves_by_the_instruments_own_step_where_
 def test_from_right_to_left_the_button_towards_an_end_is_on_its_side(page: Page, address: str) -> None:
     open_aids(page, address, "arabic-all")
     page.get_by_role("button", name="One key").click()
+    expect(page.locator(".moves .button")).to_have_count(2)  # they come with a script of their own
     low, high = page.locator(".moves .button").all()
     places = [each.bounding_box() for each in (low, high)]
     assert places[0] is not None
