@@ -30,7 +30,7 @@ class _Unchanged(Exception):
 
 def describe(settings: Settings, catalogue: Catalogue) -> dict[str, str]:
     """Write down each section of a configuration, secrets included: for digests only."""
-    forms = sorted((each.canonical, each.content_hash) for each in catalogue.all())
+    forms = sorted((each.canonical, each.content_hash) for each in catalogue.versions())
     sections = {
         "software": __version__,
         "schema": HEAD,

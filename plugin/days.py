@@ -7,7 +7,7 @@ in UTC; what day it is, or was, is told here alone.
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
 AGES = (7, 12, 18)  # where bands of age begin: those that the check-in's versions are written for, and above
@@ -61,6 +61,11 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
 def day_of(moment: datetime, zone: tzinfo) -> date:
     """Give the day on which a moment falls in a zone."""
     return in_zone(moment, zone).date()
+
+
+def noon_of(day: date, zone: tzinfo) -> datetime:
+    """Give the middle of a day in a zone, in UTC: the moment of what is known to the day alone."""
+    return datetime.combine(day, time(12), zone).astimezone(UTC)
 
 
 def is_ahead(day: date, today: date) -> bool:

@@ -4,7 +4,9 @@ A version that was fetched once stays what it was: a server that has other conte
 """
 
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -94,9 +96,24 @@ async def fetch(store: Path | None, form: Pinned, http: httpx.AsyncClient) -> st
             f"Ask its publisher for a new version. To take the new content all the same, delete {pin_file.name}.",
         )
     file.parent.mkdir(parents=True, exist_ok=True)
+    if pin is not None and _is_other_version(pin.canonical, form.canonical):
+        _set_aside(file, pin.canonical)
     _replace(file, msgspec.json.format(_as_sent.encode(tree)))
     _replace(pin_file, msgspec.json.encode(_Pin(form.canonical, form.server, digest)))
     return digest
+
+
+def _is_other_version(kept: str, wanted: str) -> bool:
+    return kept != wanted and kept.partition("|")[0] == wanted.partition("|")[0]
+
+
+def _set_aside(file: Path, canonical: str) -> None:
+    """Keep the version that was fetched before: what was begun by it goes on, and its scores can be computed again."""
+    version = re.sub(r"[^A-Za-z0-9.]+", "-", canonical.partition("|")[2])
+    place = file.parent / "earlier" / file.stem
+    place.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # another process was first
+        file.replace(place / f"{version}.json")
 
 
 def _read_pin(file: Path) -> _Pin | None:

@@ -28,7 +28,7 @@ def open_stock(
     left_out = [*loaded.left_out]
     keys: dict[str, Key] = {}
     usable: list[Instrument] = []
-    for instrument in loaded.instruments:
+    for instrument in (*loaded.instruments, *loaded.earlier):
         try:
             keys[instrument.canonical] = (
                 compile_own(instrument) if instrument.own else compile_key(instrument)
@@ -39,7 +39,8 @@ def open_stock(
             left_out.append(LeftOut(instrument.file, bad.problems))
         else:
             usable.append(instrument)
-    return Stock(Catalogue(tuple(usable)), keys, tuple(left_out))
+    now = tuple(each for each in usable if each in loaded.instruments)
+    return Stock(Catalogue(now, tuple(each for each in usable if each not in now)), keys, tuple(left_out))
 
 
 def open_stock_of(settings: Settings, kept: Kept | None = None) -> Stock:

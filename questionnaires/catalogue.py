@@ -1,21 +1,28 @@
-"""The catalogue: finds an instrument by its id or by its canonical address and version."""
+"""The catalogue: finds an instrument by its id or by its canonical address and version, earlier versions included."""
 
 from questionnaires.errors import UnknownQuestionnaire, UnversionedQuestionnaire
 from questionnaires.model import Instrument
 
 
 class Catalogue:
-    """The instruments that are loaded; never changes."""
+    """The instruments that are loaded; never changes.
+
+    Of `earlier` versions no form is begun: they carry on and score what was begun by them.
+    """
 
     __slots__ = ("_by_canonical", "_by_id")
 
-    def __init__(self, instruments: tuple[Instrument, ...]) -> None:
+    def __init__(self, instruments: tuple[Instrument, ...], earlier: tuple[Instrument, ...] = ()) -> None:
         self._by_id = {instrument.id: instrument for instrument in instruments}
-        self._by_canonical = {instrument.canonical: instrument for instrument in instruments}
+        self._by_canonical = {instrument.canonical: instrument for instrument in (*instruments, *earlier)}
 
     def all(self) -> tuple[Instrument, ...]:
-        """Give all instruments, in the order in which they were loaded."""
+        """Give all instruments in the version that is begun, in the order in which they were loaded."""
         return tuple(self._by_id.values())
+
+    def versions(self) -> tuple[Instrument, ...]:
+        """Give all instruments, then their earlier versions."""
+        return tuple(self._by_canonical.values())
 
     def by_id(self, instrument_id: str) -> Instrument:
         """Find an instrument by its id; UnknownQuestionnaire if there is none."""
@@ -31,9 +38,12 @@ class Catalogue:
 
     def nearest(self, canonical: str) -> Instrument | None:
         """Find the instrument of `url|version`, else one of another version of that url, else None: for names only."""
+        return self._by_canonical.get(canonical) or self.latest(canonical)
+
+    def latest(self, canonical: str) -> Instrument | None:
+        """Find the instrument of a url, with or without a version, in the version that is begun; None if there is none."""
         url = canonical.partition("|")[0]
-        others = (each for each in self._by_id.values() if each.url == url)
-        return self._by_canonical.get(canonical) or next(others, None)
+        return next((each for each in self._by_id.values() if each.url == url), None)
 
     def by_canonical(self, canonical: str) -> Instrument:
         """Find an instrument by `url|version`.
@@ -45,7 +55,7 @@ class Catalogue:
         if found is not None:
             return found
         url, _, version = canonical.partition("|")
-        known = [each.version for each in self._by_id.values() if each.url == url]
+        known = [each.version for each in self._by_canonical.values() if each.url == url]
         versions = ", ".join(sorted(known))
         if not known:
             raise UnknownQuestionnaire(

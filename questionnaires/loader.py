@@ -15,7 +15,7 @@ from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom, r
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
 from questionnaires.model import Code, Instrument, Rater
-from questionnaires.packs import WordingPack, merge_pack, questions, read_pack
+from questionnaires.packs import WordingPack, merge_pack, questions, read_pack, version_of
 from questionnaires.reading import (
     SCORES,
     read_ages,
@@ -32,6 +32,7 @@ from questionnaires.strict import find_blemishes, is_clean
 _FORM = "questionnaire.json"
 _DEFINITIONS = "observation-definitions.json"
 _SOURCE = "SOURCE.md"
+_EARLIER = "earlier"  # the folder of versions that are no longer begun
 CITED = ("Holder", "Key", "Key read from", "Wording read at", "Validation", "Missing answers")
 _LARGEST_FORM = 5_000_000  # bytes; the longest forms in use have some hundred thousand
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -51,10 +52,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """The instruments that can be used, and what was left out."""
+    """The instruments that can be used, what was left out, and the earlier versions of those that can be used."""
 
     instruments: tuple[Instrument, ...]
     left_out: tuple[LeftOut, ...] = ()
+    earlier: tuple[Instrument, ...] = ()
 
 
 def load_catalogue(
@@ -68,7 +70,7 @@ def load_catalogue(
     stock = load_stock(wording=wording, places=folders, manner=manner)
     for each in stock.left_out:
         raise (BadWordingPack if each.wording else BadInstrument)(each.file, each.problems)
-    return Catalogue(stock.instruments)
+    return Catalogue(stock.instruments, stock.earlier)
 
 
 def load_stock(
@@ -78,50 +80,74 @@ def load_stock(
 
     Of a bad wording pack only the pack is left out. Of two instruments with one id or canonical address the first counts.
     """
-    instruments: list[Instrument] = []
-    left_out: list[LeftOut] = []
+    loading = _Loading(wording)
     with as_file(files("questionnaires") / "instruments") as shipped:
         for form in find_forms(shipped):
-            _add(form, wording, None, instruments, left_out)
+            loading.add(form, None)
         for place in places:
-            for form in _forms_or_nothing(place, left_out):
-                _add(form, wording, manner or Manner(), instruments, left_out)
+            for form in _forms_or_nothing(place, loading.left_out):
+                loading.add(form, manner or Manner())
     if wording is not None:
-        left_out += _find_stray_packs(wording, {instrument.id for instrument in instruments})
-    return Stock(tuple(instruments), tuple(left_out))
+        loading.left_out += _find_stray_packs(wording, {each.id for each in loading.instruments})
+    return Stock(tuple(loading.instruments), tuple(loading.left_out), tuple(loading.earlier))
 
 
-def _add(
-    form: Path,
-    wording: Path | None,
-    manner: Manner | None,
-    instruments: list[Instrument],
-    left_out: list[LeftOut],
-) -> None:
-    """Load one form into `instruments`, or say in `left_out` why not."""
-    try:
+class _Loading:
+    """What was loaded so far, and what was left out."""
+
+    def __init__(self, wording: Path | None) -> None:
+        self._wording = wording
+        self.instruments: list[Instrument] = []
+        self.earlier: list[Instrument] = []
+        self.left_out: list[LeftOut] = []
+
+    def add(self, form: Path, manner: Manner | None) -> None:
+        """Load one form and its earlier versions, or say in `left_out` why not."""
         try:
-            loaded = _load(form, wording, manner)
+            loaded = self._load(form, manner)
+            _check_distinct(loaded, self.instruments)
+        except (BadInstrument, BadWordingPack) as bad:
+            self.left_out.append(LeftOut(bad.file, bad.problems))
+            return
+        self.instruments.append(loaded)
+        for version in _find_earlier(form):
+            self._add_earlier(version, loaded, manner)
+
+    def _load(self, form: Path, manner: Manner | None, earlier_of: str | None = None) -> Instrument:
+        try:
+            return _load(form, self._wording, manner, earlier_of)
         except BadWordingPack as bad:
-            left_out.append(LeftOut(bad.file, bad.problems, wording=True))
-            loaded = _load(form, None, manner)
-        _check_distinct(loaded, instruments)
-    except (BadInstrument, BadWordingPack) as bad:
-        left_out.append(LeftOut(bad.file, bad.problems))
-    else:
-        instruments.append(loaded)
+            self.left_out.append(LeftOut(bad.file, bad.problems, wording=True))
+            return _load(form, None, manner, earlier_of)
+
+    def _add_earlier(self, form: Path, now: Instrument, manner: Manner | None) -> None:
+        try:
+            loaded = self._load(form, manner, now.id)
+            _check_earlier(loaded, now, self.earlier)
+        except (BadInstrument, BadWordingPack) as bad:
+            self.left_out.append(LeftOut(bad.file, bad.problems))
+        else:
+            self.earlier.append(loaded)
 
 
-def _load(form: Path, wording: Path | None, manner: Manner | None) -> Instrument:
-    if manner is None and (wording is None or not (wording / form.name).is_dir()):
-        return _load_shipped(form)
-    return load_instrument(form, wording=wording, manner=manner)
+def _load(form: Path, wording: Path | None, manner: Manner | None, earlier_of: str | None) -> Instrument:
+    if manner is None and (
+        wording is None or not _packs_of(wording, earlier_of or form.name, earlier=earlier_of is not None)
+    ):
+        return _load_shipped(form, earlier_of)
+    return load_instrument(form, wording=wording, manner=manner, earlier_of=earlier_of)
 
 
 @cache
-def _load_shipped(form: Path) -> Instrument:
+def _load_shipped(form: Path, earlier_of: str | None = None) -> Instrument:
     """Load one of this package's own instruments; they stay as they are while a process runs."""
-    return load_instrument(form)
+    return load_instrument(form, earlier_of=earlier_of)
+
+
+def _find_earlier(form: Path) -> list[Path]:
+    """Find the earlier versions of a form: `earlier/` in its folder, beside a file `earlier/<name of the file>/`."""
+    place = form / _EARLIER if form.is_dir() else form.parent / _EARLIER / form.stem
+    return find_forms(place) if place.is_dir() else []
 
 
 def find_forms(place: Path) -> list[Path]:
@@ -150,18 +176,26 @@ def _forms_or_nothing(place: Path, left_out: list[LeftOut]) -> list[Path]:
         return []
 
 
-def load_instrument(path: Path, *, wording: Path | None = None, manner: Manner | None = None) -> Instrument:
+def load_instrument(
+    path: Path,
+    *,
+    wording: Path | None = None,
+    manner: Manner | None = None,
+    earlier_of: str | None = None,
+) -> Instrument:
     """Load one instrument from its folder or its file, with its own and the site's wording packs merged in.
 
     With a `manner` it is one of a site's own: what it leaves unsaid is assumed, and stands in `notes`. Without, it must say
-    everything. BadInstrument names every place that must be mended.
+    everything. An earlier version of an instrument has its id (`earlier_of`). BadInstrument names every place that must
+    be mended.
     """
     form, name = (path / _FORM, path.name) if path.is_dir() else (path, name_of(path.stem))
+    name = earlier_of or name
     data = _read(form)
     whole, notes, problems = (data, [], []) if manner is None else _adopt(data, form, name, manner)
     questionnaire, rater = _check_form(whole, form, problems)
     definitions_data, definitions = _read_definitions(form.parent)
-    packs = _read_packs(path, wording, questionnaire, name)
+    packs = _read_packs(path, wording, questionnaire, name, earlier=earlier_of is not None)
     resource = _publish(whole, packs)
     worded = _decode(resource, Questionnaire, form)
     licence, validated, note = read_standing(questionnaire)
@@ -189,7 +223,7 @@ def load_instrument(path: Path, *, wording: Path | None = None, manner: Manner |
         own=manner is not None,
         file=str(form),
         notes=tuple(notes),
-        citations=_read_citations(path) if path.is_dir() else (),
+        citations=_read_citations(path, path.parent.parent if earlier_of else path) if path.is_dir() else (),
     )
 
 
@@ -271,10 +305,10 @@ def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition,
     return data, tuple(entry.resource for entry in _decode(data, DefinitionBundle, file).entry)
 
 
-def _read_citations(folder: Path) -> tuple[tuple[str, str], ...]:
-    """Read from the table of SOURCE.md whose the form is and where its key comes from; nothing where there is no such file."""
-    file = folder / _SOURCE
-    if not file.is_file():
+def _read_citations(*folders: Path) -> tuple[tuple[str, str], ...]:
+    """Read from the table of the first SOURCE.md whose the form is and where its key comes from; nothing where there is none."""
+    file = next((each / _SOURCE for each in folders if (each / _SOURCE).is_file()), None)
+    if file is None:
         return ()
     rows = (
         [cell.strip() for cell in line.strip().strip("|").split("|", 1)]
@@ -287,19 +321,28 @@ def _read_citations(folder: Path) -> tuple[tuple[str, str], ...]:
 
 
 def _read_packs(
-    form: Path, wording: Path | None, questionnaire: Questionnaire, name: str
+    form: Path, wording: Path | None, questionnaire: Questionnaire, name: str, *, earlier: bool
 ) -> list[WordingPack]:
-    places = [form / "wording", *([wording / name] if wording else [])]
+    files = sorted((form / "wording").glob("*.json"))
+    if wording is not None:
+        found = _packs_of(wording, name, earlier=earlier)
+        files += [each for each in found if not earlier or version_of(each) == questionnaire.version]
     packs: dict[str, WordingPack] = {}
     worded = read_wordings(questionnaire)
-    for file in (file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))):
+    for file in files:
         pack = read_pack(file, questionnaire, instrument=name)
         if pack.language in packs or pack.language in worded:
-            found = f"The instrument has its wording in “{pack.language}” already"
-            raise BadWordingPack(file, [Problem(found, "Keep one of them")])
+            found_twice = f"The instrument has its wording in “{pack.language}” already"
+            raise BadWordingPack(file, [Problem(found_twice, "Keep one of them")])
         packs[pack.language] = pack
     # English first: it becomes the form's own language if the form has no text of its own.
     return sorted(packs.values(), key=lambda pack: (pack.language != "en", pack.language))
+
+
+def _packs_of(wording: Path, name: str, *, earlier: bool) -> list[Path]:
+    """Find a site's packs of an instrument; those of earlier versions stand below `earlier/`, in folders of any name."""
+    place = wording / name
+    return sorted((place / _EARLIER).rglob("*.json") if earlier else place.glob("*.json"))
 
 
 def _publish(data: bytes, packs: Iterable[WordingPack]) -> bytes:
@@ -336,3 +379,21 @@ def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:
                 remedy = "Give each its own; forms that are the same need to be there once only"
                 problem = Problem(f"Another instrument has the {name} {value}", remedy)
                 raise BadInstrument(loaded.file, [problem])
+
+
+def _check_earlier(loaded: Instrument, now: Instrument, others: Iterable[Instrument]) -> None:
+    """An earlier version has the form's address, a rater of its kind, and a version that no other has."""
+    if loaded.url != now.url:
+        found = f"It is {loaded.url}, not an earlier version of {now.url}"
+        problem = Problem(found, "Keep here the file as it was before it changed")
+    elif loaded.rater != now.rater:
+        problem = Problem(
+            f"It is answered by the {loaded.rater}, the form of today by the {now.rater}",
+            "Give a form for somebody else an address of its own",
+        )
+    elif loaded.canonical in {now.canonical, *(each.canonical for each in others)}:
+        found = f"Version {loaded.version} is there already"
+        problem = Problem(found, "A form that changes needs a new version; keep each version once")
+    else:
+        return
+    raise BadInstrument(loaded.file, [problem])

@@ -167,6 +167,11 @@ class Instrument:
         return bool(self.wordings) and self.licence_kind != "score-entry"
 
     @property
+    def is_dated(self) -> bool:
+        """Whether it may be about an earlier day than the one on which it is filled: copied from paper, or an observer's."""
+        return self.licence_kind == "score-entry" or self.rater == Rater.OBSERVER
+
+    @property
     def question_ids(self) -> frozenset[str]:
         """The linkIds of everything that somebody answers."""
         return frozenset(item.link_id for item in walk(self.items) if item.is_question)

@@ -40,6 +40,10 @@ class WordingPack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     help_source: String | None = None
 
 
+class _Versioned(msgspec.Struct, frozen=True):
+    version: str | None = None
+
+
 def read_pack(file: Path, questionnaire: Questionnaire, *, instrument: str) -> WordingPack:
     """Read a pack and check that it fits; BadWordingPack names every place where it does not."""
     data = file.read_bytes()
@@ -54,6 +58,14 @@ def read_pack(file: Path, questionnaire: Questionnaire, *, instrument: str) -> W
     if problems:
         raise BadWordingPack(file, problems)
     return pack
+
+
+def version_of(file: Path) -> str | None:
+    """Tell which version of its instrument a pack is for, whatever else is wrong with it; None if it does not say."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Versioned).version
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def merge_pack(tree: JsonObject, pack: WordingPack) -> None:

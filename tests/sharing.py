@@ -43,11 +43,17 @@ def shipped_forms_read_once() -> Iterator[None]:
     read: dict[Path, Instrument] = {}
     compiled: dict[int, Key] = {}
 
-    def load(path: Path, *, wording: Path | None = None, manner: Manner | None = None) -> Instrument:
-        if wording is not None or manner is not None or path.resolve().parent != place:
-            return load_instrument(path, wording=wording, manner=manner)
+    def load(
+        path: Path,
+        *,
+        wording: Path | None = None,
+        manner: Manner | None = None,
+        earlier_of: str | None = None,
+    ) -> Instrument:
+        if wording is not None or manner is not None or place not in path.resolve().parents:
+            return load_instrument(path, wording=wording, manner=manner, earlier_of=earlier_of)
         if path not in read:
-            read[path] = load_instrument(path)
+            read[path] = load_instrument(path, earlier_of=earlier_of)
         return read[path]
 
     def compile_(instrument: Instrument) -> Key:

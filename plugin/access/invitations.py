@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -66,6 +66,7 @@ class Invitation:
     code_number: int = 0
     gate: str | None = None  # plugin.access.gates
     gate_answer: str | None = None
+    answered_on: date | None = None  # the day that it is about, if it is entered later
 
 
 # linkId -> option code or text, several as a list; None: did not want to answer;
@@ -106,6 +107,7 @@ def create_invitation(connection: Connection, vault: Vault, planned: Invitation)
             "remote": planned.remote,
             "code_made": planned.created if planned.remote else None,
             "code_number": 0,
+            "answered_on": _day(planned),
             "gate": planned.gate,
         },
     )
@@ -144,7 +146,7 @@ def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str
 
 
 def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Invitation | None:
-    """Find the form of the same patient, person and kind that can still be filled, in whichever launch it was begun.
+    """Find the form of the same patient, person, kind and day that can still be filled, in whichever launch it was begun.
 
     Of several the one that `planned` names, else the newest; none that was altered.
     """
@@ -155,6 +157,7 @@ def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Inv
             invitation.c.patient == planned.patient,
             invitation.c.source == planned.source,
             invitation.c.instrument == planned.instrument,
+            invitation.c.answered_on.is_not_distinct_from(_day(planned)),
             invitation.c.state.in_(FILLABLE),
             invitation.c.expires > planned.created,
         )
@@ -495,6 +498,10 @@ def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
     return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
 
 
+def _day(planned: Invitation) -> str | None:
+    return planned.answered_on.isoformat() if planned.answered_on else None
+
+
 def _as_sealed(vault: Vault, row: Row[Any]) -> Invitation:
     check_fits(vault, invitation, row)
     return _invitation(row)
@@ -520,4 +527,5 @@ def _invitation(row: Row[Any]) -> Invitation:
         code_number=row.code_number,
         gate=row.gate,
         gate_answer=row.gate_answer,
+        answered_on=date.fromisoformat(row.answered_on) if row.answered_on else None,
     )

@@ -22,6 +22,7 @@ MADE: Mapping[str, tuple[str, ...]] = {
         "language",
         "expires",
         "remote",
+        "answered_on",
         "gate",
     ),
 }

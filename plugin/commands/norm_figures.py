@@ -179,7 +179,7 @@ def _reports(
     """Describe what is wanted; `site` is whose days are meant where files name none."""
     least = Least(wanted.least_mean, wanted.least_reliability)
     with _administrations(wanted, skipped, site) as (stock, administrations):
-        instruments = {each.canonical: each for each in stock.catalogue.all()}
+        instruments = {each.canonical: each for each in stock.catalogue.versions()}
         if wanted.instrument is not None:
             canonical = stock.catalogue.by_id(wanted.instrument).canonical
             administrations = (each for each in administrations if each.instrument == canonical)

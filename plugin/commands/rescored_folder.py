@@ -74,7 +74,7 @@ def claim(out: Path, catalogue: Catalogue) -> Iterator[None]:
 
 
 def _check_basis(out: Path, catalogue: Catalogue) -> None:
-    hashes = sorted(f"{each.canonical} {each.content_hash}" for each in catalogue.all())
+    hashes = sorted(f"{each.canonical} {each.content_hash}" for each in catalogue.versions())
     basis = _Basis(__version__, hashlib.sha256("\n".join(hashes).encode()).hexdigest())
     place = out / "basis.json"
     if not place.exists():

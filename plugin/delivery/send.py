@@ -140,7 +140,7 @@ class EhrSender:
         capability = await self.capability_of(site, ehr) if needs_ehr(writing) else _NOTHING
         granted = token.granted if token else Scopes()
         catalogue = self._manner.catalogue
-        known = {each.canonical: each for each in catalogue.all()} if catalogue else {}
+        known = {each.canonical: each for each in catalogue.versions()} if catalogue else {}
         origin = Origin(
             known.get(record.instrument),
             self._manner.organizations.get(site.id, site.name),

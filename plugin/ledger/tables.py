@@ -184,6 +184,9 @@ invitation = Table(
     ),  # by link, not on the clinician's device
     Column("code_made", Instant),  # the code to be read out that counts; null: none does, or it was used
     Column("code_number", Whole, nullable=False, server_default="0"),
+    Column(
+        "answered_on", Words(10)
+    ),  # the day that a form is about which is entered later; null: the moment it is sent
     Column("gate", Words(16)),  # what a caregiver says before the form opens: plugin.access.gates
     Column("gate_answer", Words(16)),
     Column("gate_answered", Instant),

@@ -5,6 +5,7 @@ No item value, total or hint at a good answer is in these models, so none can re
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -134,6 +135,7 @@ class FormView:
         None  # where a clinician goes on who leaves a form of their own: what was answered is kept
     )
     from_paper: bool = False  # the clinician copies what stands on a completed form
+    about: date | None = None  # the day that it is about, where it may be entered later
     reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
 
     @property

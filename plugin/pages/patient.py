@@ -100,6 +100,7 @@ class BegunForm:
     form: str
     state: str
     press: str
+    about: date | None = None  # the day that it is about, if it may be entered later
 
     @property
     def is_own(self) -> bool:
@@ -120,6 +121,7 @@ class InstrumentChoice:
     age_to: int | None = None
     unavailable: str | None = None
     by_clinician: bool = False  # entered from paper: never handed over
+    is_dated: bool = False  # may be about an earlier day
     address: str = ""  # of every version
     label_language: str = "en"
 
@@ -200,6 +202,7 @@ class ChosenForm:
     instrument: str
     language: str
     again: bool  # the caregiver's consent is asked again
+    day: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,19 @@ class PatientPage:
         due = [each for each in self.respondents if each.is_due and not self.asked_for]
         first: RespondentChoice = [*chosen, *due, *self.respondents][0]
         return first
+
+    @property
+    def asks_day(self) -> bool:
+        """Whether a form that can be started may be about an earlier day."""
+        return any(each.is_dated and each.unavailable is None for each in self.instruments)
+
+    @property
+    def day(self) -> str:
+        """The day that a form is about to begin with: as it was typed, else that of the session that the EHR names, else today."""
+        if self.chosen is not None:
+            return self.chosen.day
+        of_session = self.contact.when if self.contact else None
+        return (of_session if of_session and of_session <= self.today else self.today).isoformat()
 
     @property
     def is_of_other_age(self) -> bool:

@@ -270,7 +270,7 @@ def _is_plain(item: Item) -> bool:
     return (
         item.type == "choice"
         and not item.read_only
-        and not item.items
+        and all(each.type == "display" for each in item.items)
         and bool(codes)
         and len(codes) == len(item.options_by)
         and all(option.kind == "Coding" for option in item.options)

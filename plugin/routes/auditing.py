@@ -181,7 +181,7 @@ async def show_chain(
 
 def titles_of(rapport: Rapport) -> Mapping[str, str]:
     """Give the titles of installed forms, by canonical."""
-    return {each.canonical: each.title for each in rapport.intake.catalogue.all()}
+    return {each.canonical: each.title for each in rapport.intake.catalogue.versions()}
 
 
 def prover_of(rapport: Rapport) -> Prover:

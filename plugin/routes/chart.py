@@ -130,6 +130,7 @@ class _Concept(msgspec.Struct):
 
 class _Period(msgspec.Struct):
     start: str | None = None
+    end: str | None = None
 
 
 class _Communication(msgspec.Struct):
@@ -223,7 +224,22 @@ def closed_chart(reason: str) -> Chart:
 
 async def read_age(ehr: Ehr, launch: Launch, today: date) -> Age | None:
     """Read the patient's age; None if the EHR tells nothing of the birth."""
-    return age_on(born_written((await _read(ehr, launch.patient, _Person)).birthDate), today)
+    return age_on(await read_born(ehr, launch), today)
+
+
+async def read_born(ehr: Ehr, launch: Launch) -> Born | None:
+    """Read when the patient was born; None if the EHR does not tell."""
+    return born_written((await _read(ehr, launch.patient, _Person)).birthDate)
+
+
+async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bool:
+    """Tell whether the Encounter of a launch took place on a day, or goes on over it; False where the EHR does not tell."""
+    if launch.encounter is None:
+        return False
+    found = await _read(ehr, launch.encounter, _Encounter)
+    first, last = day_written(found.period.start, zone), day_written(found.period.end, zone)
+    goes_on = last is None and found.status == "in-progress"
+    return first is not None and first <= day and (goes_on or day <= (last or first))
 
 
 async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:

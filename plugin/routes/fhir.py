@@ -32,10 +32,12 @@ async def search_questionnaires(
     version: Annotated[str | None, Query()] = None,
     identifier: Annotated[str | None, Query(alias="_id")] = None,
 ) -> Response:
-    """Search the catalogue by canonical url, version or id."""
+    """Search the catalogue by canonical url, version or id; earlier versions are found where a version is asked for."""
+    catalogue = rapport.intake.catalogue
+    named = version is not None or "|" in (url or "")
     found = [
         each
-        for each in rapport.intake.catalogue.all()
+        for each in (catalogue.versions() if named else catalogue.all())
         if url in (None, each.url, each.canonical)
         and version in (None, each.version)
         and identifier in (None, each.id)

@@ -40,6 +40,7 @@ from plugin.access.sessions import Session, read_session, told_altered
 from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
 from plugin.collecting.compared import answers_in
+from plugin.days import day_of, noon_of
 from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFound
 from plugin.flow import Arrival, Saved, submit
@@ -51,7 +52,7 @@ from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.compressed import compressed
-from plugin.routes.form_views import asks_before_sharing, form_view, gate_page, score_lines
+from plugin.routes.form_views import asks_before_sharing, form_of, form_view, gate_page, score_lines
 from plugin.routes.observing import tell_kept
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import (
@@ -293,7 +294,7 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
     now = rapport.clock()
     check_usable(found, now)
     check_passed(found)
-    sent = _read(body, _ToKeep, _instrument(rapport, found))
+    sent = _read(body, _ToKeep, form_of(rapport, found))
     vault = rapport.ledger.vault
     kept = await rapport.ledger.bookkeep(
         lambda connection: save_draft(
@@ -318,7 +319,7 @@ async def send(
         request.state.unsent = not _only_asks(body)  # which is told where the form is closed
         check_usable(found, rapport.clock())
         check_passed(found)
-        instrument = _instrument(rapport, found)
+        instrument = form_of(rapport, found)
         sent = _read(body, _Sent, instrument)
         labels = _labels(rapport, found, instrument, sent.share)
         saved = await _submit(rapport, found, instrument, sent, labels)
@@ -449,6 +450,13 @@ def _build(
     )
 
 
+def _answered_at(rapport: Rapport, found: Invitation) -> datetime:
+    """Give the moment that the answers are about: now, or noon of an earlier day."""
+    now, day = rapport.clock(), found.answered_on
+    zone = rapport.settings.policies[found.site].zone
+    return now if day is None or day >= day_of(now, zone) else noon_of(day, zone)
+
+
 async def _submit(
     rapport: Rapport,
     found: Invitation,
@@ -456,7 +464,7 @@ async def _submit(
     sent: _Sent,
     labels: frozenset[Label],
 ) -> Saved:
-    response = _build(found, instrument, sent, rapport.clock(), labels)
+    response = _build(found, instrument, sent, _answered_at(rapport, found), labels)
     arrival = Arrival(
         body=response,
         site=found.site,
@@ -472,10 +480,6 @@ async def _submit(
     )
     tell_kept(saved)
     return saved
-
-
-def _instrument(rapport: Rapport, found: Invitation) -> Instrument:
-    return rapport.intake.catalogue.by_canonical(found.instrument)
 
 
 def _read(body: bytes, kind: type[Read], instrument: Instrument) -> Read:

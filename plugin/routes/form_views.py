@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from plugin.access.invitations import Invitation, KeptDraft
+from plugin.errors import InvitationUnusable
 from plugin.pages import (
     Audience,
     FormMode,
@@ -37,9 +38,23 @@ _MEANING = N_(
 )
 
 
+def form_of(rapport: Rapport, invitation: Invitation) -> Instrument:
+    """Give the form in the version that was begun; InvitationUnusable if the installation has it no longer."""
+    found = rapport.intake.catalogue.find(invitation.instrument)
+    if found is None:
+        raise _changed()
+    return found
+
+
+def _changed() -> InvitationUnusable:
+    return InvitationUnusable("This form was changed after it was begun.", "Ask for a new one.")
+
+
 def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader: str) -> FormView:
     """Fill the respondent's form. It holds no weight and no score. `reader`: the language of whoever copies a paper."""
-    instrument = rapport.intake.catalogue.by_canonical(invitation.instrument)
+    instrument = form_of(rapport, invitation)
+    if invitation.language not in instrument.languages:
+        raise _changed()
     wording = instrument.wording(invitation.language)
     policy = rapport.settings.policies[invitation.site].respondents
     # What is entered from paper is in the clinician's hands, whoever filled the paper.
@@ -68,6 +83,7 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
         attribution=instrument.questionnaire.copyright or "",
         attribution_language=instrument.questionnaire.language or "en",
         from_paper=from_paper,
+        about=invitation.answered_on,
         reader=reader if from_paper else None,
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ from plugin.audit import Kind
 from plugin.errors import Invalid, InvitationUnusable
 from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
-from plugin.routes.chart import as_observer, read_age, read_respondent
+from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
 from plugin.routes.patient import patient_page_for
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
@@ -66,6 +66,7 @@ class _Wish:
     language: str
     remote: bool
     consent_again: bool
+    day: str | None = None  # as it was typed; None: nobody could choose one
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ async def invite(
     language: Annotated[str, Form()] = "",
     pin: Annotated[str, Form()] = "",
     way: Annotated[Literal["device", "link"], Form()] = "device",
+    day: Annotated[str, Form()] = "",
     press: Annotated[str, Form()] = "",
     continues: Annotated[str, Form()] = "",
     consent_again: Annotated[bool, Form()] = False,
@@ -106,13 +108,13 @@ async def invite(
     this sign-in serves again unless another is typed. What is refused stands in the patient page's form again.
     """
     check_csrf(rapport, found, csrf)
-    wish = _Wish(respondent, instrument, language, remote=way == "link", consent_again=consent_again)
+    wish = _Wish(respondent, instrument, language, way == "link", consent_again, day.strip())
     try:
         if press.startswith(_GO_ON):
             return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
         return await _invite(request, rapport, found, session, _read_press(press) or wish, pin, continues)
     except Invalid as refused:
-        chosen = None if press else ChosenForm(respondent, instrument, language, again=consent_again)
+        chosen = None if press else ChosenForm(respondent, instrument, language, again=consent_again, day=day)
         page = await patient_page_for(rapport, found, session, accept_language)
         return HTMLResponse(render_patient(told_on(page, str(refused), chosen)), refused.status)
 
@@ -306,6 +308,7 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
     gate = None
     if who.rater == Rater.CHILD and chosen.licence_kind != "score-entry":
         gate = await _choose_gate(rapport, found, wish)
+    day = await _choose_day(rapport, found, chosen, wish)
     now = rapport.clock()
     hours = rapport.settings.policies[found.site].invitation_hours
     return Invitation(
@@ -313,7 +316,7 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         launch=found.id,
         site=found.site,
         patient=found.patient,
-        encounter=found.encounter,
+        encounter=found.encounter if await _is_of_launch(rapport, found, day) else None,
         rater=chosen.rater,
         source=who.reference,
         author=found.author,
@@ -324,7 +327,34 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
         state=InvitationState.CREATED,
         remote=wish.remote,
         gate=gate,
+        answered_on=day,
     )
+
+
+async def _is_of_launch(rapport: Rapport, found: Launch, day: date | None) -> bool:
+    """Tell whether a form belongs to the session from which Rapport was opened: one about another day does not."""
+    zone = rapport.settings.policies[found.site].zone
+    if day is None or day == rapport.today(found.site):
+        return True
+    return await is_of_session(await ehr_for(rapport, found), found, day, zone)
+
+
+async def _choose_day(rapport: Rapport, found: Launch, chosen: Instrument, wish: _Wish) -> date | None:
+    """Give the day that a form is about which may be entered later, else None; Invalid for one that cannot be."""
+    if not chosen.is_dated:
+        return None
+    today = rapport.today(found.site)
+    try:
+        day = today if wish.day is None else date.fromisoformat(wish.day)
+    except ValueError:
+        raise Invalid("It is not said which day the form is about.", "Give the day.") from None
+    if day > today:
+        raise Invalid("The day that the form is about is still to come.", "Correct the day.")
+    if day < today:
+        born = await read_born(await ehr_for(rapport, found), found)
+        if born is not None and day < born.first:
+            raise Invalid("The day that the form is about is before the patient's birth.", "Correct the day.")
+    return day
 
 
 async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | None:

@@ -124,6 +124,7 @@ def with_begun(page: PatientPage, under_way: Iterable[tuple[Invitation, int]]) -
             shown[form.id].instrument,
             shown[form.id].state,
             f"on {form.id}",
+            form.answered_on,
         )
         for form, _ in under_way
         if not form.remote and form.source in people and form.id in shown

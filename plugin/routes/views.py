@@ -451,6 +451,7 @@ def _choice(instrument: Instrument, attested: Mapping[str, Attestation], languag
         label=_standing_note(instrument, language),
         languages=instrument.languages,
         by_clinician=instrument.licence_kind == "score-entry",
+        is_dated=instrument.is_dated,
         label_language=language if instrument.status_note in _STANDING else "en",
         address=instrument.canonical.partition("|")[0],
         age_from=low,

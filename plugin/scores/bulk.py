@@ -56,7 +56,7 @@ class SetAside(msgspec.Struct, frozen=True):
 
 def compile_keys(catalogue: Catalogue) -> Mapping[str, Key]:
     """Compile every instrument's key, by canonical."""
-    return {each.canonical: compile_key(each) for each in catalogue.all()}
+    return {each.canonical: compile_key(each) for each in catalogue.versions()}
 
 
 def score_lines(

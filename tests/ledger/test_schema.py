@@ -82,7 +82,7 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
         later |= {"configuration", "erasure", "rescoring", "plan_copy"}
         made = [each for each in tables.metadata.sorted_tables if each.name not in later]
         tables.metadata.create_all(connection, tables=made)
-        for column in ("gate", "gate_answer", "gate_answered", "code_made", "code_number"):
+        for column in ("gate", "gate_answer", "gate_answered", "code_made", "code_number", "answered_on"):
             connection.exec_driver_sql(f"ALTER TABLE invitation DROP COLUMN {column}")
         connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN locked_for")
         connection.exec_driver_sql("ALTER TABLE response DROP COLUMN collected")

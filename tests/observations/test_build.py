@@ -105,7 +105,7 @@ def test_provenance_names_who_answered_what_computed_and_from_which_key() -> Non
     ]
     assert len(provenance["target"]) == 6
     key = provenance["entity"][1]["what"]
-    assert key["identifier"]["value"].endswith("rapport-checkin-child|1.0.0")
+    assert key["identifier"]["value"].endswith("rapport-checkin-child|1.1.0")
     assert "sha256:" in key["display"]
 
 

@@ -320,7 +320,9 @@ def observed() -> PatientPage:
     """The page of a service in which sessions are observed."""
     page = patient()
     observer = RespondentChoice("Practitioner/osei", "Dr Amara Osei", "observer")
-    form = InstrumentChoice("rating", "Alliance as observed", "observer", EXPERIMENTAL, ("en",), 7, 15)
+    form = InstrumentChoice(
+        "rating", "Alliance as observed", "observer", EXPERIMENTAL, ("en",), 7, 15, is_dated=True
+    )
     return replace(page, respondents=(*page.respondents, observer), instruments=(*page.instruments, form))
 
 

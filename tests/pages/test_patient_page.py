@@ -465,3 +465,18 @@ def test_what_an_ehr_says_of_a_refusal_breaks_on_a_phone(page: Page, address: st
     page.goto(f"{address}/noted")
     expect(page.get_by_text("DocumentReference.content.attachment.contentType")).to_be_visible()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+def test_a_form_that_may_be_about_another_day_asks_which(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/observed")
+    asked = page.get_by_label("Which day is it about?")
+    page.get_by_role("radio", name="Dr Amara Osei Therapist").check()
+    expect(asked).to_be_hidden()
+    page.get_by_role("radio", name="Dr Amara Osei Observer").check()
+    expect(asked).to_be_visible()
+    assert asked.evaluate("field => field.scrollWidth <= field.clientWidth")
+    asked.fill("2026-11-05")
+    page.get_by_role("button", name="Open the form").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    (sent,) = desk.handed_over
+    assert sent["day"] == "2026-11-05"

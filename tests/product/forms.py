@@ -24,7 +24,7 @@ def question(link_id: str, *codes: str) -> dict[str, Any]:
 def response_of(patient: str, **changes: Any) -> dict[str, Any]:
     return {
         "resourceType": "QuestionnaireResponse",
-        "questionnaire": f"{CHILD}|1.0.0",
+        "questionnaire": f"{CHILD}|1.1.0",
         "status": "completed",
         "subject": {"reference": f"Patient/{patient}"},
         "source": {"reference": f"Patient/{patient}"},

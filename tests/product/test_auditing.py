@@ -772,7 +772,7 @@ async def test_scores_by_another_version_stand_beside_the_first_with_their_proof
     await logged(audit.world)
     page = (await audit.get(audit.chain)).text
     again = page.split("Scored again by")[1].split("</article>")[0]
-    assert "rapport-checkin-child|1.0.0" in again
+    assert "rapport-checkin-child|1.1.0" in again
     assert re.findall(r"<td>([^<]*)</td><td>([^<]*)</td>", again)[0] == ("14", "14")
     assert "never written into the EHR" in again
     proof = page.split("Scored again <code>")[1].split("</tr>")[0]

@@ -512,7 +512,7 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
     context = browser.new_context()
     elsewhere = context.new_page()
     elsewhere.goto(address)
-    for group in elsewhere.get_by_role("group").all():
+    for group in elsewhere.locator("fieldset").all():
         group.get_by_role("radio").nth(3).check()
     elsewhere.get_by_role("button", name="Look over").click()
     elsewhere.get_by_role("button", name="Send").click()

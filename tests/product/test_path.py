@@ -66,7 +66,7 @@ async def test_scores_follow_the_screening_assessment_profile(world: World) -> N
     assert total["derivedFrom"] == [{"reference": f"QuestionnaireResponse/{answered['id']}"}]
     assert total["effectiveDateTime"] == answered["authored"]
     assert "performer" not in total
-    assert answered["questionnaire"].endswith("/rapport-checkin-child|1.0.0")
+    assert answered["questionnaire"].endswith("/rapport-checkin-child|1.1.0")
     assert answered["source"] == {"reference": f"Patient/{patient}"}
     (provenance,) = await world.search("Provenance", target=f"Observation/{total['id']}")
     assembler = next(each for each in provenance["agent"] if each["type"]["coding"][0]["code"] == "assembler")

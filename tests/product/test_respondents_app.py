@@ -9,7 +9,7 @@ from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post, problems
 from tests.product.world import EHR, World
 
-CAREGIVERS = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.0.0"
+CAREGIVERS = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.1.0"
 
 
 async def _post_as(world: World, user: str, **changes: Any) -> tuple[int, str]:

@@ -161,8 +161,9 @@ class World:
         instrument: str = "rapport-checkin-child",
         language: str = "en",
         pin: str = PIN,
+        day: str | None = None,
     ) -> str:
-        """Fill the start form of the patient page; gives the invitation's secret."""
+        """Fill the start form of the patient page, its day too if it asks for one; gives the invitation's secret."""
         csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
         assert csrf, page.text[:2000]
         data = {
@@ -172,6 +173,8 @@ class World:
             "language": language,
             "pin": pin,
         }
+        if asked := re.search(r'name="day"[^>]* value="([^"]*)"', page.text):
+            data["day"] = day or asked[1]
         answer = await self.browser.post(f"{page.url}/invitations", data=data)
         assert answer.status_code == 303, answer.text
         path, _, secret = answer.headers["location"].partition("#")

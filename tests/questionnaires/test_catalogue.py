@@ -23,18 +23,20 @@ def without(form: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_canonical_with_its_version_finds_the_instrument() -> None:
-    assert load_catalogue().by_canonical(f"{CHILD}|1.0.0").id == "rapport-checkin-child"
+    assert load_catalogue().by_canonical(f"{CHILD}|1.1.0").id == "rapport-checkin-child"
 
 
 def test_a_canonical_without_version_is_refused_and_the_known_versions_are_named() -> None:
-    with pytest.raises(UnversionedQuestionnaire, match=r"Known: 1\.0\.0\. .*rapport-checkin-child\|1\.0\.0"):
+    with pytest.raises(
+        UnversionedQuestionnaire, match=r"Known: 1\.0\.0, 1\.1\.0\. .*rapport-checkin-child\|1\.1\.0"
+    ):
         load_catalogue().by_canonical(CHILD)
 
 
 @pytest.mark.parametrize(
     ("canonical", "says"),
     [
-        (f"{CHILD}|9.9", "no version 9.9 here. Known: 1.0.0"),
+        (f"{CHILD}|9.9", "no version 9.9 here. Known: 1.0.0, 1.1.0"),
         ("https://other.invalid/q|1", "no Questionnaire https://other"),
     ],
 )

@@ -84,7 +84,7 @@ def test_an_open_instrument_takes_a_further_language(tmp_path: Path) -> None:
     child = load_catalogue().by_id("rapport-checkin-child")
     pack = PACK | {
         "instrument": "rapport-checkin-child",
-        "version": "1.0.0",
+        "version": "1.1.0",
         "language": "xx",
         "title": "T",
         "intro": "I",

@@ -24,7 +24,7 @@ def test_a_built_response_is_a_valid_resource(build: Build) -> None:
 
 def test_it_names_who_when_which_version_and_in_which_language(build: Build) -> None:
     built = json.loads(build(language="de"))
-    assert built["questionnaire"] == "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child|1.0.0"
+    assert built["questionnaire"] == "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-child|1.1.0"
     assert (built["source"], built["author"]) == (
         {"reference": "Patient/p1"},
         {"reference": "Practitioner/d1"},

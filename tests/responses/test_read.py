@@ -37,7 +37,7 @@ def test_half_of_a_surrogate_pair_is_told_in_words_that_can_be_written(build: Bu
 
 def test_a_response_is_read_with_who_when_and_for_whom(build: Build) -> None:
     response = read_response(build())
-    assert response.questionnaire.endswith("rapport-checkin-child|1.0.0")
+    assert response.questionnaire.endswith("rapport-checkin-child|1.1.0")
     assert (response.subject_reference, response.encounter_reference) == ("Patient/p1", "Encounter/e1")
     assert (response.source_reference, response.author_reference) == ("Patient/p1", "Practitioner/d1")
     assert response.authored_at == datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

@@ -25,7 +25,7 @@ def test_a_plan_of_the_package_comes_back_as_the_schedule_it_was_made_of(name: s
     schedule = SCHEDULES[name][1]
     action = {
         "condition": sessions(write_condition(schedule)),
-        "action": [{"definitionCanonical": f"{CHILD}|1.0.0"}],
+        "action": [{"definitionCanonical": f"{CHILD}|1.1.0"}],
     }
     read = read_plan(plan(action))
     assert read.rules[0].schedule == schedule
