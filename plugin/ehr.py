@@ -468,8 +468,8 @@ def _check_status(answer: _Answer, *, changes: bool) -> None:
     status = answer.status
     if status in {408, 429, 503}:
         raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", read_retry_after(answer.headers))
-    if status in {500, 502, 504} or status > 505:
-        # A gateway that gave up, or a server that broke, may have done the write all the same.
+    if status in {302, 303, 307, 500, 502, 504} or status > 505:
+        # A gateway that gave up or sends elsewhere for a while, or a server that broke, may have done the write all the same.
         raise _lost(changes=changes, status=status)
     if status == httpx.codes.UNAUTHORIZED:
         raise TokenRefused("The EHR does not accept the sign-in (HTTP 401).")

@@ -112,7 +112,9 @@ async def test_an_answer_that_is_not_the_resource_is_bad(
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (302, EhrRefused),
+        (301, EhrRefused),
+        (302, EhrUnavailable),
+        (307, EhrUnavailable),
         (400, EhrRefused),
         (401, TokenRefused),
         (403, NotPermitted),

@@ -97,7 +97,11 @@ async def test_a_creation_without_a_place_is_a_bad_answer(
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (302, EhrRefused),
+        (301, EhrRefused),
+        (302, OutcomeUnknown),
+        (303, OutcomeUnknown),
+        (307, OutcomeUnknown),
+        (308, EhrRefused),
         (400, EhrRefused),
         (401, TokenRefused),
         (403, NotPermitted),

@@ -13,11 +13,11 @@ from plugin.ledger import tables as t
 from plugin.writing import DEFAULT_WRITING, Writing
 from tests.product.collecting import rows
 from tests.product.forms import ANSWERS, response_of
-from tests.product.test_corrections import OWN, amend, answered, forbid, retry, settled
+from tests.product.test_corrections import OWN, amend, answered, forbid, settled
 from tests.product.test_kept import unlock
 from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_personalities import FLOWSHEET, Watch, send_form
-from tests.product.world import EHR, World, run_world
+from tests.product.world import EHR, RAPPORT, World, run_world
 from tests.security.test_attacks import rewrite
 
 SCORES = "https://w3id.org/rapport-fhir/CodeSystem/score"
@@ -43,17 +43,17 @@ async def test_an_answer_that_says_nothing_is_looked_into_before_it_is_sent_agai
         assert DeliveryState.UNKNOWN in {each.state for each in await rows(world, t.attempt)}
 
 
-async def test_a_write_that_is_sent_elsewhere_is_refused_and_not_followed(tmp_path: Path) -> None:
+async def test_a_write_that_is_sent_elsewhere_for_a_while_is_not_followed_and_sent_again(
+    tmp_path: Path,
+) -> None:
     async with run_world(tmp_path) as world:
         watch = Watch(world)
-        await forbid(world, "POST", "/r4*", kind="redirected")
-        response = await send_form(world)
-        row = await settled(world, "refused")
-        assert "HTTP 307" in row.detail
-        await sure_of(world)
-        await retry(world, response)
+        await forbid(world, "POST", "/r4*", kind="redirected", count=2)
+        await send_form(world)
         await settled(world)
         assert {**watch.counts(), "Provenance": 1} == WHOLE
+        assert {f"https://{each.url.host}" for each in world.hosts.seen} == {EHR, RAPPORT}
+        assert DeliveryState.UNKNOWN in {each.state for each in await rows(world, t.attempt)}
 
 
 async def test_a_refusal_of_many_megabytes_is_a_refusal(tmp_path: Path) -> None:
