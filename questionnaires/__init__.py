@@ -10,8 +10,9 @@ from questionnaires.errors import (
     UnknownQuestionnaire,
     UnversionedQuestionnaire,
 )
-from questionnaires.loader import LeftOut, Stock, find_forms, load_catalogue, load_instrument, load_stock
+from questionnaires.loader import load_instrument
 from questionnaires.model import Code, Condition, Instrument, Item, Option, Rater, ScoreItem, Wording, walk
+from questionnaires.stock import LeftOut, Stock, find_forms, load_catalogue, load_earlier, load_stock
 
 __all__ = [
     "DEFAULT_BASE",
@@ -35,6 +36,7 @@ __all__ = [
     "Wording",
     "find_forms",
     "load_catalogue",
+    "load_earlier",
     "load_instrument",
     "load_stock",
     "walk",

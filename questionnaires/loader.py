@@ -1,16 +1,12 @@
-"""Loads the catalogue: the instruments of this package, those of a site's own, and the site's wording packs."""
+"""Loads one instrument from its files, with its own and the site's wording packs merged in."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import as_file, files
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from questionnaires.adopting import Manner, adopt, name_of, system_of
-from questionnaires.catalogue import Catalogue
 from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom, read_decimal
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
@@ -29,151 +25,13 @@ from questionnaires.reading import (
 from questionnaires.resources import DefinitionBundle, ObservationDefinition, Questionnaire
 from questionnaires.strict import find_blemishes, is_clean
 
-_FORM = "questionnaire.json"
-_DEFINITIONS = "observation-definitions.json"
+FORM = "questionnaire.json"
+DEFINITIONS = "observation-definitions.json"
 _SOURCE = "SOURCE.md"
-_EARLIER = "earlier"  # the folder of versions that are no longer begun
+EARLIER = "earlier"  # the folder of versions that are no longer begun
 CITED = ("Holder", "Key", "Key read from", "Wording read at", "Validation", "Missing answers")
 _LARGEST_FORM = 5_000_000  # bytes; the longest forms in use have some hundred thousand
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """An instrument, or a wording pack, that cannot be used, and why; everything else works without it."""
-
-    file: str
-    problems: tuple[Problem, ...]
-    wording: bool = False
-
-    def __str__(self) -> str:
-        return "\n".join(f"{self.file}: {problem}" for problem in self.problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """The instruments that can be used, what was left out, and the earlier versions of those that can be used."""
-
-    instruments: tuple[Instrument, ...]
-    left_out: tuple[LeftOut, ...] = ()
-    earlier: tuple[Instrument, ...] = ()
-
-
-def load_catalogue(
-    *, wording: Path | None = None, folders: tuple[Path, ...] = (), manner: Manner | None = None
-) -> Catalogue:
-    """Load every instrument; BadInstrument and BadWordingPack name file, linkId and remedy of what is broken.
-
-    `folders` are the places of a site's own instruments (`find_forms` says what may stand there); `wording` holds packs as
-    `<instrument>/<language>.json`. `load_stock` leaves out what is broken instead.
-    """
-    stock = load_stock(wording=wording, places=folders, manner=manner)
-    for each in stock.left_out:
-        raise (BadWordingPack if each.wording else BadInstrument)(each.file, each.problems)
-    return Catalogue(stock.instruments, stock.earlier)
-
-
-def load_stock(
-    *, wording: Path | None = None, places: tuple[Path, ...] = (), manner: Manner | None = None
-) -> Stock:
-    """Load every instrument that can be used; what is broken is left out, and named with the reason.
-
-    Of a bad wording pack only the pack is left out. Of two instruments with one id or canonical address the first counts.
-    """
-    loading = _Loading(wording)
-    with as_file(files("questionnaires") / "instruments") as shipped:
-        for form in find_forms(shipped):
-            loading.add(form, None)
-        for place in places:
-            for form in _forms_or_nothing(place, loading.left_out):
-                loading.add(form, manner or Manner())
-    if wording is not None:
-        loading.left_out += _find_stray_packs(wording, {each.id for each in loading.instruments})
-    return Stock(tuple(loading.instruments), tuple(loading.left_out), tuple(loading.earlier))
-
-
-class _Loading:
-    """What was loaded so far, and what was left out."""
-
-    def __init__(self, wording: Path | None) -> None:
-        self._wording = wording
-        self.instruments: list[Instrument] = []
-        self.earlier: list[Instrument] = []
-        self.left_out: list[LeftOut] = []
-
-    def add(self, form: Path, manner: Manner | None) -> None:
-        """Load one form and its earlier versions, or say in `left_out` why not."""
-        try:
-            loaded = self._load(form, manner)
-            _check_distinct(loaded, self.instruments)
-        except (BadInstrument, BadWordingPack) as bad:
-            self.left_out.append(LeftOut(bad.file, bad.problems))
-            return
-        self.instruments.append(loaded)
-        for version in _find_earlier(form):
-            self._add_earlier(version, loaded, manner)
-
-    def _load(self, form: Path, manner: Manner | None, earlier_of: str | None = None) -> Instrument:
-        try:
-            return _load(form, self._wording, manner, earlier_of)
-        except BadWordingPack as bad:
-            self.left_out.append(LeftOut(bad.file, bad.problems, wording=True))
-            return _load(form, None, manner, earlier_of)
-
-    def _add_earlier(self, form: Path, now: Instrument, manner: Manner | None) -> None:
-        try:
-            loaded = self._load(form, manner, now.id)
-            _check_earlier(loaded, now, self.earlier)
-        except (BadInstrument, BadWordingPack) as bad:
-            self.left_out.append(LeftOut(bad.file, bad.problems))
-        else:
-            self.earlier.append(loaded)
-
-
-def _load(form: Path, wording: Path | None, manner: Manner | None, earlier_of: str | None) -> Instrument:
-    if manner is None and (
-        wording is None or not _packs_of(wording, earlier_of or form.name, earlier=earlier_of is not None)
-    ):
-        return _load_shipped(form, earlier_of)
-    return load_instrument(form, wording=wording, manner=manner, earlier_of=earlier_of)
-
-
-@cache
-def _load_shipped(form: Path, earlier_of: str | None = None) -> Instrument:
-    """Load one of this package's own instruments; they stay as they are while a process runs."""
-    return load_instrument(form, earlier_of=earlier_of)
-
-
-def _find_earlier(form: Path) -> list[Path]:
-    """Find the earlier versions of a form: `earlier/` in its folder, beside a file `earlier/<name of the file>/`."""
-    place = form / _EARLIER if form.is_dir() else form.parent / _EARLIER / form.stem
-    return find_forms(place) if place.is_dir() else []
-
-
-def find_forms(place: Path) -> list[Path]:
-    """Find the forms in a place, sorted by name.
-
-    A place is a Questionnaire file, the folder of one instrument, or a folder of either. BadInstrument if there is no such
-    place.
-    """
-    if place.is_file() or (place / _FORM).is_file():
-        return [place]
-    if not place.is_dir():
-        problem = Problem("There is no such folder or file", "Correct the path where the settings name it")
-        raise BadInstrument(place, [problem])
-    return sorted(each for each in place.iterdir() if (each / _FORM).is_file() or _is_form(each))
-
-
-def _is_form(path: Path) -> bool:
-    return path.suffix == ".json" and path.name != _DEFINITIONS and path.is_file()
-
-
-def _forms_or_nothing(place: Path, left_out: list[LeftOut]) -> list[Path]:
-    try:
-        return find_forms(place)
-    except BadInstrument as bad:
-        left_out.append(LeftOut(bad.file, bad.problems))
-        return []
 
 
 def load_instrument(
@@ -189,7 +47,7 @@ def load_instrument(
     everything. An earlier version of an instrument has its id (`earlier_of`). BadInstrument names every place that must
     be mended.
     """
-    form, name = (path / _FORM, path.name) if path.is_dir() else (path, name_of(path.stem))
+    form, name = (path / FORM, path.name) if path.is_dir() else (path, name_of(path.stem))
     name = earlier_of or name
     data = _read(form)
     whole, notes, problems = (data, [], []) if manner is None else _adopt(data, form, name, manner)
@@ -298,7 +156,7 @@ def _problems(data: bytes, kind: type[Struct] | type[JsonObject]) -> list[Proble
 
 
 def _read_definitions(folder: Path) -> tuple[bytes, tuple[ObservationDefinition, ...]]:
-    file = folder / _DEFINITIONS
+    file = folder / DEFINITIONS
     if not file.is_file():
         return b"", ()
     data = file.read_bytes()
@@ -325,7 +183,7 @@ def _read_packs(
 ) -> list[WordingPack]:
     files = sorted((form / "wording").glob("*.json"))
     if wording is not None:
-        found = _packs_of(wording, name, earlier=earlier)
+        found = packs_of(wording, name, earlier=earlier)
         files += [each for each in found if not earlier or version_of(each) == questionnaire.version]
     packs: dict[str, WordingPack] = {}
     worded = read_wordings(questionnaire)
@@ -339,10 +197,10 @@ def _read_packs(
     return sorted(packs.values(), key=lambda pack: (pack.language != "en", pack.language))
 
 
-def _packs_of(wording: Path, name: str, *, earlier: bool) -> list[Path]:
+def packs_of(wording: Path, name: str, *, earlier: bool) -> list[Path]:
     """Find a site's packs of an instrument; those of earlier versions stand below `earlier/`, in folders of any name."""
     place = wording / name
-    return sorted((place / _EARLIER).rglob("*.json") if earlier else place.glob("*.json"))
+    return sorted((place / EARLIER).rglob("*.json") if earlier else place.glob("*.json"))
 
 
 def _publish(data: bytes, packs: Iterable[WordingPack]) -> bytes:
@@ -353,47 +211,3 @@ def _publish(data: bytes, packs: Iterable[WordingPack]) -> bytes:
     for pack in packs:
         merge_pack(tree, pack)
     return _encoder.encode(tree)
-
-
-def _find_stray_packs(wording: Path, known: set[str]) -> Iterator[LeftOut]:
-    if not wording.is_dir():
-        problem = Problem("There is no such folder", "Correct the setting `wording`")
-        yield LeftOut(str(wording), (problem,), wording=True)
-        return
-    for place in sorted(wording.iterdir()):
-        if place.is_dir() and place.name not in known:
-            found = f"There is no instrument “{place.name}”"
-            remedy = f"Name the folder after one of: {', '.join(sorted(known))}"
-            yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
-        elif place.suffix == ".json":
-            found = "It lies in no instrument's folder, so it words nothing"
-            remedy = "Move it to <instrument>/<language>.json, as tasc-r-child/de.json"
-            yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
-
-
-def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:
-    for other in others:
-        for name in ("id", "canonical"):
-            value = getattr(loaded, name)
-            if value == getattr(other, name):
-                remedy = "Give each its own; forms that are the same need to be there once only"
-                problem = Problem(f"Another instrument has the {name} {value}", remedy)
-                raise BadInstrument(loaded.file, [problem])
-
-
-def _check_earlier(loaded: Instrument, now: Instrument, others: Iterable[Instrument]) -> None:
-    """An earlier version has the form's address, a rater of its kind, and a version that no other has."""
-    if loaded.url != now.url:
-        found = f"It is {loaded.url}, not an earlier version of {now.url}"
-        problem = Problem(found, "Keep here the file as it was before it changed")
-    elif loaded.rater != now.rater:
-        problem = Problem(
-            f"It is answered by the {loaded.rater}, the form of today by the {now.rater}",
-            "Give a form for somebody else an address of its own",
-        )
-    elif loaded.canonical in {now.canonical, *(each.canonical for each in others)}:
-        found = f"Version {loaded.version} is there already"
-        problem = Problem(found, "A form that changes needs a new version; keep each version once")
-    else:
-        return
-    raise BadInstrument(loaded.file, [problem])

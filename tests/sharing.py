@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import plugin.stock
-import questionnaires.loader
+import questionnaires.stock
 import sandbox_ehr.app
 from plugin.access import sessions
 from plugin.scores import Key, compile_key
@@ -64,7 +64,7 @@ def shipped_forms_read_once() -> Iterator[None]:
         return compiled[id(instrument)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(questionnaires.loader, "load_instrument", load)
+        patch.setattr(questionnaires.stock, "load_instrument", load)
         patch.setattr(plugin.stock, "compile_key", compile_)
         yield
 

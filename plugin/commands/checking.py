@@ -20,10 +20,12 @@ from questionnaires import (
     BadInstrument,
     BadWordingPack,
     Instrument,
+    LeftOut,
     Manner,
     Problem,
     find_forms,
     load_catalogue,
+    load_earlier,
     load_instrument,
     walk,
 )
@@ -45,7 +47,7 @@ def check(path: Path, manner: Manner, *, as_json: bool) -> bool:
     else:
         for report in reports:
             report.print()
-    return all(report.key for report in reports)
+    return all(report.key and not report.left_out for report in reports)
 
 
 def _read_plan(path: Path) -> object:
@@ -94,17 +96,28 @@ class _Report:
     file: str
     key: Key | None
     problems: tuple[Problem, ...] = ()
+    earlier: tuple[Instrument, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()  # of what is kept as earlier versions
 
     def as_json(self) -> dict[str, object]:
         problems = [
             {"place": each.link_id, "found": each.found, "remedy": each.remedy} for each in self.problems
         ]
         report: dict[str, object] = {"file": self.file, "usable": self.key is not None, "problems": problems}
+        if self.earlier or self.left_out:
+            report["earlier"] = [each.version for each in self.earlier]
+            problems += [
+                {"file": each.file, "place": one.link_id, "found": one.found, "remedy": one.remedy}
+                for each in self.left_out
+                for one in each.problems
+            ]
         return report | (_describe(self.key) if self.key else {})
 
     def print(self) -> None:
         if self.key is not None:
-            _print_report(self.key)
+            _print_report(self.key, self.earlier)
+            for line in self.left_out:
+                _out.print(f"✗ {line}", highlight=False, markup=False, soft_wrap=True)
             return
         _out.print(f"[bold]{self.file}[/]", highlight=False)
         for each in self.problems:
@@ -129,9 +142,21 @@ def _forms(path: Path) -> list[Path]:
 
 def _examine(form: Path, manner: Manner) -> _Report:
     try:
-        return _Report(form.name, compile_own(load_instrument(form, manner=manner)))
+        instrument = load_instrument(form, manner=manner)
+        key = compile_own(instrument)
+        earlier, left_out = load_earlier(form, instrument, manner=manner)
+        left_out += [bad for each in earlier if (bad := _left_out(each)) is not None]
+        return _Report(form.name, key, (), tuple(earlier), tuple(left_out))
     except (BadInstrument, BadWordingPack) as bad:
         return _Report(form.name, None, bad.problems)
+
+
+def _left_out(earlier: Instrument) -> LeftOut | None:
+    try:
+        compile_own(earlier)
+    except BadInstrument as bad:
+        return LeftOut(bad.file, bad.problems)
+    return None
 
 
 def _describe(key: Key) -> dict[str, object]:
@@ -208,12 +233,16 @@ def _counts_partly(key: Key, step: Step) -> bool:
     return any(each.link_id == step.score.link_id and each.value is not None for each in scores)
 
 
-def _print_report(key: Key) -> None:
+def _print_report(key: Key, earlier: tuple[Instrument, ...]) -> None:
     instrument: Instrument = key.instrument
     _out.print(f"[bold]{instrument.title}[/]  {instrument.canonical}", highlight=False)
     _out.print(
         f"answered by the {instrument.rater}; languages: {', '.join(instrument.languages) or 'no wording'}"
     )
+    if earlier:
+        _out.print(
+            f"earlier versions, which go on: {', '.join(each.version for each in earlier)}", highlight=False
+        )
     table = Table(
         "score", "code", "range", "way", "computed from", title="What will be written as Observations"
     )

@@ -110,3 +110,16 @@ def test_a_schedule_without_a_form_cannot_be_used(tmp_path: Path) -> None:
     done = check(plan)
     assert done.returncode == 1
     assert "none of its actions names a form" in done.stdout
+
+
+def test_the_versions_before_are_named_and_what_is_none_of_them_is_told(tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    forms.write(ours, forms.form(forms.question("a")))
+    forms.write(ours / "earlier" / "first", forms.form(forms.question("a"), version="1.0.0"))
+    report = json.loads(check(ours, "--json").stdout)
+    assert (report["usable"], report["earlier"], report["problems"]) == (True, ["1.0.0"], [])
+    forms.write(ours / "earlier" / "again", forms.form(forms.question("a")))
+    done = check(ours)
+    assert done.returncode == 1
+    assert "earlier versions, which go on: 1.0.0" in done.stdout
+    assert "Version 2.0.0 is there already" in done.stdout

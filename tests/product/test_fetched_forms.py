@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from plugin.commands.fetching import fetch_all
 from plugin.fetching import read_kept
 from plugin.instrument_sections import OwnForms, Pinned
-from questionnaires import Manner, Rater
+from questionnaires import Manner, Rater, load_stock
 from tests.product import public_forms
 from tests.product.test_own_forms import TEENAGER, send
 from tests.product.world import RAPPORT, Hosts, World, run_world
@@ -123,13 +123,16 @@ async def test_what_the_server_does_not_have_once_is_told(
     assert says in capsys.readouterr().out
 
 
-async def test_a_new_version_takes_the_place_of_the_old(tmp_path: Path) -> None:
+async def test_a_new_version_takes_the_place_of_the_old_which_is_kept_as_an_earlier_one(tmp_path: Path) -> None:
     assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
     newer = FORM | {"version": "5.0.0"}
     wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
     assert "was not fetched yet" in str(read_kept(wanted).left_out[0])
     assert await fetch_all(wanted, Library(newer).http())
     assert read_kept(wanted).left_out == ()
+    stock = load_stock(places=read_kept(wanted).files, manner=wanted.manner)
+    assert [each.version for each in stock.earlier if each.url == FORM["url"]] == [FORM["version"]]
+    assert stock.left_out == ()
 
 
 FREQUENCIES = "https://forms.invalid/ValueSet/frequency"
