@@ -7,10 +7,13 @@ in UTC; what day it is, or was, is told here alone.
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+MINUTE = timedelta(minutes=1)  # after noon: in it lie, a second apart, the forms that are about a day
 AGES = (7, 12, 18)  # where bands of age begin: those that the check-in's versions are written for, and above
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_DAY = "1900-01-01"  # nobody who is treated was born before
 _PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?")
 
 
@@ -68,9 +71,25 @@ def noon_of(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(12), zone).astimezone(UTC)
 
 
+def day_alone(moment: datetime, received: datetime, zone: tzinfo) -> date | None:
+    """Give the day of answers of which the time is not known, since they came in on a later one; None where it is known."""
+    day = day_of(moment, zone)
+    known = (
+        moment - noon_of(day, zone) >= MINUTE or moment < noon_of(day, zone) or day >= day_of(received, zone)
+    )
+    return None if known else day
+
+
 def is_ahead(day: date, today: date) -> bool:
     """Tell whether a day is still to come, by more than clocks that differ and zones far apart explain: one day."""
     return (day - today).days > 1
+
+
+def read_day(text: str) -> date:
+    """Read a day as the field of a page sends it; ValueError for what is none, or before any that a record is about."""
+    if not _DAY.fullmatch(text) or text < _FIRST_DAY:
+        raise ValueError("no day of a record")
+    return date.fromisoformat(text)
 
 
 def day_written(text: str | None, zone: tzinfo) -> date | None:

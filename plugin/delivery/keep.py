@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin import __version__
 from plugin.access.invitations import mark_submitted
+from plugin.days import MINUTE
 from plugin.delivery import outbox
 from plugin.errors import Conflict, NotFound
 from plugin.ledger import SealBroken, Vault, note_for_log
@@ -131,6 +132,19 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
         mark_submitted(connection, record.invitation)
     outbox.enqueue(connection, record.id, record.site, record.received)
     return True
+
+
+def count_about(connection: Connection, site: str, patient: str, source: str, noon: datetime) -> int:
+    """Count the responses of a person that are about an earlier day, of which the time is not known, by its `noon`."""
+    c = t.response.c
+    query = sa.select(sa.func.count()).where(
+        c.site == site,
+        c.patient == patient,
+        c.source == source,
+        c.authored >= noon,
+        c.authored < noon + MINUTE,
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def read_kept(connection: Connection, vault: Vault, response_id: str) -> Record:

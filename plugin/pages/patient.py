@@ -153,6 +153,7 @@ class RecentResponse:
     scores: tuple[ScoreLine, ...]
     state: DeliveryMark
     detail: str = ""
+    about: date | None = None  # the day, where its time is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class OpenForm:
     instrument: str
     state: str
     remote: bool = False
+    about: date | None = None  # the day that it is about, if it may be entered later
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ class PatientPage:
         None  # handle and origin of the EHR's window, where it may be told that we are done
     )
     asked_for: str | None = None  # the form that the EHR asks for
+    of_session: date | None = None  # the day of the session that the EHR names, if it was on one day
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     can_pdf: bool = False  # whether the scores can be had as a PDF
     due: tuple[DuePerson, ...] = ()
@@ -284,8 +287,7 @@ class PatientPage:
         """The day that a form is about to begin with: as it was typed, else that of the session that the EHR names, else today."""
         if self.chosen is not None:
             return self.chosen.day
-        of_session = self.contact.when if self.contact else None
-        return (of_session if of_session and of_session <= self.today else self.today).isoformat()
+        return min(self.of_session or self.today, self.today).isoformat()
 
     @property
     def is_of_other_age(self) -> bool:

@@ -1,7 +1,7 @@
 """One response in full: who, when, with which form, what it amounts to and how, and how it reached the record."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from plugin.pages.delivery import DeliveryMark
@@ -102,6 +102,7 @@ class ResponsePage:
     reader: str = "en"  # the language of whoever reads this page
     citations: tuple[tuple[str, str], ...] = ()  # whose the form is, and where its key comes from
     typed: TypedError = NOTHING_TYPED
+    about: date | None = None  # the day, where its time is not known
 
 
 def render_response(page: ResponsePage) -> str:

@@ -89,10 +89,10 @@ async def read_begun(ehr: Ehr, launch: Launch, reference: str, catalogue: Catalo
 
 def _installed(catalogue: Catalogue, canonical: str) -> str | None:
     """Find a form by its canonical; with a version it must be that one."""
-    found = catalogue.latest(canonical)
-    if found is None or ("|" in canonical and found.canonical != canonical):
+    nearest = catalogue.nearest(canonical)
+    if nearest is None or ("|" in canonical and nearest.canonical != canonical):
         return None
-    return found.id
+    return nearest.id
 
 
 def _answers(items: tuple[_Item, ...], instrument: Instrument) -> Draft:

@@ -227,19 +227,29 @@ async def read_age(ehr: Ehr, launch: Launch, today: date) -> Age | None:
     return age_on(await read_born(ehr, launch), today)
 
 
+_GOES_ON = frozenset(
+    {"arrived", "triaged", "in-progress", "onleave"}
+)  # statuses of an Encounter that has begun
+
+
 async def read_born(ehr: Ehr, launch: Launch) -> Born | None:
     """Read when the patient was born; None if the EHR does not tell."""
     return born_written((await _read(ehr, launch.patient, _Person)).birthDate)
 
 
-async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bool:
-    """Tell whether the Encounter of a launch took place on a day, or goes on over it; False where the EHR does not tell."""
+async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bool | None:
+    """Tell whether the Encounter of a launch took place on a day, or goes on over it; None where the EHR does not tell."""
     if launch.encounter is None:
-        return False
-    found = await _read(ehr, launch.encounter, _Encounter)
+        return None
+    try:
+        found = await _read(ehr, launch.encounter, _Encounter)
+    except EhrError:
+        return None
     first, last = day_written(found.period.start, zone), day_written(found.period.end, zone)
-    goes_on = last is None and found.status == "in-progress"
-    return first is not None and first <= day and (goes_on or day <= (last or first))
+    if first is None:
+        return None
+    goes_on = last is None and found.status in _GOES_ON
+    return first <= day and (goes_on or day <= (last or first))
 
 
 async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:

@@ -5,7 +5,7 @@ The invitation's secret travels in a header, out of the address's fragment: neve
 
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -41,6 +41,7 @@ from plugin.audit import Actor, Kind
 from plugin.audit.facts import Facts, written
 from plugin.collecting.compared import answers_in
 from plugin.days import day_of, noon_of
+from plugin.delivery.keep import count_about
 from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFound
 from plugin.flow import Arrival, Saved, submit
@@ -450,11 +451,20 @@ def _build(
     )
 
 
-def _answered_at(rapport: Rapport, found: Invitation) -> datetime:
-    """Give the moment that the answers are about: now, or noon of an earlier day."""
+async def _answered_at(rapport: Rapport, found: Invitation) -> datetime:
+    """Give the moment that the answers are about: now, or of an earlier day its noon, a second on for each that is there.
+
+    A moment tells one form of a person from another, and the last that was entered is the latest.
+    """
     now, day = rapport.clock(), found.answered_on
     zone = rapport.settings.policies[found.site].zone
-    return now if day is None or day >= day_of(now, zone) else noon_of(day, zone)
+    if day is None or day >= day_of(now, zone):
+        return now
+    noon = noon_of(day, zone)
+    there = await rapport.ledger.read(
+        lambda connection: count_about(connection, found.site, found.patient, found.source, noon)
+    )
+    return noon + timedelta(seconds=there)
 
 
 async def _submit(
@@ -464,7 +474,7 @@ async def _submit(
     sent: _Sent,
     labels: frozenset[Label],
 ) -> Saved:
-    response = _build(found, instrument, sent, _answered_at(rapport, found), labels)
+    response = _build(found, instrument, sent, await _answered_at(rapport, found), labels)
     arrival = Arrival(
         body=response,
         site=found.site,

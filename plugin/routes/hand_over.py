@@ -31,6 +31,7 @@ from plugin.access.invitations import (
 )
 from plugin.access.launches import Launch
 from plugin.audit import Kind
+from plugin.days import read_day
 from plugin.errors import Invalid, InvitationUnusable
 from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
@@ -332,11 +333,15 @@ async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
 
 
 async def _is_of_launch(rapport: Rapport, found: Launch, day: date | None) -> bool:
-    """Tell whether a form belongs to the session from which Rapport was opened: one about another day does not."""
-    zone = rapport.settings.policies[found.site].zone
-    if day is None or day == rapport.today(found.site):
+    """Tell whether a form belongs to the session from which Rapport was opened: one about another day does not.
+
+    Where the EHR does not tell when the session was, it was today.
+    """
+    if day is None or found.encounter is None:
         return True
-    return await is_of_session(await ehr_for(rapport, found), found, day, zone)
+    zone = rapport.settings.policies[found.site].zone
+    told = await is_of_session(await ehr_for(rapport, found), found, day, zone)
+    return day == rapport.today(found.site) if told is None else told
 
 
 async def _choose_day(rapport: Rapport, found: Launch, chosen: Instrument, wish: _Wish) -> date | None:
@@ -345,7 +350,7 @@ async def _choose_day(rapport: Rapport, found: Launch, chosen: Instrument, wish:
         return None
     today = rapport.today(found.site)
     try:
-        day = today if wish.day is None else date.fromisoformat(wish.day)
+        day = today if wish.day is None else read_day(wish.day)
     except ValueError:
         raise Invalid("It is not said which day the form is about.", "Give the day.") from None
     if day > today:

@@ -11,7 +11,7 @@ from plugin.access.invitations import FILLABLE, Invitation, InvitationState
 from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
-from plugin.days import Age, age_on, day_of
+from plugin.days import Age, age_on, day_alone, day_of
 from plugin.delivery.account import Account, Attempt
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
@@ -129,7 +129,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     heard = _Heard(
         chart.session,
         answered,
-        {(each.source, each.rater) for each, _ in known.under_way},
+        # What is about another day is no part of this session.
+        {(each.source, each.rater) for each, _ in known.under_way if each.answered_on in (None, today)},
         {
             (each.source, each.rater): _tell_unsent(rapport, each, zone, language)
             for each in known.unsent
@@ -158,7 +159,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         printed=banner,
         session=chart.session,
         contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
-        responses=tuple(_recent(catalogue, account, people, language) for account in known.recent),
+        of_session=chart.contacts.only_day(launch.encounter),
+        responses=tuple(_recent(catalogue, account, people, zone, language) for account in known.recent),
         trend=trend,
         tips=tuple(told_in(each, language) for each in choose_tips(interpretation, chart, trend, age)),
         language=language,
@@ -293,7 +295,7 @@ def _tell_unsent(rapport: Rapport, last: Invitation, zone: tzinfo, language: str
         return ""
     state = form_state(rapport.intake.catalogue, last, 0, rapport.clock(), language).label
     return translations(language).gettext("Not sent: the form of %(day)s (%(why)s)") % {
-        "day": day(day_of(last.created, zone), language),
+        "day": day(last.answered_on or day_of(last.created, zone), language),
         "why": state,
     }
 
@@ -368,6 +370,7 @@ def response_page(
         rater=rater,
         relationship=told_relationship(who.relationship, who.kinship, language) if who else "",
         when=record.authored,
+        about=day_alone(record.authored, record.received, rapport.zone_of(launch.site)),
         instrument=title,
         version=record.instrument.partition("|")[2],
         label=label,
@@ -506,11 +509,12 @@ def _open_form(
     invitation, answered = form
     state = form_state(catalogue, invitation, answered, now, language)
     who = name_of(people.get(invitation.source), Rater(invitation.rater), language)
-    return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote)
+    about = invitation.answered_on
+    return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote, about=about)
 
 
 def _recent(
-    catalogue: Catalogue, account: Account, people: Mapping[str, Respondent], language: str
+    catalogue: Catalogue, account: Account, people: Mapping[str, Respondent], zone: tzinfo, language: str
 ) -> RecentResponse:
     _ = translations(language).gettext
     record = account.record
@@ -531,6 +535,7 @@ def _recent(
     return RecentResponse(
         id=record.id,
         when=record.authored,
+        about=day_alone(record.authored, record.received, zone),
         who=name_of(people.get(record.source or ""), Rater(record.rater), language),
         rater=record.rater,
         instrument=title_of(nearest, language) if nearest else record.instrument.partition("|")[0],

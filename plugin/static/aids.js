@@ -73,7 +73,7 @@ function press(name, label, act) {
 
 // Reading aloud
 
-const SPOKEN = `h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning[open] p, .decline span,
+const SPOKEN = `h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning summary, .meaning[open] p, .decline span,
   .review span > *, #share-means, .asked p, .asked .button`;
 
 function readAloud(form, words, voiceFor) {
@@ -88,6 +88,7 @@ function readAloud(form, words, voiceFor) {
   };
   form.querySelectorAll("[data-read]").forEach((button) => button.remove());
   form.removeEventListener("step-shown", form.readsStep);
+  form.removeEventListener("toggle", form.readsMeaning, true);
   speech.cancel();
   if (!on.read) return;
   // What stands before the questions, each of them, the answers looked over, and who may read them.
@@ -100,6 +101,8 @@ function readAloud(form, words, voiceFor) {
   });
   form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else speech.cancel(); };
   form.addEventListener("step-shown", form.readsStep);
+  form.readsMeaning = ({ target }) => speak(target, (each) => each.localName === "p");
+  form.addEventListener("toggle", form.readsMeaning, true);
   if (form.dataset.mode === "one") speak(form.querySelector("[data-step]:not([hidden])"));
   addEventListener("pagehide", () => speech.cancel());
 }

@@ -35,12 +35,13 @@ function offer(form) {
     }
     form.querySelector("[data-none]").hidden = shown.length > 0;
     press.disabled = !shown.length;
-    const byClinician = "byClinician" in (form.querySelector("[name=instrument]:checked")?.closest("label").dataset ?? {});
-    const handsOver = own !== "" && !byClinician;
+    const chosen = form.querySelector("[name=instrument]:checked"), { dataset: of = {} } = chosen?.closest("label") ?? {};
+    const handsOver = own !== "" && !("byClinician" in of);
+    if (form.day) form.day.disabled = !("dated" in of);
     pin.hidden = !handsOver;
     form.pin.required = handsOver && !("kept" in pin.dataset);
     press.textContent = handsOver ? press.dataset.hand : press.dataset.open;
-    const spoken = form.querySelector("[name=instrument]:checked")?.dataset.languages.split(" ") ?? [];
+    const spoken = chosen?.dataset.languages.split(" ") ?? [];
     [...language.options].forEach((option) => { option.hidden = option.disabled = !spoken.includes(option.value); });
     if (!spoken.includes(language.value)) language.value = spoken[0] ?? "";
   }

@@ -480,3 +480,16 @@ def test_a_form_that_may_be_about_another_day_asks_which(page: Page, address: st
     expect(page.locator("[data-form]")).to_be_visible()
     (sent,) = desk.handed_over
     assert sent["day"] == "2026-11-05"
+
+
+def test_a_day_that_cannot_be_does_not_keep_another_form_from_being_handed_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/observed")
+    page.get_by_role("radio", name="Dr Amara Osei Observer").check()
+    page.get_by_label("Which day is it about?").fill("2099-01-01")
+    page.get_by_role("radio", name="Dr Amara Osei Therapist").check()
+    page.get_by_role("button", name="Open the form").click()
+    expect(page.locator("[data-form]")).to_be_visible()
+    (sent,) = desk.handed_over
+    assert "day" not in sent

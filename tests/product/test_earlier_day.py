@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.product.test_corrections import forbid
 from tests.product.test_licensed import write_pack
 from tests.product.test_lock import csrf_of
 from tests.product.test_observer import ANSWERS, FORM, TOTAL
@@ -85,6 +86,62 @@ async def test_opened_from_the_session_that_was_observed_the_form_begins_with_it
     assert total["encounter"]["reference"].endswith("Encounter/1001-8")
 
 
+async def test_what_is_about_today_does_not_belong_to_an_earlier_session(observed: World) -> None:
+    page = await observed.launch(encounter="1001-8")
+    secret = await observed.hand_over(page, await me(observed), FORM, pin="", day=str(TODAY))
+    assert (await observed.fill(secret, ANSWERS)).status_code == 200
+    (total,) = await observed.delivered(code=TOTAL, patient=(await observed.people())["amara"])
+    assert "encounter" not in total
+
+
+async def test_in_a_stay_the_day_begins_with_today_and_any_day_of_the_stay_belongs_to_it(
+    observed: World,
+) -> None:
+    stay = {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"code": "IMP"},
+        "subject": {"reference": f"Patient/{(await observed.people())['amara']}"},
+        "period": {"start": "2026-01-20T08:00:00+00:00"},
+    }
+    here = observed.ehr.state.store.create(stay).id
+    page = await observed.launch(encounter=here)
+    assert f'name="day" type="date" max="{TODAY}" value="{TODAY}"' in page.text
+    secret = await observed.hand_over(page, await me(observed), FORM, pin="", day=EARLIER)
+    assert (await observed.fill(secret, ANSWERS)).status_code == 200
+    (total,) = await observed.delivered(code=TOTAL, patient=(await observed.people())["amara"])
+    assert total["encounter"]["reference"].endswith(f"Encounter/{here}")
+
+
+async def test_where_the_session_cannot_be_read_an_earlier_day_is_taken_without_one(observed: World) -> None:
+    page = await observed.launch(encounter="1001-8")
+    await forbid(observed, "GET", "/r4/Encounter/1001-8*", kind="forbidden")
+    begun = await begin(observed, page, EARLIER)
+    assert begun.status_code == 303
+
+
+async def test_of_two_forms_about_one_day_both_are_shown_and_the_last_entered_is_the_latest(
+    observed: World,
+) -> None:
+    await rate(observed, EARLIER)
+    observed.clock.pass_time(minutes=3)
+    secret = await observed.hand_over(await observed.launch(), await me(observed), FORM, pin="", day=EARLIER)
+    lowest = dict.fromkeys(ANSWERS, "0") | {"item-5": "5"}
+    assert (await observed.fill(secret, lowest)).status_code == 200
+    page = (await observed.launch()).text
+    assert "(Observer): 1 session, latest 0." in page
+    assert "20 Feb 2026, 12:00" not in page
+
+
+async def test_paper_of_another_day_that_is_under_way_takes_no_press_of_today_away(observed: World) -> None:
+    before = await observed.launch()
+    await begin(observed, before, EARLIER)
+    after = await observed.launch()
+    assert "has a form" not in after.text.split('data-rater="observer"')[1].split("</label>")[0]
+    assert ", 20 Feb 2026: <span data-form-state" in after.text
+    assert "(20 Feb 2026)</span></button>" in after.text
+
+
 async def test_the_day_is_asked_for_such_forms_only_and_begins_with_today(
     observed: World, world_without: World
 ) -> None:
@@ -110,6 +167,8 @@ async def world_without(tmp_path: Path) -> AsyncIterator[World]:
         ("2026-03-03", "The day that the form is about is still to come. Correct the day."),
         ("1999-01-01", "The day that the form is about is before the patient&#39;s birth. Correct the day."),
         ("", "It is not said which day the form is about. Give the day."),
+        ("2026-W08-5", "It is not said which day the form is about. Give the day."),
+        ("1066-10-14", "It is not said which day the form is about. Give the day."),
         ("20.2.2026", "It is not said which day the form is about. Give the day."),
         (None, "It is not said which day the form is about. Give the day."),
     ],

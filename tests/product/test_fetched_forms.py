@@ -123,7 +123,9 @@ async def test_what_the_server_does_not_have_once_is_told(
     assert says in capsys.readouterr().out
 
 
-async def test_a_new_version_takes_the_place_of_the_old_which_is_kept_as_an_earlier_one(tmp_path: Path) -> None:
+async def test_a_new_version_takes_the_place_of_the_old_which_is_kept_as_an_earlier_one(
+    tmp_path: Path,
+) -> None:
     assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
     newer = FORM | {"version": "5.0.0"}
     wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))

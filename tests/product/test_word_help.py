@@ -20,11 +20,11 @@ async def form_of(world: World, instrument: str, language: str) -> str:
 @pytest.mark.parametrize(
     ("language", "asked", "told"),
     [
-        ("en", "What does this mean?", "When someone cares about you, they want you to be well."),
+        ("en", "What does this mean?", "When someone cares about you, it matters to them how you are."),
         (
             "de",
             "Was bedeutet das?",
-            "Wenn du jemandem wichtig bist, möchte diese Person, dass es dir gut geht.",
+            "Wenn du jemandem wichtig bist, ist dieser Person nicht egal, wie es dir geht.",
         ),
     ],
 )
