@@ -3,8 +3,8 @@
 A version that was fetched once stays what it was: a server that has other content under it now is not followed.
 """
 
+import hashlib
 import os
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +33,9 @@ class Kept:
 
     files: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
+    earlier: tuple[
+        tuple[str, Path], ...
+    ] = ()  # id and file of versions that were fetched before: what was begun goes on
 
 
 async def fetch_missing(forms: OwnForms, http: httpx.AsyncClient) -> Kept:
@@ -49,7 +52,7 @@ async def fetch_missing(forms: OwnForms, http: httpx.AsyncClient) -> Kept:
 
 def read_kept(forms: OwnForms, failed: Mapping[str, FetchFailed] = MappingProxyType({})) -> Kept:
     """Give the stored forms whose content is what was pinned, without asking any server; `failed` are known to be unusable."""
-    files, left_out = [], []
+    files, left_out, earlier = [], [], []
     for each in forms.pinned:
         error = failed.get(each.id) or _find_failure(forms.store, each)
         if error is None:
@@ -57,7 +60,15 @@ def read_kept(forms: OwnForms, failed: Mapping[str, FetchFailed] = MappingProxyT
         else:
             problem = Problem(error.what_happened.rstrip("."), error.what_to_do.rstrip("."))
             left_out.append(LeftOut(f"{each.id} ({each.canonical})", (problem,)))
-    return Kept(tuple(files), tuple(left_out))
+        for version in _versions_before(forms.store, each):
+            if _is_as_pinned(version):
+                earlier.append((each.id, version))
+            else:
+                problem = Problem(
+                    _altered(version, _read_pin(version.with_suffix(".pin"))), "Put it back as it was"
+                )
+                left_out.append(LeftOut(str(version), (problem,)))
+    return Kept(tuple(files), tuple(left_out), tuple(earlier))
 
 
 def _find_failure(store: Path | None, form: Pinned) -> FetchFailed | None:
@@ -77,7 +88,7 @@ def is_stored(store: Path | None, form: Pinned) -> bool:
         return False
     if content_hash(read_tree(file.read_bytes())) != pin.sha256:
         raise FetchFailed(
-            f"{file.name} was changed after it was fetched: its content is not the pinned sha256:{pin.sha256[:12]}.",
+            _altered(file, pin),
             f"Delete {file.name}, then run `rapport instruments fetch` to have it again as its server has it.",
         )
     return True
@@ -96,24 +107,54 @@ async def fetch(store: Path | None, form: Pinned, http: httpx.AsyncClient) -> st
             f"Ask its publisher for a new version. To take the new content all the same, delete {pin_file.name}.",
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    if pin is not None and _is_other_version(pin.canonical, form.canonical):
-        _set_aside(file, pin.canonical)
+    if pin is not None and pin.canonical != form.canonical and file.is_file():
+        _set_aside(file, pin_file, pin)
     _replace(file, msgspec.json.format(_as_sent.encode(tree)))
     _replace(pin_file, msgspec.json.encode(_Pin(form.canonical, form.server, digest)))
+    again = _aside(file, form.canonical)  # it was here before, and is what is begun again
+    again.unlink(missing_ok=True)
+    again.with_suffix(".pin").unlink(missing_ok=True)
     return digest
 
 
-def _is_other_version(kept: str, wanted: str) -> bool:
-    return kept != wanted and kept.partition("|")[0] == wanted.partition("|")[0]
+def _set_aside(file: Path, pin_file: Path, pin: _Pin) -> None:
+    """Keep the version that was fetched before, with its pin: what was begun by it goes on, and its scores can be computed again.
 
-
-def _set_aside(file: Path, canonical: str) -> None:
-    """Keep the version that was fetched before: what was begun by it goes on, and its scores can be computed again."""
-    version = re.sub(r"[^A-Za-z0-9.]+", "-", canonical.partition("|")[2])
-    place = file.parent / "earlier" / file.stem
-    place.mkdir(parents=True, exist_ok=True)
+    FetchFailed if it was altered meanwhile.
+    """
+    if not _is_as_pinned(file):
+        raise FetchFailed(
+            _altered(file, pin),
+            f"Put {file.name} back as it was, or delete it: then nothing of that version goes on.",
+        )
+    aside = _aside(file, pin.canonical)
+    aside.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):  # another process was first
-        file.replace(place / f"{version}.json")
+        aside.with_suffix(".pin").write_bytes(pin_file.read_bytes())
+        file.replace(aside)
+
+
+def _aside(file: Path, canonical: str) -> Path:
+    """Name the place of an earlier version: another address is another form, with versions of its own."""
+    return file.parent / "before" / file.stem / f"{hashlib.sha256(canonical.encode()).hexdigest()[:16]}.json"
+
+
+def _versions_before(store: Path | None, form: Pinned) -> list[Path]:
+    """Give the other versions of a form that are stored, the one that is wanted no more but not replaced yet included."""
+    file, pin_file = _files(store, form)
+    pin = _read_pin(pin_file)
+    waits = [file] if pin is not None and pin.canonical != form.canonical and file.is_file() else []
+    return [*waits, *sorted((file.parent / "before" / file.stem).glob("*.json"))]
+
+
+def _is_as_pinned(file: Path) -> bool:
+    pin = _read_pin(file.with_suffix(".pin"))
+    return pin is not None and content_hash(read_tree(file.read_bytes())) == pin.sha256
+
+
+def _altered(file: Path, pin: _Pin | None) -> str:
+    of = f" sha256:{pin.sha256[:12]}" if pin else ""
+    return f"{file.name} was changed after it was fetched: its content is not the pinned{of}."
 
 
 def _read_pin(file: Path) -> _Pin | None:

@@ -21,10 +21,17 @@ class Stock:
 
 
 def open_stock(
-    *, wording: Path | None = None, places: tuple[Path, ...] = (), manner: Manner | None = None
+    *,
+    wording: Path | None = None,
+    places: tuple[Path, ...] = (),
+    manner: Manner | None = None,
+    retired: tuple[tuple[str, Path], ...] = (),
 ) -> Stock:
-    """Load and compile every instrument; a broken one of a site's own never keeps the others from working."""
-    loaded = load_stock(wording=wording, places=places, manner=manner)
+    """Load and compile every instrument; a broken one of a site's own never keeps the others from working.
+
+    `retired` are files of earlier versions that stand elsewhere, with the ids of their forms.
+    """
+    loaded = load_stock(wording=wording, places=places, manner=manner, retired=retired)
     left_out = [*loaded.left_out]
     keys: dict[str, Key] = {}
     usable: list[Instrument] = []
@@ -50,6 +57,7 @@ def open_stock_of(settings: Settings, kept: Kept | None = None) -> Stock:
         wording=settings.wording,
         places=(*settings.instrument_folders, *kept.files),
         manner=settings.own_forms.manner,
+        retired=kept.earlier,
     )
     return replace(stock, left_out=(*stock.left_out, *kept.left_out))
 

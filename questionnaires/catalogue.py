@@ -1,7 +1,7 @@
 """The catalogue: finds an instrument by its id or by its canonical address and version, earlier versions included."""
 
 from questionnaires.errors import UnknownQuestionnaire, UnversionedQuestionnaire
-from questionnaires.model import Instrument
+from questionnaires.model import Instrument, asks_alike
 
 
 class Catalogue:
@@ -44,6 +44,17 @@ class Catalogue:
         """Find the instrument of a url, with or without a version, in the version that is begun; None if there is none."""
         url = canonical.partition("|")[0]
         return next((each for each in self._by_id.values() if each.url == url), None)
+
+    def alike(self, canonical: str) -> tuple[str, ...]:
+        """Give the addresses of the versions that ask and count the same as one, the version of today first.
+
+        They differ in nothing that an answer, a score or what is known of scores depends on.
+        """
+        found = self.nearest(canonical)
+        if found is None or found.canonical != canonical:
+            return (canonical,)
+        versions = (each for each in self._by_canonical.values() if each.url == found.url)
+        return tuple(each.canonical for each in versions if asks_alike(each, found))
 
     def by_canonical(self, canonical: str) -> Instrument:
         """Find an instrument by `url|version`.

@@ -1,7 +1,7 @@
 """What an instrument is to the rest of the product: frozen values, built from its files by `questionnaires.loader`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -193,6 +193,28 @@ class Instrument:
         """Name the form for a reader: as it is called in their language, if its wording is there, else by its own title."""
         found = self.wordings.get(language)
         return found.title if found is not None else self.title
+
+
+def asks_alike(one: Instrument, other: Instrument) -> bool:
+    """Tell whether two versions of a form ask the same, in every language that both have, and count it the same."""
+    languages = one.wordings.keys() & other.wordings.keys()
+    return (_asked(one, languages), one.scores) == (_asked(other, languages), other.scores)
+
+
+def _asked(form: Instrument, languages: Set[str]) -> list[object]:
+    questions = [item for item in walk(form.items) if item.is_question]
+    return [
+        (
+            replace(item, items=()),
+            [form.wordings[each].items.get(item.link_id) for each in sorted(languages)],
+            [
+                form.wordings[each].options.get((item.link_id, option.code))
+                for each in sorted(languages)
+                for option in item.options
+            ],
+        )
+        for item in questions
+    ]
 
 
 def walk(items: tuple[Item, ...]) -> tuple[Item, ...]:

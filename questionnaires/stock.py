@@ -6,11 +6,12 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from questionnaires.adopting import Manner
+from questionnaires.adopting import Manner, name_of
 from questionnaires.catalogue import Catalogue
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.loader import DEFINITIONS, EARLIER, FORM, load_instrument, packs_of
 from questionnaires.model import Instrument
+from questionnaires.packs import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,31 @@ def load_catalogue(
 
 
 def load_stock(
-    *, wording: Path | None = None, places: tuple[Path, ...] = (), manner: Manner | None = None
+    *,
+    wording: Path | None = None,
+    places: tuple[Path, ...] = (),
+    manner: Manner | None = None,
+    retired: tuple[tuple[str, Path], ...] = (),
 ) -> Stock:
     """Load every instrument that can be used; what is broken is left out, and named with the reason.
 
     Of a bad wording pack only the pack is left out. Of two instruments with one id or canonical address the first counts.
+    `retired` are files of earlier versions that stand elsewhere, with the ids of their forms.
     """
     loading = _Loading(wording)
     with as_file(files("questionnaires") / "instruments") as shipped:
         for form in find_forms(shipped):
             loading.add(form, None)
         for place in places:
-            for form in _forms_or_nothing(place, loading.left_out):
+            forms = _forms_or_nothing(place, loading.left_out)
+            for form in forms:
                 loading.add(form, manner or Manner())
+            loading.add_rest(place, forms, manner or Manner())
+        for name, form in retired:
+            now = next((each for each in loading.instruments if each.id == name), None)
+            loading.take(load_versions([form], name, now, wording=wording, manner=manner or Manner()), now)
     if wording is not None:
-        loading.left_out += _find_stray_packs(wording, {each.id for each in loading.instruments})
+        loading.left_out += _find_stray_packs(wording, loading.instruments, loading.earlier)
     return Stock(tuple(loading.instruments), tuple(loading.left_out), tuple(loading.earlier))
 
 
@@ -77,40 +88,103 @@ class _Loading:
         self.left_out: list[LeftOut] = []
 
     def add(self, form: Path, manner: Manner | None) -> None:
-        """Load one form and its earlier versions, or say in `left_out` why not."""
+        """Load one form and its earlier versions, or say in `left_out` why not. These go on even if it is broken."""
+        now: Instrument | None = None
         try:
-            loaded, left_out = _load_or_bare(form, self._wording, manner)
+            now, left_out = _load_or_bare(form, self._wording, manner)
             self.left_out += left_out
-            _check_distinct(loaded, self.instruments)
+            _check_distinct(now, self.instruments)
         except (BadInstrument, BadWordingPack) as bad:
             self.left_out.append(LeftOut(bad.file, bad.problems))
-            return
-        self.instruments.append(loaded)
-        earlier, left_out = load_earlier(form, loaded, wording=self._wording, manner=manner)
-        self.earlier += earlier
+            if now is not None:
+                return  # what has its name goes on instead
+        else:
+            self.instruments.append(now)
+        self.take(load_earlier(form, now, wording=self._wording, manner=manner), now)
+
+    def take(self, versions: tuple[list[Instrument], list[LeftOut]], now: Instrument | None) -> None:
+        """Take the earlier versions of a form; those of another form are left out."""
+        earlier, left_out = versions
         self.left_out += left_out
+        for each in earlier:
+            other = next((one for one in self.instruments if one is not now and one.url == each.url), None)
+            if other is None:
+                self.earlier.append(each)
+                continue
+            problem = Problem(
+                f"It is an earlier version of {other.id}",
+                f"Move it to {EARLIER}/{other.id}/ beside that form",
+            )
+            self.left_out.append(LeftOut(each.file, (problem,)))
+
+    def add_rest(self, place: Path, forms: list[Path], manner: Manner) -> None:
+        """Load what stands in `earlier/` of a place for none of its forms: those that are begun no more."""
+        folder = place / EARLIER
+        if place in forms or not _may_be_folder(folder):
+            return
+        names = {each.name if each.is_dir() else each.stem for each in forms}
+        for each in _entries(folder, self.left_out):
+            if each.is_dir() and each.name not in names:
+                form = place / f"{each.name}.json"
+                self.take(load_earlier(form, None, wording=self._wording, manner=manner), None)
+            elif each.suffix == ".json" and not each.is_dir():
+                problem = Problem(
+                    "It stands beside the folders of the forms", f"Move it to {EARLIER}/<name of the form>/"
+                )
+                self.left_out.append(LeftOut(str(each), (problem,)))
 
 
 def load_earlier(
-    form: Path, now: Instrument, *, wording: Path | None = None, manner: Manner | None = None
+    form: Path, now: Instrument | None, *, wording: Path | None = None, manner: Manner | None = None
 ) -> tuple[list[Instrument], list[LeftOut]]:
-    """Load the earlier versions of an instrument that was loaded from `form`; gives what is none of them, too, with the reason.
+    """Load the earlier versions of an instrument; gives what is none of them, too, with the reason.
 
-    They stand in `earlier/` in its folder, or beside its file in `earlier/<name of the file>/`.
+    They stand in `earlier/` in its folder, or in `earlier/<its name>/` beside it. `now` is the version of today, None where
+    there is none that works.
     """
-    place = form / EARLIER if form.is_dir() else form.parent / EARLIER / form.stem
+    name = form.name if form.is_dir() else form.stem
+    left_out: list[LeftOut] = []
+    versions: list[Path] = []
+    for place in (form.parent / EARLIER / name, form / EARLIER):
+        versions += _forms_or_nothing(place, left_out) if _may_be_folder(place) else []
+    instrument_id = now.id if now else name if form.is_dir() else name_of(name)
+    found, others = load_versions(versions, instrument_id, now, wording=wording, manner=manner)
+    return found, left_out + others
+
+
+def load_versions(
+    versions: list[Path], name: str, now: Instrument | None, *, wording: Path | None, manner: Manner | None
+) -> tuple[list[Instrument], list[LeftOut]]:
+    """Load files as earlier versions of the form that has this id, as `load_earlier` does."""
     found: list[Instrument] = []
     left_out: list[LeftOut] = []
-    for version in find_forms(place) if place.is_dir() else ():
+    for version in versions:
         try:
-            loaded, bare = _load_or_bare(version, wording, manner, now.id)
+            loaded, bare = _load_or_bare(version, wording, manner, name)
             left_out += bare
-            _check_earlier(loaded, now, found)
+            _check_earlier(loaded, now or loaded, found, is_there=now is not None)
         except (BadInstrument, BadWordingPack) as bad:
             left_out.append(LeftOut(bad.file, bad.problems))
         else:
             found.append(loaded)
     return found, left_out
+
+
+def _may_be_folder(place: Path) -> bool:
+    """Tell whether there is a folder; also if it cannot be told, which is named where it is read."""
+    try:
+        return place.is_dir()
+    except OSError:
+        return True
+
+
+def _entries(folder: Path, left_out: list[LeftOut]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        problem = Problem(f"The folder cannot be read: {error.strerror}", "Let Rapport's user read it")
+        left_out.append(LeftOut(str(folder), (problem,)))
+        return []
 
 
 def _load_or_bare(
@@ -143,12 +217,16 @@ def find_forms(place: Path) -> list[Path]:
     A place is a Questionnaire file, the folder of one instrument, or a folder of either. BadInstrument if there is no such
     place.
     """
-    if place.is_file() or (place / FORM).is_file():
-        return [place]
-    if not place.is_dir():
+    try:
+        if place.is_file() or (place / FORM).is_file():
+            return [place]
+        if place.is_dir():
+            return sorted(each for each in place.iterdir() if (each / FORM).is_file() or _is_form(each))
+    except OSError as error:
+        problem = Problem(f"The folder cannot be read: {error.strerror}", "Let Rapport's user read it")
+    else:
         problem = Problem("There is no such folder or file", "Correct the path where the settings name it")
-        raise BadInstrument(place, [problem])
-    return sorted(each for each in place.iterdir() if (each / FORM).is_file() or _is_form(each))
+    raise BadInstrument(place, [problem])
 
 
 def _is_form(path: Path) -> bool:
@@ -163,7 +241,10 @@ def _forms_or_nothing(place: Path, left_out: list[LeftOut]) -> list[Path]:
         return []
 
 
-def _find_stray_packs(wording: Path, known: set[str]) -> Iterator[LeftOut]:
+def _find_stray_packs(
+    wording: Path, instruments: list[Instrument], earlier: list[Instrument]
+) -> Iterator[LeftOut]:
+    known = {each.id for each in (*instruments, *earlier)}
     if not wording.is_dir():
         problem = Problem("There is no such folder", "Correct the setting `wording`")
         yield LeftOut(str(wording), (problem,), wording=True)
@@ -173,6 +254,13 @@ def _find_stray_packs(wording: Path, known: set[str]) -> Iterator[LeftOut]:
             found = f"There is no instrument “{place.name}”"
             remedy = f"Name the folder after one of: {', '.join(sorted(known))}"
             yield LeftOut(str(place), (Problem(found, remedy),), wording=True)
+        elif place.is_dir():
+            kept = {each.version for each in earlier if each.id == place.name}
+            for pack in packs_of(wording, place.name, earlier=True):
+                if version_of(pack) not in kept:
+                    found = f"It is for no version of “{place.name}” that is kept here"
+                    remedy = f"Name its version, and keep the form of it in {EARLIER}/"
+                    yield LeftOut(str(pack), (Problem(found, remedy),), wording=True)
         elif place.suffix == ".json":
             found = "It lies in no instrument's folder, so it words nothing"
             remedy = "Move it to <instrument>/<language>.json, as tasc-r-child/de.json"
@@ -189,7 +277,9 @@ def _check_distinct(loaded: Instrument, others: Iterable[Instrument]) -> None:
                 raise BadInstrument(loaded.file, [problem])
 
 
-def _check_earlier(loaded: Instrument, now: Instrument, others: Iterable[Instrument]) -> None:
+def _check_earlier(
+    loaded: Instrument, now: Instrument, others: Iterable[Instrument], *, is_there: bool
+) -> None:
     """An earlier version has the form's address, a rater of its kind, and a version that no other has."""
     if loaded.url != now.url:
         found = f"It is {loaded.url}, not an earlier version of {now.url}"
@@ -199,7 +289,7 @@ def _check_earlier(loaded: Instrument, now: Instrument, others: Iterable[Instrum
             f"It is answered by the {loaded.rater}, the form of today by the {now.rater}",
             "Give a form for somebody else an address of its own",
         )
-    elif loaded.canonical in {now.canonical, *(each.canonical for each in others)}:
+    elif loaded.canonical in {*([now.canonical] if is_there else []), *(each.canonical for each in others)}:
         found = f"Version {loaded.version} is there already"
         problem = Problem(found, "A form that changes needs a new version; keep each version once")
     else:

@@ -156,7 +156,8 @@ def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Inv
             invitation.c.site == planned.site,
             invitation.c.patient == planned.patient,
             invitation.c.source == planned.source,
-            invitation.c.instrument == planned.instrument,
+            # In whichever version it was begun: one replaced meanwhile goes on as it is.
+            invitation.c.instrument.startswith(f"{planned.instrument.partition('|')[0]}|", autoescape=True),
             invitation.c.answered_on.is_not_distinct_from(_day(planned)),
             invitation.c.state.in_(FILLABLE),
             invitation.c.expires > planned.created,

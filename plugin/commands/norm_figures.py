@@ -3,9 +3,9 @@
 import asyncio
 import getpass
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from plugin.norming import (
 from plugin.norms.administrations import Administration
 from plugin.settings import Settings, read_settings
 from plugin.stock import Stock, open_stock, open_stock_of
+from questionnaires import Catalogue
 
 if importlib.util.find_spec("statsmodels") is None:
     raise SettingsInvalid(
@@ -180,6 +181,7 @@ def _reports(
     least = Least(wanted.least_mean, wanted.least_reliability)
     with _administrations(wanted, skipped, site) as (stock, administrations):
         instruments = {each.canonical: each for each in stock.catalogue.versions()}
+        administrations = _together(administrations, stock.catalogue)
         if wanted.instrument is not None:
             canonical = stock.catalogue.by_id(wanted.instrument).canonical
             administrations = (each for each in administrations if each.instrument == canonical)
@@ -189,6 +191,12 @@ def _reports(
         return list(
             report(administrations, instruments, least, retest_days=days, only=only, with_omega=with_omega)
         )
+
+
+def _together(administrations: Iterable[Administration], catalogue: Catalogue) -> Iterator[Administration]:
+    """Count what was filled in an earlier version that asks and counts the same with the version of today."""
+    now = {other: each.canonical for each in catalogue.all() for other in catalogue.alike(each.canonical)}
+    return (replace(each, instrument=now.get(each.instrument, each.instrument)) for each in administrations)
 
 
 @contextmanager

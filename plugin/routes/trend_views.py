@@ -186,7 +186,11 @@ class _Adopted:
         instrument, score, _ = line
         band = band_of(self.chart.born, series.points[-1].day)
         canonical = self.catalogue.by_id(instrument).canonical
-        norm = norm_for(self.norms, canonical, score, series.rater, band)
+        # What was adopted for a version holds for those that ask and count the same.
+        of_versions = (
+            norm_for(self.norms, each, score, series.rater, band) for each in self.catalogue.alike(canonical)
+        )
+        norm = next(filter(None, of_versions), None)
         if norm is not None:
             series = replace(series, error=norm.statistics_in(self.zone))
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):

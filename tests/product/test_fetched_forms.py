@@ -132,9 +132,42 @@ async def test_a_new_version_takes_the_place_of_the_old_which_is_kept_as_an_earl
     assert "was not fetched yet" in str(read_kept(wanted).left_out[0])
     assert await fetch_all(wanted, Library(newer).http())
     assert read_kept(wanted).left_out == ()
-    stock = load_stock(places=read_kept(wanted).files, manner=wanted.manner)
-    assert [each.version for each in stock.earlier if each.url == FORM["url"]] == [FORM["version"]]
-    assert stock.left_out == ()
+    assert versions(wanted) == ["5.0.0", FORM["version"]]
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())  # and back again
+    assert versions(own_forms(tmp_path)) == [FORM["version"], "5.0.0"]
+
+
+def versions(forms: OwnForms) -> list[str]:
+    """The versions of the fetched form that can be used, that of today first; nothing is left out."""
+    kept = read_kept(forms)
+    stock = load_stock(places=kept.files, retired=kept.earlier, manner=forms.manner)
+    assert (kept.left_out, stock.left_out) == ((), ())
+    return [each.version for each in (*stock.instruments, *stock.earlier) if each.url == FORM["url"]]
+
+
+async def test_while_a_new_version_cannot_be_fetched_what_was_begun_goes_on(tmp_path: Path) -> None:
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
+    kept = read_kept(wanted)
+    (found,) = load_stock(retired=kept.earlier, manner=wanted.manner).earlier[-1:]
+    assert (found.id, found.version) == ("phq-9", FORM["version"])
+    assert "was not fetched yet" in str(kept.left_out[0])
+
+
+async def test_an_earlier_version_that_was_altered_is_not_taken(tmp_path: Path) -> None:
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
+    stored = tmp_path / "store" / "phq-9.json"
+    whole = stored.read_bytes()
+    stored.write_bytes(whole.replace(b"LA6569-3", b"LA6570-1", 1))
+    assert not await fetch_all(wanted, Library(FORM | {"version": "5.0.0"}).http())
+    stored.write_bytes(whole)
+    assert await fetch_all(wanted, Library(FORM | {"version": "5.0.0"}).http())
+    (aside,) = (tmp_path / "store" / "before" / "phq-9").glob("*.json")
+    aside.write_bytes(whole.replace(b"LA6569-3", b"LA6570-1", 1))
+    kept = read_kept(wanted)
+    assert kept.earlier == ()
+    assert "was changed after it was fetched" in str(kept.left_out[0])
 
 
 FREQUENCIES = "https://forms.invalid/ValueSet/frequency"

@@ -55,6 +55,24 @@ async def test_what_was_begun_by_the_earlier_version_goes_on_and_is_scored_by_it
         assert "As it is now" in (await world.browser.get("/fill/form", headers=told(new))).text
 
 
+async def test_starting_the_form_again_goes_on_with_what_was_begun_by_the_earlier_version(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "own"
+    drop(own, "ours.json", FIRST)
+    async with run_world(tmp_path, instrument_folders=(own,)) as world:
+        secret = await begun(world)
+    drop(own, "ours.json", SECOND)
+    (own / "earlier").mkdir()
+    drop(own / "earlier" / "ours", "first.json", FIRST)
+    async with run_world(tmp_path, instrument_folders=(own,)) as world:
+        patient = (await world.people())[TEENAGER]
+        assert (
+            secret_of(await make_link(world, await world.launch(TEENAGER), f"Patient/{patient}", "ours"))
+            == secret
+        )
+
+
 async def test_without_the_earlier_version_the_form_is_closed_and_says_that_it_was_changed(
     tmp_path: Path,
 ) -> None:

@@ -123,3 +123,73 @@ def test_an_earlier_version_keeps_its_own_wording_packs(tmp_path: Path) -> None:
     catalogue = load_catalogue(folders=(tmp_path / "own",), wording=tmp_path / "wording")
     told = {each.version: each.wording("nb").items["a"] for each in catalogue.versions() if each.id == "ours"}
     assert told == {"2.0.0": "nå", "1.0.0": "før"}
+
+
+def test_a_form_that_is_broken_today_leaves_the_versions_before_it_in_use(tmp_path: Path) -> None:
+    as_files(tmp_path)
+    (tmp_path / "ours.json").write_text("{", encoding="utf-8")
+    stock = load_stock(places=(tmp_path,))
+    assert [(each.id, each.version) for each in stock.earlier if each.url == URL] == [("ours", "1.0.0")]
+    assert len(stock.left_out) == 1
+
+
+def test_a_form_that_is_begun_no_more_is_kept_by_its_earlier_versions_alone(tmp_path: Path) -> None:
+    as_files(tmp_path)
+    (tmp_path / "ours.json").unlink()
+    catalogue = load_catalogue(folders=(tmp_path,))
+    assert catalogue.by_canonical(f"{URL}|1.0.0").id == "ours"
+    assert "ours" not in {each.id for each in catalogue.all()}
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("earlier/ours.json", "Move it to earlier/<name of the form>/"),
+        (
+            "earlier/other/1.json",
+            "It is an earlier version of ours. Move it to earlier/ours/ beside that form",
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_named(tmp_path: Path, place: str, says: str) -> None:
+    (tmp_path / "ours.json").write_text(json.dumps(version("2.0.0")), encoding="utf-8")
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(json.dumps(version("1.0.0")), encoding="utf-8")
+    (left_out,) = load_stock(places=(tmp_path,)).left_out
+    assert says in str(left_out)
+
+
+def test_the_versions_before_a_folder_may_stand_beside_it_too(tmp_path: Path) -> None:
+    forms.write(tmp_path / "ours", version("2.0.0"))
+    forms.write(tmp_path / "earlier" / "ours" / "first", version("1.0.0"))
+    assert load_catalogue(folders=(tmp_path,)).by_canonical(f"{URL}|1.0.0").id == "ours"
+
+
+def test_a_pack_for_no_version_that_is_kept_is_named(tmp_path: Path) -> None:
+    as_folder(tmp_path / "own")
+    place = tmp_path / "wording" / "ours" / "earlier"
+    place.mkdir(parents=True)
+    (place / "nb.json").write_text(json.dumps(pack("0.9.0", "før")), encoding="utf-8")
+    (left_out,) = load_stock(places=(tmp_path / "own",), wording=tmp_path / "wording").left_out
+    assert "It is for no version of “ours” that is kept here" in str(left_out)
+
+
+@pytest.mark.parametrize("instrument", CHECKINS)
+def test_both_versions_of_a_check_in_ask_and_count_alike(instrument: str) -> None:
+    catalogue = load_catalogue()
+    address = catalogue.by_id(instrument).url
+    assert catalogue.alike(f"{address}|1.1.0") == (f"{address}|1.1.0", f"{address}|1.0.0")
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        version("1.0.0", text="Asked otherwise"),
+        forms.form(forms.question("a", (0, 1, 2, 4), text="Text"), version="1.0.0"),
+        forms.form(forms.question("a", text="Text"), forms.score("sum", "1"), version="1.0.0"),
+    ],
+)
+def test_versions_that_ask_or_count_otherwise_are_not_alike(tmp_path: Path, earlier: forms.Json) -> None:
+    forms.write(tmp_path / "ours", version("2.0.0"))
+    forms.write(tmp_path / "ours" / "earlier" / "first", earlier)
+    assert load_catalogue(folders=(tmp_path,)).alike(f"{URL}|2.0.0") == (f"{URL}|2.0.0",)
