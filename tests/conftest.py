@@ -2,9 +2,12 @@
 
 import gc
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +16,7 @@ from hypothesis import settings
 
 from tests.postgres import PostgresMissing, running_postgres
 from tests.sharing import (
+    certificates_read_once,
     ledgers_prepared_once,
     people_made_once,
     pins_stretched_once,
@@ -20,6 +24,9 @@ from tests.sharing import (
     shipped_forms_read_once,
     statements_compiled_once,
 )
+
+# httpx asks with each request whether it runs in trio: sniffio is not installed, and is not looked for every time.
+sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 # How long an example takes says nothing on a machine that does other work beside; benchmarks/ measure.
 settings.register_profile("steady", deadline=None)
@@ -103,6 +110,7 @@ def _made_once() -> Iterator[None]:
         statements_compiled_once(),
         schemas_compared_once(),
         ledgers_prepared_once(),
+        certificates_read_once(),
     ):
         yield
 

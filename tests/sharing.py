@@ -1,10 +1,13 @@
 """What is the same for every test is made once, and PINs quickly.
 
-Shipped forms with their keys, the sandbox EHR's people and key, the tables of an empty ledger, what SQLAlchemy compiles.
+Shipped forms with their keys, the sandbox EHR's people and key, the tables of an empty ledger, what SQLAlchemy compiles, the
+certificates that are trusted.
 """
 
 import json
+import os
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -14,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -55,7 +59,9 @@ def shipped_forms_read_once() -> Iterator[None]:
     with as_file(files("questionnaires") / "instruments") as shipped:
         place = shipped.resolve()
     read: dict[Path, Instrument] = {}
-    compiled: dict[int, Key] = {}
+    compiled: dict[
+        int, tuple[Instrument, Key]
+    ] = {}  # with the form, so that no other one takes its place in memory
 
     def load(path: Path, *, wording: Path | None = None, manner: Manner | None = None) -> Instrument:
         if wording is not None or manner is not None or path.resolve().parent != place:
@@ -65,11 +71,12 @@ def shipped_forms_read_once() -> Iterator[None]:
         return read[path]
 
     def compile_(instrument: Instrument) -> Key:
-        if not any(instrument is each for each in read.values()):
+        # Some are read before this, while tests are collected.
+        if instrument.own or place not in Path(instrument.file).resolve().parents:
             return compile_key(instrument)
         if id(instrument) not in compiled:
-            compiled[id(instrument)] = compile_key(instrument)
-        return compiled[id(instrument)]
+            compiled[id(instrument)] = instrument, compile_key(instrument)
+        return compiled[id(instrument)][1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questionnaires.loader, "load_instrument", load)
@@ -175,4 +182,24 @@ def ledgers_prepared_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugin.ledger.schema, "prepare", prepare_)
+        yield
+
+
+@contextmanager
+def certificates_read_once() -> Iterator[None]:
+    """Read the certificates that are trusted once: every client of httpx reads all of them, also to speak without TLS."""
+    make = httpx.create_ssl_context
+
+    @cache
+    def usual(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+        return make()
+
+    def made(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+        if verify is not True or cert is not None or not trust_env:
+            return make(verify, cert, trust_env)
+        return usual(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", made)
+        patch.setattr(httpx._transports.default, "create_ssl_context", made)
         yield
