@@ -17,6 +17,7 @@ from hypothesis import settings
 from tests.postgres import PostgresMissing, running_postgres
 from tests.sharing import (
     certificates_read_once,
+    commands_built_once,
     ledgers_prepared_once,
     people_made_once,
     pins_stretched_once,
@@ -111,6 +112,7 @@ def _made_once() -> Iterator[None]:
         schemas_compared_once(),
         ledgers_prepared_once(),
         certificates_read_once(),
+        commands_built_once(),
     ):
         yield
 

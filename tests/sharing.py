@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+import typer.main
+import typer.testing
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.util import LRUCache
 
@@ -71,12 +73,13 @@ def shipped_forms_read_once() -> Iterator[None]:
         return read[path]
 
     def compile_(instrument: Instrument) -> Key:
-        # Some are read before this, while tests are collected.
-        if instrument.own or place not in Path(instrument.file).resolve().parents:
-            return compile_key(instrument)
-        if id(instrument) not in compiled:
-            compiled[id(instrument)] = instrument, compile_key(instrument)
-        return compiled[id(instrument)][1]
+        if id(instrument) in compiled:
+            return compiled[id(instrument)][1]
+        key = compile_key(instrument)
+        # Some were read before this, while tests were collected.
+        if not instrument.own and place in Path(instrument.file).resolve().parents:
+            compiled[id(instrument)] = instrument, key
+        return key
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questionnaires.loader, "load_instrument", load)
@@ -202,4 +205,12 @@ def certificates_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", made)
         patch.setattr(httpx._transports.default, "create_ssl_context", made)
+        yield
+
+
+@contextmanager
+def commands_built_once() -> Iterator[None]:
+    """Build what a command line knows once: each command that a test runs in its own process built all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
         yield
