@@ -68,10 +68,11 @@ async def _leads_out(host: str, port: int, patience: float | None) -> bool:
 
 class _Guarded(httpx.AsyncHTTPTransport):
     def __init__(self, private: frozenset[str]) -> None:
-        super().__init__()
+        tls = httpx.create_ssl_context()  # once: it reads every certificate that is trusted
+        super().__init__(verify=tls)
         # httpx names no way to give its pool a network; the pool itself has one.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=tls,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,

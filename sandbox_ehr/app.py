@@ -28,8 +28,8 @@ from sandbox_ehr.oauth.routes import create_auth_app, discovery_routes
 from sandbox_ehr.oauth.server import SmartAuthorizationServer
 from sandbox_ehr.oauth.sign_in import SignIns
 from sandbox_ehr.pages.engine import Pages
-from sandbox_ehr.pages.faults import add_fault_pages
-from sandbox_ehr.pages.routes import add_pages
+from sandbox_ehr.pages.faults import Control, add_fault_pages
+from sandbox_ehr.pages.routes import Parts, add_pages
 from sandbox_ehr.people import populate
 from sandbox_ehr.personalities import Personality, load_personality
 from sandbox_ehr.request_log import RequestLog
@@ -113,6 +113,6 @@ def create_app(
         Route("/auth/{path:path}", auth),
     ]
     cards = Cards(settings, records, fhir_server.searcher, clock, http)
-    add_pages(app, settings, directory, launches, pages, log, cards, clock)
-    add_fault_pages(app, settings, pages, faults, personality)
+    add_pages(app, Parts(settings, directory, launches, pages, log, cards, clock))
+    add_fault_pages(app, Control(settings, pages, faults, personality))
     return app

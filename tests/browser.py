@@ -5,13 +5,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.async_api import Page as AsyncPage
 from playwright.async_api import Playwright as AsyncPlaywright
 from playwright.async_api import expect as expect_later
-from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 # For axe, of a page that takes other colours: what these can change.
-OF_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block", "target-size"]}
+_OF_COLOURS = ("color-contrast", "link-in-text-block", "target-size")
+_HAS_AXE = "'axe' in globalThis"
+# What does violate, in full; describing whatever does not takes longer than judging it.
+_JUDGE = "async (options) => ({ violations: (await axe.run(options)).violations })"
 PATIENCE = (
     60_000  # milliseconds for whatever a page is waited for: long, for machines that do other work beside it
 )
@@ -54,6 +60,24 @@ def find_chromium(playwright: Playwright | AsyncPlaywright, *, engine_only: bool
 def sandbox_arguments() -> list[str]:
     """Chromium's sandbox refuses to run as root; for everybody else it stays on."""
     return ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+
+
+def judge(page: Page, *, only_colours: bool = False) -> AxeResults:
+    """Have axe judge a page as it stands; `only_colours`: by what other colours can change."""
+    if not page.evaluate(_HAS_AXE):
+        page.evaluate(AXE_SCRIPT)
+    return AxeResults(page.evaluate(_JUDGE, _judging(only_colours=only_colours)))
+
+
+async def judge_later(page: AsyncPage, *, only_colours: bool = False) -> AxeResults:
+    """Have axe judge a page as `judge` does."""
+    if not await page.evaluate(_HAS_AXE):
+        await page.evaluate(AXE_SCRIPT)
+    return AxeResults(await page.evaluate(_JUDGE, _judging(only_colours=only_colours)))
+
+
+def _judging(*, only_colours: bool) -> dict[str, Any]:
+    return {"resultTypes": ["violations"], **({"runOnly": _OF_COLOURS} if only_colours else {})}
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 import gc
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +15,19 @@ from fastapi.dependencies import models
 from hypothesis import settings
 
 from tests.postgres import PostgresMissing, running_postgres
-from tests.sharing import people_made_once, pins_stretched_once, shipped_forms_read_once
+from tests.sharing import (
+    certificates_read_once,
+    commands_built_once,
+    ledgers_prepared_once,
+    people_made_once,
+    pins_stretched_once,
+    schemas_compared_once,
+    shipped_forms_read_once,
+    statements_compiled_once,
+)
+
+# httpx asks with each request whether it runs in trio: sniffio is not installed, and is not looked for every time.
+sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
 # How long an example takes says nothing on a machine that does other work beside; benchmarks/ measure.
 settings.register_profile("steady", deadline=None)
@@ -89,7 +104,16 @@ def postgres_url(postgres: str) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
     """Read the shipped forms and make the sandbox EHR's people once for all tests; stretch PINs once."""
-    with shipped_forms_read_once(), people_made_once(), pins_stretched_once():
+    with (
+        shipped_forms_read_once(),
+        people_made_once(),
+        pins_stretched_once(),
+        statements_compiled_once(),
+        schemas_compared_once(),
+        ledgers_prepared_once(),
+        certificates_read_once(),
+        commands_built_once(),
+    ):
         yield
 
 

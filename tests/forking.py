@@ -1,7 +1,7 @@
-"""Processes of Rapport that begin at once: forked from one that has imported its libraries and waits.
+"""Processes of Rapport that begin at once: forked from one that has imported its libraries, read its forms and waits.
 
 What a process does then is what `python -m plugin` does: arguments, environment, standard streams, signals and exit
-status are its own. To import takes two seconds of the processor, and the tests start some hundreds of processes.
+status are its own. To import and to read takes two seconds of the processor, and the tests start some hundreds of processes.
 `tests/command` and `tests/product/demonstration.py` start some in the way an operator does.
 """
 
@@ -177,9 +177,14 @@ def _become(child: _Child) -> None:
 
 
 def _main() -> None:
-    import plugin.app  # and not the commands, which look at the terminal while they are imported
+    import alembic.autogenerate
 
+    import plugin.app  # and not the commands, which look at the terminal while they are imported
+    from questionnaires import load_catalogue
+
+    assert alembic.autogenerate
     assert plugin.app
+    load_catalogue()  # what comes with the package is read once a process
     try:
         _take_orders(sys.argv[1])
     except _Child as order:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -64,6 +65,7 @@ def _misfits(connection: Connection, table: sa.Table, odd: set[str]) -> Iterator
                 yield Finding(Flaw.ALTERED, where, what)
 
 
+@cache  # compiling a type makes a dialect each time
 def _kinds(column: "sa.Column[object]") -> tuple[str, ...]:
     """Name the kinds of SQLite that a column may hold, its own first."""
     own = _KIND.get(str(column.type.compile()), "text")

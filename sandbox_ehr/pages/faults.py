@@ -1,9 +1,10 @@
 """The sandbox's control address: which personality it has, which faults stand, and ways to change them."""
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, cast
 
-from fastapi import Depends, FastAPI, Form
+from fastapi import APIRouter, Depends, FastAPI, Form, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -16,24 +17,24 @@ from sandbox_ehr.personalities import Personality, load_personality, personality
 from sandbox_ehr.settings import SandboxSettings
 
 
-def add_fault_pages(
-    app: FastAPI,
-    settings: SandboxSettings,
-    pages: Pages,
-    book: FaultBook,
-    personality: Callable[[], Personality],
-) -> None:
-    """Add the control address and its page to the application."""
-    _add_control(app, book)
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the control address works with; the application keeps it in `state.control`."""
 
-    def show(problem: str = "", status: int = 200) -> Response:
-        return pages.render(
+    settings: SandboxSettings
+    pages: Pages
+    book: FaultBook
+    personality: Callable[[], Personality]
+
+    def show(self, problem: str = "", status: int = 200) -> Response:
+        """Show the page of personality and faults, with what could not be done."""
+        return self.pages.render(
             "control.html",
             status=status,
-            personality=personality(),
-            started_as=settings.behaviour,
-            changed=book.personality() is not None,
-            faults=book.all(),
+            personality=self.personality(),
+            started_as=self.settings.behaviour,
+            changed=self.book.personality() is not None,
+            faults=self.book.all(),
             kinds=[(kind, WORDS[kind]) for kind in FaultKind],
             words=WORDS,
             standing=STANDING,
@@ -42,70 +43,90 @@ def add_fault_pages(
             problem=problem,
         )
 
-    @app.get("/sandbox")
-    async def control() -> Response:
-        """Sandbox only: the page of personality and faults."""
-        return show()
 
-    @app.post("/sandbox/control")
-    async def change(
-        kind: Annotated[str, Form()],
-        path: Annotated[str, Form()] = "/r4*",
-        method: Annotated[str, Form()] = "*",
-        count: Annotated[str, Form()] = "",
-        probability: Annotated[str, Form()] = "1",
-        seconds: Annotated[str, Form()] = "1",
-        personality: Annotated[str, Form()] = "",
-    ) -> Response:
-        """Sandbox only: enter a fault from the page."""
-        asked = {
-            "kind": kind,
-            "path": path,
-            "method": method,
-            "count": count or None,
-            "probability": probability,
-            "seconds": seconds,
-            "personality": personality if kind == FaultKind.CAPABILITY else None,
-        }
-        try:
-            book.add(FaultSpec.model_validate(asked))
-        except ValidationError as error:
-            return show(_explain(error), 422)
-        return RedirectResponse("/sandbox", 303)
-
-    @app.post("/sandbox/control/clear")
-    async def clear(fault: Annotated[str, Form()] = "") -> Response:
-        """Sandbox only: remove one fault, or all."""
-        if fault:
-            book.remove(fault)
-        else:
-            book.clear()
-        return RedirectResponse("/sandbox", 303)
+async def _control(request: Request) -> Control:
+    return cast("Control", request.app.state.control)
 
 
-def _add_control(app: FastAPI, book: FaultBook) -> None:
-    @app.get("/sandbox/faults")
-    async def list_faults() -> list[dict[str, object]]:
-        """Sandbox only: the faults there are, with how often each has happened."""
-        return [each.to_json() for each in book.all()]
+TheControl = Annotated[Control, Depends(_control)]
+router = APIRouter()  # made once, as those of the pages
 
-    @app.post("/sandbox/faults", dependencies=[Depends(check_text)])
-    async def add_fault(spec: FaultSpec) -> JSONResponse:
-        """Sandbox only: enter a fault."""
-        return JSONResponse(book.add(spec).to_json(), 201)
 
-    @app.delete("/sandbox/faults")
-    async def clear_faults() -> Response:
-        """Sandbox only: remove all faults."""
-        book.clear()
-        return Response(status_code=204)
+def add_fault_pages(app: FastAPI, control: Control) -> None:
+    """Add the control address and its page to the application."""
+    app.state.control = control
+    app.router.routes.extend(router.routes)
 
-    @app.delete("/sandbox/faults/{fault}")
-    async def remove_fault(fault: str) -> Response:
-        """Sandbox only: remove one fault."""
-        if not book.remove(fault):
-            return JSONResponse({"error": f"There is no fault {fault}."}, 404)
-        return Response(status_code=204)
+
+@router.get("/sandbox")
+async def page(control: TheControl) -> Response:
+    """Sandbox only: the page of personality and faults."""
+    return control.show()
+
+
+@router.post("/sandbox/control")
+async def change(
+    control: TheControl,
+    kind: Annotated[str, Form()],
+    path: Annotated[str, Form()] = "/r4*",
+    method: Annotated[str, Form()] = "*",
+    count: Annotated[str, Form()] = "",
+    probability: Annotated[str, Form()] = "1",
+    seconds: Annotated[str, Form()] = "1",
+    personality: Annotated[str, Form()] = "",
+) -> Response:
+    """Sandbox only: enter a fault from the page."""
+    asked = {
+        "kind": kind,
+        "path": path,
+        "method": method,
+        "count": count or None,
+        "probability": probability,
+        "seconds": seconds,
+        "personality": personality if kind == FaultKind.CAPABILITY else None,
+    }
+    try:
+        control.book.add(FaultSpec.model_validate(asked))
+    except ValidationError as error:
+        return control.show(_explain(error), 422)
+    return RedirectResponse("/sandbox", 303)
+
+
+@router.post("/sandbox/control/clear")
+async def clear(control: TheControl, fault: Annotated[str, Form()] = "") -> Response:
+    """Sandbox only: remove one fault, or all."""
+    if fault:
+        control.book.remove(fault)
+    else:
+        control.book.clear()
+    return RedirectResponse("/sandbox", 303)
+
+
+@router.get("/sandbox/faults")
+async def list_faults(control: TheControl) -> list[dict[str, object]]:
+    """Sandbox only: the faults there are, with how often each has happened."""
+    return [each.to_json() for each in control.book.all()]
+
+
+@router.post("/sandbox/faults", dependencies=[Depends(check_text)])
+async def add_fault(control: TheControl, spec: FaultSpec) -> JSONResponse:
+    """Sandbox only: enter a fault."""
+    return JSONResponse(control.book.add(spec).to_json(), 201)
+
+
+@router.delete("/sandbox/faults")
+async def clear_faults(control: TheControl) -> Response:
+    """Sandbox only: remove all faults."""
+    control.book.clear()
+    return Response(status_code=204)
+
+
+@router.delete("/sandbox/faults/{fault}")
+async def remove_fault(control: TheControl, fault: str) -> Response:
+    """Sandbox only: remove one fault."""
+    if not control.book.remove(fault):
+        return JSONResponse({"error": f"There is no fault {fault}."}, 404)
+    return Response(status_code=204)
 
 
 def _explain(error: ValidationError) -> str:

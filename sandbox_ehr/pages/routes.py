@@ -3,10 +3,10 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Cookie, Depends, FastAPI, Form, HTTPException, Query, Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -90,23 +90,52 @@ async def check_text(request: Request) -> None:
         raise HTTPException(400, "The body is not JSON made of whole characters.") from None
 
 
-def add_pages(
-    app: FastAPI,
-    settings: SandboxSettings,
-    directory: Directory,
-    launches: Launches,
-    pages: Pages,
-    log: RequestLog,
-    cards: Cards,
-    clock: Clock,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the pages work with; the application keeps it in `state.parts`."""
+
+    settings: SandboxSettings
+    directory: Directory
+    launches: Launches
+    pages: Pages
+    log: RequestLog
+    cards: Cards
+    clock: Clock
+
+
+async def _parts(request: Request) -> Parts:
+    return cast("Parts", request.app.state.parts)
+
+
+TheParts = Annotated[Parts, Depends(_parts)]
+
+
+async def _clinician(parts: TheParts, signed_in: _SIGNED_IN = None) -> Clinician:
+    clinician = parts.directory.clinician(signed_in or "")
+    if clinician is None:
+        raise NotSignedIn
+    return clinician
+
+
+async def _person(parts: TheParts, patient: str) -> Person:
+    person = parts.directory.person(patient)
+    if person is None:
+        raise NotThere("There is no such patient.")
+    return person
+
+
+CurrentClinician = Annotated[Clinician, Depends(_clinician)]
+CurrentPerson = Annotated[Person, Depends(_person)]
+# The routes are made once, and each application is given them: FastAPI takes long to find out what each depends on.
+router = APIRouter()
+
+
+def add_pages(app: FastAPI, parts: Parts) -> None:
     """Add the pages to the application."""
+    app.state.parts = parts
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    _add_failures(app, pages)
-    _add_people(app, directory, pages, settings, clock)
-    _add_charts(app, settings, directory, launches, pages, cards)
-    _add_cards(app, directory, cards)
-    _add_sandbox(app, settings, launches, log)
+    _add_failures(app, parts.pages)
+    app.router.routes.extend(router.routes)
 
 
 def launch_address(client: RegisteredClient, settings: SandboxSettings, launch: str) -> str:
@@ -116,151 +145,35 @@ def launch_address(client: RegisteredClient, settings: SandboxSettings, launch: 
     return f"{address}{'&' if '?' in address else '?'}{query}"
 
 
-def _add_people(
-    app: FastAPI, directory: Directory, pages: Pages, settings: SandboxSettings, clock: Clock
-) -> None:
-    @app.get("/")
-    async def choose_clinician() -> Response:
-        return pages.render("clinicians.html", clinicians=directory.clinicians())
-
-    @app.post("/sign-in")
-    async def sign_in(practitioner: Annotated[str, Form()]) -> Response:
-        if directory.clinician(practitioner) is None:
-            raise NotThere("There is no such clinician.")
-        response = RedirectResponse("/patients", 303)
-        secure = settings.base_url.startswith("https:")
-        for name, value in (
-            (_CLINICIAN_COOKIE, practitioner),
-            (_SINCE_COOKIE, str(int(clock().timestamp()))),
-        ):
-            response.set_cookie(name, value, httponly=True, samesite="lax", secure=secure)
-        return response
-
-    @app.get("/patients")
-    async def patients(signed_in: _SIGNED_IN = None, q: str = "") -> Response:
-        clinician = directory.clinician(signed_in or "")
-        if clinician is None:
-            return RedirectResponse("/", 303)
-        wanted = q.strip().casefold()
-        people = [
-            each
-            for each in directory.people()
-            if wanted in f"{each.name} {each.also} {each.number}".casefold()
-        ]
-        people.sort(key=lambda person: person.visit.start if person.visit else "~")
-        return pages.render("patients.html", clinician=clinician, people=people, q=q, apps=settings.apps)
-
-
-def _add_charts(
-    app: FastAPI,
-    settings: SandboxSettings,
-    directory: Directory,
-    launches: Launches,
-    pages: Pages,
-    cards: Cards,
-) -> None:
-    charts = Charts(directory)
-    frame = _Frame(settings, launches, pages)
-
-    def current_clinician(signed_in: _SIGNED_IN = None) -> Clinician:
-        clinician = directory.clinician(signed_in or "")
-        if clinician is None:
-            raise NotSignedIn
-        return clinician
-
-    def current_person(patient: str) -> Person:
-        person = directory.person(patient)
-        if person is None:
-            raise NotThere("There is no such patient.")
-        return person
-
-    CurrentClinician = Annotated[Clinician, Depends(current_clinician)]  # noqa: N806 -- a type
-    CurrentPerson = Annotated[Person, Depends(current_person)]  # noqa: N806 -- a type
-
-    @app.get("/chart/{patient}")
-    async def chart(clinician: CurrentClinician, person: CurrentPerson) -> Response:
-        return pages.render(
-            "chart.html",
-            clinician=clinician,
-            person=person,
-            apps=settings.apps,
-            tab="summary",
-            chart=charts.chart(person),
-            rows=charts.observations(person.id),
-            cards=await cards.of(clinician, person),
-        )
-
-    @app.get("/chart/{patient}/observations")
-    async def observations(_: CurrentClinician, person: CurrentPerson) -> Response:
-        return pages.render("observations.html", rows=charts.observations(person.id))
-
-    @app.get("/chart/{patient}/app/{client_id}")
-    async def embedded(
-        clinician: CurrentClinician,
-        person: CurrentPerson,
-        client_id: str,
-        wish: Annotated[Wish, Query()],
-        since: _SINCE = None,
-    ) -> Response:
-        return frame.show(clinician, client_id, person, wish, since)
-
-    @app.get("/apps/{client_id}")
-    async def embedded_without_patient(
-        clinician: CurrentClinician, client_id: str, since: _SINCE = None
-    ) -> Response:
-        return frame.show(clinician, client_id, None, Wish(), since)
-
-
-def _add_cards(app: FastAPI, directory: Directory, cards: Cards) -> None:
-    @app.post("/chart/{patient}/cards")
-    async def answer_card(
-        patient: str,
-        service: Annotated[str, Form()],
-        card: Annotated[str, Form()],
-        summary: Annotated[str, Form()],
-        signed_in: _SIGNED_IN = None,
-    ) -> Response:
-        clinician, person = directory.clinician(signed_in or ""), directory.person(patient)
-        if clinician is None:
-            raise NotSignedIn
-        if person is None:
-            raise NotThere("There is no such patient.")
-        cards.put_aside(clinician, person, service, summary)
-        await cards.answer(service, card, "overridden")
-        return RedirectResponse(f"/chart/{patient}", 303)
-
-
 @dataclass(frozen=True, slots=True)
 class _Frame:
     """Shows an app inside our page, launched."""
 
-    settings: SandboxSettings
-    launches: Launches
-    pages: Pages
+    parts: Parts
 
     def show(
         self, clinician: Clinician, client_id: str, person: Person | None, wish: Wish, since: int | None
     ) -> Response:
         """Open a launch in somebody's chart, or (None) without a patient; `since`: when the clinician signed in."""
-        shown = next((each for each in self.settings.apps if each.client_id == client_id), None)
-        client = self.settings.client(client_id)
+        shown = next((each for each in self.parts.settings.apps if each.client_id == client_id), None)
+        client = self.parts.settings.client(client_id)
         if shown is None or client is None:
             raise NotThere("There is no such app.")
         encounter = person.visit.id if person and person.visit else None
         handle = new_secret()
         extra = {**wish.context(), **self._messaging(handle)}
         patient = person.id if person else None
-        launch = self.launches.open(client_id, clinician.id, patient, encounter, extra, since)
+        launch = self.parts.launches.open(client_id, clinician.id, patient, encounter, extra, since)
         addresses = (client.launch_url or "", *client.redirect_uris)
-        return self.pages.render(
+        return self.parts.pages.render(
             "app.html",
             frames=sorted({_origin(each) for each in addresses if each}),
             clinician=clinician,
             person=person,
-            apps=self.settings.apps,
+            apps=self.parts.settings.apps,
             tab=client_id,
             shown=shown,
-            address=launch_address(client, self.settings, launch),
+            address=launch_address(client, self.parts.settings, launch),
             sandbox=_SANDBOXES[wish.frame],
             messaging=handle,
             messaging_origin=_origin(client.launch_url or ""),
@@ -270,7 +183,7 @@ class _Frame:
         """Give what an app needs to talk to this page (SMART Web Messaging 1.0)."""
         return {
             "smart_web_messaging_handle": handle,
-            "smart_web_messaging_origin": _origin(self.settings.base_url),
+            "smart_web_messaging_origin": _origin(self.parts.settings.base_url),
         }
 
 
@@ -282,23 +195,127 @@ _SANDBOXES = {
 """What the frame lets an app do, by the name that the chart's address gives it; `sandboxed` has an origin of its own."""
 
 
-def _add_sandbox(app: FastAPI, settings: SandboxSettings, launches: Launches, log: RequestLog) -> None:
-    @app.post("/sandbox/launch", dependencies=[Depends(check_text)])
-    async def launch(asked: LaunchRequest) -> JSONResponse:
-        """Sandbox only: open an EHR launch as if the practitioner had pressed the app's tab in the chart."""
-        extra = asked.model_dump(include={"intent", "need_patient_banner", "fhirContext"}, exclude_none=True)
-        client = settings.client(asked.client_id)
-        try:
-            opened = launches.open(asked.client_id, asked.practitioner, asked.patient, asked.encounter, extra)
-        except LaunchRefused as refused:
-            return JSONResponse({"error": str(refused)}, 422)
-        address = launch_address(client, settings, opened) if client and client.launch_url else None
-        return JSONResponse({"launch": opened, "launch_url": address, "iss": settings.fhir_base}, 201)
+@router.get("/")
+async def choose_clinician(parts: TheParts) -> Response:
+    """Ask who is at the desk."""
+    return parts.pages.render("clinicians.html", clinicians=parts.directory.clinicians())
 
-    @app.get("/sandbox/requests")
-    async def requests() -> list[dict[str, object]]:
-        """Sandbox only: the FHIR requests made so far, without bodies."""
-        return [asdict(each) for each in log.all()]
+
+@router.post("/sign-in")
+async def sign_in(parts: TheParts, practitioner: Annotated[str, Form()]) -> Response:
+    """Sign a clinician in."""
+    if parts.directory.clinician(practitioner) is None:
+        raise NotThere("There is no such clinician.")
+    response = RedirectResponse("/patients", 303)
+    secure = parts.settings.base_url.startswith("https:")
+    for name, value in (
+        (_CLINICIAN_COOKIE, practitioner),
+        (_SINCE_COOKIE, str(int(parts.clock().timestamp()))),
+    ):
+        response.set_cookie(name, value, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+@router.get("/patients")
+async def patients(parts: TheParts, signed_in: _SIGNED_IN = None, q: str = "") -> Response:
+    """List the patients, or those that are searched for."""
+    clinician = parts.directory.clinician(signed_in or "")
+    if clinician is None:
+        return RedirectResponse("/", 303)
+    wanted = q.strip().casefold()
+    people = [
+        each
+        for each in parts.directory.people()
+        if wanted in f"{each.name} {each.also} {each.number}".casefold()
+    ]
+    people.sort(key=lambda person: person.visit.start if person.visit else "~")
+    return parts.pages.render(
+        "patients.html", clinician=clinician, people=people, q=q, apps=parts.settings.apps
+    )
+
+
+@router.get("/chart/{patient}")
+async def chart(parts: TheParts, clinician: CurrentClinician, person: CurrentPerson) -> Response:
+    """Show a patient's chart."""
+    charts = Charts(parts.directory)
+    return parts.pages.render(
+        "chart.html",
+        clinician=clinician,
+        person=person,
+        apps=parts.settings.apps,
+        tab="summary",
+        chart=charts.chart(person),
+        rows=charts.observations(person.id),
+        cards=await parts.cards.of(clinician, person),
+    )
+
+
+@router.get("/chart/{patient}/observations")
+async def observations(parts: TheParts, _: CurrentClinician, person: CurrentPerson) -> Response:
+    """Show the table of observations alone, as the chart asks for it again."""
+    return parts.pages.render("observations.html", rows=Charts(parts.directory).observations(person.id))
+
+
+@router.get("/chart/{patient}/app/{client_id}")
+async def embedded(
+    parts: TheParts,
+    clinician: CurrentClinician,
+    person: CurrentPerson,
+    client_id: str,
+    wish: Annotated[Wish, Query()],
+    since: _SINCE = None,
+) -> Response:
+    """Show an app in a patient's chart, launched."""
+    return _Frame(parts).show(clinician, client_id, person, wish, since)
+
+
+@router.get("/apps/{client_id}")
+async def embedded_without_patient(
+    parts: TheParts, clinician: CurrentClinician, client_id: str, since: _SINCE = None
+) -> Response:
+    """Show an app beside no chart, launched."""
+    return _Frame(parts).show(clinician, client_id, None, Wish(), since)
+
+
+@router.post("/chart/{patient}/cards")
+async def answer_card(
+    parts: TheParts,
+    patient: str,
+    service: Annotated[str, Form()],
+    card: Annotated[str, Form()],
+    summary: Annotated[str, Form()],
+    signed_in: _SIGNED_IN = None,
+) -> Response:
+    """Put a card aside, and tell its service."""
+    clinician, person = parts.directory.clinician(signed_in or ""), parts.directory.person(patient)
+    if clinician is None:
+        raise NotSignedIn
+    if person is None:
+        raise NotThere("There is no such patient.")
+    parts.cards.put_aside(clinician, person, service, summary)
+    await parts.cards.answer(service, card, "overridden")
+    return RedirectResponse(f"/chart/{patient}", 303)
+
+
+@router.post("/sandbox/launch", dependencies=[Depends(check_text)])
+async def launch(parts: TheParts, asked: LaunchRequest) -> JSONResponse:
+    """Sandbox only: open an EHR launch as if the practitioner had pressed the app's tab in the chart."""
+    extra = asked.model_dump(include={"intent", "need_patient_banner", "fhirContext"}, exclude_none=True)
+    client = parts.settings.client(asked.client_id)
+    try:
+        opened = parts.launches.open(
+            asked.client_id, asked.practitioner, asked.patient, asked.encounter, extra
+        )
+    except LaunchRefused as refused:
+        return JSONResponse({"error": str(refused)}, 422)
+    address = launch_address(client, parts.settings, opened) if client and client.launch_url else None
+    return JSONResponse({"launch": opened, "launch_url": address, "iss": parts.settings.fhir_base}, 201)
+
+
+@router.get("/sandbox/requests")
+async def requests(parts: TheParts) -> list[dict[str, object]]:
+    """Sandbox only: the FHIR requests made so far, without bodies."""
+    return [asdict(each) for each in parts.log.all()]
 
 
 def _add_failures(app: FastAPI, pages: Pages) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from tests.browser import OF_COLOURS
+from tests.browser import judge
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
 
@@ -311,7 +310,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(page: Page, address: str, desk
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         if number == 0:
             show(STATES[state], page, address, desk)
-        results = Axe().run(page, options=OF_COLOURS if scheme == "dark" else None)
+        results = judge(page, only_colours=scheme == "dark")
         if results.violations_count:
             found[screen] = results.generate_report()
     assert not found, "\n".join(f"{screen}: {report}" for screen, report in found.items())

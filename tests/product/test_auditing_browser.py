@@ -8,10 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
-from tests.browser import OF_COLOURS, PATIENCE, find_chromium, sandbox_arguments
+from tests.browser import PATIENCE, find_chromium, judge_later, sandbox_arguments
 from tests.pages.rendered import note_templates, templates
 from tests.product.demonstration import ROOT
 from tests.product.test_auditing import (
@@ -135,7 +134,7 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off_on_any_of_the_auditors_p
             for screen, (width, height, scheme) in SCREENS.items():
                 await page.set_viewport_size({"width": width, "height": height})
                 await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-                results = await Axe().run(page, options=OF_COLOURS if scheme == "dark" else None)
+                results = await judge_later(page, only_colours=scheme == "dark")
                 assert results.violations_count == 0, (state, screen, results.generate_report())
                 assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                     state,

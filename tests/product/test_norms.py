@@ -23,9 +23,10 @@ async def adopt_figures(
     instrument: str = "rapport-checkin-child",
     score: str = "score-total",
     mean: float = 14.0,
+    version: str = "1.1.0",
 ) -> str:
     figures = Figures(mean, sd, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
-    group = Group(site, CATALOGUE.by_id(instrument).canonical, score, rater, "unknown")
+    group = Group(site, f"{CATALOGUE.by_id(instrument).url}|{version}", score, rater, "unknown")
     now = datetime(2026, 2, 1, tzinfo=UTC)
     ledger = world.rapport.state.rapport.ledger
     return str(await ledger.bookkeep(lambda c: adopt(c, group, figures, "Head of service", "own data", now)))
@@ -43,6 +44,15 @@ async def test_an_adopted_norm_says_what_a_difference_means(world: World, sd: fl
     page = await world.launch("amara")
     assert told in page.text
     assert "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01" in page.text
+
+
+async def test_what_was_adopted_for_the_version_before_holds_as_long_as_that_asks_and_counts_alike(
+    world: World,
+) -> None:
+    await adopt_figures(world, 9.0, version="0.9.0")
+    assert "within measurement error" not in (await world.launch("amara")).text
+    await adopt_figures(world, 9.0, version="1.0.0")
+    assert "within measurement error" in (await world.launch("amara")).text
 
 
 async def test_without_an_adopted_norm_the_page_says_that_it_does_not_know_what_a_difference_means(

@@ -110,6 +110,7 @@ class World:
     ehr: FastAPI
     rapport: FastAPI
     browser: httpx.AsyncClient = field(init=False)
+    _token: tuple[datetime, str] | None = None  # the reading client's, and when it ends
 
     def __post_init__(self) -> None:
         self.browser = self.new_browser()
@@ -249,13 +250,18 @@ class World:
         raise AssertionError(f"no {kind} with {parameters} arrived in the record")
 
     async def _reader_token(self) -> str:
+        now = self.clock()
+        if self._token is not None and now < self._token[0]:
+            return self._token[1]
         answer = await self.browser.post(
             f"{EHR}/auth/token",
             data={"grant_type": "client_credentials", "scope": " ".join(READER_SCOPES)},
             auth=("reader", READER_SECRET),
         )
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        granted = answer.json()
+        self._token = (now + timedelta(seconds=granted["expires_in"] / 2), str(granted["access_token"]))
+        return self._token[1]
 
 
 def rapport_settings(folder: Path, writing: Writing = DEFAULT_WRITING, **policy: Any) -> Settings:
