@@ -195,7 +195,7 @@ def list_instruments(
 ) -> None:
     """List the instruments: who answers, languages, licence, whether it can be filled here; and what is left out."""
     from plugin.stock import describe_left_out
-    from plugin.tables import catalogue_markdown, catalogue_table, unavailable_table
+    from plugin.tables import catalogue_markdown, catalogue_table, earlier_line, unavailable_table
 
     stock = _stock(wording, instruments, config)
     catalogue = stock.catalogue
@@ -203,6 +203,8 @@ def list_instruments(
         typer.echo(catalogue_markdown(catalogue), nl=False)
     else:
         _out.print(catalogue_table(catalogue))
+        if earlier := earlier_line(catalogue):
+            _out.print(earlier, highlight=False, markup=False)
         if everything:
             _out.print(unavailable_table())
         for line in describe_left_out(stock.left_out):
@@ -211,7 +213,10 @@ def list_instruments(
 
 @instruments_app.command("show")
 def show_instrument(
-    instrument: Annotated[str, typer.Argument(help="The id, as `rapport instruments list` gives it.")],
+    instrument: Annotated[
+        str,
+        typer.Argument(help="The id, as `rapport instruments list` gives it; id|version for an earlier one."),
+    ],
     language: Annotated[str, typer.Option(help="Language of the wording.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print the Questionnaire itself.")] = False,
     wording: packages.WordingOption = None,
@@ -221,7 +226,7 @@ def show_instrument(
     """Show one instrument: its questions, weights, scores, source and standing."""
     from plugin.tables import print_instrument
 
-    found = _stock(wording, instruments, config).catalogue.by_id(instrument)
+    found = _stock(wording, instruments, config).catalogue.named(instrument)
     if as_json:
         sys.stdout.buffer.write(found.resource + b"\n")
     else:

@@ -5,8 +5,10 @@ It holds for every request of a serving process or worker. Where a proxy is set 
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass
 
 import httpcore
 import httpx
@@ -67,8 +69,7 @@ async def _leads_out(host: str, port: int, patience: float | None) -> bool:
 
 
 class _Guarded(httpx.AsyncHTTPTransport):
-    def __init__(self, private: frozenset[str]) -> None:
-        tls = httpx.create_ssl_context()  # once: it reads every certificate that is trusted
+    def __init__(self, private: frozenset[str], tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls)
         # httpx names no way to give its pool a network; the pool itself has one.
         self._pool = httpcore.AsyncConnectionPool(
@@ -80,10 +81,37 @@ class _Guarded(httpx.AsyncHTTPTransport):
         )
 
 
+class _Outward(httpx.AsyncBaseTransport):
+    """Goes by the proxy of the environment for whatever is not left out of it (NO_PROXY), else by itself."""
+
+    def __init__(self, private: frozenset[str]) -> None:
+        tls = httpx.create_ssl_context()  # once: it reads every certificate that is trusted
+        self._own = _Guarded(private, tls)
+        set_up = getproxies_environment()
+        addresses = {scheme: set_up.get(scheme) or set_up.get("all") for scheme in ("http", "https")}
+        self._proxies = {
+            scheme: httpx.AsyncHTTPTransport(proxy=address, verify=tls)
+            for scheme, address in addresses.items()
+            if address
+        }
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request on its way."""
+        by_proxy = self._proxies.get(request.url.scheme)
+        if by_proxy is None or proxy_bypass(request.url.netloc.decode()):
+            return await self._own.handle_async_request(request)
+        return await by_proxy.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for each in (self._own, *self._proxies.values()):
+            await each.aclose()
+
+
 def open_client(settings: Settings) -> httpx.AsyncClient:
     """Make the client that reaches the EHRs."""
     private = frozenset(_private_hosts(settings))
-    return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, transport=_Guarded(private))
+    return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, transport=_Outward(private))
 
 
 def _private_hosts(settings: Settings) -> Iterable[str]:

@@ -27,6 +27,13 @@ def catalogue_table(catalogue: Catalogue) -> Table:
     return table
 
 
+def earlier_line(catalogue: Catalogue) -> str:
+    """Name the earlier versions that go on; nothing where there are none."""
+    now = {each.canonical for each in catalogue.all()}
+    earlier = [f"{each.id}|{each.version}" for each in catalogue.versions() if each.canonical not in now]
+    return f"Earlier versions, of which what was begun goes on: {', '.join(earlier)}" if earlier else ""
+
+
 def _filled(instrument: Instrument) -> str:
     if instrument.licence_kind == "score-entry":
         return "from paper"

@@ -32,6 +32,14 @@ class Catalogue:
             raise UnknownQuestionnaire(f"There is no instrument “{instrument_id}”. Use one of: {known}.")
         return found
 
+    def named(self, name: str) -> Instrument:
+        """Find an instrument by its id, by its id with an earlier version (`id|version`), or by its address with the version."""
+        versions = self.versions()
+        found = next(
+            (each for each in versions if name in (f"{each.id}|{each.version}", each.canonical)), None
+        )
+        return found or self.by_id(name)
+
     def find(self, canonical: str) -> Instrument | None:
         """Find an instrument by `url|version`; None if there is none."""
         return self._by_canonical.get(canonical)

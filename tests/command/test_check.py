@@ -123,3 +123,12 @@ def test_the_versions_before_are_named_and_what_is_none_of_them_is_told(tmp_path
     assert done.returncode == 1
     assert "earlier versions, which go on: 1.0.0" in done.stdout
     assert "Version 2.0.0 is there already" in done.stdout
+
+
+def test_earlier_versions_are_listed_and_can_be_shown(tmp_path: Path) -> None:
+    forms.write(tmp_path / "ours", forms.form(forms.question("a")))
+    forms.write(tmp_path / "ours" / "earlier" / "first", forms.form(forms.question("b"), version="1.0.0"))
+    listed = " ".join(run_rapport("instruments", "list", "--instruments", tmp_path).stdout.split())
+    assert "ours|1.0.0" in listed
+    shown = run_rapport("instruments", "show", "ours|1.0.0", "--json", "--instruments", tmp_path)
+    assert json.loads(shown.stdout)["version"] == "1.0.0"

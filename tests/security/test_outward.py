@@ -3,14 +3,14 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from plugin.ehr import Ehr, EhrUnavailable
+from plugin.ehr import Ehr, EhrError, EhrUnavailable
 from plugin.instrument_sections import OwnForms, Pinned
 from plugin.outward import open_client
 from plugin.settings import Settings
@@ -102,3 +102,21 @@ async def test_a_server_of_forms_that_the_operator_named_is_reached(tmp_path: Pa
     with listening() as (port, _):
         async with open_client(own) as http:
             assert (await http.get(f"http://localhost:{port}/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [("http", b"GET http://ehr.invalid/r4/Patient/1 "), ("https", b"CONNECT ehr.invalid:443 ")],
+)
+async def test_the_proxy_of_the_environment_makes_the_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, said: bytes
+) -> None:
+    with listening() as (port, heard):
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", "elsewhere.invalid")
+        async with open_client(settings(tmp_path)) as http:
+            for host in ("ehr.invalid", "elsewhere.invalid"):
+                with suppress(EhrError):
+                    await Ehr(f"{scheme}://{host}/r4", "a-token", http).read("Patient/1")
+    assert [each[: len(said)] for each in heard[:1]] == [said]
+    assert not [each for each in heard if b"elsewhere" in each]
