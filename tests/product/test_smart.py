@@ -207,7 +207,7 @@ def test_the_default_scopes_are_few_and_of_one_version() -> None:
 async def test_no_connection_is_older_than_tls_1_2(tmp_path: Path) -> None:
     async with open_client(rapport_settings(tmp_path)) as client:
         # httpx tells nobody what it was made with: the context is looked up where it lies.
-        context = client._transport._pool._ssl_context  # type: ignore[attr-defined]
+        context = client._transport._own._pool._ssl_context  # type: ignore[attr-defined]
         assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
