@@ -101,11 +101,17 @@ class BegunForm:
     state: str
     press: str
     about: date | None = None  # the day that it is about, if it may be entered later
+    on_paper: bool = False  # the clinician copies it: it is not handed over
 
     @property
     def is_own(self) -> bool:
         """Whether it is the clinician's own."""
         return Rater(self.rater).is_signed_in
+
+    @property
+    def opens_at_once(self) -> bool:
+        """Whether it takes no PIN."""
+        return self.is_own or self.on_paper
 
 
 @dataclass(frozen=True, slots=True)

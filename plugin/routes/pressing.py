@@ -115,6 +115,7 @@ def with_begun(page: PatientPage, under_way: Iterable[tuple[Invitation, int]]) -
     A link goes on where it is; a colleague's own form is theirs.
     """
     people = {each.reference: each for each in page.respondents}
+    on_paper = {each.address for each in page.instruments if each.by_clinician}
     shown = {each.id: each for each in page.open_forms}
     begun = tuple(
         BegunForm(
@@ -125,6 +126,7 @@ def with_begun(page: PatientPage, under_way: Iterable[tuple[Invitation, int]]) -
             shown[form.id].state,
             f"on {form.id}",
             form.answered_on,
+            form.instrument.partition("|")[0] in on_paper,
         )
         for form, _ in under_way
         if not form.remote and form.source in people and form.id in shown

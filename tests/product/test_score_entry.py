@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plugin.settings import Attestation
+from tests.product.test_lock import csrf_of
 from tests.product.test_remote import make_link
 from tests.product.world import World, run_world
 
@@ -86,3 +87,14 @@ async def test_around_the_lines_stand_the_clinicians_words(licensed: World) -> N
     assert "Was eingegeben wird, wird in der Akte gespeichert" in form.text
     assert 'data-wrong="Bitte eine Zahl von 0 bis 10 angeben."' in form.text
     assert '<h1 tabindex="-1" lang="en"' in form.text  # the title is its holder's
+
+
+async def test_paper_that_was_begun_goes_on_without_a_pin(licensed: World) -> None:
+    people = await licensed.people()
+    page = await licensed.launch(TEENAGER)
+    secret = await licensed.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
+    again = await licensed.launch(TEENAGER)
+    (press,) = re.findall(r'name="press" value="(on [^"]+)" formnovalidate', again.text)
+    data = {"csrf": csrf_of(again), "press": press}
+    opened = await licensed.browser.post(f"{again.url}/invitations", data=data)
+    assert opened.headers["location"] == f"/fill#{secret}"
