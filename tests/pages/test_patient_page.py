@@ -185,7 +185,9 @@ def test_the_score_and_table_that_are_looked_at_stay_in_sight_when_news_come(
     page.goto(f"{address}/patient")
     page.get_by_role("radio", name="Total").focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_text("The same as a table").locator("visible=true").click()
+    table = page.get_by_text("The same as a table").locator("visible=true")
+    expect(table).to_have_count(1)  # once the styles are there
+    table.click()
     expect(page.get_by_role("table")).to_have_count(1)
     tell_of_a_form(held, page)
     expect(page.get_by_role("img")).to_have_accessible_name("Goal by session, scale 0 to 8")

@@ -41,7 +41,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstr
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
+    with open_browser(engine_only=True) as opened:
         yield opened
 
 
