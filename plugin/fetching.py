@@ -100,18 +100,20 @@ async def fetch(store: Path | None, form: Pinned, http: httpx.AsyncClient) -> st
     tree = await ask_form(form, http)
     digest = content_hash(tree)
     pin = _read_pin(pin_file)
-    if pin is not None and pin.canonical == form.canonical and pin.sha256 != digest:
-        raise FetchFailed(
-            f"{form.server} now has other content under {form.canonical}: sha256:{digest[:12]}, "
-            f"and sha256:{pin.sha256[:12]} was pinned. A version must not change: answers would no longer fit their key.",
-            f"Ask its publisher for a new version. To take the new content all the same, delete {pin_file.name}.",
-        )
+    again = _aside(file, form.canonical)  # where it stands if it was here before
+    for known in (pin, _read_pin(again.with_suffix(".pin"))):
+        if known is not None and known.canonical == form.canonical and known.sha256 != digest:
+            raise FetchFailed(
+                f"{form.server} now has other content under {form.canonical}: sha256:{digest[:12]}, "
+                f"and sha256:{known.sha256[:12]} was pinned. A version must not change: answers would no longer fit their "
+                "key.",
+                f"Ask its publisher for a new version. To take the new content all the same, delete {pin_file.name}.",
+            )
     file.parent.mkdir(parents=True, exist_ok=True)
     if pin is not None and pin.canonical != form.canonical and file.is_file():
         _set_aside(file, pin_file, pin)
     _replace(file, msgspec.json.format(_as_sent.encode(tree)))
     _replace(pin_file, msgspec.json.encode(_Pin(form.canonical, form.server, digest)))
-    again = _aside(file, form.canonical)  # it was here before, and is what is begun again
     again.unlink(missing_ok=True)
     again.with_suffix(".pin").unlink(missing_ok=True)
     return digest
@@ -149,7 +151,10 @@ def _versions_before(store: Path | None, form: Pinned) -> list[Path]:
 
 def _is_as_pinned(file: Path) -> bool:
     pin = _read_pin(file.with_suffix(".pin"))
-    return pin is not None and content_hash(read_tree(file.read_bytes())) == pin.sha256
+    try:
+        return pin is not None and content_hash(read_tree(file.read_bytes())) == pin.sha256
+    except (FetchFailed, OSError):
+        return False
 
 
 def _altered(file: Path, pin: _Pin | None) -> str:

@@ -14,6 +14,7 @@ import httpcore
 import httpx
 import structlog
 
+from plugin.errors import SettingsInvalid
 from plugin.settings import Settings
 from smart_launch import Site
 from smart_launch.site import LOOPBACK
@@ -82,23 +83,20 @@ class _Guarded(httpx.AsyncHTTPTransport):
 
 
 class _Outward(httpx.AsyncBaseTransport):
-    """Goes by the proxy of the environment for whatever is not left out of it (NO_PROXY), else by itself."""
+    """Goes by the proxy of the environment for whatever is not left out of it (NO_PROXY, and this machine), else by itself."""
 
     def __init__(self, private: frozenset[str]) -> None:
         tls = httpx.create_ssl_context()  # once: it reads every certificate that is trusted
         self._own = _Guarded(private, tls)
         set_up = getproxies_environment()
         addresses = {scheme: set_up.get(scheme) or set_up.get("all") for scheme in ("http", "https")}
-        self._proxies = {
-            scheme: httpx.AsyncHTTPTransport(proxy=address, verify=tls)
-            for scheme, address in addresses.items()
-            if address
-        }
+        self._proxies = {scheme: _by_proxy(address, tls) for scheme, address in addresses.items() if address}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request on its way."""
         by_proxy = self._proxies.get(request.url.scheme)
-        if by_proxy is None or proxy_bypass(request.url.netloc.decode()):
+        host = request.url.host
+        if by_proxy is None or host in LOOPBACK or proxy_bypass(request.url.netloc.decode()):
             return await self._own.handle_async_request(request)
         return await by_proxy.handle_async_request(request)
 
@@ -106,6 +104,19 @@ class _Outward(httpx.AsyncBaseTransport):
         """Close every connection."""
         for each in (self._own, *self._proxies.values()):
             await each.aclose()
+
+
+def _by_proxy(address: str, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    """Go by a proxy; SettingsInvalid, without its address, which may hold a password, if that cannot be understood."""
+    try:
+        return httpx.AsyncHTTPTransport(
+            proxy=address if "://" in address else f"http://{address}", verify=tls
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise SettingsInvalid(
+            "The proxy that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used.",
+            "Write it as http://host:port or http://user:password@host:port, signs such as / in the password as %2F.",
+        ) from None
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

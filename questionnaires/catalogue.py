@@ -53,6 +53,11 @@ class Catalogue:
         url = canonical.partition("|")[0]
         return next((each for each in self._by_id.values() if each.url == url), None)
 
+    def versions_of(self, canonical: str) -> tuple[str, ...]:
+        """Give the addresses of all versions of a form that are here."""
+        url = canonical.partition("|")[0]
+        return tuple(each.canonical for each in self._by_canonical.values() if each.url == url)
+
     def alike(self, canonical: str) -> tuple[str, ...]:
         """Give the addresses of the versions that ask and count the same as one, the version of today first.
 

@@ -36,6 +36,9 @@ class Code:
     display: str
 
 
+HELP = frozenset({"help", "flyover"})  # of questionnaire-item-control: what a question or its words mean
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """An answer that may be chosen: a Coding, or a plain value (`kind` Integer, Date ...) written as its `code`."""
@@ -196,13 +199,17 @@ class Instrument:
 
 
 def asks_alike(one: Instrument, other: Instrument) -> bool:
-    """Tell whether two versions of a form ask the same, in every language that both have, and count it the same."""
+    """Tell whether two versions of a form ask the same, in every language that both have, and count it the same.
+
+    What a question means (`HELP`) may be said in one of them only. Without a language in common nobody can tell.
+    """
     languages = one.wordings.keys() & other.wordings.keys()
+    if not languages and (one.wordings or other.wordings):
+        return False
     return (_asked(one, languages), one.scores) == (_asked(other, languages), other.scores)
 
 
 def _asked(form: Instrument, languages: Set[str]) -> list[object]:
-    questions = [item for item in walk(form.items) if item.is_question]
     return [
         (
             replace(item, items=()),
@@ -213,7 +220,8 @@ def _asked(form: Instrument, languages: Set[str]) -> list[object]:
                 for option in item.options
             ],
         )
-        for item in questions
+        for item in walk(form.items)
+        if item.control not in HELP
     ]
 
 

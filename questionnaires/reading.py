@@ -5,6 +5,7 @@ from decimal import Decimal
 from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import (
+    HELP,
     Code,
     Condition,
     Direction,
@@ -36,7 +37,6 @@ RATER = f"{BASE}/StructureDefinition/rater"
 STANDING = f"{BASE}/StructureDefinition/instrument-standing"
 DIRECTION = f"{BASE}/StructureDefinition/score-direction"
 
-HELP = frozenset({"help", "flyover"})  # of questionnaire-item-control: what a question or its words mean
 _UNIT = "{score}"
 _LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
 _DIRECTIONS: dict[str, Direction] = {"increase": "increase", "decrease": "decrease"}

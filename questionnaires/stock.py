@@ -108,19 +108,28 @@ class _Loading:
         self.left_out += left_out
         for each in earlier:
             other = next((one for one in self.instruments if one is not now and one.url == each.url), None)
-            if other is None:
+            if other is not None:
+                found = f"It is an earlier version of {other.id}"
+                remedy = f"Move it to {EARLIER}/{other.id}/ beside that form"
+            elif any(one.canonical == each.canonical for one in self.earlier):
+                found, remedy = (
+                    f"Version {each.version} of {each.url} is there already",
+                    "Keep each version once",
+                )
+            else:
                 self.earlier.append(each)
                 continue
-            problem = Problem(
-                f"It is an earlier version of {other.id}",
-                f"Move it to {EARLIER}/{other.id}/ beside that form",
-            )
-            self.left_out.append(LeftOut(each.file, (problem,)))
+            self.left_out.append(LeftOut(each.file, (Problem(found, remedy),)))
 
     def add_rest(self, place: Path, forms: list[Path], manner: Manner) -> None:
         """Load what stands in `earlier/` of a place for none of its forms: those that are begun no more."""
         folder = place / EARLIER
-        if place in forms or not _may_be_folder(folder):
+        if place in forms or not place.is_dir():
+            return
+        for each in _entries(place, self.left_out):
+            if each not in forms and each != folder and _may_be_folder(each / EARLIER):
+                self.take(load_earlier(each, None, wording=self._wording, manner=manner), None)
+        if not _may_be_folder(folder):
             return
         names = {each.name if each.is_dir() else each.stem for each in forms}
         for each in _entries(folder, self.left_out):
@@ -221,7 +230,8 @@ def find_forms(place: Path) -> list[Path]:
         if place.is_file() or (place / FORM).is_file():
             return [place]
         if place.is_dir():
-            return sorted(each for each in place.iterdir() if (each / FORM).is_file() or _is_form(each))
+            entries = sorted(each for each in place.iterdir() if each.name != EARLIER)
+            return [each for each in entries if (each / FORM).is_file() or _is_form(each)]
     except OSError as error:
         problem = Problem(f"The folder cannot be read: {error.strerror}", "Let Rapport's user read it")
     else:

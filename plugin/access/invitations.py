@@ -145,10 +145,13 @@ def read_secret(connection: Connection, vault: Vault, invitation_id: str) -> str
     )
 
 
-def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Invitation | None:
+def find_begun(
+    connection: Connection, vault: Vault, planned: Invitation, versions: Collection[str]
+) -> Invitation | None:
     """Find the form of the same patient, person, kind and day that can still be filled, in whichever launch it was begun.
 
-    Of several the one that `planned` names, else the newest; none that was altered.
+    `versions` are the addresses of the form under which it can go on: one that was replaced meanwhile goes on as it is. Of
+    several the one that `planned` names, else the newest; none that was altered.
     """
     rows = connection.execute(
         sa.select(invitation)
@@ -156,8 +159,7 @@ def find_begun(connection: Connection, vault: Vault, planned: Invitation) -> Inv
             invitation.c.site == planned.site,
             invitation.c.patient == planned.patient,
             invitation.c.source == planned.source,
-            # In whichever version it was begun: one replaced meanwhile goes on as it is.
-            invitation.c.instrument.startswith(f"{planned.instrument.partition('|')[0]}|", autoescape=True),
+            invitation.c.instrument.in_(versions),
             invitation.c.answered_on.is_not_distinct_from(_day(planned)),
             invitation.c.state.in_(FILLABLE),
             invitation.c.expires > planned.created,

@@ -8,7 +8,7 @@ from itertools import dropwhile
 from plugin.pages.form import Condition, ConditionSet, Kind
 from questionnaires import Condition as FormCondition
 from questionnaires import Instrument, Item
-from questionnaires.reading import HELP
+from questionnaires.model import HELP
 from questionnaires.resources import ItemType
 
 _KINDS: dict[ItemType, Kind] = {

@@ -95,6 +95,7 @@ class Chart:
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
     is_sign_in_refused: bool = False  # not even the patient was given with this token
     has_died: bool = False  # as the record says
+    of_session: date | None = None  # the day of a session that was on one day alone
 
     @property
     def has_sessions(self) -> bool:
@@ -199,6 +200,7 @@ async def read_chart(
         respondents=respondents,
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
+        of_session=_only_day(encounter, zone) if encounter else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
         points=points or (),
         unread=tuple(reading.unread),
@@ -237,12 +239,24 @@ async def read_born(ehr: Ehr, launch: Launch) -> Born | None:
     return born_written((await _read(ehr, launch.patient, _Person)).birthDate)
 
 
+def _only_day(encounter: _Encounter, zone: tzinfo) -> date | None:
+    """Give the day of a session that was on one; None for a stay, and for what goes on."""
+    first, last = day_written(encounter.period.start, zone), day_written(encounter.period.end, zone)
+    goes_on = last is None and encounter.status in _GOES_ON
+    return None if goes_on or first != (last or first) else first
+
+
 async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bool | None:
-    """Tell whether the Encounter of a launch took place on a day, or goes on over it; None where the EHR does not tell."""
+    """Tell whether the Encounter of a launch took place on a day, or goes on over it; None where the EHR does not tell.
+
+    EhrUnavailable if it does not answer now.
+    """
     if launch.encounter is None:
         return None
     try:
         found = await _read(ehr, launch.encounter, _Encounter)
+    except EhrUnavailable:
+        raise
     except EhrError:
         return None
     first, last = day_written(found.period.start, zone), day_written(found.period.end, zone)

@@ -136,7 +136,8 @@ async def _invite(
         handed_over = not (Rater(planned.rater).is_signed_in or planned.remote or on_paper)
         hashed = await _hash(pin, session) if handed_over else None
         begun = await _begun(rapport, found, continues, wish.instrument)
-        left = await rapport.ledger.read(lambda connection: find_begun(connection, vault, planned))
+        versions = rapport.intake.catalogue.versions_of(planned.instrument)
+        left = await rapport.ledger.read(lambda connection: find_begun(connection, vault, planned, versions))
         if left is not None and wish.consent_again:
             await _withdraw(rapport, found, left.id, "A caregiver is asked again")
         elif left is not None:
@@ -252,9 +253,10 @@ async def _hash(pin: str, session: sessions.Session) -> str:
 async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:
     """Make the invitation, or go on with one, and give its secret; the entry names it, and tells of a new one."""
     vault, planned = rapport.ledger.vault, start.planned
+    versions = rapport.intake.catalogue.versions_of(planned.instrument)
 
     def find_left(connection: Connection) -> Invitation | None:
-        return find_begun(connection, vault, planned)
+        return find_begun(connection, vault, planned, versions)
 
     def store(connection: Connection, left: Invitation | None) -> str:
         if find_left(connection) != left:

@@ -187,10 +187,11 @@ class _Adopted:
         band = band_of(self.chart.born, series.points[-1].day)
         canonical = self.catalogue.by_id(instrument).canonical
         # What was adopted for a version holds for those that ask and count the same.
-        of_versions = (
-            norm_for(self.norms, each, score, series.rater, band) for each in self.catalogue.alike(canonical)
-        )
-        norm = next(filter(None, of_versions), None)
+        versions = self.catalogue.alike(canonical)
+        found = [norm_for(self.norms, each, score, series.rater, band) for each in versions]
+        adopted = [each for each in found if each is not None]
+        # One for an age band of its own goes first, whichever version it was adopted for.
+        norm = next((each for each in adopted if each.group.age_band == band), next(iter(adopted), None))
         if norm is not None:
             series = replace(series, error=norm.statistics_in(self.zone))
         if marks.is_read(self.interpretation, self.catalogue.by_id(instrument), score):

@@ -159,7 +159,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         printed=banner,
         session=chart.session,
         contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
-        of_session=chart.contacts.only_day(launch.encounter),
+        of_session=chart.of_session,
         responses=tuple(_recent(catalogue, account, people, zone, language) for account in known.recent),
         trend=trend,
         tips=tuple(told_in(each, language) for each in choose_tips(interpretation, chart, trend, age)),

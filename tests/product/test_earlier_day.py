@@ -113,6 +113,31 @@ async def test_in_a_stay_the_day_begins_with_today_and_any_day_of_the_stay_belon
     assert total["encounter"]["reference"].endswith(f"Encounter/{here}")
 
 
+@pytest.mark.parametrize(
+    "period", [{"start": "2026-02-20"}, {"start": "2026-02-20T08:00:00Z"}, {"start": EARLIER, "end": EARLIER}]
+)
+async def test_a_finished_session_of_another_day_begins_with_its_day(
+    observed: World, period: dict[str, str]
+) -> None:
+    held = {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"code": "IMP"},
+        "subject": {"reference": f"Patient/{(await observed.people())['amara']}"},
+        "period": period,
+    }
+    page = await observed.launch(encounter=observed.ehr.state.store.create(held).id)
+    assert f'value="{EARLIER}" aria-describedby="day-hint"' in page.text
+
+
+async def test_while_the_ehr_does_not_answer_no_form_is_begun_of_a_session_that_is_not_known(
+    observed: World,
+) -> None:
+    page = await observed.launch(encounter="1001-8")
+    await forbid(observed, "GET", "/r4/Encounter/1001-8*", kind="unavailable")
+    assert (await begin(observed, page, str(TODAY))).status_code == 503
+
+
 async def test_where_the_session_cannot_be_read_an_earlier_day_is_taken_without_one(observed: World) -> None:
     page = await observed.launch(encounter="1001-8")
     await forbid(observed, "GET", "/r4/Encounter/1001-8*", kind="forbidden")

@@ -145,6 +145,25 @@ def versions(forms: OwnForms) -> list[str]:
     return [each.version for each in (*stock.instruments, *stock.earlier) if each.url == FORM["url"]]
 
 
+async def test_a_version_that_changed_while_another_was_in_use_is_refused(tmp_path: Path) -> None:
+    wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    assert await fetch_all(wanted, Library(FORM | {"version": "5.0.0"}).http())
+    changed = json.loads(json.dumps(FORM).replace("LA6569-3", "LA6570-1"))
+    assert changed != FORM
+    assert not await fetch_all(own_forms(tmp_path), Library(changed).http())
+    assert versions(wanted) == ["5.0.0", FORM["version"]]
+
+
+async def test_a_broken_file_of_an_earlier_version_keeps_nothing_from_starting(tmp_path: Path) -> None:
+    assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
+    wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))
+    (tmp_path / "store" / "phq-9.json").write_text("{", encoding="utf-8")
+    kept = read_kept(wanted)
+    assert kept.earlier == ()
+    assert any("phq-9.json was changed after it was fetched" in str(each) for each in kept.left_out)
+
+
 async def test_while_a_new_version_cannot_be_fetched_what_was_begun_goes_on(tmp_path: Path) -> None:
     assert await fetch_all(own_forms(tmp_path), Library(FORM).http())
     wanted = own_forms(tmp_path, Pinned("phq-9", f"{FORM['url']}|5.0.0", SERVER))

@@ -87,6 +87,12 @@ async def test_without_the_earlier_version_the_form_is_closed_and_says_that_it_w
         form = await phone.get("/fill/form", headers=told(secret))
         kept = await phone.put("/fill/answers", headers=told(secret), json={"answers": {"a": "s1"}})
         sent = await phone.post("/fill/submit", headers=told(secret), json={"answers": {"a": "s1"}})
+        again = secret_of(
+            await make_link(
+                world, await world.launch(TEENAGER), f"Patient/{(await world.people())[TEENAGER]}", "ours"
+            )
+        )
+        assert (await phone.get("/fill/form", headers=told(again))).status_code == 200
     for answer in (form, kept, sent):
         assert answer.status_code == 410
         (issue,) = answer.json()["issue"]

@@ -193,3 +193,51 @@ def test_versions_that_ask_or_count_otherwise_are_not_alike(tmp_path: Path, earl
     forms.write(tmp_path / "ours", version("2.0.0"))
     forms.write(tmp_path / "ours" / "earlier" / "first", earlier)
     assert load_catalogue(folders=(tmp_path,)).alike(f"{URL}|2.0.0") == (f"{URL}|2.0.0",)
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        forms.form(
+            {
+                "linkId": "g",
+                "type": "group",
+                "text": "Think of your whole life",
+                "item": [forms.question("a")],
+            },
+            version="1.0.0",
+        ),
+        forms.form(forms.question("a"), version="1.0.0", language="de"),
+    ],
+)
+def test_versions_under_another_heading_or_in_another_language_alone_are_not_alike(
+    tmp_path: Path, earlier: forms.Json
+) -> None:
+    group = {"linkId": "g", "type": "group", "text": "Think of the last week", "item": [forms.question("a")]}
+    forms.write(
+        tmp_path / "ours", forms.form(group if earlier["item"][0]["linkId"] == "g" else forms.question("a"))
+    )
+    forms.write(tmp_path / "ours" / "earlier" / "first", earlier)
+    assert load_catalogue(folders=(tmp_path,)).alike(f"{URL}|2.0.0") == (f"{URL}|2.0.0",)
+
+
+def test_a_folder_whose_form_of_today_is_gone_keeps_the_versions_before_it(tmp_path: Path) -> None:
+    as_folder(tmp_path)
+    (tmp_path / "ours" / "questionnaire.json").unlink()
+    assert load_catalogue(folders=(tmp_path,)).by_canonical(f"{URL}|1.0.0").id == "ours"
+
+
+def test_a_version_that_two_folders_keep_is_taken_once_and_told(tmp_path: Path) -> None:
+    for name in ("aaa", "bbb"):
+        (tmp_path / "earlier" / name).mkdir(parents=True)
+        (tmp_path / "earlier" / name / "1.json").write_text(json.dumps(version("1.0.0")), encoding="utf-8")
+    stock = load_stock(places=(tmp_path,))
+    assert [each.id for each in stock.earlier if each.url == URL] == ["aaa"]
+    assert "is there already" in str(stock.left_out[0])
+
+
+def test_a_form_directly_in_the_folder_of_earlier_versions_is_no_form_of_today(tmp_path: Path) -> None:
+    forms.write(tmp_path / "earlier", version("1.0.0"))
+    stock = load_stock(places=(tmp_path,))
+    assert "earlier" not in {each.id for each in stock.instruments}
+    assert "Move it to earlier/<name of the form>/" in str(stock.left_out[0])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from plugin.ehr import Ehr, EhrError, EhrUnavailable
+from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import OwnForms, Pinned
 from plugin.outward import open_client
 from plugin.settings import Settings
@@ -120,3 +121,27 @@ async def test_the_proxy_of_the_environment_makes_the_connections(
                     await Ehr(f"{scheme}://{host}/r4", "a-token", http).read("Patient/1")
     assert [each[: len(said)] for each in heard[:1]] == [said]
     assert not [each for each in heard if b"elsewhere" in each]
+
+
+@pytest.mark.parametrize(
+    "address", ["socks5://127.0.0.1:1", "ftp://proxy.invalid", "http://user:sec/ret@proxy.invalid:1"]
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("https_proxy", address)
+    with pytest.raises(SettingsInvalid, match="HTTPS_PROXY") as told:
+        open_client(settings(tmp_path))
+    assert "sec" not in f"{told.value}{told.value.what_to_do}"
+
+
+async def test_this_machine_is_reached_without_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as (port, heard):
+        monkeypatch.setenv("http_proxy", "proxy.invalid:1")
+        open_here = settings(tmp_path, allow_http_loopback=True)
+        async with open_client(open_here) as http:
+            with suppress(EhrError):
+                await Ehr(f"http://127.0.0.1:{port}/r4", "a-token", http).read("Patient/1")
+    assert heard[0].startswith(b"GET /r4/Patient/1 ")
