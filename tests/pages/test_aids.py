@@ -434,3 +434,22 @@ def test_in_forced_colours_the_edge_of_a_button_keeps_off_its_words(page: Page, 
     page.emulate_media(forced_colors="active")
     page.goto(f"{address}/fill#one")
     expect(page.get_by_role("button", name="Help with reading")).to_have_css("padding-left", "16px")
+
+
+def test_what_a_question_means_is_offered_aloud_and_read_when_it_is_opened(
+    page: Page, address: str, desk: Desk
+) -> None:
+    first, *others = desk.forms["one"].questions
+    means = "It is the time that we have spent together."
+    desk.forms["one"] = replace(
+        desk.forms["one"], questions=(replace(first, help=(means,)), *others), mode=FormMode.ONE
+    )
+    give_voices(page, ("en-GB", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    page.locator("[data-forward]").click()
+    assert ["What does this mean?", "en-GB", True] in spoken(page)
+    assert [means, "en-GB", True] not in spoken(page)
+    page.get_by_text("What does this mean?").locator("visible=true").click()
+    page.wait_for_function("window.spoken.length === 1")
+    assert spoken(page) == [[means, "en-GB", True]]
