@@ -74,10 +74,8 @@ def noon_of(day: date, zone: tzinfo) -> datetime:
 def day_alone(moment: datetime, received: datetime, zone: tzinfo) -> date | None:
     """Give the day of answers of which the time is not known, since they came in on a later one; None where it is known."""
     day = day_of(moment, zone)
-    known = (
-        moment - noon_of(day, zone) >= MINUTE or moment < noon_of(day, zone) or day >= day_of(received, zone)
-    )
-    return None if known else day
+    noon = noon_of(day, zone)
+    return day if noon <= moment < noon + MINUTE and day < day_of(received, zone) else None
 
 
 def is_ahead(day: date, today: date) -> bool:

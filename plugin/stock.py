@@ -34,20 +34,24 @@ def open_stock(
     loaded = load_stock(wording=wording, places=places, manner=manner, retired=retired)
     left_out = [*loaded.left_out]
     keys: dict[str, Key] = {}
-    usable: list[Instrument] = []
-    for instrument in (*loaded.instruments, *loaded.earlier):
-        try:
-            keys[instrument.canonical] = (
-                compile_own(instrument) if instrument.own else compile_key(instrument)
-            )
-        except BadInstrument as bad:
-            if not instrument.own:
-                raise
-            left_out.append(LeftOut(instrument.file, bad.problems))
-        else:
-            usable.append(instrument)
-    now = tuple(each for each in usable if each in loaded.instruments)
-    return Stock(Catalogue(now, tuple(each for each in usable if each not in now)), keys, tuple(left_out))
+
+    def usable(instruments: tuple[Instrument, ...]) -> tuple[Instrument, ...]:
+        return tuple(each for each in instruments if _compile_into(keys, each, left_out))
+
+    catalogue = Catalogue(usable(loaded.instruments), usable(loaded.earlier))
+    return Stock(catalogue, keys, tuple(left_out))
+
+
+def _compile_into(keys: dict[str, Key], instrument: Instrument, left_out: list[LeftOut]) -> bool:
+    """Compile one instrument, or say in `left_out` why it cannot be used; what ships must be usable."""
+    try:
+        keys[instrument.canonical] = compile_own(instrument) if instrument.own else compile_key(instrument)
+    except BadInstrument as bad:
+        if not instrument.own:
+            raise
+        left_out.append(LeftOut(instrument.file, bad.problems))
+        return False
+    return True
 
 
 def open_stock_of(settings: Settings, kept: Kept | None = None) -> Stock:

@@ -10,11 +10,12 @@ class Catalogue:
     Of `earlier` versions no form is begun: they carry on and score what was begun by them.
     """
 
-    __slots__ = ("_by_canonical", "_by_id")
+    __slots__ = ("_alike", "_by_canonical", "_by_id")
 
     def __init__(self, instruments: tuple[Instrument, ...], earlier: tuple[Instrument, ...] = ()) -> None:
         self._by_id = {instrument.id: instrument for instrument in instruments}
         self._by_canonical = {instrument.canonical: instrument for instrument in (*instruments, *earlier)}
+        self._alike: dict[str, tuple[str, ...]] = {}  # found out once: pages ask for each of their scores
 
     def all(self) -> tuple[Instrument, ...]:
         """Give all instruments in the version that is begun, in the order in which they were loaded."""
@@ -63,11 +64,13 @@ class Catalogue:
 
         They differ in nothing that an answer, a score or what is known of scores depends on.
         """
-        found = self.nearest(canonical)
-        if found is None or found.canonical != canonical:
-            return (canonical,)
-        versions = (each for each in self._by_canonical.values() if each.url == found.url)
-        return tuple(each.canonical for each in versions if asks_alike(each, found))
+        if canonical not in self._alike:
+            found = self.find(canonical)
+            versions = self.versions_of(canonical) if found else (canonical,)
+            self._alike[canonical] = tuple(
+                each for each in versions if found is None or asks_alike(self._by_canonical[each], found)
+            )
+        return self._alike[canonical]
 
     def by_canonical(self, canonical: str) -> Instrument:
         """Find an instrument by `url|version`.

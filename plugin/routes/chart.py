@@ -239,11 +239,16 @@ async def read_born(ehr: Ehr, launch: Launch) -> Born | None:
     return born_written((await _read(ehr, launch.patient, _Person)).birthDate)
 
 
+def _days_of(encounter: _Encounter, zone: tzinfo) -> tuple[date | None, date | None]:
+    """Give the first and the last day of a session, as far as they are told; what goes on has no last one."""
+    first, last = day_written(encounter.period.start, zone), day_written(encounter.period.end, zone)
+    return first, last or (None if encounter.status in _GOES_ON else first)
+
+
 def _only_day(encounter: _Encounter, zone: tzinfo) -> date | None:
     """Give the day of a session that was on one; None for a stay, and for what goes on."""
-    first, last = day_written(encounter.period.start, zone), day_written(encounter.period.end, zone)
-    goes_on = last is None and encounter.status in _GOES_ON
-    return None if goes_on or first != (last or first) else first
+    first, last = _days_of(encounter, zone)
+    return first if first == last else None
 
 
 async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bool | None:
@@ -259,11 +264,8 @@ async def is_of_session(ehr: Ehr, launch: Launch, day: date, zone: tzinfo) -> bo
         raise
     except EhrError:
         return None
-    first, last = day_written(found.period.start, zone), day_written(found.period.end, zone)
-    if first is None:
-        return None
-    goes_on = last is None and found.status in _GOES_ON
-    return first <= day and (goes_on or day <= (last or first))
+    first, last = _days_of(found, zone)
+    return None if first is None else first <= day and (last is None or day <= last)
 
 
 async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Respondent | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,9 +29,9 @@ async def me(world: World) -> str:
     return f"Practitioner/{(await world.people())['practitioner']}"
 
 
-async def rate(world: World, day: str | None) -> dict[str, object]:
-    """Rate a session of a day; gives the total in the record."""
-    page = await world.launch(encounter="1001-20260302")
+async def rate(world: World, day: str | None, encounter: str = "1001-20260302") -> dict[str, Any]:
+    """Rate a session of a day, opened from an Encounter; gives the total in the record."""
+    page = await world.launch(encounter=encounter)
     secret = await world.hand_over(page, await me(world), FORM, pin="", day=day)
     sent = await world.fill(secret, ANSWERS)
     assert sent.status_code == 200, sent.text
@@ -78,19 +79,13 @@ async def test_a_session_of_today_is_of_this_moment_and_encounter(observed: Worl
 async def test_opened_from_the_session_that_was_observed_the_form_begins_with_its_day_and_belongs_to_it(
     observed: World,
 ) -> None:
-    page = await observed.launch(encounter="1001-8")
-    secret = await observed.hand_over(page, await me(observed), FORM, pin="")
-    assert (await observed.fill(secret, ANSWERS)).status_code == 200
-    (total,) = await observed.delivered(code=TOTAL, patient=(await observed.people())["amara"])
+    total = await rate(observed, None, encounter="1001-8")
     assert str(total["effectiveDateTime"]).startswith("2026-02-23")
     assert total["encounter"]["reference"].endswith("Encounter/1001-8")
 
 
 async def test_what_is_about_today_does_not_belong_to_an_earlier_session(observed: World) -> None:
-    page = await observed.launch(encounter="1001-8")
-    secret = await observed.hand_over(page, await me(observed), FORM, pin="", day=str(TODAY))
-    assert (await observed.fill(secret, ANSWERS)).status_code == 200
-    (total,) = await observed.delivered(code=TOTAL, patient=(await observed.people())["amara"])
+    total = await rate(observed, str(TODAY), encounter="1001-8")
     assert "encounter" not in total
 
 

@@ -25,6 +25,13 @@ async def begun(world: World) -> str:
     return secret
 
 
+def renew(own: Path) -> None:
+    """Put the second version in place, and keep the first."""
+    drop(own, "ours.json", SECOND)
+    (own / "earlier").mkdir()
+    drop(own / "earlier" / "ours", "first.json", FIRST)
+
+
 def told(secret: str) -> dict[str, str]:
     return {"X-Rapport-Invitation": secret}
 
@@ -34,9 +41,7 @@ async def test_what_was_begun_by_the_earlier_version_goes_on_and_is_scored_by_it
     drop(own, "ours.json", FIRST)
     async with run_world(tmp_path, instrument_folders=(own,)) as world:
         secret = await begun(world)
-    drop(own, "ours.json", SECOND)
-    (own / "earlier").mkdir()
-    drop(own / "earlier" / "ours", "first.json", FIRST)
+    renew(own)
     async with run_world(tmp_path, instrument_folders=(own,)) as world:
         patient = (await world.people())[TEENAGER]
         async with world.new_browser() as phone:
@@ -62,9 +67,7 @@ async def test_starting_the_form_again_goes_on_with_what_was_begun_by_the_earlie
     drop(own, "ours.json", FIRST)
     async with run_world(tmp_path, instrument_folders=(own,)) as world:
         secret = await begun(world)
-    drop(own, "ours.json", SECOND)
-    (own / "earlier").mkdir()
-    drop(own / "earlier" / "ours", "first.json", FIRST)
+    renew(own)
     async with run_world(tmp_path, instrument_folders=(own,)) as world:
         patient = (await world.people())[TEENAGER]
         assert (
@@ -102,9 +105,7 @@ async def test_without_the_earlier_version_the_form_is_closed_and_says_that_it_w
 
 async def test_the_form_of_an_old_response_is_found_over_fhir(tmp_path: Path) -> None:
     own = tmp_path / "own"
-    drop(own, "ours.json", SECOND)
-    (own / "earlier").mkdir()
-    drop(own / "earlier" / "ours", "first.json", FIRST)
+    renew(own)
     async with run_world(tmp_path, instrument_folders=(own,)) as world:
         for asked, version in (
             ({"url": f"{FIRST['url']}|1.0.0"}, "1.0.0"),
