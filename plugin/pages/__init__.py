@@ -14,12 +14,14 @@ from plugin.pages.form import (
     Kind,
     LockPage,
     Option,
+    PreviewPage,
     Question,
     render_code,
     render_fill,
     render_form,
     render_gate,
     render_lock,
+    render_preview,
 )
 from plugin.pages.note import DraftPage, NotePage, draft_text, render_draft, render_note
 from plugin.pages.patient import (
@@ -101,6 +103,7 @@ __all__ = [
     "OpenForm",
     "Option",
     "PatientPage",
+    "PreviewPage",
     "ProbePage",
     "Question",
     "RecentResponse",
@@ -133,6 +136,7 @@ __all__ = [
     "render_lock",
     "render_note",
     "render_patient",
+    "render_preview",
     "render_probe",
     "render_response",
     "summary_html",

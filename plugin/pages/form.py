@@ -4,7 +4,7 @@ No item value, total or hint at a good answer is in these models, so none can re
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from plugin.pages.engine import render
+from plugin.pages.words import language_name
 from plugin.responses.answers import Reason
 from questionnaires import Rater
 
@@ -137,6 +138,7 @@ class FormView:
     from_paper: bool = False  # the clinician copies what stands on a completed form
     about: date | None = None  # the day that it is about, where it may be entered later
     reader: str | None = None  # whose words stand around a form that is copied: the clinician's language
+    is_preview: bool = False  # only looked at: nothing of it is kept
 
     @property
     def is_clinicians(self) -> bool:
@@ -182,6 +184,24 @@ class GatePage:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewPage:
+    """A form as its respondents see it, to be looked at and tried; nothing of it is kept. Holds nothing of a patient.
+
+    `back` of the view leads to the patient's page.
+    """
+
+    view: FormView
+    form: str  # id
+    languages: tuple[str, ...]  # in which the form can be had
+    language: str = "en"  # of the clinician
+
+    @property
+    def others(self) -> tuple[tuple[str, str], ...]:
+        """The other languages of the form, each with its name in itself."""
+        return tuple((code, language_name(code)) for code in self.languages if code != self.view.language)
+
+
+@dataclass(frozen=True, slots=True)
 class LockPage:
     """Between respondent and clinician: holds nothing of the chart, nor a name."""
 
@@ -203,6 +223,13 @@ def render_fill(language: str = "en") -> str:
 def render_form(view: FormView, shell: str = "en") -> str:
     """Give the form as a fragment for a shell in that language."""
     return render("respondent/form.html", language=view.reader or view.language, view=view, shell=shell)
+
+
+def render_preview(page: PreviewPage) -> str:
+    """Give the page on which a clinician looks at a form: the respondent's own, with a line above that says so."""
+    view = replace(page.view, is_preview=True)
+    form = Markup(render_form(view, page.language))  # noqa: S704 -- rendered by our own template, which escapes
+    return render("respondent/preview.html", language=page.language, page=page, form=form)
 
 
 def render_gate(page: GatePage, shell: str = "en") -> str:

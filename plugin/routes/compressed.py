@@ -8,11 +8,15 @@ from fastapi.responses import HTMLResponse
 _LEAST = 500  # bytes below which nothing is won
 
 
-def compressed(html: str, accept_encoding: str) -> HTMLResponse:
-    """Send a page compressed to whoever takes gzip. Only for pages without answers, names and tokens."""
+def compressed(html: str, accept_encoding: str, *, again: bool = True) -> HTMLResponse:
+    """Send a page compressed to whoever takes gzip. Only for pages without answers, names and tokens.
+
+    `again`: others will be sent the same page, so that what it is compressed to is remembered.
+    """
     if "gzip" not in accept_encoding or len(html) < _LEAST:
         return HTMLResponse(html, headers={"Vary": "Accept-Encoding"})
-    return HTMLResponse(_packed(html), headers={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+    packed = _packed(html) if again else _packed.__wrapped__(html)
+    return HTMLResponse(packed, headers={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
 
 
 @lru_cache(maxsize=256)  # one a form, language and policy of a site

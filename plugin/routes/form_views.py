@@ -1,6 +1,7 @@
 """Fills the view models of the respondent's pages from invitations, instruments and the site's policy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from plugin.access.invitations import Invitation, KeptDraft
 from plugin.errors import InvitationUnusable
@@ -55,17 +56,8 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
     instrument = form_of(rapport, invitation)
     if invitation.language not in instrument.languages:
         raise _changed()
-    wording = instrument.wording(invitation.language)
-    policy = rapport.settings.policies[invitation.site].respondents
-    # What is entered from paper is in the clinician's hands, whoever filled the paper.
-    from_paper = instrument.licence_kind == "score-entry"
-    rater = Rater.THERAPIST if from_paper else invitation.rater
-    return FormView(
-        title=wording.title,
-        intro=wording.intro,
-        language=invitation.language,
-        rater=rater,
-        questions=tuple(_question(each, wording) for each in asked_of(instrument)),
+    return replace(
+        empty_form(rapport, invitation.site, instrument, invitation.language, invitation.rater, reader),
         answers={
             link_id: None if isinstance(each, dict) else each for link_id, each in draft.answers.items()
         },
@@ -73,17 +65,35 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
             link_id: each["absent"] for link_id, each in draft.answers.items() if isinstance(each, dict)
         },
         mark=draft.mark,
+        about=invitation.answered_on,
+    )
+
+
+def empty_form(
+    rapport: Rapport, site: str, instrument: Instrument, language: str, by: str, reader: str
+) -> FormView:
+    """Fill a form that nobody has answered, as a site shows it to one of its raters (`by`) in one of its languages."""
+    wording = instrument.wording(language)
+    policy = rapport.settings.policies[site].respondents
+    # What is entered from paper is in the clinician's hands, whoever filled the paper.
+    from_paper = instrument.licence_kind == "score-entry"
+    rater = Rater.THERAPIST if from_paper else by
+    return FormView(
+        title=wording.title,
+        intro=wording.intro,
+        language=language,
+        rater=rater,
+        questions=tuple(_question(each, wording) for each in asked_of(instrument)),
         asks_why=policy.ask_why_skipped,
         mode=_mode(policy, rater, instrument),
-        audience=audience_of(rapport, invitation.site),
-        auditors_read=rapport.settings.policies[invitation.site].auditors_see_answers,
-        asks_sharing=asks_before_sharing(policy, invitation.rater, instrument),
+        audience=audience_of(rapport, site),
+        auditors_read=rapport.settings.policies[site].auditors_see_answers,
+        asks_sharing=asks_before_sharing(policy, by, instrument),
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,
         attribution=instrument.questionnaire.copyright or "",
         attribution_language=instrument.questionnaire.language or "en",
         from_paper=from_paper,
-        about=invitation.answered_on,
         reader=reader if from_paper else None,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Literal
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Form, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -36,6 +37,7 @@ from plugin.errors import Invalid, InvitationUnusable
 from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
+from plugin.routes.offering import choose_form
 from plugin.routes.patient import patient_page_for
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
@@ -48,9 +50,7 @@ from plugin.routes.state import (
     check_origin,
     ehr_for,
 )
-from plugin.routes.views import why_not_here
-from plugin.stock import is_offered
-from questionnaires import Instrument, Rater, UnknownQuestionnaire
+from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
 
@@ -95,7 +95,7 @@ async def invite(
     instrument: Annotated[str, Form()] = "",
     language: Annotated[str, Form()] = "",
     pin: Annotated[str, Form()] = "",
-    way: Annotated[Literal["device", "link"], Form()] = "device",
+    way: Annotated[Literal["device", "link", "look"], Form()] = "device",
     day: Annotated[str, Form()] = "",
     press: Annotated[str, Form()] = "",
     continues: Annotated[str, Form()] = "",
@@ -106,13 +106,20 @@ async def invite(
 
     `press` says all of it at once, as the buttons of those who are due do. What the same person has under way of
     the same form goes on where it was left, whichever launch began it: nobody has two of a kind. A PIN that was typed before in
-    this sign-in serves again unless another is typed. What is refused stands in the patient page's form again.
+    this sign-in serves again unless another is typed. What is refused stands in the patient page's form again. `look` starts
+    nothing: it leads to the form as its respondents see it.
     """
     check_csrf(rapport, found, csrf)
     wish = _Wish(respondent, instrument, language, way == "link", consent_again, day.strip())
     try:
         if press.startswith(_GO_ON):
             return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
+        if way == "look" and not press:
+            choose_form(rapport, found.site, instrument, language)
+            path = (
+                f"/launches/{found.id}/forms/{quote(instrument, safe='')}?{urlencode({'language': language})}"
+            )
+            return RedirectResponse(path, status_code=303)
         return await _invite(request, rapport, found, session, _read_press(press) or wish, pin, continues)
     except Invalid as refused:
         chosen = None if press else ChosenForm(respondent, instrument, language, again=consent_again, day=day)
@@ -296,7 +303,9 @@ async def _begun(rapport: Rapport, found: Launch, response: str, instrument: str
 
 
 async def _plan(rapport: Rapport, found: Launch, wish: _Wish) -> Invitation:
-    chosen = _choose_instrument(rapport, found, wish)
+    chosen = choose_form(rapport, found.site, wish.instrument, wish.language)
+    if wish.remote and chosen.licence_kind == "score-entry":
+        raise Invalid(f"{chosen.title} is entered from paper here.", "Open it on this device.")
     who = await read_respondent(await ehr_for(rapport, found), found, wish.respondent)
     if who is None:
         raise Invalid(
@@ -391,25 +400,3 @@ async def _choose_gate(rapport: Rapport, found: Launch, wish: _Wish) -> Gate | N
         )
         consent = wish.consent_again or not given
     return choose_gate(consent=consent, together=too_young)
-
-
-def _choose_instrument(rapport: Rapport, found: Launch, wish: _Wish) -> Instrument:
-    try:
-        chosen = rapport.intake.catalogue.by_id(wish.instrument)
-    except UnknownQuestionnaire:
-        raise Invalid("No form is chosen.", "Choose the form that fits who answers.") from None
-    if not is_offered(chosen, found.site, rapport.settings):
-        raise Invalid(
-            f"The form {chosen.id} belongs to another site.",
-            "Choose one of those that the patient page offers.",
-        )
-    if (why_not := why_not_here(chosen, rapport.settings.policies[found.site].attested)) is not None:
-        raise Invalid(f"{chosen.title} cannot be filled here. {why_not}", "Choose another form.")
-    if wish.remote and chosen.licence_kind == "score-entry":
-        raise Invalid(f"{chosen.title} is entered from paper here.", "Open it on this device.")
-    if wish.language not in chosen.languages:
-        raise Invalid(
-            f"{chosen.title} is not available in “{wish.language}”.",
-            f"Choose one of {', '.join(chosen.languages)}.",
-        )
-    return chosen

@@ -32,6 +32,7 @@ from plugin.pages import (
     OpenForm,
     Option,
     PatientPage,
+    PreviewPage,
     ProbePage,
     Question,
     RecentResponse,
@@ -133,6 +134,10 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
         "attribution": "Rapport Check-in, child form, 1.0.0. CC0. Experimental, not validated.",
     }
     return FormView(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
+
+
+def preview(mode: FormMode, **changes: object) -> PreviewPage:
+    return PreviewPage(form(mode, back="/patient", **changes), "rapport-checkin-child", ("en", "es", "ar"))
 
 
 TIPS = (

@@ -215,6 +215,15 @@ def site(desk: Desk) -> Starlette:
         "/sign-ins-here": lambda: render_sessions(samples.SIGN_INS_HERE),
         "/link": lambda: pages.render_link(samples.LINK),
         "/link-without-code": lambda: pages.render_link(samples.LINK_WITHOUT_CODE),
+        "/preview": lambda: pages.render_preview(samples.preview(FormMode.ONE)),
+        "/preview-all": lambda: pages.render_preview(samples.preview(FormMode.ALL)),
+        "/preview-asked": lambda: pages.render_preview(samples.preview(FormMode.ONE, asks_sharing=True)),
+        "/preview-kinds": lambda: pages.render_preview(
+            samples.preview(FormMode.ALL, questions=samples.KINDS)
+        ),
+        "/preview-arabic": lambda: pages.render_preview(
+            samples.preview(FormMode.ONE, language="ar", **samples.ARABIC)
+        ),
         "/parting": lambda: render_parting(samples.PARTING),
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",)),

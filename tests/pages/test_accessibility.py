@@ -153,6 +153,13 @@ def _aided(page: Page, desk: Desk) -> None:
     page.get_by_text("What does this mean?").click()
 
 
+def _tried(page: Page, _: Desk) -> None:
+    for _each in range(7):
+        page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="This was a preview")).to_be_visible()
+
+
 def _half_answered(page: Page, desk: Desk) -> None:
     _do(_form("all", 0), page, desk)
     for question in page.locator("[data-question]").all()[:3]:
@@ -270,6 +277,9 @@ STATES: dict[str, State] = {
     ),
     "form, why no answer": _form("why", 0),
     "form, may answers be read": _form("asked", 7),
+    "preview": State("/preview"),
+    "preview, whole form": State("/preview-all"),
+    "preview, tried": State("/preview", _tried, screen="data-saved"),
     "form, with aids": State("/fill#lines", _aided),
     "form, a line": _form("lines", 1),
     "form, lines looked over": _form("lines-kept", 0),

@@ -132,6 +132,7 @@ class Scene:
             "service": "alliance-patient-view",
             "kind": "QuestionnaireResponse",
             "instrument": "rapport-checkin-child",
+            "form": INSTRUMENT,
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda m: values.get(m[1], self.response), template)
 
