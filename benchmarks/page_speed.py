@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import uvicorn
@@ -101,7 +101,12 @@ def load(context: BrowserContext, form: Form, slow: float) -> Load:
     if slow > 1:
         session.send("Emulation.setCPUThrottlingRate", {"rate": slow})
     page.add_init_script(_WATCH % form.question)
-    page.goto(form.address())
+    address = form.address()
+    if form.cookie:  # by the protocol: Playwright's own way cannot set one that is for this host alone
+        name, _, value = form.cookie.partition("=")
+        root = urljoin(address, "/")
+        session.send("Network.setCookie", {"name": name, "value": value, "url": root, "secure": True})
+    page.goto(address)
     page.wait_for_function("() => window.__told.shown", timeout=120_000)
     while True:
         now, last = page.evaluate("() => [performance.now(), window.__long]")
@@ -191,9 +196,6 @@ def measure(browser: Browser, forms: list[Form], repetitions: int) -> dict[tuple
         for slow, speed in ((1.0, ""), (4.0, ", slow")):
             for form in forms:
                 context = browser.new_context(viewport={"width": 820, "height": 1180}, locale="en-GB")
-                if form.cookie:
-                    name, _, value = form.cookie.partition("=")
-                    context.add_cookies([{"name": name, "value": value, "url": form.address()}])
                 for cache in ("cold", "warm"):
                     loads[f"{cache}{speed}", form.name].append(load(context, form, slow))
                 context.close()

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from playwright.async_api import Playwright as AsyncPlaywright
 from playwright.async_api import expect as expect_later
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-# For axe, of a page that takes other colours: what these can change.
+# For axe, of a page that it has judged: what other colours can change, and what cannot be otherwise in the same colours. Contrast
+# takes four fifths of its time.
 _OF_COLOURS = ("color-contrast", "link-in-text-block", "target-size")
+_SEEN_BEFORE = {"color-contrast": {"enabled": False}}
 _HAS_AXE = "'axe' in globalThis"
 # What does violate, in full; describing whatever does not takes longer than judging it.
 _JUDGE = "async (options) => ({ violations: (await axe.run(options)).violations })"
@@ -62,22 +65,35 @@ def sandbox_arguments() -> list[str]:
     return ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 
 
-def judge(page: Page, *, only_colours: bool = False) -> AxeResults:
-    """Have axe judge a page as it stands; `only_colours`: by what other colours can change."""
+class Judged(Enum):
+    """By what axe judges a page: by everything, what other colours can change, or what another width can."""
+
+    WHOLE = auto()
+    COLOURS = auto()
+    WIDTH = auto()
+
+
+def judge(page: Page, by: Judged = Judged.WHOLE) -> AxeResults:
+    """Have axe judge a page as it stands."""
     if not page.evaluate(_HAS_AXE):
         page.evaluate(AXE_SCRIPT)
-    return AxeResults(page.evaluate(_JUDGE, _judging(only_colours=only_colours)))
+    return AxeResults(page.evaluate(_JUDGE, _judging(by)))
 
 
-async def judge_later(page: AsyncPage, *, only_colours: bool = False) -> AxeResults:
+async def judge_later(page: AsyncPage, by: Judged = Judged.WHOLE) -> AxeResults:
     """Have axe judge a page as `judge` does."""
     if not await page.evaluate(_HAS_AXE):
         await page.evaluate(AXE_SCRIPT)
-    return AxeResults(await page.evaluate(_JUDGE, _judging(only_colours=only_colours)))
+    return AxeResults(await page.evaluate(_JUDGE, _judging(by)))
 
 
-def _judging(*, only_colours: bool) -> dict[str, Any]:
-    return {"resultTypes": ["violations"], **({"runOnly": _OF_COLOURS} if only_colours else {})}
+def _judging(by: Judged) -> dict[str, Any]:
+    rules: dict[Judged, dict[str, Any]] = {
+        Judged.WHOLE: {},
+        Judged.COLOURS: {"runOnly": _OF_COLOURS},
+        Judged.WIDTH: {"rules": _SEEN_BEFORE},
+    }
+    return {"resultTypes": ["violations"], **rules[by]}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ const ask = globalThis.fetch.bind(globalThis);
 const kept = {};
 
 const answers = {
-  form: () => document.querySelector("#form").innerHTML,
+  form: () => document.querySelector("#form").textContent,
   answers({ answers: given, removed }) {
     Object.assign(kept, given);
     removed.forEach((id) => { delete kept[id]; });

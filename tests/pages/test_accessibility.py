@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from tests.browser import judge
+from tests.browser import Judged, judge
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 
 # Contrast hardly depends on the size, nor layout on the colours: each size and each scheme, not every pair.
 SCREENS = {
-    "phone, light": (390, 844, "light"),
-    "tablet, dark": (820, 1180, "dark"),
-    "frame, light": (1180, 760, "light"),
+    "phone, light": (390, 844, "light", Judged.WIDTH),
+    "tablet, dark": (820, 1180, "dark", Judged.COLOURS),
+    "frame, light": (1180, 760, "light", Judged.WHOLE),
 }
 
 
@@ -315,12 +315,12 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(page: Page, address: str, desk
     # One page is made larger and takes the other colours, as when a tablet is turned in the evening.
     page.emulate_media(reduced_motion="reduce")
     found: dict[str, str] = {}
-    for number, (screen, (width, height, scheme)) in enumerate(SCREENS.items()):
+    for number, (screen, (width, height, scheme, by)) in enumerate(SCREENS.items()):
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         if number == 0:
             show(STATES[state], page, address, desk)
-        results = judge(page, only_colours=scheme == "dark")
+        results = judge(page, by)
         if results.violations_count:
             found[screen] = results.generate_report()
     assert not found, "\n".join(f"{screen}: {report}" for screen, report in found.items())

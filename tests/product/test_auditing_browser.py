@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
-from tests.browser import PATIENCE, find_chromium, judge_later, sandbox_arguments
+from tests.browser import PATIENCE, Judged, find_chromium, judge_later, sandbox_arguments
 from tests.pages.rendered import note_templates, templates
 from tests.product.demonstration import ROOT
 from tests.product.test_auditing import (
@@ -27,9 +27,9 @@ from tests.product.world import run_world
 pytestmark = pytest.mark.browser
 
 SCREENS = {
-    "phone, light": (390, 844, "light"),
-    "tablet, dark": (820, 1180, "dark"),
-    "desktop, light": (1280, 900, "light"),
+    "phone, light": (390, 844, "light", Judged.WIDTH),
+    "tablet, dark": (820, 1180, "dark", Judged.COLOURS),
+    "desktop, light": (1280, 900, "light", Judged.WHOLE),
 }
 
 
@@ -131,10 +131,10 @@ async def test_axe_finds_nothing_and_nothing_is_cut_off_on_any_of_the_auditors_p
     async with opened(browser, audit) as page:
         async for state in states(page, audit, review):
             # One page is made larger and takes the other colours.
-            for screen, (width, height, scheme) in SCREENS.items():
+            for screen, (width, height, scheme, by) in SCREENS.items():
                 await page.set_viewport_size({"width": width, "height": height})
                 await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-                results = await judge_later(page, only_colours=scheme == "dark")
+                results = await judge_later(page, by)
                 assert results.violations_count == 0, (state, screen, results.generate_report())
                 assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                     state,
