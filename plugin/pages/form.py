@@ -192,6 +192,7 @@ class PreviewPage:
 
     view: FormView
     form: str  # id
+    address: str  # path of this page
     languages: tuple[str, ...]  # in which the form can be had
     language: str = "en"  # of the clinician
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import HTMLResponse
@@ -17,9 +18,9 @@ from questionnaires import Instrument, UnknownQuestionnaire
 
 router = APIRouter(prefix="/launches/{launch}/forms")
 
-_FRESH = (
-    600  # seconds for which a browser shows the same form again without asking: it holds nothing of anybody
-)
+# Seconds for which a browser shows the same form again without asking: it holds nothing of anybody. Its script asks with the
+# first answer whether the device was handed over meanwhile.
+_FRESH = 600
 
 
 @router.get("/{form}")
@@ -36,8 +37,9 @@ async def look_at(
     instrument = choose_form(rapport, found.site, form, language or None)
     chosen = language or look_up(reader, instrument.languages) or instrument.languages[0]
     view = empty_form(rapport, found.site, instrument, chosen, instrument.rater, reader)
-    view = replace(view, back=f"/launches/{found.id}")
-    page = PreviewPage(view, instrument.id, instrument.languages, reader)
+    back = f"/launches/{found.id}"
+    address = f"{back}/forms/{quote(instrument.id, safe='')}"
+    page = PreviewPage(replace(view, back=back), instrument.id, address, instrument.languages, reader)
     answer = compressed(render_preview(page), accept_encoding, again=False)
     answer.headers["Cache-Control"] = f"private, max-age={_FRESH}"
     return answer

@@ -137,7 +137,9 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
 
 
 def preview(mode: FormMode, **changes: object) -> PreviewPage:
-    return PreviewPage(form(mode, back="/patient", **changes), "rapport-checkin-child", ("en", "es", "ar"))
+    return PreviewPage(
+        form(mode, back="/patient", **changes), "rapport-checkin-child", "/preview", ("en", "es", "ar")
+    )
 
 
 TIPS = (

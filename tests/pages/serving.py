@@ -260,7 +260,8 @@ def _shows(render: Callable[[], str], desk: Desk) -> Callable[[Request], Respons
     def show(request: Request) -> Response:
         if desk.locked and not request.url.path.endswith("/return"):
             return RedirectResponse("/launches/0b8e/return", 303)
-        return HTMLResponse(render(), headers={"Cache-Control": "no-store"})
+        kept = "private, max-age=600" if request.url.path.startswith("/preview") else "no-store"
+        return HTMLResponse(render(), headers={"Cache-Control": kept})
 
     return show
 

@@ -53,7 +53,7 @@ def test_it_is_answered_looked_over_and_sent_nowhere(
     expect(page.get_by_role("heading", name=OVER)).to_be_focused()
     expect(page.get_by_text("Nothing was kept or sent.")).to_be_visible()
     expect(page.get_by_text("Thank you")).to_have_count(0)
-    assert asked == [f"GET {address}/preview"]
+    assert asked == [f"GET {address}/preview"] * 2  # the page, and whether the clinician has the device still
     assert (desk.drafts, desk.submissions) == ([], [])
 
 
@@ -67,7 +67,9 @@ def test_looked_at_again_it_is_empty(page: Page, address: str, asked: list[str])
     page.reload()
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_visible()
     assert page.locator("[data-form] :checked").count() == 0
-    assert asked == [f"GET {address}/preview"] * 3
+    assert (
+        asked == [f"GET {address}/preview"] * 4
+    )  # the page three times, and once whether the clinician has the device still
 
 
 def test_who_leaves_it_in_the_midst_is_not_held_back(page: Page, address: str) -> None:
@@ -85,7 +87,7 @@ def test_answers_of_every_kind_are_taken_back_together(page: Page, address: str,
     page.get_by_role("button", name="Answer everything again").click()
     page.get_by_role("button", name="Yes, start again").click()
     expect(page.get_by_role("textbox").first).to_have_value("")
-    assert asked == [f"GET {address}/preview-kinds"]
+    assert not [each for each in asked if "/fill" in each]
 
 
 def test_what_a_young_person_decides_at_the_end_is_shown_too(page: Page, address: str) -> None:
@@ -107,3 +109,26 @@ def test_it_leads_to_its_other_languages(page: Page, address: str) -> None:
     expect(links).to_have_text(["English", "Español"])
     assert links.nth(1).get_attribute("href") == "rapport-checkin-child?language=es"
     assert page.get_by_role("heading", level=1).get_attribute("dir") == "rtl"
+
+
+def test_who_has_the_device_meanwhile_is_led_to_the_lock_by_the_first_answer(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/preview")
+    page.get_by_role("link", name="Back to the patient").click()
+    desk.locked = True
+    page.go_back()  # out of the browser's cache
+    forward(page)
+    page.get_by_role("radio", name="Mostly").locator("visible=true").check()
+    expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
+    assert page.url == f"{address}/launches/0b8e/return"
+
+
+def test_without_a_connection_it_waits_and_says_so(page: Page, address: str) -> None:
+    page.goto(f"{address}/preview")
+    page.route("**/preview", lambda route: route.abort())
+    forward(page)
+    page.get_by_role("radio", name="Mostly").locator("visible=true").check()
+    expect(page.get_by_role("status")).to_contain_text("no connection")
+    page.unroute("**/preview")
+    expect(page.locator("[data-status]")).to_have_text("")
