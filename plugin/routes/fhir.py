@@ -1,5 +1,7 @@
 """Rapport's own FHIR doors: the catalogue for anyone, and a way in for responses that another app collected."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -12,10 +14,13 @@ from plugin.flow import Arrival, submit
 from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, kind_of_user
 from plugin.routes.observing import tell_kept
 from plugin.routes.state import CurrentRapport
+from questionnaires import Catalogue, Instrument
 
 router = APIRouter()
 
 FHIR_JSON = "application/fhir+json"
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9.-]")
+_LONGEST_ID = 64
 _MEDIA_TYPES = {"application/fhir+json", "application/json"}
 
 
@@ -32,20 +37,24 @@ async def search_questionnaires(
     version: Annotated[str | None, Query()] = None,
     identifier: Annotated[str | None, Query(alias="_id")] = None,
 ) -> Response:
-    """Search the catalogue by canonical url, version or id; earlier versions are found where a version is asked for."""
-    catalogue = rapport.intake.catalogue
+    """Search the catalogue by canonical url, version or id; earlier versions are found where one is asked for."""
+    published = _published(rapport.intake.catalogue)
     named = version is not None or "|" in (url or "")
     found = [
-        each
-        for each in (catalogue.versions() if named else catalogue.all())
+        (own_id, each)
+        for own_id, each in published.items()
         if url in (None, each.url, each.canonical)
         and version in (None, each.version)
-        and identifier in (None, each.id)
+        and (identifier == own_id if identifier else named or own_id == each.id)
     ]
     base = f"{rapport.settings.base_url}/fhir/Questionnaire"
     entries = [
-        {"fullUrl": f"{base}/{each.id}", "resource": msgspec.Raw(each.resource), "search": {"mode": "match"}}
-        for each in found
+        {
+            "fullUrl": f"{base}/{own_id}",
+            "resource": msgspec.Raw(_resource(own_id, each)),
+            "search": {"mode": "match"},
+        }
+        for own_id, each in found
     ]
     bundle: dict[str, object] = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
     return fhir_answer(
@@ -55,12 +64,31 @@ async def search_questionnaires(
 
 @router.get("/fhir/Questionnaire/{instrument}")
 async def read_questionnaire(instrument: str, rapport: CurrentRapport) -> Response:
-    """Give one instrument as it is published."""
-    found = next((each for each in rapport.intake.catalogue.all() if each.id == instrument), None)
+    """Give one instrument as it is published: today's version by its id, an earlier one by that with the version after it."""
+    found = _published(rapport.intake.catalogue).get(instrument)
     if found is None:
         raise NotFound("There is no such Questionnaire.", "GET /fhir/Questionnaire lists the catalogue.")
     headers = {"ETag": f'W/"{found.version}"'}
-    return Response(found.resource, media_type=FHIR_JSON, headers=headers)
+    return Response(_resource(instrument, found), media_type=FHIR_JSON, headers=headers)
+
+
+def _published(catalogue: Catalogue) -> Mapping[str, Instrument]:
+    """Give every version of every instrument by an id of its own: the instrument's, and of an earlier one with its version."""
+    today = {each.id: each for each in catalogue.all()}
+    earlier = (each for each in catalogue.versions() if today.get(each.id) is not each)
+    return {**{_id_of(each): each for each in earlier}, **today}
+
+
+def _id_of(earlier: Instrument) -> str:
+    version = _NOT_IN_IDS.sub("-", earlier.version)
+    return f"{earlier.id[: max(1, _LONGEST_ID - len(version) - 1)]}-{version}"[:_LONGEST_ID]
+
+
+def _resource(own_id: str, instrument: Instrument) -> bytes:
+    """Give the resource as it is published; an earlier version of an instrument under its own id."""
+    if own_id == instrument.id:
+        return instrument.resource
+    return msgspec.json.encode({**msgspec.json.decode(instrument.resource), "id": own_id})
 
 
 @router.post("/sites/{site_id}/fhir/QuestionnaireResponse")

@@ -115,3 +115,15 @@ async def test_the_form_of_an_old_response_is_found_over_fhir(tmp_path: Path) ->
             found = await world.browser.get("/fhir/Questionnaire", params=asked)
             (entry,) = json.loads(found.content)["entry"]
             assert entry["resource"]["version"] == version
+            # Each has an address of its own, where it is.
+            read = await world.browser.get(entry["fullUrl"])
+            assert json.loads(read.content) == entry["resource"]
+            assert entry["fullUrl"].endswith(f"/{entry['resource']['id']}")
+            by_id = await world.browser.get("/fhir/Questionnaire", params={"_id": entry["resource"]["id"]})
+            assert json.loads(by_id.content)["entry"] == [entry]
+        listed = await world.browser.get("/fhir/Questionnaire")
+        assert "1.0.0" not in {
+            each["resource"]["version"]
+            for each in json.loads(listed.content)["entry"]
+            if each["resource"]["url"] == FIRST["url"]
+        }
