@@ -85,10 +85,11 @@ def _id_of(earlier: Instrument) -> str:
 
 
 def _resource(own_id: str, instrument: Instrument) -> bytes:
-    """Give the resource as it is published; an earlier version of an instrument under its own id."""
-    if own_id == instrument.id:
+    """Give the resource as it was installed, with the id by which it is published: a file may have none, or one that others have."""
+    resource = msgspec.json.decode(instrument.resource)
+    if resource.get("id") == own_id:
         return instrument.resource
-    return msgspec.json.encode({**msgspec.json.decode(instrument.resource), "id": own_id})
+    return msgspec.json.encode({**resource, "id": own_id})
 
 
 @router.post("/sites/{site_id}/fhir/QuestionnaireResponse")
