@@ -193,8 +193,10 @@ class PreviewPage:
     view: FormView
     form: str  # id
     address: str  # path of this page
+    lock: str  # path of the page that leads back to the clinician
     languages: tuple[str, ...]  # in which the form can be had
     language: str = "en"  # of the clinician
+    consent_below_age: int = 0  # of young people under it a caregiver is asked first
 
     @property
     def others(self) -> tuple[tuple[str, str], ...]:
@@ -221,15 +223,17 @@ def render_fill(language: str = "en") -> str:
     return render("respondent/fill.html", language=language)
 
 
-def render_form(view: FormView, shell: str = "en") -> str:
-    """Give the form as a fragment for a shell in that language."""
-    return render("respondent/form.html", language=view.reader or view.language, view=view, shell=shell)
+def render_form(view: FormView, shell: str = "en", *, end: Markup | None = None) -> str:
+    """Give the form as a fragment for a shell in that language. `end`: what is shown when it was sent, if not the usual."""
+    language = view.reader or view.language
+    return render("respondent/form.html", language=language, view=view, shell=shell, end=end)
 
 
 def render_preview(page: PreviewPage) -> str:
     """Give the page on which a clinician looks at a form: the respondent's own, with a line above that says so."""
     view = replace(page.view, is_preview=True)
-    form = Markup(render_form(view, page.language))  # noqa: S704 -- rendered by our own template, which escapes
+    end = Markup(render("respondent/looked.html", language=page.language, view=view))  # noqa: S704 -- by our own template
+    form = Markup(render_form(view, page.language, end=end))  # noqa: S704 -- by our own template, which escapes
     return render("respondent/preview.html", language=page.language, page=page, form=form)
 
 

@@ -204,9 +204,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class ChosenForm:
-    """What was chosen in the form that starts one, and could not be started so."""
+    """What was chosen in the form that starts one, and could not be started so, or was looked at first."""
 
-    respondent: str
+    respondent: str  # "": whoever fits the form
     instrument: str
     language: str
     again: bool  # the caregiver's consent is asked again
@@ -275,10 +275,9 @@ class PatientPage:
         named = self.chosen.respondent if self.chosen else None
         form = self.chosen.instrument if self.chosen else None
         raters = {each.rater for each in self.instruments if each.id == form}
-        chosen = [each for each in self.respondents if each.reference == named]
-        chosen.sort(
-            key=lambda each: each.rater not in raters
-        )  # a clinician may stand there as an observer, too
+        chosen = [each for each in self.respondents if named in (each.reference, "")]
+        # A clinician may stand there as an observer, too.
+        chosen.sort(key=lambda each: (each.rater not in raters, not each.is_due))
         due = [each for each in self.respondents if each.is_due and not self.asked_for]
         first: RespondentChoice = [*chosen, *due, *self.respondents][0]
         return first

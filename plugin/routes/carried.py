@@ -199,8 +199,13 @@ def _renewed(answer: Response) -> str | None:
 
 
 def _with_session(answer: Response, session: str, address: str) -> Response:
-    """Give the page what it needs to go on: the session for its script, and the address that it stands for."""
-    kept = [(name, value) for name, value in answer.raw_headers if name.lower() != b"set-cookie"]
+    """Give the page what it needs to go on: the session for its script, and the address that it stands for.
+
+    It is stored nowhere, whatever the page itself allows: the session is in it.
+    """
+    dropped = {b"set-cookie", b"cache-control"}
+    kept = [(name, value) for name, value in answer.raw_headers if name.lower() not in dropped]
+    kept.append((b"cache-control", b"no-store"))
     content = bytes(answer.body)
     if answer.headers.get("content-type", "").startswith("text/html"):
         content = carry(content.decode(), session, address).encode()

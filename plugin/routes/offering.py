@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import HTMLResponse
@@ -14,7 +14,7 @@ from plugin.routes.form_views import empty_form
 from plugin.routes.state import CurrentLaunch, CurrentRapport, Rapport, language_for
 from plugin.routes.views import why_not_here
 from plugin.stock import is_offered
-from questionnaires import Instrument, UnknownQuestionnaire
+from questionnaires import Instrument, Rater, UnknownQuestionnaire
 
 router = APIRouter(prefix="/launches/{launch}/forms")
 
@@ -37,11 +37,22 @@ async def look_at(
     instrument = choose_form(rapport, found.site, form, language or None)
     chosen = language or look_up(reader, instrument.languages) or instrument.languages[0]
     view = empty_form(rapport, found.site, instrument, chosen, instrument.rater, reader)
-    back = f"/launches/{found.id}"
-    address = f"{back}/forms/{quote(instrument.id, safe='')}"
-    page = PreviewPage(replace(view, back=back), instrument.id, address, instrument.languages, reader)
+    of = f"/launches/{found.id}"
+    respondents = rapport.settings.policies[found.site].respondents
+    page = PreviewPage(
+        view=replace(view, back=f"{of}?{urlencode({'form': instrument.id, 'language': chosen})}#start"),
+        form=instrument.id,
+        address=f"{of}/forms/{quote(instrument.id, safe='')}",
+        lock=f"{of}/return",
+        languages=instrument.languages,
+        language=reader,
+        consent_below_age=0
+        if view.from_paper or view.rater != Rater.CHILD
+        else respondents.consent_below_age,
+    )
     answer = compressed(render_preview(page), accept_encoding, again=False)
     answer.headers["Cache-Control"] = f"private, max-age={_FRESH}"
+    answer.headers.add_vary_header("Accept-Language")
     return answer
 
 

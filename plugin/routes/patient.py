@@ -30,6 +30,7 @@ from plugin.erasure import erasures_of
 from plugin.errors import NotFound
 from plugin.norming import in_use
 from plugin.pages import (
+    ChosenForm,
     PatientPage,
     ResponsePage,
     delivery_label,
@@ -65,14 +66,21 @@ async def patient(
     rapport: CurrentRapport,
     accept_language: Annotated[str | None, Header()] = None,
     wait: Annotated[bool, Query()] = False,
+    form: Annotated[str, Query(max_length=200)] = "",
+    language: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far.
 
-    It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer.
+    It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer. `form` in `language` is chosen to
+    be started, as by somebody who has looked at it.
     """
-    return HTMLResponse(
-        render_patient(await patient_page_for(rapport, found, session, accept_language, wait=wait))
-    )
+    page = await patient_page_for(rapport, found, session, accept_language, wait=wait)
+    if any(
+        each.id == form and language in each.languages and each.unavailable is None
+        for each in page.instruments
+    ):
+        page = replace(page, chosen=ChosenForm("", form, language, again=False))
+    return HTMLResponse(render_patient(page))
 
 
 async def patient_page_for(

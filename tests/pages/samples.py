@@ -138,7 +138,12 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
 
 def preview(mode: FormMode, **changes: object) -> PreviewPage:
     return PreviewPage(
-        form(mode, back="/patient", **changes), "rapport-checkin-child", "/preview", ("en", "es", "ar")
+        view=form(mode, back="/patient", **changes),
+        form="rapport-checkin-child",
+        address="/preview",
+        lock="/launches/0b8e/return",
+        languages=("en", "es", "de", "ar"),
+        consent_below_age=12,
     )
 
 

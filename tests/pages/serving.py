@@ -221,6 +221,9 @@ def site(desk: Desk) -> Starlette:
         "/preview-kinds": lambda: pages.render_preview(
             samples.preview(FormMode.ALL, questions=samples.KINDS)
         ),
+        "/preview-german": lambda: pages.render_preview(
+            samples.preview(FormMode.ONE, language="de", shows_score=True)
+        ),
         "/preview-arabic": lambda: pages.render_preview(
             samples.preview(FormMode.ONE, language="ar", **samples.ARABIC)
         ),

@@ -106,7 +106,7 @@ def test_it_leads_to_its_other_languages(page: Page, address: str) -> None:
         "lang", "en"
     )  # the words around it, in the reader's
     links = page.get_by_role("navigation", name="Language").get_by_role("link")
-    expect(links).to_have_text(["English", "Español"])
+    expect(links).to_have_text(["English", "Español", "Deutsch"])
     assert links.nth(1).get_attribute("href") == "rapport-checkin-child?language=es"
     assert page.get_by_role("heading", level=1).get_attribute("dir") == "rtl"
 
@@ -124,11 +124,37 @@ def test_who_has_the_device_meanwhile_is_led_to_the_lock_by_the_first_answer(
     assert page.url == f"{address}/launches/0b8e/return"
 
 
-def test_without_a_connection_it_waits_and_says_so(page: Page, address: str) -> None:
+def test_without_a_connection_it_is_tried_to_the_end_and_ends_when_there_is_one(
+    page: Page, address: str
+) -> None:
     page.goto(f"{address}/preview")
     page.route("**/preview", lambda route: route.abort())
-    forward(page)
-    page.get_by_role("radio", name="Mostly").locator("visible=true").check()
-    expect(page.get_by_role("status")).to_contain_text("no connection")
-    page.unroute("**/preview")
+    answer_all(page, "Mostly")
     expect(page.locator("[data-status]")).to_have_text("")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_have_text("No connection: the preview cannot go on just now.")
+    page.unroute("**/preview")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name=OVER)).to_be_visible()
+
+
+def test_a_server_that_fails_for_a_moment_ends_nothing(page: Page, address: str) -> None:
+    page.goto(f"{address}/preview")
+    page.route("**/preview", lambda route: route.fulfill(status=503))
+    answer_all(page, "Mostly")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert")).to_have_text("No connection: the preview cannot go on just now.")
+
+
+def test_who_looks_reads_its_end_in_their_own_language_and_what_is_shown_there(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/preview-german")
+    expect(page).to_have_title("Vorschau: How are we doing together?")
+    expect(page.get_by_text("Of a young person under 12 years a caregiver is asked first.")).to_be_visible()
+    answer_all(page, "Mostly")
+    page.get_by_role("button", name="Senden").click()
+    expect(page.get_by_role("heading", name=OVER)).to_be_focused()
+    expect(page.get_by_text("Whoever answers sees the result here.")).to_be_visible()
+    page.get_by_role("link", name="Back to the patient").last.click()
+    expect(page).to_have_url(f"{address}/patient")

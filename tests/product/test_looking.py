@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.ledger import tables as t
+from plugin.respondents import RespondentPolicy
+from plugin.routes.state import COOKIE
 from tests.product import public_forms
 from tests.product.test_own_forms import drop
 from tests.product.world import PIN, World, run_world
@@ -41,7 +43,7 @@ async def test_it_shows_the_form_and_nothing_of_the_patient_and_starts_nothing(w
     assert shown.status_code == 200
     text = html.unescape(shown.text)
     assert len(re.findall("<fieldset class=.question.", text)) == 6
-    assert f'href="{page.url.path}"' in text
+    assert f'href="{page.url.path}?form={FORM}&language=en#start"' in text
     for of_patient in ("Amara", "Okafor", (await world.people())["amara"], PIN, "csrf"):
         assert of_patient not in text, of_patient
     assert shown.headers["cache-control"] == "private, max-age=600"
@@ -102,3 +104,40 @@ async def test_a_form_of_another_site_is_not_shown(tmp_path: Path) -> None:
         refused = await world.browser.get(f"{page.url}/forms/gad-7")
         assert refused.status_code == 422
         assert "belongs to another site" in html.unescape(refused.text)
+
+
+async def test_the_way_back_keeps_what_was_chosen(world: World) -> None:
+    page = await world.launch()
+    shown = await world.browser.get(f"{page.url}?form=rapport-checkin-caregiver&language=es")
+    assert re.search(r"<details open>\s*<summary>Other form", shown.text)
+    assert re.search(r'name="instrument" value="rapport-checkin-caregiver"[^>]* checked', shown.text)
+    assert re.search(
+        r'name="respondent" value="RelatedPerson/[^>]* data-rater="caregiver"[^>]* checked', shown.text
+    )
+    assert '<option value="es" selected>' in shown.text
+    for odd in (
+        "form=nothing&language=es",
+        "form=rapport-checkin-caregiver&language=xx",
+        "form=wai-s-client",
+    ):
+        assert "<details open>" not in (await world.browser.get(f"{page.url}?{odd}")).text, odd
+
+
+async def test_it_says_that_a_caregiver_is_asked_first_where_the_site_has_it_so(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=RespondentPolicy(consent_below_age=16)) as world:
+        page = await world.launch()
+        child = await world.browser.get(f"{page.url}/forms/{FORM}")
+        assert "under 16 years a caregiver is asked first" in child.text
+        own = await world.browser.get(f"{page.url}/forms/rapport-checkin-therapist")
+        assert "a caregiver is asked first" not in own.text
+
+
+async def test_with_a_session_in_it_the_page_is_stored_nowhere(world: World) -> None:
+    page = await world.launch()
+    handle = world.browser.cookies[COOKIE]
+    frame = world.new_browser()
+    asked = {"session": handle, "to": f"{page.url.path}/forms/{FORM}?language=en"}
+    carried = await frame.post("/carried", data=asked, headers={"Origin": "null", "Sec-Fetch-Dest": "iframe"})
+    assert carried.status_code == 200
+    assert handle in carried.text
+    assert carried.headers.get_list("cache-control") == ["no-store"]
