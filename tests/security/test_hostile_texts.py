@@ -48,7 +48,11 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
-        made = tag == "script" and not named.get("src") and named.get("type") != "application/json"
+        made = (
+            tag == "script"
+            and not named.get("src")
+            and named.get("type") not in {"application/json", "text/plain"}
+        )
         if made or named.get("src") == "x" or any(name.startswith("on") for name in named):
             self.made.append(self.get_starttag_text() or tag)
         for value in named.values():
