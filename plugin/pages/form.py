@@ -194,6 +194,7 @@ class PreviewPage:
     form: str  # id
     address: str  # path of this page
     lock: str  # path of the page that leads back to the clinician
+    who: str  # what stands for whom it is looked at for
     languages: tuple[str, ...]  # in which the form can be had
     language: str = "en"  # of the clinician
     consent_below_age: int = 0  # of young people under it a caregiver is asked first

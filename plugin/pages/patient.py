@@ -206,11 +206,11 @@ class Notice:
 class ChosenForm:
     """What was chosen in the form that starts one, and could not be started so, or was looked at first."""
 
-    respondent: str  # "": whoever fits the form
+    respondent: str
     instrument: str
     language: str
     again: bool  # the caregiver's consent is asked again
-    day: str = ""
+    day: str | None = None  # as it was typed; None: nobody was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +275,8 @@ class PatientPage:
         named = self.chosen.respondent if self.chosen else None
         form = self.chosen.instrument if self.chosen else None
         raters = {each.rater for each in self.instruments if each.id == form}
-        chosen = [each for each in self.respondents if named in (each.reference, "")]
-        # A clinician may stand there as an observer, too.
-        chosen.sort(key=lambda each: (each.rater not in raters, not each.is_due))
+        chosen = [each for each in self.respondents if each.reference == named]
+        chosen.sort(key=lambda each: each.rater not in raters)  # a clinician may be there as an observer, too
         due = [each for each in self.respondents if each.is_due and not self.asked_for]
         first: RespondentChoice = [*chosen, *due, *self.respondents][0]
         return first
@@ -290,7 +289,7 @@ class PatientPage:
     @property
     def day(self) -> str:
         """The day that a form is about to begin with: as it was typed, else that of the session that the EHR names, else today."""
-        if self.chosen is not None:
+        if self.chosen is not None and self.chosen.day is not None:
             return self.chosen.day
         return min(self.of_session or self.today, self.today).isoformat()
 

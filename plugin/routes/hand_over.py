@@ -37,7 +37,7 @@ from plugin.errors import Invalid, InvitationUnusable
 from plugin.pages import ChosenForm, render_patient, told_on
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
-from plugin.routes.offering import choose_form
+from plugin.routes.offering import choose_form, mark_of
 from plugin.routes.patient import patient_page_for
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
@@ -116,9 +116,8 @@ async def invite(
             return await _go_on(request, rapport, found, session, press.removeprefix(_GO_ON), pin)
         if way == "look" and not press:
             choose_form(rapport, found.site, instrument, language)
-            path = (
-                f"/launches/{found.id}/forms/{quote(instrument, safe='')}?{urlencode({'language': language})}"
-            )
+            asked = urlencode({"language": language, "who": mark_of(rapport, found, respondent)})
+            path = f"/launches/{found.id}/forms/{quote(instrument, safe='')}?{asked}"
             return RedirectResponse(path, status_code=303)
         return await _invite(request, rapport, found, session, _read_press(press) or wish, pin, continues)
     except Invalid as refused:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import HTMLResponse
 
+from plugin.access.launches import Launch
 from plugin.errors import Invalid
 from plugin.pages import PreviewPage, look_up, render_preview
 from plugin.routes.compressed import compressed
@@ -29,10 +30,14 @@ async def look_at(
     found: CurrentLaunch,
     rapport: CurrentRapport,
     language: Annotated[str, Query(max_length=20)] = "",
+    who: Annotated[str, Query(max_length=64, pattern="^[0-9a-f]*$")] = "",
     accept_language: Annotated[str, Header(max_length=500)] = "",
     accept_encoding: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
-    """Show a form as those see it who answer it, to be tried: nothing that is chosen there leaves the page."""
+    """Show a form as those see it who answer it, to be tried: nothing that is chosen there leaves the page.
+
+    `who`, a mark that says nothing of them, goes along to the way back.
+    """
     reader = language_for(rapport, found.site, accept_language)
     instrument = choose_form(rapport, found.site, form, language or None)
     chosen = language or look_up(reader, instrument.languages) or instrument.languages[0]
@@ -40,10 +45,13 @@ async def look_at(
     of = f"/launches/{found.id}"
     respondents = rapport.settings.policies[found.site].respondents
     page = PreviewPage(
-        view=replace(view, back=f"{of}?{urlencode({'form': instrument.id, 'language': chosen})}#start"),
+        view=replace(
+            view, back=f"{of}?{urlencode({'form': instrument.id, 'language': chosen, 'who': who})}#start"
+        ),
         form=instrument.id,
         address=f"{of}/forms/{quote(instrument.id, safe='')}",
         lock=f"{of}/return",
+        who=who,
         languages=instrument.languages,
         language=reader,
         consent_below_age=0
@@ -54,6 +62,11 @@ async def look_at(
     answer.headers["Cache-Control"] = f"private, max-age={_FRESH}"
     answer.headers.add_vary_header("Accept-Language")
     return answer
+
+
+def mark_of(rapport: Rapport, launch: Launch, respondent: str) -> str:
+    """Give what stands for a person in the addresses of a launch: the same each time, and nothing without this installation."""
+    return rapport.ledger.vault.digest("looked-at", f"{launch.id} {respondent}")
 
 
 def choose_form(rapport: Rapport, site: str, form: str, language: str | None) -> Instrument:

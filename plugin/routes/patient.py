@@ -41,6 +41,7 @@ from plugin.pages import (
 from plugin.pages.retold import retell
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
+from plugin.routes.offering import mark_of
 from plugin.routes.pressing import with_begun, with_due
 from plugin.routes.state import (
     CurrentLaunch,
@@ -68,18 +69,21 @@ async def patient(
     wait: Annotated[bool, Query()] = False,
     form: Annotated[str, Query(max_length=200)] = "",
     language: Annotated[str, Query(max_length=20)] = "",
+    who: Annotated[str, Query(max_length=100)] = "",
 ) -> HTMLResponse:
     """Show the patient page: who can answer what, what came in, the scores so far.
 
-    It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer. `form` in `language` is chosen to
-    be started, as by somebody who has looked at it.
+    It opens from the ledger when the EHR is slow or away; with `wait` the EHR is given longer. `form` in `language` for
+    `who` is chosen to be started, as by somebody who has looked at it; what does not fit together, or is there no more, is not.
     """
     page = await patient_page_for(rapport, found, session, accept_language, wait=wait)
-    if any(
-        each.id == form and language in each.languages and each.unavailable is None
-        for each in page.instruments
-    ):
-        page = replace(page, chosen=ChosenForm("", form, language, again=False))
+    offered = next(
+        (each for each in page.instruments if each.id == form and language in each.languages), None
+    )
+    people = (each.reference for each in page.respondents if offered and each.rater == offered.rater)
+    person = next((each for each in people if who == mark_of(rapport, found, each)), None)
+    if offered is not None and offered.unavailable is None and person is not None:
+        page = replace(page, chosen=ChosenForm(person, form, language, again=False))
     return HTMLResponse(render_patient(page))
 
 

@@ -56,8 +56,10 @@ function offer(form) {
     link.disabled = press.disabled;
   }
 
+  let isOwn = "spoken" in form.dataset; // somebody chose the language: another person does not change it
   form.addEventListener("change", ({ target }) => {
-    language.value = target.dataset.speaks ?? language.value;
+    isOwn ||= target === language;
+    if (!isOwn) language.value = target.dataset.speaks ?? language.value;
     fit();
     fitLink();
   });

@@ -142,6 +142,7 @@ def preview(mode: FormMode, **changes: object) -> PreviewPage:
         form="rapport-checkin-child",
         address="/preview",
         lock="/launches/0b8e/return",
+        who="0f0f",
         languages=("en", "es", "de", "ar"),
         consent_below_age=12,
     )
@@ -320,7 +321,7 @@ INSTRUMENTS = (
         unavailable="Wording must be supplied by your service's licence: ask the holder for a wording pack.",
     ),
     InstrumentChoice(
-        "rapport-checkin-caregiver", "Rapport Check-in, caregiver", "caregiver", EXPERIMENTAL, ("en",)
+        "rapport-checkin-caregiver", "Rapport Check-in, caregiver", "caregiver", EXPERIMENTAL, ("en", "es")
     ),
     InstrumentChoice(
         "rapport-checkin-therapist", "Rapport Check-in, therapist", "therapist", EXPERIMENTAL, ("en", "es")

@@ -495,3 +495,11 @@ def test_a_day_that_cannot_be_does_not_keep_another_form_from_being_handed_over(
     expect(page.locator("[data-form]")).to_be_visible()
     (sent,) = desk.handed_over
     assert "day" not in sent
+
+
+def test_a_language_that_was_chosen_stays_when_the_person_is_changed(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_role("radio", name="Dana Kowalski").check()
+    page.locator("[name=language]").select_option("es")
+    page.get_by_role("radio", name="Jan Kowalski").check()
+    expect(page.locator("[name=language]")).to_have_value("es")

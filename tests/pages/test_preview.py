@@ -107,7 +107,7 @@ def test_it_leads_to_its_other_languages(page: Page, address: str) -> None:
     )  # the words around it, in the reader's
     links = page.get_by_role("navigation", name="Language").get_by_role("link")
     expect(links).to_have_text(["English", "Español", "Deutsch"])
-    assert links.nth(1).get_attribute("href") == "rapport-checkin-child?language=es"
+    assert links.nth(1).get_attribute("href") == "rapport-checkin-child?language=es&who=0f0f"
     assert page.get_by_role("heading", level=1).get_attribute("dir") == "rtl"
 
 

@@ -19,12 +19,14 @@ FORM = "rapport-checkin-child"
 
 
 async def press_look(
-    world: World, page: httpx.Response, form: str = FORM, language: str = "en"
+    world: World, page: httpx.Response, form: str = FORM, language: str = "en", respondent: str = ""
 ) -> httpx.Response:
     """Press *Look at the form*, with what stands in the fields beside it."""
     csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
     assert csrf
     fields = {"csrf": csrf[1], "instrument": form, "language": language, "pin": PIN, "way": "look"}
+    if respondent:
+        fields["respondent"] = respondent
     return await world.browser.post(f"{page.url}/invitations", data=fields)
 
 
@@ -38,12 +40,12 @@ async def test_it_shows_the_form_and_nothing_of_the_patient_and_starts_nothing(w
     page = await world.launch()
     pressed = await press_look(world, page)
     assert pressed.status_code == 303
-    assert pressed.headers["location"] == f"{page.url.path}/forms/{FORM}?language=en"
+    assert pressed.headers["location"].startswith(f"{page.url.path}/forms/{FORM}?language=en&who=")
     shown = await world.follow(pressed)
     assert shown.status_code == 200
     text = html.unescape(shown.text)
     assert len(re.findall("<fieldset class=.question.", text)) == 6
-    assert f'href="{page.url.path}?form={FORM}&language=en#start"' in text
+    assert f'href="{page.url.path}?form={FORM}&language=en&who=' in text
     for of_patient in ("Amara", "Okafor", (await world.people())["amara"], PIN, "csrf"):
         assert of_patient not in text, of_patient
     assert shown.headers["cache-control"] == "private, max-age=600"
@@ -106,21 +108,33 @@ async def test_a_form_of_another_site_is_not_shown(tmp_path: Path) -> None:
         assert "belongs to another site" in html.unescape(refused.text)
 
 
-async def test_the_way_back_keeps_what_was_chosen(world: World) -> None:
+async def test_the_way_back_keeps_who_was_chosen_with_form_and_language(world: World) -> None:
     page = await world.launch()
-    shown = await world.browser.get(f"{page.url}?form=rapport-checkin-caregiver&language=es")
-    assert re.search(r"<details open>\s*<summary>Other form", shown.text)
-    assert re.search(r'name="instrument" value="rapport-checkin-caregiver"[^>]* checked', shown.text)
-    assert re.search(
-        r'name="respondent" value="RelatedPerson/[^>]* data-rater="caregiver"[^>]* checked', shown.text
+    caregivers = re.findall(
+        r'name="respondent" value="(RelatedPerson/[^"]+)" data-rater="caregiver"', page.text
     )
-    assert '<option value="es" selected>' in shown.text
-    for odd in (
-        "form=nothing&language=es",
-        "form=rapport-checkin-caregiver&language=xx",
-        "form=wai-s-client",
-    ):
-        assert "<details open>" not in (await world.browser.get(f"{page.url}?{odd}")).text, odd
+    assert len(caregivers) > 1
+    form = "rapport-checkin-caregiver"
+    for each in caregivers:
+        shown = await world.follow(await press_look(world, page, form, "es", each))
+        assert each not in shown.text
+        back = re.search(r'class="button" href="([^"#]+)#start"', shown.text)
+        assert back
+        again = await world.browser.get(html.unescape(back[1]))
+        assert re.search(r"<details open>\s*<summary>Other form", again.text)
+        assert re.search(rf'name="instrument" value="{form}"[^>]* checked', again.text)
+        assert re.findall(r'name="respondent" value="([^"]+)"[^>]* checked', again.text) == [each]
+        assert '<option value="es" selected>' in again.text
+        assert "data-spoken" in again.text
+        # Changed in any part it is no choice: nobody is chosen for somebody else.
+        for odd in (
+            ("who=", "who=0"),
+            ("=es", "=xx"),
+            ("checkin-caregiver", "checkin-child"),
+            (form, "wai-s-client"),
+        ):
+            address = html.unescape(back[1]).replace(*odd)
+            assert "<details open>" not in (await world.browser.get(address)).text, odd
 
 
 async def test_it_says_that_a_caregiver_is_asked_first_where_the_site_has_it_so(tmp_path: Path) -> None:
