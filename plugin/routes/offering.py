@@ -19,8 +19,8 @@ from questionnaires import Instrument, Rater, UnknownQuestionnaire
 
 router = APIRouter(prefix="/launches/{launch}/forms")
 
-# Seconds for which a browser shows the same form again without asking: it holds nothing of anybody. Its script asks with the
-# first answer whether the device was handed over meanwhile.
+# Seconds for which a browser shows the same form again without asking: it holds nothing of anybody. Its script asks with an
+# answer whether the device was handed over meanwhile.
 _FRESH = 600
 
 

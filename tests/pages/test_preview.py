@@ -5,6 +5,7 @@ from playwright.sync_api import Page, Request, expect
 
 from tests.pages import samples
 from tests.pages.serving import Desk
+from tests.pages.test_filling import forward
 
 pytestmark = pytest.mark.browser
 
@@ -24,14 +25,10 @@ def asked(page: Page) -> list[str]:
     return found
 
 
-def forward(page: Page) -> None:
-    page.locator("[data-forward]").click()
-
-
-def answer_all(page: Page, option: str) -> None:
+def answer_all(page: Page) -> None:
     forward(page)
     for question in samples.QUESTIONS:
-        page.get_by_role("group", name=question.text).get_by_role("radio", name=option).check()
+        page.get_by_role("group", name=question.text).get_by_role("radio", name="Mostly").check()
         forward(page)
 
 
@@ -41,7 +38,7 @@ def test_it_is_answered_looked_over_and_sent_nowhere(
     page.goto(f"{address}/preview")
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
     expect(page.get_by_text("Nothing that you choose here is kept or sent.")).to_be_visible()
-    answer_all(page, "Mostly")
+    answer_all(page)
     expect(page.locator(".review b").first).to_have_text("Mostly")
     page.wait_for_timeout(400)  # after which a form is saved
     expect(page.locator("[data-status]")).to_have_text("")
@@ -59,7 +56,7 @@ def test_it_is_answered_looked_over_and_sent_nowhere(
 
 def test_looked_at_again_it_is_empty(page: Page, address: str, asked: list[str]) -> None:
     page.goto(f"{address}/preview")
-    answer_all(page, "Mostly")
+    answer_all(page)
     page.get_by_role("button", name="Send").click()
     page.get_by_role("link", name="Look at it again").click()
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
@@ -92,7 +89,7 @@ def test_answers_of_every_kind_are_taken_back_together(page: Page, address: str,
 
 def test_what_a_young_person_decides_at_the_end_is_shown_too(page: Page, address: str) -> None:
     page.goto(f"{address}/preview-asked")
-    answer_all(page, "Mostly")
+    answer_all(page)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Please say first whether your single answers may be read.")).to_be_visible()
     page.get_by_role("radio", name="Yes, they may read them").check()
@@ -129,7 +126,7 @@ def test_without_a_connection_it_is_tried_to_the_end_and_ends_when_there_is_one(
 ) -> None:
     page.goto(f"{address}/preview")
     page.route("**/preview", lambda route: route.abort())
-    answer_all(page, "Mostly")
+    answer_all(page)
     expect(page.locator("[data-status]")).to_have_text("")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_have_text("No connection: the preview cannot go on just now.")
@@ -141,7 +138,7 @@ def test_without_a_connection_it_is_tried_to_the_end_and_ends_when_there_is_one(
 def test_a_server_that_fails_for_a_moment_ends_nothing(page: Page, address: str) -> None:
     page.goto(f"{address}/preview")
     page.route("**/preview", lambda route: route.fulfill(status=503))
-    answer_all(page, "Mostly")
+    answer_all(page)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_have_text("No connection: the preview cannot go on just now.")
 
@@ -152,7 +149,7 @@ def test_who_looks_reads_its_end_in_their_own_language_and_what_is_shown_there(
     page.goto(f"{address}/preview-german")
     expect(page).to_have_title("Vorschau: How are we doing together?")
     expect(page.get_by_text("Of a young person under 12 years a caregiver is asked first.")).to_be_visible()
-    answer_all(page, "Mostly")
+    answer_all(page)
     page.get_by_role("button", name="Senden").click()
     expect(page.get_by_role("heading", name=OVER)).to_be_focused()
     expect(page.get_by_text("Whoever answers sees the result here.")).to_be_visible()

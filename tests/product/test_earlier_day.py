@@ -89,17 +89,22 @@ async def test_what_is_about_today_does_not_belong_to_an_earlier_session(observe
     assert "encounter" not in total
 
 
+async def stay(observed: World, status: str, period: dict[str, str]) -> str:
+    """Have Amara stay at the clinic; gives the Encounter's id."""
+    encounter = {
+        "resourceType": "Encounter",
+        "status": status,
+        "class": {"code": "IMP"},
+        "subject": {"reference": f"Patient/{(await observed.people())['amara']}"},
+        "period": period,
+    }
+    return str(observed.ehr.state.store.create(encounter).id)
+
+
 async def test_in_a_stay_the_day_begins_with_today_and_any_day_of_the_stay_belongs_to_it(
     observed: World,
 ) -> None:
-    stay = {
-        "resourceType": "Encounter",
-        "status": "in-progress",
-        "class": {"code": "IMP"},
-        "subject": {"reference": f"Patient/{(await observed.people())['amara']}"},
-        "period": {"start": "2026-01-20T08:00:00+00:00"},
-    }
-    here = observed.ehr.state.store.create(stay).id
+    here = await stay(observed, "in-progress", {"start": "2026-01-20T08:00:00+00:00"})
     page = await observed.launch(encounter=here)
     assert f'name="day" type="date" max="{TODAY}" value="{TODAY}"' in page.text
     secret = await observed.hand_over(page, await me(observed), FORM, pin="", day=EARLIER)
@@ -114,14 +119,7 @@ async def test_in_a_stay_the_day_begins_with_today_and_any_day_of_the_stay_belon
 async def test_a_finished_session_of_another_day_begins_with_its_day(
     observed: World, period: dict[str, str]
 ) -> None:
-    held = {
-        "resourceType": "Encounter",
-        "status": "finished",
-        "class": {"code": "IMP"},
-        "subject": {"reference": f"Patient/{(await observed.people())['amara']}"},
-        "period": period,
-    }
-    page = await observed.launch(encounter=observed.ehr.state.store.create(held).id)
+    page = await observed.launch(encounter=await stay(observed, "finished", period))
     assert f'value="{EARLIER}" aria-describedby="day-hint"' in page.text
 
 
