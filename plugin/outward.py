@@ -16,6 +16,7 @@ import structlog
 
 from plugin.errors import SettingsInvalid
 from plugin.settings import Settings
+from plugin.tls import make_context
 from smart_launch import Site
 from smart_launch.site import LOOPBACK
 from smart_launch.wire import are_public, is_public
@@ -86,7 +87,7 @@ class _Outward(httpx.AsyncBaseTransport):
     """Goes by the proxy of the environment for whatever is not left out of it (NO_PROXY, and this machine), else by itself."""
 
     def __init__(self, private: frozenset[str]) -> None:
-        tls = httpx.create_ssl_context()  # once: it reads every certificate that is trusted
+        tls = make_context()
         self._own = _Guarded(private, tls)
         set_up = getproxies_environment()
         addresses = {scheme: set_up.get(scheme) or set_up.get("all") for scheme in ("http", "https")}

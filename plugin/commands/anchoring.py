@@ -9,6 +9,7 @@ import httpx
 from plugin.audit.anchors import Anchors, stamped
 from plugin.commands.auditing import Opened, opening
 from plugin.errors import Invalid, NotFound, SettingsInvalid, Unavailable
+from plugin.tls import make_context
 from plugin.transparency import (
     Checkpoint,
     CheckpointInvalid,
@@ -122,7 +123,7 @@ def _signed(opened: Opened) -> tuple[bytes, Checkpoint]:
 
 def _post(address: str, body: bytes, media_type: str) -> httpx.Response:
     try:
-        with httpx.Client(timeout=_TIMEOUT, follow_redirects=False) as http:
+        with httpx.Client(verify=make_context(), timeout=_TIMEOUT, follow_redirects=False) as http:
             answer = http.post(address, content=body, headers={"Content-Type": media_type})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(

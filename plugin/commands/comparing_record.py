@@ -15,6 +15,7 @@ from plugin.comparing import Comparison, SystemReader, Tally
 from plugin.errors import NotFound
 from plugin.ledger import Ledger
 from plugin.settings import Settings
+from plugin.tls import make_context
 from plugin.verify import Finding
 from plugin.writing import DEFAULT_WRITING
 
@@ -64,7 +65,7 @@ def compare(opened: Opened, site: str, tell: Callable[[Tally], None]) -> Compare
     _account_for(settings, opened, site)
 
     async def run() -> Compared:
-        async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
+        async with httpx.AsyncClient(verify=make_context(), timeout=_TIMEOUT, follow_redirects=False) as http:
             reader = SystemReader(settings.sites[site], http, lambda: datetime.now(UTC))
             writing = settings.writing.get(site, DEFAULT_WRITING)
             comparison = Comparison(site, writing, opened.vault, reader)

@@ -50,9 +50,10 @@ async def _examine(
     import httpx
 
     from plugin.doctor.examine import examine
+    from plugin.tls import make_context
 
     registration = _registration(issuer, config) if config is not None else None
-    async with httpx.AsyncClient(timeout=seconds, trust_env=True) as http:
+    async with httpx.AsyncClient(verify=make_context(), timeout=seconds, trust_env=True) as http:
         return await examine(issuer, http, datetime.now(UTC), registration=registration, allowed=allowed)
 
 

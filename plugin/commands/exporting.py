@@ -10,6 +10,7 @@ from rich.console import Console
 from plugin.bulk_export import BulkExport, Wanted
 from plugin.errors import NotFound, SettingsInvalid
 from plugin.settings import Settings, read_settings
+from plugin.tls import make_context
 
 _out = Console(stderr=True)
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -30,7 +31,7 @@ def export_responses(
         _check_instant(since)
 
     async def run() -> tuple[Path, ...]:
-        async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
+        async with httpx.AsyncClient(verify=make_context(), timeout=_TIMEOUT, follow_redirects=False) as http:
             wanted = Wanted(settings.sites[site], group, since)
             return await BulkExport(wanted, folder, http, lambda: datetime.now(UTC), tell=_tell).fetch()
 

@@ -7,6 +7,7 @@ from plugin.asking import FetchFailed
 from plugin.errors import SettingsInvalid
 from plugin.fetching import fetch
 from plugin.instrument_sections import OwnForms
+from plugin.tls import make_context
 
 
 async def fetch_all(forms: OwnForms, http: httpx.AsyncClient | None = None) -> bool:
@@ -16,7 +17,7 @@ async def fetch_all(forms: OwnForms, http: httpx.AsyncClient | None = None) -> b
             "The settings name no form on a FHIR server.", "Add [[instruments.canonical]] sections."
         )
     good = True
-    async with http or httpx.AsyncClient() as client:
+    async with http or httpx.AsyncClient(verify=make_context()) as client:
         for each in forms.pinned:
             try:
                 digest = await fetch(forms.store, each, client)

@@ -95,6 +95,7 @@ def publish(
     from plugin.packaging.build import build_package
     from plugin.packaging.publish import PublishingFailed
     from plugin.packaging.publish import publish as put
+    from plugin.tls import make_context
 
     if (to is None) == (site is None) or (site is not None and token_env is not None):
         raise PublishingFailed(
@@ -116,7 +117,7 @@ def publish(
         headers["Authorization"] = f"Bearer {token}"
     package = build_package(tuple(instruments or ()))
     outcomes: Counter[str] = Counter()
-    with httpx.Client(headers=headers, timeout=30) as http:
+    with httpx.Client(verify=make_context(), headers=headers, timeout=30) as http:
         for number, each in enumerate(put(package.resources, to or "", http), start=1):
             typer.echo(f"[{number}/{len(package.resources)}] {each.outcome:<9} {each.reference}")
             outcomes[each.outcome] += 1

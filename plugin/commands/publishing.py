@@ -9,6 +9,7 @@ import httpx
 from plugin.errors import NotFound
 from plugin.packaging.publish import TYPES, PublishingFailed
 from plugin.settings import Settings
+from plugin.tls import make_context
 from smart_launch import Site, SmartDirectory, SmartError, system_token
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -29,7 +30,7 @@ def get_token(site: Site) -> str:
         def now() -> datetime:
             return datetime.now(UTC)
 
-        async with httpx.AsyncClient(timeout=_TIMEOUT) as http:
+        async with httpx.AsyncClient(verify=make_context(), timeout=_TIMEOUT) as http:
             configuration = await SmartDirectory(clock=now).discover(site, http)
             return (await system_token(narrow, configuration, http=http, now=now())).access_token
 

@@ -29,6 +29,7 @@ from plugin.researching import (
 )
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
+from plugin.tls import make_context
 
 _out = Console()
 _progress = Console(stderr=True)
@@ -75,7 +76,7 @@ async def _gather(settings: Settings, site: str, research: Research, period: Per
     stock = open_stock_of(settings)
     ledger = Ledger(settings.database, vault)
     try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False) as http:
+        async with httpx.AsyncClient(verify=make_context(), timeout=_TIMEOUT, follow_redirects=False) as http:
             reader = SystemReader(settings.sites[site], http, _now)
             zone = settings.policies[site].zone
             gatherer = Gatherer(

@@ -4,7 +4,7 @@ import gc
 import ipaddress
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -124,7 +124,6 @@ def run(
     app = create_app(settings, for_operators=listen)
     spare_collector()
     # Requests are logged by route, not by address: addresses hold ids.
-    # TLS 1.2 and newer: Python's default for servers.
     uvicorn.run(
         app,
         host=host,
@@ -137,7 +136,16 @@ def run(
         forwarded_allow_ips=list(proxies),
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
+        ssl_context_factory=_make_tls if tls else None,
     )
+
+
+def _make_tls(_config: object, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    from plugin.tls import OLDEST
+
+    context = make()
+    context.minimum_version = OLDEST
+    return context
 
 
 def spare_collector() -> None:

@@ -6,6 +6,9 @@ import socket
 import ssl
 import subprocess
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -53,33 +56,60 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_serve_speaks_tls_itself(tmp_path: Path) -> None:
+@contextmanager
+def _serve(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """Serve https on this machine; gives the port and the certificate.
+
+    OpenSSL is set up as an old machine's may be: it allows every version, as some distributions leave it to Python's.
+    """
     chain, key = write_certificate(tmp_path)
-    port = free_port()
-    command = command_line(
-        "serve",
-        "--config",
-        tmp_path / "rapport.toml",
-        "--port",
-        port,
-        "--tls-certificate",
-        chain,
-        "--tls-key",
-        key,
+    lenient = tmp_path / "openssl.cnf"
+    lenient.write_text(
+        "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = old\n"
+        "[old]\nMinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n"
     )
-    environment = {**os.environ, **configure(tmp_path)}
-    trusting = ssl.create_default_context(cafile=str(chain))
+    port = free_port()
+    served = ("serve", "--config", tmp_path / "rapport.toml", "--port", port)
+    command = command_line(*served, "--tls-certificate", chain, "--tls-key", key)
+    environment = {**os.environ, **configure(tmp_path), "OPENSSL_CONF": str(lenient)}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
+        yield port, chain
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def test_serve_speaks_tls_itself(tmp_path: Path) -> None:
+    with _serve(tmp_path) as (port, chain):
+        trusting = ssl.create_default_context(cafile=str(chain))
         with httpx.Client(verify=trusting, base_url=f"https://localhost:{port}") as proxy:
             assert _ready(proxy).status_code == 200
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"http://localhost:{port}/health/live")
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"https://localhost:{port}/health/live")  # not trusted without its certificate
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        _check_versions(port, chain)
+
+
+def _check_versions(port: int, chain: Path) -> None:
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert _shake_hands(port, chain, version)
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises(ssl.SSLError):
+            _shake_hands(port, chain, version)
+
+
+def _shake_hands(port: int, chain: Path, version: ssl.TLSVersion) -> str | None:
+    context = ssl.create_default_context(cafile=str(chain))
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # without it OpenSSL itself offers nothing as old
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = context.maximum_version = version
+    with (
+        socket.create_connection(("localhost", port)) as bare,
+        context.wrap_socket(bare, server_hostname="localhost") as spoken,
+    ):
+        return spoken.version()
 
 
 def _ready(proxy: httpx.Client) -> httpx.Response:
