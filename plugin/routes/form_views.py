@@ -91,11 +91,16 @@ def empty_form(
         asks_sharing=asks_before_sharing(policy, by, instrument),
         tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
         shows_score=rater in policy.show_score_to,
-        attribution=instrument.questionnaire.copyright or "",
+        attribution=_attribution(instrument.questionnaire.copyright or ""),
         attribution_language=instrument.questionnaire.language or "en",
         from_paper=from_paper,
         reader=reader if from_paper else None,
     )
+
+
+def _attribution(notice: str) -> str:
+    """Keep what must be shown beside the wording. CC0 asks for nothing, and says nothing to whoever answers."""
+    return "\n\n".join(part for part in notice.split("\n\n") if part and not part.startswith("CC0 "))
 
 
 def _mode(policy: RespondentPolicy, rater: str, instrument: Instrument) -> FormMode:

@@ -131,7 +131,7 @@ def form(mode: FormMode = FormMode.ONE, **changes: object) -> FormView:
         "rater": "child",
         "questions": QUESTIONS,
         "mode": mode,
-        "attribution": "Rapport Check-in, child form, 1.0.0. CC0. Experimental, not validated.",
+        "attribution": "Items: Somebody A, Journal 1.0.0. Creative Commons Attribution.",
     }
     return FormView(**{**values, **changes})  # type: ignore[arg-type] # values are checked by the tests that use them
 

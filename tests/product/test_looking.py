@@ -69,6 +69,17 @@ async def test_it_is_shown_in_the_language_that_is_chosen_else_the_readers(
     assert len(re.findall("hreflang=", shown.text)) == 4
 
 
+async def test_what_a_licence_wants_named_is_named_and_a_work_without_conditions_names_nobody(
+    world: World,
+) -> None:
+    page = await world.launch()
+    published = (await world.browser.get(f"{page.url}/forms/peq-camhs-caregiver")).text
+    own = (await world.browser.get(f"{page.url}/forms/{FORM}")).text
+    assert re.search(r'<p class="reference"[^>]*>Items: Holmboe O, .*Creative Commons Attribution', published)
+    assert 'class="reference"' not in own
+    assert "CC0" not in own
+
+
 @pytest.mark.parametrize(
     ("form", "language", "told"),
     [
