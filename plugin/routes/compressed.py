@@ -15,10 +15,12 @@ def compressed(html: str, accept_encoding: str, *, again: bool = True) -> HTMLRe
     """
     if "gzip" not in accept_encoding or len(html) < _LEAST:
         return HTMLResponse(html, headers={"Vary": "Accept-Encoding"})
-    packed = _packed(html) if again else _packed.__wrapped__(html)
+    packed = _remember(html) if again else _pack(html)
     return HTMLResponse(packed, headers={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
 
 
-@lru_cache(maxsize=256)  # one a form, language and policy of a site
-def _packed(html: str) -> bytes:
+def _pack(html: str) -> bytes:
     return gzip.compress(html.encode(), 9, mtime=0)
+
+
+_remember = lru_cache(maxsize=256)(_pack)  # one a form, language and policy of a site
