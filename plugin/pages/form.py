@@ -133,7 +133,7 @@ class FormView:
     attribution: str = ""  # what the licence wants shown with the wording
     attribution_language: str = "en"
     back: str | None = (
-        None  # where a clinician goes on who leaves a form of their own: what was answered is kept
+        None  # where the device goes back to the clinician, or they leave a form of their own: what was answered is kept
     )
     from_paper: bool = False  # the clinician copies what stands on a completed form
     about: date | None = None  # the day that it is about, where it may be entered later

@@ -241,8 +241,8 @@ async def form(
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)
-    page = render_form(replace(view, back=back if view.is_clinicians else None), shell)
-    return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding)
+    page = render_form(replace(view, back=back), shell)
+    return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding, again=back is None)
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])

@@ -14,9 +14,8 @@ document.addEventListener("form-opened", ({ target: form }) => {
   if (!document.fullscreenElement) ask();
 });
 
-document.addEventListener("fullscreenchange", () => {
-  if (covered && !document.fullscreenElement) ask();
-});
+export const coverAgain = () => { if (covered && !document.fullscreenElement) ask(); };
+document.addEventListener("fullscreenchange", coverAgain);
 
 function ask() {
   if (panel) return;
@@ -26,6 +25,10 @@ function ask() {
   panel.querySelector("[data-fill-screen]").addEventListener("click", async () => {
     try { await root.requestFullscreen(); goOn(); } catch { refuse(); }
   });
+  const away = covered.querySelector("[data-pause]");
+  const unlock = panel.querySelector("[data-unlock]");
+  unlock.hidden = !away;
+  unlock.addEventListener("click", () => { goOn(); away.click(); });
   panel.querySelector("[data-go-on]").addEventListener("click", () => { covered = null; goOn(); });
   main.hidden = true;
   main.after(panel);
@@ -69,7 +72,7 @@ document.addEventListener("click", (event) => {
   put(new URL(way.href).pathname);
 });
 
-async function put(path, given) {
+export async function put(path, given) {
   let answer, page;
   try {
     answer = await fetch(path, { cache: "no-store", redirect: "manual", ...given });

@@ -19,6 +19,7 @@ const call = (path, method, given, ending = new AbortController()) => {
 
 function show(template, again) {
   main.replaceChildren(template.content.cloneNode(true));
+  document.dispatchEvent(new Event("screen-shown"));
   main.querySelector("h1")?.focus();
   main.querySelector("[data-reload]")?.addEventListener("click", again);
 }

@@ -283,6 +283,8 @@ def new_desk() -> Desk:
         forms={
             "one": samples.form(FormMode.ONE),
             "all": samples.form(FormMode.ALL),
+            "held": samples.form(FormMode.ONE, back="/launches/0b8e/return"),
+            "held-german": samples.form(FormMode.ALL, language="de", back="/launches/0b8e/return"),
             "german": samples.form(FormMode.ONE, language="de"),
             "arabic": samples.form(FormMode.ONE, language="ar", **samples.ARABIC),
             "resumed": samples.form(FormMode.ONE, answers={"goal-1": "mostly", "goal-2": None}),

@@ -179,8 +179,15 @@ def _uncovered(page: Page, _: Desk) -> None:
     page.evaluate("""() => {
         const panel = document.querySelector("template[data-screen=cover]").content.cloneNode(true);
         document.querySelector("main").replaceChildren(panel);
-        document.querySelectorAll("[data-coverable], [data-uncoverable]").forEach((part) => { part.hidden = false; });
+        document.querySelectorAll("[data-coverable], [data-uncoverable], [data-unlock]").forEach((part) => { part.hidden = false; });
     }""")
+
+
+def _given_back_before_the_end(page: Page, desk: Desk) -> None:
+    """Give the device back in the middle of a form, which stays behind the lock."""
+    _do(_form("held", 1), page, desk)
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("button", name="Go on with the form")).to_be_visible()
 
 
 def _do(state: State, page: Page, desk: Desk) -> None:
@@ -248,6 +255,10 @@ STATES: dict[str, State] = {
     "form, being opened": State("/fill#one", before=_is_never_answered, screen="data-screen=loading"),
     "form, offline": State("/fill#one", before=_is_offline, screen=OFFLINE),
     "form cannot be opened": State("/fill#unknown", screen=UNUSABLE),
+    "form, in hand": _form("held-german", 0),
+    "form, given back before the end": State(
+        "/fill#held", _given_back_before_the_end, screen="data-screen=paused"
+    ),
     "form, beside the chart": State("/fill#one", _uncovered, screen="data-screen=cover"),
     "form, start": _form("one", 0),
     "form of every kind": _form("kinds", 0, "true"),

@@ -339,6 +339,39 @@ def test_a_tablet_without_a_connection_is_given_back_when_there_is_one_and_shows
     expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
 
 
+def test_in_the_chart_back_goes_a_question_back_and_the_device_is_given_back_before_the_end(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Dr Hannah Lindgren", "Mateo Ríos Delgado")
+    frame = open_rapport(page)
+    hand_over(frame, "Mateo Ríos Delgado")
+    frame.get_by_role("button", name="Start").click()
+    frame.get_by_role("radio", name="Mostly yes").locator("visible=true").check()
+    frame.get_by_role("button", name="Next").click()
+    expect(frame.get_by_text("Question 2 of 6")).to_be_visible()
+    page.evaluate("history.back()")
+    expect(frame.get_by_text("Question 1 of 6")).to_be_visible()
+    assert fills_screen(page)
+
+    frame.get_by_role("link", name="Give the tablet back").click()
+    expect(frame.get_by_label("PIN")).to_be_focused()
+    assert fills_screen(page)
+    frame.get_by_role("button", name="Go on with the form").click()
+    expect(frame.get_by_role("radio", name="Mostly yes").locator("visible=true")).to_be_checked()
+    assert fills_screen(page)
+
+    page.evaluate("document.exitFullscreen()")
+    frame.get_by_role("button", name="Give the tablet back").click()
+    expect(frame.get_by_label("PIN")).to_be_focused()
+    frame.get_by_role("button", name="Go on with the form").click()
+    expect(frame.get_by_role("heading", name="Fill the screen before you go on")).to_be_visible()
+    frame.get_by_role("button", name="Give the tablet back").click()
+    frame.get_by_label("PIN").fill(PIN)
+    frame.get_by_role("button", name="Unlock").click()
+    expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()
+    expect(frame.get_by_text("1 of 6 answered", exact=True)).to_be_visible()
+
+
 def test_going_back_after_the_hand_over_comes_to_the_lock(page: Page, demonstration: Demonstration) -> None:
     open_chart(page, demonstration, "Dr Hannah Lindgren", "Amara Okafor")
     frame = open_rapport(page)

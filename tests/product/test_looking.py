@@ -73,9 +73,12 @@ async def test_what_a_licence_wants_named_is_named_and_a_work_without_conditions
     world: World,
 ) -> None:
     page = await world.launch()
-    published = (await world.browser.get(f"{page.url}/forms/peq-camhs-caregiver")).text
+    german = {"Accept-Language": "de"}
+    published = (await world.browser.get(f"{page.url}/forms/peq-camhs-caregiver", headers=german)).text
     own = (await world.browser.get(f"{page.url}/forms/{FORM}")).text
-    assert re.search(r'<p class="reference"[^>]*>Items: Holmboe O, .*Creative Commons Attribution', published)
+    assert re.search(
+        r'<p class="reference" lang="en"[^>]*>Items: Holmboe O, .*Creative Commons Attribution', published
+    )
     assert 'class="reference"' not in own
     assert "CC0" not in own
 

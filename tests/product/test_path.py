@@ -219,15 +219,6 @@ async def test_the_lock_speaks_the_language_of_who_holds_the_device(world: World
     assert '<html lang="es"' in locked.text
 
 
-async def test_the_licence_line_of_a_translated_form_says_which_language_it_is_in(world: World) -> None:
-    people = await world.people()
-    page = await world.launch("amara")
-    secret = await world.hand_over(page, f"Patient/{people['amara']}", language="es")
-    form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
-    assert '<p class="reference" lang="en"' in form.text
-    assert '<h1 tabindex="-1" lang="es"' in form.text
-
-
 async def test_the_empty_form_speaks_the_browsers_language(world: World) -> None:
     shell = await world.browser.get("/fill", headers={"Accept-Language": "fr-CA, en;q=0.5"})
     assert '<html lang="fr"' in shell.text

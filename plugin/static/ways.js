@@ -1,0 +1,51 @@
+// Ways out of a form by which nothing is lost: the browser's Back goes a question back, and before the end, too, the device is
+// given back by a press. The form stays behind the lock, so that it goes on if nobody wanted that.
+
+const main = document.querySelector("main");
+const root = document.documentElement;
+const screen = (name) => document.querySelector(`template[data-screen=${name}]`);
+const covering = () => import(screen("cover").dataset.script);
+let at = 0; // of the steps
+let paused = null;
+
+document.addEventListener("step-shown", ({ target, detail }) => {
+  const before = at;
+  at = [...target.querySelectorAll("[data-step]")].indexOf(detail);
+  if (at > before) history.pushState(null, "");
+}, true);
+
+// Before the press there may be no connection any more.
+document.addEventListener("form-opened", ({ target }) => { if (target.querySelector("[data-pause]")) covering(); });
+
+addEventListener("popstate", () => (paused ? goOn() : main.querySelector("[data-form] [data-back]:not([hidden])")?.click()));
+
+// Before carried.js, which has a way of its own to the page that a link names.
+document.addEventListener("click", async (event) => {
+  const way = event.target.closest("[data-pause]");
+  if (!way) return;
+  event.preventDefault();
+  const { put } = await covering();
+  if (paused) return;
+  const on = screen("paused").content.firstElementChild.cloneNode(true);
+  paused = { on, form: [...main.childNodes], said: { lang: root.lang, dir: root.dir } };
+  history.pushState(null, "");
+  on.querySelector("button").addEventListener("click", () => history.back());
+  await put(new URL(way.href).pathname);
+  if (paused) main.after(on);
+}, true);
+
+// The form ended behind the lock, and that is told.
+document.addEventListener("screen-shown", () => {
+  paused?.on.remove();
+  paused = null;
+});
+
+function goOn() {
+  const { on, form, said } = paused;
+  paused = null;
+  on.remove();
+  main.replaceChildren(...form);
+  Object.assign(root, said);
+  main.querySelector("section:not([hidden]) h1, h1")?.focus();
+  covering().then(({ coverAgain }) => coverAgain());
+}

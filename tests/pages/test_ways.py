@@ -1,0 +1,121 @@
+"""Ways out of a form by which nothing is lost: the browser's Back, and giving the device back before the end."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages import samples
+from tests.pages.serving import Desk
+from tests.pages.test_filling import answer_all, forward, open_form
+
+pytestmark = pytest.mark.browser
+
+LOCK = "Please give this device back to the therapist"
+FIRST, SECOND = (each.text for each in samples.QUESTIONS[:2])
+
+
+def heading(page: Page, text: str) -> None:
+    expect(page.get_by_role("heading", name=text)).to_be_visible()
+
+
+def give_back(page: Page) -> None:
+    page.get_by_role("link", name="Give the tablet back").click()
+    heading(page, LOCK)
+
+
+def test_the_browsers_back_goes_a_question_back_and_nothing_is_lost(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    title = page.get_by_role("heading", level=1).inner_text()
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    forward(page)
+    heading(page, SECOND)
+    page.go_back()
+    expect(page.get_by_role("heading", name=FIRST)).to_be_focused()
+    expect(page.get_by_role("radio", name="Mostly")).to_be_checked()
+    page.go_back()
+    heading(page, title)
+    answer_all(page)
+    page.go_back()
+    heading(page, samples.QUESTIONS[-1].text)
+    forward(page)
+    page.get_by_role("button", name="Send").click()
+    heading(page, "Thank you.")
+    page.go_back()
+    heading(page, "Thank you.")
+    assert len(desk.submissions) == 1
+
+
+def test_after_the_pages_own_back_the_browsers_leaves_no_form(page: Page, address: str) -> None:
+    page.goto(f"{address}/code")
+    open_form(page, address)
+    title = page.get_by_role("heading", level=1).inner_text()
+    for _ in range(2):
+        forward(page)
+    for _ in range(2):
+        page.get_by_role("button", name="Back", exact=True).click()
+    heading(page, title)
+    page.go_back()
+    heading(page, title)
+
+
+@pytest.mark.parametrize("by", ["press", "the browser's Back"])
+def test_the_device_is_given_back_before_the_end_and_the_form_goes_on_if_nobody_wanted_that(
+    page: Page, address: str, desk: Desk, by: str
+) -> None:
+    open_form(page, address, "held")
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    give_back(page)
+    expect(page.get_by_label("PIN")).to_be_focused()
+    assert FIRST not in page.locator("main").inner_text()
+    if by == "press":
+        page.get_by_role("button", name="Go on with the form").click()
+    else:
+        page.go_back()
+    heading(page, FIRST)
+    expect(page.get_by_role("button", name="Go on with the form")).to_have_count(0)
+    expect(page.get_by_role("radio", name="Mostly")).to_be_checked()
+    page.get_by_role("radio", name="Somewhat").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "somewhat"}
+    give_back(page)
+
+
+def test_the_lock_is_in_the_clinicians_language_and_the_form_in_its_own_again(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "held-german")
+    root = page.locator("html")
+    expect(root).to_have_attribute("lang", "de")
+    page.get_by_role("link", name="Tablet zurückgeben").click()
+    heading(page, LOCK)
+    expect(root).to_have_attribute("lang", "en")
+    page.get_by_role("button", name="Mit dem Fragebogen weitermachen").click()
+    expect(root).to_have_attribute("lang", "de")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+def test_a_form_that_ends_behind_the_lock_is_told_and_does_not_go_on(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "held")
+    forward(page)
+    page.context.set_offline(True)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    page.get_by_role("link", name="Give the tablet back").click()
+    heading(page, "No connection")
+    desk.sent.add("held")
+    page.context.set_offline(False)
+    heading(page, "Thank you.")
+    expect(page.get_by_text("What you changed after that was not sent.")).to_be_visible()
+    expect(page.get_by_role("button", name="Go on with the form")).to_have_count(0)
+    page.go_back()
+    heading(page, "Thank you.")
+
+
+def test_what_is_not_the_clinicians_device_is_not_given_back(page: Page, address: str) -> None:
+    open_form(page, address)
+    expect(page.get_by_role("link", name="Give the tablet back")).to_have_count(0)
