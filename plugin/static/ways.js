@@ -30,20 +30,20 @@ document.addEventListener("click", async (event) => {
   paused = { on, form: [...main.childNodes], said: { lang: root.lang, dir: root.dir } };
   history.pushState(null, "");
   on.querySelector("button").addEventListener("click", () => history.back());
-  await put(new URL(way.href).pathname);
-  if (paused) main.after(on);
+  put(new URL(way.href).pathname);
 }, true);
+
+// Each answer to a PIN is a page of its own in this one.
+new MutationObserver(() => { if (paused && !paused.on.isConnected) main.append(paused.on); }).observe(main, { childList: true });
 
 // The form ended behind the lock, and that is told.
 document.addEventListener("screen-shown", () => {
-  paused?.on.remove();
   paused = null;
 });
 
 function goOn() {
-  const { on, form, said } = paused;
+  const { form, said } = paused;
   paused = null;
-  on.remove();
   main.replaceChildren(...form);
   Object.assign(root, said);
   main.querySelector("section:not([hidden]) h1, h1")?.focus();

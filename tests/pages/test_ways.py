@@ -70,6 +70,7 @@ def test_the_device_is_given_back_before_the_end_and_the_form_goes_on_if_nobody_
     give_back(page)
     expect(page.get_by_label("PIN")).to_be_focused()
     assert FIRST not in page.locator("main").inner_text()
+    expect(page.get_by_role("button", name="Go on with the form")).to_be_in_viewport()
     if by == "press":
         page.get_by_role("button", name="Go on with the form").click()
     else:
