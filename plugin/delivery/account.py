@@ -61,11 +61,16 @@ class Attempt:
 def read_accounts(
     connection: Connection, vault: Vault, site: str, patient: str, most: int = _MOST_RECENT
 ) -> tuple[Account, ...]:
-    """List a patient's responses that arrived last, by the day of the answer, the newest first; altered ones are among them."""
+    """List a patient's latest responses, by the day of the answer, the newest first; altered ones are among them.
+
+    Those given here are taken by when they arrived, whatever day they are about; those that the EHR collected, which may all
+    arrive at once, by when they were answered.
+    """
+    latest = sa.case((t.response.c.collected.is_(None), t.response.c.received), else_=t.response.c.authored)
     rows = connection.execute(
         _joined()
         .where(t.response.c.site == site, t.response.c.patient == patient)
-        .order_by(t.response.c.received.desc())
+        .order_by(latest.desc(), t.response.c.id)
         .limit(most)
     )
     opened = _opened(connection, rows.all(), vault)

@@ -61,9 +61,15 @@ class RespondentChoice:
     standing: str = ""
     is_due: bool = False
     has_answered: bool = False
+    has_form: bool = False  # in hand, or on its way to them
     forms: tuple[str, ...] | None = None  # addresses of those that the schedule asks for now; None: any
     spoken: tuple[str, ...] = ()  # their languages by the record, the preferred first
     unsent: str = ""  # what became of their last form, if it was not sent
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether they have answered in this session, or are about to."""
+        return self.has_answered or self.has_form
 
     @property
     def is_signed_in(self) -> bool:
@@ -254,6 +260,9 @@ class PatientPage:
     printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
     desk: str | None = None  # where the clinician goes on beyond this patient, if the site lets them
     chosen: ChosenForm | None = None
+    also_answered: tuple[
+        str, ...
+    ] = ()  # names of those who answered in this session and are not offered here, such as a colleague
 
     @property
     def languages(self) -> tuple[tuple[str, str], ...]:

@@ -125,7 +125,7 @@ class Trend:
 
     `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures.
     `findings` is None where the site accepts no interpretation or nothing of what it names has been rated; `accepted` tells
-    on whose word they are read.
+    on whose word they are read. `called` are the names of everybody who rated, by their references.
     """
 
     series: tuple[TrendSeries, ...] = ()
@@ -136,6 +136,7 @@ class Trend:
     divergence: float = 1.0
     ahead: tuple[Ahead, ...] = ()
     accepted: Acceptance | None = None
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

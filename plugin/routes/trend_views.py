@@ -90,8 +90,15 @@ def read_trend(
         for line, found in lines
     )
     told = _ahead(catalogue, ahead, people, zone, language)
+    called = {
+        each.respondent: _line_name(
+            people.get(each.respondent), catalogue.by_id(each.instrument).rater, language
+        )
+        for each in points
+        if each.respondent
+    }
     if interpretation is None:
-        return Trend(made, chart.courses, ahead=told)
+        return Trend(made, chart.courses, ahead=told, called=called)
     findings = findings_of(made, interpretation)
     if findings is not None and not chart.has_sessions:
         findings = replace(findings, early=())  # which scores are of sessions 1 to 4 is not known
@@ -104,6 +111,7 @@ def read_trend(
         divergence=interpretation.divergence,
         ahead=told,
         accepted=Acceptance(interpretation.accepted_by, interpretation.accepted_on),
+        called=called,
     )
 
 

@@ -121,14 +121,15 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     if any(each.rater == Rater.OBSERVER and each.unavailable is None for each in forms):
         offered = (*offered, *(observer for each in offered for observer in as_observer(each)))
     session = ThisSession(chart.contacts, launch.encounter, today, zone)
-    answered: set[tuple[str, str]] = {
-        (each.respondent or "", each.rater)
+    # In the order of their answers, each once.
+    answered: dict[tuple[str, str], Rater] = {
+        (each.respondent or "", each.rater): each.rater
         for each in answered_of(known.recent, chart.points, catalogue)
         if session.has(each.encounter, each.when)
     }
     heard = _Heard(
         chart.session,
-        answered,
+        set(answered),
         # What is about another day is no part of this session.
         {(each.source, each.rater) for each, _ in known.under_way if each.answered_on in (None, today)},
         {
@@ -144,6 +145,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     trend = read_trend(
         catalogue, chart, known.kept, people, known.norms, zone, interpretation, language, today=today
     )
+    here = {(each.reference, each.rater) for each in chart.respondents}
+    here |= {(each.reference, each.rater) for each in offered}
     page = PatientPage(
         launch=launch.id,
         csrf=csrf,
@@ -183,6 +186,11 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         late=bool(chart.late) and not known.waited,
         is_part=is_part,
         is_unread=not chart.has_history,
+        also_answered=tuple(
+            trend.called.get(who) or name_of(people.get(who), rater, language)
+            for (who, _), rater in answered.items()
+            if who and (who, rater) not in here
+        ),
     )
     return with_missing_forms(page)
 
@@ -274,7 +282,7 @@ def _respondent(
     forms = addresses_of(rapport.intake.catalogue, who.rater)
     standing, is_due = _standing(schedule.of(forms), who, heard, language)
     name = name_of(who, who.rater, language)
-    answered = (who.reference, who.rater) in heard.answered
+    key = (who.reference, who.rater)
     return RespondentChoice(
         who.reference,
         name,
@@ -282,10 +290,11 @@ def _respondent(
         told_relationship(who.relationship, who.kinship, language),
         standing,
         is_due,
-        answered,
+        key in heard.answered,
+        key in heard.under_way,
         _due_forms(schedule, forms, heard.session),
         who.spoken,
-        heard.unsent.get((who.reference, who.rater), ""),
+        heard.unsent.get(key, ""),
     )
 
 

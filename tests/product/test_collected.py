@@ -1,6 +1,7 @@
 """Responses that the EHR collected itself, found by searching: scored once, delivered once, or set aside with the reason."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,18 @@ async def test_another_wording_of_the_same_answers_is_no_change(tmp_path: Path) 
         )
         await look(world)
         assert [each.state for each in await found(world)] == [Found.OWN]
+
+
+async def test_of_many_that_came_at_once_the_page_shows_those_that_were_answered_last(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path) as world:
+        await started(world)
+        # The newest is found first.
+        for day in range(14, 0, -1):
+            await world.collect(await someones_answers(world, authored=f"2026-02-{day:02}T09:00:00+00:00"))
+            world.clock.pass_time(seconds=1)
+        await look(world)
+        page = await world.launch("amara")
+    listed = page.text.partition("Recent responses")[2]
+    days = [int(each) for each in re.findall(r"(\d+) Feb", listed.partition("</section>")[0])]
+    assert max(days) == 14
+    assert min(days) == 3

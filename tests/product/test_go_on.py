@@ -5,6 +5,7 @@ import re
 
 import httpx
 
+from tests.product.forms import ANSWERS
 from tests.product.test_lock import csrf_of
 from tests.product.world import PIN, World
 
@@ -89,6 +90,22 @@ async def test_a_colleagues_own_form_is_not_gone_on_with(world: World) -> None:
     later = await world.launch("amara", practitioner=other)
     assert presses(later) == []
     assert (await press(world, later, what)).status_code == 422
+
+
+async def test_whoever_reads_is_told_that_a_colleague_has_answered(world: World) -> None:
+    people = await world.people()
+    page = await world.launch("amara")
+    practitioner = f"Practitioner/{people['practitioner']}"
+    secret = await world.hand_over(page, practitioner, "rapport-checkin-therapist", pin="")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    world.browser = world.new_browser()
+    other = "202" if people["practitioner"] != "202" else "201"
+    later = await world.launch("amara", practitioner=other)
+    due = re.sub(r"<[^>]+>|\s+", " ", later.text.partition('id="due"')[2].partition('name="press"')[0])
+    assert "Therapist  has answered" in due
+    draft = (await world.browser.get(f"{later.url}/notes/new")).text
+    assert "Answered in this session: Therapist" in draft
+    assert "Nobody has answered" not in draft
 
 
 async def test_handing_over_again_makes_no_second_empty_form(world: World) -> None:

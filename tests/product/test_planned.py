@@ -22,6 +22,21 @@ async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> Non
     assert "not due" in page.text
 
 
+async def test_who_is_not_due_stands_behind_the_presses_of_those_who_are(tmp_path: Path) -> None:
+    plan = read_plan(
+        {
+            "resourceType": "PlanDefinition",
+            "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
+        }
+    )
+    async with run_world(tmp_path, schedule=plan) as world:
+        page = await world.launch("amara")
+    due = page.text.partition('id="due"')[2].partition("</form>")[0]
+    before, _, behind = due.partition('name="press"')
+    assert "not due" not in before
+    assert behind.count("not due") == 3
+
+
 async def test_what_is_not_understood_is_said_on_the_page(tmp_path: Path) -> None:
     action = {
         "title": "Weekly",
