@@ -23,6 +23,7 @@ class DraftPage:
     language: str
     most: int
     problem: str = ""  # why it could not be taken as it stands here
+    look: str | None = None  # the address of the EHR's look, if it has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class NotePage:
     detail: str
     location: str | None
     language: str
+    look: str | None = None  # the address of the EHR's look, if it has one
 
     @property
     def can_retry(self) -> bool:

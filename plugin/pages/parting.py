@@ -30,6 +30,7 @@ class SessionsPage:
     is_named: bool  # the EHR said who the reader is: else other browsers cannot be known
     told: bool  # something was ended just now
     language: str = "en"
+    look: str | None = None  # the address of the EHR's look, if it was opened from a chart that has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class PartingPage:
     csrf: str
     forms: int
     language: str = "en"
+    look: str | None = None  # as above
 
 
 def render_sessions(page: SessionsPage) -> str:

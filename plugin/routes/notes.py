@@ -22,6 +22,7 @@ from plugin.pages import (
     render_draft,
     render_note,
 )
+from plugin.pages.look import look_address
 from plugin.pages.retold import retell
 from plugin.routes.patient import read_known
 from plugin.routes.state import (
@@ -73,6 +74,7 @@ async def _draft_page(
         can_write=can_create(DOCUMENT, found.context.granted),
         language=language,
         most=MOST_CHARACTERS,
+        look=look_address(found.context.style),
     )
 
 
@@ -141,6 +143,7 @@ async def show(
                 detail=retell(kept.detail, language),
                 location=kept.location,
                 language=language,
+                look=look_address(found.context.style),
             )
         )
     )

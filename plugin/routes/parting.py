@@ -17,6 +17,7 @@ from plugin.audit import Actor, Kind
 from plugin.audit.facts import written
 from plugin.errors import InvitationUnusable, NotFound
 from plugin.pages import choose_language
+from plugin.pages.look import look_address
 from plugin.pages.parting import (
     BrowserLine,
     PartingPage,
@@ -146,7 +147,7 @@ async def _sign_out(
     answered = sum(has_answers for _, has_answers in begun)
     if answered and not sure:
         language = language_for(rapport, found.site, accept_language)
-        page = PartingPage(_base(found), csrf_token(rapport, found), answered, language)
+        page = PartingPage(_base(found), csrf_token(rapport, found), answered, language, _look(found))
         return HTMLResponse(render_parting(page))
     for form, _ in begun:  # their addresses are in this browser's history
         await _withdraw(rapport, actor_of(found), form)
@@ -214,6 +215,7 @@ async def _show(
         is_named=found.user is not None,
         told=told,
         language=language_for(rapport, found.site, accept_language),
+        look=_look(found),
     )
     return HTMLResponse(render_sessions(page))
 
@@ -259,6 +261,10 @@ def _line(browser: SignedIn, patient: str | None) -> BrowserLine:
         has_this_patient=patient in charts,
         handed_over=browser.locked,
     )
+
+
+def _look(found: Launch | Desk) -> str | None:
+    return look_address(found.context.style) if isinstance(found, Launch) else None
 
 
 def _base(found: Launch | Desk) -> str:

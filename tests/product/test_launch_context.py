@@ -162,6 +162,9 @@ async def test_the_clinicians_pages_wear_the_ehrs_look(world: World) -> None:
     sheet = await world.browser.get(look[1].replace("&amp;", "&"))
     assert sheet.headers["content-type"].startswith("text/css")
     assert "--accent: #0b6e77;" in sheet.text
+    # Else the frame would change its colours from page to page.
+    for beyond in ("notes/new", "sessions"):
+        assert look[0] in (await world.browser.get(f"{page.url}/{beyond}")).text, beyond
 
 
 async def test_a_look_on_another_host_is_not_fetched_and_the_launch_goes_on(world: World) -> None:
