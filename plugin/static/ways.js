@@ -17,7 +17,15 @@ document.addEventListener("step-shown", ({ target, detail }) => {
 // Before the press there may be no connection any more.
 document.addEventListener("form-opened", ({ target }) => { if (target.querySelector("[data-pause]")) covering(); });
 
-addEventListener("popstate", () => (paused ? goOn() : main.querySelector("[data-form] [data-back]:not([hidden])")?.click()));
+addEventListener("popstate", () => {
+  if (paused) return goOn();
+  const back = main.querySelector("[data-form] [data-back]:not([hidden])");
+  return back ? back.click() : stay();
+});
+
+// A filled screen is not left: around it lies the chart.
+const stay = () => { if (document.fullscreenElement) history.pushState(null, ""); };
+document.addEventListener("fullscreenchange", stay);
 
 // Before carried.js, which has a way of its own to the page that a link names.
 document.addEventListener("click", async (event) => {
