@@ -14,8 +14,10 @@ from plugin.delivery.account import Account
 from plugin.delivery.keep import Record
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend
+from plugin.pages.trend import RATER_ORDER
 from plugin.routes.marks import has_dropped
 from plugin.schedule import Due
+from plugin.trends.findings import Findings
 
 
 class Need(StrEnum):
@@ -80,20 +82,25 @@ def needs_of(
     known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
 ) -> tuple[Need, ...]:
     """Give everything that calls for a look, the most urgent first."""
-    found = set()
-    findings = known.trend.findings
-    if findings is not None:
-        if any(each.is_current for each in findings.falls):
-            found.add(Need.RUPTURE)
-        if any(pair.is_divergent for pair in findings.pairs):
-            found.add(Need.DIVERGENCE)
-    if interpretation is not None and any(has_dropped(each) for each in known.trend.series):
-        found.add(Need.DROP)
+    found = set(raters_of(known, schedules, interpretation, today))
     if any(each.lacks for each in known.accounts):
         found.add(Need.UNDELIVERED)
-    if overdue_raters(known, schedules, today):
-        found.add(Need.OVERDUE)
     return tuple(each for each in _ORDER if each in found)
+
+
+def raters_of(
+    known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
+) -> Mapping[Need, tuple[str, ...]]:
+    """Name the kinds of rater whom a need is about, the young person first; a divergence is told of the adult."""
+    findings = known.trend.findings or Findings()
+    about: dict[Need, set[str]] = {
+        Need.RUPTURE: {each.rated.rater for each in findings.falls if each.is_current},
+        Need.DIVERGENCE: {pair.second.rater for pair in findings.pairs if pair.is_divergent},
+        Need.OVERDUE: set(overdue_raters(known, schedules, today)),
+    }
+    if interpretation is not None:
+        about[Need.DROP] = {each.rater for each in known.trend.series if has_dropped(each)}
+    return {need: tuple(sorted(raters, key=RATER_ORDER.index)) for need, raters in about.items() if raters}
 
 
 def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ def book(*clinicians: str) -> RoleBook:
     return RoleBook({f"Practitioner/{SUPERVISOR}": role}, teams=(team,) if clinicians else ())
 
 
+ANSWERS_OF_TOTAL = ("goal_1", "goal_2", "task_1", "task_2", "bond_1", "bond_2")
 OF_BOTH = book(f"Practitioner/{FIRST}", f"Practitioner/{SECOND}")
 
 
@@ -127,6 +128,56 @@ async def test_a_fall_stands_first_and_only_where_interpretation_is_accepted(tmp
         assert patients(page) == [people["mateo"], people["amara"]]
         assert "rupture" in needs(page, people["mateo"])
         assert needs(page, people["amara"]) == []
+
+
+async def test_a_need_says_whose_line_it_is_about(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        for _ in range(4):
+            await answer(world, "mateo")
+        await answer(world, "mateo", **dict.fromkeys(ANSWERS_OF_TOTAL, "not-at-all"))
+        row = (await caseload(world)).text.partition('data-need="rupture">')[2].partition("</li>")[0]
+    assert re.sub("<.*?>", "", row) == "Rupture: Young person"
+
+
+async def test_raters_stand_in_one_order_the_young_person_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await rate_as_a_caregiver(world)
+        await answer(world, "amara")
+        row = (await caseload(world)).text.partition('data-label="Last scores"')[2].partition("</td>")[0]
+        (title,) = re.findall(
+            "<title id=.small-1.>(.*?)</title>", (await caseload(world, "?view=plots")).text
+        )
+    for told in (re.sub("<.*?>", "", row), title):
+        assert told.index("Young person:") < told.index("Caregiver:")
+
+
+async def rate_as_a_caregiver(world: World) -> None:
+    """Have Amara's caregiver fill their form, a week before whatever comes after it."""
+    page = await world.launch("amara", practitioner=FIRST)
+    secret = await world.hand_over(page, "RelatedPerson/1001-1", "rapport-checkin-caregiver")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    world.clock.pass_time(days=7)
+
+
+async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        for _ in range(4):
+            await answer(world, "mateo")
+        plain = await caseload(world, "?view=plots")
+        await answer(world, "mateo", **dict.fromkeys(ANSWERS_OF_TOTAL, "not-at-all"))
+        await answer(world, "mateo", bond_1=None)
+        told = await caseload(world, "?view=plots")
+    drawing = told.text.partition('class="plot small"')[2].partition("</svg>")[0]
+    days = re.findall(r">(\d+ \w+ 20\d\d)</text>", drawing)
+    assert days == ["2 Mar 2026", "6 Apr 2026"]
+    assert "2 Mar 2026 – 6 Apr 2026" in drawing.partition("</title>")[0]
+    assert 'class="legend"' not in plain.text
+    legend = re.sub(
+        "<svg.*?</svg>|<.*?>", "", told.text.partition('class="legend"')[2].partition("</ul>")[0], flags=re.S
+    )
+    assert all(each in legend for each in ("rupture", "repair", "whose it is", "answered, but not computed"))
 
 
 async def test_a_fall_after_a_good_start_is_a_drop_by_the_rule_of_the_patient_page(tmp_path: Path) -> None:
@@ -379,7 +430,9 @@ async def test_the_plots_have_words(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
         await answer(world, "amara")
         page = await caseload(world, "?view=plots")
-        assert re.search(r"<title id=\"small-1\">Rapport Check-in\. Young person: 14 of 24", page.text)
+        assert re.search(
+            r"<title id=\"small-1\">Rapport Check-in, \d+ \w+ 2026\. Young person: 14 of 24", page.text
+        )
 
 
 async def test_a_score_that_was_not_computed_has_a_mark_beside_its_name(tmp_path: Path) -> None:
