@@ -68,8 +68,9 @@ class CaseRow:
     lines: tuple[RaterLine, ...]
     panel: Panel | None
     answered: date | None
-    sessions: int
+    rated: int  # sessions about which somebody answered
     last_session: date | None = None
+    page: str = ""  # the patient's own page, where the desk was opened from their chart
     whose: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # by need, the kinds of rater it is about

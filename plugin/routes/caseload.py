@@ -183,6 +183,7 @@ async def _page(
         rows=tuple(
             replace(
                 _row(each, needs, names, chosen),
+                page=f"/launches/{found.id}" if each.patient == found.patient else "",
                 whose={
                     str(need): raters
                     for need, raters in raters_of(each, schedules, policy.interpretation, today).items()
@@ -233,8 +234,8 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         lines=_lines(totals),
         panel=_panel(totals),
         answered=day_of(known.answered, known.zone) if known.answered else None,
-        sessions=len(known.sessions),
-        last_session=known.openings[-1].day,
+        rated=len(known.rated),
+        last_session=known.sessions[-1].day,
     )
 
 

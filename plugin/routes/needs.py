@@ -39,6 +39,15 @@ _ORDER = tuple(Need)
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A session: its encounter, or else its day; `first` is when it is first heard of."""
+
+    encounter: str | None
+    day: date
+    first: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the ledger tells of one patient; `openings` are the team's sessions, oldest first, `zone` is the site's."""
 
@@ -62,20 +71,44 @@ class Known:
         return max((each.authored for each in self.answers), default=None)
 
     @property
-    def sessions(self) -> tuple[Opening, ...]:
-        """The team's sessions, each by its first opening; one without an encounter belongs to those of its day that have one."""
-        of_encounters = {each.day for each in self.openings if each.encounter is not None}
-        found: dict[tuple[str | None, date], Opening] = {}
-        for each in self.openings:
-            if each.encounter is not None or each.day not in of_encounters:
-                found.setdefault(each.session, each)
-        return tuple(found.values())
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that the ledger knows of, oldest first: in which the team opened Rapport, or which an answer names.
+
+        What has no encounter belongs to the sessions of its day that have one.
+        """
+        told = sorted(
+            [
+                *(Session(each.encounter, each.day, each.first) for each in self.openings),
+                *(self._answered_in(each) for each in self.answers if each.encounter),
+            ],
+            key=lambda each: each.first,
+        )
+        return _told_apart(told)
+
+    @property
+    def rated(self) -> tuple[Session, ...]:
+        """The sessions about which somebody answered, told apart in the same way."""
+        return _told_apart(sorted(map(self._answered_in, self.answers), key=lambda each: each.first))
+
+    def _answered_in(self, record: Record) -> Session:
+        return Session(record.encounter or None, day_of(record.authored, self.zone), record.authored)
 
     @property
     def seen(self) -> datetime:
         """When something last happened."""
         moments = [each.first for each in self.openings]
         return max([*moments, *([self.answered] if self.answered else [])])
+
+
+def _told_apart(told: Sequence[Session]) -> tuple[Session, ...]:
+    of_encounters = {each.day for each in told if each.encounter is not None}
+    found: dict[tuple[str | None, date], Session] = {}
+    for each in told:
+        if each.encounter is not None:
+            found.setdefault((each.encounter, date.min), each)
+        elif each.day not in of_encounters:
+            found.setdefault((None, each.day), each)
+    return tuple(found.values())
 
 
 def needs_of(
@@ -107,8 +140,7 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     """Name the kinds of rater whose form was due in a session that is over, and who have not answered since.
 
     Each goes by the last session that had a form of theirs due. Expected is who has answered before; where nobody has,
-    whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
-    ledger: the EHR is not asked.
+    whoever comes first in `schedules` with a form due. Sessions are those that the ledger knows of: the EHR is not asked.
     """
     heard = {str(each.rater) for each in known.answers} & schedules.keys()
     late = [
@@ -121,9 +153,9 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
 
 def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
     due = [
-        opening
-        for number, opening in enumerate(known.sessions, 1)
-        if schedule.is_due(number) and opening.day < today
+        session
+        for number, session in enumerate(known.sessions, 1)
+        if schedule.is_due(number) and session.day < today
     ]
     if not due:
         return False

@@ -474,8 +474,9 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             lines=lines if place != 2 else (),
             panel=panels[place],
             answered=TODAY - timedelta(days=place) if place != 2 else None,
-            sessions=7 - place,
+            rated=7 - place if place != 2 else 0,
             last_session=TODAY - timedelta(days=2 * place),
+            page="/launches/0b8e" if place == 3 else "",
             whose=whose[place],
         )
         for place, name in enumerate(names)

@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from plugin.ledger import tables as t
 from plugin.roles import EVERYBODY, Role, RoleBook, Team
 from plugin.schedule import Schedule
+from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
 from tests.product.ways import form_to
-from tests.product.world import World, run_world
+from tests.product.world import RAPPORT, World, run_world
 
 SUPERVISOR, FIRST, SECOND = "201", "202", "203"
 NAMES = ("user/Patient.rs", "user/Practitioner.rs")
@@ -89,15 +90,57 @@ async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_b
         people = await world.people()
         page = await caseload(world)
         row = page.text.partition(f'data-patient="{people["amara"]}"')[2].partition("</tr>")[0]
-        assert row.count("not known here") == 3
-        assert not re.search(">(nothing|none|never)<", row)
-        assert "is not known here" in (await caseload(world, "?view=plots")).text
+        assert row.count("the record was not read") == 2
+        assert "not looked at: Rapport has no form of this patient" in row
+        assert not re.search(">(nothing|none|never)<|rated", row)
+        assert "no sign here is no all-clear" in page.text
+        assert "the record was not read." in (await caseload(world, "?view=plots")).text
 
 
 async def test_where_nothing_calls_for_a_look_it_is_said_of_what_was_read(tmp_path: Path) -> None:
-    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
-        await answer(world, "amara", FIRST)
-        assert "nothing in what Rapport took in" in (await caseload(world)).text
+    for place, interpretation, told in (
+        ("with", NAMED, "only the forms that Rapport took in were looked at: nothing in them"),
+        ("without", None, "only what Rapport itself sent, and when, was looked at: scores are not read"),
+    ):
+        (folder := tmp_path / place).mkdir()
+        async with run_world(folder, roles=OF_BOTH, interpretation=interpretation) as world:
+            await answer(world, "amara", FIRST)
+            page = await caseload(world)
+        assert told in page.text
+        assert "no sign here is no all-clear" in page.text
+
+
+async def test_the_patient_whose_chart_the_desk_was_opened_from_has_a_way_to_their_page(
+    tmp_path: Path,
+) -> None:
+    """Every other page is opened from its own chart: Rapport has no launch for it."""
+    async with run_world(tmp_path, roles=book(EVERYBODY)) as world:
+        await answer(world, "mateo")
+        world.browser = world.new_browser()
+        page = await world.launch("amara", practitioner=SUPERVISOR)
+        launch = page.url.path.rpartition("/")[2]
+        shown = await world.browser.get(f"{RAPPORT}/desks/{launch}/caseload")
+        ways = re.findall(
+            r'<tr data-patient="([^"]+)">.*?(?:class="own" href="([^"]+)"|</tr>)', shown.text, re.S
+        )
+        people = await world.people()
+        assert dict(ways) == {people["amara"]: f"/launches/{launch}", people["mateo"]: ""}
+        assert (await world.browser.get(f"{RAPPORT}/launches/{launch}")).status_code == 200
+
+
+async def test_sessions_of_responses_that_the_ehr_collected_count_by_their_encounters(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path, roles=OF_BOTH) as world:
+        await started(world)
+        page = await world.launch("amara", practitioner=FIRST)
+        assert page.status_code == 200
+        amara = (await world.people())["amara"]
+        held = (await world.search("Encounter", patient=amara))[:3]
+        for each in (*held, held[0]):  # one session was rated twice
+            began, encounter = each["period"]["start"], {"reference": f"Encounter/{each['id']}"}
+            await world.collect(await someones_answers(world, authored=began, encounter=encounter))
+            await look(world)
+        row = (await caseload(world)).text.partition('data-label="Last session"')[2].partition("</td>")[0]
+    assert "3 sessions rated" in row
 
 
 async def test_every_clinician_of_the_site_where_it_says_so(tmp_path: Path) -> None:
@@ -208,8 +251,6 @@ async def test_a_chart_opened_beside_the_session_of_that_day_is_no_session_of_it
             session: dict[str, Any] = {"encounter": encounter} if encounter else {}
             await world.launch("amara", practitioner=FIRST, **session)
         people = await world.people()
-        page = await caseload(world)
-        assert "1 session<" in page.text
         world.clock.pass_time(days=1)
         assert needs(await caseload(world), people["amara"]) == []
 
