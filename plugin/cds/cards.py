@@ -91,7 +91,7 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
             many,
         ) % {"num": many}
         detail = _(
-            "The answers are safe in Rapport. Open the response there to see what the record said; an administrator can "
+            "The answers are safe in Rapport. Open the response there to see why it was not taken; an administrator can "
             "have it sent again."
         )
         found.append((Reason.REFUSED, summary, detail, "warning", see))

@@ -406,6 +406,7 @@ async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
         people = await world.people()
         (card,) = await cards(world, people["amara"])
         assert card["summary"] == "Alliance: 1 response was not taken into this record"
+        assert "to see why it was not taken" in card["detail"]
         assert card["indicator"] == "warning"
 
 
