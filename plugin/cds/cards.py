@@ -118,7 +118,10 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
         summary = _("Alliance: a form is due in this session from %(who)s") % {
             "who": _join(attention.due_from, words)
         }
-        found.append((Reason.DUE, summary, _how(attention, words), "info", _("Start it in Rapport")))
+        # Who has never answered is known to the chart alone, which a card does not read.
+        others = _("Others may be due, too: Rapport shows everybody.")
+        detail = f"{_how(attention, words)} {others}"
+        found.append((Reason.DUE, summary, detail, "info", _("Start it in Rapport")))
     return tuple(Card(uuid, *each, source) for uuid, each in zip(new_id, found, strict=False))
 
 

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import html
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -176,6 +177,16 @@ async def sent_along(world: World, born: str | None) -> dict[str, Any]:
     kept = await world.search("Observation", patient="1008", category="survey")
     patient = {"resourceType": "Patient", "id": "1008", **({"birthDate": born} if born else {})}
     return {"patient": patient, "scores": {"entry": [{"resource": each} for each in kept]}}
+
+
+async def test_a_card_that_cannot_name_everybody_who_is_due_says_so(world: World) -> None:
+    """The page reads the chart, and with it caregivers who have never answered; a card reads what is known without it."""
+    page = await world.launch("amara")
+    due = re.sub("<.*?>", "", page.text.partition("data-who-is-due>")[2].partition("</p>")[0])
+    (card,) = await cards(world, (await world.people())["amara"])
+    assert len(due.split(", ")) > 1
+    assert card["summary"] == "Alliance: a form is due in this session from the young person"
+    assert card["detail"].endswith("Others may be due, too: Rapport shows everybody.")
 
 
 def any_fall_of(instruments: str | tuple[str, ...], folder: Path) -> Interpretation | None:
