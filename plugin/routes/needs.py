@@ -143,18 +143,19 @@ def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> t
     whoever comes first in `schedules` with a form due. Sessions are those that the ledger knows of: the EHR is not asked.
     """
     heard = {str(each.rater) for each in known.answers} & schedules.keys()
+    sessions = known.sessions  # once: they are sorted out of all answers
     late = [
         rater
         for rater, schedule in schedules.items()
-        if (rater in heard or not heard) and _is_late(known, rater, schedule, today)
+        if (rater in heard or not heard) and _is_late(known, sessions, rater, schedule, today)
     ]
     return tuple(late if heard else late[:1])
 
 
-def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
+def _is_late(known: Known, sessions: Sequence[Session], rater: str, schedule: Due, today: date) -> bool:
     due = [
         session
-        for number, session in enumerate(known.sessions, 1)
+        for number, session in enumerate(sessions, 1)
         if schedule.is_due(number) and session.day < today
     ]
     if not due:
