@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.collected_section import CollectedSection, Collecting, build_collecting
 from plugin.database_address import hosts_unchecked
-from plugin.days import read_zone
+from plugin.days import Age, read_zone
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
@@ -98,6 +98,12 @@ class SitePolicy:
     auditors_see_answers: bool = False
     collecting: Collecting | None = None  # None: nothing is looked for in the EHR
     retention: Retention = field(default_factory=Retention)
+
+    def allows_link(self, age: Age | None) -> bool:
+        """Tell whether a young person of this age may be sent a link; of an age that is not certain, the lower end counts."""
+        if self.link_from_age == 0 or self.respondents.link_with_caregiver:
+            return True
+        return age is not None and age.low >= self.link_from_age
 
 
 @dataclass(frozen=True, slots=True)

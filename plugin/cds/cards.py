@@ -35,13 +35,14 @@ def reason_in(app_context: str | None) -> Reason | None:
 class Attention:
     """What a patient's chart has: responses and corrections that it did not take, raters who rated lower, raters that are due.
 
-    `due_from` names raters as `Rater` does.
+    `due_from` names raters as `Rater` does; `by_link` those of them to whom the site lets a link go.
     """
 
     not_delivered: int = 0
     not_corrected: int = 0
     fell: tuple[str, ...] = ()
     due_from: tuple[str, ...] = ()
+    by_link: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
             many,
         ) % {"num": many}
         detail = _(
-            "The answers are safe in Rapport. Open the response there to see what the record said; an administrator can "
+            "The answers are safe in Rapport. Open the response there to see why it was not taken; an administrator can "
             "have it sent again."
         )
         found.append((Reason.REFUSED, summary, detail, "warning", see))
@@ -117,9 +118,23 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
         summary = _("Alliance: a form is due in this session from %(who)s") % {
             "who": _join(attention.due_from, words)
         }
-        detail = _("It takes about two minutes, on this device or by link.")
+        # Who has never answered is known to the chart alone, which a card does not read.
+        others = _("Others may be due, too: Rapport shows everybody.")
+        detail = f"{_how(attention, words)} {others}"
         found.append((Reason.DUE, summary, detail, "info", _("Start it in Rapport")))
     return tuple(Card(uuid, *each, source) for uuid, each in zip(new_id, found, strict=False))
+
+
+def _how(attention: Attention, words: NullTranslations) -> str:
+    """Say how a form that is due can be answered: a link is named only where one can be made."""
+    _ = words.gettext
+    if attention.by_link == attention.due_from:
+        return _("It takes about two minutes, on this device or by link.")
+    here = _("It takes about two minutes, on this device.")
+    if not attention.by_link:
+        return here
+    also = _("A link can be sent to %(who)s, too.") % {"who": _join(attention.by_link, words)}
+    return f"{here} {also}"
 
 
 def _join(raters: tuple[str, ...], words: NullTranslations) -> str:

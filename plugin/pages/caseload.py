@@ -1,6 +1,7 @@
 """The supervisor's caseload: the team's patients, by need unless sorted otherwise, as a table and as small multiples. No answer, no advice."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Panel
 
 SMALL = Frame(
-    width=340, height=140, left=26, right=122, top=14, bottom=14, label_characters=14, label_lines=1
+    width=340, height=154, left=26, right=122, top=14, bottom=28, label_characters=14, label_lines=1
 )
 PERIODS = (30, 90, 180, 365)
 """Days that can be looked back on."""
@@ -67,9 +68,12 @@ class CaseRow:
     lines: tuple[RaterLine, ...]
     panel: Panel | None
     answered: date | None
-    sessions: int
+    rated: int  # sessions about which somebody answered
     last_session: date | None = None
-    overdue: tuple[str, ...] = ()  # the kinds of rater that are
+    page: str = ""  # the patient's own page, where the desk was opened from their chart
+    whose: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by need, the kinds of rater it is about
 
     @property
     def plot(self) -> Plot | None:
@@ -110,6 +114,17 @@ class CaseloadPage:
     names_missing: str = ""  # why names are not shown, in words
     is_stranger: bool = False  # the clinician that is asked for is nobody of the team
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a rupture or a repair is marked in one of the plots."""
+        return any(each.panel is not None and each.panel.has_events for each in self.rows)
+
+    @property
+    def has_hollow(self) -> bool:
+        """Whether one of the plots has a score that was not computed."""
+        series = (each for row in self.rows if row.panel is not None for each in row.panel.series)
+        return any(point.value is None for each in series for point in each.points)
 
     @property
     def numbers(self) -> range:

@@ -118,18 +118,34 @@ def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
     else:
         told.append(_("They gave it the same score."))
     if count > 1:
-        told.append(
-            _(
-                "Over the %(number)s sessions %(name)s rated higher in %(above)s, the same in %(same)s, lower in %(below)s."
-            )
-            % {"number": count, "name": each.second.name, **each.counts}
-        )
+        told.append(_over_all(each, language))
     return Sentence(
         "pair",
         f"{each.first.name}, {each.second.name}",
         " ".join(told),
         _divergence(divergence, language) if each.is_divergent else "",
     )
+
+
+def _over_all(each: PairFinding, language: str) -> str:
+    """Tell how the second rated over all sessions: what never was is not said."""
+    _ = translations(language).gettext
+    known = {"number": len(each.pairs), "name": each.second.name}
+    counts = {way: many for way, many in each.counts.items() if many}
+    if len(counts) == 1:
+        always = {
+            "above": _("%(name)s rated higher in each of the %(number)s sessions."),
+            "same": _("%(name)s rated the same in each of the %(number)s sessions."),
+            "below": _("%(name)s rated lower in each of the %(number)s sessions."),
+        }
+        return always[next(iter(counts))] % known
+    ways = {
+        "above": _("higher in %(many)s"),
+        "same": _("the same in %(many)s"),
+        "below": _("lower in %(many)s"),
+    }
+    parts = ", ".join(ways[way] % {"many": many} for way, many in counts.items())
+    return _("Over the %(number)s sessions %(name)s rated %(parts)s.") % {**known, "parts": parts}
 
 
 def _divergence(least: float, language: str) -> str:
@@ -141,11 +157,16 @@ def _divergence(least: float, language: str) -> str:
 
 
 def _early(each: EarlyFinding, language: str) -> Sentence:
-    text = translations(language).ngettext(
-        "%(mean)s on average over sessions 1 to 4, from %(num)d score.",
-        "%(mean)s on average over sessions 1 to 4, from %(num)d scores.",
-        each.level.sessions,
-    ) % {"mean": _figure(each.level.mean, language), "num": each.level.sessions}
+    _ = translations(language).gettext
+    many, session, value = each.level.sessions, each.session, _figure(each.level.mean, language)
+    if many > 1:
+        told = _("%(mean)s on average over sessions 1 to 4, from %(number)s scores.")
+        text = told % {"mean": value, "number": many}
+    elif session is not None:
+        told = _("%(value)s in session %(session)s, the only score of sessions 1 to 4.")
+        text = told % {"value": value, "session": session}
+    else:
+        text = _("%(value)s, the only score of sessions 1 to 4.") % {"value": value}
     return Sentence("early", _apart(each.rated.name), text)
 
 

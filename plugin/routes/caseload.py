@@ -27,13 +27,13 @@ from plugin.ehr import Ehr, EhrError
 from plugin.norming import Norm, in_use
 from plugin.pages import Trend
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, Sort, Way, render_caseload
-from plugin.pages.trend import Panel, TrendSeries, group
+from plugin.pages.trend import RATER_ORDER, Panel, TrendSeries, group
 from plugin.plan import addresses_of
 from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, names_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
-from plugin.routes.needs import Known, Need, needs_of, overdue_raters
+from plugin.routes.needs import Known, Need, needs_of, raters_of
 from plugin.routes.sorting import sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
@@ -181,7 +181,14 @@ async def _page(
         desk=frame(rapport, found, "caseload"),
         chosen=replace(chosen, page=page),
         rows=tuple(
-            replace(_row(each, needs, names, chosen), overdue=overdue_raters(each, schedules, today))
+            replace(
+                _row(each, needs, names, chosen),
+                page=f"/launches/{found.id}" if each.patient == found.patient else "",
+                whose={
+                    str(need): raters
+                    for need, raters in raters_of(each, schedules, policy.interpretation, today).items()
+                },
+            )
             for each, needs in on_page
         ),
         found=len(wanted),
@@ -224,12 +231,19 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         name=names.get(known.patient, ""),
         clinicians=tuple(names.get(each) or each for each in clinicians),
         needs=tuple(map(str, needs)),
-        lines=tuple(_line(each) for each in totals if not each.is_past),
+        lines=_lines(totals),
         panel=_panel(totals),
         answered=day_of(known.answered, known.zone) if known.answered else None,
-        sessions=len(known.sessions),
-        last_session=known.openings[-1].day,
+        rated=len(known.rated),
+        last_session=known.sessions[-1].day,
     )
+
+
+def _lines(totals: tuple[TrendSeries, ...]) -> tuple[RaterLine, ...]:
+    """Tell each rater's last total: measure by measure, the young person first as on the patient page."""
+    measures = list(dict.fromkeys(each.measure for each in totals))
+    ordered = sorted(totals, key=lambda each: (measures.index(each.measure), RATER_ORDER.index(each.rater)))
+    return tuple(_line(each) for each in ordered if not each.is_past)
 
 
 def _line(series: TrendSeries) -> RaterLine:

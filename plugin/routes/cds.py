@@ -300,14 +300,23 @@ async def _attention(
         )
         falls = trend.findings.falls if trend.findings else ()
         fell = {fall.rated.rater for fall in falls if fall.is_current}
+    due = (
+        ()
+        if _has_died(asked.sent_along("patient"))
+        else _due(rapport, site_id, contacts, asked, (accounts, points))
+    )
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
     return Attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
         fell=tuple(each.value for each in Rater if each in fell),
-        due_from=()
-        if _has_died(asked.sent_along("patient"))
-        else _due(rapport, site_id, contacts, asked, (accounts, points)),
+        due_from=tuple(each.value for each in due),
+        by_link=tuple(
+            each.value
+            for each in due
+            if not each.is_signed_in
+            and (each is not Rater.CHILD or policy.allows_link(age_on(chart.born, rapport.today(site_id))))
+        ),
     )
 
 
@@ -317,7 +326,7 @@ def _due(
     contacts: Contacts,
     asked: _Call,
     known: tuple[tuple[Account, ...], tuple[Point, ...]],
-) -> tuple[str, ...]:
+) -> tuple[Rater, ...]:
     """Name the raters who answered before and have not in this session, if a form is due in it.
 
     Where nobody has ever answered, the young person, if there is a form for their age. Nobody if it cannot be known: by a
@@ -338,7 +347,7 @@ def _due(
     if not any(known) and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
         before = {Rater.CHILD}
     return tuple(
-        each.value
+        each
         for each in _ORDER
         if each in before and (session is None or schedule.of(addresses_of(catalogue, each)).is_due(session))
     )

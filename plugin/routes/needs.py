@@ -14,8 +14,10 @@ from plugin.delivery.account import Account
 from plugin.delivery.keep import Record
 from plugin.interpretation import Interpretation
 from plugin.pages import Trend
+from plugin.pages.trend import RATER_ORDER
 from plugin.routes.marks import has_dropped
 from plugin.schedule import Due
+from plugin.trends.findings import Findings
 
 
 class Need(StrEnum):
@@ -34,6 +36,15 @@ class Need(StrEnum):
 
 
 _ORDER = tuple(Need)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session: its encounter, or else its day; `first` is when it is first heard of."""
+
+    encounter: str | None
+    day: date
+    first: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +71,27 @@ class Known:
         return max((each.authored for each in self.answers), default=None)
 
     @property
-    def sessions(self) -> tuple[Opening, ...]:
-        """The team's sessions, each by its first opening; one without an encounter belongs to those of its day that have one."""
-        of_encounters = {each.day for each in self.openings if each.encounter is not None}
-        found: dict[tuple[str | None, date], Opening] = {}
-        for each in self.openings:
-            if each.encounter is not None or each.day not in of_encounters:
-                found.setdefault(each.session, each)
-        return tuple(found.values())
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that the ledger knows of, oldest first: in which the team opened Rapport, or which an answer names.
+
+        What has no encounter belongs to the sessions of its day that have one.
+        """
+        told = sorted(
+            [
+                *(Session(each.encounter, each.day, each.first) for each in self.openings),
+                *(self._answered_in(each) for each in self.answers if each.encounter),
+            ],
+            key=lambda each: each.first,
+        )
+        return _told_apart(told)
+
+    @property
+    def rated(self) -> tuple[Session, ...]:
+        """The sessions about which somebody answered, told apart in the same way."""
+        return _told_apart(sorted(map(self._answered_in, self.answers), key=lambda each: each.first))
+
+    def _answered_in(self, record: Record) -> Session:
+        return Session(record.encounter or None, day_of(record.authored, self.zone), record.authored)
 
     @property
     def seen(self) -> datetime:
@@ -76,47 +100,63 @@ class Known:
         return max([*moments, *([self.answered] if self.answered else [])])
 
 
+def _told_apart(told: Sequence[Session]) -> tuple[Session, ...]:
+    of_encounters = {each.day for each in told if each.encounter is not None}
+    found: dict[tuple[str | None, date], Session] = {}
+    for each in told:
+        if each.encounter is not None:
+            found.setdefault((each.encounter, date.min), each)
+        elif each.day not in of_encounters:
+            found.setdefault((None, each.day), each)
+    return tuple(found.values())
+
+
 def needs_of(
     known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
 ) -> tuple[Need, ...]:
     """Give everything that calls for a look, the most urgent first."""
-    found = set()
-    findings = known.trend.findings
-    if findings is not None:
-        if any(each.is_current for each in findings.falls):
-            found.add(Need.RUPTURE)
-        if any(pair.is_divergent for pair in findings.pairs):
-            found.add(Need.DIVERGENCE)
-    if interpretation is not None and any(has_dropped(each) for each in known.trend.series):
-        found.add(Need.DROP)
+    found = set(raters_of(known, schedules, interpretation, today))
     if any(each.lacks for each in known.accounts):
         found.add(Need.UNDELIVERED)
-    if overdue_raters(known, schedules, today):
-        found.add(Need.OVERDUE)
     return tuple(each for each in _ORDER if each in found)
+
+
+def raters_of(
+    known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
+) -> Mapping[Need, tuple[str, ...]]:
+    """Name the kinds of rater whom a need is about, the young person first; a divergence is told of the adult."""
+    findings = known.trend.findings or Findings()
+    about: dict[Need, set[str]] = {
+        Need.RUPTURE: {each.rated.rater for each in findings.falls if each.is_current},
+        Need.DIVERGENCE: {pair.second.rater for pair in findings.pairs if pair.is_divergent},
+        Need.OVERDUE: set(overdue_raters(known, schedules, today)),
+    }
+    if interpretation is not None:
+        about[Need.DROP] = {each.rater for each in known.trend.series if has_dropped(each)}
+    return {need: tuple(sorted(raters, key=RATER_ORDER.index)) for need, raters in about.items() if raters}
 
 
 def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> tuple[str, ...]:
     """Name the kinds of rater whose form was due in a session that is over, and who have not answered since.
 
     Each goes by the last session that had a form of theirs due. Expected is who has answered before; where nobody has,
-    whoever comes first in `schedules` with a form due. Sessions are those in which Rapport was opened, counted by the
-    ledger: the EHR is not asked.
+    whoever comes first in `schedules` with a form due. Sessions are those that the ledger knows of: the EHR is not asked.
     """
     heard = {str(each.rater) for each in known.answers} & schedules.keys()
+    sessions = known.sessions  # once: they are sorted out of all answers
     late = [
         rater
         for rater, schedule in schedules.items()
-        if (rater in heard or not heard) and _is_late(known, rater, schedule, today)
+        if (rater in heard or not heard) and _is_late(known, sessions, rater, schedule, today)
     ]
     return tuple(late if heard else late[:1])
 
 
-def _is_late(known: Known, rater: str, schedule: Due, today: date) -> bool:
+def _is_late(known: Known, sessions: Sequence[Session], rater: str, schedule: Due, today: date) -> bool:
     due = [
-        opening
-        for number, opening in enumerate(known.sessions, 1)
-        if schedule.is_due(number) and opening.day < today
+        session
+        for number, session in enumerate(sessions, 1)
+        if schedule.is_due(number) and session.day < today
     ]
     if not due:
         return False

@@ -17,7 +17,7 @@ def sort_cases(cases: Sequence[Case], sort: Sort, way: Way, names: Mapping[str, 
         return urgent
     key: Callable[[Case], str | float]
     if sort is Sort.SESSION:
-        key = lambda case: case[0].openings[-1].first.timestamp()  # noqa: E731 -- one of three, each a line
+        key = lambda case: case[0].sessions[-1].first.timestamp()  # noqa: E731 -- one of three, each a line
     elif sort is Sort.CLINICIAN:
         key = lambda case: _folded(names.get(last := case[0].openings[-1].clinician) or last)  # noqa: E731
     else:

@@ -37,10 +37,11 @@ class Rated:
 
 @dataclass(frozen=True, slots=True)
 class EarlyFinding:
-    """One rater's level over sessions 1 to 4."""
+    """One rater's level over sessions 1 to 4. `session`: the number of the only one that has a score, where that is known."""
 
     rated: Rated
     level: EarlyLevel
+    session: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,17 @@ def _early(rated: Rated) -> EarlyFinding | None:
 
     A score that belongs to no numbered session takes the place of none that does.
     """
+    numbers: list[int] = []
     if all(number is None for number in rated.sessions):
         level = early_level([each.value for each in rated.ratings])
     else:
         found = zip(rated.ratings, rated.sessions, strict=True)
-        early = [each.value for each, number in found if number is not None and number <= EARLY_SESSIONS]
-        level = level_of(early)
-    return None if level is None else EarlyFinding(rated, level)
+        early = [
+            (each.value, number) for each, number in found if number is not None and number <= EARLY_SESSIONS
+        ]
+        level = level_of([value for value, _ in early])
+        numbers = [number for _, number in early]
+    return None if level is None else EarlyFinding(rated, level, numbers[0] if len(numbers) == 1 else None)
 
 
 def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:

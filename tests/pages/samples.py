@@ -440,7 +440,26 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
         None,
     )
     (total,) = (scale for scale in group(marked_trend()) if scale.key == "total")
+    once, gap = (
+        (replace(each, points=each.points[:1]) for each in total.panels[0].series),
+        total.panels[0].series[0],
+    )
+    panels = (
+        total.panels[0],
+        replace(
+            total.panels[0],
+            series=(replace(gap, points=(*gap.points[:2], replace(gap.points[2], value=None))),),
+        ),
+        None,
+        replace(total.panels[0], series=tuple(once)),
+    )
     needs = (("rupture", "drop", "divergence"), ("undelivered", "overdue"), ("overdue",), ())
+    whose: tuple[dict[str, tuple[str, ...]], ...] = (
+        {"rupture": ("child", "caregiver"), "drop": ("child",), "divergence": ("therapist",)},
+        {"overdue": ("caregiver", "therapist")},
+        {"overdue": ("child",)},
+        {},
+    )
     names = ("Mia Kowalski", "Jonas van den Bergh-Hernández", "", "Noor Haddad")
     lines = (
         RaterLine("child", "Rapport Check-in", 10, 19, 0, 24, NOW),
@@ -453,10 +472,12 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             clinicians=("Dr Amara Osei",) if place != 1 else ("Dr Amara Osei", "Ben Adeyemi"),
             needs=needs[place],
             lines=lines if place != 2 else (),
-            panel=total.panels[0] if place != 2 else None,
+            panel=panels[place],
             answered=TODAY - timedelta(days=place) if place != 2 else None,
-            sessions=7 - place,
+            rated=7 - place if place != 2 else 0,
             last_session=TODAY - timedelta(days=2 * place),
+            page="/launches/0b8e" if place == 3 else "",
+            whose=whose[place],
         )
         for place, name in enumerate(names)
     )

@@ -1,5 +1,7 @@
 """The pages beyond one patient in a real browser: what a phone shows first."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -48,3 +50,16 @@ def test_ways_to_other_pages_and_what_is_pressed_are_not_printed(page: Page, add
         shown = page.locator(pressed).locator("visible=true")
         assert shown.count() == 0, f"{pressed} on {path}"
     assert page.locator(".places a").count() > 0
+
+
+@pytest.mark.parametrize("path", ["/caseload-plots", "/caseload-plots-german"])
+def test_the_days_under_a_small_plot_are_inside_it_and_apart(page: Page, address: str, path: str) -> None:
+    page.goto(f"{address}{path}")
+    boxes = page.locator("svg.small").evaluate_all(
+        """all => all.map((each) => [...each.querySelectorAll("text")].filter((one) => /20\\d\\d/.test(one.textContent))
+        .map((one) => one.getBBox()).map((box) => [box.x, box.x + box.width, box.y + box.height, each.viewBox.baseVal.height]))"""
+    )
+    assert sorted(map(len, boxes)) == [1, 2, 2]
+    for days in boxes:
+        assert all(left >= 0 and bottom <= height for left, _, bottom, height in days)
+        assert all(one[1] + 6 <= other[0] for one, other in pairwise(days))

@@ -14,13 +14,14 @@ import sqlalchemy as sa
 from plugin.ledger import tables as t
 from plugin.roles import EVERYBODY, Role, RoleBook, Team
 from plugin.schedule import Schedule
+from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
 from tests.product.ways import form_to
-from tests.product.world import World, run_world
+from tests.product.world import RAPPORT, World, run_world
 
 SUPERVISOR, FIRST, SECOND = "201", "202", "203"
 NAMES = ("user/Patient.rs", "user/Practitioner.rs")
@@ -32,6 +33,7 @@ def book(*clinicians: str) -> RoleBook:
     return RoleBook({f"Practitioner/{SUPERVISOR}": role}, teams=(team,) if clinicians else ())
 
 
+ANSWERS_OF_TOTAL = ("goal_1", "goal_2", "task_1", "task_2", "bond_1", "bond_2")
 OF_BOTH = book(f"Practitioner/{FIRST}", f"Practitioner/{SECOND}")
 
 
@@ -88,15 +90,57 @@ async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_b
         people = await world.people()
         page = await caseload(world)
         row = page.text.partition(f'data-patient="{people["amara"]}"')[2].partition("</tr>")[0]
-        assert row.count("not known here") == 3
-        assert not re.search(">(nothing|none|never)<", row)
-        assert "is not known here" in (await caseload(world, "?view=plots")).text
+        assert row.count("the record was not read") == 2
+        assert "not looked at: Rapport has no form of this patient" in row
+        assert not re.search(">(nothing|none|never)<|rated", row)
+        assert "no sign here is no all-clear" in page.text
+        assert "the record was not read." in (await caseload(world, "?view=plots")).text
 
 
 async def test_where_nothing_calls_for_a_look_it_is_said_of_what_was_read(tmp_path: Path) -> None:
-    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
-        await answer(world, "amara", FIRST)
-        assert "nothing in what Rapport took in" in (await caseload(world)).text
+    for place, interpretation, told in (
+        ("with", NAMED, "only the forms that Rapport took in were looked at: nothing in them"),
+        ("without", None, "only what Rapport itself sent, and when, was looked at: scores are not read"),
+    ):
+        (folder := tmp_path / place).mkdir()
+        async with run_world(folder, roles=OF_BOTH, interpretation=interpretation) as world:
+            await answer(world, "amara", FIRST)
+            page = await caseload(world)
+        assert told in page.text
+        assert "no sign here is no all-clear" in page.text
+
+
+async def test_the_patient_whose_chart_the_desk_was_opened_from_has_a_way_to_their_page(
+    tmp_path: Path,
+) -> None:
+    """Every other page is opened from its own chart: Rapport has no launch for it."""
+    async with run_world(tmp_path, roles=book(EVERYBODY)) as world:
+        await answer(world, "mateo")
+        world.browser = world.new_browser()
+        page = await world.launch("amara", practitioner=SUPERVISOR)
+        launch = page.url.path.rpartition("/")[2]
+        shown = await world.browser.get(f"{RAPPORT}/desks/{launch}/caseload")
+        ways = re.findall(
+            r'<tr data-patient="([^"]+)">.*?(?:class="own" href="([^"]+)"|</tr>)', shown.text, re.S
+        )
+        people = await world.people()
+        assert dict(ways) == {people["amara"]: f"/launches/{launch}", people["mateo"]: ""}
+        assert (await world.browser.get(f"{RAPPORT}/launches/{launch}")).status_code == 200
+
+
+async def test_sessions_of_responses_that_the_ehr_collected_count_by_their_encounters(tmp_path: Path) -> None:
+    async with collecting_world(tmp_path, roles=OF_BOTH) as world:
+        await started(world)
+        page = await world.launch("amara", practitioner=FIRST)
+        assert page.status_code == 200
+        amara = (await world.people())["amara"]
+        held = (await world.search("Encounter", patient=amara))[:3]
+        for each in (*held, held[0]):  # one session was rated twice
+            began, encounter = each["period"]["start"], {"reference": f"Encounter/{each['id']}"}
+            await world.collect(await someones_answers(world, authored=began, encounter=encounter))
+            await look(world)
+        row = (await caseload(world)).text.partition('data-label="Last session"')[2].partition("</td>")[0]
+    assert "3 sessions rated" in row
 
 
 async def test_every_clinician_of_the_site_where_it_says_so(tmp_path: Path) -> None:
@@ -129,6 +173,56 @@ async def test_a_fall_stands_first_and_only_where_interpretation_is_accepted(tmp
         assert needs(page, people["amara"]) == []
 
 
+async def test_a_need_says_whose_line_it_is_about(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        for _ in range(4):
+            await answer(world, "mateo")
+        await answer(world, "mateo", **dict.fromkeys(ANSWERS_OF_TOTAL, "not-at-all"))
+        row = (await caseload(world)).text.partition('data-need="rupture">')[2].partition("</li>")[0]
+    assert re.sub("<.*?>", "", row) == "Rupture: Young person"
+
+
+async def test_raters_stand_in_one_order_the_young_person_first(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        await rate_as_a_caregiver(world)
+        await answer(world, "amara")
+        row = (await caseload(world)).text.partition('data-label="Last scores"')[2].partition("</td>")[0]
+        (title,) = re.findall(
+            "<title id=.small-1.>(.*?)</title>", (await caseload(world, "?view=plots")).text
+        )
+    for told in (re.sub("<.*?>", "", row), title):
+        assert told.index("Young person:") < told.index("Caregiver:")
+
+
+async def rate_as_a_caregiver(world: World) -> None:
+    """Have Amara's caregiver fill their form, a week before whatever comes after it."""
+    page = await world.launch("amara", practitioner=FIRST)
+    secret = await world.hand_over(page, "RelatedPerson/1001-1", "rapport-checkin-caregiver")
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    world.clock.pass_time(days=7)
+
+
+async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        for _ in range(4):
+            await answer(world, "mateo")
+        plain = await caseload(world, "?view=plots")
+        await answer(world, "mateo", **dict.fromkeys(ANSWERS_OF_TOTAL, "not-at-all"))
+        await answer(world, "mateo", bond_1=None)
+        told = await caseload(world, "?view=plots")
+    drawing = told.text.partition('class="plot small"')[2].partition("</svg>")[0]
+    days = re.findall(r">(\d+ \w+ 20\d\d)</text>", drawing)
+    assert days == ["2 Mar 2026", "6 Apr 2026"]
+    assert "2 Mar 2026 – 6 Apr 2026" in drawing.partition("</title>")[0]
+    assert 'class="legend"' not in plain.text
+    legend = re.sub(
+        "<svg.*?</svg>|<.*?>", "", told.text.partition('class="legend"')[2].partition("</ul>")[0], flags=re.S
+    )
+    assert all(each in legend for each in ("rupture", "repair", "whose it is", "answered, but not computed"))
+
+
 async def test_a_fall_after_a_good_start_is_a_drop_by_the_rule_of_the_patient_page(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH, interpretation=NAMED) as world:
         await adopt_figures(world, 2.0)
@@ -157,8 +251,6 @@ async def test_a_chart_opened_beside_the_session_of_that_day_is_no_session_of_it
             session: dict[str, Any] = {"encounter": encounter} if encounter else {}
             await world.launch("amara", practitioner=FIRST, **session)
         people = await world.people()
-        page = await caseload(world)
-        assert "1 session<" in page.text
         world.clock.pass_time(days=1)
         assert needs(await caseload(world), people["amara"]) == []
 
@@ -379,7 +471,9 @@ async def test_the_plots_have_words(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
         await answer(world, "amara")
         page = await caseload(world, "?view=plots")
-        assert re.search(r"<title id=\"small-1\">Rapport Check-in\. Young person: 14 of 24", page.text)
+        assert re.search(
+            r"<title id=\"small-1\">Rapport Check-in, \d+ \w+ 2026\. Young person: 14 of 24", page.text
+        )
 
 
 async def test_a_score_that_was_not_computed_has_a_mark_beside_its_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import html
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -22,6 +23,7 @@ from plugin.cds.settings import CdsClient
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.ledger import tables as t
 from plugin.pages.words import LANGUAGES
+from plugin.respondents import RespondentPolicy
 from plugin.schedule import Schedule
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS
@@ -133,6 +135,58 @@ async def test_the_first_form_of_a_chart_in_which_rapport_was_opened_is_due(worl
     world.browser = world.new_browser()
     world.clock.pass_time(days=91)
     assert await cards(world, people["freya"]) == []
+
+
+@pytest.mark.parametrize(
+    ("born", "policy", "told"),
+    [
+        ("2017-12-01", {}, "on this device."),
+        ("2009-12-01", {}, "on this device or by link."),
+        (None, {}, "on this device."),
+        ("2017-12-01", {"link_from_age": 0}, "on this device or by link."),
+        (
+            "2017-12-01",
+            {"respondents": RespondentPolicy(link_with_caregiver=True)},
+            "on this device or by link.",
+        ),
+    ],
+    ids=["eight", "sixteen", "of unknown age", "links for all", "links with a caregiver"],
+)
+async def test_a_card_offers_a_link_only_where_the_site_makes_one(
+    tmp_path: Path, born: str | None, policy: dict[str, Any], told: str
+) -> None:
+    async with run_world(tmp_path, cds=CLIENT, **policy) as world:
+        await chart(world)
+        keep_score(world.ehr.state.store, "2026-02-01T09:00:00Z", "Patient/1008", 20)
+        (card,) = await cards(world, "1008", prefetch=await sent_along(world, born))
+    assert told in card["detail"]
+
+
+async def test_a_card_names_those_who_can_have_a_link(tmp_path: Path) -> None:
+    people = {"child": "Patient/1008", "caregiver": "RelatedPerson/1008-1", "therapist": "Practitioner/201"}
+    async with run_world(tmp_path, cds=CLIENT) as world:
+        await chart(world)
+        for rater, who in people.items():
+            keep_score(world.ehr.state.store, "2026-02-01T09:00:00Z", who, 20, rater)
+        (card,) = await cards(world, "1008", prefetch=await sent_along(world, "2017-12-01"))
+    assert "on this device. A link can be sent to the caregiver, too." in card["detail"]
+
+
+async def sent_along(world: World, born: str | None) -> dict[str, Any]:
+    """Prefetch Freya's scores, and her with this date of birth."""
+    kept = await world.search("Observation", patient="1008", category="survey")
+    patient = {"resourceType": "Patient", "id": "1008", **({"birthDate": born} if born else {})}
+    return {"patient": patient, "scores": {"entry": [{"resource": each} for each in kept]}}
+
+
+async def test_a_card_that_cannot_name_everybody_who_is_due_says_so(world: World) -> None:
+    """The page reads the chart, and with it caregivers who have never answered; a card reads what is known without it."""
+    page = await world.launch("amara")
+    due = re.sub("<.*?>", "", page.text.partition("data-who-is-due>")[2].partition("</p>")[0])
+    (card,) = await cards(world, (await world.people())["amara"])
+    assert len(due.split(", ")) > 1
+    assert card["summary"] == "Alliance: a form is due in this session from the young person"
+    assert card["detail"].endswith("Others may be due, too: Rapport shows everybody.")
 
 
 def any_fall_of(instruments: str | tuple[str, ...], folder: Path) -> Interpretation | None:
@@ -363,6 +417,7 @@ async def test_what_the_record_refused_is_told(tmp_path: Path) -> None:
         people = await world.people()
         (card,) = await cards(world, people["amara"])
         assert card["summary"] == "Alliance: 1 response was not taken into this record"
+        assert "to see why it was not taken" in card["detail"]
         assert card["indicator"] == "warning"
 
 

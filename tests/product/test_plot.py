@@ -390,7 +390,7 @@ async def test_raters_are_told_side_by_side_where_all_their_forms_are_named(tmp_
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
     assert "both rated 4 sessions, the last on" in text
     assert re.search(
-        r"([A-Z][\w ]+) rated it 4 higher than Wei-Ling Chen\. Over the 4 sessions \1 rated higher in 4,",
+        r"([A-Z][\w ]+) rated it 4 higher than Wei-Ling Chen\. \1 rated higher in each of the 4 sessions\. They",
         text,
     )
     assert "They diverge: the adult rates at least 1 SD of your service" in text

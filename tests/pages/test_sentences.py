@@ -1,0 +1,66 @@
+"""What is read out of scores, in sentences: an average is one of several, and what never was is not said."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from plugin.pages import Trend
+from plugin.pages.sentences import sentences_of
+from plugin.pages.words import LANGUAGES
+from plugin.trends.agreement import Rating
+from plugin.trends.findings import Rated, read_findings
+
+
+def rated(rater: str, *values: float, first: int | None = 1) -> Rated:
+    ratings = tuple(
+        Rating(date(2026, 1, 5) + timedelta(weeks=week), value) for week, value in enumerate(values)
+    )
+    numbers = tuple(None if first is None else first + place for place in range(len(values)))
+    return Rated(rater, rater.title(), ("Rapport Check-in", 0.0, 24.0), ratings, numbers)
+
+
+def told(kind: str, *each: Rated, language: str = "en") -> list[str]:
+    trend = Trend((), findings=read_findings(each, within=2, divergence=1.0))
+    return [sentence.text for sentence in sentences_of(trend, language) if sentence.kind == kind]
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "text"),
+    [
+        ((18.0,), 3, "18 in session 3, the only score of sessions 1 to 4."),
+        ((18.0, 20.0), 4, "18 in session 4, the only score of sessions 1 to 4."),
+        ((18.0,), None, "18, the only score of sessions 1 to 4."),
+        ((18.0, 20.0), 1, "19 on average over sessions 1 to 4, from 2 scores."),
+    ],
+)
+def test_one_score_is_no_average(values: tuple[float, ...], first: int | None, text: str) -> None:
+    assert told("early", rated("child", *values, first=first)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("young", "adult", "text"),
+    [
+        ((10, 10, 10), (12, 12, 12), "Therapist rated higher in each of the 3 sessions."),
+        ((10, 10), (10, 10), "Therapist rated the same in each of the 2 sessions."),
+        ((10, 10), (8, 8), "Therapist rated lower in each of the 2 sessions."),
+        ((10, 10, 10), (12, 8, 12), "Over the 3 sessions Therapist rated higher in 2, lower in 1."),
+        (
+            (10, 10, 10),
+            (12, 8, 10),
+            "Over the 3 sessions Therapist rated higher in 1, the same in 1, lower in 1.",
+        ),
+    ],
+)
+def test_over_all_sessions_only_what_was_is_said(
+    young: tuple[float, ...], adult: tuple[float, ...], text: str
+) -> None:
+    (whole,) = told("pair", rated("child", *young), rated("therapist", *adult))
+    assert whole.endswith(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_in_each_language_nothing_is_said_of_none(language: str) -> None:
+    (whole,) = told("pair", rated("child", 10, 10, 10), rated("therapist", 12, 12, 8), language=language)
+    last = whole.rpartition("3 ")[2]
+    assert "2" in last
+    assert "0" not in last
