@@ -272,7 +272,18 @@ def test_styles_and_scripts_stay_small() -> None:
     assert len(_static("aids.js")) < 5_500  # as soon as somebody asks for help
     assert all(
         len(_static(f"{name}.js")) < 5_000
-        for name in ("slider", "writing", "conditions", "sharing", "reasons", "gate", "note", "anew", "moves")
+        for name in (
+            "slider",
+            "writing",
+            "conditions",
+            "sharing",
+            "reasons",
+            "gate",
+            "note",
+            "anew",
+            "moves",
+            "research",
+        )
     )
     assert len(_static("patient.js")) < 10_600
 

@@ -393,7 +393,7 @@ async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -
             book = json.loads(archive.read("codebook.json"))
         assert book["left_out"]["forms_of_too_few_people"] == "of fewer than 11 people"
         assert book["scores"] == {}  # not even that a few filled this form
-        assert await events(world) == [("research-exported", None, "0")]
+        assert await events(world) == [("research-exported", None, "0")] * 2  # its beginning and its end
 
 
 def test_the_command_gives_no_count_that_the_codebook_withholds(
@@ -439,7 +439,38 @@ async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path:
         assert await events(world) == [
             ("research-exported", None, "0"),
             ("research-exported", f"Patient/{people['amara']}", "0"),
+            ("research-exported", None, "0"),  # what it came to
         ]
+
+
+async def test_what_was_made_is_told_beside_the_file(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, (*AGREED[:2], REFUSED))
+        answer = await export(world)
+        assert json.loads(answer.headers["X-Rapport-Made"]) == {
+            "file": "rapport-research-2026-01-01-2026-12-31.zip",
+            "rows": "2",
+            "people": "2",
+            "without_consent": "1",
+            "too_rare": "0",
+            "unusable": "0",
+            "not_read": "",
+            "malformed": "",
+            "failed": "",
+        }
+        nothing = await export(world, first="2025-01-01", last="2025-01-31")
+        assert json.loads(nothing.headers["X-Rapport-Made"])["rows"] == "0"
+
+
+async def test_what_is_not_counted_is_told_in_the_browsers_language(tmp_path: Path) -> None:
+    few = policy(tmp_path)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
+        await fill_forms(world, (AGREED[0], REFUSED))
+        answer = await export(world, language="de")
+        told = json.loads(answer.headers["X-Rapport-Made"])
+        assert told["without_consent"] == "weniger als 11"
+        assert told["too_rare"] == "von weniger als 11 Personen"
 
 
 async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp_path: Path) -> None:
