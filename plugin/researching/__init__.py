@@ -3,11 +3,14 @@
 from plugin.researching.accounting import check_purpose, export_accounted
 from plugin.researching.earlier import Earlier, overlapping
 from plugin.researching.gathering import Gathered, Gatherer, LeftOut
+from plugin.researching.listing import MOST_LISTED, Export, list_exports
 from plugin.researching.made import Made, count_made
 from plugin.researching.writing import can_write_parquet, write_export, zip_export
 
 __all__ = [
+    "MOST_LISTED",
     "Earlier",
+    "Export",
     "Gathered",
     "Gatherer",
     "LeftOut",
@@ -16,6 +19,7 @@ __all__ = [
     "check_purpose",
     "count_made",
     "export_accounted",
+    "list_exports",
     "overlapping",
     "write_export",
     "zip_export",
