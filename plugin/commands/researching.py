@@ -21,10 +21,9 @@ from plugin.researching import (
     Gathered,
     Gatherer,
     can_write_parquet,
-    gather_accounted,
+    count_made,
+    export_accounted,
     overlapping,
-    told_forms,
-    told_people,
     write_export,
 )
 from plugin.settings import Settings, read_settings
@@ -43,8 +42,7 @@ def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) 
     settings, research = _open(config, site)
     period = Period.parse(*days, settings.policies[site].zone)
     with new_folder(out) as part:
-        gathered = asyncio.run(_gather(settings, site, research, period, why))
-        files = write_export(part, gathered, research, period)
+        gathered, files = asyncio.run(_export(settings, site, research, period, part, why))
     tell_export(out, gathered, [file.name for file in files], research.smallest_cell)
 
 
@@ -69,7 +67,9 @@ def _open(config: Path, site: str) -> tuple[Settings, Research]:
     return settings, research
 
 
-async def _gather(settings: Settings, site: str, research: Research, period: Period, why: str) -> Gathered:
+async def _export(
+    settings: Settings, site: str, research: Research, period: Period, part: Path, why: str
+) -> tuple[Gathered, tuple[Path, ...]]:
     trail = Trail(settings.base_url, _now)
     actor = Actor(display=f"{getpass.getuser()} at the command line")
     vault = Vault(settings.vault_keys)
@@ -88,13 +88,14 @@ async def _gather(settings: Settings, site: str, research: Research, period: Per
             for each in earlier:
                 _warn(each, research)
             with _progress.status("reading") as status:
-                return await gather_accounted(
+                return await export_accounted(
                     gatherer,
                     period,
                     ledger,
                     trail,
                     actor,
                     why,
+                    lambda gathered: write_export(part, gathered, research, period),
                     lambda done, whole: status.update(f"reading: {done} of {whole} patients"),
                 )
     finally:
@@ -121,13 +122,11 @@ def _now() -> datetime:
 
 def tell_export(out: Path, gathered: Gathered, files: list[str], smallest: int) -> None:
     """Say what was written, and what was left out as the codebook tells it: no count of fewer people than `smallest`."""
-    people = len({row.person for row in gathered.rows})
-    unwilling = told_people(gathered.without_consent, smallest)
-    rare, unusable = (told_forms(each, smallest) for each in (gathered.too_rare, gathered.unusable))
+    made = count_made(gathered, smallest)
     _out.print(
-        f"{out}: {len(gathered.rows)} administrations of {people} people ({', '.join(files)}). "
-        f"Left out: people without consent: {unwilling}; forms that too few people share: {rare}; "
-        f"forms that cannot be scored: {unusable}.",
+        f"{out}: {made.rows} administrations of {made.people} people ({', '.join(files)}). "
+        f"Left out: people without consent: {made.without_consent}; forms that too few people share: {made.too_rare}; "
+        f"forms that cannot be scored: {made.unusable}.",
         highlight=False,
         soft_wrap=True,
     )

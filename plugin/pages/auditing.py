@@ -11,7 +11,19 @@ from plugin.auditing.verifying import Run
 from plugin.delivery.states import DeliveryState
 from plugin.pages.engine import render
 from plugin.pages.staff import DeskFrame, PeriodForm
+from plugin.pages.words import N_
+from plugin.researching import MOST_LISTED, Export
 from plugin.verify.findings import MEANING
+
+STANDINGS: Mapping[Standing, str] = {
+    Standing.PROVED: N_("in the log, as it was logged"),
+    Standing.WAITS: N_("waits for the next checkpoint"),
+    Standing.SET_ASIDE: N_("the log could not take it"),
+    Standing.ERASED: N_("erased by law; the log keeps its place"),
+    Standing.ALTERED: N_("not what was logged"),
+    Standing.UNKNOWN: N_("the log has never seen it"),
+    Standing.BROKEN: N_("the proof does not lead to the signed root"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +150,14 @@ class ReviewPage:
 
 @dataclass(frozen=True, slots=True)
 class ExportsPage:
-    """The form that exports a period."""
+    """The form that exports a period, and the research exports that the trail tells of."""
 
     desk: DeskFrame
     typed: PeriodForm
     most: int
     key: str
     is_allowed: bool  # whether the site lets auditors see single answers, which an export holds
+    research: tuple[Export, ...]
     problem: str | None = None
 
 
@@ -195,5 +208,12 @@ def render_review(page: ReviewPage, titles: Mapping[str, str]) -> str:
 
 
 def render_exports(page: ExportsPage) -> str:
-    """Render the form that exports a period."""
-    return render("staff/audit/exports.html", language=page.desk.language, desk=page.desk, page=page)
+    """Render the form that exports a period, and what was exported for research."""
+    return render(
+        "staff/audit/exports.html",
+        language=page.desk.language,
+        desk=page.desk,
+        page=page,
+        standings=STANDINGS,
+        most_listed=MOST_LISTED,
+    )

@@ -14,7 +14,7 @@ from plugin.auditing.reviews import SignOff, Verdict
 from plugin.comparing.side_by_side import Pair
 from plugin.days import day_of, in_zone
 from plugin.delivery.states import DeliveryState
-from plugin.pages.auditing import NOTHING_TYPED, TypedSignOff
+from plugin.pages.auditing import NOTHING_TYPED, STANDINGS, TypedSignOff
 from plugin.pages.delivery import delivery_label
 from plugin.pages.engine import render
 from plugin.pages.figures import day, number
@@ -23,16 +23,6 @@ from plugin.pages.staff import DeskFrame
 from plugin.pages.words import N_, translations
 from plugin.verify import Finding
 from plugin.verify.findings import MEANING
-
-STANDINGS: Mapping[Standing, str] = {
-    Standing.PROVED: N_("in the log, as it was logged"),
-    Standing.WAITS: N_("waits for the next checkpoint"),
-    Standing.SET_ASIDE: N_("the log could not take it"),
-    Standing.ERASED: N_("erased by law; the log keeps its place"),
-    Standing.ALTERED: N_("not what was logged"),
-    Standing.UNKNOWN: N_("the log has never seen it"),
-    Standing.BROKEN: N_("the proof does not lead to the signed root"),
-}
 
 ENTRIES: Mapping[str, str] = {
     "launch": N_("Rapport was opened from the EHR"),

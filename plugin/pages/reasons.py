@@ -355,6 +355,8 @@ OF_STAFF = (
     N_("The log has never seen it."),
     N_("There is no purpose."),
     N_("Say in a few words for which study the export is made."),
+    N_("fewer than %(many)s"),
+    N_("of fewer than %(many)s people"),
     N_("This site gives nothing to research."),
     N_("Whoever keeps Rapport's settings can add [site.research]."),
     N_("Consent: what the EHR answers is no FHIR, for every patient."),
@@ -384,6 +386,7 @@ OF_TRAIL = (
     N_("Signed out"),
     N_("Ended by the same person from another browser"),
     N_("Export of %(old)s to %(new)s (UTC)"),
+    N_("It was not finished (%(error)s); nothing was given"),
 )
 """Reasons in the trail that Rapport words itself; people's own stay as they wrote them."""
 

@@ -1,7 +1,7 @@
 """Pages beyond one patient: the desk, and the administrator's. They name no patient and no answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from plugin.collecting.book import Remembered
@@ -13,9 +13,10 @@ from plugin.doctor import Examination, Verdict
 from plugin.norming import Norm
 from plugin.norms.administrations import LEAST_FOR_MEAN, LEAST_FOR_RELIABILITY
 from plugin.pages.engine import render
+from plugin.pages.retold import retell
 from plugin.pages.words import N_
 from plugin.research_settings import Research
-from plugin.researching import Earlier
+from plugin.researching import Earlier, Gathered, count_made
 
 MOST_LISTED = 100
 
@@ -164,6 +165,13 @@ class ResearchPage:
 def render_research(page: ResearchPage) -> str:
     """Render the researcher's page."""
     return render("staff/research.html", language=page.desk.language, desk=page.desk, page=page)
+
+
+def research_facts(gathered: Gathered, smallest: int, language: str) -> dict[str, str]:
+    """Say what an export came to, by the names of the page's `data-fact`; empty where there is nothing to say."""
+    made = {name: retell(text, language) for name, text in asdict(count_made(gathered, smallest)).items()}
+    kinds = {"not_read": gathered.not_read, "malformed": gathered.malformed, "failed": gathered.failed}
+    return made | {name: ", ".join(told) for name, told in kinds.items()}
 
 
 def render_desk(desk: DeskFrame, roles: tuple[str, ...]) -> str:

@@ -1,21 +1,26 @@
 """Makes a research export of one site: reads ledger and record, takes people out, writes table and codebook."""
 
-from plugin.researching.accounting import check_purpose, gather_accounted
+from plugin.researching.accounting import check_purpose, export_accounted
 from plugin.researching.earlier import Earlier, overlapping
 from plugin.researching.gathering import Gathered, Gatherer, LeftOut
-from plugin.researching.writing import can_write_parquet, told_forms, told_people, write_export, zip_export
+from plugin.researching.listing import MOST_LISTED, Export, list_exports
+from plugin.researching.made import Made, count_made
+from plugin.researching.writing import can_write_parquet, write_export, zip_export
 
 __all__ = [
+    "MOST_LISTED",
     "Earlier",
+    "Export",
     "Gathered",
     "Gatherer",
     "LeftOut",
+    "Made",
     "can_write_parquet",
     "check_purpose",
-    "gather_accounted",
+    "count_made",
+    "export_accounted",
+    "list_exports",
     "overlapping",
-    "told_forms",
-    "told_people",
     "write_export",
     "zip_export",
 ]

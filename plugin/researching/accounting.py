@@ -1,14 +1,21 @@
-"""Accounts for a research export in the trail: before anything is read, for each patient in it, and if it fails."""
+"""Accounts for a research export in the trail: before anything is read, for each patient in it, and how it ended."""
 
+import asyncio
+import hashlib
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.errors import Invalid
 from plugin.exports import Period
 from plugin.ledger import Ledger
-from plugin.researching.earlier import details_of
+from plugin.researching.earlier import EXPORT, details_of
 from plugin.researching.gathering import Gathered, Gatherer
+from plugin.researching.made import DIGEST, count_made, made_details
+from plugin.researching.writing import TABLE
+
+Details = tuple[tuple[str, str], ...]
 
 
 def check_purpose(why: str) -> None:
@@ -17,21 +24,25 @@ def check_purpose(why: str) -> None:
         raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
 
 
-async def gather_accounted(
+async def export_accounted(
     gatherer: Gatherer,
     period: Period,
     ledger: Ledger,
     trail: Trail,
     actor: Actor,
     why: str,
+    write: Callable[[Gathered], tuple[Path, ...]],
     tell: Callable[[int, int], None] = lambda _done, _all: None,
-) -> Gathered:
-    """Gather a period, with its entries in the trail; Invalid without a purpose."""
+) -> tuple[Gathered, tuple[Path, ...]]:
+    """Gather a period and write it, with its entries in the trail; Invalid without a purpose. Gives the files, too."""
     check_purpose(why)
     reason = f"{why.strip()} ({period.first} to {period.last}, {period.zone})"
-    details = details_of(str(uuid.uuid4()), gatherer.research, period)
+    export = str(uuid.uuid4())
+    asked = details_of(export, gatherer.research, period)
 
-    async def record(patient: str | None = None, failure: str | None = None) -> None:
+    async def record(
+        details: Details = (), *, patient: str | None = None, failure: str | None = None
+    ) -> None:
         entry = trail.entry(
             Kind.RESEARCH_EXPORTED,
             actor,
@@ -39,16 +50,25 @@ async def gather_accounted(
             patient=patient,
             reason=reason,
             failure=failure,
-            details=details if patient is None else (),
+            details=details,
         )
         await ledger.record(entry)
 
-    await record()
+    await record(asked)
     try:
         gathered = await gatherer.gather(period, tell)
         for patient in gathered.included:
-            await record(patient)
+            await record(patient=patient)
+        files = await asyncio.to_thread(write, gathered)
+        made = count_made(gathered, gatherer.research.smallest_cell)
+        digest = await asyncio.to_thread(_digest, files)
+        await record(((EXPORT, export), *made_details(made), (DIGEST, digest)))
     except Exception as error:
-        await record(failure=f"It was not finished ({type(error).__name__}); nothing was given")
+        await record(asked, failure=f"It was not finished ({type(error).__name__}); nothing was given")
         raise
-    return gathered
+    return gathered, files
+
+
+def _digest(files: tuple[Path, ...]) -> str:
+    (table,) = (file for file in files if file.name == f"{TABLE}.csv")
+    return hashlib.sha256(table.read_bytes()).hexdigest()

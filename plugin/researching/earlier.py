@@ -17,8 +17,9 @@ from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
 
-_EXPORT, _FIRST, _LAST, _SALT, _SHIFT = "export", "first-day", "last-day", "salt-fingerprint", "shift-days"
-_MOST_LOOKED_FOR = 1000  # the latest
+EXPORT, FIRST, LAST = "export", "first-day", "last-day"
+_SALT, _SHIFT = "salt-fingerprint", "shift-days"
+_MOST_LOOKED_FOR = 2000  # the latest; an export has two
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Earlier:
 def details_of(export: str, research: Research, period: Period) -> tuple[tuple[str, str], ...]:
     """Give what an export's entries tell, so that a later one can be held against it; `export` joins them."""
     return (
-        (_EXPORT, export),
-        (_FIRST, period.first.isoformat()),
-        (_LAST, period.last.isoformat()),
+        (EXPORT, export),
+        (FIRST, period.first.isoformat()),
+        (LAST, period.last.isoformat()),
         (_SALT, research.fingerprint()),
         (_SHIFT, str(research.shift_days)),
     )
@@ -57,17 +58,17 @@ def overlapping(
         .limit(_MOST_LOOKED_FOR)
     ).all()
     told = [(row, _details(vault, row.event, row.sealed_resource)) for row in rows]
-    failed = {details.get(_EXPORT) for row, details in told if row.outcome != "0"}
+    failed = {details.get(EXPORT) for row, details in told if row.outcome != "0"}
     fingerprint = research.fingerprint()
     found = (
         Earlier(
             row.recorded,
-            date.fromisoformat(details[_FIRST]),
-            date.fromisoformat(details[_LAST]),
+            date.fromisoformat(details[FIRST]),
+            date.fromisoformat(details[LAST]),
             int(details[_SHIFT]),
         )
         for row, details in told
-        if details.get(_SALT) == fingerprint and details.get(_EXPORT) not in failed
+        if details.get(_SALT) == fingerprint and details.get(EXPORT) not in failed
     )
     alike: dict[tuple[date, date, int], Earlier] = {}
     for each in found:

@@ -25,6 +25,7 @@ from plugin.ledger import tables as t
 from plugin.pages.auditing import ExportsPage, LogPage, render_exports, render_log
 from plugin.pages.staff import PeriodForm
 from plugin.pages.words import N_
+from plugin.researching import list_exports
 from plugin.routes.auditing import prover_of
 from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.reviewing import DAYS, quarter_of
@@ -63,9 +64,10 @@ async def verify(found: AuditorsDesk, rapport: CurrentRapport, csrf: Csrf = "") 
 
 @router.get("/exports")
 async def exports(found: AuditorsDesk, rapport: CurrentRapport) -> HTMLResponse:
-    """Offer to export a period."""
+    """Offer to export a period, and list what was exported for research."""
+    page = await _exports_page(rapport, found)
     await rapport.ledger.record(rapport.trail.entry(Kind.LOG_VIEWED, actor_of(found), site=found.site))
-    return HTMLResponse(render_exports(_exports_page(rapport, found)))
+    return HTMLResponse(render_exports(page))
 
 
 @router.post("/exports")
@@ -85,7 +87,7 @@ async def export_period(
     try:
         period = await _period(rapport, found, typed)
     except Invalid as invalid:
-        page = _exports_page(rapport, found, typed, str(invalid))
+        page = await _exports_page(rapport, found, typed, str(invalid))
         return HTMLResponse(render_exports(page), status_code=422)
     said = f"Export of {period.first} to {period.last} (UTC): {typed.why}"
     entry = rapport.trail.entry(Kind.EXPORTED, actor_of(found), site=found.site, reason=said)
@@ -110,16 +112,19 @@ async def export_period(
     )
 
 
-def _exports_page(
+async def _exports_page(
     rapport: Rapport, found: Desk, typed: PeriodForm | None = None, problem: str | None = None
 ) -> ExportsPage:
     first, last = quarter_of(rapport.today(found.site))
+    prover, vault = prover_of(rapport), rapport.reading.vault
+    research = await rapport.reading.read(lambda c: list_exports(c, vault, prover, found.site))
     return ExportsPage(
         desk=frame(rapport, found, "exports"),
         typed=typed or PeriodForm(first.isoformat(), last.isoformat()),
         most=MOST_EXPORTED,
-        key=prover_of(rapport).verifier_key,
+        key=prover.verifier_key,
         is_allowed=rapport.settings.policies[found.site].auditors_see_answers,
+        research=research,
         problem=problem,
     )
 

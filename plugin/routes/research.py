@@ -1,6 +1,7 @@
 """The researcher's page: de-identified administrations of the own site as a download, accounted for in the trail."""
 
 import asyncio
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +13,16 @@ from plugin.access.desks import Desk
 from plugin.comparing import RecordUnreadable, SystemReader
 from plugin.errors import Invalid, NotFound
 from plugin.exports import Period
-from plugin.pages.staff import ResearchPage, Wish, render_research
+from plugin.pages.staff import ResearchPage, Wish, render_research, research_facts
 from plugin.pages.words import N_
 from plugin.research_settings import Research
 from plugin.researching import (
     Earlier,
+    Gathered,
     Gatherer,
     can_write_parquet,
     check_purpose,
-    gather_accounted,
+    export_accounted,
     overlapping,
     write_export,
     zip_export,
@@ -57,7 +59,10 @@ async def export(
     csrf: Csrf = "",
     despite: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said."""
+    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said.
+
+    A header tells the page's script what was made: without script the browser takes the file and stays on its page.
+    """
     check_csrf(rapport, found, csrf)
     decided = _decided(rapport, found)
     try:
@@ -65,11 +70,17 @@ async def export(
         check_purpose(typed.why)
         if not despite and (earlier := await _earlier(rapport, found, decided, period)):
             return _show(rapport, found, Wish(typed, earlier), status.HTTP_409_CONFLICT)
-        archive = await _archive(rapport, found, decided, period, typed.why)
+        gathered, archive = await _archive(rapport, found, decided, period, typed.why)
     except (Invalid, RecordUnreadable) as refused:
         return _show(rapport, found, Wish(typed, problem=str(refused)), refused.status)
     name = f"rapport-research-{period.first}-{period.last}.zip"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    language = frame(rapport, found, "research").language
+    facts = {"file": name, **research_facts(gathered, decided.smallest_cell, language)}
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+        "X-Rapport-Made": json.dumps(facts),  # ASCII alone, as headers are
+    }
     return Response(archive, media_type="application/zip", headers=headers)
 
 
@@ -86,7 +97,9 @@ def _show(
     return HTMLResponse(render_research(page), answer)
 
 
-async def _archive(rapport: Rapport, found: Desk, decided: Research, period: Period, why: str) -> bytes:
+async def _archive(
+    rapport: Rapport, found: Desk, decided: Research, period: Period, why: str
+) -> tuple[Gathered, bytes]:
     gatherer = Gatherer(
         site=found.site,
         research=decided,
@@ -98,10 +111,17 @@ async def _archive(rapport: Rapport, found: Desk, decided: Research, period: Per
         clock=rapport.clock,
         zone=rapport.zone_of(found.site),
     )
-    gathered = await gather_accounted(gatherer, period, rapport.ledger, rapport.trail, actor_of(found), why)
     with tempfile.TemporaryDirectory() as folder:
-        files = await asyncio.to_thread(write_export, Path(folder), gathered, decided, period)
-        return await asyncio.to_thread(zip_export, files)
+        gathered, files = await export_accounted(
+            gatherer,
+            period,
+            rapport.ledger,
+            rapport.trail,
+            actor_of(found),
+            why,
+            lambda gathered: write_export(Path(folder), gathered, decided, period),
+        )
+        return gathered, await asyncio.to_thread(zip_export, files)
 
 
 async def _earlier(rapport: Rapport, found: Desk, decided: Research, period: Period) -> tuple[Earlier, ...]:

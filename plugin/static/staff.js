@@ -1,11 +1,13 @@
 // Pages beyond one patient: shows times as here, says that something takes a while. Everything works without it too.
 
 const lang = document.documentElement.lang;
-document.querySelectorAll("time[data-local]").forEach((time) => {
+const tellTimes = () => document.querySelectorAll("time[data-local]").forEach((time) => {
   time.textContent = new Date(time.dateTime).toLocaleString(lang === "en" ? "en-GB" : lang, {
     day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit",
   });
 });
+tellTimes();
+addEventListener("page-shown", tellTimes); // research.js
 
 document.querySelectorAll("form[data-slow]").forEach((form) => {
   form.addEventListener("submit", () => {

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.browser import Judged, judge
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
+from tests.pages.test_research_page import give
 
 pytestmark = pytest.mark.browser
 
@@ -195,6 +196,13 @@ def _do(state: State, page: Page, desk: Desk) -> None:
         state.act(page, desk)
 
 
+def _research_made(page: Page, _: Desk) -> None:
+    give(page)
+    page.get_by_label("For which study").fill("A study")
+    page.get_by_role("button", name="Make the export and download it").click()
+    expect(page.get_by_text("The export was made.")).to_be_visible()
+
+
 UNUSABLE, OFFLINE, SAVED = ("data-screen=unusable", "data-screen=offline", "data-screen=saved")
 STATES: dict[str, State] = {
     "home": State("/"),
@@ -240,6 +248,7 @@ STATES: dict[str, State] = {
     "norms, none": State("/norms-none"),
     "norms, too few people": State("/norms-too-few"),
     "research export": State("/research"),
+    "research export, made": State("/research", _research_made, screen="data-made"),
     "research export, overlapping": State("/research-overlapping"),
     "research export, refused": State("/research-refused"),
     "research export, not decided": State("/research-not-decided"),

@@ -283,6 +283,7 @@ def test_styles_and_scripts_stay_small() -> None:
             "anew",
             "moves",
             "ways",
+            "research",
         )
     )
     assert len(_static("patient.js")) < 10_600

@@ -77,7 +77,7 @@ CHOSEN_IN = {
     "trends": (ROOT / "pages" / "sentences.py",),  # what is said of scores
 }
 CHOSEN_FOR_STAFF = [
-    *(ROOT / "pages" / f"{name}.py" for name in ("chain", "staff")),
+    *(ROOT / "pages" / f"{name}.py" for name in ("auditing", "chain", "staff")),
     *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
 ]
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}

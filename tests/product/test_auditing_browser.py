@@ -10,6 +10,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
+from plugin.audit import Actor, Kind
+from plugin.researching.made import DIGEST, Made, made_details
 from tests.browser import PATIENCE, Judged, find_chromium, judge_later, sandbox_arguments
 from tests.pages.rendered import note_templates, templates
 from tests.product.demonstration import ROOT
@@ -85,6 +87,27 @@ async def opened(browser: Browser, audit: Audit, **screen: Any) -> AsyncIterator
     assert complaints == []
 
 
+async def exported_for_research(audit: Audit) -> None:
+    """Have the trail tell of an export that was made, and of one that failed."""
+    rapport = audit.world.rapport.state.rapport
+    asked = ("first-day", "2026-01-01"), ("last-day", "2026-03-31")
+    left_out = Made("412", "88", "fewer than 11", "of fewer than 11 people", "0")
+    for export, end, failure in (
+        ("made", (*made_details(left_out), (DIGEST, "9f" * 32)), None),
+        ("failed", asked, "It was not finished (RecordUnreadable); nothing was given"),
+    ):
+        for details, problem in ((asked, None), (end, failure)):
+            entry = rapport.trail.entry(
+                Kind.RESEARCH_EXPORTED,
+                Actor("Practitioner/205"),
+                site="sandbox",
+                reason="A study of alliance and medicines (2026-01-01 to 2026-03-31, UTC)",
+                failure=problem,
+                details=(("export", export), *details),
+            )
+            await rapport.ledger.record(entry)
+
+
 async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
     """Go through every page and state."""
     for path in (
@@ -98,6 +121,10 @@ async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
     ):
         await page.goto(f"{audit.base}{path}")
         yield path
+    await exported_for_research(audit)
+    await page.goto(f"{audit.base}/exports")
+    await expect(page.get_by_text("Forms in it: 412").first).to_be_visible()
+    yield "exports for research"
     await page.goto(f"{audit.base}/audit")
     await page.get_by_label("Patient").fill("nobody")
     await page.get_by_role("button", name="Search", exact=True).click()

@@ -1,6 +1,8 @@
 """The research export through the front door: consent, what is in it, what is not, and its entries in the trail."""
 
 import csv
+import hashlib
+import html
 import io
 import json
 import re
@@ -16,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from plugin.audit import Actor
+from plugin.audit import Actor, Kind
 from plugin.commands.researching import tell_export
 from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
@@ -30,6 +32,7 @@ from plugin.roles import Role, RoleBook
 from questionnaires import load_catalogue, walk
 from tests.product.forms import ANSWERS, response_of
 from tests.product.test_administering import csrf_of, sign_in
+from tests.product.test_auditing import logged
 from tests.product.test_own_forms import drop
 from tests.product.ways import form_to
 from tests.product.world import EHR, World, order_by_reference, run_world
@@ -393,7 +396,7 @@ async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -
             book = json.loads(archive.read("codebook.json"))
         assert book["left_out"]["forms_of_too_few_people"] == "of fewer than 11 people"
         assert book["scores"] == {}  # not even that a few filled this form
-        assert await events(world) == [("research-exported", None, "0")]
+        assert await events(world) == [("research-exported", None, "0")] * 2  # its beginning and its end
 
 
 def test_the_command_gives_no_count_that_the_codebook_withholds(
@@ -439,7 +442,112 @@ async def test_the_trail_tells_of_the_export_and_of_each_patient_in_it(tmp_path:
         assert await events(world) == [
             ("research-exported", None, "0"),
             ("research-exported", f"Patient/{people['amara']}", "0"),
+            ("research-exported", None, "0"),  # what it came to
         ]
+
+
+async def test_what_was_made_is_told_beside_the_file(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
+        await fill_forms(world, (*AGREED[:2], REFUSED))
+        answer = await export(world)
+        assert json.loads(answer.headers["X-Rapport-Made"]) == {
+            "file": "rapport-research-2026-01-01-2026-12-31.zip",
+            "rows": "2",
+            "people": "2",
+            "without_consent": "1",
+            "too_rare": "0",
+            "unusable": "0",
+            "not_read": "",
+            "malformed": "",
+            "failed": "",
+        }
+        nothing = await export(world, first="2025-01-01", last="2025-01-31")
+        assert json.loads(nothing.headers["X-Rapport-Made"])["rows"] == "0"
+
+
+async def test_what_is_not_counted_is_told_in_the_browsers_language(tmp_path: Path) -> None:
+    few = policy(tmp_path)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
+        await fill_forms(world, (AGREED[0], REFUSED))
+        answer = await export(world, language="de")
+        told = json.loads(answer.headers["X-Rapport-Made"])
+        assert told["without_consent"] == "weniger als 11"
+        assert told["too_rare"] == "von weniger als 11 Personen"
+
+
+AUDITOR = "206"
+
+
+async def exports_page(world: World, language: str = "en") -> str:
+    browser, desk = await sign_in(world, AUDITOR)
+    browser.headers["Accept-Language"] = language
+    page = await browser.get(f"{desk.url}/exports")
+    assert page.status_code == 200, page.text
+    return html.unescape(page.text)
+
+
+def with_auditor(folder: Path, **more: Any) -> dict[str, Any]:
+    roles = RoleBook({**BOOK.people, f"Practitioner/{AUDITOR}": frozenset({Role.AUDITOR})})
+    return {**policy(folder, **more), "roles": roles}
+
+
+async def test_an_auditor_sees_each_export_with_its_purpose_and_what_it_came_to(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path)) as world:
+        assert "tells of no export for research" in await exports_page(world)
+        await fill_forms(world, (*AGREED[:2], REFUSED))
+        answer = await export(world)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            digest = hashlib.sha256(archive.read("administrations.csv")).hexdigest()
+        await logged(world)
+        page = await exports_page(world)
+        for told in (
+            f"Practitioner/{RESEARCHER}",
+            "1 Jan 2026 – 31 Dec 2026",
+            "<dd>Alliance and medicines</dd>",
+            "Forms in it: 2",
+            "People in it: 2",
+            "people without consent: 1",
+            digest,
+        ):
+            assert told in page
+        assert page.count("in the log, as it was logged") == 2  # its beginning and its end
+        people = await world.people()
+        assert not [name for name in (*AGREED[:2], REFUSED) if f"Patient/{people[name]}" in page]
+
+
+async def test_an_auditor_sees_an_export_that_failed_as_such(tmp_path: Path) -> None:
+    scopes = tuple(each for each in BACKEND_SCOPES if "Consent" not in each)
+    async with run_world(tmp_path, backend_scopes=scopes, **with_auditor(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        assert (await export(world)).status_code >= 400
+        assert "It was not finished (RecordUnreadable); nothing was given" in await exports_page(world)
+        page = await exports_page(world, "de")
+        assert "Er wurde nicht fertig (RecordUnreadable); nichts wurde gegeben" in page
+
+
+async def test_an_export_that_tells_no_end_is_shown_as_such(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path)) as world:
+        rapport = world.rapport.state.rapport
+        entry = rapport.trail.entry(
+            Kind.RESEARCH_EXPORTED, Actor(display="somebody"), site="sandbox", reason="A study of old"
+        )
+        await rapport.ledger.record(entry)
+        page = await exports_page(world)
+        assert "A study of old" in page
+        assert "The trail tells no end" in page
+
+
+async def test_an_entry_of_an_export_that_was_altered_is_shown_as_such(tmp_path: Path) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path)) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world))
+        await logged(world)
+        known = t.audit.c
+        first = sa.select(sa.func.min(known.id)).where(known.kind == "research-exported").scalar_subquery()
+        altered = t.audit.update().where(known.id == first).values(sealed_resource=b"something else")
+        await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.execute(altered))
+        assert "not what was logged" in await exports_page(world)
 
 
 async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp_path: Path) -> None:
