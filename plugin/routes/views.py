@@ -609,7 +609,7 @@ def _result(attempt: Attempt, language: str) -> str:
 _PARTS = {
     "the patient": N_("the patient"),
     "the caregivers": N_("the caregivers"),
-    "the contact": N_("the contact"),
+    "this session": N_("this session"),
     "earlier scores": N_("earlier scores"),
     "the sessions": N_("the sessions"),
     "the medication": N_("the medication"),

@@ -396,6 +396,12 @@ def empty_patient() -> PatientPage:
     )
 
 
+def formless_patient(*, installed: bool) -> PatientPage:
+    """A service in which no form can be filled: each lacks its wording, or there is none."""
+    unavailable = tuple(each for each in INSTRUMENTS if each.unavailable)
+    return patient(instruments=unavailable if installed else ())
+
+
 def dressed_patient() -> PatientPage:
     """A dark EHR that asks for a form and can be told that we are done."""
     style = Style(
@@ -411,6 +417,28 @@ def dressed_patient() -> PatientPage:
         messaging=("handle", "https://ehr.invalid"),
         notices=(Notice(NoticeKind.INFORMATION, "The EHR asks for this form: Rapport Check-in (child)."),),
     )
+
+
+def unread_patient(**changes: object) -> PatientPage:
+    """What stands while nothing of the record can be read, not even the session."""
+    notice = Notice(
+        NoticeKind.PROBLEM,
+        "The EHR did not give the patient, this session and earlier scores (The EHR did not answer in time.)",
+        retry="/launches/0b8e?wait=true",
+    )
+    values: dict[str, object] = {
+        "respondents": (),
+        "responses": (),
+        "open_forms": (),
+        "trend": Trend(),
+        "is_unread": True,
+        "is_part": True,
+        "notices": (notice,),
+        "banner": Banner(""),
+        "contact": Contact(None),
+        "clinician": "",
+    }
+    return patient(**{**values, **changes})
 
 
 def slow_patient() -> PatientPage:

@@ -28,6 +28,32 @@ def test_only_forms_that_fit_person_and_age_are_offered(page: Page, address: str
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/unread", "No form can be started now: the EHR did not say who can answer."),
+        ("/no-form", "No form can be started: none is installed for this service."),
+        (
+            "/no-form-to-fill",
+            "No form can be started: none of those that are installed can be filled here.",
+        ),
+    ],
+)
+def test_where_no_form_can_be_started_the_page_says_why(
+    page: Page, address: str, path: str, told: str
+) -> None:
+    page.goto(f"{address}{path}")
+    expect(page.locator("#start .empty")).to_have_text(told)
+
+
+def test_the_forms_that_cannot_be_filled_are_listed_where_there_are_no_others(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/no-form-to-fill")
+    page.get_by_text("1 form cannot be filled here").click()
+    expect(page.get_by_text("ask the holder for a wording pack")).to_be_visible()
+
+
 def test_the_therapist_needs_no_pin(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/patient")
     page.get_by_role("radio", name="Dr Amara Osei").check()
