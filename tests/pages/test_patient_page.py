@@ -286,6 +286,46 @@ def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: P
     expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
 
 
+def test_on_paper_stands_the_score_that_was_chosen_and_not_what_was_sent_where(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/due-again")
+    page.locator(".scales label", has_text="Task").click()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.get_by_role("img")).to_have_accessible_name("Task by session, scale 0 to 8")
+    expect(page.get_by_role("img")).to_have_count(1)
+    expect(page.get_by_role("table")).to_have_count(1)
+    expect(page.get_by_role("heading", name="What changed")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recent responses")).to_be_hidden()
+    expect(page.locator("[data-chip]:visible")).to_have_count(0)
+    expect(page.get_by_role("link")).to_have_count(0)
+
+
+def test_the_way_to_ones_desk_is_large_enough_for_a_mouse(page: Page, address: str) -> None:
+    page.goto(f"{address}/due-again")
+    link = page.get_by_role("link", name="Your desk").bounding_box()
+    assert link
+    assert link["height"] >= 24
+
+
+def test_the_table_of_three_people_fits_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/patient")
+    page.get_by_text("The same as a table").first.click()
+    table = page.get_by_role("region", name="Total")
+    expect(table).to_be_visible()
+    assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_a_medicine_whose_name_is_cut_off_in_the_drawing_has_it_whole_as_a_title(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/marked")
+    short = page.locator("svg:visible text", has_text=re.compile("Methylphe.*…"))
+    expect(short.locator("title")).to_have_text("Methylphenidate 18 mg prolonged-release tablet")
+
+
 @pytest.mark.parametrize(("path", "shown"), [("/marked", 0), ("/noted", 1)], ids=["none", "some"])
 def test_on_paper_notes_have_a_heading_where_there_are_any(
     page: Page, address: str, path: str, shown: int
@@ -433,7 +473,7 @@ def test_on_paper_nothing_of_a_dark_ehr_is_left(page: Page, address: str) -> Non
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
 
 
-_SMALL = """() => [...document.querySelectorAll("button, select, summary, a.button, .field input, .scales label, .parting a, thead a")]
+_SMALL = """() => [...document.querySelectorAll("button, select, summary, a.button, .field input, .scales label, .parting a, .desk a, thead a")]
     .filter((each) => each.checkVisibility({visibilityProperty: true}) && each.getBoundingClientRect().height < 44)
     .map((each) => `${each.innerText || each.name} ${each.getBoundingClientRect().height}`)"""
 

@@ -9,6 +9,7 @@ import pytest
 
 from plugin import pages
 from plugin.pages.note import draft_text
+from plugin.pages.patient import summary_html
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
@@ -420,6 +421,14 @@ def test_the_scores_are_told_in_the_readers_language() -> None:
 def test_where_a_measurement_error_comes_from_is_told_in_the_readers_language() -> None:
     html = pages.render_patient(samples.patient(trend=samples.marked_trend(), language="de"))
     assert "eigene Daten (aus Rapport), alpha 0,80, n = 120, beschlossen am 1. Feb. 2026" in html
+
+
+def test_the_rule_that_a_sentence_refers_to_is_kept_on_its_sheet() -> None:
+    html = summary_html(samples.patient(trend=samples.marked_trend()), "Mia")
+    kept = html.partition('<div class="read">')[2].partition("</div>")[0]
+    assert ".read { break-inside: avoid; }" in html
+    assert "a rupture by the rule below" in kept
+    assert "Ruptures and repairs are marked by a rule that your service has accepted:" in kept
 
 
 def test_an_arrow_bears_the_mark_of_its_rater_at_its_tip() -> None:
