@@ -216,6 +216,24 @@ def trend() -> Trend:
     return Trend((*made, peq))
 
 
+def long_trend(sessions: int = 200) -> Trend:
+    """A course of so many sessions, one a week, of three people."""
+    people = (("child", "Mia"), ("caregiver", "Dana Kowalski"), ("therapist", "Dr Amara Osei"))
+    first = NOW - timedelta(days=7 * (sessions - 1))
+    return Trend(
+        tuple(
+            TrendSeries(
+                rater, name, "Rapport Check-in", "total", "Total", 0, 24,
+                tuple(
+                    TrendPoint(when := first + timedelta(days=7 * place), when.date(), 12 + (place * (7 + order)) % 11 - 2 * order)
+                    for place in range(sessions)
+                ),
+            )
+            for order, (rater, name) in enumerate(people)
+        )
+    )  # fmt: skip
+
+
 def marked_trend() -> Trend:
     """A trend with all that can stand around a score: band, rupture and repair, kinds of sessions, medicines."""
     events = {3: Event.RUPTURE, 5: Event.REPAIR}

@@ -183,6 +183,7 @@ def site(desk: Desk) -> Starlette:
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
+        "/long": lambda: pages.render_patient(samples.patient(trend=samples.long_trend())),
         "/dressed": lambda: pages.render_patient(samples.dressed_patient()),
         "/slow": lambda: pages.render_patient(samples.slow_patient()),
         "/unread": lambda: pages.render_patient(samples.unread_patient()),

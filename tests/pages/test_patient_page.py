@@ -267,6 +267,48 @@ def test_the_band_of_one_person_is_shown_at_a_time(page: Page, address: str) -> 
     expect(shown).to_have_count(0)
 
 
+def test_whose_scores_are_in_the_plot_is_chosen_by_keyboard_too(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    names = ["Mia", "Dana Kowalski (mother)", "Dr Amara Osei"]
+    lines = page.locator("svg:visible .series:visible")
+    expect(lines).to_have_count(3)
+    for name in names:
+        expect(page.get_by_role("checkbox", name=name)).to_be_checked()
+    page.get_by_role("checkbox", name=names[1]).focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("checkbox", name=names[1])).not_to_be_checked()
+    expect(lines).to_have_count(2)
+    expect(page.locator("svg:visible .series-1:visible")).to_have_count(0)
+    expect(page.get_by_role("group", name="In the plot")).to_be_visible()
+
+
+def test_a_person_who_is_not_in_the_plot_takes_their_band_with_them(page: Page, address: str) -> None:
+    page.goto(f"{address}/marked")
+    expect(page.locator("svg:visible .band:visible")).to_have_count(1)
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    expect(page.locator("svg:visible .band:visible")).to_have_count(0)
+
+
+def test_on_paper_only_those_are_named_whose_scores_are_in_the_plot(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    page.emulate_media(media="print")
+    shown = page.locator(".bands:visible label:visible")
+    expect(shown).to_have_text(["Dana Kowalski (mother)", "Dr Amara Osei"])
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    expect(page.locator("svg:visible .series:visible")).to_have_count(2)
+
+
+def test_who_was_taken_out_of_the_plot_stays_out_when_news_come(page: Page, address: str) -> None:
+    held = hold_news(page)
+    page.goto(f"{address}/patient")
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    page.locator("#scores svg").first.evaluate("each => each.dataset.old = ''")
+    tell_of_a_form(held, page)
+    expect(page.locator("#scores [data-old]")).to_have_count(0)  # the part was taken anew
+    expect(page.get_by_role("checkbox", name="Mia")).not_to_be_checked()
+
+
 def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: Page, address: str) -> None:
     page.emulate_media(color_scheme="dark")
     page.goto(f"{address}/marked")

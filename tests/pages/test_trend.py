@@ -431,6 +431,36 @@ def test_the_rule_that_a_sentence_refers_to_is_kept_on_its_sheet() -> None:
     assert "Ruptures and repairs are marked by a rule that your service has accepted:" in kept
 
 
+@pytest.mark.parametrize(
+    ("sessions", "marks", "crowded"),
+    [(9, "full", False), (70, "small", False), (200, "last", True)],
+)
+def test_with_more_sessions_than_fit_marks_get_smaller_and_then_lines_stand_alone(
+    sessions: int, marks: str, *, crowded: bool
+) -> None:
+    plot = draw(group(samples.long_trend(sessions))[0].panels[0], WIDE)
+    assert plot.is_crowded is crowded
+    for line in plot.lines:
+        drawn = [each for each in line.marks if each.path]
+        assert len(drawn) == (1 if marks == "last" else sessions)
+        small = "a3.6" if marks != "full" else "a5.0"
+        assert line.order or small in drawn[-1].path
+    places = [{round(each.x, 1) for each in line.marks} for line in plot.lines]
+    assert (places[0] == places[1]) is crowded
+
+
+def test_among_lines_alone_a_score_that_no_line_goes_through_keeps_its_mark() -> None:
+    panel = group(samples.long_trend())[0].panels[0]
+    mia = panel.series[0]
+    gaps = {20: None, 22: None}
+    points = tuple(
+        dataclasses.replace(point, value=gaps.get(place, point.value))
+        for place, point in enumerate(mia.points)
+    )
+    (line,) = draw(dataclasses.replace(panel, series=(dataclasses.replace(mia, points=points),)), WIDE).lines
+    assert [place for place, each in enumerate(line.marks) if each.path] == [20, 21, 22, 199]
+
+
 def test_an_arrow_bears_the_mark_of_its_rater_at_its_tip() -> None:
     trend = samples.marked_trend()
     child, therapist = trend.series
