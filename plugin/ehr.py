@@ -417,8 +417,10 @@ class Ehr:
                 answer = await self._exchange(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
             raise EhrUnavailable("The EHR cannot be reached.") from None
-        except (httpx.TransportError, TimeoutError):
-            raise _lost(changes=changes) from None
+        except (httpx.TimeoutException, TimeoutError):
+            raise _lost(_SLOW, changes=changes) from None
+        except httpx.TransportError:
+            raise _lost("broke off", changes=changes) from None
         except httpx.DecodingError:
             raise BadAnswer("The EHR's answer has a broken encoding.") from None
         if changes:
@@ -470,7 +472,7 @@ def _check_status(answer: _Answer, *, changes: bool) -> None:
         raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", read_retry_after(answer.headers))
     if status in {302, 303, 307, 500, 502, 504} or status > 505:
         # A gateway that gave up or sends elsewhere for a while, or a server that broke, may have done the write all the same.
-        raise _lost(changes=changes, status=status)
+        raise _lost(f"failed (HTTP {status})", changes=changes)
     if status == httpx.codes.UNAUTHORIZED:
         raise TokenRefused("The EHR does not accept the sign-in (HTTP 401).")
     if status == httpx.codes.FORBIDDEN:
@@ -482,10 +484,15 @@ def _check_status(answer: _Answer, *, changes: bool) -> None:
         raise EhrRefused(status, _read_issues(answer.body))
 
 
-def _lost(*, changes: bool, status: int | None = None) -> EhrError:
-    how = "broke off" if status is None else f"failed (HTTP {status})"
+_SLOW = "did not answer in time"  # it was Rapport that gave up
+
+
+def _lost(how: str, *, changes: bool) -> EhrError:
+    """Give the error of an answer that did not come; `how` is said of the EHR."""
     if changes:
         return OutcomeUnknown(f"The EHR {how} while it was writing: whether it has the result is not known.")
+    if how == _SLOW:
+        return EhrUnavailable("The EHR did not answer in time.")
     return EhrUnavailable(f"The EHR {how} while it was answering.")
 
 

@@ -84,13 +84,18 @@ def fixed(value: float, places: int, language: str = SOURCE_LANGUAGE) -> str:
     return f"{value:.{places}f}".replace(".", _decimal_mark(language))
 
 
+def written(figure: str, language: str = SOURCE_LANGUAGE) -> str:
+    """Write a figure of an English text as a language does, with as many decimals."""
+    return figure.replace(".", _decimal_mark(language))
+
+
 def tenths(value: float) -> Decimal:
     """Round to one decimal as one does by hand, a half away from zero: 12.25 is 12.3, not 12.2 as Python has it."""
     return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.1"))
 
 
 def hundredths(value: float) -> Decimal:
-    """Round to two decimals: a bound of 4.95 told as 5 would stand beside a change of 5 that is larger."""
+    """Round to two decimals: the bounds around a score that has two."""
     return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.01"))
 
 

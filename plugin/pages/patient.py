@@ -378,7 +378,7 @@ def render_patient(page: PatientPage) -> str:
 # What is drawn in a PDF: no style of the page reaches into a drawing there. Greyscale tells lines apart by mark and dash.
 _PDF_STYLE = Markup(
     "text{font:12.5px 'DejaVu Sans',sans-serif;fill:#404850}.common{font-size:11px}.grid line{stroke:#c4c4c4}"
-    ".curve{fill:none;stroke-width:2}.mark{stroke:#fff;stroke-width:1.5}.leader{fill:none;stroke-width:1;opacity:.45}"
+    ".curve{fill:none;stroke-width:2}.crowded .curve{stroke-width:1.25}.mark{stroke:#fff;stroke-width:1.5}.leader{fill:none;stroke-width:1;opacity:.45}"
     ".series-0 .curve,.series-0 .leader{stroke:#1d5f6b}.series-0 .mark{fill:#1d5f6b}"
     ".series-1 .curve,.series-1 .leader{stroke:#b0501f}.series-1 .mark{fill:#b0501f}"
     ".series-2 .curve,.series-2 .leader{stroke:#5a4a9c}.series-2 .mark{fill:#5a4a9c}"

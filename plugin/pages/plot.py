@@ -19,7 +19,7 @@ from plugin.pages.strips import (
     contact_marks,
     course_bars,
 )
-from plugin.pages.trend import Panel, TrendSeries
+from plugin.pages.trend import Panel, TrendPoint, TrendSeries
 from plugin.trends.medication import Course
 
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
@@ -27,6 +27,8 @@ _LABEL_LINE = 17.0  # px between two labels at the line ends
 _NEXT_LINE = 14.0  # px between the lines of one label
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
+_CLOSE = 9.0  # px between two sessions below which marks are small, else they would cover each other
+_CROWDED = 4.5  # px below which lines stand alone: no mark would be told from the next
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 
@@ -131,6 +133,7 @@ class Plot:
     contacts: tuple[ContactMark, ...] = ()
     caregivers: tuple[tuple[float, float], ...] = ()  # centres of rings around sessions
     courses: tuple[CourseBar, ...] = ()
+    is_crowded: bool = False  # lines alone, and thinner
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,22 @@ class _Placing:
     high: float
     axis_y: float
     inset: float
+    sessions: int = 1
+
+    @property
+    def spacing(self) -> float:
+        """How many px there are from one session to the next, on the average."""
+        room = self.frame.width - self.frame.right - self.frame.left - 2 * self.inset
+        return room / (self.sessions - 1) if self.sessions > 1 else room
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is no room for marks."""
+        return self.spacing < _CROWDED
+
+    def shift(self, order: int, count: int) -> float:
+        """Move a line's marks sideways, so that equal scores of one session stay visible; lines alone stand where they are."""
+        return 0.0 if self.is_crowded else (order - (count - 1) / 2) * _DODGE
 
     def x(self, day: date) -> float:
         """Place a day; a single day stands in the middle."""
@@ -164,7 +183,9 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
     strip_y = axis_y + _STRIP / 2 + 2 if gaps else None
     inset = 10 + _DODGE * (len(panel.series) - 1) / 2
-    placing = _Placing(frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset)
+    placing = _Placing(
+        frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset, len(days)
+    )
     lines = [
         _line(series, order, len(panel.series), placing, strip_y or axis_y)
         for order, series in enumerate(panel.series)
@@ -190,21 +211,24 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
         contacts=contact_marks(panel, span, kinds_y) if known else (),
         caregivers=caregivers,
         courses=bars,
+        is_crowded=placing.is_crowded,
     )
 
 
 def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_y: float) -> Line:
-    shift = _shift(order, count)
+    shift = placing.shift(order, count)
     shape = SHAPES[order % len(SHAPES)]
     pieces: list[str] = []
     marks: list[Mark] = []
     pen_down = False
     x = y = 0.0
     places = {day: placing.x(day) + shift for day in series.by_day}
-    for point in series.points:
+    for number, point in enumerate(series.points):
         x = places[point.day]
         y = strip_y if point.value is None else placing.y(point.value)
-        marks.append(Mark(shape_at(shape, x, y), x, y, hollow=point.value is None))
+        is_marked = not placing.is_crowded or _stands_out(series.points, number)
+        mark = shape_at(shape, x, y, small=placing.spacing < _CLOSE) if is_marked else ""
+        marks.append(Mark(mark, x, y, hollow=point.value is None))
         if point.value is not None:
             pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
         pen_down = point.value is not None
@@ -231,7 +255,7 @@ def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tup
             point.event,
             mark.x,
             mark.y,
-            _shift(line.order, len(lines)),
+            placing.shift(line.order, len(lines)),
         )
         for series, line in zip(panel.series, lines, strict=True)
         for point, mark in zip(series.points, line.marks, strict=True)
@@ -243,9 +267,12 @@ def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tup
     return place_arrows(marked, places, top=placing.frame.top, axis_y=placing.axis_y)
 
 
-def _shift(order: int, count: int) -> float:
-    """Move a line's marks sideways, so that equal scores of one session stay visible."""
-    return (order - (count - 1) / 2) * _DODGE
+def _stands_out(points: tuple[TrendPoint, ...], number: int) -> bool:
+    """Tell whether a score keeps its mark among lines alone: the last, a marked one, and one that no line goes through."""
+    point = points[number]
+    beside = (*points[max(0, number - 1) : number], *points[number + 1 : number + 2])
+    is_joined = point.value is not None and any(each.value is not None for each in beside)
+    return number == len(points) - 1 or point.event is not None or not is_joined
 
 
 def _band(series: TrendSeries, placing: _Placing) -> Band | None:

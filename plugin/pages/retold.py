@@ -5,8 +5,10 @@ and says it in its own words. What others worded (an EHR's codes, a person's rea
 """
 
 import re
+from datetime import date
 from functools import cache
 
+from plugin.pages import figures
 from plugin.pages.checks import CHECKED, PLACES, STATES
 from plugin.pages.reasons import SAID
 from plugin.pages.words import SOURCE_LANGUAGE, colon, semicolon, translations
@@ -29,6 +31,7 @@ _ANYTHING = {
     "places": r"[^:]+",
     "kind": r"[^;:]+",
     "value": r"[\d.]+",
+    "day": r"\d{4}-\d{2}-\d{2}",
     "kinds": r"[^;]+",
     "state": r"[a-z\-]+",
     "doing": rf"{_DOING}(?:, {_DOING})*",
@@ -128,6 +131,10 @@ def _filling(name: str, value: str, language: str) -> str:
     """Tell what stands in a place of a sentence."""
     if name == "state":
         return translations(language).gettext(value) if value in STATES else value
+    if name == "value":
+        return figures.written(value, language)
+    if name == "day":
+        return figures.day(date.fromisoformat(value), language)
     if name == "doing":
         return ", ".join(retell(each, language) for each in value.split(", "))
     return retell(value, language)

@@ -31,7 +31,8 @@ class CourseBar:
     x2: float
     begins: float | None
     stops: float | None
-    label: str
+    name: str
+    label: str  # the name, cut to the room that there is
     certain: bool  # whether the record tells from when and how long
 
 
@@ -98,7 +99,7 @@ def _bar(course: Course, days: tuple[date, ...], span: Span, y: float, character
     is_end_known = course.ongoing or course.end is not None
     x2 = stops if stops is not None else span.right if is_end_known else min(x1 + _STUB, span.right)
     certain = is_end_known and course.start is not None
-    return CourseBar(y, x1, x2, begins, stops, shorten(course.name, characters), certain)
+    return CourseBar(y, x1, x2, begins, stops, course.name, shorten(course.name, characters), certain)
 
 
 def shorten(name: str, characters: int) -> str:

@@ -227,6 +227,11 @@ class Fact:
         change = reliable_change(self.before.value, self.last.value, self.series.error)  # of unrounded scores
         return change is not Direction.UNCERTAIN
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the page says what the difference means: of a score that did not move there is nothing to say."""
+        return self.is_reliable is not None and self.moved != 0
+
 
 def group(trend: Trend) -> tuple[Scale, ...]:
     """Sort series into scales, and each scale into plots whose series can be compared."""

@@ -1,4 +1,4 @@
-"""What the EHR's chart says that our pages show: the person, who can answer, the contact, past scores.
+"""What the EHR's chart says that our pages show: the person, who can answer, the session, past scores.
 
 Everything here is somebody else's data: what is missing or odd is left out, never guessed.
 """
@@ -34,6 +34,7 @@ from questionnaires import Catalogue, Rater
 JsonObject = dict[str, object]
 PATIENT = "the patient"
 HISTORY = "earlier scores"
+SESSION = "this session"
 SESSIONS = "the sessions"
 CAREGIVERS = "the caregivers"
 MEDICINES = "the names of some medicines"
@@ -185,9 +186,7 @@ async def read_chart(
     reading = _Reading(patience, late=left, passing=[*left])
     (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
         _read_people(ehr, launch, reading, declared),
-        reading.part(_read(ehr, launch.encounter, _Encounter), "the contact")
-        if launch.encounter
-        else _nothing(),
+        reading.part(_read(ehr, launch.encounter, _Encounter), SESSION) if launch.encounter else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
         reading.part(_read_contacts(ehr, launch, zone), SESSIONS),
         _read_medication(ehr, launch, zone, reading) if medication else _nothing(),

@@ -70,6 +70,11 @@ _STANDING = (
     ),
 )
 """What the open forms say of themselves; the others' holders are quoted in English, as their files say it."""
+_WITH_NORMS = N_(
+    "Not validated: no study of reliability or validity exists, and no cut-off; its norms are your service's own. "
+    "Use it to open a conversation, not to judge or to predict."
+)
+"""The same where a norm for them is in use."""
 
 _NOT_INSTALLED = N_(
     "This version of the form is not installed now: its stored scores are shown, not computed again."
@@ -112,8 +117,14 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
     offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
+    normed = {each.group.instrument for each in known.norms}
     forms = tuple(
-        _choice(each, policy.attested, language)
+        _choice(
+            each,
+            policy.attested,
+            language,
+            has_norm=not normed.isdisjoint(catalogue.alike(each.canonical)),
+        )
         for each in _first_choice_first(catalogue.all(), age)
         if is_offered(each, launch.site, rapport.settings)
     )
@@ -448,19 +459,22 @@ def _threshold_note(rapport: Rapport, launch: Launch, instrument: Instrument, la
     return " " + told % {"threshold": number(attested.threshold, language)}
 
 
-def _standing_note(instrument: Instrument, language: str) -> str:
+def _standing_note(instrument: Instrument, language: str, *, has_norm: bool) -> str:
     """Say how far a form may be relied on: of the open forms in the reader's language, of others as their files say it."""
     said = translations(language).gettext
-    return " ".join(said(each) for each in (instrument.status_note, *instrument.warnings) if each)
+    note = _WITH_NORMS if has_norm and instrument.status_note in _STANDING else instrument.status_note
+    return " ".join(said(each) for each in (note, *instrument.warnings) if each)
 
 
-def _choice(instrument: Instrument, attested: Mapping[str, Attestation], language: str) -> InstrumentChoice:
+def _choice(
+    instrument: Instrument, attested: Mapping[str, Attestation], language: str, *, has_norm: bool
+) -> InstrumentChoice:
     low, high = instrument.age_years
     return InstrumentChoice(
         id=instrument.id,
         title=title_of(instrument, language),
         rater=instrument.rater,
-        label=_standing_note(instrument, language),
+        label=_standing_note(instrument, language, has_norm=has_norm),
         languages=instrument.languages,
         by_clinician=instrument.licence_kind == "score-entry",
         is_dated=instrument.is_dated,
@@ -618,7 +632,7 @@ def _result(attempt: Attempt, language: str) -> str:
 _PARTS = {
     "the patient": N_("the patient"),
     "the caregivers": N_("the caregivers"),
-    "the contact": N_("the contact"),
+    "this session": N_("this session"),
     "earlier scores": N_("earlier scores"),
     "the sessions": N_("the sessions"),
     "the medication": N_("the medication"),

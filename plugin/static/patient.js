@@ -171,7 +171,7 @@ function take(part, found) {
     const was = before.get(name);
     if (!was) return;
     if (each.name === "pin") each.value = was.value;
-    if (was.type === "radio" && was.checked) each.checked = true;
+    if (was.checked || was.type === "checkbox") each.checked = was.checked;
     if (each.matches("summary")) each.parentElement.open = was.parentElement.open;
     if (was === held) each.focus({ preventScroll: true });
   });

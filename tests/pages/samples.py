@@ -216,6 +216,24 @@ def trend() -> Trend:
     return Trend((*made, peq))
 
 
+def long_trend(sessions: int = 200) -> Trend:
+    """A course of so many sessions, one a week, of three people."""
+    people = (("child", "Mia"), ("caregiver", "Dana Kowalski"), ("therapist", "Dr Amara Osei"))
+    first = NOW - timedelta(days=7 * (sessions - 1))
+    return Trend(
+        tuple(
+            TrendSeries(
+                rater, name, "Rapport Check-in", "total", "Total", 0, 24,
+                tuple(
+                    TrendPoint(when := first + timedelta(days=7 * place), when.date(), 12 + (place * (7 + order)) % 11 - 2 * order)
+                    for place in range(sessions)
+                ),
+            )
+            for order, (rater, name) in enumerate(people)
+        )
+    )  # fmt: skip
+
+
 def marked_trend() -> Trend:
     """A trend with all that can stand around a score: band, rupture and repair, kinds of sessions, medicines."""
     events = {3: Event.RUPTURE, 5: Event.REPAIR}
@@ -396,6 +414,12 @@ def empty_patient() -> PatientPage:
     )
 
 
+def formless_patient(*, installed: bool) -> PatientPage:
+    """A service in which no form can be filled: each lacks its wording, or there is none."""
+    unavailable = tuple(each for each in INSTRUMENTS if each.unavailable)
+    return patient(instruments=unavailable if installed else ())
+
+
 def dressed_patient() -> PatientPage:
     """A dark EHR that asks for a form and can be told that we are done."""
     style = Style(
@@ -411,6 +435,28 @@ def dressed_patient() -> PatientPage:
         messaging=("handle", "https://ehr.invalid"),
         notices=(Notice(NoticeKind.INFORMATION, "The EHR asks for this form: Rapport Check-in (child)."),),
     )
+
+
+def unread_patient(**changes: object) -> PatientPage:
+    """What stands while nothing of the record can be read, not even the session."""
+    notice = Notice(
+        NoticeKind.PROBLEM,
+        "The EHR did not give the patient, this session and earlier scores (The EHR did not answer in time.)",
+        retry="/launches/0b8e?wait=true",
+    )
+    values: dict[str, object] = {
+        "respondents": (),
+        "responses": (),
+        "open_forms": (),
+        "trend": Trend(),
+        "is_unread": True,
+        "is_part": True,
+        "notices": (notice,),
+        "banner": Banner(""),
+        "contact": Contact(None),
+        "clinician": "",
+    }
+    return patient(**{**values, **changes})
 
 
 def slow_patient() -> PatientPage:

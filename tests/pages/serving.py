@@ -179,12 +179,17 @@ def site(desk: Desk) -> Starlette:
         "/patient": lambda: pages.render_patient(samples.patient()),
         "/observed": lambda: pages.render_patient(samples.observed()),
         "/due": lambda: pages.render_patient(samples.due_patient()),
-        "/due-again": lambda: pages.render_patient(samples.due_patient(has_pin=True)),
+        "/due-again": lambda: pages.render_patient(samples.due_patient(has_pin=True, desk="/desks/0b8e")),
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
+        "/long": lambda: pages.render_patient(samples.patient(trend=samples.long_trend())),
         "/dressed": lambda: pages.render_patient(samples.dressed_patient()),
         "/slow": lambda: pages.render_patient(samples.slow_patient()),
+        "/unread": lambda: pages.render_patient(samples.unread_patient()),
+        "/reading": lambda: pages.render_patient(samples.unread_patient(late=True)),
+        "/no-form": lambda: pages.render_patient(samples.formless_patient(installed=False)),
+        "/no-form-to-fill": lambda: pages.render_patient(samples.formless_patient(installed=True)),
         "/caseload": lambda: render_caseload(samples.caseload(), "en"),
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
         "/caseload-plots-german": lambda: render_caseload(samples.caseload(plots=True), "de"),

@@ -28,6 +28,32 @@ def test_only_forms_that_fit_person_and_age_are_offered(page: Page, address: str
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/unread", "No form can be started now: the EHR did not say who can answer."),
+        ("/no-form", "No form can be started: none is installed for this service."),
+        (
+            "/no-form-to-fill",
+            "No form can be started: none of those that are installed can be filled here.",
+        ),
+    ],
+)
+def test_where_no_form_can_be_started_the_page_says_why(
+    page: Page, address: str, path: str, told: str
+) -> None:
+    page.goto(f"{address}{path}")
+    expect(page.locator("#start .empty")).to_have_text(told)
+
+
+def test_the_forms_that_cannot_be_filled_are_listed_where_there_are_no_others(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/no-form-to-fill")
+    page.get_by_text("1 form cannot be filled here").click()
+    expect(page.get_by_text("ask the holder for a wording pack")).to_be_visible()
+
+
 def test_the_therapist_needs_no_pin(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/patient")
     page.get_by_role("radio", name="Dr Amara Osei").check()
@@ -241,6 +267,48 @@ def test_the_band_of_one_person_is_shown_at_a_time(page: Page, address: str) -> 
     expect(shown).to_have_count(0)
 
 
+def test_whose_scores_are_in_the_plot_is_chosen_by_keyboard_too(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    names = ["Mia", "Dana Kowalski (mother)", "Dr Amara Osei"]
+    lines = page.locator("svg:visible .series:visible")
+    expect(lines).to_have_count(3)
+    for name in names:
+        expect(page.get_by_role("checkbox", name=name)).to_be_checked()
+    page.get_by_role("checkbox", name=names[1]).focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("checkbox", name=names[1])).not_to_be_checked()
+    expect(lines).to_have_count(2)
+    expect(page.locator("svg:visible .series-1:visible")).to_have_count(0)
+    expect(page.get_by_role("group", name="In the plot")).to_be_visible()
+
+
+def test_a_person_who_is_not_in_the_plot_takes_their_band_with_them(page: Page, address: str) -> None:
+    page.goto(f"{address}/marked")
+    expect(page.locator("svg:visible .band:visible")).to_have_count(1)
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    expect(page.locator("svg:visible .band:visible")).to_have_count(0)
+
+
+def test_on_paper_only_those_are_named_whose_scores_are_in_the_plot(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    page.emulate_media(media="print")
+    shown = page.locator(".bands:visible label:visible")
+    expect(shown).to_have_text(["Dana Kowalski (mother)", "Dr Amara Osei"])
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    expect(page.locator("svg:visible .series:visible")).to_have_count(2)
+
+
+def test_who_was_taken_out_of_the_plot_stays_out_when_news_come(page: Page, address: str) -> None:
+    held = hold_news(page)
+    page.goto(f"{address}/patient")
+    page.get_by_role("checkbox", name="Mia").uncheck()
+    page.locator("#scores svg").first.evaluate("each => each.dataset.old = ''")
+    tell_of_a_form(held, page)
+    expect(page.locator("#scores [data-old]")).to_have_count(0)  # the part was taken anew
+    expect(page.get_by_role("checkbox", name="Mia")).not_to_be_checked()
+
+
 def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: Page, address: str) -> None:
     page.emulate_media(color_scheme="dark")
     page.goto(f"{address}/marked")
@@ -258,6 +326,46 @@ def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: P
     page.emulate_media(media="screen")
     expect(summary).to_be_visible()
     expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
+
+
+def test_on_paper_stands_the_score_that_was_chosen_and_not_what_was_sent_where(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/due-again")
+    page.locator(".scales label", has_text="Task").click()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.get_by_role("img")).to_have_accessible_name("Task by session, scale 0 to 8")
+    expect(page.get_by_role("img")).to_have_count(1)
+    expect(page.get_by_role("table")).to_have_count(1)
+    expect(page.get_by_role("heading", name="What changed")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recent responses")).to_be_hidden()
+    expect(page.locator("[data-chip]:visible")).to_have_count(0)
+    expect(page.get_by_role("link")).to_have_count(0)
+
+
+def test_the_way_to_ones_desk_is_large_enough_for_a_mouse(page: Page, address: str) -> None:
+    page.goto(f"{address}/due-again")
+    link = page.get_by_role("link", name="Your desk").bounding_box()
+    assert link
+    assert link["height"] >= 24
+
+
+def test_the_table_of_three_people_fits_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/patient")
+    page.get_by_text("The same as a table").first.click()
+    table = page.get_by_role("region", name="Total")
+    expect(table).to_be_visible()
+    assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_a_medicine_whose_name_is_cut_off_in_the_drawing_has_it_whole_as_a_title(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/marked")
+    short = page.locator("svg:visible text", has_text=re.compile("Methylphe.*…"))
+    expect(short.locator("title")).to_have_text("Methylphenidate 18 mg prolonged-release tablet")
 
 
 @pytest.mark.parametrize(("path", "shown"), [("/marked", 0), ("/noted", 1)], ids=["none", "some"])
@@ -407,7 +515,7 @@ def test_on_paper_nothing_of_a_dark_ehr_is_left(page: Page, address: str) -> Non
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
 
 
-_SMALL = """() => [...document.querySelectorAll("button, select, summary, a.button, .field input, .scales label, .parting a, thead a")]
+_SMALL = """() => [...document.querySelectorAll("button, select, summary, a.button, .field input, .scales label, .parting a, .desk a, thead a")]
     .filter((each) => each.checkVisibility({visibilityProperty: true}) && each.getBoundingClientRect().height < 44)
     .map((each) => `${each.innerText || each.name} ${each.getBoundingClientRect().height}`)"""
 

@@ -8,6 +8,8 @@ from itertools import pairwise
 import pytest
 
 from plugin import pages
+from plugin.pages.note import draft_text
+from plugin.pages.patient import summary_html
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
@@ -112,8 +114,45 @@ def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str
     assert lines_of(samples.patient(trend=trend)) == [
         f"Mia 19 of 24 ▲ 2 higher {told} · today; 17 last time (9 Nov 2026)"
     ]
-    assert "Measurement error: own data." in pages.render_patient(samples.patient(trend=trend))
+    assert "Measurement error (Mia): own data." in pages.render_patient(samples.patient(trend=trend))
     assert "data-unknown" not in pages.render_patient(samples.patient(trend=trend))
+
+
+def test_a_difference_that_its_size_as_told_does_not_exceed_is_not_called_more_than_error() -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [14, 19])
+    trend = Trend((dataclasses.replace(series, error=_error(4.95)),))
+    (line,) = lines_of(samples.patient(trend=trend))
+    assert "5 higher within measurement error (± 5)" in line
+
+
+def test_a_score_that_did_not_move_is_compared_with_no_error() -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [19, 19])
+    page = samples.patient(trend=Trend((dataclasses.replace(series, error=_error(3.4)),)))
+    assert lines_of(page) == ["Mia 19 of 24 = unchanged today; 19 last time (9 Nov 2026)"]
+    assert "easurement error" not in pages.render_patient(page)
+    assert "measurement error" not in draft_text(page)
+
+
+def test_the_sources_of_error_say_whose_they_are() -> None:
+    trend = Trend(
+        tuple(
+            dataclasses.replace(
+                samples.series(rater, name, "total", "Total", 24, [17, 19]),
+                error=Statistics(sd=2, reliability=0.5, n=120, source=source),
+            )
+            for rater, name, source in (
+                ("child", "Mia", "own data, n = 120"),
+                ("caregiver", "Dana", "own data, n = 90"),
+                ("therapist", "Dr Osei", "own data, n = 120"),
+            )
+        )
+    )
+    html = pages.render_patient(samples.patient(trend=trend))
+    told = re.findall(r'<p class="hint">(Measurement error .+?)</p>', html)
+    assert told == [
+        "Measurement error (Mia, Dr Osei): own data, n = 120.",
+        "Measurement error (Dana): own data, n = 90.",
+    ]
 
 
 def test_a_move_whose_error_is_not_known_says_so() -> None:
@@ -381,7 +420,45 @@ def test_the_scores_are_told_in_the_readers_language() -> None:
 
 def test_where_a_measurement_error_comes_from_is_told_in_the_readers_language() -> None:
     html = pages.render_patient(samples.patient(trend=samples.marked_trend(), language="de"))
-    assert "eigene Daten (aus Rapport), alpha 0.80, n = 120, beschlossen am 2026-02-01" in html
+    assert "eigene Daten (aus Rapport), alpha 0,80, n = 120, beschlossen am 1. Feb. 2026" in html
+
+
+def test_the_rule_that_a_sentence_refers_to_is_kept_on_its_sheet() -> None:
+    html = summary_html(samples.patient(trend=samples.marked_trend()), "Mia")
+    kept = html.partition('<div class="read">')[2].partition("</div>")[0]
+    assert ".read { break-inside: avoid; }" in html
+    assert "a rupture by the rule below" in kept
+    assert "Ruptures and repairs are marked by a rule that your service has accepted:" in kept
+
+
+@pytest.mark.parametrize(
+    ("sessions", "marks", "crowded"),
+    [(9, "full", False), (70, "small", False), (200, "last", True)],
+)
+def test_with_more_sessions_than_fit_marks_get_smaller_and_then_lines_stand_alone(
+    sessions: int, marks: str, *, crowded: bool
+) -> None:
+    plot = draw(group(samples.long_trend(sessions))[0].panels[0], WIDE)
+    assert plot.is_crowded is crowded
+    for line in plot.lines:
+        drawn = [each for each in line.marks if each.path]
+        assert len(drawn) == (1 if marks == "last" else sessions)
+        small = "a3.6" if marks != "full" else "a5.0"
+        assert line.order or small in drawn[-1].path
+    places = [{round(each.x, 1) for each in line.marks} for line in plot.lines]
+    assert (places[0] == places[1]) is crowded
+
+
+def test_among_lines_alone_a_score_that_no_line_goes_through_keeps_its_mark() -> None:
+    panel = group(samples.long_trend())[0].panels[0]
+    mia = panel.series[0]
+    gaps = {20: None, 22: None}
+    points = tuple(
+        dataclasses.replace(point, value=gaps.get(place, point.value))
+        for place, point in enumerate(mia.points)
+    )
+    (line,) = draw(dataclasses.replace(panel, series=(dataclasses.replace(mia, points=points),)), WIDE).lines
+    assert [place for place, each in enumerate(line.marks) if each.path] == [20, 21, 22, 199]
 
 
 def test_an_arrow_bears_the_mark_of_its_rater_at_its_tip() -> None:

@@ -47,6 +47,33 @@ async def test_an_adopted_norm_says_what_a_difference_means(world: World, sd: fl
     assert "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01" in page.text
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("de", "eigene Daten (aus Rapport), alpha 0,80, n = 120, beschlossen am 1. Feb. 2026"),
+        ("fr", "données propres (de Rapport), alpha 0,80, n = 120, adopté le 1 févr. 2026"),
+    ],
+)
+async def test_where_the_error_comes_from_is_written_as_the_readers_language_does(
+    world: World, language: str, told: str
+) -> None:
+    await adopt_figures(world, 9.0)
+    page = await world.launch("amara")
+    heard = {"Accept-Language": language}
+    for address in (str(page.url), f"{page.url}/notes/new"):
+        assert told in (await world.browser.get(address, headers=heard)).text
+
+
+async def test_the_choice_of_forms_does_not_deny_a_norm_that_is_in_use(world: World) -> None:
+    without = (await world.launch("amara")).text
+    await adopt_figures(world, 9.0)
+    page = (await world.launch("amara")).text
+    denied, own = "no norm and no cut-off", "its norms are your service&#39;s own"
+    assert own not in without
+    assert page.count(own) == 1
+    assert page.count(denied) == without.count(denied) - 1
+
+
 async def test_what_was_adopted_for_the_version_before_holds_as_long_as_that_asks_and_counts_alike(
     world: World,
 ) -> None:

@@ -164,6 +164,44 @@ async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> N
     assert latest_of_the_ledger(again) == "14 of 24"
 
 
+async def test_an_ehr_that_gives_no_answer_is_not_said_to_have_broken_off(world: World) -> None:
+    page = await world.launch("amara")
+    world.hosts.silent.add("ehr.invalid")
+    again = await world.browser.get(str(page.url))
+    what = "the patient, the caregivers, earlier scores and the sessions"
+    assert f"The EHR did not give {what} (The EHR did not answer in time.)" in again.text
+    assert "broke off" not in again.text
+
+
+async def test_while_the_record_cannot_be_read_it_is_not_said_that_nobody_has_answered(
+    world: World,
+) -> None:
+    page = await world.launch("amara")
+    world.hosts.cut.add("ehr.invalid")
+    again = await world.browser.get(str(page.url))
+    assert "No responses yet." not in again.text
+    assert "None came by Rapport yet; what stands in the record could not be read." in again.text
+
+
+async def test_while_the_record_is_still_being_read_it_is_not_said_that_nobody_has_answered(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, ehr_patience=0.2) as world:
+        page = await world.launch("amara")
+        await slow(world, "/r4/Observation*", 1.0)
+        again = await world.browser.get(str(page.url))
+        assert "No responses yet." not in again.text
+        assert "None came by Rapport yet; the record is still being read." in again.text
+
+
+async def test_a_session_that_could_not_be_read_is_called_so(world: World) -> None:
+    page = await world.launch("amara", encounter="1001-20260302")
+    await unavailable(world, "/r4/Encounter/*")
+    again = await world.browser.get(str(page.url))
+    assert "The EHR did not give this session (" in again.text
+    assert "Session, the EHR has not given its day" in again.text
+
+
 async def test_parts_that_are_missing_for_different_reasons_are_told_apart(world: World) -> None:
     browser = await opened_after_a_form(world)
     await unavailable(world, "/r4/Observation*")

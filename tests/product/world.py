@@ -82,11 +82,14 @@ class Clock:
 
 
 class Hosts(httpx.AsyncBaseTransport):
-    """Reaches applications of this process by host; anything else is not on the network. `cut` hosts do not answer."""
+    """Reaches applications of this process by host; anything else is not on the network. `cut` hosts are not
+    reached, `silent` ones take the question and do not answer.
+    """
 
     def __init__(self) -> None:
         self.apps: dict[str, httpx.ASGITransport] = {}
         self.cut: set[str] = set()
+        self.silent: set[str] = set()
         self.seen: list[httpx.Request] = []
 
     def add(self, address: str, app: FastAPI) -> None:
@@ -97,6 +100,8 @@ class Hosts(httpx.AsyncBaseTransport):
         self.seen.append(request)
         if host not in self.apps or host in self.cut:
             raise httpx.ConnectError("no such host", request=request)
+        if host in self.silent:
+            raise httpx.ReadTimeout("no answer", request=request)
         return await self.apps[host].handle_async_request(request)
 
 
