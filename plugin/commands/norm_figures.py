@@ -141,7 +141,7 @@ def list_all(config: Path | None, site: str | None, *, as_json: bool) -> None:
             f"  mean {figures.mean:.2f}, SD {figures.sd:.2f} (n = {figures.n}); {figures.coefficient} "
             f"{figures.reliability:.2f} ({figures.reliability_low:.2f} to {figures.reliability_high:.2f}, "
             f"n = {figures.reliability_n}); from {figures.source}",
-            f"  a difference counts above {each.statistics.width:.1f}",
+            f"  a difference counts above {each.statistics.smallest_reliable:.1f}",
             f"  {each.decided:%Y-%m-%d %H:%M} by {each.decided_by}: {each.why}",
             sep="\n",
             highlight=False,

@@ -95,7 +95,7 @@ def tenths(value: float) -> Decimal:
 
 
 def hundredths(value: float) -> Decimal:
-    """Round to two decimals: the bounds around a score that has two."""
+    """Round to two decimals: a bound of 4.95 told as 5 would stand beside a change of 5 that is larger."""
     return _BY_HAND.quantize(Decimal(repr(value)), Decimal("0.01"))
 
 

@@ -44,14 +44,8 @@ class Statistics:
 
     @property
     def smallest_reliable(self) -> float:
-        """The difference that error alone exceeds in one pair of twenty, in native units."""
+        """The smallest difference that counts as change, in native units."""
         return LIMIT * self.error_of_difference
-
-    @property
-    def width(self) -> float:
-        """The same rounded up to a tenth: it is told so, and compared so, that no reader finds another result than the page."""
-        tenths = round(self.smallest_reliable * 10, 6)  # what a float lacks or has too much is no tenth
-        return math.ceil(tenths) / 10
 
 
 class Direction(StrEnum):
@@ -63,17 +57,14 @@ class Direction(StrEnum):
 
 
 def reliable_change(before: float, after: float, statistics: Statistics) -> Direction:
-    """Compare two scores of one rater on one scale, in native units: |RC| > 1.96 is a difference above 1.96 Sdiff.
-
-    Sdiff comes rounded up (`Statistics.width`); the scores' own difference is freed of what floats add to it.
-    """
-    difference = round(after - before, 6)
-    if abs(difference) <= statistics.width:
+    """Compare two scores of one rater on one scale, in native units: |RC| > 1.96 is a difference above 1.96 Sdiff."""
+    difference = after - before
+    if abs(difference) <= statistics.smallest_reliable:
         return Direction.UNCERTAIN
     return Direction.UP if difference > 0 else Direction.DOWN
 
 
 def band_around(value: float, statistics: Statistics, low: float, high: float) -> tuple[float, float]:
     """Give the range around a score within which another is no reliable change, cut to the scale."""
-    width = statistics.width
+    width = statistics.smallest_reliable
     return max(low, value - width), min(high, value + width)

@@ -118,13 +118,6 @@ def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str
     assert "data-unknown" not in pages.render_patient(samples.patient(trend=trend))
 
 
-def test_a_difference_that_its_size_as_told_does_not_exceed_is_not_called_more_than_error() -> None:
-    series = samples.series("child", "Mia", "total", "Total", 24, [14, 19])
-    trend = Trend((dataclasses.replace(series, error=_error(4.95)),))
-    (line,) = lines_of(samples.patient(trend=trend))
-    assert "5 higher within measurement error (± 5)" in line
-
-
 def test_a_score_that_did_not_move_is_compared_with_no_error() -> None:
     series = samples.series("child", "Mia", "total", "Total", 24, [19, 19])
     page = samples.patient(trend=Trend((dataclasses.replace(series, error=_error(3.4)),)))

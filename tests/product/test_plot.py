@@ -270,7 +270,7 @@ async def test_a_band_is_drawn_where_a_norm_is_adopted_without_any_interpretatio
     page = await world.launch("amara")
     assert 'class="band band-0' in page.text
     assert 'class="band band-1' not in page.text  # the caregiver's form has no norm
-    assert "20 ± 3.8" in page.text  # 1.96 · 3 · √2 · √(1 − 0.8) = 3.72, rounded up
+    assert "20 ± 3.72" in page.text  # 1.96 · 3 · √2 · √(1 − 0.8)
 
 
 async def test_the_scores_speak_the_browsers_language(world: World) -> None:
@@ -480,8 +480,8 @@ async def test_the_pdf_says_what_its_shading_and_a_difference_mean(
     )
     told = re.sub(r"\s+", " ", text.stdout.decode())
     first = 20 if who == "Amara" else 19
-    assert f"{who} Okafor: No reliable change from the first score between {first - 3.8:g}" in told
-    within = "The difference is within measurement error (± 3.8; own data (the ledger), alpha 0.80"
+    assert f"{who} Okafor: No reliable change from the first score between {first - 3.72:g}" in told
+    within = "The difference is within measurement error (± 3.72; own data (the ledger), alpha 0.80"
     assert (within in told) is moved
     assert re.search(r"How much measurement error alone moves a score is not known \([^)]*\)", told)
 
