@@ -229,8 +229,10 @@ def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[
     database = folder / "rapport.sqlite3"
     if database.exists():  # of an earlier version, perhaps
         engine = open_database(f"sqlite:///{database}")
-        upgrade(engine, Vault(read_vault_keys(own)))
-        engine.dispose()
+        try:
+            upgrade(engine, Vault(read_vault_keys(own)))
+        finally:
+            engine.dispose()
     return {**os.environ, **own}
 
 

@@ -1,7 +1,7 @@
 """Wires the sandbox EHR together: store, authorization server, FHIR API, pages."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 
 import httpx
@@ -64,6 +64,8 @@ def create_app(
 
     `http` makes the client that fetches an asymmetric client's keys from its jwks_uri; tests pass one that reaches
     the app in the same process.
+
+    The database is closed when the app's lifespan ends; who runs none closes `app.state.store.database`.
     """
     faults = FaultBook(settings.faults)
     clock = faults.skewed(clock)
@@ -90,8 +92,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with notifier.running():
-            yield
+        with closing(database):
+            async with notifier.running():
+                yield
 
     fhir_server = FhirServer(store, settings.base_url, clock, personality)
     fhir = create_fhir_app(

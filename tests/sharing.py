@@ -130,6 +130,7 @@ def statements_compiled_once() -> Iterator[None]:
     spoken = sa.create_engine("sqlite://")
     with spoken.connect():  # it asks the driver what it can do
         dialect = spoken.dialect
+    spoken.dispose()
     compiled = LRUCache[Any, Any](5000)
 
     def sharing(make: Callable[[str], Engine]) -> Callable[[str], Engine]:

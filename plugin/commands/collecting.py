@@ -46,9 +46,11 @@ def list_all(config: Path, site: str | None, limit: int, *, everything: bool, as
     """Print what was set aside, or all that was found."""
     engine = open_database(read_settings(config).database)
     state = None if everything else Found.SET_ASIDE
-    with engine.connect() as connection:
-        listed = book.list_found(connection, site, state, limit)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            listed = book.list_found(connection, site, state, limit)
+    finally:
+        engine.dispose()
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(listed)).decode())
         return

@@ -21,9 +21,11 @@ def check(config: ConfigOption = Path("rapport.toml")) -> None:
 
     settings = read_settings(config)
     engine = open_database(settings.database)
-    with engine.connect() as connection:
-        found = version_of(connection)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            found = version_of(connection)
+    finally:
+        engine.dispose()
     typer.echo(f"The database has schema {found or 'none yet'}; this software needs {HEAD}.")
     if found not in (None, HEAD) or _lacks_grants(settings.audit_database if found == HEAD else None):
         raise typer.Exit(1)
@@ -39,8 +41,10 @@ def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
 
     settings = read_settings(config)
     engine = open_database(settings.database)
-    before, after = run(engine, Vault(settings.vault_keys))
-    engine.dispose()
+    try:
+        before, after = run(engine, Vault(settings.vault_keys))
+    finally:
+        engine.dispose()
     typer.echo(f"Schema {before or 'none'} before, {after} now.")
     _lacks_grants(settings.audit_database)
 

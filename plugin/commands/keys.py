@@ -34,9 +34,11 @@ def list_keys(config: ConfigOption = Path("rapport.toml")) -> None:
     settings = read_settings(config)
     vault = Vault(settings.vault_keys)
     engine = open_database(settings.database)
-    with engine.connect() as connection:
-        counts = count_by_key(connection)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            counts = count_by_key(connection)
+    finally:
+        engine.dispose()
     for key_id in vault.key_ids:
         role = "seals" if key_id == vault.key_ids[0] else "opens"
         _out.print(f"{key_id}  {role}  {counts.pop(key_id, 0)} values", highlight=False)
@@ -57,9 +59,11 @@ def rotate(config: ConfigOption = Path("rapport.toml")) -> None:
     settings = read_settings(config)
     vault = Vault(settings.vault_keys)
     engine = open_database(settings.database)
-    with Console(stderr=True).status("sealing anew") as status:
-        rotated = run(engine, vault, lambda many: status.update(f"sealing anew: {many} values"))
-    engine.dispose()
+    try:
+        with Console(stderr=True).status("sealing anew") as status:
+            rotated = run(engine, vault, lambda many: status.update(f"sealing anew: {many} values"))
+    finally:
+        engine.dispose()
     for place in rotated.broken:
         _out.print(f"[bold red]Cannot be opened:[/] {place}", highlight=False)
     _out.print(f"{rotated.values} values were sealed anew under key {vault.key_ids[0]}.", highlight=False)

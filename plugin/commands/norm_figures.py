@@ -112,9 +112,11 @@ def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coe
 def list_all(config: Path | None, site: str | None, *, as_json: bool) -> None:
     """Print the norms in use."""
     engine = open_database(read_settings(config or _DEFAULT_CONFIG).database)
-    with engine.connect() as connection:
-        norms = in_use(connection, site)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            norms = in_use(connection, site)
+    finally:
+        engine.dispose()
     if as_json:
         _print_json(
             [

@@ -67,7 +67,11 @@ class Ledger:
     def __init__(self, url: str, vault: Vault) -> None:
         self.vault = vault
         self._engine = _open_engine(url).execution_options(**{VAULT: vault})
-        schema.prepare(self._engine)
+        try:
+            schema.prepare(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
         self._lock = threading.Lock()
         self._waiting: deque[_Change] = deque()
         self._under_way = False  # changes are with the writer, or on their way to it

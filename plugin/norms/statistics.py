@@ -211,7 +211,9 @@ def _omega(whole: Table) -> float | None:
             fitted = Factor(corr=np.corrcoef(whole, rowvar=False), n_factor=1, method="ml").fit()
     except (ArithmeticError, ValueError, UserWarning, RuntimeWarning, np.linalg.LinAlgError):
         return None
-    common = float((fitted.loadings[:, 0] * spread).sum()) ** 2
+    # Real, though complex by type: statsmodels turns them by numpy's eig(), which from numpy 2.5 gives complex numbers always.
+    loadings = fitted.loadings[:, 0].real
+    common = float((loadings * spread).sum()) ** 2
     unique = fitted.uniqueness * spread**2
     if not (unique > 0).all():
         return None

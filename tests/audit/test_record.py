@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -101,13 +101,12 @@ class Chart:
 
     def delete(self, resource: JsonObject) -> None:
         """Take a resource out of the EHR's own database: its interface deletes nothing."""
-        with sqlite3.connect(self.kept.folder / "ehr.sqlite3", timeout=10) as database:
+        with closing(sqlite3.connect(self.kept.folder / "ehr.sqlite3", timeout=10)) as database, database:
             for table in ("entry", "current", "version"):
                 database.execute(
                     f"DELETE FROM {table} WHERE type = ? AND id = ?",
                     (resource["resourceType"], resource["id"]),
                 )
-        database.close()
 
 
 def response_of(observation: JsonObject) -> str:

@@ -313,9 +313,11 @@ def trail(original: Path, done: Path) -> list[Json]:
         why = ("--why", "own data")
         adopt = ("rapport-checkin-child", "total", "--site", "sandbox", "--from", str(answers), *why)
         assert command(kept, config, "norms", "adopt", *adopt) == 0
-        with open_database(rapport_settings(kept.folder).database).connect() as connection:
+        engine = open_database(rapport_settings(kept.folder).database)
+        with engine.connect() as connection:
             norms = connection.execute(sa.select(t.norm.c.id).order_by(t.norm.c.decided.desc())).scalars()
             norm = norms.all()[0]
+        engine.dispose()
         assert command(kept, config, "norms", "withdraw", norm, *why) == 0
         with (kept.folder / "rapport.toml").open("a", encoding="utf-8") as settings:
             settings.write("\n[site.retention]\nlaunches_days = 1\n")

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -96,9 +96,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 def spoil(ledger: Path, name: str) -> None:
-    with sqlite3.connect(ledger) as connection:
+    with closing(sqlite3.connect(ledger)) as connection, connection:
         connection.execute("UPDATE response SET sealed_results = x'00' WHERE id = ?", (name,))
-    connection.close()
 
 
 async def test_one_that_cannot_be_read_is_set_aside_and_the_patients_next_goes_on(

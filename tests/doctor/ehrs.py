@@ -1,5 +1,6 @@
 """EHRs of every personality in this process, and examinations of them."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,5 +18,6 @@ async def examined(
 ) -> Examination:
     settings = SandboxSettings(base_url=BASE, personality=personality, clients=clients, seed=False)
     app = create_app(settings, clock=lambda: NOW)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
-        return await examine(f"{BASE}/r4", http, NOW, **more)
+    with closing(app.state.store.database):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
+            return await examine(f"{BASE}/r4", http, NOW, **more)

@@ -132,8 +132,10 @@ asyncio.run(main())
     )
     told = len(killed.stdout.split())
     assert (killed.returncode, told) == (-9, 20), killed.stderr
-    with sa.create_engine(url).connect() as connection:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
         assert count(connection, t.browser_session) == told
+    engine.dispose()
 
 
 async def test_a_caller_that_goes_away_does_not_stop_the_writer(ledger: Ledger) -> None:

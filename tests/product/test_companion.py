@@ -1,7 +1,7 @@
 """A companion FHIR server beside the EHR: it takes everything, the EHR what it can."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ async def two_servers(folder: Path, personality: str, writing: Writing) -> Async
         settings = SandboxSettings(base_url=COMPANION, clients=(client,), seed=False)
         companion = create_ehr(settings, clock=world.clock)
         world.hosts.add(COMPANION, companion)
-        yield world, Watch(replace(world, ehr=companion))
+        with closing(companion.state.store.database):
+            yield world, Watch(replace(world, ehr=companion))
 
 
 def patient_of(resource: dict[str, Any]) -> Any:

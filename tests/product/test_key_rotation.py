@@ -1,5 +1,7 @@
 """The signing keys change while processes of before and after serve side by side, and the EHR keeps keys for five minutes."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,7 +71,7 @@ class FastAPIAnswer:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
+def installation(tmp_path: Path) -> Iterator[Installation]:
     write_keys(tmp_path / "keys")
     hosts, clock = Hosts(), Clock()
     client = RegisteredClient(
@@ -82,7 +84,8 @@ def installation(tmp_path: Path) -> Installation:
     settings = SandboxSettings(base_url=EHR, clients=(client,), seed=False)
     ehr = create_app(settings, clock=clock, http=lambda: httpx.AsyncClient(transport=hosts))
     hosts.add(EHR, ehr)
-    return Installation(tmp_path / "keys", hosts, clock)
+    with closing(ehr.state.store.database):
+        yield Installation(tmp_path / "keys", hosts, clock)
 
 
 @pytest.mark.parametrize("algorithm", ["ES384", "RS384"])

@@ -25,7 +25,6 @@ from plugin.settings import Settings, SitePolicy
 from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
 from sandbox_ehr import create_app as create_ehr
-from sandbox_ehr.database import Database
 from sandbox_ehr.oauth.records import Records
 from smart_launch import PrivateKeyJwt, Site, Sites, generate_key, public_jwks
 
@@ -361,8 +360,8 @@ def _people_an_ehr(settings: SandboxSettings, clock: Clock) -> None:
     if now in _peopled:
         place.write_bytes(_peopled[now])
         return
-    create_ehr(settings, clock=clock)
-    Records(Database(settings.database), clock).signing_key()  # of 2048 bits, made when it is first needed
+    with closing(create_ehr(settings, clock=clock).state.store.database) as filled:
+        Records(filled, clock).signing_key()  # of 2048 bits, made when it is first needed
     with closing(sqlite3.connect(place)) as database:
         _peopled[now] = database.serialize()
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -202,7 +203,8 @@ async def ehr(now: Now) -> AsyncIterator[Ehr]:
 
     app = create_app(settings(), clock=now, http=made)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
-        yield Ehr(http, app, now, fetched)
+        with closing(app.state.store.database):
+            yield Ehr(http, app, now, fetched)
 
 
 @pytest.fixture

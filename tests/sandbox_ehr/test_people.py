@@ -1,6 +1,8 @@
 """The synthetic people: plausible, complete, sound FHIR, the same each time."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,9 +22,10 @@ TODAY = date(2026, 11, 23)
 
 
 @pytest.fixture
-def store() -> Store:
+def store() -> Iterator[Store]:
     made: Store = create_app(settings(), clock=Now()).state.store
-    return made
+    with closing(made.database):
+        yield made
 
 
 def all_of(store: Store, kind: str) -> list[dict[str, object]]:
@@ -90,8 +93,9 @@ def test_six_children_have_a_history_and_one_has_a_skipped_item(store: Store) ->
 
 def test_the_same_people_are_made_each_time(store: Store) -> None:
     other: Store = create_app(settings(), clock=Now()).state.store
-    for kind in TYPES:
-        assert all_of(store, kind) == all_of(other, kind)
+    with closing(other.database):
+        for kind in TYPES:
+            assert all_of(store, kind) == all_of(other, kind)
 
 
 def test_a_file_keeps_everything_and_the_next_day_has_visits_of_its_own(tmp_path: Path) -> None:
@@ -109,7 +113,8 @@ def test_a_file_keeps_everything_and_the_next_day_has_visits_of_its_own(tmp_path
 
 def test_without_seeding_there_is_nobody() -> None:
     store: Store = create_app(settings(seed=False), clock=Now()).state.store
-    assert not any(all_of(store, kind) for kind in TYPES)
+    with closing(store.database):
+        assert not any(all_of(store, kind) for kind in TYPES)
 
 
 @pytest.mark.parametrize("base_url", ["https://ehr.invalid/", "ehr.invalid", ""])

@@ -1,7 +1,7 @@
 """Personalities: what each declares, grants and refuses, and that every trait has its source."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ async def running(personality: str, **changes: Any) -> AsyncIterator[Ehr]:
     now = Now()
     app = create_app(replace(settings(), personality=personality, **changes), clock=now)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
-        yield Ehr(http, app, now)
+        with closing(app.state.store.database):
+            yield Ehr(http, app, now)
 
 
 def response(**changes: Any) -> dict[str, Any]:

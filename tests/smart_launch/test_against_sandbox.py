@@ -111,6 +111,7 @@ async def sandbox(signing_keys: dict[str, SigningKey]) -> AsyncIterator[Sandbox]
             for kind, body in (("Practitioner", PRACTITIONER), ("Patient", PATIENT))
         ]
         yield Sandbox(http, sites, practitioner, patient)
+    app.state.store.database.close()
 
 
 @pytest.mark.parametrize("way", WAYS)
