@@ -20,6 +20,7 @@ from plugin.access.invitations import (
     Invitation,
     InvitationState,
     check_usable,
+    count_answers,
     create_invitation,
     facts_of,
     find_begun,
@@ -34,7 +35,8 @@ from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.days import read_day
 from plugin.errors import Invalid, InvitationUnusable
-from plugin.pages import ChosenForm, render_patient, told_on
+from plugin.pages import ChosenForm, WithdrawPage, render_patient, render_withdraw, told_on
+from plugin.pages.look import look_address
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
 from plugin.routes.offering import choose_form, mark_of
@@ -48,8 +50,11 @@ from plugin.routes.state import (
     actor_of,
     check_csrf,
     check_origin,
+    csrf_token,
     ehr_for,
+    language_for,
 )
+from plugin.routes.views import form_state
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
@@ -201,10 +206,17 @@ async def cancel(
     found: CurrentLaunch,
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
+    sure: Annotated[bool, Form()] = False,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Withdraw a form that has not come back. One that came meanwhile is told; a second press finds it withdrawn."""
+    """Withdraw a form that has not come back; with answers only after a question.
+
+    One that came meanwhile is told; a second press finds it withdrawn.
+    """
     check_csrf(rapport, found, csrf)
     vault = rapport.ledger.vault
+    if not sure and (page := await _withdraw_page(rapport, found, invitation, accept_language)) is not None:
+        return HTMLResponse(render_withdraw(page))
     try:
         await _withdraw(rapport, found, invitation)
     except InvitationUnusable:
@@ -213,6 +225,34 @@ async def cancel(
         if left is not None and (left.site, left.patient, left.state) == came:
             raise
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _withdraw_page(
+    rapport: Rapport, found: Launch, invitation: str, accept_language: str | None
+) -> WithdrawPage | None:
+    """Say what withdrawing a form would lose; None if it has no answers."""
+    vault = rapport.ledger.vault
+    answers, left = await rapport.ledger.read(
+        lambda connection: (
+            count_answers(connection, vault, invitation, found.site, found.patient),
+            held_form(connection, vault, invitation),
+        )
+    )
+    if not answers or left is None:  # one that was altered is no use to anybody: it is withdrawn at once
+        return None
+    language = language_for(rapport, found.site, accept_language)
+    of = f"/launches/{found.id}"
+    return WithdrawPage(
+        launch=found.id,
+        csrf=csrf_token(rapport, found),
+        invitation=left.id,
+        rater=left.rater,
+        instrument=form_state(rapport.intake.catalogue, left, answers, rapport.clock(), language).instrument,
+        answers=answers,
+        back=f"{of}/invitations/{left.id}" if left.remote else of,
+        look=look_address(found.context.style),
+        language=language,
+    )
 
 
 async def _withdraw(rapport: Rapport, found: Launch, invitation: str, reason: str | None = None) -> None:

@@ -44,6 +44,7 @@ from plugin.pages import (
     Trend,
     TrendPoint,
     TrendSeries,
+    WithdrawPage,
     draft_text,
 )
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
@@ -625,6 +626,15 @@ SIGN_INS = SessionsPage(
     ),
     is_named=True,
     told=True,
+)
+WITHDRAW = WithdrawPage(
+    launch="0b8e",
+    csrf="token",
+    invitation="f1",
+    rater="child",
+    instrument="Rapport Check-in, young person",
+    answers=3,
+    back="/launches/0b8e/invitations/f1",
 )
 SIGN_INS_HERE = replace(SIGN_INS, others=(), told=False)
 PARTING = PartingPage("/launches/0b8e", "token", 2)

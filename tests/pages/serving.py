@@ -227,6 +227,7 @@ def site(desk: Desk) -> Starlette:
         "/preview-arabic": lambda: pages.render_preview(
             samples.preview(FormMode.ONE, language="ar", **samples.ARABIC)
         ),
+        "/withdraw": lambda: pages.render_withdraw(samples.WITHDRAW),
         "/parting": lambda: render_parting(samples.PARTING),
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",)),

@@ -218,6 +218,7 @@ STATES: dict[str, State] = {
     "signed in here only": State("/sign-ins-here"),
     "link": State("/link"),
     "link, code used": State("/link-without-code"),
+    "before withdrawing a form with answers": State("/withdraw"),
     "before signing out": State("/parting"),
     "signed out": State("/signed-out"),
     "desk": State("/desk"),

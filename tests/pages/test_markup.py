@@ -30,6 +30,7 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "note": lambda: pages.render_note(samples.note()),
     "patient with notes": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),
     "where somebody is signed in": lambda: render_sessions(samples.SIGN_INS),
+    "before withdrawing a form with answers": lambda: pages.render_withdraw(samples.WITHDRAW),
     "before signing out": lambda: render_parting(samples.PARTING),
     "signed out": lambda: render_signed_out("en"),
     "caseload": lambda: render_caseload(samples.caseload(), "en"),
