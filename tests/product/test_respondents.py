@@ -24,7 +24,7 @@ from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post
 from tests.product.test_kept import get, search, unlock
 from tests.product.test_personalities import settled
-from tests.product.test_remote import make_link
+from tests.product.test_remote import make_link, secret_of, teenagers_link
 from tests.product.world import EHR, PIN, Clock, World, run_world
 
 CHILD = "amara"
@@ -247,6 +247,26 @@ def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
 
 
 AGREED = {"agreed": True, "stated": ["caregiver", "may-decide"]}
+
+# What a caregiver states is kept as one word of the record, whatever the language: none may speak of legal custody.
+CAREGIVERS = {
+    "en": ("First, something for a caregiver", "I am a caregiver of this young person."),
+    "de": ("Zuerst etwas für eine Bezugsperson", "Ich bin eine Bezugsperson dieses jungen Menschen."),
+    "es": ("Primero, algo para una persona cuidadora", "Soy cuidador o cuidadora de esta persona joven."),
+    "fr": ("D’abord, un mot pour un proche", "Je suis un proche qui s’occupe de ce jeune."),
+    "pt": ("Primeiro, algo para um cuidador", "Sou cuidador ou cuidadora deste jovem."),
+}
+
+
+async def test_a_caregiver_states_the_same_in_every_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = {"X-Rapport-Invitation": secret_of(await teenagers_link(world))}
+        for language, (heading, statement) in CAREGIVERS.items():
+            async with world.new_browser() as phone:
+                asked = await phone.get("/fill/form", headers={**headers, "Accept-Language": language})
+            assert heading in asked.text
+            assert statement in asked.text
+            assert not re.search("sorgeberechtigt|responsab|responsáv|tutor", asked.text)
 
 
 @pytest.mark.parametrize("stated", [[], ["caregiver"], ["may-decide", "there"]])
