@@ -237,6 +237,7 @@ def site(desk: Desk) -> Starlette:
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
+        "/signed-in-at-the-lock": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),
         "/locked-out": lambda: pages.render_lock(samples.LOCK_BARRED),
         "/launches/0b8e/return": lambda: pages.render_lock(samples.LOCK),
     }

@@ -247,6 +247,8 @@ STATES: dict[str, State] = {
     "response, to be marked": State("/response", _open_all),
     "response, entered in error": State("/voided"),
     "lock": State("/launches/0b8e/return"),
+    "lock, PIN forgotten": State("/launches/0b8e/return", _open_all),
+    "lock, a sign-in did not open it": State("/signed-in-at-the-lock"),
     "wrong PIN": State("/wrong-pin"),
     "locked out": State("/locked-out"),
     "code": State("/code"),
