@@ -26,6 +26,7 @@ from plugin.access.invitations import (
     find_begun,
     held_form,
     new_id,
+    read_draft,
     read_invitation,
     read_secret,
     save_draft,
@@ -156,7 +157,10 @@ async def _invite(
         shown = planned if left is None or wish.consent_again else left
         if planned.remote and shown is left:
             return RedirectResponse(f"/launches/{found.id}/invitations/{left.id}", status_code=303)
-        secret = await _start(rapport, found, _Start(planned, begun, session.key, hashed))
+        start = _Start(planned, begun, session.key, hashed)
+        if shown is left and _must_be_asked(left, planned.gate):
+            start = await _ask_first(rapport, found, left, start)
+        secret = await _start(rapport, found, start)
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
     return _opened(request, secret, handed_over=handed_over)
@@ -180,8 +184,41 @@ async def _go_on(
         handed_over = not (is_own or on_paper)
         hashed = await _hash(pin, session) if handed_over else None
         start = _Start(replace(left, created=now), {}, session.key, hashed)
+        if left.rater == Rater.CHILD and not on_paper:
+            wish = _Wish(left.source, left.instrument, left.language, remote=False, consent_again=False)
+            if _must_be_asked(left, await _choose_gate(rapport, found, wish)):
+                start = await _ask_first(rapport, found, left, start)
         secret = await _start(rapport, found, start)
     return _opened(request, secret, handed_over=handed_over)
+
+
+def _must_be_asked(left: Invitation, gate: Gate | str | None) -> bool:
+    """Whether a caregiver has to agree now to a form that was begun when nobody had to: before the site set an age."""
+    asking = {Gate.CONSENT, Gate.BOTH}
+    return gate in asking and left.gate not in asking
+
+
+async def _ask_first(rapport: Rapport, found: Launch, left: Invitation, start: _Start) -> _Start:
+    """Put a form with the gate, and with what was answered, in the place of one that was begun without.
+
+    What the trail told of a form when it was made, its gate too, never changes.
+    """
+    vault, now = rapport.ledger.vault, rapport.clock()
+    kept = await rapport.ledger.read(lambda connection: read_draft(connection, vault, left.id))
+    await _withdraw(rapport, found, left.id, "A caregiver is asked first")
+    planned = replace(
+        left,
+        id=new_id(),
+        launch=found.id,
+        author=found.author,
+        created=now,
+        expires=now + timedelta(hours=rapport.settings.policies[found.site].invitation_hours),
+        state=InvitationState.CREATED,
+        remote=False,
+        gate=Gate.CONSENT,
+        gate_answer=None,
+    )
+    return replace(start, planned=planned, begun=kept.answers)
 
 
 def _opened(request: Request, secret: str, *, handed_over: bool) -> Response:

@@ -631,3 +631,43 @@ async def test_another_reason_after_a_form_was_sent_is_told_as_not_sent(tmp_path
             sent = await world.browser.post("/fill/submit", headers=headers, json=body)
             told.append(sent.json().get("late"))
         assert told == [None, None, True]
+
+
+@pytest.mark.parametrize("way", ["go on", "start"])
+async def test_a_form_begun_before_a_consent_age_was_set_asks_the_caregiver_when_it_goes_on(
+    tmp_path: Path, way: str
+) -> None:
+    first = next(iter(ANSWERS))
+    async with run_world(tmp_path) as world:
+        begun = await hand_to_child(world)
+        kept = {"answers": {first: ANSWERS[first]}}
+        assert (await world.browser.put("/fill/answers", headers=begun, json=kept)).status_code == 200
+        await unlock(world)
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        if way == "start":
+            headers = await hand_to_child(world)
+        else:
+            page = await world.launch(CHILD)
+            (press,) = re.findall(r'name="press" value="(on [^"]+)"', page.text)
+            csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+            data = {"csrf": csrf, "press": press, "pin": PIN}
+            again = await world.browser.post(f"{page.url}/invitations", data=data)
+            headers = {"X-Rapport-Invitation": again.headers["location"].partition("#")[2]}
+        shown = await world.browser.get("/fill/form", headers=headers)
+        assert "something for a caregiver" in shown.text
+        assert "data-question" not in shown.text
+        assert (await world.browser.get("/fill/form", headers=begun)).status_code == 410
+        await world.browser.post("/fill/consent", headers=headers, json=AGREED)
+        opened = await world.browser.get("/fill/form", headers=headers)
+        assert f'value="{ANSWERS[first]}" checked' in opened.text
+        assert (await send(world, headers)).status_code == 200
+
+
+async def test_a_form_that_a_caregiver_agreed_to_goes_on_without_asking(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        await unlock(world)
+        again = await hand_to_child(world)
+        assert again == first
+        assert "data-question" in (await world.browser.get("/fill/form", headers=again)).text
