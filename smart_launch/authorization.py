@@ -35,6 +35,7 @@ class PendingLaunch:
     created: datetime
     launch: str | None = field(repr=False)
     scope: str  # as requested
+    purpose: str | None = None  # the app's own word, which it has back with the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def begin(
     now: datetime,
     scopes: tuple[str, ...] | None = None,
     anew: bool = False,
+    purpose: str | None = None,
 ) -> Authorization:
     """Prepare the authorization request of an EHR launch, or (launch None) of a standalone one; no I/O.
 
@@ -83,6 +85,7 @@ def begin(
         created=now,
         launch=launch,
         scope=" ".join(scopes),
+        purpose=purpose,
     )
     form = (*_form(site, pending), *(_ANEW if anew else ()))
     return Authorization(

@@ -492,6 +492,19 @@ def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Kept
     return KeptDraft(_draft(vault, invitation_id, sealed), _mark(sealed))
 
 
+def count_answers(connection: Connection, vault: Vault, invitation_id: str, site: str, patient: str) -> int:
+    """Count what has been answered in a form of this patient that is not sent yet; 0 for one that cannot be read any more."""
+    c = invitation.c
+    sealed = connection.execute(
+        sa.select(c.sealed_draft).where(
+            c.id == invitation_id, c.site == site, c.patient == patient, c.state.in_(FILLABLE)
+        )
+    ).scalar()
+    with suppress(SealBroken):
+        return len(_draft(vault, invitation_id, sealed))
+    return 0
+
+
 def _mark(sealed: bytes | None) -> str:
     """Tell one draft from every other: each is sealed with a nonce of its own."""
     return hashlib.sha256(sealed or b"").hexdigest()[:16]

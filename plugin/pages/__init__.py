@@ -41,8 +41,10 @@ from plugin.pages.patient import (
     RecentResponse,
     RespondentChoice,
     ScoreLine,
+    WithdrawPage,
     render_link,
     render_patient,
+    render_withdraw,
     summary_html,
     told_on,
 )
@@ -116,6 +118,7 @@ __all__ = [
     "TrendPoint",
     "TrendSeries",
     "TypedError",
+    "WithdrawPage",
     "carry",
     "choose_language",
     "delivery_label",
@@ -139,6 +142,7 @@ __all__ = [
     "render_preview",
     "render_probe",
     "render_response",
+    "render_withdraw",
     "summary_html",
     "told_on",
 ]

@@ -217,6 +217,8 @@ class LockPage:
     reader: str = "en"  # of the clinician, who opens it
     is_barred: bool = False  # too many PINs were wrong
     wait: int | None = None  # minutes until the next PIN is looked at
+    wrong_sign_in: bool = False  # somebody signed in to the EHR, and that did not open it
+    offers_sign_in: bool = True
 
 
 def render_fill(language: str = "en") -> str:

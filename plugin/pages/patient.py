@@ -357,6 +357,26 @@ def render_link(page: LinkPage) -> str:
     return render("clinician/link.html", language=page.language, page=page, qr=Markup(drawing))  # noqa: S704 -- drawn here, holds no text
 
 
+@dataclass(frozen=True, slots=True)
+class WithdrawPage:
+    """What is asked before a form that has answers is withdrawn; `back` leads to where it was pressed."""
+
+    launch: str
+    csrf: str
+    invitation: str
+    rater: str
+    instrument: str
+    answers: int
+    back: str
+    look: str | None = None
+    language: str = "en"
+
+
+def render_withdraw(page: WithdrawPage) -> str:
+    """Ask once more."""
+    return render("clinician/withdraw.html", language=page.language, page=page)
+
+
 def told_on(page: PatientPage, problem: str, chosen: ChosenForm | None) -> PatientPage:
     """Give a page again with what was chosen there, and why it could not be done."""
     notice = Notice(NoticeKind.PROBLEM, retell(problem, page.language))

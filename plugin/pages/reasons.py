@@ -383,6 +383,7 @@ OF_TRAIL = (
     N_("Audit"),
     N_("Another code to read out"),
     N_("A caregiver is asked again"),
+    N_("A caregiver is asked first"),
     N_("Signed in to the EHR anew"),
     N_("Opened from another browser"),
     N_("Signed out"),

@@ -20,11 +20,13 @@ from plugin.access.invitations import (
     Invitation,
     InvitationState,
     check_usable,
+    count_answers,
     create_invitation,
     facts_of,
     find_begun,
     held_form,
     new_id,
+    read_draft,
     read_invitation,
     read_secret,
     save_draft,
@@ -34,7 +36,8 @@ from plugin.access.launches import Launch
 from plugin.audit import Kind
 from plugin.days import read_day
 from plugin.errors import Invalid, InvitationUnusable
-from plugin.pages import ChosenForm, render_patient, told_on
+from plugin.pages import ChosenForm, WithdrawPage, render_patient, render_withdraw, told_on
+from plugin.pages.look import look_address
 from plugin.routes.asked import read_begun
 from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
 from plugin.routes.offering import choose_form, mark_of
@@ -48,8 +51,11 @@ from plugin.routes.state import (
     actor_of,
     check_csrf,
     check_origin,
+    csrf_token,
     ehr_for,
+    language_for,
 )
+from plugin.routes.views import form_state
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
@@ -151,7 +157,10 @@ async def _invite(
         shown = planned if left is None or wish.consent_again else left
         if planned.remote and shown is left:
             return RedirectResponse(f"/launches/{found.id}/invitations/{left.id}", status_code=303)
-        secret = await _start(rapport, found, _Start(planned, begun, session.key, hashed))
+        start = _Start(planned, begun, session.key, hashed)
+        if shown is left and _must_be_asked(left, planned.gate):
+            start = await _ask_first(rapport, found, left, start)
+        secret = await _start(rapport, found, start)
     if planned.remote:
         return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}", status_code=303)
     return _opened(request, secret, handed_over=handed_over)
@@ -175,8 +184,41 @@ async def _go_on(
         handed_over = not (is_own or on_paper)
         hashed = await _hash(pin, session) if handed_over else None
         start = _Start(replace(left, created=now), {}, session.key, hashed)
+        if left.rater == Rater.CHILD and not on_paper:
+            wish = _Wish(left.source, left.instrument, left.language, remote=False, consent_again=False)
+            if _must_be_asked(left, await _choose_gate(rapport, found, wish)):
+                start = await _ask_first(rapport, found, left, start)
         secret = await _start(rapport, found, start)
     return _opened(request, secret, handed_over=handed_over)
+
+
+def _must_be_asked(left: Invitation, gate: Gate | str | None) -> bool:
+    """Whether a caregiver has to agree now to a form that was begun when nobody had to: before the site set an age."""
+    asking = {Gate.CONSENT, Gate.BOTH}
+    return gate in asking and left.gate not in asking
+
+
+async def _ask_first(rapport: Rapport, found: Launch, left: Invitation, start: _Start) -> _Start:
+    """Put a form with the gate, and with what was answered, in the place of one that was begun without.
+
+    What the trail told of a form when it was made, its gate too, never changes.
+    """
+    vault, now = rapport.ledger.vault, rapport.clock()
+    kept = await rapport.ledger.read(lambda connection: read_draft(connection, vault, left.id))
+    await _withdraw(rapport, found, left.id, "A caregiver is asked first")
+    planned = replace(
+        left,
+        id=new_id(),
+        launch=found.id,
+        author=found.author,
+        created=now,
+        expires=now + timedelta(hours=rapport.settings.policies[found.site].invitation_hours),
+        state=InvitationState.CREATED,
+        remote=False,
+        gate=Gate.CONSENT,
+        gate_answer=None,
+    )
+    return replace(start, planned=planned, begun=kept.answers)
 
 
 def _opened(request: Request, secret: str, *, handed_over: bool) -> Response:
@@ -201,10 +243,17 @@ async def cancel(
     found: CurrentLaunch,
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
+    sure: Annotated[bool, Form()] = False,
+    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Withdraw a form that has not come back. One that came meanwhile is told; a second press finds it withdrawn."""
+    """Withdraw a form that has not come back; with answers only after a question.
+
+    One that came meanwhile is told; a second press finds it withdrawn.
+    """
     check_csrf(rapport, found, csrf)
     vault = rapport.ledger.vault
+    if not sure and (page := await _withdraw_page(rapport, found, invitation, accept_language)) is not None:
+        return HTMLResponse(render_withdraw(page))
     try:
         await _withdraw(rapport, found, invitation)
     except InvitationUnusable:
@@ -213,6 +262,34 @@ async def cancel(
         if left is not None and (left.site, left.patient, left.state) == came:
             raise
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
+
+
+async def _withdraw_page(
+    rapport: Rapport, found: Launch, invitation: str, accept_language: str | None
+) -> WithdrawPage | None:
+    """Say what withdrawing a form would lose; None if it has no answers."""
+    vault = rapport.ledger.vault
+    answers, left = await rapport.ledger.read(
+        lambda connection: (
+            count_answers(connection, vault, invitation, found.site, found.patient),
+            held_form(connection, vault, invitation),
+        )
+    )
+    if not answers or left is None:  # one that was altered is no use to anybody: it is withdrawn at once
+        return None
+    language = language_for(rapport, found.site, accept_language)
+    of = f"/launches/{found.id}"
+    return WithdrawPage(
+        launch=found.id,
+        csrf=csrf_token(rapport, found),
+        invitation=left.id,
+        rater=left.rater,
+        instrument=form_state(rapport.intake.catalogue, left, answers, rapport.clock(), language).instrument,
+        answers=answers,
+        back=f"{of}/invitations/{left.id}" if left.remote else of,
+        look=look_address(found.context.style),
+        language=language,
+    )
 
 
 async def _withdraw(rapport: Rapport, found: Launch, invitation: str, reason: str | None = None) -> None:

@@ -1,21 +1,24 @@
 """The lock of a device that is handed over: the PIN that opens it, and the ways that are left when too many were wrong."""
 
 import asyncio
+from datetime import datetime
 from math import ceil
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Header, Request
+from fastapi import APIRouter, Depends, Form, Header, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
-from plugin.access.invitations import held_form, language_of_latest
-from plugin.access.launches import Launch, launches_in
+from plugin.access.invitations import Invitation, held_form, language_of_latest
+from plugin.access.launches import Launch, launches_in, read_launch, save_pending
 from plugin.audit import Kind
+from plugin.errors import NotSignedIn
 from plugin.ledger import AuditRow, Vault
 from plugin.pages import LockPage, interface_language, render_lock
+from plugin.routes.carried import is_carried
 from plugin.routes.refusals import record_refusal
-from plugin.routes.session_cookie import keep_session_cookie
+from plugin.routes.session_cookie import keep_session_cookie, set_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
     CurrentRapport,
@@ -28,6 +31,7 @@ from plugin.routes.state import (
     csrf_token,
     language_for,
 )
+from smart_launch import LaunchContext, begin
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
 
@@ -38,15 +42,37 @@ _ELSEWHERE = "Opened from another browser"
 @router.get("/return")
 async def ask_pin(
     found: OwnLaunch,
+    request: Request,
     session: CurrentSession,
     rapport: CurrentRapport,
+    opened: Annotated[bool, Query()] = True,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Ask for the clinician's PIN; straight to the patient page where nothing is locked."""
     if session.locked is None:
         return RedirectResponse(f"/launches/{found.id}", status_code=303)
     reader = language_for(rapport, found.site, accept_language)
-    return HTMLResponse(await _page(rapport, found, session, reader))
+    return HTMLResponse(
+        await _page(request, rapport, found, session, reader=reader, wrong_sign_in=not opened)
+    )
+
+
+@router.get("/return/sign-in")
+async def sign_in_anew(found: OwnLaunch, session: CurrentSession, rapport: CurrentRapport) -> Response:
+    """Leave for the EHR's sign-in, which opens the lock for whoever handed the device over, whether or not PINs were wrong."""
+    if session.locked is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    site, vault = rapport.settings.sites[found.site], rapport.ledger.vault
+    configuration = await rapport.directory.discover(site, rapport.http)
+    # Who it is, and nothing of a patient: it is for the launch that there is.
+    scopes = ("openid", "fhirUser", *(each for each in site.scopes if each.startswith("user/Person.")))
+    authorization = begin(
+        site, configuration, launch=None, now=rapport.clock(), scopes=scopes, anew=True, purpose=found.id
+    )
+    await rapport.ledger.bookkeep(
+        lambda connection: save_pending(connection, vault, session.key, authorization.pending)
+    )
+    return RedirectResponse(authorization.url, status_code=303)
 
 
 @router.post("/return")
@@ -81,7 +107,7 @@ async def give_back(
         await rapport.ledger.record(_ended(rapport, found, failure="Wrong PIN"))
     known = await session_by(rapport, session.key) or session
     reader = language_for(rapport, found.site, accept_language)
-    page = await _page(rapport, found, known, reader, wrong=left is not None)
+    page = await _page(request, rapport, found, known, reader=reader, wrong=left is not None)
     return HTMLResponse(page, status_code=429 if left is None else 403)
 
 
@@ -122,6 +148,54 @@ async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
     return True
 
 
+async def open_to_clinician(
+    rapport: Rapport, launch: str, key: str, acting: str | None, context: LaunchContext
+) -> Response:
+    """Open a lock for the clinician who signed in from its page, if the launch is theirs and so was the hand-over.
+
+    The proof is that of open_by_sign_in. After five wrong PINs another's hand-over opens, too, as by a launch from the chart.
+    """
+    vault, now = rapport.ledger.vault, rapport.clock()
+    found, form, known = await rapport.ledger.read(
+        lambda connection: (
+            read_launch(connection, vault, launch, key, now),
+            _held(connection, vault, key, now),
+            sessions.session_by_key(connection, vault, key, now),
+        )
+    )
+    if found is None or known is None:
+        raise NotSignedIn(
+            "This page belongs to a launch that has ended or to another browser.",
+            "Open Rapport again from the patient's chart in the EHR.",
+        )
+    to = f"/launches/{found.id}"
+    if known.locked is None:
+        return RedirectResponse(to, status_code=303)
+    is_own = acting is not None and acting == found.user
+    may = is_own and (known.is_barred or form is None or form.author == acting)
+    signed_in = context.authenticated
+    if not may or signed_in is None or signed_in <= known.locked:
+        await rapport.ledger.record(_ended(rapport, found, failure="The sign-in did not open it"))
+        return RedirectResponse(f"{to}/return?opened=false", status_code=303)
+    handle = sessions.new_handle()
+    renewed = vault.digest("session", handle)
+
+    def store(connection: Connection) -> None:
+        sessions.renew_handle(connection, key, renewed, now)
+        sessions.open_lock(connection, renewed)
+
+    about = (f"urn:uuid:{known.locked_for}",) if known.locked_for else ()
+    await rapport.ledger.write(store, _ended(rapport, found, about=about, reason=_SIGNED_IN))
+    answer = RedirectResponse(to, status_code=303)
+    set_session_cookie(answer, handle)
+    return answer
+
+
+def _held(connection: Connection, vault: Vault, key: str, now: datetime) -> Invitation | None:
+    known = sessions.session_by_key(connection, vault, key, now)
+    return held_form(connection, vault, known.locked_for) if known else None
+
+
 def _ended(
     rapport: Rapport,
     found: Launch,
@@ -154,7 +228,14 @@ async def session_by(rapport: Rapport, key: str) -> sessions.Session | None:
 
 
 async def _page(
-    rapport: Rapport, found: Launch, session: sessions.Session, reader: str, *, wrong: bool = False
+    request: Request,
+    rapport: Rapport,
+    found: Launch,
+    session: sessions.Session,
+    *,
+    reader: str,
+    wrong: bool = False,
+    wrong_sign_in: bool = False,
 ) -> str:
     """Show the lock: to the respondent in the words of their form, of whichever chart it is; the rest to the clinician."""
     vault = rapport.ledger.vault
@@ -174,5 +255,8 @@ async def _page(
             reader=reader,
             is_barred=session.is_barred,
             wait=wait,
+            wrong_sign_in=wrong_sign_in,
+            # Without cookies a sign-in begins another session, in which nothing is locked.
+            offers_sign_in=not is_carried(request),
         )
     )

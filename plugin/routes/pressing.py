@@ -1,6 +1,6 @@
 """What one press starts for each who is due: the form by role and age, in the language that they answer in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from plugin.access.invitations import Invitation
@@ -23,8 +23,9 @@ from questionnaires import Rater
 def with_due(page: PatientPage, recent: Iterable[Account]) -> PatientPage:
     """Give the page a press for each who is due; `recent` are the patient's latest responses, newest first.
 
-    The form is the one that the EHR asks for, then what the same person answered last, then the first that fits. The
-    language is that of their last answer, else theirs by the record, else the reader's, else the form's first.
+    The form is the one that the EHR asks for, then what the same person answered last, then the first that fits in a
+    language that is likeliest to be read. The language is that of their last answer, else theirs by the record, else the
+    reader's, else English, else the form's first.
     """
     last: dict[str, tuple[str, str]] = {}
     for account in recent:
@@ -75,11 +76,10 @@ def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> D
     wanted = [each for each in fitting if each.id == page.asked_for] + [
         each for each in fitting if each.address == address
     ]
-    chosen = (wanted or fitting)[0]
-    language = next(
-        filter(None, (look_up(each, chosen.languages) for each in (spoken, *who.spoken, page.language))),
-        chosen.languages[0],
-    )
+    wishes = (spoken, *who.spoken, page.language, "en")  # the last: more people read it than any other
+    # Of several that fit, the one in a language that comes first here: a form must be read before anything else.
+    chosen = wanted[0] if wanted else min(fitting, key=lambda each: _place(each.languages, wishes))
+    language = next(filter(None, (look_up(each, chosen.languages) for each in wishes)), chosen.languages[0])
     rest = f"{chosen.id} {language} {who.reference}"
     return DuePerson(
         reference=who.reference,
@@ -91,6 +91,12 @@ def _press(page: PatientPage, who: RespondentChoice, last: tuple[str, str]) -> D
         link=f"link {rest}" if _may_have_link(page, who) else None,
         unsent=who.unsent,
     )
+
+
+def _place(languages: Sequence[str], wishes: Sequence[str]) -> int:
+    """Tell how far down among the wished languages the first is that a form has; after all of them if it has none."""
+    found = (place for place, each in enumerate(wishes) if look_up(each, languages))
+    return next(found, len(wishes))
 
 
 def _fits(form: InstrumentChoice, who: RespondentChoice, age: Age | None) -> bool:

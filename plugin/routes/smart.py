@@ -22,7 +22,7 @@ from plugin.pages import DeparturePage, ProbePage, render_arrival, render_depart
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
 from plugin.routes.errors import failure_page, spoken_in
-from plugin.routes.lock import open_by_sign_in, session_by
+from plugin.routes.lock import open_by_sign_in, open_to_clinician, session_by
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.session_cookie import set_session_cookie
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
@@ -157,6 +157,9 @@ async def callback(
             http=rapport.http,
             now=rapport.clock(),
         )
+        if pending.purpose is not None:
+            acting = await _who_acts(rapport, site, context)
+            return await open_to_clinician(rapport, pending.purpose, session_key, acting, context)
         codes = await _role_codes(rapport, site, context)
         _check_user(rapport, site, context, codes)
         acting = await _who_acts(rapport, site, context)

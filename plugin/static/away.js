@@ -11,6 +11,9 @@ if (location.pathname === "/fill") channel?.postMessage("a form is open");
 else if (location.pathname === "/signed-out") channel?.postMessage("nobody is signed in");
 else channel?.addEventListener("message", leave);
 
+// Where the keyboard is at first: browsers do not heed autofocus in a frame of another site, and complain of it.
+document.querySelector("[data-first]")?.focus();
+
 // A second press while the first is on its way would take the place of its answer: a spoken code is used by then, a device locked.
 const AGAIN_AFTER = 5000; // ms: a form that stays in sight, as one that gives a file does, can be pressed again
 const pressed = new WeakMap();

@@ -1,4 +1,4 @@
-// What a caregiver is asked before a young person's form opens.
+// What a caregiver is asked before a young person's form opens. Whoever does not agree is asked once more.
 
 export function begin(gate, { call, open, showEnd }) {
   const alert = gate.querySelector("[data-alert]");
@@ -24,10 +24,21 @@ export function begin(gate, { call, open, showEnd }) {
     alert.textContent = agree.dataset.needs;
     return missing.focus();
   });
-  gate.querySelector("[data-refuse]").addEventListener("click", () => {
-    if ("later" in gate.dataset) return showEnd(gate.querySelector("[data-refused]"), {});
-    return say(false);
-  });
+  const refuse = gate.querySelector("[data-refuse]");
+  const sure = gate.querySelector("[data-sure]");
+  if (sure) {
+    const [no, yes] = sure.querySelectorAll("button");
+    const ask = (wanted) => { sure.hidden = !wanted; refuse.hidden = wanted; };
+    const leave = () => { ask(false); refuse.focus(); };
+    // A refusal cannot be taken back here. A second click of a double click is no second wish.
+    const once = (act) => ({ detail }) => { if (detail < 2) act(); };
+    refuse.addEventListener("click", once(() => { ask(true); sure.querySelector("p").focus(); }));
+    no.addEventListener("click", once(leave));
+    yes.addEventListener("click", once(() => say(false)));
+    sure.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
+  } else {
+    refuse.addEventListener("click", () => showEnd(gate.querySelector("[data-refused]"), {}));
+  }
   gate.addEventListener("submit", (event) => event.preventDefault());
   heading.focus();
   gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));

@@ -44,6 +44,7 @@ from plugin.pages import (
     Trend,
     TrendPoint,
     TrendSeries,
+    WithdrawPage,
     draft_text,
 )
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
@@ -162,6 +163,7 @@ TIPS = (
 
 LOCK = LockPage(launch="0b8e", csrf="token", attempts_left=5)
 LOCK_WRONG = LockPage(launch="0b8e", csrf="token", attempts_left=1, wrong=True)
+LOCK_SIGNED_IN = LockPage(launch="0b8e", csrf="token", attempts_left=4, wrong_sign_in=True)
 LOCK_BARRED = LockPage(launch="0b8e", csrf="token", attempts_left=1, reader="de", is_barred=True, wait=5)
 
 FAILURE = FailurePage(
@@ -692,6 +694,15 @@ SIGN_INS = SessionsPage(
     ),
     is_named=True,
     told=True,
+)
+WITHDRAW = WithdrawPage(
+    launch="0b8e",
+    csrf="token",
+    invitation="f1",
+    rater="child",
+    instrument="Rapport Check-in, young person",
+    answers=3,
+    back="/launches/0b8e/invitations/f1",
 )
 SIGN_INS_HERE = replace(SIGN_INS, others=(), told=False)
 PARTING = PartingPage("/launches/0b8e", "token", 2)

@@ -232,6 +232,7 @@ def site(desk: Desk) -> Starlette:
         "/preview-arabic": lambda: pages.render_preview(
             samples.preview(FormMode.ONE, language="ar", **samples.ARABIC)
         ),
+        "/withdraw": lambda: pages.render_withdraw(samples.WITHDRAW),
         "/parting": lambda: render_parting(samples.PARTING),
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",)),
@@ -241,6 +242,7 @@ def site(desk: Desk) -> Starlette:
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
+        "/signed-in-at-the-lock": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),
         "/locked-out": lambda: pages.render_lock(samples.LOCK_BARRED),
         "/launches/0b8e/return": lambda: pages.render_lock(samples.LOCK),
     }

@@ -141,6 +141,12 @@ def _gate_shows(button: str, shown: str, *, stated: bool = False) -> Act:
     return act
 
 
+def _refused_by_caregiver(page: Page, desk: Desk) -> None:
+    _gate("I do not agree")(page, desk)
+    _gate("Yes, I do not agree")(page, desk)
+    expect(page.get_by_role("heading", name="The form stays closed")).to_be_visible()
+
+
 def _open_all(page: Page, _: Desk) -> None:
     for summary in page.locator("summary:visible").all():
         summary.click()
@@ -232,6 +238,7 @@ STATES: dict[str, State] = {
     "signed in here only": State("/sign-ins-here"),
     "link": State("/link"),
     "link, code used": State("/link-without-code"),
+    "before withdrawing a form with answers": State("/withdraw"),
     "before signing out": State("/parting"),
     "signed out": State("/signed-out"),
     "desk": State("/desk"),
@@ -261,6 +268,8 @@ STATES: dict[str, State] = {
     "response, to be marked": State("/response", _open_all),
     "response, entered in error": State("/voided"),
     "lock": State("/launches/0b8e/return"),
+    "lock, PIN forgotten": State("/launches/0b8e/return", _open_all),
+    "lock, a sign-in did not open it": State("/signed-in-at-the-lock"),
     "wrong PIN": State("/wrong-pin"),
     "locked out": State("/locked-out"),
     "code": State("/code"),
@@ -294,9 +303,10 @@ STATES: dict[str, State] = {
     "form, a caregiver agreed": State(
         "/fill#together", _gate_shows("I agree", "Six short questions", stated=True)
     ),
-    "form, a caregiver refused": State(
-        "/fill#gated", _gate_shows("I do not agree", "The form stays closed"), screen="data-refused"
+    "form, a caregiver asked whether to refuse": State(
+        "/fill#together", _gate_shows("I do not agree", "Is that what you want?")
     ),
+    "form, a caregiver refused": State("/fill#gated", _refused_by_caregiver, screen="data-refused"),
     "form, a caregiver is not there now": State(
         "/fill#beside", _gate_shows("Not now", "Open the link again"), screen="data-refused"
     ),

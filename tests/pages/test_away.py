@@ -83,3 +83,22 @@ def test_a_form_that_was_left_is_not_shown_from_memory(kept_page: Page, address:
     kept_page.evaluate("history.back()")
     expect(kept_page.get_by_role("heading", name="Thank you.")).to_be_visible()
     expect(kept_page.get_by_role("radio")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/launches/0b8e/return", "/wrong-pin"])
+def test_at_the_lock_the_pin_can_be_typed_at_once(kept_page: Page, address: str, path: str) -> None:
+    kept_page.goto(f"{address}{path}")
+    expect(kept_page.get_by_label("PIN", exact=True)).to_be_focused()
+    kept_page.keyboard.type("4711")
+    expect(kept_page.get_by_label("PIN", exact=True)).to_have_value("4711")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/locked-out", "Die nächste PIN"), ("/signed-in-at-the-lock", "That sign-in did not open this device")],
+)
+def test_what_must_be_read_at_the_lock_comes_before_the_pin(
+    kept_page: Page, address: str, path: str, told: str
+) -> None:
+    kept_page.goto(f"{address}{path}")
+    expect(kept_page.get_by_role("alert").filter(has_text=told)).to_be_focused()

@@ -758,19 +758,58 @@ def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk
     assert desk.said == []
     page.keyboard.press("Space")
     page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
     assert desk.said == [("consent", True)]
     assert desk.stated == [["caregiver", "may-decide"]]
 
 
-def test_a_caregiver_who_does_not_agree_closes_the_form(page: Page, address: str, desk: Desk) -> None:
+def test_a_caregiver_who_does_not_agree_is_asked_once_more(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#together")
-    page.get_by_role("button", name="I do not agree").click()
+    page.get_by_role("button", name="I do not agree").press("Enter")
+    question = page.get_by_text("Is that what you want?")
+    expect(question).to_be_focused()
+    expect(page.get_by_role("group", name="Is that what you want?")).to_be_visible()
+    assert desk.said == []
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="No, go back")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="I do not agree")).to_be_focused()
+    expect(question).to_be_hidden()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="I do not agree")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()
     expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
     assert desk.said == [("both", False)]
+
+
+def test_a_caregiver_who_taps_twice_has_not_refused(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/fill#gated")
+    page.get_by_role("button", name="I do not agree").dblclick()
+    expect(page.get_by_text("Is that what you want?")).to_be_focused()
+    assert desk.said == []
+
+
+def test_a_caregiver_who_only_comes_later_is_not_asked_again(page: Page, address: str, desk: Desk) -> None:
+    page.goto(f"{address}/fill#beside")
+    page.get_by_role("button", name="Not now").click()
+    expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()
+    assert desk.said == []
+
+
+def test_the_way_to_refuse_lies_apart_from_the_one_to_agree(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/fill#gated")
+    agree = page.get_by_role("button", name="I agree").bounding_box()
+    refuse = page.get_by_role("button", name="I do not agree").bounding_box()
+    assert agree
+    assert refuse
+    assert refuse["y"] - (agree["y"] + agree["height"]) >= 44
 
 
 def test_the_young_person_decides_about_single_answers_before_sending(

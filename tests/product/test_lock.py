@@ -247,3 +247,95 @@ async def test_the_pin_is_asked_for_in_the_clinicians_language(world: World) -> 
     assert '<html lang="es"' in locked.text
     assert '<div lang="de"' in locked.text
     assert "PIN vergessen?" in locked.text
+
+
+async def sign_in_from_lock(
+    world: World, lock: tuple[str, str], practitioner: str | None = None
+) -> httpx.Response:
+    """Press "Sign in to the EHR" at the lock, and sign in there; gives the page on which that ends."""
+    shown = await world.browser.get(lock[0])
+    offered = re.search(r'href="([^"]+/return/sign-in)"', shown.text)
+    assert offered, shown.text
+    page = await world.follow(await world.browser.get(f"{RAPPORT}{offered[1]}"))
+    key = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert key, page.text[:500]
+    world.clock.pass_time(seconds=30)
+    who = practitioner or (await world.people())["practitioner"]
+    for chosen in ({"practitioner": who}, {"decision": "allow"}):
+        page = await world.follow(
+            await world.browser.post(f"{EHR}/auth/sign-in", data={"key": key[1], **chosen})
+        )
+    return page
+
+
+async def test_whoever_forgot_the_pin_signs_in_to_the_ehr_and_needs_no_wrong_ones(world: World) -> None:
+    lock = await handed_over(world)
+    asked = await world.browser.get(f"{lock[0]}/sign-in")
+    sent = httpx.URL(asked.headers["location"]).params
+    assert (sent["prompt"], sent["max_age"], sent["scope"]) == ("login", "0", "openid fhirUser")
+    cookie = world.browser.cookies["__Host-rapport"]
+    page = await sign_in_from_lock(world, lock)
+    assert PAGE_OF_CHART in page.text
+    assert str(page.url) == lock[0].removesuffix("/return")
+    assert "data-kept" not in page.text  # the PIN of before is forgotten
+    assert world.browser.cookies["__Host-rapport"] != cookie
+    assert "Signed in to the EHR anew" in await reasons(world)
+
+
+async def test_after_five_wrong_pins_the_same_sign_in_is_offered(world: World) -> None:
+    lock = await barred(world)
+    world.clock.pass_time(seconds=30)
+    assert PAGE_OF_CHART in (await sign_in_from_lock(world, lock)).text
+
+
+@pytest.mark.parametrize("are_wrong", [False, True])
+async def test_a_colleague_who_signs_in_at_the_lock_does_not_open_it(
+    world: World, *, are_wrong: bool
+) -> None:
+    lock = await (barred if are_wrong else handed_over)(world)
+    people = await world.people()
+    other = "202" if people["practitioner"] != "202" else "201"
+    page = await sign_in_from_lock(world, lock, other)
+    assert LOCK in page.text
+    assert "did not open this device" in page.text
+    assert PAGE_OF_CHART not in (await world.browser.get(lock[0].removesuffix("/return"))).text
+
+
+async def test_a_colleague_does_not_open_the_hand_over_of_another_from_a_launch_of_their_own(
+    world: World,
+) -> None:
+    await handed_over(world)
+    people = await world.people()
+    other = "202" if people["practitioner"] != "202" else "201"
+    page = await world.follow(await world.browser.get(await world.new_launch("amara", other)))
+    assert LOCK in page.text
+    own = (str(page.url), csrf_of(page))
+    assert LOCK in (await sign_in_from_lock(world, own, other)).text
+
+
+async def test_a_sign_in_that_the_ehr_does_not_date_later_opens_nothing(world: World) -> None:
+    lock = await handed_over(world)
+    shown = await world.browser.get(f"{lock[0]}/sign-in")
+    page = await world.follow(shown)
+    key = re.search(r'name="key" value="([^"]+)"', page.text)
+    assert key
+    who = (await world.people())["practitioner"]
+    world.clock.pass_time(seconds=-60)  # the EHR dates it before the hand-over
+    for chosen in ({"practitioner": who}, {"decision": "allow"}):
+        page = await world.follow(
+            await world.browser.post(f"{EHR}/auth/sign-in", data={"key": key[1], **chosen})
+        )
+    assert LOCK in page.text
+
+
+async def test_a_plain_launch_after_a_later_sign_in_elsewhere_still_meets_the_lock(world: World) -> None:
+    await handed_over(world)
+    world.clock.pass_time(minutes=1)
+    page = await launch_in_chart(world)
+    assert LOCK in page.text
+    assert "did not open" not in page.text
+
+
+async def test_the_way_of_a_sign_in_leads_to_the_chart_where_nothing_is_locked(world: World) -> None:
+    page = await world.launch("amara")
+    assert (await world.browser.get(f"{page.url}/return/sign-in")).headers["location"] == page.url.path

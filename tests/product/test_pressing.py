@@ -1,13 +1,16 @@
 """One press for each who is due, and the PIN that serves one sign-in."""
 
+import json
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.product import public_forms
 from tests.product.forms import ANSWERS
 from tests.product.ways import form_to
-from tests.product.world import PIN, World
+from tests.product.world import PIN, World, run_world
 
 
 def presses(page: httpx.Response) -> list[str]:
@@ -150,6 +153,32 @@ async def test_a_language_that_no_form_speaks_gives_way_to_the_readers(world: Wo
     assert hand_to(page, "Patient").split()[2] == "en"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "reader", "chosen"),
+    [
+        ("ar", "en", "fr", "second en"),
+        ("en", "tr", "fr", "second tr"),  # the young person's language in the record
+        ("en", "fr", "fr", "second fr"),
+        ("ar", "ja", "fr", "first ar"),
+    ],
+)
+async def test_of_forms_that_fit_one_is_offered_that_can_be_read(
+    tmp_path: Path, first: str, second: str, reader: str, chosen: str
+) -> None:
+    """For a child of an age for which no check-in is."""
+    forms = {
+        "First.json": {**public_forms.by_ordinal(), "language": first},
+        "Second.json": {**public_forms.by_the_option_of_the_form(), "language": second},
+    }
+    for name, form in forms.items():
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / name).write_text(json.dumps(form), encoding="utf-8")
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        world.browser.headers["Accept-Language"] = reader
+        page = await world.launch("elif")
+        assert hand_to(page, "Patient").rpartition(" ")[0] == f"device {chosen}"
+
+
 async def test_whoever_is_chosen_by_hand_is_offered_their_language_too(world: World) -> None:
     page = await world.launch("mateo")
     assert re.search(r'value="Patient/[^"]+" data-rater="child" data-speaks="es"', page.text)
@@ -184,5 +213,8 @@ async def test_by_video_the_link_is_the_first_choice_and_why_there_is_none_is_sa
         "RelatedPerson": "link" if is_video else "device",
         "Practitioner": "device",
     }
+    assert "with the caregiver" not in page.text  # which this site does not allow
     due = page.text.partition('data-part="due"')[2].partition("</form>")[0]
-    assert ("Under 12 years a child answers here" in due) is (is_video and young is None)
+    assert ("Under 12 years a child answers on this device: no link is made." in due) is (
+        is_video and young is None
+    )

@@ -205,10 +205,16 @@ async def test_a_site_lets_codes_live_longer(tmp_path: Path) -> None:
             assert (await phone.post("/code", data={"code": code_of(made)})).status_code == 303
 
 
-async def test_guessing_codes_ends_after_ten_tries(world: World) -> None:
+MOST = 60  # wrong codes from one address within ten minutes
+
+
+async def guess(world: World, times: int) -> list[int]:
     async with world.new_browser() as guesser:
-        answers = [(await guesser.post("/code", data={"code": f"{n:08}"})).status_code for n in range(11)]
-    assert answers == [303] * 10 + [429]
+        return [(await guesser.post("/code", data={"code": f"{n:08}"})).status_code for n in range(times)]
+
+
+async def test_guessing_codes_ends_after_sixty_tries(world: World) -> None:
+    assert await guess(world, MOST + 1) == [303] * MOST + [429]
     world.clock.pass_time(minutes=11)
     async with world.new_browser() as guesser:
         refused = await guesser.post("/code", data={"code": "1"})
@@ -219,18 +225,28 @@ async def test_who_typed_too_many_codes_is_told_when_to_try_again_and_led_back_t
     world: World,
 ) -> None:
     async with world.new_browser() as guesser:
-        for n in range(10):
-            await guesser.post("/code", data={"code": f"{n:08}"})
+        await guess(world, MOST)
         world.clock.pass_time(minutes=3, seconds=20)
         refused = await guesser.post("/code", data={"code": "1"})
         assert refused.headers["Retry-After"] == "401"
         assert "Wait 7 minutes, then try again." in refused.text
         assert 'href="/code"' in refused.text
+        assert "The link itself and its QR code go on working" in refused.text
+        assert "Reference" not in refused.text
+        assert "throttled" not in refused.text
         world.clock.pass_time(minutes=6)
         last = await guesser.post("/code", data={"code": "1"}, headers={"Accept-Language": "de"})
         assert "Warten Sie eine Minute" in last.text
         world.clock.pass_time(seconds=int(last.headers["Retry-After"]))
         assert (await guesser.post("/code", data={"code": "1"})).headers["location"] == NO_FORM
+
+
+async def test_somebody_who_guesses_shuts_out_nobody_at_the_same_address(world: World) -> None:
+    made = await teenagers_link(world)
+    await guess(world, 30)
+    async with world.new_browser() as phone:
+        opened = await phone.post("/code", data={"code": code_of(made)})
+    assert opened.headers["location"] == f"/fill#{secret_of(made)}"
 
 
 @pytest.mark.parametrize("patient", ["amara", "freya"])

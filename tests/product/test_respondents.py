@@ -24,7 +24,7 @@ from tests.product.naming import Naming
 from tests.product.test_bad_input import app_token, post
 from tests.product.test_kept import get, search, unlock
 from tests.product.test_personalities import settled
-from tests.product.test_remote import make_link
+from tests.product.test_remote import make_link, secret_of, teenagers_link
 from tests.product.world import EHR, PIN, Clock, World, run_world
 
 CHILD = "amara"
@@ -247,6 +247,26 @@ def test_a_respondents_token_sees_scores_only_where_the_site_says_so() -> None:
 
 
 AGREED = {"agreed": True, "stated": ["caregiver", "may-decide"]}
+
+# What a caregiver states is kept as one word of the record, whatever the language: none may speak of legal custody.
+CAREGIVERS = {
+    "en": ("First, something for a caregiver", "I am a caregiver of this young person."),
+    "de": ("Zuerst etwas für eine Bezugsperson", "Ich bin eine Bezugsperson dieses jungen Menschen."),
+    "es": ("Primero, algo para una persona cuidadora", "Soy cuidador o cuidadora de esta persona joven."),
+    "fr": ("D’abord, un mot pour un proche", "Je suis un proche qui s’occupe de ce jeune."),
+    "pt": ("Primeiro, algo para um cuidador", "Sou cuidador ou cuidadora deste jovem."),
+}
+
+
+async def test_a_caregiver_states_the_same_in_every_language(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = {"X-Rapport-Invitation": secret_of(await teenagers_link(world))}
+        for language, (heading, statement) in CAREGIVERS.items():
+            async with world.new_browser() as phone:
+                asked = await phone.get("/fill/form", headers={**headers, "Accept-Language": language})
+            assert heading in asked.text
+            assert statement in asked.text
+            assert not re.search("sorgeberechtigt|responsab|responsáv|tutor", asked.text)
 
 
 @pytest.mark.parametrize("stated", [[], ["caregiver"], ["may-decide", "there"]])
@@ -611,3 +631,43 @@ async def test_another_reason_after_a_form_was_sent_is_told_as_not_sent(tmp_path
             sent = await world.browser.post("/fill/submit", headers=headers, json=body)
             told.append(sent.json().get("late"))
         assert told == [None, None, True]
+
+
+@pytest.mark.parametrize("way", ["go on", "start"])
+async def test_a_form_begun_before_a_consent_age_was_set_asks_the_caregiver_when_it_goes_on(
+    tmp_path: Path, way: str
+) -> None:
+    first = next(iter(ANSWERS))
+    async with run_world(tmp_path) as world:
+        begun = await hand_to_child(world)
+        kept = {"answers": {first: ANSWERS[first]}}
+        assert (await world.browser.put("/fill/answers", headers=begun, json=kept)).status_code == 200
+        await unlock(world)
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        if way == "start":
+            headers = await hand_to_child(world)
+        else:
+            page = await world.launch(CHILD)
+            (press,) = re.findall(r'name="press" value="(on [^"]+)"', page.text)
+            csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+            data = {"csrf": csrf, "press": press, "pin": PIN}
+            again = await world.browser.post(f"{page.url}/invitations", data=data)
+            headers = {"X-Rapport-Invitation": again.headers["location"].partition("#")[2]}
+        shown = await world.browser.get("/fill/form", headers=headers)
+        assert "something for a caregiver" in shown.text
+        assert "data-question" not in shown.text
+        assert (await world.browser.get("/fill/form", headers=begun)).status_code == 410
+        await world.browser.post("/fill/consent", headers=headers, json=AGREED)
+        opened = await world.browser.get("/fill/form", headers=headers)
+        assert f'value="{ANSWERS[first]}" checked' in opened.text
+        assert (await send(world, headers)).status_code == 200
+
+
+async def test_a_form_that_a_caregiver_agreed_to_goes_on_without_asking(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        await unlock(world)
+        again = await hand_to_child(world)
+        assert again == first
+        assert "data-question" in (await world.browser.get("/fill/form", headers=again)).text

@@ -101,9 +101,58 @@ async def test_of_two_caregivers_who_decide_differently_the_second_is_told_and_o
         assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
 
 
-async def cancel(world: World, made: httpx.Response) -> httpx.Response:
+async def cancel(world: World, made: httpx.Response, **more: str) -> httpx.Response:
     csrf = made.text.split('name="csrf" value="')[1].split('"')[0]
-    return await world.browser.post(f"{made.url}/withdraw", data={"csrf": csrf})
+    return await world.browser.post(f"{made.url}/withdraw", data={"csrf": csrf, **more})
+
+
+async def answer_two(world: World, made: httpx.Response) -> dict[str, str]:
+    """Answer two questions from another device; gives the header that opens the form."""
+    headers = {"X-Rapport-Invitation": secret_of(made)}
+    async with world.new_browser() as phone:
+        answers = dict(list(ANSWERS.items())[:2])
+        kept = await phone.put("/fill/answers", headers=headers, json={"answers": answers})
+        assert kept.status_code == 200
+    return headers
+
+
+async def test_before_answers_are_withdrawn_with_their_form_it_is_asked_once(world: World) -> None:
+    made = await teenagers_link(world)
+    headers = await answer_two(world, made)
+    asked = await cancel(world, made)
+    assert asked.status_code == 200
+    assert "2 answers would be lost" in asked.text
+    assert f'href="{made.url.path}"' in asked.text
+    assert (await world.browser.get("/fill/form", headers=headers)).status_code == 200
+    assert "invitation-withdrawn" not in await kinds(world)
+    assert (await cancel(world, asked_on(asked, made), sure="yes")).status_code == 303
+    assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
+    assert (await kinds(world)).count("invitation-withdrawn") == 1
+
+
+def asked_on(asked: httpx.Response, made: httpx.Response) -> httpx.Response:
+    """Give the question as if it stood at the link's address: it is answered by its own form, without script."""
+    assert f'action="{made.url.path}/withdraw"' in asked.text
+    assert 'name="sure" value="yes"' in asked.text
+    return httpx.Response(200, text=asked.text, request=httpx.Request("GET", made.url))
+
+
+async def test_a_form_without_answers_is_withdrawn_at_once(world: World) -> None:
+    made = await teenagers_link(world)
+    async with world.new_browser() as phone:
+        await phone.get("/fill/form", headers={"X-Rapport-Invitation": secret_of(made)})
+    assert (await cancel(world, made)).status_code == 303
+    assert (await only_form(world)).state == "withdrawn"
+
+
+async def test_answers_that_were_altered_hold_up_no_withdrawal(world: World) -> None:
+    made = await teenagers_link(world)
+    await answer_two(world, made)
+    await world.rapport.state.rapport.ledger.bookkeep(
+        lambda c: c.execute(t.invitation.update().values(sealed_draft=b"x" * 60))
+    )
+    assert (await cancel(world, made)).status_code == 303
+    assert (await only_form(world)).state == "withdrawn"
 
 
 async def test_a_clinician_who_withdraws_what_was_just_sent_is_told_that_and_the_trail_does_not_say_withdrawn(
