@@ -47,6 +47,7 @@ export async function begin(form, opener) {
     if (on.stops && words.moves) import(words.moves).then((part) => part.begin(form, words.towards), () => {});
   }));
   form.addEventListener("keydown", stop);
+  form.addEventListener("focusin", enter);
   // Nothing is read of a form that has gone: it was sent, or somebody else has the device.
   const gone = new MutationObserver(() => {
     if (form.isConnected) return;
@@ -109,13 +110,28 @@ function readAloud(form, words, voiceFor) {
 
 // For switches that know two keys, Tab and Space: every answer is a stop of its own, not every group of answers.
 
+let tab = null; // while it is pressed, until the browser has gone on
+const groupOf = (radio) => [...radio.form.querySelectorAll(`[name="${radio.name}"]`)];
+
 function stop(event) {
   const form = event.currentTarget;
   if (event.key !== "Tab" || form.dataset.stops !== "all" || event.target.type !== "radio") return;
-  const group = [...event.target.closest("[data-question]").querySelectorAll("[type=radio]")];
+  const group = groupOf(event.target);
   const next = group[group.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
   if (!next) return; // the browser leaves the group
   event.preventDefault();
   event.stopPropagation();
   next.focus();
+}
+
+// The browser comes to the answer that is chosen; those before it would be passed over.
+addEventListener("keydown", (event) => {
+  if (event.key !== "Tab") return;
+  tab = event;
+  setTimeout(() => { tab = null; });
+});
+function enter({ target, relatedTarget, currentTarget: form }) {
+  if (!tab || form.dataset.stops !== "all" || target.type !== "radio") return;
+  const group = groupOf(target);
+  if (!group.includes(relatedTarget)) group.at(tab.shiftKey ? -1 : 0).focus();
 }

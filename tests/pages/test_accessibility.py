@@ -148,7 +148,7 @@ def _open_all(page: Page, _: Desk) -> None:
 def _aided(page: Page, desk: Desk) -> None:
     _do(_form("lines", 1), page, desk)
     page.get_by_role("button", name="Help with reading").click()
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     page.get_by_role("button", name="Towards: Very good").click()
     page.get_by_text("What does this mean?").click()
 
