@@ -1106,3 +1106,66 @@ def test_a_form_does_not_open_itself_again_while_an_answer_is_chosen_by_keys(
     for _ in ("decline", "back", "next"):
         page.keyboard.press("Tab")
     expect(page.get_by_text("Question 3 of 6")).to_be_visible()
+
+
+@pytest.mark.parametrize("secret", ["all", "one", "arabic-all"])
+@pytest.mark.parametrize("size", [(1024, 768), (390, 780)])
+def test_while_answers_are_looked_over_send_is_in_sight_and_the_last_of_them_can_be_seen(
+    page: Page, address: str, size: tuple[int, int], secret: str
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, secret)
+    while not page.locator("[data-review]").is_visible():
+        page.locator("[data-option]:visible, [data-forward]").first.press("Space")
+        forward(page)
+    expect(page.get_by_text("Everything so far is saved.")).to_be_in_viewport(ratio=1)
+    for name in ("Back", "Send"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    last = page.get_by_role("button", name="Change the answer").last
+    last.focus()
+    bar, box = page.locator(".foot").bounding_box(), last.bounding_box()
+    assert bar is not None
+    assert box is not None
+    assert box["y"] + box["height"] < bar["y"]
+
+
+# The label of what has the focus, with its ring, and the upper edge of what stands in sight over the page.
+IN_SIGHT = """() => {
+    const { top, bottom } = document.activeElement.closest("label").getBoundingClientRect();
+    const status = document.querySelector("[data-status]");
+    const edge = getComputedStyle(status).position === "sticky" && status.textContent
+        ? status.getBoundingClientRect().top : innerHeight;
+    return top >= 5 && bottom + 5 <= edge;
+}"""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("size", [(1024, 768), (390, 780), (590, 410), (320, 568)])
+def test_an_option_that_gets_the_focus_is_seen_whole(
+    page: Page, address: str, size: tuple[int, int], *, kept: bool
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, "all")
+    options = page.locator("[data-option]")
+    if kept:
+        options.first.check()
+        expect(page.get_by_text("Everything so far is saved.")).not_to_be_empty()
+    for option in options.all():
+        option.focus()
+        assert page.evaluate(IN_SIGHT)
+    for option in reversed(options.all()):
+        option.focus()
+        assert page.evaluate(IN_SIGHT)
+
+
+@pytest.mark.parametrize("size", [(590, 410), (320, 568)])
+def test_on_a_small_screen_nothing_stands_over_an_answer(
+    page: Page, address: str, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, "all")
+    page.locator("[data-option]").first.check()
+    expect(page.locator("[data-status]")).not_to_be_empty()
+    expect(page.locator("[data-status]")).to_have_css("position", "static")
+    forward(page)
+    expect(page.locator(".foot")).to_have_css("display", "contents")
