@@ -129,6 +129,9 @@ class FormView:
     tells_together: bool = (
         True  # whether there is a result of all answers, which is told even if they may not be read
     )
+    needed_together: frozenset[str] = (
+        frozenset()
+    )  # linkIds: without an answer to each there is no such result
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
     attribution_language: str = "en"

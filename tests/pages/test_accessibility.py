@@ -277,6 +277,7 @@ STATES: dict[str, State] = {
     ),
     "form, why no answer": _form("why", 0),
     "form, may answers be read": _form("asked", 7),
+    "form, may answers be read, and no result": _form("asked-all", 2),
     "preview": State("/preview"),
     "preview, whole form": State("/preview-all"),
     "preview, tried": State("/preview", _tried, screen="data-saved"),

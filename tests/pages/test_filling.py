@@ -790,6 +790,44 @@ def test_the_young_person_decides_about_single_answers_before_sending(
     assert desk.shared == [False]
 
 
+def test_that_the_choice_is_missing_is_not_said_any_more_once_it_is_made(page: Page, address: str) -> None:
+    open_form(page, address, "asked-all")
+    forward(page)
+    forward(page)
+    alert = page.locator("[data-alert]")
+    expect(alert).to_have_text("Please say first whether your single answers may be read.")
+    page.get_by_role("radio", name="Yes, they may read them").check()
+    expect(alert).to_be_empty()
+
+
+def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_is_there(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "asked-all")
+    sharing = page.get_by_role("group", name="May the people who look after you")
+    for question in ("goal-1", "goal-2"):
+        page.locator(f"[data-question={question}]").get_by_role("radio", name="Mostly").check()
+    forward(page)
+    expect(sharing).to_contain_text("one result, made of all your answers together")
+    sharing.get_by_role("radio", name="No, only the result of all of them together").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
+    forward(page)
+    expect(sharing).to_contain_text("neither your answers nor a result, only that you have answered.")
+    # What was chosen was said to other words.
+    expect(sharing.get_by_role("radio", name="No, and no result either")).not_to_be_checked()
+    sharing.get_by_role("radio", name="No, and no result either").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("radio", name="Mostly").check()
+    forward(page)
+    expect(sharing.get_by_role("radio", name="No, only the result")).not_to_be_checked()
+    sharing.get_by_role("radio", name="Yes").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
+    forward(page)
+    expect(sharing.get_by_role("radio", name="Yes")).to_be_checked()
+
+
 def test_a_result_is_shown_only_where_it_came_with_the_answer(page: Page, address: str) -> None:
     open_form(page, address, "told")
     forward(page)

@@ -1,5 +1,7 @@
 """What the site decides about the people who answer: consent first, what is shared, who sees a score; in the record, too."""
 
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,15 @@ async def test_what_not_sharing_means_is_told_before_it_is_chosen(tmp_path: Path
         shown = (await world.browser.get("/fill/form", headers=headers)).text
         assert "one result, made of all your answers together" in shown
         assert "as low or as high as it can be" in shown
+
+
+async def test_the_form_knows_without_which_answers_no_result_is_told(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        headers = await hand_to_child(world)
+        shown = (await world.browser.get("/fill/form", headers=headers)).text
+        (needed,) = re.findall(r'data-sharing="([^"]*)"', shown)
+        assert set(json.loads(html.unescape(needed))) == set(ANSWERS)
+        assert 'data-without="No, and no result either"' in shown
 
 
 async def test_scores_of_answers_that_are_not_shared_stay_in_their_persons_line(tmp_path: Path) -> None:
