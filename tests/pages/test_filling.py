@@ -846,7 +846,7 @@ def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
     forward(page)
     expect(page.get_by_role("radio", name="I do not know")).to_be_hidden()
     page.get_by_role("checkbox", name="No answer").check()
-    expect(page.get_by_role("radio", name="I do not want to answer")).to_be_checked()
+    page.get_by_role("radio", name="I do not want to answer").check()
     forward(page)
     page.get_by_role("checkbox", name="No answer").check()
     page.get_by_role("radio", name="I do not know").check()
@@ -862,6 +862,42 @@ def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
     assert desk.submissions == [
         {"goal-1": {"absent": "not-applicable"}, "goal-2": None, "task-1": {"absent": "asked-unknown"}}
     ]
+
+
+def test_no_reason_for_not_answering_is_chosen_beforehand(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_why=True)
+    open_form(page, address, "all")
+    question = page.locator("[data-question]").first
+    reasons = question.get_by_role("group", name="Why there is no answer")
+    question.get_by_role("checkbox", name="No answer").check()
+    box = reasons.get_by_text("Why there is no answer").bounding_box()
+    assert box is not None
+    assert box["height"] > 15  # seen, too
+    expect(reasons.get_by_role("radio", checked=True)).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": {"absent": "unknown"}}
+    reasons.get_by_role("radio", name="I do not know").check()
+    question.get_by_role("radio", name="Mostly").check()
+    question.get_by_role("checkbox", name="No answer").check()
+    expect(reasons.get_by_role("radio", checked=True)).to_have_count(0)
+    forward(page)
+    expect(page.get_by_role("listitem").first).to_contain_text("No answer")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{"goal-1": {"absent": "unknown"}}]
+
+
+@pytest.mark.parametrize(("kept", "chosen"), [("", 1), ("unknown", 0), ("not-applicable", 1)])
+def test_a_form_that_is_opened_again_has_the_reason_that_was_chosen(
+    page: Page, address: str, desk: Desk, kept: str, chosen: int
+) -> None:
+    reasons = {"goal-1": kept} if kept else {}
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_why=True, answers={"goal-1": None}, reasons=reasons)
+    open_form(page, address, "all")
+    page.locator("[data-question]").nth(1).get_by_role("checkbox", name="No answer").check()
+    for place, count in ((0, chosen), (1, 0)):
+        radios = page.locator("[data-question]").nth(place).locator("[data-why]:checked")
+        expect(radios).to_have_count(count)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])

@@ -455,7 +455,12 @@ async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp
     async with run_world(tmp_path, respondents=policy, show_item_answers=True) as world:
         headers = await hand_to_child(world)
         assert "It does not fit me" in (await world.browser.get("/fill/form", headers=headers)).text
-        answers = {**ANSWERS, "goal-1": {"absent": "not-applicable"}, "goal-2": None}
+        answers = {
+            **ANSWERS,
+            "goal-1": {"absent": "not-applicable"},
+            "goal-2": None,
+            "task-1": {"absent": "unknown"},
+        }
         sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": answers})
         assert sent.status_code == 200, sent.text
         response = await only_response(world)
@@ -470,6 +475,7 @@ async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp
         page = await world.browser.get(f"{launch.url}/responses/{response}")
         assert "Said that it does not apply" in page.text
         assert "Did not want to answer" in page.text
+        assert "Gave no answer and no reason" in page.text
 
 
 async def test_a_reason_that_nobody_knows_is_refused(tmp_path: Path) -> None:
