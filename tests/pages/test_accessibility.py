@@ -256,6 +256,7 @@ STATES: dict[str, State] = {
     "form, question answered": _form("one", 1, "somewhat"),
     "form, answer not kept yet": State("/fill#one", _not_kept),
     "form, all questions": _form("all", 0),
+    "form, a needed answer is missing": _form("needed", 2),
     "whole form half answered": State("/fill#all", _half_answered),
     "form, long options": _form("long", 1),
     "form, a caregiver first": State("/fill#gated"),

@@ -1,6 +1,7 @@
 """Filling a form in a real browser: by keyboard alone, interrupted, refused, offline, sent once."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Dialog, Page, Request, Route, expect
@@ -222,6 +223,31 @@ def test_a_needed_answer_is_asked_for_before_sending(page: Page, address: str, d
     assert desk.submissions == []
 
 
+def test_that_an_answer_is_needed_is_said_once_and_until_it_is_there(
+    page: Page, address: str, desk: Desk
+) -> None:
+    kinds = [replace(each, required=True, conditions=()) for each in (*samples.KINDS, *samples.LINES)]
+    needed = [each for each in kinds if each.kind not in ("date", "time")]
+    desk.forms["needed"] = samples.form(FormMode.ALL, questions=tuple(needed))
+    open_form(page, address, "needed")
+    said = page.get_by_text("This question needs an answer.").locator("visible=true")
+    expect(said).to_have_count(len(needed))
+    forward(page)
+    forward(page)
+    expect(said).to_have_count(len(needed))  # in red, and not beneath as well
+    for left, question in enumerate(reversed(page.locator("[data-question]").all())):
+        field = question.locator("[data-option], [data-field]").first
+        kind = field.get_attribute("type") or "textarea"
+        if kind in ("radio", "checkbox"):
+            field.check()
+        elif kind == "range":
+            field.press("ArrowRight")
+        else:
+            field.fill("2")
+            field.blur()
+        expect(said).to_have_count(len(needed) - left - 1)
+
+
 def test_a_server_in_trouble_loses_no_answer(page: Page, address: str, desk: Desk) -> None:
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
     open_form(page, address)
@@ -339,6 +365,26 @@ def test_what_was_sent_without_connection_is_sent_by_itself_when_there_is_one(
     page.context.set_offline(False)
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_that_a_line_is_answered_by_the_arrow_keys_is_said_with_it(page: Page, address: str) -> None:
+    open_form(page, address, "lines")
+    forward(page)
+    said = "Touch the line where your answer lies, or use the arrow keys."
+    expect(page.get_by_text(said).locator("visible=true")).to_have_count(1)
+    expect(page.get_by_role("slider")).to_have_accessible_description(re.compile(re.escape(said)))
+
+
+def test_that_there_is_no_connection_is_said_once_when_answers_are_sent(page: Page, address: str) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("No connection: the answers are not sent yet.")).to_be_visible()
+    expect(page.locator("[data-status]")).to_be_hidden()
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    expect(page.locator("[data-status]")).to_be_visible()
+    page.context.set_offline(False)
 
 
 def test_on_this_device_the_way_back_leads_to_the_lock(page: Page, address: str) -> None:
@@ -476,6 +522,20 @@ def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
     said = page.locator(".review li > span").first.bounding_box()
     assert said is not None
     assert said["width"] > 110
+
+
+def test_on_a_narrow_screen_the_button_to_change_an_answer_stands_beneath_it(
+    page: Page, address: str
+) -> None:
+    page.set_viewport_size({"width": 320, "height": 568})
+    open_form(page, address, "all")
+    forward(page)
+    said = page.locator(".review li > span").first.bounding_box()
+    button = page.get_by_role("button", name="Change the answer").first.bounding_box()
+    assert said is not None
+    assert button is not None
+    assert button["y"] >= said["y"] + said["height"]
+    assert said["width"] > 200
 
 
 @pytest.mark.parametrize("secret", ["one", "all", "german"])
