@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.browser import Judged, judge
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
+from tests.pages.test_aids import give_voices
 
 pytestmark = pytest.mark.browser
 
@@ -153,6 +154,16 @@ def _aided(page: Page, desk: Desk) -> None:
     page.get_by_text("What does this mean?").click()
 
 
+def _read_aloud(page: Page, desk: Desk) -> None:
+    give_voices(page, ("en-GB", True))
+    page.reload()
+    _do(_form("all", 0), page, desk)
+    page.get_by_role("button", name="Help with reading").click()
+    page.get_by_role("button", name="Read aloud").click()
+    page.get_by_role("button", name="Read this aloud").nth(1).click()
+    expect(page.get_by_role("button", name="Stop reading")).to_be_visible()
+
+
 def _tried(page: Page, _: Desk) -> None:
     for _each in range(7):
         page.locator("[data-forward]").click()
@@ -282,6 +293,7 @@ STATES: dict[str, State] = {
     "preview": State("/preview"),
     "preview, whole form": State("/preview-all"),
     "preview, tried": State("/preview", _tried, screen="data-saved"),
+    "form, read aloud": State("/fill#all", _read_aloud),
     "form, with aids": State("/fill#lines", _aided),
     "form, a line": _form("lines", 1),
     "form, lines looked over": _form("lines-kept", 0),

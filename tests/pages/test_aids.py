@@ -21,7 +21,7 @@ window.spoken = [];
 Object.defineProperty(window, "SpeechSynthesisUtterance", { value: Utterance });
 Object.defineProperty(window, "speechSynthesis", { value: Object.assign(new EventTarget(), {
   getVoices: () => voices,
-  speak: ({ text, lang, voice }) => window.spoken.push([text, lang, voice.localService]),
+  speak: (said) => { window.last = said; window.spoken.push([said.text, said.lang, said.voice.localService]); },
   cancel: () => { window.spoken.length = 0; },
 }) });
 """
@@ -143,8 +143,41 @@ def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, add
     open_aids(page, address, "all")
     page.get_by_role("button", name="Read aloud").click()
     assert spoken(page) == []
-    page.get_by_role("button", name="Read this aloud").nth(2).click()  # the first reads what comes before
+    page.get_by_role("button", name=f"Read this aloud {samples.QUESTIONS[1].text}", exact=True).click()
     assert spoken(page)[0][0] == samples.QUESTIONS[1].text
+
+
+def test_each_button_for_reading_says_what_it_reads(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_sharing=True)
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Read aloud").click()
+    buttons = page.locator("[data-read]:visible")
+    for place, title in enumerate((desk.forms["all"].title, *(each.text for each in samples.QUESTIONS))):
+        expect(buttons.nth(place)).to_have_accessible_name(f"Read this aloud {title}")
+    page.locator("[data-forward]").click()
+    for place, title in enumerate(("Look over your answers", SHARE)):
+        expect(buttons.nth(place)).to_have_accessible_name(f"Read this aloud {title}")
+
+
+@pytest.mark.parametrize("secret", ["one", "all"])
+def test_what_is_read_is_stopped_by_the_button_beside_it(page: Page, address: str, secret: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, secret)
+    page.get_by_role("button", name="Read aloud").click()
+    if secret == "one":
+        page.locator("[data-forward]").click()  # what comes is read by itself
+    else:
+        page.get_by_role("button", name="Read this aloud").nth(1).click()
+    stop = page.get_by_role("button", name=f"Stop reading {samples.QUESTIONS[0].text}", exact=True)
+    assert spoken(page)
+    stop.click()
+    assert spoken(page) == []
+    expect(stop).to_have_count(0)
+    page.get_by_role("button", name=f"Read this aloud {samples.QUESTIONS[0].text}", exact=True).click()
+    expect(stop).to_be_visible()
+    page.evaluate("last.onend()")
+    expect(stop).to_have_count(0)
 
 
 SHARE = "May the people who look after you at the clinic read your single answers?"
@@ -169,7 +202,7 @@ def test_of_a_whole_form_what_is_no_question_is_read_by_buttons_too(
     page.get_by_role("radio", name="Mostly").first.check()
     page.locator("[data-forward]").click()
     assert spoken(page) == []
-    answers, sharing = page.get_by_role("button", name="Read this aloud").all()
+    answers, sharing = page.locator("[data-read]:visible").all()
     answers.click()
     read = [text for text, _, _ in spoken(page)]
     assert read[:4] == [
@@ -193,6 +226,7 @@ def test_one_by_one_what_no_means_is_read_with_the_answers_and_by_a_button(page:
     open_aids(page, address, "asked")
     page.get_by_role("button", name="Read aloud").click()
     title = [text for text, _, _ in spoken(page)]
+    page.get_by_role("button", name="Stop reading").click()
     page.get_by_role("button", name="Read this aloud").click()
     assert [text for text, _, _ in spoken(page)] == title
     for _ in range(len(samples.QUESTIONS) + 1):
@@ -399,7 +433,7 @@ def test_a_form_that_opens_itself_again_keeps_two_keys_and_reading_aloud(
     expect(page.get_by_role("button", name="Read aloud", pressed=True)).to_be_visible()
     assert spoken(page)[0][0] == samples.QUESTIONS[2].text
     expect(page.get_by_role("heading", name=samples.QUESTIONS[2].text)).to_be_focused()
-    for name in ("Read this aloud", "Not at all", "A little", "Somewhat"):
+    for name in ("Stop reading", "Not at all", "A little", "Somewhat"):
         page.keyboard.press("Tab")
         focused = page.evaluate(
             "(document.activeElement.closest('label') ?? document.activeElement).innerText"
