@@ -129,6 +129,9 @@ class FormView:
     tells_together: bool = (
         True  # whether there is a result of all answers, which is told even if they may not be read
     )
+    needed_together: frozenset[str] = (
+        frozenset()
+    )  # linkIds: without an answer to each there is no such result
     shows_score: bool = False  # after sending, where the site lets respondents see it
     attribution: str = ""  # what the licence wants shown with the wording
     attribution_language: str = "en"
@@ -154,10 +157,15 @@ class FormView:
     def slack(self) -> int:
         """How many characters `kept` is to be filled up with, so that the form's length tells nothing of which options were chosen."""
         kept = self.kept
-        return sum(_slack(each, kept[each.link_id]) for each in self.questions if each.link_id in kept)
+        has_reasons = self.asks_why and not self.from_paper
+        return sum(
+            _slack(each, kept[each.link_id], has_reasons=has_reasons)
+            for each in self.questions
+            if each.link_id in kept
+        )
 
 
-def _slack(question: Question, given: object) -> int:
+def _slack(question: Question, given: object, *, has_reasons: bool) -> int:
     codes = ["true", "false"] if question.kind is Kind.YES_NO else [each.code for each in question.options]
     chosen: list[object] = [codes] if question.kind is Kind.CHOICES else [*codes]
     possible = [*chosen, None, *({"absent": why} for why in Reason)]
@@ -166,12 +174,17 @@ def _slack(question: Question, given: object) -> int:
         given = [each for each in given if each in codes]
     elif given not in possible:
         return 0
-    return max(map(_length, possible)) - _length(given) if codes else 0
+    if not codes:
+        return 0
+    lengths = [_length(each, has_reasons=has_reasons) for each in (given, *possible)]
+    return max(lengths) - lengths[0]
 
 
-def _length(given: object) -> int:
+def _length(given: object, *, has_reasons: bool) -> int:
     """Count the characters of an answer on the page: its value in an attribute, and what marks each option that it has."""
     marks = len(given) if isinstance(given, list) else 1
+    if has_reasons and (given is None or (isinstance(given, dict) and given != {"absent": Reason.UNSAID})):
+        marks += 1  # "No answer", and the reason beneath it
     return len(escape(str(htmlsafe_json_dumps(given)))) + marks * len(" checked")
 
 

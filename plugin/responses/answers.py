@@ -17,6 +17,7 @@ class Reason(StrEnum):
 
     NOT_APPLICABLE = "not-applicable"
     UNKNOWN = "asked-unknown"
+    UNSAID = "unknown"  # asked why, and no reason was chosen
 
 
 class Absent(msgspec.Struct, frozen=True):

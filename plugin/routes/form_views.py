@@ -22,7 +22,7 @@ from plugin.pages.words import N_, colon, translations
 from plugin.respondents import RespondentPolicy
 from plugin.routes.state import Rapport
 from plugin.routes.trend_views import label_of
-from plugin.scores import Score, tells_together
+from plugin.scores import Score, needed_together, tells_together
 from plugin.scores.together import INCOMPLETE, WITHHELD
 from plugin.writing import DEFAULT_WRITING, WriterKind
 from questionnaires import Instrument, Rater, Wording
@@ -78,6 +78,8 @@ def empty_form(
     # What is entered from paper is in the clinician's hands, whoever filled the paper.
     from_paper = instrument.licence_kind == "score-entry"
     rater = Rater.THERAPIST if from_paper else by
+    key = rapport.intake.keys[instrument.canonical]
+    asks_sharing = asks_before_sharing(policy, by, instrument)
     return FormView(
         title=wording.title,
         intro=wording.intro,
@@ -88,8 +90,9 @@ def empty_form(
         mode=_mode(policy, rater, instrument),
         audience=audience_of(rapport, site),
         auditors_read=rapport.settings.policies[site].auditors_see_answers,
-        asks_sharing=asks_before_sharing(policy, by, instrument),
-        tells_together=tells_together(rapport.intake.keys[instrument.canonical]),
+        asks_sharing=asks_sharing,
+        tells_together=tells_together(key),
+        needed_together=needed_together(key) if asks_sharing else frozenset(),
         shows_score=rater in policy.show_score_to,
         attribution=_attribution(instrument.questionnaire.copyright or ""),
         attribution_language=instrument.questionnaire.language or "en",

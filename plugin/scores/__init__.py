@@ -3,6 +3,15 @@
 from plugin.scores.compute import Score, compute
 from plugin.scores.errors import BadExpression
 from plugin.scores.key import Key, compile_key
-from plugin.scores.together import only_together, tells_together
+from plugin.scores.together import needed_together, only_together, tells_together
 
-__all__ = ["BadExpression", "Key", "Score", "compile_key", "compute", "only_together", "tells_together"]
+__all__ = [
+    "BadExpression",
+    "Key",
+    "Score",
+    "compile_key",
+    "compute",
+    "needed_together",
+    "only_together",
+    "tells_together",
+]

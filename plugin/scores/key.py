@@ -163,7 +163,7 @@ def _in_order(instrument: Instrument, steps: list[Step]) -> tuple[Step, ...]:
 
 def _try_out(key: Key) -> list[Sheet]:
     """Evaluate every score on empty, lowest and highest answers, so that what cannot be evaluated fails now; give those."""
-    sheets = [Sheet.of(key.layout, answers) for answers in _extremes(key)]
+    sheets = [Sheet.of(key.layout, answers) for answers in extremes(key)]
     for sheet in sheets:
         for step in key.steps:
             link_id, expression = step.score.link_id, step.score.expression
@@ -177,7 +177,8 @@ def _try_out(key: Key) -> list[Sheet]:
     return sheets
 
 
-def _extremes(key: Key) -> Iterator[Answers]:
+def extremes(key: Key) -> Iterator[Answers]:
+    """Give no answers, then the lowest to every question, then the highest."""
     yield Answers({})
     for answers in (lowest_answers(key), highest_answers(key)):
         yield Answers({**_plain_answers(key), **answers.given})

@@ -6,8 +6,9 @@ together, and the parts of a total narrow down what it is made of.
 
 import msgspec
 
-from plugin.scores.compute import NO_SCORE, Score
-from plugin.scores.key import Key
+from plugin.responses import Answers
+from plugin.scores.compute import NO_SCORE, Score, compute
+from plugin.scores.key import Key, extremes
 
 FEWEST_TOGETHER = 3
 """Answers that a score must be made of to be told. Two are read off many of their sums: 8 of 8 is twice 4, 7 is 3 and 4."""
@@ -23,6 +24,29 @@ def tells_together(key: Key) -> bool:
         read[step.score.link_id] = frozenset(step.used).union(*(read[needed] for needed in step.needs))
     every: frozenset[str] = frozenset().union(*read.values())
     return len(every) >= FEWEST_TOGETHER and every in read.values()
+
+
+def needed_together(key: Key) -> frozenset[str]:
+    """Name the questions each of which has to be answered for that score to be told: without it there is none.
+
+    A form whose key does with some answers missing needs none of them.
+    """
+    _, *whole = extremes(key)
+    if not all(_tells(key, answers) for answers in whole):
+        return frozenset()  # the key's own affair: nothing is known of single questions
+    return frozenset(
+        link_id
+        for link_id in whole[0].given
+        if not any(_tells(key, _without(answers, link_id)) for answers in whole)
+    )
+
+
+def _tells(key: Key, answers: Answers) -> bool:
+    return any(each.value is not None for each in only_together(compute(key, answers)))
+
+
+def _without(answers: Answers, link_id: str) -> Answers:
+    return Answers({each: given for each, given in answers.given.items() if each != link_id})
 
 
 def only_together(scores: tuple[Score, ...]) -> tuple[Score, ...]:

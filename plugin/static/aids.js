@@ -47,6 +47,7 @@ export async function begin(form, opener) {
     if (on.stops && words.moves) import(words.moves).then((part) => part.begin(form, words.towards), () => {});
   }));
   form.addEventListener("keydown", stop);
+  form.addEventListener("focusin", enter);
   // Nothing is read of a form that has gone: it was sent, or somebody else has the device.
   const gone = new MutationObserver(() => {
     if (form.isConnected) return;
@@ -77,14 +78,28 @@ const SPOKEN = `h1, h2, .above, .lead, .audience p, .option span, .ends span, .o
   .review span > *, #share-means, .asked p, .asked .button`;
 
 function readAloud(form, words, voiceFor) {
-  const speak = (part, own = () => true) => {
+  let reading = null; // the last that is to be said, and the button beside it, which stops it
+  const hush = () => {
+    if (reading?.button) reading.button.textContent = words.again;
+    reading = null;
     speech.cancel();
+  };
+  const speak = (part, own = () => true) => {
+    hush();
     [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility() && own(each)).forEach((each) => {
       const voice = voiceFor(each);
       // The number before a question is a place in the list, not a word of the instrument.
       const text = (each.querySelector("[data-text]") ?? each).textContent.trim();
-      if (voice && text) speech.speak(Object.assign(new SpeechSynthesisUtterance(text), { voice, lang: voice.lang }));
+      if (!voice || !text) return;
+      const said = Object.assign(new SpeechSynthesisUtterance(text), { voice, lang: voice.lang });
+      said.onend = said.onerror = () => { if (reading?.said === said) hush(); };
+      reading = { said };
+      speech.speak(said);
     });
+    const button = part.closest(".question, [data-step]").querySelector("[data-read]");
+    if (!reading || !button) return;
+    reading.button = button;
+    button.textContent = words.stop;
   };
   form.querySelectorAll("[data-read]").forEach((button) => button.remove());
   form.removeEventListener("step-shown", form.readsStep);
@@ -92,14 +107,22 @@ function readAloud(form, words, voiceFor) {
   speech.cancel();
   if (!on.read) return;
   // What stands before the questions, each of them, the answers looked over, and who may read them.
-  form.querySelectorAll("[data-step]:has(> h1), .question").forEach((part) => {
+  form.querySelectorAll("[data-step]:has(> h1), .question").forEach((part, place) => {
     const button = make(words.again);
+    const title = part.querySelector("legend, h1");
+    const text = title.querySelector("[data-text]") ?? title;
     button.dataset.read = "";
+    button.id = `read-${place}`;
+    text.id ||= `read-${place}-text`;
+    button.setAttribute("aria-labelledby", `${button.id} ${text.id}`);
     button.lang = form.lang;
-    button.addEventListener("click", () => speak(part, (each) => each.closest(".question, [data-step]") === part));
-    part.querySelector("legend, h1").after(button);
+    button.addEventListener("click", () => {
+      if (reading?.button === button) hush();
+      else speak(part, (each) => each.closest(".question, [data-step]") === part);
+    });
+    title.after(button);
   });
-  form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else speech.cancel(); };
+  form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else hush(); };
   form.addEventListener("step-shown", form.readsStep);
   form.readsMeaning = ({ target }) => speak(target, (each) => each.localName === "p");
   form.addEventListener("toggle", form.readsMeaning, true);
@@ -109,13 +132,28 @@ function readAloud(form, words, voiceFor) {
 
 // For switches that know two keys, Tab and Space: every answer is a stop of its own, not every group of answers.
 
+let tab = null; // while it is pressed, until the browser has gone on
+const groupOf = (radio) => [...radio.form.querySelectorAll(`[name="${radio.name}"]`)];
+
 function stop(event) {
   const form = event.currentTarget;
   if (event.key !== "Tab" || form.dataset.stops !== "all" || event.target.type !== "radio") return;
-  const group = [...event.target.closest("[data-question]").querySelectorAll("[type=radio]")];
+  const group = groupOf(event.target);
   const next = group[group.indexOf(event.target) + (event.shiftKey ? -1 : 1)];
   if (!next) return; // the browser leaves the group
   event.preventDefault();
   event.stopPropagation();
   next.focus();
+}
+
+// The browser comes to the answer that is chosen; those before it would be passed over.
+addEventListener("keydown", (event) => {
+  if (event.key !== "Tab") return;
+  tab = event;
+  setTimeout(() => { tab = null; });
+});
+function enter({ target, relatedTarget, currentTarget: form }) {
+  if (!tab || form.dataset.stops !== "all" || target.type !== "radio") return;
+  const group = groupOf(target);
+  if (!group.includes(relatedTarget)) group.at(tab.shiftKey ? -1 : 0).focus();
 }

@@ -306,6 +306,9 @@ def new_desk() -> Desk:
             "beside": samples.form(FormMode.ONE),
             "together": samples.form(FormMode.ONE),
             "asked": samples.form(FormMode.ONE, asks_sharing=True),
+            "asked-all": samples.form(
+                FormMode.ALL, asks_sharing=True, needed_together=frozenset({"goal-1", "goal-2"})
+            ),
             "told": samples.form(FormMode.ONE, shows_score=True, questions=samples.QUESTIONS[:1]),
             "why": samples.form(
                 FormMode.ONE, asks_why=True, answers={"goal-1": None}, reasons={"goal-1": "not-applicable"}

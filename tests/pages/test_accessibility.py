@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.browser import Judged, judge
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
+from tests.pages.test_aids import give_voices
 from tests.pages.test_research_page import give
 
 pytestmark = pytest.mark.browser
@@ -155,9 +156,19 @@ def _open_all(page: Page, _: Desk) -> None:
 def _aided(page: Page, desk: Desk) -> None:
     _do(_form("lines", 1), page, desk)
     page.get_by_role("button", name="Help with reading").click()
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     page.get_by_role("button", name="Towards: Very good").click()
     page.get_by_text("What does this mean?").click()
+
+
+def _read_aloud(page: Page, desk: Desk) -> None:
+    give_voices(page, ("en-GB", True))
+    page.reload()
+    _do(_form("all", 0), page, desk)
+    page.get_by_role("button", name="Help with reading").click()
+    page.get_by_role("button", name="Read aloud").click()
+    page.get_by_role("button", name="Read this aloud").nth(1).click()
+    expect(page.get_by_role("button", name="Stop reading")).to_be_visible()
 
 
 def _tried(page: Page, _: Desk) -> None:
@@ -290,6 +301,7 @@ STATES: dict[str, State] = {
     "form, question answered": _form("one", 1, "somewhat"),
     "form, answer not kept yet": State("/fill#one", _not_kept),
     "form, all questions": _form("all", 0),
+    "form, a needed answer is missing": _form("needed", 2),
     "whole form half answered": State("/fill#all", _half_answered),
     "form, long options": _form("long", 1),
     "form, a caregiver first": State("/fill#gated"),
@@ -312,9 +324,11 @@ STATES: dict[str, State] = {
     ),
     "form, why no answer": _form("why", 0),
     "form, may answers be read": _form("asked", 7),
+    "form, may answers be read, and no result": _form("asked-all", 2),
     "preview": State("/preview"),
     "preview, whole form": State("/preview-all"),
     "preview, tried": State("/preview", _tried, screen="data-saved"),
+    "form, read aloud": State("/fill#all", _read_aloud),
     "form, with aids": State("/fill#lines", _aided),
     "form, a line": _form("lines", 1),
     "form, lines looked over": _form("lines-kept", 0),

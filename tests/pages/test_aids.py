@@ -21,7 +21,7 @@ window.spoken = [];
 Object.defineProperty(window, "SpeechSynthesisUtterance", { value: Utterance });
 Object.defineProperty(window, "speechSynthesis", { value: Object.assign(new EventTarget(), {
   getVoices: () => voices,
-  speak: ({ text, lang, voice }) => window.spoken.push([text, lang, voice.localService]),
+  speak: (said) => { window.last = said; window.spoken.push([said.text, said.lang, said.voice.localService]); },
   cancel: () => { window.spoken.length = 0; },
 }) });
 """
@@ -45,7 +45,7 @@ def open_aids(page: Page, address: str, secret: str = "one") -> None:
     page.goto(f"{address}/fill#{secret}")
     expect(page.locator("[data-form]")).to_be_visible()
     page.get_by_role("button", name=AIDS).click()
-    expect(page.get_by_role("button", name="One key")).to_be_visible()
+    expect(page.get_by_role("button", name="Two keys")).to_be_visible()
 
 
 def spoken(page: Page) -> list[list[object]]:
@@ -106,7 +106,7 @@ def test_without_a_connection_the_help_is_asked_for_again(page: Page, address: s
         page.get_by_role("button", name=AIDS).click()
     page.context.set_offline(False)
     page.get_by_role("button", name=AIDS).click()
-    expect(page.get_by_role("button", name="One key")).to_be_visible()
+    expect(page.get_by_role("button", name="Two keys")).to_be_visible()
     expect(page.get_by_role("button", name=AIDS, expanded=True)).to_be_visible()
 
 
@@ -143,8 +143,41 @@ def test_of_a_whole_form_each_question_is_read_by_its_own_button(page: Page, add
     open_aids(page, address, "all")
     page.get_by_role("button", name="Read aloud").click()
     assert spoken(page) == []
-    page.get_by_role("button", name="Read this aloud").nth(2).click()  # the first reads what comes before
+    page.get_by_role("button", name=f"Read this aloud {samples.QUESTIONS[1].text}", exact=True).click()
     assert spoken(page)[0][0] == samples.QUESTIONS[1].text
+
+
+def test_each_button_for_reading_says_what_it_reads(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_sharing=True)
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Read aloud").click()
+    buttons = page.locator("[data-read]:visible")
+    for place, title in enumerate((desk.forms["all"].title, *(each.text for each in samples.QUESTIONS))):
+        expect(buttons.nth(place)).to_have_accessible_name(f"Read this aloud {title}")
+    page.locator("[data-forward]").click()
+    for place, title in enumerate(("Look over your answers", SHARE)):
+        expect(buttons.nth(place)).to_have_accessible_name(f"Read this aloud {title}")
+
+
+@pytest.mark.parametrize("secret", ["one", "all"])
+def test_what_is_read_is_stopped_by_the_button_beside_it(page: Page, address: str, secret: str) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, secret)
+    page.get_by_role("button", name="Read aloud").click()
+    if secret == "one":
+        page.locator("[data-forward]").click()  # what comes is read by itself
+    else:
+        page.get_by_role("button", name="Read this aloud").nth(1).click()
+    stop = page.get_by_role("button", name=f"Stop reading {samples.QUESTIONS[0].text}", exact=True)
+    assert spoken(page)
+    stop.click()
+    assert spoken(page) == []
+    expect(stop).to_have_count(0)
+    page.get_by_role("button", name=f"Read this aloud {samples.QUESTIONS[0].text}", exact=True).click()
+    expect(stop).to_be_visible()
+    page.evaluate("last.onend()")
+    expect(stop).to_have_count(0)
 
 
 SHARE = "May the people who look after you at the clinic read your single answers?"
@@ -169,7 +202,7 @@ def test_of_a_whole_form_what_is_no_question_is_read_by_buttons_too(
     page.get_by_role("radio", name="Mostly").first.check()
     page.locator("[data-forward]").click()
     assert spoken(page) == []
-    answers, sharing = page.get_by_role("button", name="Read this aloud").all()
+    answers, sharing = page.locator("[data-read]:visible").all()
     answers.click()
     read = [text for text, _, _ in spoken(page)]
     assert read[:4] == [
@@ -193,6 +226,7 @@ def test_one_by_one_what_no_means_is_read_with_the_answers_and_by_a_button(page:
     open_aids(page, address, "asked")
     page.get_by_role("button", name="Read aloud").click()
     title = [text for text, _, _ in spoken(page)]
+    page.get_by_role("button", name="Stop reading").click()
     page.get_by_role("button", name="Read this aloud").click()
     assert [text for text, _, _ in spoken(page)] == title
     for _ in range(len(samples.QUESTIONS) + 1):
@@ -214,15 +248,17 @@ def test_whether_to_begin_again_is_read_when_it_is_asked(page: Page, address: st
     ]
 
 
+def focused(page: Page) -> str:
+    said: str = page.evaluate(
+        "(document.activeElement.closest('label') ?? document.activeElement).textContent.trim()"
+    )
+    return said
+
+
 def tab_to(page: Page, name: str) -> None:
     for _ in range(20):
         page.keyboard.press("Tab")
-        if (
-            page.evaluate(
-                "(document.activeElement.closest('label') ?? document.activeElement).textContent.trim()"
-            )
-            == name
-        ):
+        if focused(page) == name:
             return
     raise AssertionError(f"Tab does not reach {name}")
 
@@ -232,7 +268,7 @@ def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) ->
     page.goto(f"{address}/fill#one")
     expect(page.locator("[data-form]")).to_be_visible()
 
-    for name in (AIDS, "One key: stop at every answer", "Start"):
+    for name in (AIDS, "Two keys: stop at every answer", "Start"):
         tab_to(page, name)
         page.keyboard.press("Space")
         page.wait_for_timeout(100)
@@ -248,11 +284,72 @@ def test_a_form_is_filled_with_two_keys(page: Page, address: str, desk: Desk) ->
     assert desk.submissions == [{question.link_id: "mostly" for question in samples.QUESTIONS}]
 
 
+def test_with_two_keys_a_question_begins_at_its_first_answer_whichever_is_chosen(
+    page: Page, address: str
+) -> None:
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Two keys").click()
+    first, second = page.locator("[data-question]").all()[:2]
+    second.get_by_role("radio", name="Somewhat").check()
+    first.get_by_role("checkbox", name="I do not want to answer").focus()
+    forwards = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        forwards.append(focused(page))
+    answers = [option.text for option in samples.AGREEMENT]
+    assert forwards == [*answers, "I do not want to answer"]
+    backwards = []
+    for _ in range(6):
+        page.keyboard.press("Shift+Tab")
+        backwards.append(focused(page))
+    assert backwards == [*reversed(answers), "I do not want to answer"]
+    expect(second.get_by_role("radio", name="Somewhat")).to_be_checked()
+
+
+def test_with_two_keys_an_answer_that_is_pressed_stays_where_one_is(page: Page, address: str) -> None:
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Two keys").click()
+    page.keyboard.press("Tab")
+    page.get_by_role("radio", name="Somewhat").first.click()
+    assert focused(page) == "Somewhat"
+
+
+def test_without_the_help_a_question_is_one_stop(page: Page, address: str) -> None:
+    open_aids(page, address, "all")
+    page.get_by_role("radio", name="Somewhat").first.check()
+    page.locator("[data-question]").nth(1).get_by_role("radio").first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    assert focused(page) == "Somewhat"
+
+
+def test_with_two_keys_each_reason_and_each_answer_about_sharing_is_a_stop(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_sharing=True, asks_why=True)
+    open_aids(page, address, "all")
+    page.get_by_role("button", name="Two keys").click()
+    question = page.locator("[data-question]").first
+    question.get_by_role("radio", name="Completely").focus()
+    page.keyboard.press("Tab")
+    assert focused(page) == "No answer"
+    page.keyboard.press("Space")
+    reasons = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reasons.append(focused(page))
+    assert reasons == ["I do not want to answer", "It does not fit me", "I do not know"]
+    page.locator("[data-forward]").click()
+    page.get_by_role("radio", name="Yes, they may").focus()
+    page.keyboard.press("Tab")
+    assert focused(page) == "No, only the result of all of them together"
+
+
 def test_a_line_is_marked_anywhere_with_two_keys(page: Page, address: str, desk: Desk) -> None:
     """Tab and Space alone: once towards the right end, and three times towards the left."""
     page.goto(f"{address}/fill#lines")
     expect(page.locator("[data-form]")).to_be_visible()
-    for name in (AIDS, "One key: stop at every answer"):
+    for name in (AIDS, "Two keys: stop at every answer"):
         tab_to(page, name)
         page.keyboard.press("Space")
         page.wait_for_timeout(100)
@@ -288,22 +385,22 @@ def test_the_mark_stops_at_the_ends_and_moves_by_the_instruments_own_step_where_
     page.locator("[data-back]").click()
     button = page.get_by_role("button", name="Towards: Not good at all")
     expect(button).to_have_count(0)
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     places = []
     for _ in range(4):
         button.click()
         places.append(page.get_by_role("slider").input_value())
     assert places == ["1", "0", "0", "0"]
     expect(page.get_by_role("checkbox", name="I do not want to answer")).not_to_be_checked()
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     expect(button).to_be_hidden()
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     expect(button).to_have_count(1)
 
 
 def test_from_right_to_left_the_button_towards_an_end_is_on_its_side(page: Page, address: str) -> None:
     open_aids(page, address, "arabic-all")
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     expect(page.locator(".moves .button")).to_have_count(2)  # they come with a script of their own
     low, high = page.locator(".moves .button").all()
     places = [each.bounding_box() for each in (low, high)]
@@ -323,20 +420,20 @@ def open_itself_again(page: Page, desk: Desk) -> None:
     expect(page.get_by_text("Question 3 of 6")).to_be_visible()
 
 
-def test_a_form_that_opens_itself_again_keeps_one_key_and_reading_aloud(
+def test_a_form_that_opens_itself_again_keeps_two_keys_and_reading_aloud(
     page: Page, address: str, desk: Desk
 ) -> None:
     give_voices(page, ("en-GB", True))
     open_aids(page, address)
     page.get_by_role("button", name="Read aloud").click()
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     page.locator("[data-forward]").click()
     open_itself_again(page, desk)
-    expect(page.get_by_role("button", name="One key", pressed=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Two keys", pressed=True)).to_be_visible()
     expect(page.get_by_role("button", name="Read aloud", pressed=True)).to_be_visible()
     assert spoken(page)[0][0] == samples.QUESTIONS[2].text
     expect(page.get_by_role("heading", name=samples.QUESTIONS[2].text)).to_be_focused()
-    for name in ("Read this aloud", "Not at all", "A little", "Somewhat"):
+    for name in ("Stop reading", "Not at all", "A little", "Somewhat"):
         page.keyboard.press("Tab")
         focused = page.evaluate(
             "(document.activeElement.closest('label') ?? document.activeElement).innerText"
@@ -351,14 +448,14 @@ def test_a_form_that_opens_itself_again_shows_as_much_help_as_before(
     page: Page, address: str, desk: Desk
 ) -> None:
     open_aids(page, address)
-    page.get_by_role("button", name="One key").click()
+    page.get_by_role("button", name="Two keys").click()
     page.get_by_role("button", name=AIDS).click()
     page.locator("[data-forward]").click()
     open_itself_again(page, desk)
     expect(page.locator("[data-form]")).to_have_attribute("data-stops", "all")
     expect(page.get_by_role("button", name=AIDS, expanded=False)).to_be_visible()
     page.get_by_role("button", name=AIDS).click()
-    expect(page.get_by_role("button", name="One key", pressed=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Two keys", pressed=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("secret", ["one", "all", "lines", "arabic-all", "long"])

@@ -1,6 +1,7 @@
 """Filling a form in a real browser: by keyboard alone, interrupted, refused, offline, sent once."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Dialog, Page, Request, Route, expect
@@ -222,6 +223,31 @@ def test_a_needed_answer_is_asked_for_before_sending(page: Page, address: str, d
     assert desk.submissions == []
 
 
+def test_that_an_answer_is_needed_is_said_once_and_until_it_is_there(
+    page: Page, address: str, desk: Desk
+) -> None:
+    kinds = [replace(each, required=True, conditions=()) for each in (*samples.KINDS, *samples.LINES)]
+    needed = [each for each in kinds if each.kind not in ("date", "time")]
+    desk.forms["needed"] = samples.form(FormMode.ALL, questions=tuple(needed))
+    open_form(page, address, "needed")
+    said = page.get_by_text("This question needs an answer.").locator("visible=true")
+    expect(said).to_have_count(len(needed))
+    forward(page)
+    forward(page)
+    expect(said).to_have_count(len(needed))  # in red, and not beneath as well
+    for left, question in enumerate(reversed(page.locator("[data-question]").all())):
+        field = question.locator("[data-option], [data-field]").first
+        kind = field.get_attribute("type") or "textarea"
+        if kind in ("radio", "checkbox"):
+            field.check()
+        elif kind == "range":
+            field.press("ArrowRight")
+        else:
+            field.fill("2")
+            field.blur()
+        expect(said).to_have_count(len(needed) - left - 1)
+
+
 def test_a_server_in_trouble_loses_no_answer(page: Page, address: str, desk: Desk) -> None:
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
     open_form(page, address)
@@ -339,6 +365,26 @@ def test_what_was_sent_without_connection_is_sent_by_itself_when_there_is_one(
     page.context.set_offline(False)
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [ALL_ANSWERED]
+
+
+def test_that_a_line_is_answered_by_the_arrow_keys_is_said_with_it(page: Page, address: str) -> None:
+    open_form(page, address, "lines")
+    forward(page)
+    said = "Touch the line where your answer lies, or use the arrow keys."
+    expect(page.get_by_text(said).locator("visible=true")).to_have_count(1)
+    expect(page.get_by_role("slider")).to_have_accessible_description(re.compile(re.escape(said)))
+
+
+def test_that_there_is_no_connection_is_said_once_when_answers_are_sent(page: Page, address: str) -> None:
+    open_form(page, address)
+    answer_all(page)
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("No connection: the answers are not sent yet.")).to_be_visible()
+    expect(page.locator("[data-status]")).to_be_hidden()
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    expect(page.locator("[data-status]")).to_be_visible()
+    page.context.set_offline(False)
 
 
 def test_on_this_device_the_way_back_leads_to_the_lock(page: Page, address: str) -> None:
@@ -476,6 +522,20 @@ def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
     said = page.locator(".review li > span").first.bounding_box()
     assert said is not None
     assert said["width"] > 110
+
+
+def test_on_a_narrow_screen_the_button_to_change_an_answer_stands_beneath_it(
+    page: Page, address: str
+) -> None:
+    page.set_viewport_size({"width": 320, "height": 568})
+    open_form(page, address, "all")
+    forward(page)
+    said = page.locator(".review li > span").first.bounding_box()
+    button = page.get_by_role("button", name="Change the answer").first.bounding_box()
+    assert said is not None
+    assert button is not None
+    assert button["y"] >= said["y"] + said["height"]
+    assert said["width"] > 200
 
 
 @pytest.mark.parametrize("secret", ["one", "all", "german"])
@@ -829,6 +889,44 @@ def test_the_young_person_decides_about_single_answers_before_sending(
     assert desk.shared == [False]
 
 
+def test_that_the_choice_is_missing_is_not_said_any_more_once_it_is_made(page: Page, address: str) -> None:
+    open_form(page, address, "asked-all")
+    forward(page)
+    forward(page)
+    alert = page.locator("[data-alert]")
+    expect(alert).to_have_text("Please say first whether your single answers may be read.")
+    page.get_by_role("radio", name="Yes, they may read them").check()
+    expect(alert).to_be_empty()
+
+
+def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_is_there(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "asked-all")
+    sharing = page.get_by_role("group", name="May the people who look after you")
+    for question in ("goal-1", "goal-2"):
+        page.locator(f"[data-question={question}]").get_by_role("radio", name="Mostly").check()
+    forward(page)
+    expect(sharing).to_contain_text("one result, made of all your answers together")
+    sharing.get_by_role("radio", name="No, only the result of all of them together").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
+    forward(page)
+    expect(sharing).to_contain_text("neither your answers nor a result, only that you have answered.")
+    # What was chosen was said to other words.
+    expect(sharing.get_by_role("radio", name="No, and no result either")).not_to_be_checked()
+    sharing.get_by_role("radio", name="No, and no result either").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("radio", name="Mostly").check()
+    forward(page)
+    expect(sharing.get_by_role("radio", name="No, only the result")).not_to_be_checked()
+    sharing.get_by_role("radio", name="Yes").check()
+    page.get_by_role("button", name="Back").click()
+    page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
+    forward(page)
+    expect(sharing.get_by_role("radio", name="Yes")).to_be_checked()
+
+
 def test_a_result_is_shown_only_where_it_came_with_the_answer(page: Page, address: str) -> None:
     open_form(page, address, "told")
     forward(page)
@@ -847,7 +945,7 @@ def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
     forward(page)
     expect(page.get_by_role("radio", name="I do not know")).to_be_hidden()
     page.get_by_role("checkbox", name="No answer").check()
-    expect(page.get_by_role("radio", name="I do not want to answer")).to_be_checked()
+    page.get_by_role("radio", name="I do not want to answer").check()
     forward(page)
     page.get_by_role("checkbox", name="No answer").check()
     page.get_by_role("radio", name="I do not know").check()
@@ -863,6 +961,42 @@ def test_a_reason_for_not_answering_is_asked_kept_and_looked_over(
     assert desk.submissions == [
         {"goal-1": {"absent": "not-applicable"}, "goal-2": None, "task-1": {"absent": "asked-unknown"}}
     ]
+
+
+def test_no_reason_for_not_answering_is_chosen_beforehand(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_why=True)
+    open_form(page, address, "all")
+    question = page.locator("[data-question]").first
+    reasons = question.get_by_role("group", name="Why there is no answer")
+    question.get_by_role("checkbox", name="No answer").check()
+    box = reasons.get_by_text("Why there is no answer").bounding_box()
+    assert box is not None
+    assert box["height"] > 15  # seen, too
+    expect(reasons.get_by_role("radio", checked=True)).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": {"absent": "unknown"}}
+    reasons.get_by_role("radio", name="I do not know").check()
+    question.get_by_role("radio", name="Mostly").check()
+    question.get_by_role("checkbox", name="No answer").check()
+    expect(reasons.get_by_role("radio", checked=True)).to_have_count(0)
+    forward(page)
+    expect(page.get_by_role("listitem").first).to_contain_text("No answer")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
+    assert desk.submissions == [{"goal-1": {"absent": "unknown"}}]
+
+
+@pytest.mark.parametrize(("kept", "chosen"), [("", 1), ("unknown", 0), ("not-applicable", 1)])
+def test_a_form_that_is_opened_again_has_the_reason_that_was_chosen(
+    page: Page, address: str, desk: Desk, kept: str, chosen: int
+) -> None:
+    reasons = {"goal-1": kept} if kept else {}
+    desk.forms["all"] = samples.form(FormMode.ALL, asks_why=True, answers={"goal-1": None}, reasons=reasons)
+    open_form(page, address, "all")
+    page.locator("[data-question]").nth(1).get_by_role("checkbox", name="No answer").check()
+    for place, count in ((0, chosen), (1, 0)):
+        radios = page.locator("[data-question]").nth(place).locator("[data-why]:checked")
+        expect(radios).to_have_count(count)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
@@ -1145,3 +1279,66 @@ def test_a_form_does_not_open_itself_again_while_an_answer_is_chosen_by_keys(
     for _ in ("decline", "back", "next"):
         page.keyboard.press("Tab")
     expect(page.get_by_text("Question 3 of 6")).to_be_visible()
+
+
+@pytest.mark.parametrize("secret", ["all", "one", "arabic-all"])
+@pytest.mark.parametrize("size", [(1024, 768), (390, 780)])
+def test_while_answers_are_looked_over_send_is_in_sight_and_the_last_of_them_can_be_seen(
+    page: Page, address: str, size: tuple[int, int], secret: str
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, secret)
+    while not page.locator("[data-review]").is_visible():
+        page.locator("[data-option]:visible, [data-forward]").first.press("Space")
+        forward(page)
+    expect(page.get_by_text("Everything so far is saved.")).to_be_in_viewport(ratio=1)
+    for name in ("Back", "Send"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    last = page.get_by_role("button", name="Change the answer").last
+    last.focus()
+    bar, box = page.locator(".foot").bounding_box(), last.bounding_box()
+    assert bar is not None
+    assert box is not None
+    assert box["y"] + box["height"] < bar["y"]
+
+
+# The label of what has the focus, with its ring, and the upper edge of what stands in sight over the page.
+IN_SIGHT = """() => {
+    const { top, bottom } = document.activeElement.closest("label").getBoundingClientRect();
+    const status = document.querySelector("[data-status]");
+    const edge = getComputedStyle(status).position === "sticky" && status.textContent
+        ? status.getBoundingClientRect().top : innerHeight;
+    return top >= 5 && bottom + 5 <= edge;
+}"""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("size", [(1024, 768), (390, 780), (590, 410), (320, 568)])
+def test_an_option_that_gets_the_focus_is_seen_whole(
+    page: Page, address: str, size: tuple[int, int], *, kept: bool
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, "all")
+    options = page.locator("[data-option]")
+    if kept:
+        options.first.check()
+        expect(page.get_by_text("Everything so far is saved.")).not_to_be_empty()
+    for option in options.all():
+        option.focus()
+        assert page.evaluate(IN_SIGHT)
+    for option in reversed(options.all()):
+        option.focus()
+        assert page.evaluate(IN_SIGHT)
+
+
+@pytest.mark.parametrize("size", [(590, 410), (320, 568)])
+def test_on_a_small_screen_nothing_stands_over_an_answer(
+    page: Page, address: str, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_form(page, address, "all")
+    page.locator("[data-option]").first.check()
+    expect(page.locator("[data-status]")).not_to_be_empty()
+    expect(page.locator("[data-status]")).to_have_css("position", "static")
+    forward(page)
+    expect(page.locator(".foot")).to_have_css("display", "contents")

@@ -39,7 +39,7 @@ def test_a_form_is_as_long_however_many_of_several_options_were_chosen() -> None
     forms = [
         samples.form(questions=several, answers={"who": each}, reasons=reasons, asks_why=True)
         for each in chosen
-        for reasons in ({}, {"who": "asked-unknown"})
+        for reasons in ({}, {"who": "asked-unknown"}, {"who": "unknown"})
         if each is None or not reasons
     ]
     assert len({len(pages.render_form(each)) for each in forms}) == 1

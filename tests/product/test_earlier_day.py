@@ -214,7 +214,7 @@ async def test_forms_of_two_days_are_under_way_beside_each_other(observed: World
 async def test_the_form_says_which_day_it_is_about(observed: World) -> None:
     secret = await observed.hand_over(await observed.launch(), await me(observed), FORM, pin="", day=EARLIER)
     form = await observed.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
-    assert "It is about 20 Feb 2026." in form.text
+    assert "The day it is about: 20 Feb 2026." in form.text
 
 
 async def test_a_form_of_today_that_is_sent_tomorrow_stays_of_its_day(observed: World) -> None:

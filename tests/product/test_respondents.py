@@ -1,5 +1,7 @@
 """What the site decides about the people who answer: consent first, what is shared, who sees a score; in the record, too."""
 
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,15 @@ async def test_what_not_sharing_means_is_told_before_it_is_chosen(tmp_path: Path
         shown = (await world.browser.get("/fill/form", headers=headers)).text
         assert "one result, made of all your answers together" in shown
         assert "as low or as high as it can be" in shown
+
+
+async def test_the_form_knows_without_which_answers_no_result_is_told(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=ASKING) as world:
+        headers = await hand_to_child(world)
+        shown = (await world.browser.get("/fill/form", headers=headers)).text
+        (needed,) = re.findall(r'data-sharing="([^"]*)"', shown)
+        assert set(json.loads(html.unescape(needed))) == set(ANSWERS)
+        assert 'data-without="No, and no result either"' in shown
 
 
 async def test_scores_of_answers_that_are_not_shared_stay_in_their_persons_line(tmp_path: Path) -> None:
@@ -464,7 +475,12 @@ async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp
     async with run_world(tmp_path, respondents=policy, show_item_answers=True) as world:
         headers = await hand_to_child(world)
         assert "It does not fit me" in (await world.browser.get("/fill/form", headers=headers)).text
-        answers = {**ANSWERS, "goal-1": {"absent": "not-applicable"}, "goal-2": None}
+        answers = {
+            **ANSWERS,
+            "goal-1": {"absent": "not-applicable"},
+            "goal-2": None,
+            "task-1": {"absent": "unknown"},
+        }
         sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": answers})
         assert sent.status_code == 200, sent.text
         response = await only_response(world)
@@ -479,6 +495,7 @@ async def test_a_reason_for_no_answer_stands_in_the_response_and_on_the_page(tmp
         page = await world.browser.get(f"{launch.url}/responses/{response}")
         assert "Said that it does not apply" in page.text
         assert "Did not want to answer" in page.text
+        assert "Gave no answer and no reason" in page.text
 
 
 async def test_a_reason_that_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plugin.responses import Answers, Given, check_response, read_response
-from plugin.scores import BadExpression, Key, compile_key, compute
+from plugin.scores import BadExpression, Key, compile_key, compute, needed_together
 from plugin.scores.errors import BadSyntax
 from plugin.scores.syntax import Binary, Call, Empty, Literal, Member, Negative, Number, Text, Variable, parse
 from questionnaires import BadInstrument
@@ -52,6 +52,28 @@ def test_scores_may_need_other_scores_in_any_order(tmp_path: Path) -> None:
     assert third.missing == second.missing == first.missing == ("b",)
     assert third.absent_reason == "Not computed: no answer to b"
     assert third.explanation == (("a", "s1", Decimal(1)),)
+
+
+@pytest.mark.parametrize(
+    ("rule", "needed"),
+    [
+        ("iif(%abcd.count() = 4, %abcd.sum(), {})", {"a", "b", "c", "d"}),
+        ("iif(%abcd.count() >= 3, %abcd.sum(), {})", set()),
+    ],
+)
+def test_a_result_of_all_needs_the_answers_that_its_rule_needs(
+    tmp_path: Path, rule: str, needed: set[str]
+) -> None:
+    read = "%resource.repeat(item).where(linkId in ('a' | 'b' | 'c' | 'd')).answer.value.weight()"
+    key = key_of(
+        tmp_path,
+        forms.question("c"),
+        forms.question("d"),
+        forms.question("e"),
+        forms.score("total", rule),
+        variables=(forms.variable("abcd", read),),
+    )
+    assert needed_together(key) == needed
 
 
 def test_a_fallback_may_need_a_compiled_score_and_the_other_way_round(tmp_path: Path) -> None:
