@@ -294,7 +294,7 @@ def test_what_was_not_kept_for_the_sending_is_kept_when_that_fails(
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 503))
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("the answers are not sent yet.")
-    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    expect(page.locator("[data-status]")).to_have_text("Everything so far is saved.")
     assert desk.drafts == [ALL_ANSWERED]
 
 
