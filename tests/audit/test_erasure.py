@@ -62,7 +62,7 @@ def secrets_of(kept: Kept) -> list[bytes]:
 
 def stands_in(secret: bytes, file: bytes) -> bool:
     """Tell whether a piece of it stands there: long values are split over a file's pages."""
-    pieces = (secret[:24], secret[len(secret) // 2 :][:24], secret[-24:])
+    pieces = (secret[:40], secret[len(secret) // 2 :][:40], secret[-40:])
     return any(len(piece) > 15 and piece in file for piece in pieces)
 
 
