@@ -28,7 +28,7 @@ function ask() {
   const away = covered.querySelector("[data-pause]");
   const unlock = panel.querySelector("[data-unlock]");
   unlock.hidden = !away;
-  unlock.addEventListener("click", () => { goOn(); away.click(); });
+  unlock.addEventListener("click", () => { goOn(); if (away.isConnected) away.click(); });
   panel.querySelector("[data-go-on]").addEventListener("click", () => { covered = null; goOn(); });
   main.hidden = true;
   main.after(panel);
