@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED, key_of
-from plugin.audit.told import Told
+from plugin.audit.told import Acted
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
@@ -158,12 +158,7 @@ def said_of(finding: Finding) -> tuple[str, str]:
     return str(finding.flaw), f"{finding.where}: {finding.what}"
 
 
-class _Event(Told, rename="camel"):
-    agent: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    outcome_desc: str | None = None
-
-
-_decoder = msgspec.json.Decoder(_Event)
+_decoder = msgspec.json.Decoder(Acted)
 
 
 def read_last_runs(connection: Connection, vault: Vault, site: str) -> tuple[Run, ...]:
@@ -196,7 +191,7 @@ def _read_run(connection: Connection, vault: Vault, site: str, row: sa.Row[Any])
     looked_at = named.get(_LOOKED_AT, "")
     return Run(
         when=row.recorded,
-        who=next((_name(each) for each in event.agent if each.get("requestor")), "not known"),
+        who=event.requestor or "not known",
         ended=_BEGUN not in named,
         problem=event.outcome_desc,
         looked_at=looked_at,
@@ -210,11 +205,6 @@ def _read_run(connection: Connection, vault: Vault, site: str, row: sa.Row[Any])
 def beside_ehr(site: str) -> str:
     """Write that a site's EHR was looked at, too."""
     return f", and the EHR of {site}"
-
-
-def _name(agent: dict[str, Any]) -> str:
-    who = agent.get("who") or {}
-    return str(who.get("reference") or who.get("display") or "not known")
 
 
 def _is_of(connection: Connection, site: str, text: str) -> bool:

@@ -81,7 +81,7 @@ def number(value: Decimal | float, language: str = SOURCE_LANGUAGE) -> str:
 
 def fixed(value: float, places: int, language: str = SOURCE_LANGUAGE) -> str:
     """Write a figure with a number of decimals."""
-    return f"{value:.{places}f}".replace(".", _decimal_mark(language))
+    return written(f"{value:.{places}f}", language)
 
 
 def written(figure: str, language: str = SOURCE_LANGUAGE) -> str:

@@ -5,6 +5,7 @@ The trail holds a fingerprint keyed by the salt, from which nobody gets to it.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -43,6 +44,17 @@ def details_of(export: str, research: Research, period: Period) -> tuple[tuple[s
     )
 
 
+def entries_of(site: str, most: int) -> sa.Select[Any]:
+    """Ask for the latest entries of a site's exports, but for those of single patients; the newest first."""
+    known = t.audit.c
+    return (
+        sa.select(known.event, known.recorded, known.outcome, known.sealed_resource)
+        .where(known.kind == str(Kind.RESEARCH_EXPORTED), known.site == site, known.patient.is_(None))
+        .order_by(known.id.desc())
+        .limit(most)
+    )
+
+
 def overlapping(
     connection: Connection, vault: Vault, site: str, research: Research, period: Period
 ) -> tuple[Earlier, ...]:
@@ -50,13 +62,7 @@ def overlapping(
 
     Of several of the same days, shifted alike, the latest stands for all.
     """
-    known = t.audit.c
-    rows = connection.execute(
-        sa.select(known.event, known.recorded, known.outcome, known.sealed_resource)
-        .where(known.kind == str(Kind.RESEARCH_EXPORTED), known.site == site, known.patient.is_(None))
-        .order_by(known.id.desc())
-        .limit(_MOST_LOOKED_FOR)
-    ).all()
+    rows = connection.execute(entries_of(site, _MOST_LOOKED_FOR)).all()
     told = [(row, _details(vault, row.event, row.sealed_resource)) for row in rows]
     failed = {details.get(EXPORT) for row, details in told if row.outcome != "0"}
     fingerprint = research.fingerprint()

@@ -5,15 +5,12 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from plugin.audit import Kind
-from plugin.audit.told import Told
+from plugin.audit.told import Acted
 from plugin.auditing.proving import Proof, Prover
 from plugin.ledger import SealBroken, Vault
-from plugin.ledger import tables as t
-from plugin.researching.earlier import EXPORT, FIRST, LAST
+from plugin.researching.earlier import EXPORT, FIRST, LAST, entries_of
 from plugin.researching.made import DIGEST, Made, read_made
 
 MOST_LISTED = 200
@@ -36,9 +33,7 @@ class Export:
     proofs: tuple[Proof, ...]  # of its entries, the first one first
 
 
-class _Event(Told, rename="camel"):
-    agent: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    outcome_desc: str | None = None
+class _Event(Acted, rename="camel"):
     purpose_of_event: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
@@ -61,17 +56,11 @@ _decoder = msgspec.json.Decoder(_Event)
 
 def list_exports(connection: Connection, vault: Vault, prover: Prover, site: str) -> tuple[Export, ...]:
     """List the latest exports of a site, newest first, MOST_LISTED at most; each entry is held against the log."""
-    known = t.audit.c
-    rows = connection.execute(
-        sa.select(known.event, known.recorded, known.sealed_resource)
-        .where(known.kind == str(Kind.RESEARCH_EXPORTED), known.site == site, known.patient.is_(None))
-        .order_by(known.id.desc())
-        .limit(3 * MOST_LISTED)  # an export has two entries
-    )
+    rows = connection.execute(entries_of(site, 3 * MOST_LISTED))  # an export has two entries
     ends: dict[str, _Entry] = {}
     found: list[Export] = []
-    for event, recorded, sealed in rows:
-        entry = _read(vault, event, recorded, sealed)
+    for row in rows:
+        entry = _read(vault, row.event, row.recorded, row.sealed_resource)
         if not _is_beginning(entry):
             ends[entry.export] = entry
             continue
@@ -105,7 +94,7 @@ def _export(entry: _Entry, end: _Entry | None, proofs: tuple[Proof, ...]) -> Exp
     why = next((str(each.get("text", "")) for each in entry.told.purpose_of_event), "")
     return Export(
         begun=entry.recorded,
-        who=next((_name(each) for each in entry.told.agent if each.get("requestor")), ""),
+        who=entry.told.requestor,
         why=why if days is None else why.rpartition(" (")[0],  # its days stand beside it
         days=days,
         made=None if end is None else read_made(end.details),
@@ -113,8 +102,3 @@ def _export(entry: _Entry, end: _Entry | None, proofs: tuple[Proof, ...]) -> Exp
         failure=None if end is None else end.told.outcome_desc,
         proofs=proofs,
     )
-
-
-def _name(agent: dict[str, Any]) -> str:
-    who = agent.get("who") or {}
-    return str(who.get("reference") or who.get("display") or "")

@@ -1,7 +1,6 @@
 """The lock of a device that is handed over: the PIN that opens it, and the ways that are left when too many were wrong."""
 
 import asyncio
-from datetime import datetime
 from math import ceil
 from typing import Annotated
 
@@ -156,13 +155,13 @@ async def open_to_clinician(
     The proof is that of open_by_sign_in. After five wrong PINs another's hand-over opens, too, as by a launch from the chart.
     """
     vault, now = rapport.ledger.vault, rapport.clock()
-    found, form, known = await rapport.ledger.read(
-        lambda connection: (
-            read_launch(connection, vault, launch, key, now),
-            _held(connection, vault, key, now),
-            sessions.session_by_key(connection, vault, key, now),
-        )
-    )
+
+    def read(connection: Connection) -> tuple[Launch | None, sessions.Session | None, Invitation | None]:
+        known = sessions.session_by_key(connection, vault, key, now)
+        form = held_form(connection, vault, known.locked_for) if known else None
+        return read_launch(connection, vault, launch, key, now), known, form
+
+    found, known, form = await rapport.ledger.read(read)
     if found is None or known is None:
         raise NotSignedIn(
             "This page belongs to a launch that has ended or to another browser.",
@@ -189,11 +188,6 @@ async def open_to_clinician(
     answer = RedirectResponse(to, status_code=303)
     set_session_cookie(answer, handle)
     return answer
-
-
-def _held(connection: Connection, vault: Vault, key: str, now: datetime) -> Invitation | None:
-    known = sessions.session_by_key(connection, vault, key, now)
-    return held_form(connection, vault, known.locked_for) if known else None
 
 
 def _ended(

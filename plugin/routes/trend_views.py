@@ -91,11 +91,9 @@ def read_trend(
     )
     told = _ahead(catalogue, ahead, people, zone, language)
     called = {
-        each.respondent: _line_name(
-            people.get(each.respondent), catalogue.by_id(each.instrument).rater, language
-        )
-        for each in points
-        if each.respondent
+        who: _line_name(people.get(who), catalogue.by_id(instrument).rater, language)
+        for instrument, _, who in by_line
+        if who
     }
     if interpretation is None:
         return Trend(made, chart.courses, ahead=told, called=called)

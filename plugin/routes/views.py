@@ -156,8 +156,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     trend = read_trend(
         catalogue, chart, known.kept, people, known.norms, zone, interpretation, language, today=today
     )
-    here = {(each.reference, each.rater) for each in chart.respondents}
-    here |= {(each.reference, each.rater) for each in offered}
+    here = {(each.reference, each.rater) for each in (*chart.respondents, *offered)}
     page = PatientPage(
         launch=launch.id,
         csrf=csrf,

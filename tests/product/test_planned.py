@@ -7,29 +7,23 @@ from tests.product.test_pressing import presses
 from tests.product.world import run_world
 
 FORMS = "https://w3id.org/rapport-fhir/Questionnaire"
+CHILD_ALONE = read_plan(
+    {
+        "resourceType": "PlanDefinition",
+        "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
+    }
+)
 
 
 async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> None:
-    plan = read_plan(
-        {
-            "resourceType": "PlanDefinition",
-            "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
-        }
-    )
-    async with run_world(tmp_path, schedule=plan) as world:
+    async with run_world(tmp_path, schedule=CHILD_ALONE) as world:
         page = await world.launch("amara")
     assert [each.split()[1] for each in presses(page)] == ["rapport-checkin-child"]
     assert "not due" in page.text
 
 
 async def test_who_is_not_due_stands_behind_the_presses_of_those_who_are(tmp_path: Path) -> None:
-    plan = read_plan(
-        {
-            "resourceType": "PlanDefinition",
-            "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
-        }
-    )
-    async with run_world(tmp_path, schedule=plan) as world:
+    async with run_world(tmp_path, schedule=CHILD_ALONE) as world:
         page = await world.launch("amara")
     due = page.text.partition('id="due"')[2].partition("</form>")[0]
     before, _, behind = due.partition('name="press"')

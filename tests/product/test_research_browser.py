@@ -1,31 +1,21 @@
 """The researcher's page in a real browser, with the product behind it: a refusal, then the export despite it."""
 
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from plugin.research_settings import BACKEND_SCOPES
-from tests.browser import find_chromium, sandbox_arguments
 from tests.product.test_administering import sign_in
 from tests.product.test_auditing import Audit
-from tests.product.test_auditing_browser import opened
+from tests.product.test_auditing_browser import browser, opened
 from tests.product.test_research import AGREED, RESEARCHER, events, export, fill_forms, policy, table_of
 from tests.product.world import run_world
 
+__all__ = ["browser"]
+
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=find_chromium(playwright, engine_only=True), args=sandbox_arguments()
-        )
-        yield opened
-        await opened.close()
 
 
 async def test_an_export_that_was_refused_is_made_once_and_told(browser: Browser, tmp_path: Path) -> None:
