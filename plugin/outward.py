@@ -23,6 +23,11 @@ from smart_launch.wire import are_public, is_public
 
 _log = structlog.get_logger()
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+# Apache, Node and uvicorn close a connection on which nothing was asked for 5 seconds: what is sent in that moment is lost.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
+_MAY_BE_ASKED_AGAIN = frozenset(
+    {"GET", "HEAD"}
+)  # nothing changes by them, however often (RFC 9110 section 9.2.2)
 
 
 class PublicOnly(httpcore.AsyncNetworkBackend):
@@ -76,9 +81,9 @@ class _Guarded(httpx.AsyncHTTPTransport):
         # httpx names no way to give its pool a network; the pool itself has one.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
+            max_connections=_LIMITS.max_connections,
+            max_keepalive_connections=_LIMITS.max_keepalive_connections,
+            keepalive_expiry=_LIMITS.keepalive_expiry,
             network_backend=PublicOnly(private),
         )
 
@@ -94,12 +99,19 @@ class _Outward(httpx.AsyncBaseTransport):
         self._proxies = {scheme: _by_proxy(address, tls) for scheme, address in addresses.items() if address}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request on its way."""
-        by_proxy = self._proxies.get(request.url.scheme)
-        host = request.url.host
-        if by_proxy is None or host in LOOPBACK or proxy_bypass(request.url.netloc.decode()):
-            return await self._own.handle_async_request(request)
-        return await by_proxy.handle_async_request(request)
+        """Send a request on its way; what only reads goes once more where the connection ends before the answer begins."""
+        try:
+            return await self._way(request.url).handle_async_request(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if request.method not in _MAY_BE_ASKED_AGAIN:
+                raise
+        return await self._way(request.url).handle_async_request(request)
+
+    def _way(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
+        by_proxy = self._proxies.get(url.scheme)
+        if by_proxy is None or url.host in LOOPBACK or proxy_bypass(url.netloc.decode()):
+            return self._own
+        return by_proxy
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -111,7 +123,7 @@ def _by_proxy(address: str, tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
     """Go by a proxy; SettingsInvalid, without its address, which may hold a password, if that cannot be understood."""
     try:
         return httpx.AsyncHTTPTransport(
-            proxy=address if "://" in address else f"http://{address}", verify=tls
+            proxy=address if "://" in address else f"http://{address}", verify=tls, limits=_LIMITS
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         raise SettingsInvalid(

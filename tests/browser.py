@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import Page as AsyncPage
 from playwright.async_api import Playwright as AsyncPlaywright
 from playwright.async_api import expect as expect_later
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
 
 # For axe, of a page that it has judged: what other colours can change, and what cannot be otherwise in the same colours. Contrast
 # takes four fifths of its time.
@@ -94,6 +95,18 @@ def _judging(by: Judged) -> dict[str, Any]:
         Judged.WIDTH: {"rules": _SEEN_BEFORE},
     }
     return {"resultTypes": ["violations"], **rules[by]}
+
+
+def shown(page: Page) -> str:
+    """Tell what each frame of a page shows, for the report of a test that failed."""
+    told = []
+    for frame in page.frames:
+        try:
+            words = frame.locator("body").inner_text(timeout=2000)[:1500]
+        except Error as error:
+            words = f"(nothing to be read: {error.message.splitlines()[0]})"
+        told.append(f"{urlsplit(frame.url).path or frame.url}\n{words}")
+    return "\n\n".join(told)
 
 
 @contextmanager

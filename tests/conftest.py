@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.dependencies import models
 from hypothesis import settings
+from playwright.sync_api import Page
 
+from tests.browser import shown
 from tests.postgres import PostgresMissing, running_postgres
 from tests.sharing import (
     certificates_read_once,
@@ -78,6 +80,18 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # as `rapport serve` does
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell in the report of a browser test that failed what its page shows."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and call.when == "call" and isinstance(page, Page) and not page.is_closed():
+        report.sections.append(("what the page shows", shown(page)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 // The clinician's page: offers the forms that fit, shows times as here, follows deliveries.
 // Everything works without it too: the server checks, and a reload shows the newest states.
 
-const lang = document.documentElement.lang;
+const lang = document.documentElement.lang, AGAIN = 5000; // ms
 function localTimes() {
   document.querySelectorAll("time[data-local]").forEach((time) => {
     // Day before month, as the server writes it: not to be read two ways.
@@ -13,6 +13,8 @@ function localTimes() {
 
 // What was refused stands on the page again: it is asked for, and loaded again, as the page itself.
 if (location.pathname.endsWith("/invitations")) history.replaceState(null, "", location.pathname.replace("/invitations", ""));
+const whole = new URL(location.href); // what is taken anew waits for a slow EHR: a part that stood here never gives way to a gap
+whole.searchParams.set("wait", "true");
 
 function offer(form) {
   const age = "age" in form.dataset ? Number(form.dataset.age) : null;
@@ -111,7 +113,6 @@ function follow(section) {
 }
 
 function listen(part) {
-  const AGAIN = 5000; // ms
   let source = null;
 
   // Only while looked at: browsers allow six connections to a server, in all tabs together.
@@ -178,8 +179,8 @@ function take(part, found) {
 }
 
 // A form came back or was made: takes the parts that show it, leaves what is being chosen. False: not for us any more; null: not now.
-async function refresh(address = location.href) {
-  const answer = await fetch(address, { cache: "no-store" }).catch(() => null);
+async function refresh() {
+  const answer = await fetch(whole, { cache: "no-store" }).catch(() => null);
   const page = await answer?.text().catch(() => null);
   if (!page || answer.status >= 500) return null;
   if (!answer.ok || answer.redirected) return false;
@@ -225,7 +226,8 @@ function offerStart() {
 }
 offerStart();
 const slow = document.querySelector("[data-late]"); // the EHR was: its parts follow
-if (slow) refresh(slow.dataset.late);
+async function takeLate() { if (await refresh() === null) setTimeout(takeLate, AGAIN); }
+if (slow) takeLate();
 const moving = document.querySelector("[data-moving]");
 if (moving) follow(moving);
 const told = document.querySelector("[data-events]");

@@ -46,6 +46,35 @@ def test_where_no_form_can_be_started_the_page_says_why(
     expect(page.locator("#start .empty")).to_have_text(told)
 
 
+def test_what_is_late_is_asked_for_again_until_it_comes(page: Page, address: str) -> None:
+    whole = page.request.get(f"{address}/due").text()
+    answers = iter((None, ""))
+
+    def answer(route: Route) -> None:
+        body = next(answers, whole)
+        if body is None:
+            route.abort("connectionreset")
+        else:
+            route.fulfill(status=200 if body else 504, body=body, content_type="text/html")
+
+    page.route("**/slow?wait=true", answer)
+    page.clock.install()
+    with page.expect_event("requestfailed"):
+        page.goto(f"{address}/slow")
+    expect(page.locator("#start .skeleton")).to_be_visible()
+    start = page.get_by_text("Other form, language or person")
+    for _ in range(60):
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+        if start.is_visible():
+            break
+    for _ in range(12):  # nor does the page that opened without it come back with the next news
+        expect(start).to_be_visible()
+        expect(page.locator(".skeleton")).to_have_count(0)
+        expect(page.locator("#due")).to_contain_text("Due now")
+        page.clock.run_for(1000)
+
+
 def test_the_forms_that_cannot_be_filled_are_listed_where_there_are_no_others(
     page: Page, address: str
 ) -> None:
@@ -192,7 +221,7 @@ def test_news_are_listened_to_again_after_a_server_that_was_away_and_not_after_a
     page.goto(f"{address}/due")
     page.wait_for_function("() => document.readyState === 'complete'")
     page.route(
-        "**/due",
+        "**/due?wait=true",
         lambda route: (
             route.continue_() if answers.pop(0) == 200 else route.fulfill(status=status, body="Away")
         ),

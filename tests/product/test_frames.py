@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
 
-from tests.browser import PATIENCE, find_chromium, sandbox_arguments
+from tests.browser import PATIENCE, find_chromium, sandbox_arguments, shown
 from tests.product.demonstration import ROOT, Demonstration, running_demonstration
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,11 @@ def browsing(folder: Path, kept: Kept) -> Iterator[BrowserContext]:
             locale="en-GB",
         )
         context.set_default_timeout(PATIENCE)
-        yield context
+        try:
+            yield context
+        except Exception as error:
+            error.add_note("\n\n".join(map(shown, context.pages)))
+            raise
         context.close()
 
 

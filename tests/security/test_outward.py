@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from plugin.ehr import Ehr, EhrError, EhrUnavailable
+from plugin.ehr import Ehr, EhrError, EhrUnavailable, OutcomeUnknown
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import OwnForms, Pinned
 from plugin.outward import open_client
@@ -39,6 +39,28 @@ def listening() -> Iterator[tuple[int, list[bytes]]]:
                     heard.append(connection.recv(65_536))
                     if heard[-1]:
                         connection.sendall(ANSWER)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1], heard
+
+
+@contextmanager
+def hanging_up() -> Iterator[tuple[int, list[bytes]]]:
+    """Answer the first request of each connection and hang up on the second, as a server for which it came too late."""
+    heard: list[bytes] = []
+    kept_open = ANSWER.replace(b"Connection: close\r\n", b"")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    heard.append(connection.recv(65_536))
+                    connection.sendall(kept_open)
+                    heard.append(connection.recv(65_536))
 
         threading.Thread(target=answer, daemon=True).start()
         yield server.getsockname()[1], heard
@@ -95,6 +117,25 @@ async def test_a_site_that_says_so_is_reached_in_a_private_network(tmp_path: Pat
             with pytest.raises(httpx.ConnectError):
                 await http.get(f"http://127.0.0.1:{port}/")
     assert sum(map(bool, heard)) == 1
+
+
+async def test_what_is_read_is_asked_for_again_where_the_connection_ended_and_what_is_written_is_not(
+    tmp_path: Path,
+) -> None:
+    with hanging_up() as (port, heard):
+        async with open_client(settings(tmp_path, allow_http_loopback=True)) as http:
+            for each in ("1", "2"):
+                assert (await http.get(f"http://127.0.0.1:{port}/r4/Patient/{each}")).status_code == 200
+            with pytest.raises(OutcomeUnknown):
+                ehr = Ehr(f"http://127.0.0.1:{port}/r4", "a-token", http)
+                await ehr.create(b"{}", "Observation", if_none_exist=None)
+    asked = [each.split(b" HTTP")[0] for each in heard]
+    assert asked == [
+        b"GET /r4/Patient/1",
+        b"GET /r4/Patient/2",
+        b"GET /r4/Patient/2",
+        b"POST /r4/Observation",
+    ]
 
 
 async def test_a_server_of_forms_that_the_operator_named_is_reached(tmp_path: Path) -> None:
