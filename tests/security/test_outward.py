@@ -126,8 +126,8 @@ async def test_what_is_read_is_asked_for_again_where_the_connection_ended_and_wh
         async with open_client(settings(tmp_path, allow_http_loopback=True)) as http:
             for each in ("1", "2"):
                 assert (await http.get(f"http://127.0.0.1:{port}/r4/Patient/{each}")).status_code == 200
+            ehr = Ehr(f"http://127.0.0.1:{port}/r4", "a-token", http)
             with pytest.raises(OutcomeUnknown):
-                ehr = Ehr(f"http://127.0.0.1:{port}/r4", "a-token", http)
                 await ehr.create(b"{}", "Observation", if_none_exist=None)
     asked = [each.split(b" HTTP")[0] for each in heard]
     assert asked == [
