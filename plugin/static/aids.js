@@ -86,7 +86,7 @@ function readAloud(form, words, voiceFor) {
   };
   const speak = (part, own = () => true) => {
     hush();
-    [...part.querySelectorAll(SPOKEN)].filter((each) => each.checkVisibility() && own(each)).forEach((each) => {
+    [...part.querySelectorAll(SPOKEN)].filter((each) => (each.checkVisibility?.() ?? each.offsetParent) && own(each)).forEach((each) => {
       const voice = voiceFor(each);
       // The number before a question is a place in the list, not a word of the instrument.
       const text = (each.querySelector("[data-text]") ?? each).textContent.trim();

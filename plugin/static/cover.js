@@ -52,7 +52,7 @@ function goOn() {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Tab" || !covered) return;
   const reachable = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
-    .filter((each) => !each.disabled && each.checkVisibility());
+    .filter((each) => !each.disabled && (each.checkVisibility?.() ?? each.offsetParent));
   const stops = reachable.filter((each) => each.type !== "radio" || each.checked || !reachable
     .some((other) => other.name === each.name && other.checked));
   if (!stops.length) return event.preventDefault();
