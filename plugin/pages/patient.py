@@ -243,6 +243,7 @@ class PatientPage:
     notes: tuple[NoteLine, ...] = ()
     tips: tuple[Tip, ...] = ()
     language: str = "en"  # of whoever reads this page
+    kept: int = 0  # responses that the ledger has of the patient; `responses` are the latest
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
     is_part: bool = False  # earlier scores may be missing for now: nothing is compared
     is_unread: bool = False  # the record's own scores are not among these

@@ -38,6 +38,7 @@ from plugin.pages import (
     render_response,
     summary_html,
 )
+from plugin.pages.responses import render_responses
 from plugin.pages.retold import retell
 from plugin.routes.asked import AskedFor, read_asked_for
 from plugin.routes.chart import HISTORY, LONG_PATIENCE, Chart, closed_chart, read_chart
@@ -53,7 +54,7 @@ from plugin.routes.state import (
     ehr_for,
     language_for,
 )
-from plugin.routes.views import Known, ask_for, patient_page, response_page
+from plugin.routes.views import Known, ask_for, patient_page, response_page, responses_page
 
 router = APIRouter(prefix="/launches/{launch}")
 
@@ -169,6 +170,7 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
         altered=len({each.record.id for each in (*accounts, *kept) if each.record.altered}),
         altered_forms=under_way.altered,
         unsent=under_way.unsent,
+        many=many,
     )
 
 
@@ -202,6 +204,22 @@ async def responses(
             for each in notes
         ]
     )
+
+
+@router.get("/responses")
+async def all_responses(
+    found: CurrentLaunch, rapport: CurrentRapport, accept_language: Annotated[str | None, Header()] = None
+) -> HTMLResponse:
+    """Show every response of the patient that the ledger has, however old; the view is in the trail."""
+    patience = rapport.settings.policies[found.site].ehr_patience
+    accounts, chart = await asyncio.gather(
+        _all_accounts(rapport, found), _chart(rapport, found, patience=patience, history=False)
+    )
+    await rapport.ledger.record(
+        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+    )
+    language = language_for(rapport, found.site, accept_language)
+    return HTMLResponse(render_responses(responses_page(rapport, found, accounts, chart, language)))
 
 
 @router.get("/responses/{response}")

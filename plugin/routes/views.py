@@ -1,7 +1,7 @@
 """Fills the view models of the pages from what launches, charts, accounts and instruments hold."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -12,7 +12,7 @@ from plugin.access.launches import Launch
 from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
 from plugin.days import Age, age_on, day_alone, day_of
-from plugin.delivery.account import Account, Attempt
+from plugin.delivery.account import Account, Attempt, whole
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
 from plugin.erasure import Erasure
@@ -41,6 +41,7 @@ from plugin.pages import (
 from plugin.pages.figures import day, list_of, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
+from plugin.pages.responses import ResponsesPage
 from plugin.pages.retold import retell
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, translations
@@ -103,6 +104,7 @@ class Known:
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
     altered_forms: int = 0  # invitations of which the same is true
     unsent: tuple[Invitation, ...] = ()  # forms that ended without being sent, each the last of somebody
+    many: int = 0  # responses that the ledger has, those among them that are not read
 
 
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
@@ -174,6 +176,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
         of_session=chart.of_session,
         responses=tuple(_recent(catalogue, account, people, zone, language) for account in known.recent),
+        kept=known.many,
         trend=trend,
         tips=tuple(told_in(each, language) for each in choose_tips(interpretation, chart, trend, age)),
         language=language,
@@ -533,6 +536,24 @@ def _open_form(
     who = name_of(people.get(invitation.source), Rater(invitation.rater), language)
     about = invitation.answered_on
     return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote, about=about)
+
+
+def responses_page(
+    rapport: Rapport, launch: Launch, accounts: Sequence[Account], chart: Chart, language: str
+) -> ResponsesPage:
+    """Fill the page of all responses of a patient; those whose rows were altered are counted and not shown."""
+    zone = rapport.zone_of(launch.site)
+    people = {each.reference: each for each in _told_apart(chart.respondents, language)}
+    shown = sorted(whole(accounts), key=lambda each: each.record.authored, reverse=True)
+    return ResponsesPage(
+        launch=launch.id,
+        patient=chart.name,
+        responses=tuple(_recent(rapport.intake.catalogue, each, people, zone, language) for each in shown),
+        altered=len(accounts) - len(shown),
+        look=look_address(launch.context.style),
+        csrf=csrf_token(rapport, launch),
+        reader=language,
+    )
 
 
 def _recent(

@@ -50,6 +50,7 @@ from plugin.pages import (
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
 from plugin.pages.look import look_address
 from plugin.pages.parting import BrowserLine, PartingPage, SessionsPage
+from plugin.pages.responses import ResponsesPage
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Event, group
 from plugin.routes.pressing import with_due
@@ -296,6 +297,11 @@ def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:
             for label, value in zip(("Goal", "Task", "Bond"), parts, strict=False)
         ),
     )
+
+
+def all_responses() -> ResponsesPage:
+    """Every response of the patient, one of whose rows was altered."""
+    return ResponsesPage("0b8e", "Mia Kowalski", responses(), altered=1, csrf="token")
 
 
 def responses() -> tuple[RecentResponse, ...]:

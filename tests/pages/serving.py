@@ -26,6 +26,7 @@ from plugin.pages import FormMode, FormView
 from plugin.pages.caseload import render_caseload
 from plugin.pages.look import write_look
 from plugin.pages.parting import render_parting, render_sessions, render_signed_out
+from plugin.pages.responses import render_responses
 from plugin.pages.staff import (
     render_deliveries,
     render_delivery,
@@ -240,6 +241,7 @@ def site(desk: Desk) -> Starlette:
         "/device-locked": lambda: pages.render_patient(samples.patient(locked=samples.LOCKED)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
+        "/responses": lambda: render_responses(samples.all_responses()),
         "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
         "/signed-in-at-the-lock": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),

@@ -276,6 +276,7 @@ STATES: dict[str, State] = {
     "research export, refused": State("/research-refused"),
     "research export, not decided": State("/research-not-decided"),
     "response": State("/response"),
+    "all responses": State("/responses"),
     "response, to be marked": State("/response", _open_all),
     "response, entered in error": State("/voided"),
     "lock": State("/launches/0b8e/return"),

@@ -339,6 +339,20 @@ async def test_a_long_history_follows_and_nothing_is_read_out_of_a_part_of_it(tm
         assert "data-finding" in whole.text
 
 
+async def test_a_response_however_old_can_be_opened_and_marked(world: World) -> None:
+    await send_daily(world, (await world.people())["amara"], MOST_SHOWN + 1)
+    page = await world.launch("amara")
+    assert page.text.count('class="response"') == MOST_SHOWN
+    assert f'/responses">All responses</a> ({MOST_SHOWN + 1})' in page.text
+    every = await world.browser.get(f"{page.url}/responses")
+    shown, listed = (
+        set(re.findall(r'href="(/launches/[^/]+/responses/[^"]+)"', each.text)) for each in (page, every)
+    )
+    assert len(listed) == MOST_SHOWN + 1
+    (hidden,) = listed - shown
+    assert "Mark this response as entered in error" in (await world.browser.get(hidden)).text
+
+
 async def test_scores_that_no_ehr_takes_are_shown_however_many(tmp_path: Path) -> None:
     async with run_world(tmp_path, personality="read-only") as world:
         await send_daily(world, (await world.people())["kofi"], MOST_SHOWN + 8)

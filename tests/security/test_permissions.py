@@ -29,7 +29,11 @@ UNTOLD = {
 }
 """Addresses that tell about a patient without an entry of their own, and why."""
 READ = {
-    *("GET /launches/{launch}", "GET /launches/{launch}/responses/{response}"),
+    *(
+        "GET /launches/{launch}",
+        "GET /launches/{launch}/responses",
+        "GET /launches/{launch}/responses/{response}",
+    ),
     *("GET /launches/{launch}/summary.pdf", "GET /launches/{launch}/notes/{note}"),
     *("GET /sites/{site_id}/fhir/{kind}", "GET /sites/{site_id}/fhir/{kind}/{resource_id}"),
     *("GET /desks/{desk}/caseload", "POST /desks/{desk}/research", "GET /desks/{desk}/deliveries/{response}"),
