@@ -73,6 +73,7 @@ class Line:
     """One rater's line, broken where a score is missing, with its label at the right end."""
 
     order: int
+    look: int
     name: str
     label: Label
     label_y: float  # of its first line
@@ -187,8 +188,8 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
         frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset, len(days)
     )
     lines = [
-        _line(series, order, len(panel.series), placing, strip_y or axis_y)
-        for order, series in enumerate(panel.series)
+        _line(series, order, look, len(panel.series), placing, strip_y or axis_y)
+        for order, (look, series) in enumerate(panel.looked)
     ]
     arrows = _arrows(panel, lines, placing)
     lines = [replace(line, events=arrows.get(line.order, ())) for line in lines]
@@ -215,9 +216,9 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     )
 
 
-def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_y: float) -> Line:
+def _line(series: TrendSeries, order: int, look: int, count: int, placing: _Placing, strip_y: float) -> Line:
     shift = placing.shift(order, count)
-    shape = SHAPES[order % len(SHAPES)]
+    shape = SHAPES[look]
     pieces: list[str] = []
     marks: list[Mark] = []
     pen_down = False
@@ -234,13 +235,14 @@ def _line(series: TrendSeries, order: int, count: int, placing: _Placing, strip_
         pen_down = point.value is not None
     return Line(
         order=order,
+        look=look,
         name=series.name,
         label=(series.name,),
         label_y=y,
         end_x=x,
         end_y=y,
         path="".join(pieces),
-        dash=_DASHES[order % len(_DASHES)],
+        dash=_DASHES[look],
         marks=tuple(marks),
         band=_band(series, placing),
     )
@@ -251,7 +253,7 @@ def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tup
     marked = [
         Marked(
             line.order,
-            SHAPES[line.order % len(SHAPES)],
+            SHAPES[line.look],
             point.event,
             mark.x,
             mark.y,

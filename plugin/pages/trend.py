@@ -1,6 +1,6 @@
 """Scores over sessions as the page shows them: one line a rater, never averaged; marks only where the site accepted a rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from plugin.trends.medication import Course
 
 # The young person first: the rating of the youth is the one to read first (Roest 2022, J Clin Child Adolesc Psychol).
 RATER_ORDER = ("child", "caregiver", "therapist", "observer")
+LOOKS = 6  # marks, dashes and colours that lines are told apart by
 
 
 class Event(StrEnum):
@@ -139,6 +140,22 @@ class Trend:
     called: Mapping[str, str] = field(default_factory=dict)
 
 
+def looks_of(raters: Sequence[str]) -> tuple[int, ...]:
+    """Number the looks of a plot's lines: the first of a kind of rater has that of its kind, in whatever company.
+
+    Further people of a kind have what no kind in the plot has; beyond six lines looks come again.
+    """
+    kinds = {RATER_ORDER.index(each) for each in raters}
+    spare = [
+        each for each in (*range(len(RATER_ORDER), LOOKS), *range(len(RATER_ORDER))) if each not in kinds
+    ]
+    looks: list[int] = []
+    for place, rater in enumerate(raters):
+        own = RATER_ORDER.index(rater)
+        looks.append(own if own not in looks else spare.pop(0) if spare else place % LOOKS)
+    return tuple(looks)
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """One plot: series of one measure with one range."""
@@ -187,9 +204,14 @@ class Panel:
         return len(self.carers)
 
     @property
+    def looked(self) -> tuple[tuple[int, TrendSeries], ...]:
+        """The series, each with the number of its look."""
+        return tuple(zip(looks_of([each.rater for each in self.series]), self.series, strict=True))
+
+    @property
     def banded(self) -> tuple[tuple[int, TrendSeries], ...]:
-        """The series whose band can be drawn, with their places."""
-        return tuple((place, each) for place, each in enumerate(self.series) if each.band is not None)
+        """The series whose band can be drawn, each with the number of its look."""
+        return tuple((look, each) for look, each in self.looked if each.band is not None)
 
 
 @dataclass(frozen=True, slots=True)

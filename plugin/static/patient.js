@@ -218,6 +218,12 @@ addEventListener("afterprint", () => { opened.forEach((each) => { each.open = fa
 document.addEventListener("click", ({ target }) => { if (target.closest("[data-print]")) print(); });
 const offerButtons = () => document.querySelectorAll("[data-print], [data-copy]").forEach((button) => { button.hidden = false; });
 
+// Who is taken out of one score's plot is out of the others, too.
+document.addEventListener("change", ({ target }) => {
+  const box = ".bands [type=checkbox]", name = (each) => each.labels[0].textContent;
+  if (target.matches(box)) document.querySelectorAll(box).forEach((each) => { if (name(each) === name(target)) each.checked = target.checked; });
+});
+
 localTimes();
 offerButtons();
 function offerStart() {

@@ -291,7 +291,7 @@ def test_the_band_of_one_person_is_shown_at_a_time(page: Page, address: str) -> 
     expect(shown).to_have_count(1)
     expect(shown).to_have_class(re.compile("band-0"))
     page.get_by_role("radio", name="Dr Amara Osei (18 ± 3.4)").check()
-    expect(shown).to_have_class(re.compile("band-1"))
+    expect(shown).to_have_class(re.compile("band-2"))  # the therapist's look, though there is no caregiver
     page.get_by_role("radio", name="nobody").check()
     expect(shown).to_have_count(0)
 
@@ -336,6 +336,11 @@ def test_who_was_taken_out_of_the_plot_stays_out_when_news_come(page: Page, addr
     tell_of_a_form(held, page)
     expect(page.locator("#scores [data-old]")).to_have_count(0)  # the part was taken anew
     expect(page.get_by_role("checkbox", name="Mia")).not_to_be_checked()
+    page.get_by_role("radio", name="Total").focus()
+    page.keyboard.press("ArrowRight")  # another score, with the same people in its plot
+    expect(page.get_by_role("img")).to_have_accessible_name(re.compile("^Goal"))
+    expect(page.get_by_role("checkbox", name="Mia")).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Dr Amara Osei")).to_be_checked()
 
 
 def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: Page, address: str) -> None:

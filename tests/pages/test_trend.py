@@ -20,6 +20,7 @@ from plugin.pages.trend import (
     TrendSeries,
     group,
     latest,
+    looks_of,
     shown_courses,
 )
 from plugin.tips import Occasion
@@ -197,6 +198,20 @@ def test_lines_differ_without_colour() -> None:
     assert len({line.dash for line in lines}) == 3
     shapes = {re.sub(r"M[\d.]+ [\d.]+", "", line.marks[0].path) for line in lines}
     assert len(shapes) == 3
+
+
+@pytest.mark.parametrize(
+    ("raters", "looks"),
+    [
+        (["therapist"], (2,)),
+        (["child", "therapist"], (0, 2)),
+        (["child", "caregiver", "caregiver", "therapist"], (0, 1, 4, 2)),
+        (["caregiver", "caregiver", "caregiver", "caregiver"], (1, 4, 5, 0)),
+        (["child", *["caregiver"] * 6, "therapist"], (0, 1, 4, 5, 3, 5, 0, 2)),
+    ],
+)
+def test_a_kind_of_rater_looks_alike_in_whatever_company(raters: list[str], looks: tuple[int, ...]) -> None:
+    assert looks_of(raters) == looks
 
 
 def test_equal_scores_of_one_session_do_not_cover_each_other() -> None:
