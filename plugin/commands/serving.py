@@ -103,6 +103,10 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
+# Longer than a proxy keeps an idle connection to us: a request that comes while we close it is lost, and its sender gets a 502.
+_IDLE_SECONDS = 75
+
+
 def run(
     settings: "Settings",
     host: str,
@@ -129,6 +133,7 @@ def run(
         host=host,
         port=port,
         http=HurriedProtocol,
+        timeout_keep_alive=_IDLE_SECONDS,
         access_log=False,
         server_header=False,
         log_config=None,

@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,8 +35,17 @@ def test_a_header_that_does_not_end_is_cut_off(demonstration: Demonstration) -> 
         assert send_until_cut_off(connection, 20_000_000) < 20_000_000
 
 
-def test_who_says_nothing_is_not_waited_for(demonstration: Demonstration) -> None:
+def test_who_says_nothing_is_not_waited_for_and_who_was_answered_may_come_again(
+    demonstration: Demonstration,
+) -> None:
     place = urlsplit(demonstration.rapport)
     patience = 6 * HurriedProtocol.header_seconds
-    with socket.create_connection((place.hostname, place.port), timeout=patience) as connection:
-        assert connection.recv(1_000).startswith(b"HTTP/1.1 408 ")
+    idle = HTTPConnection(place.netloc, timeout=patience)
+    with closing(idle), socket.create_connection((place.hostname, place.port), timeout=patience) as silent:
+        idle.request("GET", "/health/live")
+        assert idle.getresponse().read()
+        own = idle.sock
+        assert silent.recv(1_000).startswith(b"HTTP/1.1 408 ")
+        idle.request("GET", "/health/live")  # on the same connection: a proxy keeps one for a minute
+        assert idle.getresponse().read()
+        assert idle.sock is own
