@@ -85,15 +85,20 @@ def check_passed(found: Invitation) -> None:
 
 
 def answer_gate(connection: Connection, invitation_id: str, answer: GateAnswer, now: datetime) -> None:
-    """Note what the caregiver said, once; a form that is refused is withdrawn. InvitationUnusable if it had been said before."""
-    closed = {"state": InvitationState.WITHDRAWN} if answer is GateAnswer.REFUSED else {}
+    """Note what a caregiver said. A refusal ends an agreement to the form that came before; the form is withdrawn, with its answers.
+
+    InvitationUnusable if it had been said before, or the form ended meanwhile.
+    """
+    is_refusal = answer is GateAnswer.REFUSED
+    closed = {"state": InvitationState.WITHDRAWN, "sealed_draft": None} if is_refusal else {}
+    before = (invitation.c.gate_answer == GateAnswer.AGREED) if is_refusal else sa.false()
     changed = change_rows(
         connection,
         invitation,
         (
             invitation.c.id == invitation_id,
             invitation.c.gate.is_not(None),
-            invitation.c.gate_answer.is_(None),
+            invitation.c.gate_answer.is_(None) | before,
             invitation.c.state.in_(FILLABLE),
         ),
         {"gate_answer": answer, "gate_answered": now, **closed},

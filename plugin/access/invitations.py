@@ -69,6 +69,8 @@ class Invitation:
     answered_on: date | None = None  # the day that it is about, if it is entered later
 
 
+_PROMISED = ""  # stands among the linkIds of a draft that is kept, and is none
+
 # linkId -> option code or text, several as a list; None: did not want to answer;
 # {"absent": reason}: no answer for another reason
 Draft = dict[str, str | list[str] | dict[str, str] | None]
@@ -81,6 +83,7 @@ class KeptDraft:
     answers: Draft
     mark: str
     moved: bool = False
+    promised: frozenset[str] = frozenset()  # what the page on which they were given said of who reads them
 
 
 def create_invitation(connection: Connection, vault: Vault, planned: Invitation) -> str:
@@ -417,6 +420,7 @@ def save_draft(
     now: datetime,
     *,
     after: str | None = None,
+    promised: frozenset[str] = frozenset(),
 ) -> KeptDraft:
     """Keep answers as they are given, beside those that were given on another page; gives all that are kept.
 
@@ -432,7 +436,9 @@ def save_draft(
     draft = {**_draft(vault, invitation_id, stored), **answers}
     for each in removed:
         draft.pop(each, None)
-    sealed = vault.seal("draft", invitation_id, msgspec.json.encode(draft))
+    promises = sorted(promised | _promised(vault, invitation_id, stored))
+    written = {**draft, _PROMISED: promises} if promises else draft
+    sealed = vault.seal("draft", invitation_id, msgspec.json.encode(written))
     changed = change_rows(
         connection,
         invitation,
@@ -444,7 +450,7 @@ def save_draft(
     )
     if len(changed) != 1:
         raise InvitationUnusable("This form was sent or withdrawn meanwhile.", "Ask for a new one.")
-    return KeptDraft(draft, _mark(sealed))
+    return KeptDraft(draft, _mark(sealed), promised=frozenset(promises))
 
 
 def begun_here(
@@ -489,7 +495,8 @@ def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Kept
     sealed = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id)
     ).scalar()
-    return KeptDraft(_draft(vault, invitation_id, sealed), _mark(sealed))
+    promised = _promised(vault, invitation_id, sealed)
+    return KeptDraft(_draft(vault, invitation_id, sealed), _mark(sealed), promised=promised)
 
 
 def count_answers(connection: Connection, vault: Vault, invitation_id: str, site: str, patient: str) -> int:
@@ -511,6 +518,16 @@ def _mark(sealed: bytes | None) -> str:
 
 
 def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
+    kept = _as_kept(vault, invitation_id, sealed)
+    return {link_id: each for link_id, each in kept.items() if link_id != _PROMISED}
+
+
+def _promised(vault: Vault, invitation_id: str, sealed: bytes | None) -> frozenset[str]:
+    promises = _as_kept(vault, invitation_id, sealed).get(_PROMISED)
+    return frozenset(map(str, promises)) if isinstance(promises, list) else frozenset()
+
+
+def _as_kept(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
     return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
 
 

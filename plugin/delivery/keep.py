@@ -19,7 +19,7 @@ from plugin.ledger import SealBroken, Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.ledger.tables import is_no_moment
 from plugin.observations import Results
-from plugin.responses.labels import Label, read_labels
+from plugin.responses.labels import HELD_BACK, Label, read_labels
 from questionnaires import Rater
 
 # Built once: building a statement takes longer than SQLite takes to run it.
@@ -88,6 +88,16 @@ class Record:
     def answers_withheld(self) -> bool:
         """Whether the respondent did not agree that single answers be read: they stay here."""
         return Label.ANSWERS_NOT_SHARED in read_labels(self.body)
+
+    @property
+    def answers_held_back(self) -> bool:
+        """Whether those who treat are shown no single answers: the respondent did not agree, or the form promised it."""
+        return not HELD_BACK.isdisjoint(read_labels(self.body))
+
+    @property
+    def is_closed_to_auditors(self) -> bool:
+        """Whether the form did not say that auditors read its answers, which stay here."""
+        return Label.ANSWERS_NOT_FOR_AUDITORS in read_labels(self.body)
 
     @property
     def digest(self) -> str:

@@ -33,7 +33,8 @@ RESPONSE, OBSERVATION, PROVENANCE = "QuestionnaireResponse", "Observation", "Pro
 STANDARD = frozenset({RESPONSE, OBSERVATION, PROVENANCE})
 CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 
-_KEPT_BACK = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
+_NOT_SHARED = f"{RESPONSE}: the respondent did not agree that single answers are read, kept in Rapport"
+_NOT_SHOWN = f"{RESPONSE}: the form said that single answers are shown to nobody, kept in Rapport"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _SEVERAL = 412  # the answer to If-None-Exist
@@ -122,7 +123,7 @@ class TransactionWriter:
         """Write the Bundle, unless an earlier one is found in the record; complete what stands there in part."""
         if record.revision and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=True)
-        if record.answers_withheld and self.sequence is not None:
+        if record.answers_held_back and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=look_first)
         found = await self._find(ehr, record) if look_first else ()
         wanted = len(record.results.identifiers) + (record.collected is None)
@@ -217,7 +218,7 @@ class SequenceWriter:
             raise next(iter(progress.refused.values()))
         if PROVENANCE in self.creates and not look_first and progress.addresses:
             await self._add_provenance(ehr, progress, record)
-        kept_back = (_KEPT_BACK,) if RESPONSE in self.creates and record.answers_withheld else ()
+        kept_back = (_why_kept_back(record),) if RESPONSE in self.creates and record.answers_held_back else ()
         return Written(tuple(progress.addresses.values()), (*kept_back, *self._left_out(progress)))
 
     async def _correct(self, ehr: Ehr, record: Record, lookup: Lookup) -> Written:
@@ -345,8 +346,12 @@ def _steps(record: Record) -> tuple[tuple[str, str, str, bytes], ...]:
     )
 
 
+def _why_kept_back(record: Record) -> str:
+    return _NOT_SHARED if record.answers_withheld else _NOT_SHOWN
+
+
 def _may_leave(kind: str, record: Record) -> bool:
-    return kind != RESPONSE or not record.answers_withheld
+    return kind != RESPONSE or not record.answers_held_back
 
 
 def _not_accepted(kind: str) -> str:

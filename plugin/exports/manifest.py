@@ -110,6 +110,9 @@ class Manifest(msgspec.Struct, frozen=True):
     forms: tuple[Form, ...]
     form_base: str
     unreadable: tuple[str, ...] = ()
+    held_back: tuple[
+        str, ...
+    ] = ()  # administrations whose answers are not for auditors, to whom it was given
     site: str | None = None  # the only one of which it tells; None: all
 
     @property

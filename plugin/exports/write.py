@@ -8,7 +8,7 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from plugin.exports.forms import FORMS, copy_forms
 from plugin.exports.rows import Line, NotAsLogged, columns_of, read_values, written
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.responses.labels import Label, read_labels
 from plugin.scores import Key
 from plugin.transparency import LogSigner, Tiles, inclusion_proof, open_checkpoint
 from plugin.verify import Progress
@@ -82,6 +83,8 @@ class Exporter:
     signer: LogSigner
     form_base: str
     site: str | None = None  # of one site alone; None: of all
+    for_auditors: bool = False  # without what its form did not say that they read
+    _held_back: list[str] = field(default_factory=list, init=False)
     _size: int = field(default=0, init=False)
     _unreadable: list[str] = field(default_factory=list, init=False)
 
@@ -118,6 +121,7 @@ class Exporter:
             forms=forms,
             form_base=self.form_base,
             unreadable=tuple(self._unreadable),
+            held_back=tuple(self._held_back),
             site=self.site,
         )
         m.write_manifest(folder, manifest, self.signer)
@@ -140,18 +144,34 @@ class Exporter:
             responses = self._within(t.response, t.response.c.received, period)
             query = responses.order_by(t.response.c.received, t.response.c.id)
             for chunk in _chunks(connection, query):
-                self._add(connection, chunk, pairs, scoring)
+                closed = self._closed(connection, [str(row["id"]) for row in chunk])
+                self._held_back += sorted(closed)
+                self._add(connection, [row for row in chunk if row["id"] not in closed], pairs, scoring)
                 progress.responses += len(chunk)
                 tell()
             for sheet, when in _WHEN.items():
                 for chunk in _chunks(connection, self._others(when, period)):
-                    pairs[sheet].add_all(self._logged(connection, sheets.LOGGED_AS[sheet], chunk))
+                    closed = self._closed(connection, [str(row["response"]) for row in chunk])
+                    open_to_all = [row for row in chunk if row["response"] not in closed]
+                    pairs[sheet].add_all(self._logged(connection, sheets.LOGGED_AS[sheet], open_to_all))
             entries = self._within(t.audit, t.audit.c.recorded, period).order_by(t.audit.c.id)
             for chunk in _chunks(connection, entries):
                 pairs["audit"].add_all(self._logged(connection, "audit", chunk))
                 progress.audit_entries += len(chunk)
                 tell()
             return {sheet: pair.lines for sheet, pair in pairs.items()}
+
+    def _closed(self, connection: Connection, ids: list[str]) -> frozenset[str]:
+        """Name the administrations that this export may not tell of; none that does not open, which is named as such."""
+        if not self.for_auditors:
+            return frozenset()
+        c, closed = t.response.c, set()
+        for row in connection.execute(sa.select(c.id, c.sealed_body).where(c.id.in_(ids))):
+            with suppress(SealBroken):
+                labels = read_labels(self.vault.open("response", row.id, row.sealed_body))
+                if Label.ANSWERS_NOT_FOR_AUDITORS in labels:
+                    closed.add(str(row.id))
+        return frozenset(closed)
 
     def _within(
         self, table: sa.Table, column: sa.Column[datetime], period: m.Period

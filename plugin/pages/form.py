@@ -125,6 +125,7 @@ class FormView:
     mode: FormMode = FormMode.ONE
     audience: Audience = Audience.RECORD
     auditors_read: bool = False  # the site lets auditors see single answers, shared or not
+    promised: str = ""  # what it says of who reads the answers, signed: given back with them
     asks_sharing: bool = False  # the respondent decides whether single answers may be read
     tells_together: bool = (
         True  # whether there is a result of all answers, which is told even if they may not be read
@@ -194,6 +195,7 @@ class GatePage:
 
     asks: str  # consent | together | both
     language: str = "en"
+    back: str | None = None  # where the clinician's own device is given back, with nothing decided
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,21 @@ class Label(StrEnum):
     RATERS_APART = "raters-apart"
     SCORE_NOT_FOR_RESPONDENT = "score-not-for-respondent"
     ANSWERS_NOT_SHARED = "answers-not-shared"
+    ANSWERS_NOT_SHOWN = "answers-not-shown"
+    ANSWERS_NOT_FOR_AUDITORS = "answers-not-for-auditors"
 
 
 DISPLAYS = {
     Label.RATERS_APART: "Not for the other raters of this patient",
     Label.SCORE_NOT_FOR_RESPONDENT: "Score not for the respondent",
     Label.ANSWERS_NOT_SHARED: "Single answers not shared",
+    Label.ANSWERS_NOT_SHOWN: "Single answers not shown",
+    Label.ANSWERS_NOT_FOR_AUDITORS: "Single answers not for auditors",
 }
+PROMISES = (Label.ANSWERS_NOT_SHOWN, Label.ANSWERS_NOT_FOR_AUDITORS)
+"""What a form says before it is answered; it holds for the response, whatever the site decides later."""
+HELD_BACK = frozenset({Label.ANSWERS_NOT_SHARED, Label.ANSWERS_NOT_SHOWN})
+"""With which single answers stay here, and are shown to nobody who treats."""
 OF_SCORES = frozenset({Label.RATERS_APART, Label.SCORE_NOT_FOR_RESPONDENT})
 """Those that hold for scores, too. That single answers are not shared is obeyed in what the scores tell: see plugin/scores/together."""
 

@@ -169,7 +169,8 @@ async def show_chain(
     page = ChainPage(
         desk=frame(rapport, found, "reviews" if review else "audit"),
         chain=read,
-        shows_answers=policy.auditors_see_answers or record.rater == "therapist",
+        shows_answers=record.rater == "therapist"
+        or (policy.auditors_see_answers and not record.is_closed_to_auditors),
         can_compare=_may_read(rapport, found, read),
         now=rapport.clock(),
         compared=compared,

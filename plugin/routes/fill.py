@@ -21,7 +21,6 @@ from plugin.access.gates import (
     answer_gate,
     check_passed,
     is_waiting,
-    said_before,
 )
 from plugin.access.invitations import (
     Draft,
@@ -33,6 +32,7 @@ from plugin.access.invitations import (
     is_submitted,
     mark_opened,
     read_draft,
+    read_invitation,
     save_draft,
 )
 from plugin.access.launches import Launch, launch_for_patient
@@ -47,14 +47,23 @@ from plugin.errors import AnsweredElsewhere, Invalid, InvitationUnusable, NotFou
 from plugin.flow import Arrival, Saved, submit
 from plugin.ledger import AuditRow, SealBroken, Vault
 from plugin.observations.build import IDENTIFIER_SYSTEM
-from plugin.pages import choose_language, render_fill, render_form, render_gate
+from plugin.pages import Audience, choose_language, render_fill, render_form, render_gate
 from plugin.responses import InvalidResponse, build_response
 from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
 from plugin.routes.compressed import compressed
-from plugin.routes.form_views import asks_before_sharing, form_of, form_view, gate_page, score_lines
+from plugin.routes.form_views import (
+    asks_before_sharing,
+    audience_of,
+    empty_form,
+    form_of,
+    form_view,
+    gate_page,
+    score_lines,
+)
 from plugin.routes.observing import tell_kept
+from plugin.routes.promises import promises_of, read_promises
 from plugin.routes.refusals import told_in_trail
 from plugin.routes.state import (
     COOKIE,
@@ -80,6 +89,7 @@ _ESCAPE = re.compile(
 class _Answers(msgspec.Struct, forbid_unknown_fields=True):
     answers: Draft
     removed: tuple[str, ...] = ()  # what this page had answered, and took back
+    promised: str | None = None  # what it said of who reads the answers, as it was given to the page
 
 
 class _ToKeep(_Answers, forbid_unknown_fields=True):
@@ -237,7 +247,7 @@ async def form(
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
     shell = choose_language(accept_language, language_of_installation(rapport))
     if is_waiting(found):
-        return HTMLResponse(render_gate(gate_page(found, accept_language), shell))
+        return HTMLResponse(render_gate(gate_page(found, accept_language, back), shell))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)
@@ -249,9 +259,7 @@ async def form(
 async def consent(
     found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody
 ) -> JSONResponse:
-    """Note what a caregiver says before the young person answers; a refusal closes the form."""
-    now = rapport.clock()
-    check_usable(found, now)
+    """Note what a caregiver says, and tell what counts: a refusal, whoever agreed before or agrees afterwards."""
     try:
         said = msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -259,9 +267,19 @@ async def consent(
             f"The answer could not be read: {error}.", 'Send {"agreed": true or false, "stated": [...]}.'
         ) from None
     _check_stated(found, said)
-    agreed = said.agreed
-    answer = GateAnswer.AGREED if agreed else GateAnswer.REFUSED
-    kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
+    return JSONResponse({"state": await _answer_gate(rapport, found, said), "return_url": back})
+
+
+async def _answer_gate(rapport: Rapport, found: Invitation, said: _Said) -> GateAnswer:
+    """Note what was said, unless it stands there or a refusal does; InvitationUnusable if the form is closed otherwise."""
+    answer = GateAnswer.AGREED if said.agreed else GateAnswer.REFUSED
+    if found.gate_answer == GateAnswer.REFUSED:
+        return GateAnswer.REFUSED
+    now, vault = rapport.clock(), rapport.ledger.vault
+    check_usable(found, now)
+    if found.gate_answer == answer:
+        return answer
+    kind = Kind.CONSENT_GIVEN if said.agreed else Kind.CONSENT_REFUSED
     # Who holds the device says so of themselves; nobody else is there to name them.
     actor = Actor(None, f"Caregiver, as said on the form ({found.gate})")
     about = (f"urn:uuid:{found.id}",)
@@ -269,11 +287,15 @@ async def consent(
     audit = rapport.trail.entry(
         kind, actor, site=found.site, patient=found.patient, about=about, details=details
     )
-    if is_waiting(found):
+    try:
         await rapport.ledger.write(lambda connection: answer_gate(connection, found.id, answer, now), audit)
-    elif found.gate_answer != answer:
-        raise said_before()
-    return JSONResponse({"state": answer, "return_url": back})
+    except InvitationUnusable:
+        # Another page was first.
+        stands = await rapport.ledger.read(lambda connection: read_invitation(connection, vault, found.id))
+        if stands is None or stands.gate_answer not in {answer, GateAnswer.REFUSED}:
+            raise
+        return GateAnswer(stands.gate_answer)
+    return answer
 
 
 def _check_stated(found: Invitation, said: _Said) -> None:
@@ -299,7 +321,14 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
     vault = rapport.ledger.vault
     kept = await rapport.ledger.bookkeep(
         lambda connection: save_draft(
-            connection, vault, found.id, sent.answers, sent.removed, now, after=sent.after
+            connection,
+            vault,
+            found.id,
+            sent.answers,
+            sent.removed,
+            now,
+            after=sent.after,
+            promised=read_promises(vault, found.id, sent.promised or ""),
         )
     )
     if kept.moved:
@@ -322,7 +351,7 @@ async def send(
         check_passed(found)
         instrument = form_of(rapport, found)
         sent = _read(body, _Sent, instrument)
-        labels = _labels(rapport, found, instrument, sent.share)
+        labels = _labels(rapport, found, instrument, sent)
         saved = await _submit(rapport, found, instrument, sent, labels)
         rapport.worker.wake()
         if saved.replayed and await _is_late(rapport, found, body):
@@ -412,22 +441,36 @@ def _opened(
     )
 
 
-def _labels(
-    rapport: Rapport, found: Invitation, instrument: Instrument, share: bool | None
-) -> frozenset[Label]:
-    """Write down the site's policy, and what the respondent wants; Invalid if that was not said and must be."""
+def _labels(rapport: Rapport, found: Invitation, instrument: Instrument, sent: _Sent) -> frozenset[Label]:
+    """Write down the site's policy, what the form promised, and what the respondent wants.
+
+    Invalid if that was not said and must be. A no counts though the site has stopped asking since.
+    """
     policy = rapport.settings.policies[found.site].respondents
-    labels = {Label.RATERS_APART}
+    labels = {Label.RATERS_APART, *_promised(rapport, found, instrument, sent)}
     if found.rater != Rater.THERAPIST and found.rater not in policy.show_score_to:
         labels.add(Label.SCORE_NOT_FOR_RESPONDENT)
-    if asks_before_sharing(policy, found.rater, instrument):
-        if share is None:
-            raise Invalid(
-                "It is not said whether single answers may be read.", "Answer that question, then send."
-            )
-        if not share:
-            labels.add(Label.ANSWERS_NOT_SHARED)
+    if sent.share is None and asks_before_sharing(policy, found.rater, instrument):
+        raise Invalid(
+            "It is not said whether single answers may be read.", "Answer that question, then send."
+        )
+    if sent.share is False:
+        labels.add(Label.ANSWERS_NOT_SHARED)
     return frozenset(labels)
+
+
+def _promised(rapport: Rapport, found: Invitation, instrument: Instrument, sent: _Sent) -> frozenset[Label]:
+    """Give what the page that sends said of single answers, less what its respondent allows; a page that tells nothing said what holds now."""
+    if sent.promised is None:
+        form = empty_form(rapport, found.site, instrument, found.language, found.rater, found.language)
+        promised = promises_of(form)
+    else:
+        promised = read_promises(rapport.ledger.vault, found.id, sent.promised)
+    if sent.share:
+        promised -= {Label.ANSWERS_NOT_SHOWN}
+        if audience_of(rapport, found.site) is Audience.RECORD:
+            promised -= {Label.ANSWERS_NOT_FOR_AUDITORS}
+    return promised
 
 
 def _build(

@@ -20,6 +20,8 @@ from plugin.pages.figures import number
 from plugin.pages.kinds import Asked, asked_of, step_of
 from plugin.pages.words import N_, colon, translations
 from plugin.respondents import RespondentPolicy
+from plugin.responses.labels import PROMISES, Label
+from plugin.routes.promises import promises_of, sign_promises
 from plugin.routes.state import Rapport
 from plugin.routes.trend_views import label_of
 from plugin.scores import Score, needed_together, tells_together
@@ -56,8 +58,16 @@ def form_view(rapport: Rapport, invitation: Invitation, draft: KeptDraft, reader
     instrument = form_of(rapport, invitation)
     if invitation.language not in instrument.languages:
         raise _changed()
+    view = empty_form(rapport, invitation.site, instrument, invitation.language, invitation.rater, reader)
+    # Whoever goes on reads what they read when they began: a resumed form does not show it before its first question again.
+    if Label.ANSWERS_NOT_SHOWN in draft.promised:
+        view = replace(view, audience=Audience.SCORES)
+    if Label.ANSWERS_NOT_FOR_AUDITORS in draft.promised:
+        view = replace(view, auditors_read=False)
+    promised = promises_of(view) | {each for each in PROMISES if each in draft.promised}
     return replace(
-        empty_form(rapport, invitation.site, instrument, invitation.language, invitation.rater, reader),
+        view,
+        promised=sign_promises(rapport.ledger.vault, invitation.id, promised),
         answers={
             link_id: None if isinstance(each, dict) else each for link_id, each in draft.answers.items()
         },
@@ -132,11 +142,11 @@ def audience_of(rapport: Rapport, site: str) -> Audience:
     return Audience.CARE_TEAM if rapport.settings.policies[site].show_item_answers else Audience.SCORES
 
 
-def gate_page(invitation: Invitation, accept_language: str) -> GatePage:
+def gate_page(invitation: Invitation, accept_language: str, back: str | None) -> GatePage:
     """Fill the page that asks a caregiver first: on their own device in its language, for the form's is the child's."""
     forms = interface_language(invitation.language)
     own = choose_language(accept_language, forms) if invitation.remote else forms
-    return GatePage(invitation.gate or "", own)
+    return GatePage(invitation.gate or "", own, back)
 
 
 def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:

@@ -84,6 +84,7 @@ class _Start:
     begun: Draft
     session: str
     pin: str | None
+    promised: frozenset[str] = frozenset()  # of what was begun, on the page on which it was
 
 
 class _BegunMeanwhile(Exception):
@@ -218,7 +219,7 @@ async def _ask_first(rapport: Rapport, found: Launch, left: Invitation, start: _
         gate=Gate.CONSENT,
         gate_answer=None,
     )
-    return replace(start, planned=planned, begun=kept.answers)
+    return replace(start, planned=planned, begun=kept.answers, promised=kept.promised)
 
 
 def _opened(request: Request, secret: str, *, handed_over: bool) -> Response:
@@ -350,7 +351,8 @@ async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:
             return read_secret(connection, vault, left.id)
         made = create_invitation(connection, vault, planned)
         if start.begun:
-            save_draft(connection, vault, planned.id, start.begun, (), planned.created)
+            begun, promised = start.begun, start.promised
+            save_draft(connection, vault, planned.id, begun, (), planned.created, promised=promised)
         return made
 
     secret = None

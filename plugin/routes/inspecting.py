@@ -162,6 +162,7 @@ async def _write(rapport: Rapport, found: Desk, period: Period, folder: Path, na
         LogSigner(settings.log_name, settings.log_key),
         settings.own_forms.manner.base,
         site=found.site,
+        for_auditors=True,
     )
     made = rapport.clock()
 

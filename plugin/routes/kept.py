@@ -16,7 +16,7 @@ from plugin.delivery.revising import read_current
 from plugin.delivery.writers import OBSERVATION, RESPONSE
 from plugin.errors import Forbidden, Locked, NotFound, NotSignedIn
 from plugin.pages import Audience
-from plugin.responses.labels import Label, labels_of
+from plugin.responses.labels import HELD_BACK, Label, labels_of
 from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, check_site, kind_of_user
 from plugin.routes.fhir import FHIR_JSON
 from plugin.routes.form_views import audience_of
@@ -54,10 +54,10 @@ class Reader:
         )
 
     def is_held_back(self, kept: Kept) -> bool:
-        """Whether the site's policy, or whoever answered, keeps these answers from others."""
+        """Whether the site's policy, of now or as the form told it, or whoever answered keeps these answers from others."""
         if kept.kind != RESPONSE or self.own is not None:
             return False
-        withheld = Label.ANSWERS_NOT_SHARED in labels_of(kept.resource.get("meta"))
+        withheld = not HELD_BACK.isdisjoint(labels_of(kept.resource.get("meta")))
         return withheld or (not self.answers and kept.rater != "therapist")
 
 

@@ -370,7 +370,7 @@ def response_page(
     title = title_of(nearest, language) if nearest else record.instrument.partition("|")[0]
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
     is_told = from_paper or rapport.settings.policies[launch.site].show_item_answers
-    shown = is_told and not record.answers_withheld
+    shown = is_told and not record.answers_held_back
     unfolding = unfold(record, catalogue, rapport.intake.keys)
     wording = _wording(nearest, record.language) if nearest is not None else None
     said = translations(language).gettext

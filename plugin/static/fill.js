@@ -134,7 +134,7 @@ function begin(form, parts, note) {
   const differing = (now) => Object.entries(now).filter(([id, answer]) => JSON.stringify(answer) !== JSON.stringify(kept[id]));
   const sent = (all) => {
     const now = answers();
-    return { answers: all ? now : Object.fromEntries(differing(now)), removed: Object.keys(kept).filter((id) => !(id in now)) };
+    return { answers: all ? now : Object.fromEntries(differing(now)), removed: Object.keys(kept).filter((id) => !(id in now)), promised: form.dataset.promised };
   };
   const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
   // The next step that has something to show, forwards (1) or backwards (-1).

@@ -10,12 +10,16 @@ export function begin(gate, { call, open, showEnd }) {
   document.title = heading.textContent;
 
   async function say(agreed) {
-    let answer;
+    let answer, counts;
     const stated = statements.filter((each) => each.checked).map((each) => each.value);
-    try { answer = await call("consent", "POST", { agreed, stated }); } catch { answer = null; }
-    if (answer?.status === 410) return open(); // decided elsewhere meanwhile: shows what is now
+    try {
+      answer = await call("consent", "POST", { agreed, stated });
+      if (answer.ok) counts = await answer.json();
+    } catch { answer = null; }
+    if (answer?.status === 410) return open(); // it ended meanwhile: shows how
     if (!answer?.ok) { alert.textContent = gate.dataset.failed; return undefined; }
-    return agreed ? open() : showEnd(gate.querySelector("[data-refused]"), await answer.json());
+    // Of two caregivers whoever refuses is heard, whatever this one said.
+    return counts.state === "agreed" ? open() : showEnd(gate.querySelector("[data-refused]"), counts);
   }
 
   agree.addEventListener("click", () => {

@@ -157,7 +157,9 @@ def _opened(row: Row, told: list[Story]) -> _Flaws:
 
 def _gate(row: Row, told: list[Story]) -> _Flaws:
     said = [each for each in told if each.kind in _SAID]
+    # A refusal after an agreement counts, nothing after a refusal.
     answers = {_SAID[Kind(each.kind)] for each in said}
+    answers = answers & {GateAnswer.REFUSED} or answers
     times = [each.facts["gate_answered"] for each in said if "gate_answered" in each.facts]
     fits = row.gate_answer in answers if said else row.gate_answer is None
     if not fits or (row.gate_answer is None) is not (row.gate_answered is None):

@@ -56,9 +56,15 @@ class Desk:
         default_factory=list
     )  # given to the next submissions, first in first out
     gates: dict[str, str] = field(
-        default_factory=lambda: {"gated": "consent", "together": "both", "beside": "together"}
+        default_factory=lambda: {
+            "gated": "consent",
+            "together": "both",
+            "beside": "together",
+            "held-gated": "consent",
+        }
     )
     said: list[tuple[str, bool]] = field(default_factory=list)
+    refused_meanwhile: bool = False  # another caregiver has, on another page
     stated: list[list[str]] = field(default_factory=list)  # with each of them
     shared: list[bool | None] = field(default_factory=list)  # of each submission
     changed: list[list[str]] = field(default_factory=list)  # of each submission: what no draft had
@@ -101,7 +107,8 @@ class _Fill:
         if secret in self.desk.sent or secret not in self.desk.forms:
             return _gone()
         if secret in self.desk.gates:
-            return HTMLResponse(pages.render_gate(pages.GatePage(self.desk.gates[secret])))
+            held = self.desk.forms[secret].back
+            return HTMLResponse(pages.render_gate(pages.GatePage(self.desk.gates[secret], back=held)))
         return HTMLResponse(pages.render_form(replace(self.desk.forms[secret], mark=self.desk.mark)))
 
     async def consent(self, request: Request) -> Response:
@@ -112,7 +119,8 @@ class _Fill:
         self.desk.stated.append(sent["stated"])
         asked = self.desk.gates.pop(_secret(request))
         self.desk.said.append((asked, agreed))
-        return JSONResponse({"state": "agreed" if agreed else "refused", "return_url": self.desk.return_url})
+        counts = "agreed" if agreed and not self.desk.refused_meanwhile else "refused"
+        return JSONResponse({"state": counts, "return_url": self.desk.return_url})
 
     async def answers(self, request: Request) -> Response:
         if _secret(request) in self.desk.sent:
@@ -305,6 +313,7 @@ def new_desk() -> Desk:
             "kinds-one": samples.form(FormMode.ONE, questions=samples.KINDS),
             "kinds-kept": samples.form(FormMode.ALL, questions=samples.KINDS, answers=samples.KEPT),
             "gated": samples.form(FormMode.ONE),
+            "held-gated": samples.form(FormMode.ONE, back="/launches/0b8e/return"),
             "beside": samples.form(FormMode.ONE),
             "together": samples.form(FormMode.ONE),
             "asked": samples.form(FormMode.ONE, asks_sharing=True),

@@ -848,6 +848,18 @@ def test_a_caregiver_who_does_not_agree_is_asked_once_more(page: Page, address: 
     assert desk.said == [("both", False)]
 
 
+def test_a_caregiver_who_agrees_after_another_refused_is_told_that(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.refused_meanwhile = True
+    page.goto(f"{address}/fill#gated")
+    for each in page.get_by_role("checkbox").all():
+        each.check()
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()
+    expect(page.get_by_text("A caregiver did not agree")).to_be_visible()
+
+
 def test_a_caregiver_who_taps_twice_has_not_refused(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#gated")
     page.get_by_role("button", name="I do not agree").dblclick()

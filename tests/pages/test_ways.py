@@ -84,6 +84,22 @@ def test_the_device_is_given_back_before_the_end_and_the_form_goes_on_if_nobody_
     give_back(page)
 
 
+def test_a_caregiver_who_decides_nothing_gives_the_device_back_and_is_asked_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/fill#held-gated")
+    page.get_by_role("checkbox", name="I am a caregiver").check()
+    give_back(page)
+    assert "caregiver" not in page.locator("main").inner_text()
+    page.get_by_role("button", name="Go on with the form").click()
+    expect(page.get_by_role("heading", name="First, something for a caregiver")).to_be_focused()
+    expect(page.get_by_role("checkbox", name="I am a caregiver")).to_be_checked()
+    give_back(page)
+    assert desk.said == []
+    page.goto(f"{address}/fill#gated")
+    expect(page.get_by_role("link", name="Give the tablet back")).to_have_count(0)
+
+
 def test_the_lock_is_in_the_clinicians_language_and_the_form_in_its_own_again(
     page: Page, address: str
 ) -> None:

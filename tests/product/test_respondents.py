@@ -89,7 +89,7 @@ async def test_answers_that_are_not_shared_stay_here_and_the_scores_go(tmp_path:
         launch = await world.launch(CHILD)
         page = await world.browser.get(f"{launch.url}/responses/{response}")
         assert "did not agree" in page.text
-        assert "Completely" not in page.text
+        assert "Mostly yes" not in page.text
         assert (await get(world, f"QuestionnaireResponse/{response}")).status_code == 403
 
 

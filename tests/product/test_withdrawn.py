@@ -16,7 +16,11 @@ from plugin.access.gates import GateAnswer, answer_gate
 from plugin.access.invitations import mark_expired, withdraw
 from plugin.ledger import remove_rows
 from plugin.ledger import tables as t
+from plugin.transparency import LogSigner, Tiles
+from plugin.verify import Finding, Progress, Verifier
 from tests.product.forms import ANSWERS
+from tests.product.test_auditing import logged
+from tests.product.test_kept import unlock
 from tests.product.test_remote import secret_of, teenagers_link
 from tests.product.test_respondents import AGREED, CONSENT, hand_to_child
 from tests.product.world import World, run_world
@@ -25,6 +29,7 @@ ENDS: Mapping[str, Callable[[Connection, Any], object]] = {
     "withdrawn": lambda c, row: withdraw(c, row.id, row.site, row.patient),
     "expired": lambda c, row: mark_expired(c, row.id),
     "agreed": lambda c, row: answer_gate(c, row.id, GateAnswer.AGREED, row.created),
+    "refused": lambda c, row: answer_gate(c, row.id, GateAnswer.REFUSED, row.created),
     "erased": lambda c, row: remove_rows(c, t.invitation, (t.invitation.c.id == row.id,)),
 }
 
@@ -51,6 +56,16 @@ async def ending_meanwhile(world: World, end: str) -> AsyncIterator[None]:
     finally:
         go_on.set()
         await ending
+
+
+async def flaws(world: World) -> list[Finding]:
+    """Verify the whole ledger."""
+    await logged(world)
+    rapport = world.rapport.state.rapport
+    settings, intake, vault = rapport.settings, rapport.intake, rapport.ledger.vault
+    key = LogSigner(settings.log_name, settings.log_key).verifier
+    verifier = Verifier(intake.catalogue, intake.keys, vault, Tiles(settings.log_folder), key)
+    return list(await rapport.ledger.read(lambda c: list(verifier.verify(c, Progress()))))
 
 
 async def kinds(world: World) -> list[str]:
@@ -83,22 +98,75 @@ async def test_a_form_that_ends_while_it_is_sent_is_not_kept_and_its_page_is_tol
     assert "access-refused" in await kinds(world)
 
 
-async def test_of_two_caregivers_who_decide_differently_the_second_is_told_and_one_stands_in_the_trail(
+async def test_of_two_caregivers_who_decide_at_once_whoever_refuses_counts_and_both_are_told(
     tmp_path: Path,
 ) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
         headers = await hand_to_child(world)
 
-        async def say(said: dict[str, object]) -> int:
-            return (await world.browser.post("/fill/consent", headers=headers, json=said)).status_code
+        async def say(said: dict[str, object]) -> str:
+            answer = await world.browser.post("/fill/consent", headers=headers, json=said)
+            assert answer.status_code == 200, answer.text
+            return str(answer.json()["state"])
 
         async with ending_meanwhile(world, "agreed"):
             refusing = asyncio.create_task(say({"agreed": False}))
             await asyncio.sleep(1)  # it has looked by then
-        assert await refusing == 410
-        assert [await say(AGREED), await say({"agreed": False})] == [200, 410]
+        assert await refusing == "refused"
+        assert [await say(AGREED), await say({"agreed": False})] == ["refused", "refused"]
+        assert (await kinds(world)).count("consent-refused") == 1
+        assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
+
+
+async def test_an_agreement_that_comes_in_the_moment_of_a_refusal_does_not_open_the_form(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        async with ending_meanwhile(world, "refused"):
+            agreeing = asyncio.create_task(world.browser.post("/fill/consent", headers=headers, json=AGREED))
+            await asyncio.sleep(1)  # it has looked by then
+        assert (await agreeing).json()["state"] == "refused"
+        assert "consent-given" not in await kinds(world)
+        assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
+
+
+async def test_a_refusal_after_an_agreement_closes_the_form_ends_the_consent_and_verifies(
+    tmp_path: Path,
+) -> None:
+    """The father's phone still shows the question, and the young person is answering; the mother agreed."""
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        assert (await world.browser.post("/fill/consent", headers=headers, json=AGREED)).status_code == 200
+        kept = await world.browser.put("/fill/answers", headers=headers, json={"answers": ANSWERS})
+        assert kept.status_code == 200
+        world.clock.pass_time(minutes=1)
+        async with world.new_browser() as phone:
+            refused = await phone.post("/fill/consent", headers=headers, json={"agreed": False})
+            assert refused.json()["state"] == "refused"
+            agreed = await phone.post("/fill/consent", headers=headers, json=AGREED)
+            assert agreed.json()["state"] == "refused"
+        sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+        assert sent.status_code == 410
+        row = await only_form(world)
+        assert (row.state, row.gate_answer, row.sealed_draft) == ("withdrawn", "refused", None)
+        said = [each for each in await kinds(world) if each.startswith("consent")]
+        assert said == ["consent-given", "consent-refused"]
+        await unlock(world)
+        assert "the caregiver did not agree" in (await world.launch("amara")).text
+        later = await hand_to_child(world)
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
+        assert await flaws(world) == []
+
+
+async def test_a_refusal_after_the_form_was_sent_is_not_taken(tmp_path: Path) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        headers = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=headers, json=AGREED)
+        await world.browser.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
+        refused = await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
+        assert refused.status_code == 410
         assert "consent-refused" not in await kinds(world)
-        assert "data-question" in (await world.browser.get("/fill/form", headers=headers)).text
 
 
 async def cancel(world: World, made: httpx.Response, **more: str) -> httpx.Response:
