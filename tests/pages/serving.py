@@ -240,6 +240,7 @@ def site(desk: Desk) -> Starlette:
         "/device-locked": lambda: pages.render_patient(samples.patient(locked=samples.LOCKED)),
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
+        "/response-written": lambda: pages.render_response(samples.WRITTEN),
         "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
         "/signed-in-at-the-lock": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),
