@@ -75,6 +75,7 @@ class Item:
     items: tuple["Item", ...]
     low: Decimal | None = None  # the least and the greatest number that may be given
     high: Decimal | None = None
+    max_length: int | None = None  # of a text that is given, in characters
     control: str | None = None  # how it is best shown: a code of questionnaire-item-control
     step: int | None = None  # of a slider
     # The first option that is written with a kind, system and code.

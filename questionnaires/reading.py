@@ -102,6 +102,7 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             items=read_items(item.item),
             low=_bound(item, "minValue"),
             high=_bound(item, "maxValue"),
+            max_length=item.maxLength,
             control=_read_control(item),
             step=_read_step(item),
         )

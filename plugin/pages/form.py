@@ -93,6 +93,7 @@ class Question:
     open: bool = False  # besides the options, an answer in one's own words
     above: tuple[str, ...] = ()  # what the form says before it
     conditions: tuple[ConditionSet, ...] = ()  # asked if all of these sets hold
+    longest: int | None = None  # of what is written, in characters
     step: Decimal | None = None  # of a slider
     ends: tuple[str, str] = ("", "")  # what stands at the two ends of a slider
     help: tuple[str, ...] = ()  # what it or its words mean, in the instrument's own words
@@ -104,7 +105,9 @@ class Question:
 
     @property
     def in_row(self) -> bool:
-        """True if the options fit beside each other on a wide screen."""
+        """True if the options fit beside each other on a wide screen; where one also writes, all stand below each other."""
+        if self.open or not (self.options or self.kind is Kind.YES_NO):
+            return False
         length = sum(len(option.text) for option in self.options)
         return len(self.options) <= _ROW_OPTIONS and length <= _ROW_CHARACTERS
 

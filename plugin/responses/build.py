@@ -85,6 +85,9 @@ def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iter
                 "The answer is none of the options." if item.options else "The answer is of another type."
             )
             yield Issue("code-invalid", link_id, path, message, f"Use {codes}.")
+        elif item.max_length is not None and (length := _longest(item, choice)) > item.max_length:
+            message = f"The answer has {length} characters and may have {item.max_length}."
+            yield Issue("too-long", link_id, path, message, "Write less.")
     for below, above in _nested(instrument.items):
         if _chosen(choices.get(below)) and not _chosen(choices.get(above)):
             path = f"QuestionnaireResponse.item.where(linkId='{below}')"
@@ -100,6 +103,14 @@ def _chosen(choice: Choice) -> tuple[str, ...]:
         if isinstance(choice, str)
         else tuple(choice)
     )
+
+
+def _longest(item: Item, choice: Choice) -> int:
+    """Count the characters of the longest answer in somebody's own words; an option is never too long.
+
+    Looked at only here, where it is sent: what is kept already, or came from the EHR, is not refused for it.
+    """
+    return max((len(each) for each in _chosen(choice) if _find_option(item, each) is None), default=0)
 
 
 def _nested(items: tuple[Item, ...], above: str | None = None) -> Iterator[tuple[str, str]]:

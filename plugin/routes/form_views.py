@@ -36,6 +36,8 @@ _MODES: Mapping[str | None, FormMode] = {
 }
 """By SDC's entry mode. None is without a way back: whoever answers may look over and change before sending."""
 
+_WRITTEN = frozenset({Kind.LINE, Kind.LINES, Kind.TEXT})
+
 _MEANING = N_(
     "This is not a mark, and nothing here is right or wrong. You can ask the therapist what it means."
 )
@@ -197,6 +199,7 @@ def _question(asked: Asked, wording: Wording) -> Question:
         high=item.high if not item.options else None,
         kind=asked.kind,
         whole=item.type == "integer",
+        longest=item.max_length if asked.kind in _WRITTEN or item.type == "open-choice" else None,
         open=bool(item.options) and item.type == "open-choice",
         above=tuple(wording.items[each] for each in asked.above if each in wording.items),
         conditions=asked.conditions,

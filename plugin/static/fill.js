@@ -103,7 +103,7 @@ function begin(form, parts, note) {
 
   const linesOf = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
   const valuesOf = (question) => {
-    const field = question.querySelector("[data-field]");
+    const field = find("field", question);
     if (field && "untouched" in field.dataset) return []; // a line without a mark
     if (field) return "lines" in field.dataset ? linesOf(field.value) : [field.value.trim()].filter(Boolean);
     const chosen = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.value);
@@ -112,7 +112,7 @@ function begin(form, parts, note) {
   };
   const hasSeveral = (question) => question.querySelector("[data-option][type=checkbox], [data-lines]") !== null;
   const answerOf = (question) => {
-    const values = valuesOf(question);
+    const values = tools.valuesOf(question);
     if (values.length) return hasSeveral(question) ? values : values[0];
     return find("decline", question)?.checked ? tools.declined(question) : undefined;
   };
@@ -120,7 +120,7 @@ function begin(form, parts, note) {
   // What only some forms need comes in files of their own, which put other ways in the place of these.
   const tools = {
     words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
-    declined: () => null, declinedWords: () => words.declined,
+    mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined,
   };
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
@@ -136,7 +136,10 @@ function begin(form, parts, note) {
     const now = answers();
     return { answers: all ? now : Object.fromEntries(differing(now)), removed: Object.keys(kept).filter((id) => !(id in now)), promised: form.dataset.promised };
   };
-  const refresh = () => questions.forEach((question) => { question.hidden = !isAsked(question); });
+  const refresh = () => {
+    questions.forEach((question) => { question.hidden = !isAsked(question); });
+    asked().forEach((question, place) => find("count", question)?.replaceChildren(place + 1));
+  };
   // The next step that has something to show, forwards (1) or backwards (-1).
   function beside(place, direction) {
     for (let step = place + direction; step > 0 && step < review; step += direction) {
@@ -204,7 +207,8 @@ function begin(form, parts, note) {
     if (answer === null || answer.absent) return tools.declinedWords(question);
     const texts = [...question.querySelectorAll("[data-option]:checked")].map((option) => option.parentElement.textContent);
     const day = question.querySelector("[type=date]")?.valueAsDate;
-    if (day) return day.toLocaleDateString(question.closest("[lang]").lang, { dateStyle: "long", timeZone: "UTC" });
+    const { lang } = question.closest("[lang]");
+    if (day) return day.toLocaleDateString(lang === "en" ? "en-GB" : lang, { dateStyle: "long", timeZone: "UTC" });
     const own = valuesOf(question).slice(texts.length);
     return [...texts, ...own].join(", ") || answer;
   }
@@ -257,7 +261,8 @@ function begin(form, parts, note) {
       unsaved = true;
       if (answer?.status === 412) return save(); // other answers are kept than this page knew, such as its own that came late
       if (forward.disabled) return;
-      status.textContent = words.retry;
+      status.textContent = !answer || isAway(answer) ? words.retry : answer.status === 413 ? words.long : words.unkept;
+      if (answer?.status === 413) return; // until less is written
       timer = setTimeout(save, wait);
       wait = Math.min(wait * 2, LAST_RETRY);
       return;
@@ -272,7 +277,7 @@ function begin(form, parts, note) {
     const writing = form.querySelector("[data-question] :is(input, textarea):focus-visible");
     if (isNews && writing) writing.addEventListener("blur", keep, { once: true });
     else if (isNews) { closed = true; return open(told, sent(true)); }
-    status.textContent = words.saved;
+    status.textContent = wrongs().length ? "" : words.saved;
   }
 
   // Sending: never twice at once; what comes back is shown where it belongs
@@ -283,10 +288,13 @@ function begin(form, parts, note) {
     else question.removeAttribute("aria-invalid");
   }
 
-  function point(problems) {
+  function wrongOf(question) { return [question, find("error", question).dataset.wrong]; }
+  const wrongs = (within = form) => asked().filter((question) => within.contains(question) && tools.isUnreadable(question)).map(wrongOf);
+
+  function point(problems, then = true) {
     problems.forEach(([question, text]) => mark(question, text));
     alert.textContent = words.correct;
-    fromReview = true;
+    fromReview = then;
     go(stepOf(problems[0][0]), problems[0][0]);
   }
 
@@ -296,7 +304,7 @@ function begin(form, parts, note) {
       const place = `${issue.expression?.[0] ?? ""} ${issue.details?.text ?? ""}`;
       const linkId = place.match(/linkId\s*=\s*'([^']+)'/)?.[1] ?? place.match(/linkId (\S+)/)?.[1];
       const question = questions.find((each) => each.dataset.question === linkId);
-      return question ? [[question, find("error", question).dataset.wrong]] : [];
+      return question ? [wrongOf(question)] : [];
     });
   }
 
@@ -304,7 +312,8 @@ function begin(form, parts, note) {
     if (closed || forward.disabled) return;
     hold();
     const missing = asked().filter((each) => "required" in each.dataset && answerOf(each) === undefined);
-    if (missing.length) return point(missing.map((question) => [question, words.needed]));
+    const found = [...missing.map((question) => [question, words.needed]), ...wrongs()];
+    if (found.length) return point(found);
     const more = tools.beforeSending();
     if (!more) return undefined;
     alert.textContent = "";
@@ -325,16 +334,17 @@ function begin(form, parts, note) {
     }
     if (at === review) forward.textContent = words.again;
     if (answer?.status === 410) { closed = true; return showClosed(answer); }
-    if (answer?.status === 409) {
-      told = words.more;
+    const away = !answer || isAway(answer);
+    const problems = away ? [] : await problemsOf(answer);
+    // More is answered, or asked, than this page knows.
+    if (answer?.status === 409 || (answer?.status === 422 && !problems.length)) {
+      told = answer.status === 409 ? words.more : words.failed;
       unsaved = true; // words that are being typed, too
       return save(); // opened again when all that is here is kept
     }
     save();
-    const away = !answer || isAway(answer);
-    const problems = away ? [] : await problemsOf(answer);
     if (problems.length) return point(problems);
-    alert.textContent = away && at === review ? words.later : words.failed;
+    alert.textContent = answer?.status === 413 ? words.long : away && at === review ? words.later : words.failed;
     if (at !== review) return undefined; // one is changed
     if (away) sendLater = setTimeout(send, LAST_RETRY);
     return forward.focus();
@@ -365,6 +375,8 @@ function begin(form, parts, note) {
   back.addEventListener("click", once(() => { fromReview = false; go(beside(at, -1)); }));
   forward.addEventListener("click", once(() => {
     if (at === review) return send();
+    const found = wrongs(steps[at]);
+    if (found.length) return point(found, fromReview);
     const to = fromReview ? review : beside(at, 1);
     fromReview = false;
     return go(to);
@@ -376,17 +388,24 @@ function begin(form, parts, note) {
 
   // Loaded, it has ways of its own.
   form.querySelectorAll("[data-load]").forEach(function listen(button) {
-    const load = () => import(button.dataset.load).then((part) => part.begin(form, button), () => listen(button));
+    const load = () => import(button.dataset.load).then((part) => {
+      if (alert.textContent === words.unhelped) alert.textContent = "";
+      return part.begin(form, button);
+    }, () => {
+      alert.textContent = words.unhelped;
+      listen(button);
+    });
     button.addEventListener("click", load, { once: true });
   });
 
   refresh();
   const given = answers();
   const first = asked().find((question) => !(question.dataset.question in given));
-  if (!Object.keys(given).length) go(0);
+  if (note) go(review);
+  else if (!Object.keys(given).length) go(0);
   else if (first) ask(first);
   else go(review);
-  alert.textContent = note;
+  alert.textContent = note === words.failed && find("sharing") ? words.share : note;
   form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
 }
 

@@ -622,6 +622,9 @@ RESPONSE = ResponsePage(
     citations=(("Holder", "The Rapport developers"), ("Key", "Sums of the answers; no reversed items")),
 )
 
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 2
+WRITTEN = replace(RESPONSE, answers=(AnswerLine("What else?", LONG_WORD),))
+
 LONG_QUESTIONS = (
     Question(
         "long-1",

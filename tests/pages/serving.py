@@ -250,6 +250,7 @@ def site(desk: Desk) -> Starlette:
         "/empty": lambda: pages.render_patient(samples.empty_patient()),
         "/response": lambda: pages.render_response(samples.RESPONSE),
         "/responses": lambda: render_responses(samples.all_responses()),
+        "/response-written": lambda: pages.render_response(samples.WRITTEN),
         "/voided": lambda: pages.render_response(samples.VOIDED),
         "/wrong-pin": lambda: pages.render_lock(samples.LOCK_WRONG),
         "/signed-in-at-the-lock": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),

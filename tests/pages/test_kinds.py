@@ -37,7 +37,7 @@ def test_every_kind_is_answered_and_sent(page: Page, address: str, desk: Desk) -
     forward(page)
     expect(page.locator("[data-list]")).to_contain_text("A little, Somewhat")
     expect(page.locator("[data-list]")).to_contain_text("like a fair")
-    expect(page.locator("[data-list]")).to_contain_text("February 1, 2026")
+    expect(page.locator("[data-list]")).to_contain_text("1 February 2026")
     forward(page)
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     assert desk.submissions == [samples.KEPT]

@@ -247,6 +247,32 @@ async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, 
         assert link_id in refused.text
 
 
+@pytest.mark.parametrize(
+    ("change", "link_id"),
+    [({"word": "a" * 41}, "word"), ({"lines": ["short", "b" * 41]}, "lines"), ({"open": "c" * 41}, "open")],
+)
+async def test_an_answer_that_is_longer_than_its_form_takes_is_named(
+    tmp_path: Path, change: Json, link_id: str
+) -> None:
+    form = every_kind()
+    for item in form["item"]:
+        if item["linkId"] in {"word", "lines", "open"}:
+            item["maxLength"] = 40
+    drop(tmp_path / "own", "kinds.json", form)
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        given = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
+        assert given.text.count('maxlength="40"') == 2  # of one answer a line, none is known of the field
+        refused = await world.fill(secret, ANSWERS | change)
+        assert refused.status_code == 422
+        (issue,) = refused.json()["issue"]
+        assert (issue["code"], issue["details"]["text"]) == ("too-long", f"linkId {link_id}")
+        sent = await world.fill(secret, ANSWERS | {"word": "a" * 40})
+        assert sent.status_code == 200
+
+
 async def test_a_score_whose_range_nobody_knows_is_not_told_as_a_share_of_the_highest_there_was(
     tmp_path: Path,
 ) -> None:

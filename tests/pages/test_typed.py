@@ -1,0 +1,249 @@
+"""What people type into a form: a long word, a number that is none, characters that cannot be sent, too much of it."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from starlette.responses import JSONResponse
+
+from plugin.pages import FormMode
+from tests.pages import samples
+from tests.pages.serving import Desk
+
+pytestmark = pytest.mark.browser
+
+SAVED = "Everything so far is saved."
+BY_ID = {each.link_id: each for each in samples.KINDS}
+
+
+def open_form(page: Page, address: str, secret: str) -> None:
+    page.goto(f"{address}/fill#{secret}")
+    expect(page.locator("[data-form]")).to_be_visible()
+
+
+def forward(page: Page) -> None:
+    page.locator("[data-forward]").click()
+
+
+def show(desk: Desk, *link_ids: str, mode: FormMode = FormMode.ALL, **changes: object) -> None:
+    questions = tuple(replace(BY_ID[each], conditions=(), required=False) for each in link_ids)
+    desk.forms["typed"] = samples.form(mode, **{"questions": questions, **changes})
+
+
+def width(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
+def test_a_long_word_stays_on_the_page_where_answers_are_looked_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    show(desk, "word", "more", answers={"word": samples.LONG_WORD, "more": samples.LONG_WORD})
+    open_form(page, address, "typed")
+    assert width(page) == 360
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+    assert width(page) == 360
+    for change in page.get_by_role("button", name="Change").all():
+        box = change.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 360
+    page.get_by_role("button", name="Back").click()
+    words = page.get_by_label("What else?")
+    assert words.evaluate("words => words.scrollWidth <= words.clientWidth")
+
+
+def test_a_long_word_stays_on_the_page_of_a_response(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{address}/response-written")
+    expect(page.get_by_text(samples.LONG_WORD)).to_have_count(1)
+    assert width(page) == 360
+
+
+def test_a_number_that_cannot_be_read_is_told_and_holds_the_way_to_the_end(
+    page: Page, address: str, desk: Desk
+) -> None:
+    show(desk, "days", "word", answers={"days": "3", "word": "loud"})
+    open_form(page, address, "typed")
+    page.get_by_role("button", name="Back").click()
+    days = page.get_by_label("For how many days?")
+    days.press("End")
+    days.press_sequentially("-2")
+    days.press("Tab")
+    error = page.locator("[data-error]", has_text="Give a whole number.")
+    expect(error).to_be_visible()
+    page.get_by_label("One word for it?").fill("quiet")
+    page.get_by_label("One word for it?").press("Tab")
+    expect(page.locator("[data-status]")).to_have_text("")
+    assert desk.drafts[-1] == {"days": "3", "word": "quiet"}
+    forward(page)
+    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    expect(page.get_by_role("heading", name="For how many days?")).to_be_focused()
+    days.fill("4")
+    expect(error).to_be_hidden()
+    expect(page.get_by_role("status")).to_have_text(SAVED)
+    forward(page)
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [{"days": "4", "word": "quiet"}]
+
+
+def test_a_day_without_its_year_is_told_and_not_taken_for_no_answer(
+    page: Page, address: str, desk: Desk
+) -> None:
+    show(desk, "when", mode=FormMode.ONE)
+    open_form(page, address, "typed")
+    forward(page)
+    page.get_by_label("When?").press_sequentially("0304")
+    forward(page)
+    expect(page.locator("[data-error]", has_text="Give day, month and year.")).to_be_visible()
+    expect(page.get_by_role("heading", name="When?")).to_be_focused()
+    page.get_by_role("checkbox", name="I do not want to answer").check()  # is another way on
+    expect(page.locator("[data-error]:visible")).to_have_count(0)
+    forward(page)
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+
+
+def test_characters_that_nobody_sees_are_taken_out_as_they_are_pasted(
+    page: Page, address: str, desk: Desk
+) -> None:
+    show(desk, "word", "more")
+    open_form(page, address, "typed")
+    for label in ("One word for it?", "What else?"):
+        page.get_by_label(label).focus()
+        page.keyboard.insert_text("From a\vslide\x07\x1f,\ttoo")
+    expect(page.get_by_label("What else?")).to_have_value("From a slide,\ttoo")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("status")).to_have_text(SAVED)
+    assert desk.drafts[-1] == {"word": "From a slide,\ttoo", "more": "From a slide,\ttoo"}
+
+
+def test_what_was_kept_with_such_a_character_can_be_sent(page: Page, address: str, desk: Desk) -> None:
+    show(desk, "more", answers={"more": "From a\vslide"})
+    open_form(page, address, "typed")
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [{"more": "From a slide"}]
+
+
+def test_questions_are_numbered_as_they_are_asked(page: Page, address: str) -> None:
+    open_form(page, address, "kinds")
+    counts = page.locator(".count:visible")
+    expect(counts).to_have_text([str(each) for each in range(1, 9)])
+    page.get_by_role("radio", name="Yes").check()
+    expect(counts).to_have_text([str(each) for each in range(1, 10)])
+    page.get_by_role("radio", name="No", exact=True).check()
+    shown = page.locator("fieldset", has_text="When?").last.locator(".count").inner_text()
+    forward(page)
+    button = page.locator("[data-list] li", has_text="When?").get_by_role("button")
+    expect(button).to_have_accessible_name(f"Change the answer to question {shown}")
+
+
+def test_a_form_opens_itself_again_when_it_is_asked_since_who_may_read_it(
+    page: Page, address: str, desk: Desk
+) -> None:
+    show(desk, "word", "more")
+    open_form(page, address, "typed")
+    page.get_by_label("One word for it?").fill("loud")
+    forward(page)
+    desk.forms["typed"] = replace(desk.forms["typed"], asks_sharing=True, answers={"word": "loud"})
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 422))
+    forward(page)
+    told = page.get_by_text("Please say first whether your single answers may be read.")
+    expect(told).to_be_visible()
+    page.get_by_role("radio", name="Yes, they may read them").check()
+    expect(told).to_be_hidden()
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert (desk.submissions[-1], desk.shared[-1]) == ({"word": "loud"}, True)
+
+
+def test_answers_from_another_page_are_told_where_all_are_looked_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    show(desk, "word", "more")
+    open_form(page, address, "typed")
+    page.get_by_label("One word for it?").fill("loud")
+    forward(page)
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    forward(page)
+    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_focused()
+
+
+def test_help_that_does_not_come_says_that_there_is_no_connection(page: Page, address: str) -> None:
+    open_form(page, address, "all")
+    page.context.set_offline(True)
+    help_ = page.get_by_role("button", name="Help with reading and answering")
+    help_.click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "No connection: this help cannot come just now. Please press again later."
+    )
+    page.context.set_offline(False)
+    help_.click()
+    expect(page.get_by_role("button", name="Two keys: stop at every answer")).to_be_visible()
+    expect(page.locator("[data-alert]")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (413, "Not saved: this is too long. Please write less."),
+        (403, "Not saved yet. Keep this page open; it tries again by itself."),
+    ],
+)
+def test_why_answers_are_not_kept_is_told_as_it_is(page: Page, address: str, status: int, told: str) -> None:
+    open_form(page, address, "kinds")
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=status, body="{}")
+
+    page.route("**/fill/answers", refuse)
+    page.get_by_label("What else?").fill("too much")
+    page.get_by_label("What else?").press("Tab")
+    expect(page.get_by_role("status")).to_have_text(told)
+    page.wait_for_timeout(1500)
+    assert (len(asked) > 1) is (status != 413)  # what is too long stays so
+
+
+def test_what_is_too_long_to_be_sent_is_told(page: Page, address: str, desk: Desk) -> None:
+    show(desk, "word")
+    open_form(page, address, "typed")
+    forward(page)
+    desk.refusals.append(JSONResponse({}, 413))
+    forward(page)
+    expect(page.get_by_role("alert")).to_have_text("Not saved: this is too long. Please write less.")
+
+
+def test_no_more_can_be_typed_than_a_form_takes(page: Page, address: str, desk: Desk) -> None:
+    questions = [replace(BY_ID[each], longest=5) for each in ("word", "more", "names", "other")]
+    show(desk, questions=tuple(questions))
+    open_form(page, address, "typed")
+    for label in ("One word for it?", "What else?", "Another answer"):
+        page.get_by_label(label).press_sequentially("loudly")
+        expect(page.get_by_label(label)).to_have_value("loudl")
+    page.get_by_label("Whom did you meet?").fill("Annie\nBob")  # one a line, each as long
+    expect(page.get_by_label("Whom did you meet?")).to_have_value("Annie\nBob")
+    names = page.locator("[data-question=names] [data-error]")
+    expect(names).to_have_attribute("data-wrong", "Write at most 5 characters.")
+
+
+def test_on_a_wide_screen_what_is_written_stands_below_its_options_and_above_its_hint(
+    page: Page, address: str
+) -> None:
+    page.set_viewport_size({"width": 768, "height": 1024})
+    open_form(page, address, "kinds")
+    for above, below in (
+        (page.get_by_label("Whom did you meet?"), page.get_by_text("Several answers: one a line.")),
+        (page.locator("[data-question=other] .option").last, page.get_by_label("Another answer")),
+    ):
+        upper, lower = above.bounding_box(), below.bounding_box()
+        assert upper is not None
+        assert lower is not None
+        assert lower["y"] >= upper["y"] + upper["height"]
+    yes, no = (page.locator("[data-question=away] .option").nth(each).bounding_box() for each in (0, 1))
+    assert yes is not None
+    assert no is not None
+    assert yes["y"] == no["y"]
