@@ -87,7 +87,7 @@ def _translations() -> dict[str, dict[str, str]]:
 
 
 def read_tips(path: Path) -> tuple[Tip, ...]:
-    """Read a site's file: a tip takes the place of the shipped one of its id, or stands before all that are shipped.
+    """Read a site's file: a tip takes the place of the shipped one of its id, or stands before those of its occasion.
 
     `leave_out` names those to drop: of an occasion with many tips the first are shown.
 

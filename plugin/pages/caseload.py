@@ -70,6 +70,8 @@ class CaseRow:
     answered: date | None
     rated: int  # sessions about which somebody answered
     last_session: date | None = None
+    has_forms: bool = False  # Rapport took in forms, whether or not one of them counts
+    all_voided: bool = False  # each of them was entered in error
     page: str = ""  # the patient's own page, where the desk was opened from their chart
     whose: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict

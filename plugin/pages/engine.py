@@ -14,7 +14,7 @@ from plugin.pages.delivery import delivery_label
 from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
-from plugin.pages.worded import mark
+from plugin.pages.worded import mark, within
 from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
 ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
@@ -70,6 +70,7 @@ def _environment(language: str) -> Environment:
     environment.filters["moment"] = lambda moment: figures.moment(moment, language)
     environment.filters["clock"] = lambda when: figures.clock(when, language)
     environment.filters["number"] = lambda value: figures.number(value, language)
+    environment.filters["within"] = within
     environment.filters["worded"] = lambda text: mark(text, language)
     environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))

@@ -6,7 +6,7 @@ from datetime import datetime
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.patient import PatientPage, facts_of
-from plugin.pages.sentences import ahead_of, sentences_of
+from plugin.pages.sentences import left_out_of, sentences_of
 from plugin.pages.trend import group
 
 
@@ -64,7 +64,7 @@ def draft_text(page: PatientPage) -> str:
         scales=scales,
         facts=facts,
         sentences=sentences_of(page.trend, page.language),
-        ahead=ahead_of(page.trend, page.language),
+        left_out=left_out_of(page.trend, page.language),
     )
     lines = [line.rstrip() for line in text.splitlines()]
     kept = [line for place, line in enumerate(lines) if line or (place and lines[place - 1])]

@@ -13,7 +13,7 @@ from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
 from plugin.pages.retold import retell
-from plugin.pages.sentences import ahead_of, sentences_of
+from plugin.pages.sentences import left_out_of, sentences_of
 from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
@@ -245,7 +245,7 @@ class PatientPage:
     language: str = "en"  # of whoever reads this page
     kept: int = 0  # responses that the ledger has of the patient; `responses` are the latest
     late: bool = False  # parts of the EHR's are still to come: the page shows where they will stand
-    is_part: bool = False  # earlier scores may be missing for now: nothing is compared
+    is_part: bool = False  # earlier scores may be missing for now: nothing is compared, and nothing read out
     is_unread: bool = False  # the record's own scores are not among these
     look: str | None = None  # the address of the EHR's look, if it has one
     messaging: tuple[str, str] | None = (
@@ -427,7 +427,7 @@ def summary_html(page: PatientPage, who: str) -> str:
         courses=tuple(dict.fromkeys(course for _, shown in drawn.values() for course in shown)),
         facts=facts_of(page, scales),
         sentences=sentences_of(page.trend, page.language),
-        ahead=ahead_of(page.trend, page.language),
+        left_out=left_out_of(page.trend, page.language),
         style=_PDF_STYLE,
     )
 
@@ -443,7 +443,7 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
 def facts_of(page: PatientPage, scales: tuple[Scale, ...]) -> tuple[Fact, ...]:
     """Give each rater's last score; the one before only where none can be missing between the two."""
     facts = latest(scales, page.today)
-    return tuple(replace(fact, before=None) for fact in facts) if page.late or page.is_part else facts
+    return tuple(replace(fact, before=None) for fact in facts) if page.is_part else facts
 
 
 def _changed_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
@@ -463,6 +463,6 @@ def _trend_card(page: PatientPage, scales: tuple[Scale, ...]) -> Markup:
         scales=scales,
         drawn=drawn,
         sentences=sentences_of(page.trend, page.language),
-        ahead=ahead_of(page.trend, page.language),
+        left_out=left_out_of(page.trend, page.language),
     )
     return Markup(card)  # noqa: S704 -- rendered by our own template, which escapes

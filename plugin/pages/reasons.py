@@ -104,7 +104,8 @@ OF_SCHEDULES = (
 OF_FAILURES = (
     N_("Your session has ended"),
     N_(
-        "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end."
+        "You have signed out, perhaps in another tab; or Rapport does not know this browser, it has not been used for an "
+        "hour, or the sign-in has come to its end."
     ),
     N_("Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe."),
     N_("This page belongs to a launch that has ended or to another browser."),

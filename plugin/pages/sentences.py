@@ -1,16 +1,19 @@
 """What is read out of scores, as sentences: the patient page, the PDF and the note say the same words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from unicodedata import bidirectional
 
 from plugin.pages.figures import count_of, day, number, tenths
+from plugin.pages.strips import shorten
 from plugin.pages.trend import Trend
+from plugin.pages.worded import RoleName, within
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
-_MOST_NAMED = 3  # forms dated in the future
+_MOST_NAMED = 3  # forms that are left out
+_MOST_WRITTEN = 45  # characters of what the record has in place of a day
 _LEFT_TO_RIGHT = "\u200e"  # Unicode's mark: every language of these sentences runs that way
 _MOST_FALLS = 3  # of one person, the latest: a long history has dozens, and the table marks each
 
@@ -40,19 +43,58 @@ def sentences_of(trend: Trend, language: str) -> tuple[Sentence, ...]:
     )
 
 
-def ahead_of(trend: Trend, language: str) -> str:
-    """Name the forms that the record dates on a day which is still to come; empty if there are none."""
-    if not trend.ahead:
-        return ""
-    told = [f"{_apart(each.name)}, {day(each.day, language)}" for each in trend.ahead[:_MOST_NAMED]]
-    more = ["…"] if len(trend.ahead) > _MOST_NAMED else []
-    return translations(language).ngettext(
-        "%(num)d form is dated on a day that is still to come (%(forms)s): its scores are neither drawn nor compared. "
-        "Have its date put right in the record.",
-        "%(num)d forms are dated on days that are still to come (%(forms)s): their scores are neither drawn nor compared. "
-        "Have their dates put right in the record.",
-        len(trend.ahead),
-    ) % {"num": len(trend.ahead), "forms": "; ".join([*told, *more])}
+def left_out_of(trend: Trend, language: str) -> tuple[str, ...]:
+    """Name the forms of the record whose scores are left out, one sentence a reason: of a day to come, without one, unreadable."""
+    catalogue = translations(language)
+    ahead = [(each.name, day(each.day, language)) for each in trend.ahead]
+    told = [
+        (
+            each.is_unreadable,
+            (each.name, shorten(each.written, _MOST_WRITTEN) or catalogue.gettext("without a day")),
+        )
+        for each in trend.unplaced
+    ]
+    undated = [each for is_unreadable, each in told if not is_unreadable]
+    unreadable = [each for is_unreadable, each in told if is_unreadable]
+    sentences = (
+        (
+            ahead,
+            catalogue.ngettext(
+                "%(num)d form is dated on a day that is still to come (%(forms)s): its scores are neither drawn nor compared. "
+                "Have its date put right in the record.",
+                "%(num)d forms are dated on days that are still to come (%(forms)s): their scores are neither drawn nor compared. "
+                "Have their dates put right in the record.",
+                len(ahead),
+            ),
+        ),
+        (
+            undated,
+            catalogue.ngettext(
+                "%(num)d form is not dated on one day (%(forms)s): its scores are neither drawn nor compared. "
+                "Have its date put right in the record.",
+                "%(num)d forms are not dated on one day (%(forms)s): their scores are neither drawn nor compared. "
+                "Have their dates put right in the record.",
+                len(undated),
+            ),
+        ),
+        (
+            unreadable,
+            catalogue.ngettext(
+                "%(num)d form of the record has scores that cannot be read (%(forms)s): they are neither drawn nor compared. "
+                "Have them put right there.",
+                "%(num)d forms of the record have scores that cannot be read (%(forms)s): they are neither drawn nor compared. "
+                "Have them put right there.",
+                len(unreadable),
+            ),
+        ),
+    )
+    return tuple(text % {"num": len(forms), "forms": _named(forms)} for forms, text in sentences if forms)
+
+
+def _named(forms: Sequence[tuple[str, str]]) -> str:
+    """List whose forms they are, each with its day; of many the first."""
+    told = [f"{_apart(within(name))}, {when}" for name, when in forms[:_MOST_NAMED]]
+    return "; ".join([*told, *(["…"] if len(forms) > _MOST_NAMED else [])])
 
 
 def _falls(falls: tuple[FallFinding, ...], within: int, language: str) -> Iterator[Sentence]:
@@ -112,9 +154,9 @@ def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
     difference = each.last.difference
     known = {**names, "points": _figure(abs(difference), language)}
     if difference > 0:
-        told.append(_("%(name)s rated it %(points)s higher than %(other)s.") % known)
+        told.append(_tell(_("%(name)s rated it %(points)s higher than %(other)s."), known))
     elif difference < 0:
-        told.append(_("%(name)s rated it %(points)s lower than %(other)s.") % known)
+        told.append(_tell(_("%(name)s rated it %(points)s lower than %(other)s."), known))
     else:
         told.append(_("They gave it the same score."))
     if count > 1:
@@ -130,7 +172,7 @@ def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
 def _over_all(each: PairFinding, language: str) -> str:
     """Tell how the second rated over all sessions: what never was is not said."""
     _ = translations(language).gettext
-    known = {"number": len(each.pairs), "name": each.second.name}
+    known = {"number": str(len(each.pairs)), "name": each.second.name}
     counts = {way: many for way, many in each.counts.items() if many}
     if len(counts) == 1:
         always = {
@@ -138,14 +180,21 @@ def _over_all(each: PairFinding, language: str) -> str:
             "same": _("%(name)s rated the same in each of the %(number)s sessions."),
             "below": _("%(name)s rated lower in each of the %(number)s sessions."),
         }
-        return always[next(iter(counts))] % known
+        return _tell(always[next(iter(counts))], known)
     ways = {
         "above": _("higher in %(many)s"),
         "same": _("the same in %(many)s"),
         "below": _("lower in %(many)s"),
     }
     parts = ", ".join(ways[way] % {"many": many} for way, many in counts.items())
-    return _("Over the %(number)s sessions %(name)s rated %(parts)s.") % {**known, "parts": parts}
+    return _tell(_("Over the %(number)s sessions %(name)s rated %(parts)s."), {**known, "parts": parts})
+
+
+def _tell(sentence: str, known: Mapping[str, str]) -> str:
+    """Fill a sentence about people: what stands for a name begins with a capital where the sentence begins with it."""
+    text = sentence % {key: within(value) for key, value in known.items()}
+    begins = sentence.startswith("%(name)s") and isinstance(known["name"], RoleName)
+    return text[:1].upper() + text[1:] if begins else text
 
 
 def _divergence(least: float, language: str) -> str:
@@ -159,14 +208,19 @@ def _divergence(least: float, language: str) -> str:
 def _early(each: EarlyFinding, language: str) -> Sentence:
     _ = translations(language).gettext
     many, session, value = each.level.sessions, each.session, _figure(each.level.mean, language)
+    by_forms = each.rated.by_forms
     if many > 1:
-        told = _("%(mean)s on average over sessions 1 to 4, from %(number)s scores.")
+        told = (
+            _("%(mean)s on average over the first four forms, from %(number)s scores.")
+            if by_forms
+            else _("%(mean)s on average over sessions 1 to 4, from %(number)s scores.")
+        )
         text = told % {"mean": value, "number": many}
-    elif session is not None:
+    elif by_forms:
+        text = _("%(value)s, the only score of the first four forms.") % {"value": value}
+    else:
         told = _("%(value)s in session %(session)s, the only score of sessions 1 to 4.")
         text = told % {"value": value, "session": session}
-    else:
-        text = _("%(value)s, the only score of sessions 1 to 4.") % {"value": value}
     return Sentence("early", _apart(each.rated.name), text)
 
 

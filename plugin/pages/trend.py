@@ -113,6 +113,15 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A form of the record whose scores have no day, or cannot be read: they are named, too. `written`: what stands for its day."""
+
+    name: str
+    written: str
+    is_unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """Who accepted for the site that scores are interpreted, and when."""
 
@@ -136,6 +145,7 @@ class Trend:
     repair_within: int = 3
     divergence: float = 1.0
     ahead: tuple[Ahead, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
     accepted: Acceptance | None = None
     called: Mapping[str, str] = field(default_factory=dict)
 

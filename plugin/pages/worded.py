@@ -1,4 +1,8 @@
-"""Words that come from a form, with the language they are in: pages mark them where that is not the reader's (WCAG 3.1.2)."""
+"""Words that know more than their letters.
+
+Those of a form know the language they are in, and pages mark them where that is not the reader's (WCAG 3.1.2); what stands in
+place of somebody's name knows how it is written inside a sentence.
+"""
 
 from typing import Self
 
@@ -18,6 +22,24 @@ class Worded(str):
         made = super().__new__(cls, text)
         made.language = language
         return made
+
+
+class RoleName(str):
+    """What somebody is, said in place of a name that nobody tells; `within` is how it stands inside a sentence."""
+
+    __slots__ = ("within",)
+    within: str
+
+    def __new__(cls, text: str, within: str) -> Self:
+        """Give a label its words inside a sentence."""
+        made = super().__new__(cls, text)
+        made.within = within
+        return made
+
+
+def within(name: str) -> str:
+    """Write a name, or what stands for one, inside a sentence."""
+    return name.within if isinstance(name, RoleName) else name
 
 
 def mark(text: str, reader: str) -> Markup:

@@ -236,6 +236,8 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         answered=day_of(known.answered, known.zone) if known.answered else None,
         rated=len(known.rated),
         last_session=known.sessions[-1].day,
+        has_forms=bool(known.accounts or known.altered),
+        all_voided=not known.altered and all(each.record.voided for each in known.accounts),
     )
 
 

@@ -27,7 +27,7 @@ from plugin.ehr import (
 from plugin.routes.medicines import read_medicines
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
-from plugin.trends.history import Point, read_points, read_sources, read_withdrawn
+from plugin.trends.history import Point, Unplaced, read_scores, read_sources, read_withdrawn
 from plugin.trends.medication import Course, read_courses, referred
 from questionnaires import Catalogue, Rater
 
@@ -94,9 +94,10 @@ class Chart:
     late: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()  # the EHR declares that it has no such thing
     is_part: bool = False  # the record has earlier scores, perhaps, that another reading may bring
-    is_sign_in_refused: bool = False  # not even the patient was given with this token
+    is_sign_in_refused: bool = False  # not even the patient is given with this token
     has_died: bool = False  # as the record says
     of_session: date | None = None  # the day of a session that was on one day alone
+    unplaced: tuple[Unplaced, ...] = ()  # scores that have no day among `points`
 
     @property
     def has_sessions(self) -> bool:
@@ -184,7 +185,7 @@ async def read_chart(
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
-    (patient, respondents), encounter, points, contacts, courses = await asyncio.gather(
+    (patient, respondents), encounter, scores, contacts, courses = await asyncio.gather(
         _read_people(ehr, launch, reading, declared),
         reading.part(_read(ehr, launch.encounter, _Encounter), SESSION) if launch.encounter else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
@@ -193,6 +194,7 @@ async def read_chart(
     )
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
+    points, unplaced = scores or ((), ())
     return Chart(
         name=_name(patient.name) if patient else "",
         born=born_written(patient.birthDate) if patient else None,
@@ -201,15 +203,16 @@ async def read_chart(
         virtual=(contact.code == "VR") if contact and contact.code else None,
         of_session=_only_day(encounter, zone) if encounter else None,
         session=contacts.number_of(launch.encounter) if launch.encounter else None,
-        points=points or (),
+        points=points,
         unread=tuple(reading.unread),
         contacts=contacts,
         courses=courses,
         late=tuple(reading.late),
         lacking=tuple(reading.lacking),
         is_part=HISTORY in reading.passing,
-        is_sign_in_refused=PATIENT in reading.not_signed_in,
+        is_sign_in_refused=await _is_sign_in_refused(ehr, launch, reading),
         has_died=patient is not None and tells_death(patient.deceasedBoolean, patient.deceasedDateTime),
+        unplaced=unplaced,
     )
 
 
@@ -424,15 +427,37 @@ async def _search_medication(ehr: Ehr, launch: Launch) -> tuple[JsonObject, ...]
     return tuple(raw for each in answers if not isinstance(each, BaseException) for raw in each)
 
 
-async def _read_history(ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo) -> tuple[Point, ...]:
+async def _is_sign_in_refused(ehr: Ehr, launch: Launch, reading: "_Reading") -> bool:
+    """Tell whether the token is over: while a page was read it may have ended between two of its parts.
+
+    An EHR may refuse one kind of resource alone with 401; then it still gives the patient.
+    """
+    if not reading.not_signed_in or PATIENT in reading.not_signed_in:
+        return PATIENT in reading.not_signed_in
+    try:
+        async with asyncio.timeout(reading.patience):
+            await _read(ehr, launch.patient, _Person)
+    except TokenRefused:
+        return True
+    except (EhrError, TimeoutError):
+        pass
+    return False
+
+
+async def _read_history(
+    ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo
+) -> tuple[tuple[Point, ...], tuple[Unplaced, ...]]:
     patient_id = launch.patient.removeprefix("Patient/")
     observations, responses = await asyncio.gather(
         _search_all(ehr, "Observation", {"patient": patient_id, "category": "survey"}),
         _search_all(ehr, "QuestionnaireResponse", {"patient": patient_id}),
     )
-    points = read_points(observations, read_sources(responses), catalogue, zone)
+    points, unplaced = read_scores(observations, read_sources(responses), catalogue, zone)
     withdrawn = read_withdrawn(responses)
-    return tuple(each for each in points if each.response not in withdrawn)
+    return (
+        tuple(each for each in points if each.response not in withdrawn),
+        tuple(each for each in unplaced if each.response not in withdrawn),
+    )
 
 
 async def _search_all(ehr: Ehr, kind: str, asked: Mapping[str, str]) -> tuple[JsonObject, ...]:

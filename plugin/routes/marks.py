@@ -71,20 +71,26 @@ def has_dropped(series: TrendSeries) -> bool:
     return len(values) > 1 and reliable_change(values[-2], values[-1], series.error) is Direction.DOWN
 
 
-def _sessions_of(series: TrendSeries) -> tuple[int | None, ...]:
-    """Number the computed scores by the record's sessions; where it has none, by the forms, computed or not."""
-    in_record = any(point.session is not None for point in series.counted)
+def _sessions_of(series: TrendSeries, *, by_forms: bool) -> tuple[int | None, ...]:
+    """Number the computed scores by the record's sessions, or by the forms, computed or not."""
     return tuple(
-        point.session if in_record else place
+        place if by_forms else point.session
         for place, point in enumerate(series.counted, 1)
         if point.value is not None
     )
 
 
 def findings_of(
-    series: Sequence[TrendSeries], interpretation: Interpretation, *, scale: str = TOTAL
+    series: Sequence[TrendSeries],
+    interpretation: Interpretation,
+    *,
+    scale: str = TOTAL,
+    has_sessions: bool = True,
 ) -> Findings | None:
-    """Read what the scores of a scale say, the young person's first; None if nothing that is read has been rated."""
+    """Read what the scores of a scale say, the young person's first; None if nothing that is read has been rated.
+
+    `has_sessions`: whether the record has any; else forms are counted in their place.
+    """
     read = [each for each in series if each.is_read and each.scale == scale]
     if not read:
         return None
@@ -97,10 +103,11 @@ def findings_of(
                 name=each.name,
                 scale=(each.measure, each.low, each.high),
                 ratings=tuple(Rating(point.day, value, point.session) for point, value in computed),
-                sessions=_sessions_of(each),
+                sessions=_sessions_of(each, by_forms=not has_sessions),
                 falls=falls_of(each, interpretation),
                 sd=each.error.sd if each.error else None,
                 is_past=each.is_past,
+                by_forms=not has_sessions,
             )
         )
     return read_findings(rated, within=interpretation.repair_within, divergence=interpretation.divergence)

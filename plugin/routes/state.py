@@ -108,7 +108,8 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
         found = await _read_session(request, rapport)
     if found is None:
         raise NotSignedIn(
-            "Rapport does not know this browser, it has not been used for an hour, or the sign-in has come to its end.",
+            "You have signed out, perhaps in another tab; or Rapport does not know this browser, it has not been used for "
+            "an hour, or the sign-in has come to its end.",
             _SIGN_IN_AGAIN
             if request.url.path.startswith("/desks/")
             else "Open Rapport again from the patient's chart in the EHR. Everything that was sent is safe.",

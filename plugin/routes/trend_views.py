@@ -1,5 +1,6 @@
 """Scores over sessions for the patient page: what the record holds, what is on its way, and what the site knows of error."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -13,8 +14,8 @@ from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
-from plugin.pages.trend import Acceptance, Ahead
-from plugin.pages.worded import Worded
+from plugin.pages.trend import Acceptance, Ahead, Unplaced
+from plugin.pages.worded import RoleName, Worded, within
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
 from plugin.routes import marks
 from plugin.routes.absences import absence_of, off_scale
@@ -63,8 +64,7 @@ def read_trend(
         (account.record.source, account.record.authored) for account in accounts if account.record.voided
     }
     points = [each for each in recorded if (each.respondent, each.when) not in voided]
-    is_read = chart.has_history and (chart.points or not (chart.unread or chart.late))
-    for account in waiting if is_read else accounts:
+    for account in waiting if chart.has_history else accounts:
         points += [
             point
             for point in points_of(catalogue, account)
@@ -95,9 +95,10 @@ def read_trend(
         for instrument, _, who in by_line
         if who
     }
+    unplaced = _unplaced(catalogue, chart, accounts, people, language)
     if interpretation is None:
-        return Trend(made, chart.courses, ahead=told, called=called)
-    findings = findings_of(made, interpretation)
+        return Trend(made, chart.courses, ahead=told, unplaced=unplaced, called=called)
+    findings = findings_of(made, interpretation, has_sessions=bool(chart.contacts.held))
     if findings is not None and not chart.has_sessions:
         findings = replace(findings, early=())  # which scores are of sessions 1 to 4 is not known
     return Trend(
@@ -108,6 +109,7 @@ def read_trend(
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,
         ahead=told,
+        unplaced=unplaced,
         accepted=Acceptance(interpretation.accepted_by, interpretation.accepted_on),
         called=called,
     )
@@ -130,6 +132,40 @@ def _ahead(
     )
 
 
+def _unplaced(
+    catalogue: Catalogue,
+    chart: Chart,
+    accounts: Iterable[Account],
+    people: Mapping[str, Respondent],
+    language: str,
+) -> tuple[Unplaced, ...]:
+    """Name each form that has no day, whatever the number of its scores; none that was entered in error with us."""
+    voided = {place for each in accounts if each.record.voided for place in each.locations}
+    counted = Counter(
+        (
+            (each.is_unreadable, each.written, each.respondent or "", each.instrument, each.response),
+            each.score,
+        )
+        for each in chart.unplaced
+        if each.response not in voided
+    )
+    # Scores of one form share all but the score; where the record names no response, as many forms as one score has.
+    forms: dict[tuple[bool, str, str, str, str | None], int] = {}
+    for (form, _score), many in counted.items():
+        forms[form] = max(many, forms.get(form, 0))
+    return tuple(
+        Unplaced(
+            _line_name(people.get(respondent), catalogue.by_id(instrument).rater, language),
+            written,
+            is_unreadable,
+        )
+        for (is_unreadable, written, respondent, instrument, _), many in sorted(
+            forms.items(), key=lambda each: each[0][:4]
+        )
+        for _place in range(many)
+    )
+
+
 def _numbered(
     catalogue: Catalogue, points: Iterable[Point], people: Mapping[str, Respondent], language: str
 ) -> Mapping[str, Respondent]:
@@ -140,12 +176,16 @@ def _numbered(
         if point.respondent and not (who and who.name):
             unnamed.setdefault(catalogue.by_id(point.instrument).rater, {})[point.respondent] = None
     numbered = {
-        who: Respondent(who, f"{name_of(None, rater, language)} {number}", rater, "")
+        who: Respondent(who, _with_number(name_of(None, rater, language), number), rater, "")
         for rater, found in unnamed.items()
         for number, who in enumerate(found, 1)
         if len(found) > 1
     }
     return {**people, **numbered}
+
+
+def _with_number(name: str, number: int) -> str:
+    return RoleName(f"{name} {number}", f"{within(name)} {number}")
 
 
 def _is_past(
@@ -335,4 +375,16 @@ def _line_name(person: Respondent | None, rater: Rater, language: str) -> str:
 
 def name_of(person: Respondent | None, rater: Rater, language: str = "en") -> str:
     """Name a respondent, or say what they are where the EHR gives no name."""
-    return (person.name if person else "") or translations(language).gettext(_ROLE_NAMES[rater])
+    if person is not None and person.name:
+        return person.name
+    return RoleName(translations(language).gettext(_ROLE_NAMES[rater]), _within(rater, language))
+
+
+def _within(rater: Rater, language: str) -> str:
+    pgettext = translations(language).pgettext
+    return {
+        Rater.CHILD: pgettext("inside a sentence", "the young person"),
+        Rater.CAREGIVER: pgettext("inside a sentence", "the caregiver"),
+        Rater.THERAPIST: pgettext("inside a sentence", "the therapist"),
+        Rater.OBSERVER: pgettext("inside a sentence", "the observer"),
+    }[rater]

@@ -152,7 +152,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         },
         chart.has_died,
     )
-    # Out of a part of the history nothing is read.
+    # Out of a part of the history nothing is read, and nothing in it compared; what else is late is no matter.
     is_part = known.is_long or chart.is_part
     interpretation = None if is_part else policy.interpretation
     trend = read_trend(

@@ -21,8 +21,9 @@ YOUNG, ADULTS = "child", ("caregiver", "therapist")
 class Rated:
     """One rater's total over sessions in native units, oldest first, computed scores only.
 
-    `sessions` numbers each of them among the patient's contacts, None where the record does not say. `falls` count in
-    `ratings`. `sd`: between people, as the site has adopted it. Only what shares `scale` is compared.
+    `sessions` numbers each of them among the patient's contacts, None where it belongs to none; `by_forms`: the record has no
+    contacts, and they are numbered among their rater's forms. `falls` count in `ratings`. `sd`: between people, as the site
+    has adopted it. Only what shares `scale` is compared.
     """
 
     rater: str
@@ -33,11 +34,12 @@ class Rated:
     falls: tuple[Fall, ...] = ()
     sd: float | None = None
     is_past: bool = False  # they answer another form of the measure now
+    by_forms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyFinding:
-    """One rater's level over sessions 1 to 4. `session`: the number of the only one that has a score, where that is known."""
+    """One rater's level over sessions 1 to 4, or over their first four forms. `session`: the only one that has a score."""
 
     rated: Rated
     level: EarlyLevel
@@ -106,21 +108,20 @@ def read_findings(rated: Sequence[Rated], *, within: int, divergence: float) -> 
 
 
 def _early(rated: Rated) -> EarlyFinding | None:
-    """Average sessions 1 to 4; where no session has a number, the first four that were rated.
+    """Average sessions 1 to 4; where the record has no sessions, the first four forms, computed or not.
 
-    A score that belongs to no numbered session takes the place of none that does.
+    A score that belongs to no session of a record that has some is of none of the first: it may be older than all.
     """
-    numbers: list[int] = []
-    if all(number is None for number in rated.sessions):
-        level = early_level([each.value for each in rated.ratings])
-    else:
-        found = zip(rated.ratings, rated.sessions, strict=True)
-        early = [
-            (each.value, number) for each, number in found if number is not None and number <= EARLY_SESSIONS
-        ]
-        level = level_of([value for value, _ in early])
-        numbers = [number for _, number in early]
-    return None if level is None else EarlyFinding(rated, level, numbers[0] if len(numbers) == 1 else None)
+    found = tuple(zip(rated.sessions, rated.ratings, strict=True))
+    if rated.by_forms:
+        values = {number: each.value for number, each in found}
+        level = early_level([values.get(place) for place in range(1, EARLY_SESSIONS + 1)])
+        return None if level is None else EarlyFinding(rated, level)
+    early = [
+        (number, each.value) for number, each in found if number is not None and number <= EARLY_SESSIONS
+    ]
+    level = level_of([value for _, value in early])
+    return None if level is None else EarlyFinding(rated, level, early[0][0] if len(early) == 1 else None)
 
 
 def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from plugin.days import day_of
 from questionnaires import Catalogue
 
 JsonObject = dict[str, object]
@@ -28,6 +29,21 @@ class Point:
     encounter: str | None = None  # reference
 
 
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A score of a known instrument that has no place among the others: on no day, or `is_unreadable` as it stands there.
+
+    `written` is what stands in the place of its day, as far as it is a text.
+    """
+
+    instrument: str  # id
+    score: str  # linkId
+    written: str
+    respondent: str | None
+    response: str | None
+    is_unreadable: bool = False
+
+
 class _Reference(msgspec.Struct):
     reference: str = ""
 
@@ -42,6 +58,11 @@ class _Concept(msgspec.Struct):
     text: str | None = None
 
 
+class _Period(msgspec.Struct):
+    start: str | None = None
+    end: str | None = None
+
+
 class _Quantity(msgspec.Struct):
     value: float | None = None
 
@@ -51,10 +72,19 @@ class _Observation(msgspec.Struct):
     status: str = ""
     code: _Concept = msgspec.field(default_factory=_Concept)
     effectiveDateTime: str | None = None  # noqa: N815 -- FHIR's element name
+    effectiveInstant: str | None = None  # noqa: N815 -- FHIR's element name
+    effectivePeriod: _Period | None = None  # noqa: N815 -- FHIR's element name
     valueQuantity: _Quantity | None = None  # noqa: N815 -- FHIR's element name
     dataAbsentReason: _Concept | None = None  # noqa: N815 -- FHIR's element name
     derivedFrom: tuple[_Reference, ...] = ()  # noqa: N815 -- FHIR's element name
     encounter: _Reference | None = None
+
+
+class _Coded(msgspec.Struct):
+    """What an Observation has to tell for it to be known as a score of ours, whatever else of it can be read."""
+
+    code: _Concept = msgspec.field(default_factory=_Concept)
+    status: str = ""
 
 
 class _Panel(msgspec.Struct):
@@ -121,13 +151,21 @@ def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:
 def read_points(
     observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue, zone: tzinfo
 ) -> tuple[Point, ...]:
-    """Give the scores of known instruments among Observations, oldest first; what cannot be read is left out.
+    """Give the scores of known instruments among Observations, oldest first; what has no day is left out.
 
     `zone` is the site's: a date alone is a day there.
     """
+    return read_scores(observations, sources, catalogue, zone)[0]
+
+
+def read_scores(
+    observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue, zone: tzinfo
+) -> tuple[tuple[Point, ...], tuple[Unplaced, ...]]:
+    """Give the same, and beside them what has no place among them; what was entered in error is in neither."""
     known = _codes_of(catalogue)
-    points = [point for raw in observations if (point := _read_point(raw, known, sources, zone)) is not None]
-    return tuple(sorted(points, key=lambda point: point.when))
+    read = [each for raw in observations if (each := _read_score(raw, known, sources, zone)) is not None]
+    points = sorted((each for each in read if isinstance(each, Point)), key=lambda point: point.when)
+    return tuple(points), tuple(each for each in read if isinstance(each, Unplaced))
 
 
 @lru_cache(maxsize=8)
@@ -141,21 +179,20 @@ def _codes_of(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[str, str]]
     return known
 
 
-def _read_point(
+def _read_score(
     raw: JsonObject,
     known: Mapping[tuple[str, str], tuple[str, str]],
     sources: Mapping[str, str],
     zone: tzinfo,
-) -> Point | None:
+) -> Point | Unplaced | None:
     try:
         found = msgspec.convert(raw, _Observation)
     except msgspec.ValidationError:
+        return _unreadable(raw, known)
+    code = _code_of(found, known)
+    if code is None or found.status in _NOT_VALID:
         return None
-    code = next((key for each in found.code.coding if (key := (each.system, each.code)) in known), None)
-    when = _moment(found.effectiveDateTime, zone)
-    if code is None or when is None or found.status in _NOT_VALID:
-        return None
-    instrument, score = known[code]
+    instrument, score = code
     value = found.valueQuantity.value if found.valueQuantity else None
     absent = None
     if value is None:
@@ -164,7 +201,50 @@ def _read_point(
         (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
     )
     encounter = found.encounter.reference if found.encounter and found.encounter.reference else None
-    return Point(when, instrument, score, value, absent, sources.get(response or ""), response, encounter)
+    respondent = sources.get(response or "")
+    when = _when(found, zone)
+    if when is None:
+        return Unplaced(instrument, score, _written(found), respondent, response)
+    return Point(when, instrument, score, value, absent, respondent, response, encounter)
+
+
+def _code_of(
+    found: _Observation | _Coded, known: Mapping[tuple[str, str], tuple[str, str]]
+) -> tuple[str, str] | None:
+    return next(
+        (known[key] for each in found.code.coding if (key := (each.system, each.code)) in known), None
+    )
+
+
+def _unreadable(raw: JsonObject, known: Mapping[tuple[str, str], tuple[str, str]]) -> Unplaced | None:
+    """Name a score of ours of which something cannot be read, such as a value that is a text."""
+    try:
+        found = msgspec.convert(raw, _Coded)
+    except msgspec.ValidationError:
+        return None
+    code = _code_of(found, known)
+    if code is None or found.status in _NOT_VALID:
+        return None
+    when = raw.get("effectiveDateTime")
+    return Unplaced(*code, when if isinstance(when, str) else "", None, None, is_unreadable=True)
+
+
+def _when(found: _Observation, zone: tzinfo) -> datetime | None:
+    """Say when a score was given: a period counts if it is within one day of the zone.
+
+    A longer one may be what was asked about ("the last two weeks") as well as when: neither of its ends is a session's day.
+    """
+    if found.effectivePeriod is None:
+        return _moment(found.effectiveDateTime or found.effectiveInstant, zone)
+    start, end = (_moment(each, zone) for each in (found.effectivePeriod.start, found.effectivePeriod.end))
+    return start if start and end and day_of(start, zone) == day_of(end, zone) else None
+
+
+def _written(found: _Observation) -> str:
+    period = found.effectivePeriod
+    if period is not None and (period.start or period.end):
+        return f"{period.start or '…'} – {period.end or '…'}"
+    return found.effectiveDateTime or found.effectiveInstant or ""
 
 
 def _moment(text: str | None, zone: tzinfo) -> datetime | None:

@@ -7,16 +7,21 @@ import pytest
 from plugin.pages import Trend
 from plugin.pages.sentences import sentences_of
 from plugin.pages.words import LANGUAGES
+from plugin.routes.trend_views import name_of
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
+from questionnaires import Rater
 
 
-def rated(rater: str, *values: float, first: int | None = 1) -> Rated:
+def rated(
+    rater: str, *values: float, first: int = 1, name: str | None = None, by_forms: bool = False
+) -> Rated:
     ratings = tuple(
         Rating(date(2026, 1, 5) + timedelta(weeks=week), value) for week, value in enumerate(values)
     )
-    numbers = tuple(None if first is None else first + place for place in range(len(values)))
-    return Rated(rater, rater.title(), ("Rapport Check-in", 0.0, 24.0), ratings, numbers)
+    numbers = tuple(first + place for place in range(len(values)))
+    scale = ("Rapport Check-in", 0.0, 24.0)
+    return Rated(rater, name or rater.title(), scale, ratings, numbers, by_forms=by_forms)
 
 
 def told(kind: str, *each: Rated, language: str = "en") -> list[str]:
@@ -29,12 +34,43 @@ def told(kind: str, *each: Rated, language: str = "en") -> list[str]:
     [
         ((18.0,), 3, "18 in session 3, the only score of sessions 1 to 4."),
         ((18.0, 20.0), 4, "18 in session 4, the only score of sessions 1 to 4."),
-        ((18.0,), None, "18, the only score of sessions 1 to 4."),
         ((18.0, 20.0), 1, "19 on average over sessions 1 to 4, from 2 scores."),
     ],
 )
-def test_one_score_is_no_average(values: tuple[float, ...], first: int | None, text: str) -> None:
+def test_one_score_is_no_average(values: tuple[float, ...], first: int, text: str) -> None:
     assert told("early", rated("child", *values, first=first)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((18.0,), "18, the only score of the first four forms."),
+        ((18.0, 20.0), "19 on average over the first four forms, from 2 scores."),
+    ],
+)
+def test_where_forms_are_counted_no_session_is_named(values: tuple[float, ...], text: str) -> None:
+    assert told("early", rated("child", *values, by_forms=True)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ("The caregiver rated it 2 higher than the young person.", " sessions the caregiver rated ")),
+        ("de", ("urteilte die Bezugsperson um 2 höher als der junge Mensch.", "urteilte die Bezugsperson ")),
+        ("es", ("En ella, el cuidador puntuó 2 más que el joven.", "sesiones, el cuidador puntuó")),
+        ("fr", ("Le proche y a donné 2 de plus que le jeune.", "séances, le proche a donné")),
+        ("pt", ("Nela, o cuidador pontuou 2 a mais que o jovem.", "sessões, o cuidador pontuou")),
+    ],
+)
+def test_who_has_no_name_begins_a_sentence_with_a_capital_and_no_word_within(
+    language: str, texts: tuple[str, ...]
+) -> None:
+    young, adult = (name_of(None, each, language) for each in (Rater.CHILD, Rater.CAREGIVER))
+    first, second = rated("child", 10, 10, 10, name=young), rated("caregiver", 8, 10, 12, name=adult)
+    (whole,) = told("pair", first, second, language=language)
+    assert all(each in whole for each in texts), whole
+    (whole,) = told("pair", first, rated("caregiver", 8, 10, 12, name="van den Berg"), language=language)
+    assert "Van" not in whole
 
 
 @pytest.mark.parametrize(

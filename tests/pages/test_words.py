@@ -80,7 +80,13 @@ CHOSEN_FOR_STAFF = [
     *(ROOT / "pages" / f"{name}.py" for name in ("auditing", "chain", "staff")),
     *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
 ]
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
+    "_": None,
+    "gettext": None,
+    "N_": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
 KEYWORDS |= {"_many": (1, 2), "many": (1, 2)}  # of the picture of a chain
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 
@@ -113,9 +119,9 @@ def _chosen(modules: Iterable[Path]) -> set[str | tuple[str, ...]]:
     found: set[str | tuple[str, ...]] = set()
     for module in modules:
         with module.open("rb") as source:
-            for _, message, _, _ in extract("python", source, KEYWORDS):
+            for _, message, _, context in extract("python", source, KEYWORDS):
                 if message:
-                    found.add(message)
+                    found.add(f"{context}: {message}" if context else message)
     return found
 
 
@@ -132,7 +138,11 @@ def test_there_is_something_to_translate() -> None:
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_a_catalogue_has_every_message_that_its_pages_show(language: str, domain: str) -> None:
-    catalogue = {message.id: message for message in catalogue_of(language, domain) if message.id}
+    catalogue = {
+        f"{message.context}: {message.id}" if message.context else message.id: message
+        for message in catalogue_of(language, domain)
+        if message.id
+    }
     assert set(catalogue) == _messages(domain)
     for message in catalogue.values():
         strings = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,58 @@ async def test_where_every_score_is_of_a_day_to_come_nothing_else_is_shown(world
     assert "1 form is dated on a day that is still to come (Freya Lindqvist, 1 Feb 2027)" in page.text
     assert "What changed" not in page.text
     assert "No alliance scores yet" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("dated", "told"),
+    [
+        ({"effectiveDateTime": "2026-02"}, "1 form is not dated on one day (Freya Lindqvist, 2026-02)"),
+        ({}, "1 form is not dated on one day (Freya Lindqvist, without a day)"),
+        (
+            {"effectivePeriod": {"start": "2026-02-01", "end": "2026-02-14"}},
+            "1 form is not dated on one day (Freya Lindqvist, 2026-02-01 – 2026-02-14)",
+        ),
+        (
+            {"effectiveDateTime": "2026-02-01", "valueQuantity": {"value": "20"}},
+            "1 form of the record has scores that cannot be read (the young person, 2026-02-01)",
+        ),
+    ],
+    ids=["a month", "nothing", "two weeks", "a text"],
+)
+async def test_a_score_without_a_day_is_named_with_what_stands_there(
+    world: World, dated: dict[str, Any], told: str
+) -> None:
+    def change(found: Resources) -> Resources:
+        for each in found:
+            if each.get("valueQuantity", {}).get("value") == 20:
+                del each["effectiveDateTime"]
+                each.update(dated)
+        return found
+
+    keep_score(world.ehr.state.store, "2026-01-05", "Patient/1008", 18)
+    keep_score(world.ehr.state.store, "2026-02-01", "Patient/1008", 20)
+    tell(world, "/r4/Observation", change)
+    page = await world.launch("freya")
+    draft = await world.browser.get(f"{page.url}/notes/new")
+    assert page.text.count(told) == 1
+    assert told in draft.text
+    assert page.text.partition('class="now">')[2].partition("<")[0] == "18 of 24"
+
+
+async def test_a_period_within_one_day_is_that_day(world: World) -> None:
+    period = {"start": "2026-02-01T09:00:00Z", "end": "2026-02-01T09:20:00Z"}
+
+    def change(found: Resources) -> Resources:
+        for each in found:
+            del each["effectiveDateTime"]
+            each["effectivePeriod"] = period
+        return found
+
+    keep_score(world.ehr.state.store, "2026-02-01", "Patient/1008", 18)
+    tell(world, "/r4/Observation", change)
+    page = await world.launch("freya")
+    assert "on 1 Feb 2026" in page.text
+    assert "is not dated" not in page.text
 
 
 async def test_a_fall_to_a_day_to_come_is_on_no_card(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from plugin.schedule import Schedule
 from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
+from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
@@ -95,6 +96,22 @@ async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_b
         assert not re.search(">(nothing|none|never)<|rated", row)
         assert "no sign here is no all-clear" in page.text
         assert "the record was not read." in (await caseload(world, "?view=plots")).text
+
+
+async def test_a_form_that_was_entered_in_error_is_not_said_to_be_none(tmp_path: Path) -> None:
+    async with run_world(
+        tmp_path, roles=OF_BOTH, more_scopes=(*NAMES, *CORRECTING), schedule=Schedule.parse("9")
+    ) as world:
+        response = await answer(world, "amara", FIRST)
+        world.browser = world.new_browser()
+        assert (await mark(world, response)).status_code == 303
+        await settled(world, response)
+        page = await caseload(world)
+        plots = await caseload(world, "?view=plots")
+    for each in (page, plots):
+        assert "nothing to look at: each form that Rapport took in was entered in error" in each.text
+        assert "Rapport has no form of this patient" not in each.text
+        assert "No scores that Rapport took in" not in each.text
 
 
 async def test_where_nothing_calls_for_a_look_it_is_said_of_what_was_read(tmp_path: Path) -> None:

@@ -464,7 +464,35 @@ async def test_without_sessions_in_the_record_a_form_without_a_score_keeps_its_p
         tell(world, "/r4/Observation", change)
         tell(world, "/r4/Encounter", lambda _: [])
         page = await world.launch(NOUR)
-    assert "13.5 on average over sessions 1 to 4, from 2 scores" in findings(page)
+    assert "13.5 on average over the first four forms, from 2 scores" in findings(page)
+
+
+async def test_forms_from_before_the_first_session_are_of_no_session(tmp_path: Path) -> None:
+    """The record has one session, of a day on which nobody answered: its forms are older."""
+
+    def change(found: Resources) -> Resources:
+        return [{**found[0], "period": {"start": "2026-03-01T08:00:00+00:00"}, "status": "finished"}]
+
+    def without_encounter(found: Resources) -> Resources:
+        return [{key: value for key, value in each.items() if key != "encounter"} for each in found]
+
+    async with run_world(tmp_path, interpretation=ACCEPTED) as world:
+        tell(world, "/r4/Observation", without_encounter)
+        tell(world, "/r4/Encounter", change)
+        page = await world.launch(NOUR)
+        draft = await world.browser.get(f"{page.url}/notes/new")
+    assert "fell to" in findings(page)
+    for each in (findings(page), draft.text):
+        assert "sessions 1 to 4" not in each
+        assert "first four forms" not in each
+
+
+async def test_who_cannot_be_named_is_written_within_a_sentence(tmp_path: Path) -> None:
+    async with run_world(tmp_path, interpretation=NAMED) as world:
+        nour = (await world.people())[NOUR]
+        await unavailable(world, f"/r4/Patient/{nour}")
+        page = await world.launch(NOUR)
+    assert "than the young person." in findings(page)
 
 
 async def test_of_hundreds_of_ruptures_the_latest_are_told_and_the_rest_counted(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ async def test_signing_out_closes_every_tab_of_the_browser_and_takes_the_cookie(
     assert "Max-Age=0" in left.headers["set-cookie"]
     assert not world.browser.cookies
     for page in (one, other):
-        assert (await world.browser.get(str(page.url))).status_code == GONE
+        gone = await world.browser.get(str(page.url))
+        assert gone.status_code == GONE
+        assert "You have signed out, perhaps in another tab" in gone.text
     assert "Amara" not in (await world.browser.get("/signed-out")).text
 
 

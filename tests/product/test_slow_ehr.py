@@ -153,6 +153,20 @@ async def test_nothing_is_read_out_of_the_sessions_that_came_in_time(tmp_path: P
         assert "data-moved" in whole.text
 
 
+@pytest.mark.parametrize("path", ["/r4/Medication*", "/r4/Encounter*", "/r4/RelatedPerson*", "/r4/Patient*"])
+async def test_what_else_is_late_keeps_no_score_from_being_compared(tmp_path: Path, path: str) -> None:
+    accepted = replace(ACCEPTED, instruments=("rapport-checkin-child",))
+    async with run_world(tmp_path, ehr_patience=0.4, interpretation=accepted, show_medication=True) as world:
+        browser = await opened_after_a_form(world)
+        await slow(world, path, 1.0)
+        page = await browser.get(browser.headers["Referer"])
+        draft = await browser.get(f"{browser.headers['Referer']}/notes/new")
+    assert "The EHR is slow" in page.text
+    assert "data-moved" in page.text
+    for each in (page, draft):
+        assert "21 last time" in each.text
+
+
 async def test_an_ehr_that_is_away_leaves_what_the_ledger_has(world: World) -> None:
     browser = await opened_after_a_form(world)
     world.hosts.cut.add("ehr.invalid")
@@ -370,6 +384,7 @@ async def test_a_history_is_asked_for_in_large_pages(tmp_path: Path) -> None:
     assert all("_count=200" in each for each in asked)
 
 
+@pytest.mark.parametrize("path", ["/r4/Patient/*", "/r4/Observation*"])
 @pytest.mark.parametrize(
     ("kind", "status", "told"),
     [
@@ -379,11 +394,11 @@ async def test_a_history_is_asked_for_in_large_pages(tmp_path: Path) -> None:
     ids=["told as over", "renewed"],
 )
 async def test_a_sign_in_that_the_ehr_ended_before_its_time(
-    tmp_path: Path, kind: str, status: int, told: str
+    tmp_path: Path, kind: str, status: int, told: str, path: str
 ) -> None:
     async with run_world(tmp_path) as world:
         page = await world.launch("amara")
-        fault = {"kind": kind, "method": "GET", "path": "/r4/Patient/*", "count": 1}
+        fault = {"kind": kind, "method": "GET", "path": path, "count": 1}
         await world.browser.post(f"{EHR}/sandbox/faults", json=fault)
         answer = await world.browser.get(f"{page.url}?wait=true")
         assert answer.status_code == status

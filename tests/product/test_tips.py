@@ -164,6 +164,17 @@ async def test_a_sites_own_tip_comes_first_with_its_source(tmp_path: Path) -> No
     assert "Guideline, 2026" in page.text
 
 
+async def test_a_sites_own_tip_of_a_lighter_occasion_stands_behind_the_weightier(tmp_path: Path) -> None:
+    file = tmp_path / "tips.toml"
+    file.write_text(
+        '[[tip]]\nid = "ours"\nwhen = "rupture-therapist"\ntext = "Ask a colleague."\nsource = "Guideline, 2026"\n',
+        encoding="utf-8",
+    )
+    async with run_world(tmp_path, interpretation=replace(NAMED, tips=read_tips(file))) as world:
+        page = await world.launch("wei-ling")
+    assert tips(page.text) == ["rupture-explore", "rupture-caregiver", "ours"]
+
+
 async def test_without_acceptance_there_are_none(world: World) -> None:
     page = await world.launch("wei-ling")
     assert tips(page.text) == []

@@ -32,9 +32,13 @@ def test_scores_that_begin_later_have_no_early_level() -> None:
     assert (found.level.mean, found.level.sessions) == (10, 1)
 
 
-def test_where_sessions_have_no_number_the_first_four_scores_count() -> None:
-    (found,) = read(rated("child", 10, 12, 14, 16, 24, first=None)).early
-    assert found.level.mean == 13
+def test_where_the_record_has_no_sessions_the_first_four_forms_count() -> None:
+    (found,) = read(rated("child", 10, 12, 14, 16, 24, by_forms=True)).early
+    assert (found.level.mean, found.session) == (13, None)
+
+
+def test_scores_that_belong_to_none_of_the_records_sessions_have_no_early_level() -> None:
+    assert read(rated("child", 10, 12, 14, 16, 24, first=None)).early == ()
 
 
 def test_a_fall_is_repaired_not_repaired_or_too_early_to_tell() -> None:
