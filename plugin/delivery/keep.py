@@ -96,8 +96,8 @@ class Record:
 
     @property
     def is_closed_to_auditors(self) -> bool:
-        """Whether the form did not say that auditors read its answers, which stay here."""
-        return Label.ANSWERS_NOT_FOR_AUDITORS in read_labels(self.body)
+        """Whether the form did not say that auditors read its answers, which stay here; of those that do not open nothing is told."""
+        return bool(self.body) and Label.ANSWERS_NOT_FOR_AUDITORS in read_labels(self.body)
 
     @property
     def digest(self) -> str:
