@@ -538,7 +538,7 @@ def test_a_note_that_is_refused_can_be_sent_again_without_a_reload(
         again = frame.get_by_role("button", name="Try again")
         expect(again).to_be_visible()
         expect(frame.get_by_text("It is safe in Rapport.")).to_be_visible()
-        expect(frame.locator("[data-announce]")).to_contain_text("Refused")
+        expect(frame.locator("[data-label]")).to_contain_text("Refused")
     finally:
         httpx.delete(faults).raise_for_status()
     again.click()
