@@ -853,7 +853,9 @@ def test_a_caregiver_who_agrees_after_another_refused_is_told_that(
 ) -> None:
     desk.refused_meanwhile = True
     page.goto(f"{address}/fill#gated")
-    for each in page.get_by_role("checkbox").all():
+    statements = page.get_by_role("checkbox")
+    expect(statements).to_have_count(2)
+    for each in statements.all():
         each.check()
     page.get_by_role("button", name="I agree").click()
     expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()

@@ -73,6 +73,7 @@ def test_looked_at_again_it_is_empty(page: Page, address: str, asked: list[str])
 
 def test_who_leaves_it_in_the_midst_is_not_held_back(page: Page, address: str) -> None:
     page.goto(f"{address}/preview-all")
+    expect(page.get_by_role("button", name="Look over")).to_be_visible()
     for question in page.locator("[data-question]").all():
         question.get_by_role("radio", name="Mostly").check()
     page.get_by_role("link", name="Back to the patient").click()

@@ -562,6 +562,7 @@ def test_the_patient_page_shows_what_came_back_without_a_reload(
     context = browser.new_context()
     elsewhere = context.new_page()
     elsewhere.goto(address)
+    expect(elsewhere.get_by_role("button", name="Look over")).to_be_visible()
     for group in elsewhere.locator("fieldset").all():
         group.get_by_role("radio").nth(3).check()
     elsewhere.get_by_role("button", name="Look over").click()
