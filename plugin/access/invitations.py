@@ -431,12 +431,13 @@ def save_draft(
     stored = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id).with_for_update()
     ).scalar()
+    kept, promised_before = _open(vault, invitation_id, stored)
     if after is not None and after != _mark(stored):
-        return KeptDraft(_draft(vault, invitation_id, stored), _mark(stored), moved=True)
-    draft = {**_draft(vault, invitation_id, stored), **answers}
+        return KeptDraft(kept, _mark(stored), moved=True)
+    draft = {**kept, **answers}
     for each in removed:
         draft.pop(each, None)
-    promises = sorted(promised | _promised(vault, invitation_id, stored))
+    promises = sorted(promised | promised_before)
     written = {**draft, _PROMISED: promises} if promises else draft
     sealed = vault.seal("draft", invitation_id, msgspec.json.encode(written))
     changed = change_rows(
@@ -495,8 +496,8 @@ def read_draft(connection: Connection, vault: Vault, invitation_id: str) -> Kept
     sealed = connection.execute(
         sa.select(invitation.c.sealed_draft).where(invitation.c.id == invitation_id)
     ).scalar()
-    promised = _promised(vault, invitation_id, sealed)
-    return KeptDraft(_draft(vault, invitation_id, sealed), _mark(sealed), promised=promised)
+    answers, promised = _open(vault, invitation_id, sealed)
+    return KeptDraft(answers, _mark(sealed), promised=promised)
 
 
 def count_answers(connection: Connection, vault: Vault, invitation_id: str, site: str, patient: str) -> int:
@@ -518,17 +519,14 @@ def _mark(sealed: bytes | None) -> str:
 
 
 def _draft(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
-    kept = _as_kept(vault, invitation_id, sealed)
-    return {link_id: each for link_id, each in kept.items() if link_id != _PROMISED}
+    return _open(vault, invitation_id, sealed)[0]
 
 
-def _promised(vault: Vault, invitation_id: str, sealed: bytes | None) -> frozenset[str]:
-    promises = _as_kept(vault, invitation_id, sealed).get(_PROMISED)
-    return frozenset(map(str, promises)) if isinstance(promises, list) else frozenset()
-
-
-def _as_kept(vault: Vault, invitation_id: str, sealed: bytes | None) -> Draft:
-    return msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
+def _open(vault: Vault, invitation_id: str, sealed: bytes | None) -> tuple[Draft, frozenset[str]]:
+    """Give the answers that are kept, and what was promised where they were given."""
+    draft = msgspec.json.decode(vault.open("draft", invitation_id, sealed), type=Draft) if sealed else {}
+    promises = draft.pop(_PROMISED, None)
+    return draft, frozenset(map(str, promises)) if isinstance(promises, list) else frozenset()
 
 
 def _day(planned: Invitation) -> str | None:

@@ -6,13 +6,14 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from plugin.pages.figures import tenths
+from plugin.pages.shapes import SHAPES
 from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
 
 # The young person first: the rating of the youth is the one to read first (Roest 2022, J Clin Child Adolesc Psychol).
 RATER_ORDER = ("child", "caregiver", "therapist", "observer")
-LOOKS = 6  # marks, dashes and colours that lines are told apart by
+LOOKS = len(SHAPES)  # each is a mark, a dash and a colour, by which lines are told apart
 
 
 class Event(StrEnum):

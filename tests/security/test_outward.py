@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,46 +24,45 @@ ANSWER = (
 
 
 @contextmanager
-def listening() -> Iterator[tuple[int, list[bytes]]]:
+def answering(talk: Callable[[socket.socket, list[bytes]], None]) -> Iterator[tuple[int, list[bytes]]]:
+    """Have each connection to this machine be talked to, one after the other; keeps what was said."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    talk(connection, heard)
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1], heard
+
+
+def listening() -> AbstractContextManager[tuple[int, list[bytes]]]:
     """Answer whoever comes to this machine; keeps what was said."""
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def answer() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    heard.append(connection.recv(65_536))
-                    if heard[-1]:
-                        connection.sendall(ANSWER)
+    def talk(connection: socket.socket, heard: list[bytes]) -> None:
+        heard.append(connection.recv(65_536))
+        if heard[-1]:
+            connection.sendall(ANSWER)
 
-        threading.Thread(target=answer, daemon=True).start()
-        yield server.getsockname()[1], heard
+    return answering(talk)
 
 
-@contextmanager
-def hanging_up() -> Iterator[tuple[int, list[bytes]]]:
+def hanging_up() -> AbstractContextManager[tuple[int, list[bytes]]]:
     """Answer the first request of each connection and hang up on the second, as a server for which it came too late."""
-    heard: list[bytes] = []
     kept_open = ANSWER.replace(b"Connection: close\r\n", b"")
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def answer() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    heard.append(connection.recv(65_536))
-                    connection.sendall(kept_open)
-                    heard.append(connection.recv(65_536))
+    def talk(connection: socket.socket, heard: list[bytes]) -> None:
+        heard.append(connection.recv(65_536))
+        connection.sendall(kept_open)
+        heard.append(connection.recv(65_536))
 
-        threading.Thread(target=answer, daemon=True).start()
-        yield server.getsockname()[1], heard
+    return answering(talk)
 
 
 def settings(folder: Path, **site: object) -> Settings:
