@@ -4,7 +4,9 @@ Headless Chromium, each load in a page of its own, the three in turn. Rapport is
 processes), by two pages: the form that somebody was asked to answer, which has a session, an invitation and answers that are kept
 (`Rapport`), and the form that a clinician looks at beforehand, which, as the others, shows the Questionnaire and keeps nothing
 (`Rapport, preview`). The others are their published packages, bundled and minified, compressed, and served from memory, so that their
-server costs nothing. Cold: an empty cache. Warm: the second load. Slow: the processor throttled four times (a school tablet).
+server costs nothing. Before each load the page stands empty for a while, so that no browser's process is started in the measured
+time, and no launch reads the EHR in it. Cold: an empty cache. Warm: the second load. Slow: the processor throttled four times (a
+school tablet).
 
 Run: python -m benchmarks.page_speed [repetitions] [--page]. With --page the table goes into docs/reference/benchmarks.md.
 """
@@ -47,7 +49,7 @@ _START, _END = "<!-- page speed -->", "<!-- end of page speed -->"
 FILLED, LOOKED_AT = "Rapport", "Rapport, preview"
 INSTRUMENT = "rapport-checkin-therapist"  # six questions, all on one screen
 QUIET_MS = 700
-SETTLED_SECONDS = 1.5  # the launch before it reads the EHR, on the same two cores as the browser
+SETTLED_MS = 1500  # in which a new page's process starts, and a launch reads the EHR, on the same two cores
 _OPEN = """<script type="module">
 const wait = () => new Promise((done) => setTimeout(done, 1));
 while (!(%s)()) await wait();
@@ -106,6 +108,7 @@ def load(context: BrowserContext, form: Form, slow: float) -> Load:
         name, _, value = form.cookie.partition("=")
         root = urljoin(address, "/")
         session.send("Network.setCookie", {"name": name, "value": value, "url": root, "secure": True})
+    page.wait_for_timeout(SETTLED_MS)
     page.goto(address)
     page.wait_for_function("() => window.__told.shown", timeout=120_000)
     while True:
@@ -175,7 +178,6 @@ def own_form(demonstration: Demonstration) -> Form:
         with httpx.Client(timeout=10) as browser:
             page, cookie = _launch(demonstration, browser)
             secret = _start_therapist_form(browser, page, cookie)
-        time.sleep(SETTLED_SECONDS)
         return f"{demonstration.rapport}/fill#{secret}"
 
     return Form(FILLED, start, "[data-form] .question")
@@ -185,7 +187,6 @@ def own_preview(demonstration: Demonstration) -> Form:
     """Rapport's form as a clinician looks at it before anybody is asked to answer."""
     with httpx.Client(timeout=10) as browser:
         page, cookie = _launch(demonstration, browser)
-    time.sleep(SETTLED_SECONDS)
     return Form(LOOKED_AT, lambda: f"{page}/forms/{INSTRUMENT}?language=en", "[data-form] .question", cookie)
 
 
