@@ -47,6 +47,7 @@ _HISTORY_PAGE = (
 )
 _MOST_MEDICINES = 200  # Medications that are read for one page
 _MOST_IDS = 100  # in one search, so that its address stays short
+_MOST_COLLEAGUES = 12  # whose names are asked for, one by one: not every EHR searches them
 _CLINICIANS = ("Practitioner/", "PractitionerRole/")
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Unicode's embeddings, overrides and isolates: one left open in a name would turn the words after it round."""
@@ -67,6 +68,7 @@ class Respondent:
     relationship: str
     spoken: tuple[str, ...] = ()
     kinship: str = ""
+    is_active: bool = True  # False for a caregiver whom the record has no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ class Chart:
     has_died: bool = False  # as the record says
     of_session: date | None = None  # the day of a session that was on one day alone
     unplaced: tuple[Unplaced, ...] = ()  # scores that have no day among `points`
+    others: tuple[
+        Respondent, ...
+    ] = ()  # who has rated, and is not asked now: colleagues, caregivers of before
 
     @property
     def has_sessions(self) -> bool:
@@ -177,16 +182,20 @@ async def read_chart(
     patience: float = LONG_PATIENCE,
     history: bool = True,
     declared: Callable[[], Awaitable[Capability]] | None = None,
+    raters: Iterable[str] = (),
 ) -> Chart:
     """Read the chart's parts side by side, for so many seconds; a part that fails or is late is named, the rest shown.
 
     `zone` is the site's. Medication is asked for only where the site shows it. Without `history` earlier scores count as late.
-    `declared` reads what the EHR says that it keeps; without it whatever is refused counts as not read.
+    `declared` reads what the EHR says that it keeps; without it whatever is refused counts as not read. `raters` are those of
+    the ledger, the latest first: colleagues among them are named where the EHR lets practitioners be read.
     """
     left = [] if history else [HISTORY]
     reading = _Reading(patience, late=left, passing=[*left])
-    (patient, respondents), encounter, scores, contacts, courses = await asyncio.gather(
+    until = asyncio.get_running_loop().time() + patience
+    (patient, people), colleagues, encounter, scores, contacts, courses = await asyncio.gather(
         _read_people(ehr, launch, reading, declared),
+        _read_colleagues(ehr, launch, raters, until),
         reading.part(_read(ehr, launch.encounter, _Encounter), SESSION) if launch.encounter else _nothing(),
         reading.part(_read_history(ehr, launch, catalogue, zone), HISTORY) if history else _nothing(),
         reading.part(_read_contacts(ehr, launch, zone), SESSIONS),
@@ -195,10 +204,14 @@ async def read_chart(
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
     points, unplaced = scores or ((), ())
+    # Of earlier colleagues the ledger may know nothing.
+    known = {each.reference for each in (*people, *colleagues)}
+    later = dict.fromkeys(each.respondent or "" for each in reversed(points))
+    colleagues += await _read_colleagues(ehr, launch, (each for each in later if each not in known), until)
     return Chart(
         name=_name(patient.name) if patient else "",
         born=born_written(patient.birthDate) if patient else None,
-        respondents=respondents,
+        respondents=tuple(each for each in people if each.is_active),
         contact=day_written(encounter.period.start, zone) if encounter else None,
         virtual=(contact.code == "VR") if contact and contact.code else None,
         of_session=_only_day(encounter, zone) if encounter else None,
@@ -213,6 +226,7 @@ async def read_chart(
         is_sign_in_refused=await _is_sign_in_refused(ehr, launch, reading),
         has_died=patient is not None and tells_death(patient.deceasedBoolean, patient.deceasedDateTime),
         unplaced=unplaced,
+        others=(*(each for each in people if not each.is_active), *colleagues),
     )
 
 
@@ -280,7 +294,8 @@ async def read_respondent(ehr: Ehr, launch: Launch, reference: str) -> Responden
         _read(ehr, launch.patient, _Person),
         _caregivers(ehr, launch) if is_caregiver else _clinician(ehr, launch, LONG_PATIENCE),
     )
-    return next((each for each in (_young(launch, patient), *others) if each.reference == reference), None)
+    asked = (each for each in (_young(launch, patient), *others) if each.is_active)
+    return next((each for each in asked if each.reference == reference), None)
 
 
 def as_observer(who: Respondent) -> tuple[Respondent, ...]:
@@ -313,7 +328,7 @@ async def _read_people(
     reading: "_Reading",
     declared: Callable[[], Awaitable[Capability]] | None,
 ) -> tuple[_Person | None, tuple[Respondent, ...]]:
-    """Read the patient and who may answer; without its list of caregivers a record still has the young person."""
+    """Read the patient and who may answer, or might; without its list of caregivers a record still has the young person."""
     patient, caregivers, clinician = await asyncio.gather(
         reading.part(_read(ehr, launch.patient, _Person), PATIENT),
         reading.part(_caregivers_if_kept(ehr, launch, reading, declared), CAREGIVERS),
@@ -328,7 +343,7 @@ def _young(launch: Launch, patient: _Person) -> Respondent:
 
 async def _caregivers(ehr: Ehr, launch: Launch) -> tuple[Respondent, ...]:
     found = await ehr.search("RelatedPerson", {"patient": launch.patient.removeprefix("Patient/")})
-    return tuple(_caregiver(each) for each in _convert_all(found, _Person) if each.id and each.active)
+    return tuple(_caregiver(each) for each in _convert_all(found, _Person) if each.id)
 
 
 async def _caregivers_if_kept(
@@ -356,7 +371,13 @@ async def _is_searched(declared: Callable[[], Awaitable[Capability]], kind: str)
 def _caregiver(person: _Person) -> Respondent:
     words, code = _relationship(person)
     return Respondent(
-        f"RelatedPerson/{person.id}", _name(person.name), Rater.CAREGIVER, words, _spoken(person), code
+        f"RelatedPerson/{person.id}",
+        _name(person.name),
+        Rater.CAREGIVER,
+        words,
+        _spoken(person),
+        code,
+        is_active=person.active,
     )
 
 
@@ -373,6 +394,31 @@ async def _clinician(ehr: Ehr, launch: Launch, patience: float) -> tuple[Respond
         # Reading Practitioner is not among the scopes that every EHR grants; the role is enough.
         pass
     return (Respondent(user, name, Rater.THERAPIST, ""),) if user.startswith(_CLINICIANS) else ()
+
+
+async def _read_colleagues(
+    ehr: Ehr, launch: Launch, raters: Iterable[str], until: float
+) -> tuple[Respondent, ...]:
+    """Name clinicians who have rated, where the EHR lets practitioners be read; whoever is not named goes by the role."""
+    colleagues = [
+        each for each in dict.fromkeys(raters) if each.startswith("Practitioner/") and each != launch.user
+    ]
+    if not colleagues or not launch.context.granted.may("Practitioner", "r"):
+        return ()
+    named = await asyncio.gather(*(_name_of(ehr, each, until) for each in colleagues[:_MOST_COLLEAGUES]))
+    return tuple(
+        Respondent(who, name, Rater.THERAPIST, "")
+        for who, name in zip(colleagues, named, strict=False)
+        if name
+    )
+
+
+async def _name_of(ehr: Ehr, reference: str, until: float) -> str:
+    try:
+        async with asyncio.timeout_at(until):
+            return _name((await _read(ehr, reference, _Person)).name)
+    except (EhrError, TimeoutError):
+        return ""
 
 
 async def _in_role(ehr: Ehr, role: str) -> str:

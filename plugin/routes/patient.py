@@ -1,6 +1,7 @@
 """The clinician's pages of one launch: the patient page, one response, and how deliveries stand."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -149,7 +150,12 @@ async def read_known(rapport: Rapport, found: Launch, session: Session, *, wait:
     is_long = many > len(accounts) and not wait
     patience = LONG_PATIENCE if wait else policy.ehr_patience
     chart = await _chart(
-        rapport, found, medication=policy.show_medication, patience=patience, history=not is_long
+        rapport,
+        found,
+        medication=policy.show_medication,
+        patience=patience,
+        history=not is_long,
+        raters=_raters(accounts),
     )
     is_whole = is_long or many <= len(
         accounts
@@ -212,9 +218,8 @@ async def all_responses(
 ) -> HTMLResponse:
     """Show every response of the patient that the ledger has, however old; the view is in the trail."""
     patience = rapport.settings.policies[found.site].ehr_patience
-    accounts, chart = await asyncio.gather(
-        _all_accounts(rapport, found), _chart(rapport, found, patience=patience, history=False)
-    )
+    accounts = await _all_accounts(rapport, found)
+    chart = await _chart(rapport, found, patience=patience, history=False, raters=_raters(reversed(accounts)))
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
@@ -250,7 +255,7 @@ async def response_page_for(
         )
     )
     patience = rapport.settings.policies[found.site].ehr_patience
-    chart = await _chart(rapport, found, patience=patience)
+    chart = await _chart(rapport, found, patience=patience, raters=_raters((account,)))
     language = language_for(rapport, found.site, accept_language)
     return response_page(rapport, found, account, attempts, chart, language)
 
@@ -267,7 +272,13 @@ async def _desk(rapport: Rapport, found: Launch, session: Session) -> str | None
 
 
 async def _chart(
-    rapport: Rapport, found: Launch, *, patience: float, medication: bool = False, history: bool = True
+    rapport: Rapport,
+    found: Launch,
+    *,
+    patience: float,
+    medication: bool = False,
+    history: bool = True,
+    raters: Iterable[str] = (),
 ) -> Chart:
     """Read the chart; once more with another token where the EHR ended this one before its time. NotSignedIn if there is none."""
     for may_ask_again in (True, False):
@@ -287,11 +298,16 @@ async def _chart(
             patience=patience,
             history=history,
             declared=partial(rapport.sender.capability_of, rapport.settings.sites[found.site], ehr),
+            raters=raters,
         )
         if not chart.is_sign_in_refused or ehr.access_token is None or not may_ask_again:
             break
         rapport.sender.take_for_ended(ehr.access_token)
     return chart
+
+
+def _raters(accounts: Iterable[Account]) -> tuple[str, ...]:
+    return tuple(each.record.source for each in accounts if each.record.source)
 
 
 async def _refresh_schedule(rapport: Rapport, found: Launch) -> None:

@@ -110,12 +110,12 @@ class Known:
 def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, language: str) -> PatientPage:
     """Fill the patient page; `language` is the reader's."""
     catalogue = rapport.intake.catalogue
-    chart = replace(known.chart, respondents=_told_apart(known.chart.respondents, language))
+    chart = _told_apart(known.chart, language)
     policy = rapport.settings.policies[launch.site]
     today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
     age = age_on(chart.born, today)
     banner = Banner(chart.name, chart.born, age)
-    people = {each.reference: each for each in chart.respondents}
+    people = {each.reference: each for each in (*chart.respondents, *chart.others)}
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
     offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
@@ -208,15 +208,19 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     return with_missing_forms(page)
 
 
-def _told_apart(people: tuple[Respondent, ...], language: str) -> tuple[Respondent, ...]:
+def _told_apart(chart: Chart, language: str) -> Chart:
     """Say what somebody is who has the name of another, such as a father and his son; the young person's stands alone."""
-    names = Counter(each.name.casefold() for each in people if each.name)
-    return tuple(
-        replace(each, name=f"{each.name} ({_what_is(each, language)})")
-        if names[each.name.casefold()] > 1 and each.rater != Rater.CHILD
-        else each
-        for each in people
-    )
+    names = Counter(each.name.casefold() for each in (*chart.respondents, *chart.others) if each.name)
+
+    def tell(people: tuple[Respondent, ...]) -> tuple[Respondent, ...]:
+        return tuple(
+            replace(each, name=f"{each.name} ({_what_is(each, language)})")
+            if names[each.name.casefold()] > 1 and each.rater != Rater.CHILD
+            else each
+            for each in people
+        )
+
+    return replace(chart, respondents=tell(chart.respondents), others=tell(chart.others))
 
 
 def _what_is(who: Respondent, language: str) -> str:
@@ -365,7 +369,7 @@ def response_page(
     """
     record, catalogue = account.record, rapport.intake.catalogue
     rater = Rater(record.rater)
-    who = {each.reference: each for each in chart.respondents}.get(record.source or "")
+    who = {each.reference: each for each in (*chart.respondents, *chart.others)}.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = title_of(nearest, language) if nearest else record.instrument.partition("|")[0]
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
@@ -543,7 +547,8 @@ def responses_page(
 ) -> ResponsesPage:
     """Fill the page of all responses of a patient; those whose rows were altered are counted and not shown."""
     zone = rapport.zone_of(launch.site)
-    people = {each.reference: each for each in _told_apart(chart.respondents, language)}
+    told = _told_apart(chart, language)
+    people = {each.reference: each for each in (*told.respondents, *told.others)}
     shown = sorted(whole(accounts), key=lambda each: each.record.authored, reverse=True)
     return ResponsesPage(
         launch=launch.id,

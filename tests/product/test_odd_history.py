@@ -25,7 +25,7 @@ from tests.product.test_norms import adopt_figures
 from tests.product.test_plot import ACCEPTED, ADOLESCENT
 from tests.product.test_slow_ehr import unavailable
 from tests.product.test_tips import NAMED
-from tests.product.world import EHR, World, run_world
+from tests.product.world import EHR, SCOPES, World, run_world
 
 Resources = list[dict[str, Any]]
 NOUR = "نور"
@@ -248,24 +248,54 @@ async def test_who_has_the_name_of_another_is_told_with_what_they_are(tmp_path: 
     assert "Dr Hannah Lindgren (" not in page.text
 
 
-async def test_clinicians_of_earlier_sessions_who_are_not_named_are_told_apart(tmp_path: Path) -> None:
-    """Nour had two therapists before the one who opens her chart."""
+def _of_colleagues(found: Resources) -> Resources:
+    """Give two of the forms of this clinician to one colleague, and one to another."""
+    own = sorted((each for each in found if each["source"]["reference"] == "Practitioner/201"), key=dated)
+    for each, who in zip(own, ("203", "203", "204"), strict=False):
+        each["source"] = {"reference": f"Practitioner/{who}"}
+    return found
 
-    def change(found: Resources) -> Resources:
-        own = sorted((each for each in found if each["source"]["reference"] == "Practitioner/201"), key=dated)
-        for each, who in zip(own, ("203", "203", "204"), strict=False):
-            each["source"] = {"reference": f"Practitioner/{who}"}
-        return found
 
-    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-therapist"))
-    async with run_world(tmp_path, interpretation=every) as world:
-        tell(world, "/r4/QuestionnaireResponse", change)
-        page = await world.launch(NOUR, practitioner="201")
+def _therapists(page: httpx.Response, *names: str) -> list[str]:
     heads = re.findall(
         r'<th scope="col">(.*?)</th>', page.text.partition("<table>")[2].partition("</thead>")[0]
     )
-    assert [each for each in heads if "Therapist" in each] == ["Therapist 1", "Therapist 2"]
+    return [each for each in heads if any(name in each for name in names)]
+
+
+async def test_clinicians_of_earlier_sessions_are_named_by_the_ehr(tmp_path: Path) -> None:
+    """Nour had two therapists before the one who opens her chart; the EHR lets practitioners be read."""
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-therapist"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        tell(world, "/r4/QuestionnaireResponse", _of_colleagues)
+        page = await world.launch(NOUR, practitioner="201")
+    assert _therapists(page, "Vega", "Novák", "Therapist") == ["Marisol Vega Prieto", "Daniel Novák"]
+    assert "Marisol Vega Prieto: 19.5 on average over sessions 1 to 4, from 2 scores." in findings(page)
+    assert "Hand over to Marisol" not in page.text
+
+
+async def test_clinicians_of_earlier_sessions_who_are_not_named_are_told_apart(tmp_path: Path) -> None:
+    """The EHR lets no practitioner be read: not the clinician, either."""
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-therapist"))
+    granted = tuple(each for each in SCOPES if "Practitioner" not in each)
+    async with run_world(tmp_path, interpretation=every, granted_scopes=granted) as world:
+        tell(world, "/r4/QuestionnaireResponse", _of_colleagues)
+        page = await world.launch(NOUR, practitioner="201")
+    assert _therapists(page, "Vega", "Novák", "Therapist") == ["Therapist 1", "Therapist 2", "Therapist 3"]
     assert "Therapist 1: 19.5 on average over sessions 1 to 4, from 2 scores." in findings(page)
+
+
+async def test_a_caregiver_of_before_keeps_their_name_and_is_asked_no_more(tmp_path: Path) -> None:
+    def end(found: Resources) -> Resources:
+        return [{**each, "active": False} for each in found]
+
+    async with run_world(tmp_path) as world:
+        before = await world.launch(NOUR)
+        tell(world, "/r4/RelatedPerson", end)
+        page = await world.launch(NOUR)
+    assert "Hand over to Samir Al-Haddad<" in before.text
+    assert "Hand over to Samir Al-Haddad" not in page.text
+    assert _therapists(page, "Samir") == _therapists(before, "Samir") == ["Samir Al-Haddad"]
 
 
 async def test_a_number_after_a_name_in_arabic_stays_behind_it(tmp_path: Path) -> None:
