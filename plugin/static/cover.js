@@ -22,8 +22,11 @@ function ask() {
   panel = document.querySelector("template[data-screen=cover]").content.firstElementChild.cloneNode(true);
   const possible = document.fullscreenEnabled && "requestFullscreen" in root;
   panel.querySelectorAll(possible ? "[data-coverable]" : "[data-uncoverable]").forEach((part) => { part.hidden = false; });
-  panel.querySelector("[data-fill-screen]").addEventListener("click", async () => {
-    try { await root.requestFullscreen(); goOn(); } catch { refuse(); }
+  panel.querySelectorAll("[data-fill-screen], [data-fill-again]").forEach((press) => {
+    press.hidden = !possible;
+    press.addEventListener("click", async () => {
+      try { await root.requestFullscreen(); goOn(); } catch { refuse(); }
+    });
   });
   const away = covered.querySelector("[data-pause]");
   const unlock = panel.querySelector("[data-unlock]");
@@ -35,7 +38,7 @@ function ask() {
   panel.querySelector("h1").focus();
 }
 
-// The browser would not: say so, and let the form go on with somebody beside it.
+// The browser would not: say so, and let it be tried again, or the form go on with somebody beside it.
 function refuse() {
   panel?.querySelectorAll("[data-coverable]").forEach((part) => { part.hidden = true; });
   panel?.querySelectorAll("[data-uncoverable]").forEach((part) => { part.hidden = false; });
