@@ -9,12 +9,12 @@ from plugin.pages.patient import RecentResponse
 
 @dataclass(frozen=True, slots=True)
 class ResponsesPage:
-    """Every response of a patient that the ledger has, the newest answer first; `altered` tells how many rows are not shown."""
+    """Every response of a patient that the ledger has, the newest answer first; `altered` says whether rows are not shown."""
 
     launch: str
     patient: str
     responses: tuple[RecentResponse, ...]
-    altered: int = 0
+    altered: str = ""
     look: str | None = None  # the address of the EHR's look, if it has one
     csrf: str = ""
     reader: str = "en"  # the language of whoever reads this page

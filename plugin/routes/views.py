@@ -542,6 +542,16 @@ def _open_form(
     return OpenForm(invitation.id, who, state.instrument, state.label, remote=invitation.remote, about=about)
 
 
+def _told_altered(number: int, language: str) -> str:
+    """Say how many responses are not shown because their rows were altered; nothing if none is."""
+    text = translations(language).ngettext(
+        "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",
+        "%(num)d responses are not shown: their rows in the database were altered. Tell your administrator: rapport audit verify names them.",
+        number,
+    )
+    return text % {"num": number} if number else ""
+
+
 def responses_page(
     rapport: Rapport, launch: Launch, accounts: Sequence[Account], chart: Chart, language: str
 ) -> ResponsesPage:
@@ -554,7 +564,7 @@ def responses_page(
         launch=launch.id,
         patient=chart.name,
         responses=tuple(_recent(rapport.intake.catalogue, each, people, zone, language) for each in shown),
-        altered=len(accounts) - len(shown),
+        altered=_told_altered(len(accounts) - len(shown), language),
         look=look_address(launch.context.style),
         csrf=csrf_token(rapport, launch),
         reader=language,
@@ -683,12 +693,7 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
     if known.chart.has_died:
         yield Notice(NoticeKind.INFORMATION, _("The record says that this patient has died: nobody is due."))
     if known.altered:
-        text = translations(language).ngettext(
-            "%(num)d response is not shown: its row in the database was altered. Tell your administrator: rapport audit verify names it.",
-            "%(num)d responses are not shown: their rows in the database were altered. Tell your administrator: rapport audit verify names them.",
-            known.altered,
-        )
-        yield Notice(NoticeKind.PROBLEM, text % {"num": known.altered}, is_of_scores=True)
+        yield Notice(NoticeKind.PROBLEM, _told_altered(known.altered, language), is_of_scores=True)
     if known.altered_forms:
         text = translations(language).ngettext(
             "%(num)d form that was given out is not used any more: its row in the database was altered. Tell your administrator: rapport audit verify names it.",

@@ -301,7 +301,9 @@ def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:
 
 def all_responses() -> ResponsesPage:
     """Every response of the patient, one of whose rows was altered."""
-    return ResponsesPage("0b8e", "Mia Kowalski", responses(), altered=1, csrf="token")
+    return ResponsesPage(
+        "0b8e", "Mia Kowalski", responses(), altered="1 response is not shown.", csrf="token"
+    )
 
 
 def responses() -> tuple[RecentResponse, ...]:

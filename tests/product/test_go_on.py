@@ -102,9 +102,9 @@ async def test_whoever_reads_is_told_that_a_colleague_has_answered(world: World)
     other = "202" if people["practitioner"] != "202" else "201"
     later = await world.launch("amara", practitioner=other)
     due = re.sub(r"<[^>]+>|\s+", " ", later.text.partition('id="due"')[2].partition('name="press"')[0])
-    assert "Therapist  has answered" in due
+    assert "Tomasz Zieliński  has answered" in due
     draft = (await world.browser.get(f"{later.url}/notes/new")).text
-    assert "Answered in this session: Therapist" in draft
+    assert "Answered in this session: Tomasz Zieliński" in draft
     assert "Nobody has answered" not in draft
 
 

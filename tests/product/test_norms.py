@@ -96,7 +96,7 @@ async def test_where_the_error_of_one_persons_score_is_known_the_others_are_name
     await adopt_figures(world, 1.0)
     page = await world.launch("amara")
     told = page.text.partition("data-unknown>")[2].partition("</p>")[0]
-    assert "is not known (Ngozi Okafor, Therapist): a small difference" in told
+    assert "is not known (Ngozi Okafor, Samuel Adeyemi): a small difference" in told
 
 
 async def test_norms_of_another_site_or_rater_and_withdrawn_ones_do_not_count(world: World) -> None:
