@@ -152,13 +152,16 @@ def sandbox(
     """Serve the sandbox EHR alone: synthetic people, a SMART server, a FHIR store. Never for real data."""
     import uvicorn
 
-    from plugin.demo import sandbox_settings
+    from plugin.demo import CLIENT_ID, sandbox_settings
     from sandbox_ehr import create_app
 
     check_free("127.0.0.1", port)
     settings = sandbox_settings(port, rapport, database, personality)
     address = settings.base_url  # the one that launches name: a page framed by another is not shown
-    _out.print(f"Sandbox EHR: {address}   its FHIR base: {address}/r4   Ctrl-C stops it.", highlight=False)
+    _out.print(
+        f"Sandbox EHR: {address}   its FHIR base: {address}/r4   client id: {CLIENT_ID}   Ctrl-C stops it.",
+        highlight=False,
+    )
     uvicorn.run(create_app(settings), host="127.0.0.1", port=port, access_log=False)
 
 
@@ -177,7 +180,8 @@ def init(
     _out.print(
         f"Wrote {configuration} (edit it), {environment} (secrets, only you can read it) and {keys}/ (private keys)."
     )
-    _out.print(f"Then: [bold]set -a; . {environment}; set +a; rapport serve --config {configuration}[/bold]")
+    secrets = environment if environment.parent != Path() else f"./{environment}"
+    _out.print(f"Then: [bold]set -a; . {secrets}; set +a; rapport serve --config {configuration}[/bold]")
 
 
 @instruments_app.command("list")

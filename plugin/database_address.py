@@ -1,12 +1,14 @@
-"""What an address of a database says of its connections: whether they leave this machine to somebody who is not known.
+"""What an address of a database says: where its file lies, and whether its connections leave this machine to somebody unknown.
 
 As libpq reads it (https://www.postgresql.org/docs/current/libpq-connect.html): the address, else PGHOST and PGSSLMODE.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _CHECKED = frozenset({"verify-ca", "verify-full"})
+_FILE = ":///"  # what stands before the path of an SQLite database
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -25,6 +27,15 @@ def hosts_unchecked(address: str, environment: Mapping[str, str]) -> tuple[str, 
     named = asked.get("host") or parts.netloc.rpartition("@")[2] or environment.get("PGHOST", "")
     hosts = (_host(each) for each in (*named.split(","), *asked.get("hostaddr", "").split(",")))
     return tuple(each for each in hosts if each not in _HERE and not each.startswith("/"))
+
+
+def beside(address: str, folder: Path) -> str:
+    """Give an address whose SQLite file, if it is named by a relative path, counts from a folder."""
+    scheme, there, path = address.partition(_FILE)
+    is_file = (
+        scheme.partition("+")[0] == "sqlite" and there and not path.startswith((":memory:", "file:", "?"))
+    )
+    return f"{scheme}{_FILE}{folder.resolve() / path}" if is_file and path else address
 
 
 def _host(text: str) -> str:

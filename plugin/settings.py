@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.cds.settings import CdsClient, CdsSection, build_cds
 from plugin.collected_section import CollectedSection, Collecting, build_collecting
-from plugin.database_address import hosts_unchecked
+from plugin.database_address import beside, hosts_unchecked
 from plugin.days import Age, read_zone
 from plugin.errors import SettingsInvalid
 from plugin.instrument_sections import InstrumentsSection, OwnForms, build_own_forms
@@ -31,6 +31,7 @@ from plugin.retention_settings import Retention, RetentionSection, build_retenti
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule, SiteSchedule
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
+from plugin.settings_problems import describe_problems
 from plugin.signing_folder import read_folder
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
@@ -224,8 +225,8 @@ def read_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     base = path.parent
     return Settings(
         base_url=file.server.base_url,
-        database=file.server.database,
-        audit_database=file.server.audit_database,
+        database=beside(file.server.database, base),
+        audit_database=beside(file.server.audit_database, base) if file.server.audit_database else None,
         vault_keys=read_vault_keys(environment),
         signing_keys=keys,
         sites=_build_sites(path, file, keys, environment),
@@ -350,10 +351,7 @@ def _read_file(path: Path) -> _File:
     try:
         return _File.model_validate_json(msgspec.json.encode(content), strict=True)
     except pydantic.ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        )
+        problems = describe_problems(content, _File, error.errors())
         raise SettingsInvalid(
             f"{path} has settings that cannot be used: {problems}.",
             "`rapport init --print` shows every setting with an explanation.",

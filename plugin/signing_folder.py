@@ -42,12 +42,7 @@ def read_folder(folder: Path) -> tuple[KeyFile, ...]:
         raise SettingsInvalid(
             f"There is no *.jwk.json file in {folder}.", "Run `rapport init`, or copy the keys there."
         )
-    try:
-        found = [_read(path) for path in paths]
-    except (ValueError, OSError) as error:
-        raise SettingsInvalid(
-            f"A signing key in {folder} cannot be used: {error}.", "Make new ones with `rapport init`."
-        ) from None
+    found = [_read(path) for path in paths]
     kids = [each.key.kid for each in found]
     if len(set(kids)) < len(kids):
         raise SettingsInvalid(f"Two files in {folder} hold the same key.", "Remove one of them.")
@@ -90,7 +85,13 @@ def retire_key(folder: Path, kid: str) -> None:
 def _read(path: Path) -> KeyFile:
     stem = path.name.removesuffix(_ENDING)
     state = next(state for state, mark in _MARKS.items() if stem.endswith(mark))
-    key = SigningKey.from_jwk(path.read_text(encoding="utf-8"))
+    try:
+        key = SigningKey.from_jwk(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise SettingsInvalid(
+            f"The signing key {path} cannot be used: {str(error).rstrip('.')}.",
+            "Put the file back as it was, or make a new key with `rapport signing-keys add`.",
+        ) from None
     return KeyFile(path, replace(key, signs=state is KeyState.SIGNS), state)
 
 

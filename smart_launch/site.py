@@ -99,8 +99,16 @@ class Sites(Mapping[str, Site]):
         listed = tuple(sites)
         self._by_id = {site.id: site for site in listed}
         self._by_base = {site.base: site for site in listed}
-        if len(self._by_id) < len(listed) or len(self._by_base) < len(listed):
-            raise ValueError("Two sites have the same id or the same fhir_base.")
+        for what, values in (
+            ("id", [each.id for each in listed]),
+            ("fhir_base", [each.base for each in listed]),
+        ):
+            twice = next((each for each in values if values.count(each) > 1), None)
+            if twice is not None:
+                names = " and ".join(
+                    site.id for site, each in zip(listed, values, strict=True) if each == twice
+                )
+                raise ValueError(f"Two sites ({names}) have the same {what}, {twice}.")
 
     def find(self, iss: str) -> Site:
         """Find the site of a launch's `iss`: the same characters, one trailing slash aside; else UnknownIssuer."""

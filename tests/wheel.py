@@ -1,12 +1,15 @@
-"""Builds the wheel, looks into it, installs it into a clean environment and runs it there."""
+"""Builds the wheel, looks into it, installs it into a clean environment and runs it there; then it lies in dist/, with what it needs."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+DIST = Path(__file__).parents[1] / "dist"
 TOP_LEVEL = {"plugin", "questionnaires", "smart_launch", "sandbox_ehr"}
+EXTRAS = ("--extra", "pdf", "--extra", "bulk", "--extra", "statistics")
 MUST_HOLD = (
     "questionnaires/instruments/rapport-checkin-child/questionnaire.json",
     "questionnaires/conformance/zero-weight/expected.json",
@@ -32,15 +35,34 @@ def main(uv: str) -> None:
         for wanted in MUST_HOLD:
             assert any(name.startswith(wanted) for name in names), f"the wheel holds no {wanted}"
         assert not [name for name in names if "test" in name.split("/")[0]], "the wheel holds tests"
+        # What is installed elsewhere is what uv.lock names and the tests ran with, by hashes.
+        needs = out / "requirements.txt"
+        export = (
+            "export",
+            "--quiet",
+            "--frozen",
+            "--no-dev",
+            "--no-emit-project",
+            "--no-header",
+            "--no-annotate",
+        )
+        subprocess.run(
+            [uv, *export, *EXTRAS, "--output-file", str(needs)], check=True, stdout=subprocess.DEVNULL
+        )
         environment = out / "clean"
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
         python = str(environment / "bin" / "python")
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, str(wheel)], check=True)
+        install = (uv, "pip", "install", "--quiet", "--python", python)
+        subprocess.run([*install, "--require-hashes", "--requirements", str(needs)], check=True)
+        subprocess.run([*install, "--no-deps", str(wheel)], check=True)
         rapport = str(environment / "bin" / "rapport")
         listed = run(rapport, "instruments", "list")
         assert "rapport-checkin-child" in listed, listed
+        DIST.mkdir(exist_ok=True)
+        for each in (wheel, needs):
+            shutil.copy(each, DIST)
         print(
-            f"{wheel.name}: {len(names)} files, {wheel.stat().st_size // 1024} kB; installed clean, `rapport` runs"
+            f"dist/{wheel.name}: {len(names)} files, {wheel.stat().st_size // 1024} kB; installed clean, `rapport` runs"
         )
 
 

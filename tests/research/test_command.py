@@ -104,11 +104,11 @@ def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("none",), "research.medicine.0.name: Value error, “none” is what an export says where no class is"),
-        (("Unknown",), "research.medicine.0.name"),
+        (("none",), "research.medicine 1.name: “none” is what an export says where no class is"),
+        (("Unknown",), "research.medicine 1.name"),
         (
             ("stimulants", "sleep aids"),
-            "research.medicine: Value error, urn:own|7 stands there more than once",
+            "research.medicine: urn:own|7 stands there more than once",
         ),
     ],
 )

@@ -2,14 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from plugin.errors import SettingsInvalid
 from plugin.initial import CONFIGURATION, write_initial
 from plugin.interpretation import InterpretationSection, Rupture
-from plugin.settings import MEDICATION_SCOPES, Settings, read_settings
+from plugin.settings import MEDICATION_SCOPES, Settings, _File, read_settings
+from plugin.settings_problems import EXPECTED
 from plugin.trends.sequences import Criterion
 from smart_launch import PrivateKeyJwt
 
@@ -52,9 +53,27 @@ def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
         ("[server", "not valid TOML"),
         ("", "server"),
         (MINIMAL.replace('client_id = "rapport"\n', ""), "client_id"),
-        (MINIMAL + 'colour = "blue"\n', "colour"),
+        (MINIMAL + 'colour = "blue"\n', "site clinic, colour: there is no such setting"),
+        (
+            MINIMAL + "session_hour = 8\n",
+            "site clinic, session_hour: there is no such setting; session_hours is meant?",
+        ),
+        (
+            MINIMAL + "[site.respondents]\nconsent_below = 8\n",
+            "respondents.consent_below: .*; consent_below_age is meant",
+        ),
         (MINIMAL.replace("https://rapport.invalid", "http://rapport.invalid"), "https"),
-        (MINIMAL.replace("https://rapport.invalid", "https://rapport.invalid/path"), "base_url"),
+        (
+            MINIMAL.replace("https://rapport.invalid", "https://rapport.invalid/path"),
+            "server.base_url: it must be https:// and a host, .* without a path",
+        ),
+        (MINIMAL.replace('"clinic"', '"Clinic"'), "site Clinic, id: it must begin with a small letter"),
+        (MINIMAL.replace('id = "clinic"\n', ""), "site 1, id: is required"),
+        (MINIMAL + 'time_zone = "Europe/Nowhere"\n', "site clinic, time_zone: (?!Value error)"),
+        (
+            MINIMAL + MINIMAL[MINIMAL.index("[[site]]") :].replace('"clinic"', '"other"'),
+            "clinic and other. have the same fhir_base, https://ehr.invalid/r4",
+        ),
         (MINIMAL.replace("https://ehr.invalid/r4", "http://ehr.invalid/r4"), "https"),
         (MINIMAL.replace('"public"', '"password"'), "authentication"),
         (MINIMAL.replace('"public"', '"client_secret"'), "RAPPORT_SITE_CLINIC_SECRET"),
@@ -305,7 +324,7 @@ def test_a_database_on_another_host_is_asked_for_tls(tmp_path: Path, address: st
         "postgresql+psycopg://rapport@[::1]:5432/rapport",
         "postgresql+psycopg:///rapport?host=/run/postgresql",
         "postgresql+psycopg:///rapport",
-        "sqlite:///rapport.sqlite3",
+        "sqlite:////var/lib/rapport.sqlite3",
     ],
 )
 def test_a_database_that_is_here_or_encrypted_is_taken(tmp_path: Path, address: str) -> None:
@@ -334,7 +353,7 @@ def test_a_time_zone_that_there_is_not_is_named_with_its_place_and_the_remedy(
 ) -> None:
     with pytest.raises(SettingsInvalid) as refusal:
         read(tmp_path, f'{MINIMAL}time_zone = "{name}"\n')
-    assert "site.0.time_zone" in str(refusal.value)
+    assert "time_zone: " in str(refusal.value)
     assert f"“{name}” is no time zone" in str(refusal.value)
     assert "America/Los_Angeles" in str(refusal.value)
 
@@ -343,3 +362,39 @@ def test_a_site_without_a_time_zone_goes_by_utc(tmp_path: Path) -> None:
     assert str(read(tmp_path, MINIMAL).policies["clinic"].zone) == "UTC"
     named = read(tmp_path, f'{MINIMAL}time_zone = "Australia/Sydney"\n')
     assert str(named.policies["clinic"].zone) == "Australia/Sydney"
+
+
+def test_a_list_with_one_bad_entry_is_told_once(tmp_path: Path) -> None:
+    """Else it is said, too, to have no entry: the bad one does not count."""
+    with pytest.raises(SettingsInvalid) as told:
+        read(tmp_path, MINIMAL + 'writers = ["Telepathy"]\n')
+    assert "site clinic, writers 1: it must be" in str(told.value)
+    assert "at least" not in str(told.value)
+
+
+def test_a_relative_sqlite_file_counts_from_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for written, meant in (
+        ("sqlite:///rapport.sqlite3", f"sqlite:///{tmp_path}/rapport.sqlite3"),
+        ("sqlite:////var/lib/rapport.sqlite3", "sqlite:////var/lib/rapport.sqlite3"),
+        ("postgresql+psycopg:///rapport", "postgresql+psycopg:///rapport"),
+    ):
+        text = re.sub('database = ".*"', f'database = "{written}"', MINIMAL)
+        assert read(tmp_path, text).database == meant
+
+
+def test_every_pattern_of_a_setting_has_words() -> None:
+    """Nobody has to read a regular expression to write a setting."""
+
+    def patterns(node: Any) -> set[str]:
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        own = {node["pattern"]} if isinstance(node, dict) and isinstance(node.get("pattern"), str) else set()
+        return own.union(*map(patterns, inner))
+
+    found = patterns(_File.model_json_schema())
+    assert len(found) > 4
+    assert found <= EXPECTED.keys()
