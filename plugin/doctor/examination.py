@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plugin.delivery.choosing import NAMES, Planned
+from plugin.writing import WriterKind
 
 
 class Level(StrEnum):
@@ -43,6 +44,7 @@ class Examination:
     issuer: str
     findings: tuple[Finding, ...]
     planned: tuple[Planned, ...] = ()
+    once: str | None = None  # what must be there before this kind of EHR takes a response
     questions: tuple[str, ...] = ()
     section: str = ""
     scopes: tuple[str, ...] | None = None
@@ -54,6 +56,10 @@ class Examination:
             return Verdict.UNUSABLE
         return Verdict.WRITES if any(each.used for each in self.planned) else Verdict.READS
 
+    def once_of(self, planned: Planned) -> str | None:
+        """Say what must be there before a way of writing succeeds, where that is known."""
+        return self.once if planned.used and planned.kind is WriterKind.RESPONSE else None
+
     def to_json(self) -> dict[str, object]:
         """Write it for programs."""
         return {
@@ -64,7 +70,13 @@ class Examination:
                 for each in self.findings
             ],
             "writers": [
-                {"kind": each.kind.value, "used": each.used, "reason": each.reason} for each in self.planned
+                {
+                    "kind": each.kind.value,
+                    "used": each.used,
+                    "reason": each.reason,
+                    "once": self.once_of(each),
+                }
+                for each in self.planned
             ],
             "questions": list(self.questions),
             "scopes": None if self.scopes is None else list(self.scopes),
@@ -94,7 +106,7 @@ def as_text(examination: Examination) -> str:
     if examination.planned:
         lines += ["", "What will be written"]
         lines += [
-            f"  {'yes' if each.used else 'no':<6}{NAMES[each.kind]}{f': {each.reason}' if each.reason else ''}"
+            f"  {'yes' if each.used else 'no':<6}{NAMES[each.kind]}{f': {told}' if (told := each.reason or examination.once_of(each)) else ''}"
             for each in examination.planned
         ]
     if examination.questions:

@@ -73,6 +73,7 @@ async def examine(
             *_schedule(registration, capability, scopes),
         ),
         planned=planned if sign_in.works else (),
+        once=vendor.once if vendor else None,
         questions=questions_for(sign_in, capability, vendor),
         section=""
         if registration or not sign_in.works

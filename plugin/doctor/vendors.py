@@ -22,6 +22,7 @@ class Vendor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     page: str | None = None
     performer: str | None = None
+    once: str | None = None  # what must be there before anything is taken, as a part of a sentence
 
 
 class _File(msgspec.Struct):

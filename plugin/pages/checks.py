@@ -475,6 +475,7 @@ OF_VENDORS = (
     ),
     N_("Does MEDITECH take answers to Rapport's own questionnaires, and where do clinicians see them?"),
     N_("Answers are taken only to questionnaires that the practice has."),
+    N_("once the practice has Rapport's questionnaires; answers to others are refused"),
     N_("Can Rapport's questionnaires be added to those of the practice?"),
     N_("Responses and screening Observations are declared to be created; transactions are not."),
     N_("No FHIR write: results stay in Rapport, or go to a companion FHIR server."),

@@ -44,6 +44,11 @@ async def test_what_will_be_written(personality: str, expected: tuple[Verdict, l
     assert found.questions
 
 
+async def test_what_must_be_there_first_is_told_with_what_will_be_written() -> None:
+    told = as_text(await examined("eclinicalworks"))
+    assert "yes   QuestionnaireResponse: once the practice has Rapport's questionnaires" in told
+
+
 @pytest.mark.parametrize("personality", personality_ids())
 async def test_the_printed_section_is_a_configuration(tmp_path: Path, personality: str) -> None:
     section = (await examined(personality)).section.replace('"private_key_jwt"', '"public"')

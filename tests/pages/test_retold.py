@@ -195,7 +195,12 @@ def test_what_a_check_finds_is_told_in_each_language(sentence: str) -> None:
 
 
 def test_what_is_known_of_vendors_is_told() -> None:
-    said = [text for each in load_vendors() for text in (each.note, *each.questions)]
+    said = [
+        text
+        for each in load_vendors()
+        for text in (each.note, each.once, *each.questions)
+        if text is not None
+    ]
     assert len(said) > 12
     assert [text for text in said for each in TRANSLATED if not _is_told(text, each)] == []
 
