@@ -20,12 +20,18 @@ def export(
     last: Annotated[str, typer.Option("--to", help="Last day.")],
     out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")],
     why: Annotated[str, typer.Option(help="The study or purpose. It is kept in the trail.")],
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="The column to be emptied last where few people share a combination, medication_class."
+        ),
+    ] = None,
     config: ConfigOption = Path("rapport.toml"),
 ) -> None:
     """Write one row for each filled form, with a codebook: of people whose consent stands in the EHR, pseudonymous."""
     from plugin.commands import researching
 
-    researching.export(config, site, (first, last), out, why)
+    researching.export(config, site, (first, last), out, why, keep)
 
 
 @app.command()

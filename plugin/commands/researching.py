@@ -21,6 +21,7 @@ from plugin.researching import (
     Gathered,
     Gatherer,
     can_write_parquet,
+    check_kept,
     count_made,
     export_accounted,
     overlapping,
@@ -35,14 +36,15 @@ _progress = Console(stderr=True)
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
-def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str) -> None:
-    """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose."""
+def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str, keep: str | None) -> None:
+    """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose, or with no column to keep."""
     Period.parse(*days, names=("--from", "--to"))
+    check_kept(keep)
     check_free(out)
     settings, research = _open(config, site)
     period = Period.parse(*days, settings.policies[site].zone)
     with new_folder(out) as part:
-        gathered, files = asyncio.run(_export(settings, site, research, period, part, why))
+        gathered, files = asyncio.run(_export(settings, site, research, period, part, why, keep))
     tell_export(out, gathered, [file.name for file in files], research.smallest_cell)
 
 
@@ -68,7 +70,13 @@ def _open(config: Path, site: str) -> tuple[Settings, Research]:
 
 
 async def _export(
-    settings: Settings, site: str, research: Research, period: Period, part: Path, why: str
+    settings: Settings,
+    site: str,
+    research: Research,
+    period: Period,
+    part: Path,
+    why: str,
+    keep: str | None,
 ) -> tuple[Gathered, tuple[Path, ...]]:
     trail = Trail(settings.base_url, _now)
     actor = Actor(display=f"{getpass.getuser()} at the command line")
@@ -80,7 +88,7 @@ async def _export(
             reader = SystemReader(settings.sites[site], http, _now)
             zone = settings.policies[site].zone
             gatherer = Gatherer(
-                site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now, zone
+                site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now, zone, keep
             )
             earlier = await ledger.read(
                 lambda connection: overlapping(connection, vault, site, research, period)

@@ -10,7 +10,7 @@ from plugin.auditing.searching import MOST_COUNTED, Found, Page
 from plugin.auditing.verifying import Run
 from plugin.delivery.states import DeliveryState
 from plugin.pages.engine import render
-from plugin.pages.staff import DeskFrame, PeriodForm
+from plugin.pages.staff import KEPT, DeskFrame, PeriodForm
 from plugin.pages.words import N_
 from plugin.researching import MOST_LISTED, Export
 from plugin.verify.findings import MEANING
@@ -216,4 +216,5 @@ def render_exports(page: ExportsPage) -> str:
         page=page,
         standings=STANDINGS,
         most_listed=MOST_LISTED,
+        kept=KEPT,
     )

@@ -358,6 +358,8 @@ OF_STAFF = (
     N_("The log has never seen it."),
     N_("There is no purpose."),
     N_("Say in a few words for which study the export is made."),
+    N_("%(kind)s cannot be kept longest."),
+    N_("Name one of %(kinds)s."),
     N_("fewer than %(many)s"),
     N_("of fewer than %(many)s people"),
     N_("This site gives nothing to research."),
@@ -391,6 +393,10 @@ OF_TRAIL = (
     N_("Ended by the same person from another browser"),
     N_("Export of %(old)s to %(new)s (UTC)"),
     N_("It was not finished (%(error)s); nothing was given"),
+    N_("the record in the EHR could not be read"),
+    N_("a setting of this site cannot be used"),
+    N_("a file could not be written"),
+    N_("an error of Rapport's own, told in its log"),
 )
 """Reasons in the trail that Rapport words itself; people's own stay as they wrote them."""
 

@@ -143,6 +143,17 @@ class Wish:
     typed: PeriodForm
     earlier: tuple[Earlier, ...] = ()
     problem: str | None = None
+    keep: str = ""
+
+
+KEPT = {
+    "medication_class": N_("Classes of medicines"),
+    "age_band": N_("Age band"),
+    "modality": N_("In person or by video"),
+    "carer_present": N_("Whether a carer took part"),
+    "language": N_("Language"),
+}
+"""The columns of which one may be kept longest, the one that studies ask for most often first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +175,7 @@ class ResearchPage:
 
 def render_research(page: ResearchPage) -> str:
     """Render the researcher's page."""
-    return render("staff/research.html", language=page.desk.language, desk=page.desk, page=page)
+    return render("staff/research.html", language=page.desk.language, desk=page.desk, page=page, kept=KEPT)
 
 
 def research_facts(gathered: Gathered, smallest: int, language: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from plugin.research.consent import Consents, Rule, read_consents
 from plugin.research.deidentify import Disguise, suppress
 from plugin.research.medicines import MedicineClasses
 from plugin.research.rows import COLUMNS, Administration, ScoreColumn
+from plugin.research.sessions import bands_told
 
 __all__ = [
     "COLUMNS",
@@ -15,6 +16,7 @@ __all__ = [
     "MedicineClasses",
     "Rule",
     "ScoreColumn",
+    "bands_told",
     "read_circumstances",
     "read_consents",
     "suppress",

@@ -123,7 +123,7 @@ def read_consents(resources: Iterable[JsonObject], patient: str, today: date, zo
     """Read the active Consents of scope `research` that are in force on a day of the site's zone.
 
     They were searched for by the patient. An EHR that passes over what it does not know in a search gives everybody's: an
-    agreement of somebody else is none.
+    agreement of somebody else is none. `verification` is of treatment instructions, and no modifier: it is not looked at.
 
     An exception inside an agreement (a provision of a provision) cannot be applied to a row: it counts as a refusal. So does
     an agreement to certain data, receivers, actions or purposes, where none without such limits stands beside it.

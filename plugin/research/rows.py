@@ -47,12 +47,15 @@ COLUMNS: Mapping[str, str] = {
     "rater_person": "Pseudonym of who answered: tells one caregiver from another, and not who they are; never empty.",
     "site": "The site's identifier in Rapport.",
     "instrument": "Identifier of the form.",
-    "instrument_version": "Its version.",
+    "instrument_version": "Its version; a form of a version that fewer people than the threshold filled is left out.",
     "key_hash": "SHA-256 of the scoring key that the scores were computed with anew for this export.",
     "rater": "child, caregiver, therapist or observer.",
     "language": "Language in which the form was shown (BCP 47).",
     "date": "Day of the form, shifted: all days of one person by the same number of days, so that distances hold.",
-    "session": "Number of the session in which it was filled, counted over sessions held; empty if the record names none.",
+    "session": (
+        "Number of the session in which it was filled, counted over sessions held; one that fewer people than the threshold have "
+        "is told as the first of a band that enough have; empty if the record names none, or if fewer people have one at all."
+    ),
     "age_band": (
         "Age in full years on the day of the person's first form here, the same in all their rows; "
         "unknown where the birth date leaves it open."
@@ -65,7 +68,10 @@ COLUMNS: Mapping[str, str] = {
         "where neither could be read, or the record does not say when a medicine began or ended."
     ),
     "complete": "Whether every score of the form is given: could be computed, and rests on no answers that are not shared.",
-    "suppressed": "Names of columns emptied in this row because fewer people than the threshold share its combination.",
+    "suppressed": (
+        "Names of columns emptied in this row because fewer people than the threshold share its combination, whether or not the "
+        "record gave a value."
+    ),
 }
 """Meaning of each column, in the order in which they are written; scores stand behind them."""
 

@@ -1,6 +1,6 @@
 """Makes a research export of one site: reads ledger and record, takes people out, writes table and codebook."""
 
-from plugin.researching.accounting import check_purpose, export_accounted
+from plugin.researching.accounting import check_kept, check_purpose, export_accounted
 from plugin.researching.earlier import Earlier, overlapping
 from plugin.researching.gathering import Gathered, Gatherer, LeftOut
 from plugin.researching.listing import MOST_LISTED, Export, list_exports
@@ -16,6 +16,7 @@ __all__ = [
     "LeftOut",
     "Made",
     "can_write_parquet",
+    "check_kept",
     "check_purpose",
     "count_made",
     "export_accounted",

@@ -10,9 +10,11 @@ from plugin.audit import Actor, Kind, Trail
 from plugin.errors import Invalid
 from plugin.exports import Period
 from plugin.ledger import Ledger
+from plugin.research.deidentify import QUASI_IDENTIFIERS
 from plugin.researching.earlier import EXPORT, details_of
 from plugin.researching.gathering import Gathered, Gatherer
 from plugin.researching.made import DIGEST, count_made, made_details
+from plugin.researching.unfinished import not_finished
 from plugin.researching.writing import TABLE
 
 Details = tuple[tuple[str, str], ...]
@@ -22,6 +24,12 @@ def check_purpose(why: str) -> None:
     """Invalid without a purpose."""
     if len(why.strip()) < 3:
         raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
+
+
+def check_kept(keep: str | None) -> None:
+    """Invalid for what is no column that may be kept longest."""
+    if keep is not None and keep not in QUASI_IDENTIFIERS:
+        raise Invalid(f"{keep} cannot be kept longest.", f"Name one of {', '.join(QUASI_IDENTIFIERS)}.")
 
 
 async def export_accounted(
@@ -36,9 +44,10 @@ async def export_accounted(
 ) -> tuple[Gathered, tuple[Path, ...]]:
     """Gather a period and write it, with its entries in the trail; Invalid without a purpose. Gives the files, too."""
     check_purpose(why)
+    check_kept(gatherer.keep)
     reason = f"{why.strip()} ({period.first} to {period.last}, {period.zone})"
     export = str(uuid.uuid4())
-    asked = details_of(export, gatherer.research, period)
+    asked = details_of(export, gatherer.research, period, gatherer.keep)
 
     async def record(
         details: Details = (), *, patient: str | None = None, failure: str | None = None
@@ -64,7 +73,7 @@ async def export_accounted(
         digest = await asyncio.to_thread(_digest, files)
         await record(((EXPORT, export), *made_details(made), (DIGEST, digest)))
     except Exception as error:
-        await record(asked, failure=f"It was not finished ({type(error).__name__}); nothing was given")
+        await record(asked, failure=not_finished(error))
         raise
     return gathered, files
 

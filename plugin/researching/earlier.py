@@ -18,7 +18,7 @@ from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
 from plugin.research_settings import Research
 
-EXPORT, FIRST, LAST = "export", "first-day", "last-day"
+EXPORT, FIRST, LAST, KEPT = "export", "first-day", "last-day", "kept-longest"
 _SALT, _SHIFT = "salt-fingerprint", "shift-days"
 _MOST_LOOKED_FOR = 2000  # the latest; an export has two
 
@@ -33,7 +33,9 @@ class Earlier:
     shift_days: int
 
 
-def details_of(export: str, research: Research, period: Period) -> tuple[tuple[str, str], ...]:
+def details_of(
+    export: str, research: Research, period: Period, keep: str | None = None
+) -> tuple[tuple[str, str], ...]:
     """Give what an export's entries tell, so that a later one can be held against it; `export` joins them."""
     return (
         (EXPORT, export),
@@ -41,6 +43,7 @@ def details_of(export: str, research: Research, period: Period) -> tuple[tuple[s
         (LAST, period.last.isoformat()),
         (_SALT, research.fingerprint()),
         (_SHIFT, str(research.shift_days)),
+        *([(KEPT, keep)] if keep else []),
     )
 
 

@@ -75,11 +75,12 @@ class Gathered:
     read_in_part: list[str] = field(default_factory=list)  # kinds of which it gave some people's alone
     malformed: list[str] = field(default_factory=list)  # kinds of which it gave something else than FHIR
     failed: list[str] = field(default_factory=list)  # kinds that it failed to give, each time it was asked
+    keep: str | None = None  # the column that was emptied last
 
 
 @dataclass
 class Gatherer:
-    """One site's ledger, record and decisions; `zone` is the site's."""
+    """One site's ledger, record and decisions; `zone` is the site's, `keep` the column to be emptied last."""
 
     site: str
     research: Research
@@ -90,13 +91,14 @@ class Gatherer:
     ehr: SystemReader
     clock: Callable[[], datetime]
     zone: tzinfo
+    keep: str | None = None
 
     async def gather(
         self, period: Period, tell: Callable[[int, int], None] = lambda _done, _all: None
     ) -> Gathered:
         """Gather a period; RecordUnreadable where consent cannot be read. `tell` hears patients done and all."""
         disguise = Disguise(self.research.read_salt(), self.research.shift_days)
-        found, reader = Gathered(), PeopleReader(self.ehr, self.clock, self.zone)
+        found, reader = Gathered(keep=self.keep), PeopleReader(self.ehr, self.clock, self.zone)
         patients = await self.read(lambda connection: _patients(connection, self.site, period))
         used: dict[str, Instrument] = {}
         people: dict[str, str] = {}
@@ -110,7 +112,7 @@ class Gatherer:
             found.rows += rows
         reader.check_consents()
         tell(len(patients), len(patients))
-        found.rows, rare = suppress(found.rows, self.research.smallest_cell)
+        found.rows, rare = suppress(found.rows, self.research.smallest_cell, self.keep)
         for row in rare:
             found.too_rare.add(row.person)
         told = {

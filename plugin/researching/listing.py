@@ -10,8 +10,9 @@ from sqlalchemy.engine import Connection
 from plugin.audit.told import Acted
 from plugin.auditing.proving import Proof, Prover
 from plugin.ledger import SealBroken, Vault
-from plugin.researching.earlier import EXPORT, FIRST, LAST, entries_of
+from plugin.researching.earlier import EXPORT, FIRST, KEPT, LAST, entries_of
 from plugin.researching.made import DIGEST, Made, read_made
+from plugin.researching.unfinished import reworded
 
 MOST_LISTED = 200
 
@@ -27,6 +28,7 @@ class Export:
     who: str
     why: str
     days: tuple[date, date] | None
+    keep: str | None  # the column that was emptied last, where one was named
     made: Made | None
     digest: str | None  # SHA-256 of administrations.csv
     failure: str | None
@@ -97,8 +99,9 @@ def _export(entry: _Entry, end: _Entry | None, proofs: tuple[Proof, ...]) -> Exp
         who=entry.told.requestor,
         why=why if days is None else why.rpartition(" (")[0],  # its days stand beside it
         days=days,
+        keep=entry.details.get(KEPT),
         made=None if end is None else read_made(end.details),
         digest=None if end is None else end.details.get(DIGEST),
-        failure=None if end is None else end.told.outcome_desc,
+        failure=None if end is None or end.told.outcome_desc is None else reworded(end.told.outcome_desc),
         proofs=proofs,
     )

@@ -14,8 +14,8 @@ from plugin import __version__
 from plugin.exports import Period
 from plugin.exports.sheets import disarm
 from plugin.norms.administrations import bands_of
-from plugin.research import COLUMNS, Administration
-from plugin.research.deidentify import QUASI_IDENTIFIERS
+from plugin.research import COLUMNS, Administration, bands_told
+from plugin.research.deidentify import QUASI_IDENTIFIERS, order_of
 from plugin.research.medicines import ATC_NAMES, ATC_SOURCE
 from plugin.research_settings import Research
 from plugin.researching.gathering import Gathered, LeftOut
@@ -80,10 +80,14 @@ def _cell(value: object) -> str:
     return disarm(str(value))
 
 
-def _meanings(research: Research) -> dict[str, str]:
-    """Say what each column means, with what the site decided of it."""
-    bands = ", ".join(bands_of(research.ages))
-    return {**COLUMNS, "age_band": f"{COLUMNS['age_band']} Bands: {bands}."}
+def _meanings(gathered: Gathered, research: Research) -> dict[str, str]:
+    """Say what each column means, with what the site decided of it, and which numbers of sessions a number stands for."""
+    ages, sessions = ", ".join(bands_of(research.ages)), ", ".join(bands_told(gathered.rows))
+    return {
+        **COLUMNS,
+        "age_band": f"{COLUMNS['age_band']} Bands: {ages}.",
+        "session": f"{COLUMNS['session']} Bands: {sessions or 'none'}.",
+    }
 
 
 def _parquet(gathered: Gathered, research: Research, score_names: list[str]) -> bytes:
@@ -93,7 +97,7 @@ def _parquet(gathered: Gathered, research: Research, score_names: list[str]) -> 
     kinds = {"date": pa.date32(), "session": pa.int32(), "carer_present": pa.bool_(), "complete": pa.bool_()}
     described = [
         pa.field(name, kinds.get(name, pa.string()), metadata={"description": meaning})
-        for name, meaning in _meanings(research).items()
+        for name, meaning in _meanings(gathered, research).items()
     ]
     described += [
         pa.field(name, pa.float64(), metadata={"description": _labels(gathered, name)})
@@ -136,6 +140,9 @@ def _facts(gathered: Gathered, research: Research, period: Period) -> dict[str, 
         "consent": research.consent,
         "smallest_cell": smallest,
         "quasi_identifiers": list(QUASI_IDENTIFIERS),
+        "emptied_in_this_order": list(order_of(gathered.keep)),
+        "kept_longest": gathered.keep,
+        "session_bands": list(bands_told(gathered.rows)),
         "shift_days": research.shift_days,
         "age_bands": list(bands_of(research.ages)),
         "left_out": {
@@ -168,7 +175,7 @@ def _codebook_json(gathered: Gathered, research: Research, period: Period, score
     book = {
         **_facts(gathered, research, period),
         "limits": _LIMITS,
-        "columns": _meanings(research),
+        "columns": _meanings(gathered, research),
         "scores": scores,
         "medication_classes": {"names": ATC_NAMES, "source": ATC_SOURCE, "site": _own_names(research)},
     }
@@ -206,9 +213,12 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     yield "- Pseudonyms are HMAC-SHA-256 with the project's salt; days are shifted by one distance a person, up to "
     yield f"  {research.shift_days} days."
     yield (
-        f"- A combination of {', '.join(QUASI_IDENTIFIERS)} (by instrument and rater) is told only if {research.smallest_cell} "
-        "people or more share it; else columns are emptied, named in `suppressed`, or the row is left out."
+        f"- A combination of {', '.join(QUASI_IDENTIFIERS)} (by instrument, its version, and rater) is told only if "
+        f"{research.smallest_cell} people or more share it; else columns are emptied, named in `suppressed`, or the row is left "
+        "out."
     )
+    chosen = f", as whoever made the export chose to keep `{gathered.keep}` longest" if gathered.keep else ""
+    yield f"- Columns are emptied in this order{chosen}: {', '.join(order_of(gathered.keep))}."
     left_out = facts["left_out"]
     if isinstance(left_out, dict):
         for what, many in left_out.items():
@@ -219,7 +229,7 @@ def _lines(gathered: Gathered, research: Research, period: Period) -> Iterator[s
     yield ""
     yield "| column | meaning |"
     yield "|---|---|"
-    for name, meaning in _meanings(research).items():
+    for name, meaning in _meanings(gathered, research).items():
         yield f"| `{name}` | {meaning} |"
     for column in gathered.columns:
         span = "range not said" if column.low is None else f"{column.low:g} to {column.high:g}"

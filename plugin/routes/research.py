@@ -21,6 +21,7 @@ from plugin.researching import (
     Gathered,
     Gatherer,
     can_write_parquet,
+    check_kept,
     check_purpose,
     export_accounted,
     overlapping,
@@ -58,8 +59,9 @@ async def export(
     typed: AskedPeriod,
     csrf: Csrf = "",
     despite: Annotated[str, Form(max_length=10)] = "",
+    keep: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said.
+    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said. `keep`: emptied last.
 
     A header tells the page's script what was made: without script the browser takes the file and stays on its page.
     """
@@ -68,11 +70,12 @@ async def export(
     try:
         period = Period.parse(typed.first, typed.last, rapport.zone_of(found.site), names=_DAYS)
         check_purpose(typed.why)
+        check_kept(keep or None)
         if not despite and (earlier := await _earlier(rapport, found, decided, period)):
-            return _show(rapport, found, Wish(typed, earlier), status.HTTP_409_CONFLICT)
-        gathered, archive = await _archive(rapport, found, decided, period, typed.why)
+            return _show(rapport, found, Wish(typed, earlier, keep=keep), status.HTTP_409_CONFLICT)
+        gathered, archive = await _archive(rapport, found, decided, period, typed.why, keep or None)
     except (Invalid, RecordUnreadable) as refused:
-        return _show(rapport, found, Wish(typed, problem=str(refused)), refused.status)
+        return _show(rapport, found, Wish(typed, problem=str(refused), keep=keep), refused.status)
     name = f"rapport-research-{period.first}-{period.last}.zip"
     language = frame(rapport, found, "research").language
     facts = {"file": name, **research_facts(gathered, decided.smallest_cell, language)}
@@ -98,7 +101,7 @@ def _show(
 
 
 async def _archive(
-    rapport: Rapport, found: Desk, decided: Research, period: Period, why: str
+    rapport: Rapport, found: Desk, decided: Research, period: Period, why: str, keep: str | None
 ) -> tuple[Gathered, bytes]:
     gatherer = Gatherer(
         site=found.site,
@@ -110,6 +113,7 @@ async def _archive(
         ehr=SystemReader(rapport.settings.sites[found.site], rapport.http, rapport.clock, sleep=_pause),
         clock=rapport.clock,
         zone=rapport.zone_of(found.site),
+        keep=keep,
     )
     with tempfile.TemporaryDirectory() as folder:
         gathered, files = await export_accounted(

@@ -58,6 +58,7 @@ def test_an_export_is_saved_and_the_page_says_what_it_came_to(page: Page, addres
     page.goto(f"{address}/research")
     asked = give(page)
     page.get_by_label("For which study").fill("A study")
+    page.get_by_label("Keep longest").select_option("Classes of medicines")
     with page.expect_download() as saved:
         page.get_by_role("button", name=MAKE).click()
     assert saved.value.suggested_filename == FACTS["file"]
@@ -67,6 +68,7 @@ def test_an_export_is_saved_and_the_page_says_what_it_came_to(page: Page, addres
     expect(told).not_to_contain_text("malformed")
     expect(told).not_to_contain_text("no form is in it")
     assert len(asked) == 1
+    assert "keep=medication_class" in asked[0]
 
 
 def test_an_export_without_a_form_says_so(page: Page, address: str) -> None:
@@ -75,6 +77,7 @@ def test_an_export_without_a_form_says_so(page: Page, address: str) -> None:
     page.get_by_label("For which study").fill("A study")
     page.get_by_role("button", name=MAKE).click()
     expect(page.get_by_role("status")).to_contain_text("no form is in it")
+    expect(page.get_by_role("status")).to_contain_text("the codebook, and of the table its headings alone")
     expect(page.get_by_role("status")).not_to_contain_text("The export was made.")
 
 

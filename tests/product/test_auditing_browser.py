@@ -94,7 +94,7 @@ async def exported_for_research(audit: Audit) -> None:
     left_out = Made("412", "88", "fewer than 11", "of fewer than 11 people", "0")
     for export, end, failure in (
         ("made", (*made_details(left_out), (DIGEST, "9f" * 32)), None),
-        ("failed", asked, "It was not finished (RecordUnreadable); nothing was given"),
+        ("failed", asked, "It was not finished (the record in the EHR could not be read); nothing was given"),
     ):
         for details, problem in ((asked, None), (end, failure)):
             entry = rapport.trail.entry(

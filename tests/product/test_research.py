@@ -23,7 +23,10 @@ from plugin.commands.researching import tell_export
 from plugin.flow import Arrival, submit
 from plugin.ledger import tables as t
 from plugin.norms.administrations import bands_of
+from plugin.pages.staff import KEPT
 from plugin.pages.words import LANGUAGES
+from plugin.research import COLUMNS
+from plugin.research.deidentify import QUASI_IDENTIFIERS
 from plugin.research_settings import BACKEND_SCOPES, Research
 from plugin.researching import Gathered, LeftOut
 from plugin.researching.writing import as_cell
@@ -463,6 +466,8 @@ async def test_what_was_made_is_told_beside_the_file(tmp_path: Path) -> None:
         }
         nothing = await export(world, first="2025-01-01", last="2025-01-31")
         assert json.loads(nothing.headers["X-Rapport-Made"])["rows"] == "0"
+        with zipfile.ZipFile(io.BytesIO(nothing.content)) as archive:  # as the page says
+            assert archive.read("administrations.csv").decode().splitlines() == [",".join(COLUMNS)]
 
 
 async def test_what_is_not_counted_is_told_in_the_browsers_language(tmp_path: Path) -> None:
@@ -516,14 +521,71 @@ async def test_an_auditor_sees_each_export_with_its_purpose_and_what_it_came_to(
         assert not [name for name in (*AGREED[:2], REFUSED) if f"Patient/{people[name]}" in page]
 
 
+async def test_who_exports_says_which_column_is_kept_longest(tmp_path: Path) -> None:
+    few = with_auditor(tmp_path)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=2)
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
+        await fill_forms(world, AGREED[:2])  # of whom one takes a medicine, in sessions 9 and 7
+        rows = table_of(await export(world))
+        assert {row["suppressed"] for row in rows} == {"language medication_class"}
+        answer = await export(world, keep="language", despite="yes")
+        rows = table_of(answer)
+        assert {(row["language"], row["suppressed"]) for row in rows} == {("en", "medication_class")}
+        assert {row["session"] for row in rows} == {"7"}
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            book = json.loads(archive.read("codebook.json"))
+            text = archive.read("codebook.md").decode()
+        assert (book["kept_longest"], book["session_bands"]) == ("language", ["7+"])
+        assert (
+            "chose to keep `language` longest: medication_class, carer_present, modality, age_band, language."
+            in text
+        )
+        page = await exports_page(world, "de")
+        assert page.count("Am längsten behaltene Spalte</dt><dd>Sprache") == 1
+        refused = await export(world, "de", keep="rater")
+        assert refused.status_code == 422
+        assert "rater kann nicht am längsten behalten werden." in refused.text
+
+
+def test_every_column_that_may_be_kept_longest_has_a_name_on_the_page() -> None:
+    assert set(KEPT) == set(QUASI_IDENTIFIERS)
+
+
 async def test_an_auditor_sees_an_export_that_failed_as_such(tmp_path: Path) -> None:
     scopes = tuple(each for each in BACKEND_SCOPES if "Consent" not in each)
     async with run_world(tmp_path, backend_scopes=scopes, **with_auditor(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
         assert (await export(world)).status_code >= 400
-        assert "It was not finished (RecordUnreadable); nothing was given" in await exports_page(world)
+        told = "It was not finished (the record in the EHR could not be read); nothing was given"
+        assert told in await exports_page(world)
         page = await exports_page(world, "de")
-        assert "Er wurde nicht fertig (RecordUnreadable); nichts wurde gegeben" in page
+        assert (
+            "Er wurde nicht fertig (die Krankenakte konnte nicht gelesen werden); nichts wurde gegeben"
+            in page
+        )
+
+
+@pytest.mark.parametrize("name", ["RecordUnreadable", "KeyError"])
+async def test_a_class_that_an_entry_of_an_earlier_version_names_is_told_in_words(
+    tmp_path: Path, name: str
+) -> None:
+    async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path)) as world:
+        rapport = world.rapport.state.rapport
+        for failure in (None, f"It was not finished ({name}); nothing was given"):
+            entry = rapport.trail.entry(
+                Kind.RESEARCH_EXPORTED,
+                Actor(display="somebody"),
+                site="sandbox",
+                reason="A study of old",
+                failure=failure,
+                details=(("export", "1"),),
+            )
+            await rapport.ledger.record(entry)
+        for language in LANGUAGES:
+            page = await exports_page(world, language)
+            assert "A study of old" in page
+            assert name not in page
+            assert language == "en" or "It was not finished" not in page
 
 
 async def test_an_export_that_tells_no_end_is_shown_as_such(tmp_path: Path) -> None:

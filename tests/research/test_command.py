@@ -75,6 +75,12 @@ def test_without_a_salt_an_export_says_how_to_make_one(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_column_that_cannot_be_kept_longest_is_refused(tmp_path: Path) -> None:
+    refused = rapport(tmp_path, *EXPORT, "--keep", "rater", "--out", str(tmp_path / "out"), section=DECIDED)
+    assert refused.returncode != 0
+    assert "Name one of age_band, modality, carer_present, medication_class, language." in refused.stderr
+
+
 def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

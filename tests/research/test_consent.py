@@ -56,6 +56,7 @@ def consent(kind: str | None = "permit", **more: Any) -> dict[str, object]:
         ([consent(provision={"action": [action("collect")]})], False, False),
         ([consent(provision={"action": [action("collect"), action("use")]})], True, True),
         ([consent(modifierExtension=[{"url": "urn:not-for-minors", "valueBoolean": True}])], False, False),
+        ([consent(verification=[{"verified": False}])], True, True),  # of treatment instructions
         ([consent(patient={"reference": "Patient/1"})], True, True),
         ([consent(patient={"reference": "https://ehr.invalid/r4/Patient/1/_history/2"})], True, True),
         ([consent(patient={"identifier": {"value": "7"}})], True, True),

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin.research import Administration, Disguise, MedicineClasses, suppress
+from plugin.research import Administration, Disguise, MedicineClasses, bands_told, suppress
+from plugin.research.deidentify import QUASI_IDENTIFIERS, order_of
 from plugin.trends.medication import Course
 
 SALT, OTHER = bytes(range(32)), bytes(range(1, 33))
@@ -152,6 +153,55 @@ def test_what_is_emptied_is_not_told_by_a_form_of_the_same_session_on_the_day_af
     assert {row.modality for row in told if row.person not in concerned} == {"virtual", "in-person"}
 
 
+def test_a_language_that_the_record_does_not_give_is_named_as_emptied_too() -> None:
+    spoken = [{"medication_class": each, "language": "en"} for each in ("A", "B", "C")]
+    found = [row for place in range(3) for row in rows(4, **spoken[place])]
+    silent = rows(1, medication_class="D", language=None)
+    told, lost = suppress([*found, *silent], 11)
+    assert lost == []
+    assert {row.suppressed for row in told} == {"language medication_class"}
+
+
+def test_who_filled_a_version_that_few_filled_is_left_out() -> None:
+    old = rows(1, instrument_version="0.9.0")
+    told, lost = suppress([*rows(4), *old], 5)
+    assert (told, lost) == ([], [*rows(4), *old])
+    told, lost = suppress([*rows(5), *old], 5)
+    assert (len(told), lost) == (5, old)
+
+
+def test_a_number_of_a_session_that_few_have_is_told_as_the_first_of_a_band() -> None:
+    people = [replace(ROW, person=f"p{place}") for place in range(6)]
+    numbers = {1: 6, 2: 1, 3: 5, 4: 6, 5: 6, 9: 2, 63: 1}
+    found = [replace(row, session=number) for number, many in numbers.items() for row in people[:many]]
+    told, _ = suppress(found, 5)
+    assert {row.session for row in told} == {1, 3, 4, 5}
+    assert len([row for row in told if row.session == 5]) == 9
+    assert bands_told(told) == ("1–2", "3", "4", "5+")
+    few, _ = suppress([*rows(5, session=None), *(replace(row, person="p") for row in found[:1])], 5)
+    assert {row.session for row in few} == {None}
+    assert bands_told(few) == ()
+
+
+@pytest.mark.parametrize("keep", QUASI_IDENTIFIERS)
+def test_the_column_that_is_kept_longest_is_emptied_last(keep: str) -> None:
+    assert order_of(keep)[-1] == keep
+    assert sorted(order_of(keep)) == sorted(QUASI_IDENTIFIERS)
+
+
+def test_a_class_of_medicines_is_told_of_enough_people_where_it_is_kept_longest() -> None:
+    found = [
+        replace(row, carer_present=place % 2 == 0)
+        for taken in ("N06A", "N06B")
+        for place, row in enumerate(rows(12, medication_class=taken))
+    ]
+    told, lost = suppress(found, 11)
+    assert (lost, {row.medication_class for row in told}) == ([], {None})
+    told, lost = suppress(found, 11, "medication_class")
+    assert (lost, {row.medication_class for row in told}) == ([], {"N06A", "N06B"})
+    assert {row.suppressed for row in told} == {"language carer_present"}
+
+
 VALUES = st.builds(
     replace,
     st.just(ROW),
@@ -160,35 +210,42 @@ VALUES = st.builds(
     modality=st.sampled_from(["virtual", "in-person", None]),
     carer_present=st.sampled_from([True, False, None]),
     medication_class=st.sampled_from(["N06B", "none", None]),
-    language=st.sampled_from(["en", "es"]),
+    language=st.sampled_from(["en", "es", None]),
+    instrument_version=st.sampled_from(["1.0.0", "1.0.0", "0.9.0"]),
     date=st.sampled_from([DAY, DAY + timedelta(days=7)]),
-    session=st.sampled_from([1, 2, None]),
+    session=st.sampled_from([1, 2, 63, None]),
     rater_person=st.sampled_from(["r", "s"]),
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(VALUES, max_size=120), st.integers(2, 11))
-def test_no_combination_is_ever_told_of_fewer_people(found: list[Administration], smallest: int) -> None:
-    told, lost = suppress(found, smallest)
+@given(
+    st.lists(VALUES, max_size=120),
+    st.integers(2, 11),
+    st.sampled_from([None, "medication_class", "language"]),
+)
+def test_no_combination_is_ever_told_of_fewer_people(
+    found: list[Administration], smallest: int, keep: str | None
+) -> None:
+    told, lost = suppress(found, smallest, keep)
     assert len(told) + len(lost) == len(found)
-    sharing = defaultdict(set)
-    for row in told:
-        sharing[row.age_band, row.modality, row.carer_present, row.medication_class, row.language].add(
-            row.person
-        )
+    sharing, sessions = defaultdict(set), defaultdict(set)
+    for row in told:  # as a reader has them, with what `suppressed` tells of an empty value
+        seen = (getattr(row, name) for name in (*QUASI_IDENTIFIERS, "suppressed", "instrument_version"))
+        sharing[tuple(seen)].add(row.person)
+        sessions[row.session].add(row.person)
     assert all(len(people) >= smallest for people in sharing.values())
+    assert all(len(people) >= smallest for number, people in sessions.items() if number is not None)
     for one, other in product(told, told):
-        if one.person == other.person and one.age_band is None:
-            assert other.age_band is None
-        if (one.person, one.date) == (other.person, other.date) and "medication_class" in (
-            one.suppressed or ""
-        ):
-            assert other.medication_class is None
-        if one.person == other.person and one.session == other.session is not None and one.modality is None:
-            assert "modality" not in (one.suppressed or "") or other.modality is None
-        if (one.person, one.rater_person) == (other.person, other.rater_person) and one.language is None:
-            assert other.language is None
+        if one.person != other.person:
+            continue
+        emptied, also = set((one.suppressed or "").split()), set((other.suppressed or "").split())
+        shared = {"age_band"} & emptied
+        if one.date == other.date:
+            shared |= {"medication_class", "modality", "carer_present"} & emptied
+        if one.rater_person == other.rater_person:
+            shared |= {"language"} & emptied
+        assert shared <= also
 
 
 def test_classes_of_medicines_are_atc_or_the_site_s_own() -> None:
