@@ -327,6 +327,36 @@ async def test_who_is_overdue_is_told_of_each_kind_of_rater(tmp_path: Path) -> N
     assert told == "Overdue: Therapist"
 
 
+async def test_of_a_patient_who_has_died_nobody_is_overdue(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await world.launch("amara", practitioner=FIRST)
+        world.clock.pass_time(days=1)
+        amara, store = (await world.people())["amara"], world.ehr.state.store
+        assert needs(await caseload(world), amara) == ["overdue"]
+        kept = store.read("Patient", amara)
+        store.update({**kept.read(), "deceasedDateTime": "2026-03-03"}, kept)
+        pages = [await caseload(world, query) for query in ("", "?view=plots", "?sort=name")]
+        overdue = await caseload(world, "?need=overdue")
+    told = "The record says that this patient has died: nobody is due."
+    for page in pages:
+        assert told in page.text
+        assert "Overdue (0)" in page.text
+        assert "data-need" not in page.text
+        assert "not looked at" not in page.text
+    assert patients(overdue) == []
+
+
+async def test_the_counts_of_needs_are_those_that_choosing_one_would_show(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only", roles=OF_BOTH) as world:
+        for patient, practitioner in (("amara", FIRST), ("mateo", SECOND), ("freya", SECOND)):
+            await answer(world, patient, practitioner)
+        for others in ("", f"clinician=Practitioner/{SECOND}", "days=8", "instrument=SRS"):
+            page = await caseload(world, f"?{others}")
+            for need, many in re.findall(r'<option value="([^"]*)"(?: selected)?>[^<]*\((\d+)\)', page.text):
+                assert len(patients(await caseload(world, f"?{others}&need={need}"))) == int(many)
+    assert len(patients(page)) == 0
+
+
 @pytest.mark.parametrize("name", ["Practitioner/999", "Dr. %3Cb%3E", f"Practitioner/{SUPERVISOR}"])
 async def test_a_clinician_who_is_nobody_of_the_team_is_told_with_a_way_to_all(
     tmp_path: Path, name: str
