@@ -233,6 +233,8 @@ async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tm
     days = re.findall(r">(\d+ \w+ 20\d\d)</text>", drawing)
     assert days == ["2 Mar 2026", "6 Apr 2026"]
     assert "2 Mar 2026 – 6 Apr 2026" in drawing.partition("</title>")[0]
+    assert "Young person: 1 rupture, on 30 Mar 2026." in drawing.partition("</desc>")[0]
+    assert "<desc" not in plain.text
     assert 'class="legend"' not in plain.text
     legend = re.sub(
         "<svg.*?</svg>|<.*?>", "", told.text.partition('class="legend"')[2].partition("</ul>")[0], flags=re.S
