@@ -1,7 +1,8 @@
 """How long a CDS Hooks call takes: a patient with 200 responses, interpretation on, over HTTP on loopback, one after the other.
 
 Run: python -m benchmarks.cards [calls]. Starts a sandbox EHR and a Rapport; prints median, p99 and the slowest of calls without
-prefetch, and of calls that carry the patient's scores as the EHR has them, repeated up to the 200 that the service asks for.
+prefetch, and of calls that carry scores as the EHR has them, repeated up to the 200 that the service asks for; at last
+of calls that carry 200 encounters, too, and a narrative of 2 kB with each.
 """
 
 import json
@@ -73,16 +74,38 @@ def main(calls: int) -> None:
         left = _wait_for_delivery(place, 300)
         assert not left, f"not delivered: {left}"
         records = Records(Database(str(Path(folder) / "ehr.sqlite3")), utc_now)  # for its signing key alone
-        for name, prefetch in (("no prefetch", {}), ("200 scores", {"scores": _scores(place)})):
+        for name, prefetch in (
+            ("no prefetch", {}),
+            ("200 scores", {"scores": _scores(place, patient)}),
+            ("200 scores and 200 encounters with narratives", _narrated(place, patient)),
+        ):
             _report(name, _call(http, place, records, _body(patient, prefetch), calls))
 
 
-def _scores(place: Place) -> dict[str, object]:
+def _scores(place: Place, patient: str) -> dict[str, object]:
     """Give a search result of as many Observations as are asked for: the EHR's own, again and again under other ids."""
+    many = _own(place, patient)
+    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in many]}
+
+
+def _own(place: Place, patient: str) -> list[dict[str, object]]:
     own = _search(place, "Observation")
     assert own, "the EHR has no score"
-    many = [{**own[at % len(own)], "id": f"score-{at}"} for at in range(_SCORES)]
-    return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": each} for each in many]}
+    of = {"subject": {"reference": f"Patient/{patient}"}}
+    return [{**own[at % len(own)], **of, "id": f"score-{at}"} for at in range(_SCORES)]
+
+
+def _narrated(place: Place, patient: str) -> dict[str, object]:
+    """Give everything that the service asks for, each resource with a narrative of 2 kB."""
+    held = _search(place, "Encounter")
+    assert held, "the EHR has no encounter"
+    of = {"subject": {"reference": f"Patient/{patient}"}}
+    visits = [{**held[at % len(held)], **of, "id": f"visit-{at}"} for at in range(_SCORES)]
+    text = {"text": {"status": "generated", "div": f"<div>{'x' * 2_000}</div>"}}
+    return {
+        name: {"resourceType": "Bundle", "entry": [{"resource": {**each, **text}} for each in many]}
+        for name, many in (("encounters", visits), ("scores", _own(place, patient)))
+    }
 
 
 def _body(patient: str, prefetch: dict[str, object]) -> dict[str, object]:

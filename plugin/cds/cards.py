@@ -4,8 +4,9 @@ A card stands beside the chart. It is given only for a patient whose alliance is
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from gettext import NullTranslations
 
@@ -33,14 +34,14 @@ def reason_in(app_context: str | None) -> Reason | None:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What a patient's chart has: responses and corrections that it did not take, raters who rated lower, raters that are due.
+    """What a patient's chart has: responses and corrections that it did not take, raters whose ratings are low since a fall, raters that are due.
 
-    `due_from` names raters as `Rater` does; `by_link` those of them to whom the site lets a link go.
+    `fell` has each rater with the day of the fall; it and `due_from` name raters as `Rater` does; `by_link` those of them to whom the site lets a link go.
     """
 
     not_delivered: int = 0
     not_corrected: int = 0
-    fell: tuple[str, ...] = ()
+    fell: tuple[tuple[str, date], ...] = ()
     due_from: tuple[str, ...] = ()
     by_link: tuple[str, ...] = ()
 
@@ -76,10 +77,12 @@ class Card:
         }
 
 
-def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslations) -> tuple[Card, ...]:
+def cards_of(
+    attention: Attention, new_id: Iterable[str], words: NullTranslations, write_day: Callable[[date], str]
+) -> tuple[Card, ...]:
     """Give the cards, the most urgent first; none if nothing needs attention.
 
-    `new_id` gives their identifiers, `words` the reader's language.
+    `new_id` gives their identifiers, `words` and `write_day` the reader's language.
     """
     _ = words.gettext
     source, see = _("Rapport, therapeutic alliance"), _("See in Rapport")
@@ -107,12 +110,15 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
         )
         found.append((Reason.REFUSED, summary, detail, "warning", see))
     if attention.fell:
-        summary = _("Alliance: the last rating of %(who)s fell, by the criterion your service has chosen") % {
-            "who": _join(attention.fell, words)
+        summary = _fallen(attention.fell, words, write_day)
+        criterion = _("By the criterion your service has chosen: %(who)s.") % {
+            "who": _join([(rater, f" ({write_day(since)})") for rater, since in attention.fell], words)
         }
-        detail = _(
-            "This is a sign to ask, not a finding. Rapport shows the sessions before it, and what others did in such a case."
+        sign = _(
+            "This is a sign to ask, not a finding. Rapport shows the sessions before it and since, and what others did in such "
+            "a case."
         )
+        detail = f"{criterion} {sign}"
         found.append((Reason.RUPTURE, summary, detail, "warning", _("See the sessions in Rapport")))
     if attention.due_from:
         summary = _("Alliance: a form is due in this session from %(who)s") % {
@@ -123,6 +129,19 @@ def cards_of(attention: Attention, new_id: Iterable[str], words: NullTranslation
         detail = f"{_how(attention, words)} {others}"
         found.append((Reason.DUE, summary, detail, "info", _("Start it in Rapport")))
     return tuple(Card(uuid, *each, source) for uuid, each in zip(new_id, found, strict=False))
+
+
+def _fallen(
+    fell: tuple[tuple[str, date], ...], words: NullTranslations, write_day: Callable[[date], str]
+) -> str:
+    """Say whose ratings fell and are not yet back: on which day, where it is one for all of them."""
+    _ = words.gettext
+    raters, days = zip(*fell, strict=True)
+    who = _join(raters, words)
+    if len(set(days)) > 1:
+        return _("Alliance: the ratings of %(who)s fell and are not yet back") % {"who": who}
+    known = {"who": who, "day": write_day(days[0])}
+    return _("Alliance: the rating of %(who)s fell on %(day)s and is not yet back") % known
 
 
 def _how(attention: Attention, words: NullTranslations) -> str:
@@ -137,7 +156,8 @@ def _how(attention: Attention, words: NullTranslations) -> str:
     return f"{here} {also}"
 
 
-def _join(raters: tuple[str, ...], words: NullTranslations) -> str:
+def _join(raters: Iterable[str | tuple[str, str]], words: NullTranslations) -> str:
+    """Write raters as a list; some with what stands behind their name."""
     _ = words.gettext
     names = {
         "child": _("the young person"),
@@ -145,5 +165,6 @@ def _join(raters: tuple[str, ...], words: NullTranslations) -> str:
         "therapist": _("the therapist"),
         "observer": _("the observer"),
     }
-    *others, last = (names[each] for each in raters)
+    written = ((each, "") if isinstance(each, str) else each for each in raters)
+    *others, last = (names[rater] + behind for rater, behind in written)
     return _("%(others)s and %(last)s") % {"others": ", ".join(others), "last": last} if others else last

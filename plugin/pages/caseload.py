@@ -72,6 +72,7 @@ class CaseRow:
     last_session: date | None = None
     has_forms: bool = False  # Rapport took in forms, whether or not one of them counts
     all_voided: bool = False  # each of them was entered in error
+    has_died: bool = False  # as the record says
     page: str = ""  # the patient's own page, where the desk was opened from their chart
     whose: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict

@@ -19,7 +19,7 @@ from plugin.pages.strips import (
     contact_marks,
     course_bars,
 )
-from plugin.pages.trend import Panel, TrendPoint, TrendSeries
+from plugin.pages.trend import Event, Panel, TrendPoint, TrendSeries
 from plugin.trends.medication import Course
 
 _DODGE = 7.0  # px between the marks of two raters of one session, so that equal scores stay visible
@@ -29,6 +29,7 @@ _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
 _CLOSE = 9.0  # px between two sessions below which marks are small, else they would cover each other
 _CROWDED = 4.5  # px below which lines stand alone: no mark would be told from the next
+_ARROW = 18.0  # px from a mark to the far side of a rupture's arrow, and of the rater's mark beside it
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 
@@ -182,11 +183,13 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     days = panel.days
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
-    strip_y = axis_y + _STRIP / 2 + 2 if gaps else None
     inset = 10 + _DODGE * (len(panel.series) - 1) / 2
     placing = _Placing(
         frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset, len(days)
     )
+    room = _room(panel, placing)
+    frame = replace(frame, height=frame.height + room, bottom=frame.bottom + room)
+    strip_y = axis_y + room + _STRIP / 2 + 2 if gaps else None
     lines = [
         _line(series, order, look, len(panel.series), placing, strip_y or axis_y)
         for order, (look, series) in enumerate(panel.looked)
@@ -194,7 +197,7 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
     arrows = _arrows(panel, lines, placing)
     lines = [replace(line, events=arrows.get(line.order, ())) for line in lines]
     span = Span(placing.x, frame.left, frame.width - frame.right)
-    kinds_y = axis_y + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
+    kinds_y = axis_y + room + (_STRIP if gaps else 0) + CONTACTS / 2 + 2
     caregivers = caregiver_marks(panel, span, kinds_y)
     known = bool(caregivers) or any(panel.kinds.values())
     below = frame.height + (CONTACTS if known else 0)
@@ -214,6 +217,17 @@ def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
         courses=bars,
         is_crowded=placing.is_crowded,
     )
+
+
+def _room(panel: Panel, placing: _Placing) -> float:
+    """Give what the arrows of low ruptures take below the axis, where days, sessions and hollow marks stand else."""
+    fallen = [
+        placing.y(point.value)
+        for series in panel.series
+        for point in series.points
+        if point.event is Event.RUPTURE and point.value is not None
+    ]
+    return max(0.0, max(fallen, default=0.0) + _ARROW - placing.axis_y)
 
 
 def _line(series: TrendSeries, order: int, look: int, count: int, placing: _Placing, strip_y: float) -> Line:

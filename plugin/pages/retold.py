@@ -41,11 +41,15 @@ _ANYTHING = {
     **dict.fromkeys(("many", "most", "status", "years"), r"\d+"),
 }
 _FEW = r"[^;:()]+"
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def retell(text: str, language: str) -> str:
-    """Tell a sentence of Rapport's, or several with semicolons between, in a language; what is not known stays as it is."""
-    if language == SOURCE_LANGUAGE or not text:
+    """Tell a sentence of Rapport's, or several with semicolons between, in a language; what is not known stays as it is.
+
+    In the language in which it was written only its days are told anew.
+    """
+    if not text or (language == SOURCE_LANGUAGE and not _DAY.search(text)):
         return text
     return f"{semicolon(language)} ".join(_pieces(_BETWEEN.split(text), language))
 
@@ -134,10 +138,17 @@ def _filling(name: str, value: str, language: str) -> str:
     if name == "value":
         return figures.written(value, language)
     if name == "day":
-        return figures.day(date.fromisoformat(value), language)
+        return _day(value, language)
     if name == "doing":
         return ", ".join(retell(each, language) for each in value.split(", "))
     return retell(value, language)
+
+
+def _day(value: str, language: str) -> str:
+    try:
+        return figures.day(date.fromisoformat(value), language)
+    except ValueError:
+        return value  # no day of any calendar
 
 
 _ALL = (*SAID, *CHECKED)

@@ -88,6 +88,16 @@ class TrendSeries:
         return tuple(point.value for point in self.counted if point.value is not None)
 
     @property
+    def ruptures(self) -> tuple[date, ...]:
+        """The days of its ruptures, oldest first."""
+        return tuple(point.day for point in self.points if point.event is Event.RUPTURE)
+
+    @property
+    def repairs(self) -> tuple[date, ...]:
+        """The days of its repairs, oldest first."""
+        return tuple(point.day for point in self.points if point.event is Event.REPAIR)
+
+    @property
     def before(self) -> TrendPoint | None:
         """The last score that was computed before the form that was rated last."""
         return next((point for point in reversed(self.counted[:-1]) if point.value is not None), None)

@@ -30,11 +30,11 @@ from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, Sort
 from plugin.pages.trend import RATER_ORDER, Panel, TrendSeries, group
 from plugin.plan import addresses_of
 from plugin.roles import Role
-from plugin.routes.chart import OWN_HISTORY, names_of
+from plugin.routes.chart import OWN_HISTORY, Called, people_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
 from plugin.routes.needs import Known, Need, needs_of, raters_of
-from plugin.routes.sorting import sort_cases
+from plugin.routes.sorting import Case, sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
 from questionnaires import Rater
@@ -167,16 +167,16 @@ async def _page(
     within = [
         (each, needs_of(each, schedules, policy.interpretation, today)) for each in read if each.seen >= since
     ]
-    wanted = [each for each in within if _is_wanted(*each, chosen)]
+    clinicians = sorted({opening.clinician for each in read for opening in each.openings})
+    people, missing = await _people(rapport, found, (*_asked_for(within, chosen), *clinicians))
+    names = {who: called.name for who, called in people.items()}
+    dead = frozenset(who for who, called in people.items() if called.has_died)
+    within = [(each, _of_the_living(needs) if each.patient in dead else needs) for each, needs in within]
+    fitting = [each for each in within if _fits(each[0], chosen)]
+    wanted = [each for each in fitting if not chosen.need or chosen.need in each[1]]
     pages = max(1, ceil(len(wanted) / MOST_ON_A_PAGE))
     page = min(chosen.page, pages)
-    clinicians = sorted({opening.clinician for each in read for opening in each.openings})
-    shown = slice((page - 1) * MOST_ON_A_PAGE, page * MOST_ON_A_PAGE)
-    # By name or by clinician the names decide who stands on the page; else only those on it are asked for.
-    by_name = chosen.sort in (Sort.NAME, Sort.CLINICIAN)
-    asked = wanted if by_name else sort_cases(wanted, chosen.sort, chosen.way, {})[shown]
-    names, missing = await _names(rapport, found, (*(each.patient for each, _ in asked), *clinicians))
-    on_page = sort_cases(wanted, chosen.sort, chosen.way, names)[shown]
+    on_page = sort_cases(wanted, chosen.sort, chosen.way, names)[_shown(page)]
     return CaseloadPage(
         desk=frame(rapport, found, "caseload"),
         chosen=replace(chosen, page=page),
@@ -188,14 +188,15 @@ async def _page(
                     str(need): raters
                     for need, raters in raters_of(each, schedules, policy.interpretation, today).items()
                 },
+                has_died=each.patient in dead,
             )
             for each, needs in on_page
         ),
         found=len(wanted),
-        all=len(within),
+        all=len(fitting),
         pages=pages,
         counts={
-            str(need): sum(need in needs for _, needs in within)
+            str(need): sum(need in needs for _, needs in fitting)
             for need in Need
             if policy.interpretation is not None or not need.is_read_from_scores or chosen.need == need
         },
@@ -211,12 +212,39 @@ async def _page(
     )
 
 
-def _is_wanted(known: Known, needs: tuple[Need, ...], chosen: Chosen) -> bool:
-    return (
-        (not chosen.clinician or any(each.clinician == chosen.clinician for each in known.openings))
-        and (not chosen.instrument or any(each.measure == chosen.instrument for each in known.trend.series))
-        and (not chosen.need or chosen.need in needs)
+def _fits(known: Known, chosen: Chosen) -> bool:
+    """Tell whether a patient is among those chosen, whatever they need."""
+    return (not chosen.clinician or any(each.clinician == chosen.clinician for each in known.openings)) and (
+        not chosen.instrument or any(each.measure == chosen.instrument for each in known.trend.series)
     )
+
+
+def _asked_for(cases: Sequence[Case], chosen: Chosen) -> tuple[str, ...]:
+    """Name the patients of whom the EHR is asked: who may stand on the page, and who may be overdue, for they may have died.
+
+    By name or by clinician the names decide who stands on the page. Else each who is not overdue after all may let one
+    further patient onto it.
+    """
+    overdue = tuple(each.patient for each, needs in cases if Need.OVERDUE in needs)
+    wanted = [
+        each for each in cases if _fits(each[0], chosen) and (not chosen.need or chosen.need in each[1])
+    ]
+    if chosen.sort in (Sort.NAME, Sort.CLINICIAN):
+        likely = wanted
+    else:
+        page = min(chosen.page, max(1, ceil(len(wanted) / MOST_ON_A_PAGE)))
+        shown = _shown(page)
+        likely = sort_cases(wanted, chosen.sort, chosen.way, {})[shown.start : shown.stop + len(overdue)]
+    return tuple(dict.fromkeys((*(each.patient for each, _ in likely), *overdue)))
+
+
+def _shown(page: int) -> slice:
+    return slice((page - 1) * MOST_ON_A_PAGE, page * MOST_ON_A_PAGE)
+
+
+def _of_the_living(needs: tuple[Need, ...]) -> tuple[Need, ...]:
+    """Leave out what is asked of the living alone: of somebody who has died nobody is due."""
+    return tuple(each for each in needs if each is not Need.OVERDUE)
 
 
 def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen: Chosen) -> CaseRow:
@@ -268,8 +296,10 @@ def _panel(totals: tuple[TrendSeries, ...]) -> Panel | None:
     return max(panels, key=lambda panel: max(each.points[-1].when for each in panel.series), default=None)
 
 
-async def _names(rapport: Rapport, found: Desk, references: Sequence[str]) -> tuple[Mapping[str, str], str]:
-    """Ask the EHR for names, with the supervisor's own token and for a short while; why none came, else."""
+async def _people(
+    rapport: Rapport, found: Desk, references: Sequence[str]
+) -> tuple[Mapping[str, Called], str]:
+    """Ask the EHR for names and deaths, with the supervisor's own token and for a short while; why none came, else."""
     vault = rapport.ledger.vault
     patience = rapport.settings.policies[found.site].ehr_patience
     held = await rapport.ledger.read(lambda connection: read_desk_launch(connection, vault, found))
@@ -279,9 +309,9 @@ async def _names(rapport: Rapport, found: Desk, references: Sequence[str]) -> tu
             if tokens is None:
                 return {}, "the sign-in to the EHR has ended"
             ehr = Ehr(rapport.settings.sites[found.site].fhir_base, tokens.access_token, rapport.http)
-            patients = await names_of(ehr, "Patient", references)
+            patients = await people_of(ehr, "Patient", references)
             try:
-                return patients | await names_of(ehr, "Practitioner", references), ""
+                return patients | await people_of(ehr, "Practitioner", references), ""
             except EhrError:
                 return (
                     patients,

@@ -5,8 +5,7 @@ Everything is answered from Rapport's own ledger and from what the EHR sent alon
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -20,11 +19,14 @@ from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.cds.caller import CdsCallers, NotTrusted
 from plugin.cds.cards import Attention, cards_of
-from plugin.days import Born, age_on, born_written, is_within
+from plugin.cds.ids import is_card_of, new_ids
+from plugin.cds.prefetched import Prefetch, Prefetched, read_prefetch
+from plugin.days import Born, age_on, is_within
 from plugin.delivery.account import Account, read_all_of, whole
 from plugin.delivery.states import DeliveryState
 from plugin.errors import Invalid, NotFound, TooManyAttempts
 from plugin.norming import in_use
+from plugin.pages.figures import day
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.routes.answered import answered_of
@@ -59,6 +61,7 @@ _ORDER = (Rater.CHILD, Rater.CAREGIVER, Rater.THERAPIST)  # whose form may be du
 _LATELY = timedelta(days=90)
 Body = TypeVar("Body", bound=msgspec.Struct)
 _OUTCOMES = frozenset({"accepted", "overridden"})
+_CARD = "cds-card"  # the purpose of the digests in cards' ids
 _MOST_ANSWERED = 50  # cards in one feedback: each takes an entry of the trail, and a call gives a handful
 
 
@@ -73,11 +76,7 @@ class _Call(msgspec.Struct):
     hookInstance: str = ""  # noqa: N815 -- CDS Hooks' name
     context: _Context = msgspec.field(default_factory=_Context)
     fhirServer: str | None = None  # noqa: N815 -- CDS Hooks' name
-    prefetch: dict[str, object] | None = None
-
-    def sent_along(self, name: str) -> object:
-        """Give what the EHR prefetched under a name of ours; None where it did not."""
-        return (self.prefetch or {}).get(name)
+    prefetch: Prefetch | None = None
 
 
 class _Reason(msgspec.Struct):
@@ -132,19 +131,25 @@ async def call(
     asked = _read(await request.body(), _Call)
     _check(rapport, site_id, service, asked)
     patient = f"Patient/{asked.context.patientId}"
+    sent = _sent_along(rapport, site_id, asked)
     policy = rapport.settings.policies[site_id]
     vault = rapport.ledger.vault
     accounts = whole(
         await rapport.ledger.read(lambda connection: read_all_of(connection, vault, site_id, patient))
     )
-    points = _points(rapport, site_id, asked)
+    points = _points(rapport, site_id, sent)
     is_measured = bool(accounts or points) or (
         # Without a session no first form is due either.
         asked.context.encounterId is not None and await _is_begun(rapport, site_id, patient)
     )
-    words = translations(language_for(rapport, site_id, accept_language))
+    language = language_for(rapport, site_id, accept_language)
     cards = (
-        cards_of(await _attention(rapport, site_id, policy, asked, accounts, points), _ids(), words)
+        cards_of(
+            await _attention(rapport, site_id, policy, asked, (sent, accounts, points)),
+            new_ids(partial(vault.digest, _CARD), f"{site_id}/{service}"),
+            translations(language),
+            partial(day, language=language),
+        )
         if is_measured
         else ()
     )
@@ -175,8 +180,14 @@ async def feedback(
     told = _read(await request.body(), _Feedback).feedback
     if any(each.outcome not in _OUTCOMES or not _is_uuid(each.card) for each in told):
         raise Invalid(
-            "A feedback names no card of ours, or an outcome that there is not.",
+            "A feedback names a card by no uuid, or an outcome that there is not.",
             "card is the card's uuid; outcome is accepted or overridden.",
+        )
+    digests = partial(rapport.ledger.vault.digests, _CARD)
+    if not all(is_card_of(each.card, digests, f"{site_id}/{service}") for each in told):
+        raise Invalid(
+            "A feedback names a card that this service never gave.",
+            "card is the uuid of a card in an answer of this service, at whose address feedback is sent.",
         )
     for each in told:
         await rapport.ledger.record(
@@ -257,10 +268,18 @@ def _check(rapport: Rapport, site_id: str, service: str, asked: _Call) -> None:
         )
 
 
-def _points(rapport: Rapport, site_id: str, asked: _Call) -> tuple[Point, ...]:
+def _sent_along(rapport: Rapport, site_id: str, asked: _Call) -> Prefetched:
+    """Read what the EHR sent along of this patient; of what is another's the log says how much there was."""
+    sent = read_prefetch(asked.prefetch, asked.context.patientId, rapport.settings.sites[site_id].base)
+    if sent.others:
+        _log.warning("cds.of-another-patient", site=site_id, left_out=sent.others)
+    return sent
+
+
+def _points(rapport: Rapport, site_id: str, sent: Prefetched) -> tuple[Point, ...]:
     """Read the scores that the EHR sent along; each with who gave it, where the record tells."""
-    found = tuple(_resources(asked.sent_along("scores"), "Observation"))
-    return read_points(found, read_performers(found), rapport.intake.catalogue, rapport.zone_of(site_id))
+    performers = read_performers(sent.scores)
+    return read_points(sent.scores, performers, rapport.intake.catalogue, rapport.zone_of(site_id))
 
 
 async def _attention(
@@ -268,15 +287,15 @@ async def _attention(
     site_id: str,
     policy: SitePolicy,
     asked: _Call,
-    accounts: tuple[Account, ...],
-    points: tuple[Point, ...],
+    known: tuple[Prefetched, tuple[Account, ...], tuple[Point, ...]],
 ) -> Attention:
     zone = rapport.zone_of(site_id)
-    contacts = read_contacts(_resources(asked.sent_along("encounters"), "Encounter"), zone)
+    sent, accounts, points = known
+    contacts = read_contacts(sent.encounters, zone)
     norms = await rapport.ledger.read(lambda connection: in_use(connection, site_id))
     chart = Chart(
         name="",
-        born=_born(asked.sent_along("patient")),
+        born=sent.born,
         respondents=(),
         contact=None,
         virtual=None,
@@ -286,7 +305,7 @@ async def _attention(
         unread=(Unread(HISTORY),),  # so that all of the ledger's are taken, too
         contacts=contacts,
     )
-    fell: set[str] = set()
+    fell: dict[str, date] = {}
     if policy.interpretation is not None:
         trend = read_trend(
             rapport.intake.catalogue,
@@ -299,17 +318,16 @@ async def _attention(
             today=rapport.today(site_id),
         )
         falls = trend.findings.falls if trend.findings else ()
-        fell = {fall.rated.rater for fall in falls if fall.is_current}
-    due = (
-        ()
-        if _has_died(asked.sent_along("patient"))
-        else _due(rapport, site_id, contacts, asked, (accounts, points))
-    )
+        for fall in falls:
+            if fall.is_current:
+                since = fell.get(fall.rated.rater, date.max)
+                fell[fall.rated.rater] = min(since, fall.fell.when)
+    due = () if tells_death(*sent.deceased) else _due(rapport, site_id, contacts, asked, known)
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
     return Attention(
         not_delivered=sum(not account.locations for account in not_taken),
         not_corrected=sum(bool(account.locations) for account in not_taken),
-        fell=tuple(each.value for each in Rater if each in fell),
+        fell=tuple((each.value, fell[each]) for each in Rater if each in fell),
         due_from=tuple(each.value for each in due),
         by_link=tuple(
             each.value
@@ -325,7 +343,7 @@ def _due(
     site_id: str,
     contacts: Contacts,
     asked: _Call,
-    known: tuple[tuple[Account, ...], tuple[Point, ...]],
+    known: tuple[Prefetched, tuple[Account, ...], tuple[Point, ...]],
 ) -> tuple[Rater, ...]:
     """Name the raters who answered before and have not in this session, if a form is due in it.
 
@@ -335,16 +353,17 @@ def _due(
     encounter_id = asked.context.encounterId
     if encounter_id is None:
         return ()
+    sent, accounts, points = known
     schedule, catalogue = rapport.schedules.of(site_id), rapport.intake.catalogue
     encounter = f"Encounter/{encounter_id}"
     session = contacts.number_of(encounter)
     if session is None and schedule != EVERY_SESSION:
         return ()
-    answered = answered_of(*known, catalogue)
+    answered = answered_of(accounts, points, catalogue)
     this = ThisSession(contacts, encounter, rapport.today(site_id), rapport.zone_of(site_id))
     now = {each.rater for each in answered if this.has(each.encounter, each.when)}
     before = {each.rater for each in answered} - now
-    if not any(known) and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
+    if not (accounts or points) and _can_begin(rapport, site_id, sent.born):
         before = {Rater.CHILD}
     return tuple(
         each
@@ -371,26 +390,6 @@ def _can_begin(rapport: Rapport, site_id: str, born: Born | None) -> bool:
     )
 
 
-def _resources(given: object, kind: str) -> Iterator[dict[str, object]]:
-    """Read the resources of a prefetched search; nothing of what is odd."""
-    entries = given.get("entry") if isinstance(given, Mapping) else None
-    for each in entries if isinstance(entries, list) else ():
-        resource = each.get("resource") if isinstance(each, dict) else None
-        if isinstance(resource, dict) and resource.get("resourceType") == kind:
-            yield resource
-
-
-def _has_died(given: object) -> bool:
-    return isinstance(given, Mapping) and tells_death(
-        given.get("deceasedBoolean"), given.get("deceasedDateTime")
-    )
-
-
-def _born(given: object) -> Born | None:
-    written = given.get("birthDate") if isinstance(given, Mapping) else None
-    return born_written(written) if isinstance(written, str) else None
-
-
 def _said(each: _One) -> str:
     """Word an answer: the outcome and the code of a reason, never its free text."""
     reason = each.overrideReason.reason if each.overrideReason else None
@@ -404,8 +403,3 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
-
-
-def _ids() -> Iterator[str]:
-    while True:
-        yield str(uuid.uuid4())

@@ -307,8 +307,16 @@ OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),
 """The chart of somebody whose scores are taken from the ledger alone."""
 
 
-async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, str]:
-    """Ask for the names of patients or practitioners by their ids; who is not found is not named."""
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Somebody's name, and of a patient whether the record says that they have died."""
+
+    name: str
+    has_died: bool = False
+
+
+async def people_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, Called]:
+    """Ask for patients or practitioners by their ids; who is not found is not named."""
     ids = [each.removeprefix(f"{kind}/") for each in references if each.startswith(f"{kind}/")]
     if not ids:
         return {}
@@ -318,7 +326,11 @@ async def names_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, 
     )
     found, wanted = [each for answer in answers for each in answer], set(ids)
     return {
-        f"{kind}/{each.id}": _name(each.name) for each in _convert_all(found, _Person) if each.id in wanted
+        f"{kind}/{each.id}": Called(
+            _name(each.name), tells_death(each.deceasedBoolean, each.deceasedDateTime)
+        )
+        for each in _convert_all(found, _Person)
+        if each.id in wanted
     }
 
 

@@ -1,5 +1,8 @@
 """What every request and answer passes: the size limit, the security headers."""
 
+import re
+from dataclasses import dataclass
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,6 +12,33 @@ from plugin.settings import Settings
 
 _CODES = frozenset({"/launch", "/callback", "/carried"})  # addresses that hold codes
 LARGEST_BODY = 1_000_000  # bytes; the largest form known here has 36 items and makes 20 kB
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The largest body of an address, and what to do about a larger one."""
+
+    most: int  # bytes
+    remedy: str
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """What happened, and what to do."""
+        return f"The body is larger than {self.most} bytes.", self.remedy
+
+
+_FORM = Limit(LARGEST_BODY, "No form is that large: send one response at a time.")
+_CALL = re.compile(r"/sites/[^/]+/cds-services/[^/]+")
+# Its prefetch asks for 200 encounters and 200 scores; a narrative is up to some 10 kB.
+_CDS_CALL = Limit(
+    8_000_000,
+    "Send no more than the prefetch asks for, 200 encounters and 200 scores, without their narratives.",
+)
+
+
+def limit_of(path: str) -> Limit:
+    """Give the limit of the bodies that are sent to an address."""
+    return _CDS_CALL if _CALL.fullmatch(path) else _FORM
 
 
 class SizeLimit:
@@ -22,9 +52,10 @@ class SizeLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = limit_of(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > LARGEST_BODY:
-            await _refuse(send)
+        if declared.isdigit() and int(declared) > limit.most:
+            await _refuse(send, limit)
             return
         seen = 0
 
@@ -32,8 +63,8 @@ class SizeLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > LARGEST_BODY:
-                raise TooLarge(*_too_large())
+            if seen > limit.most:
+                raise TooLarge(*limit.told)
             return message
 
         await self._app(scope, counted, send)
@@ -95,15 +126,8 @@ def _caching(scope: Scope) -> str:
     return "public, max-age=31536000, immutable" if scope["query_string"].startswith(b"v=") else "no-cache"
 
 
-def _too_large() -> tuple[str, str]:
-    return (
-        f"The body is larger than {LARGEST_BODY} bytes.",
-        "No form is that large: send one response at a time.",
-    )
-
-
-async def _refuse(send: Send) -> None:
-    happened, remedy = _too_large()
+async def _refuse(send: Send, limit: Limit) -> None:
+    happened, remedy = limit.told
     issue = Issue(TooLarge.code, f"{happened} {remedy}")
     body = outcome(Told(413, TooLarge.title, happened, remedy, TooLarge.code, (issue,)))
     headers = [(b"content-type", b"application/fhir+json"), (b"connection", b"close")]

@@ -35,6 +35,7 @@ class Service:
     world: World
     patient: str
     key: Any
+    card: str = ""
 
     def post(self, address: str, body: bytes) -> httpx.Response:
         """Send a body as the EHR does."""
@@ -57,7 +58,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         running = run_world(folder, cds=CLIENT, interpretation=any_fall_of("rapport-checkin-child", folder))
         world = runner.run(running.__aenter__())
         patient = runner.run(furnish(world))
-        yield Service(runner, world, patient, key_of(world))
+        service = Service(runner, world, patient, key_of(world))
+        made = call(patient)
+        made["context"]["encounterId"] = "another"
+        service.card = service.post(CDS, json.dumps(made).encode()).json()["cards"][0]["uuid"]
+        yield service
         runner.run(running.__aexit__(None, None, None))
 
 
@@ -162,7 +167,7 @@ def test_feedback_that_was_altered_is_taken_or_refused_and_its_words_are_not_kep
     service: Service, chance: random.Random
 ) -> None:
     reason = {"reason": {"code": "later", "system": "urn:x"}, "userComment": "She cried today"}
-    one = {"card": "5a1d2b8e-8d5c-4a39-9d22-7f0f6a0c1a11", "outcome": "overridden", "overrideReason": reason}
+    one = {"card": service.card, "outcome": "overridden", "overrideReason": reason}
     body = alter(chance, json.dumps({"feedback": [one, {**one, "outcome": "accepted"}]}).encode())
     answer = service.post(f"{CDS}/feedback", body)
     assert answer.status_code in {200, 400, 422}, answer.text

@@ -532,6 +532,7 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             answered=TODAY - timedelta(days=place) if place != 2 else None,
             rated=7 - place if place != 2 else 0,
             last_session=TODAY - timedelta(days=2 * place),
+            has_died=place == 3,
             page="/launches/0b8e" if place == 3 else "",
             whose=whose[place],
         )

@@ -21,6 +21,18 @@ def test_a_phone_shows_the_filters_of_a_caseload_two_in_a_row(page: Page, addres
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_on_a_tablet_the_rules_of_the_rows_end_where_the_list_does(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 768, "height": 900})
+    page.goto(f"{address}/caseload")
+    page.evaluate("document.querySelectorAll('.needs, .died').forEach((each) => each.remove())")  # short rows
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll, .caseload tbody tr")].map(
+        (each) => [each.getBoundingClientRect().left, each.getBoundingClientRect().right])"""
+    )
+    assert len(ends) > 2
+    assert all(each == pytest.approx(ends[0], abs=1) for each in ends)
+
+
 @pytest.mark.parametrize("path", ["/caseload-plots", "/caseload-plots-german"])
 def test_the_words_at_the_lines_of_a_small_plot_have_room(page: Page, address: str, path: str) -> None:
     page.goto(f"{address}{path}")

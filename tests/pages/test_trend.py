@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from plugin import pages
+from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
@@ -502,6 +503,27 @@ def test_at_the_foot_of_the_scale_a_rupture_is_marked_beside_its_arrow() -> None
     for line in plot.lines:
         for each in line.events:
             assert float(re.findall(r"[\d.]+", each.whose)[1]) < plot.axis_y + 16  # above the days
+
+
+@pytest.mark.parametrize("frame", [WIDE, NARROW, SMALL])
+@pytest.mark.parametrize("gap", [True, False], ids=["a hollow mark", "no hollow mark"])
+def test_at_the_foot_of_the_scale_an_arrow_lies_on_nothing_that_stands_below(
+    frame: Frame, *, gap: bool
+) -> None:
+    """Days, the kinds of sessions and hollow marks stand below the axis."""
+    trend = samples.marked_trend()
+    child = trend.series[0]
+    points = [dataclasses.replace(point, event=None) for point in child.points]
+    points[2] = dataclasses.replace(points[2], value=0.0, event=Event.RUPTURE)
+    points[1] = dataclasses.replace(points[1], value=None if gap else 20.0)
+    alone = dataclasses.replace(trend, series=(dataclasses.replace(child, points=tuple(points)),))
+    plot = draw(group(alone)[0].panels[0], frame)
+    (arrow,) = plot.lines[0].events
+    tip = _places_of(arrow.path)[1] + 7
+    assert tip > plot.axis_y
+    assert tip < (plot.frame.height - 8 if frame is SMALL else plot.days_y) - 10
+    assert all(tip < _places_of(each.path)[1] for each in plot.contacts)
+    assert all(tip < mark.y - 4 for mark in plot.lines[0].marks if mark.hollow)
 
 
 def test_an_arrow_lies_on_nobodys_score() -> None:

@@ -233,6 +233,8 @@ async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tm
     days = re.findall(r">(\d+ \w+ 20\d\d)</text>", drawing)
     assert days == ["2 Mar 2026", "6 Apr 2026"]
     assert "2 Mar 2026 – 6 Apr 2026" in drawing.partition("</title>")[0]
+    assert "Young person: 1 rupture, on 30 Mar 2026." in drawing.partition("</desc>")[0]
+    assert "<desc" not in plain.text
     assert 'class="legend"' not in plain.text
     legend = re.sub(
         "<svg.*?</svg>|<.*?>", "", told.text.partition('class="legend"')[2].partition("</ul>")[0], flags=re.S
@@ -325,6 +327,36 @@ async def test_who_is_overdue_is_told_of_each_kind_of_rater(tmp_path: Path) -> N
         row = (await caseload(world)).text.partition(f'data-patient="{amara}"')[2].partition("</tr>")[0]
     told = re.sub("<.*?>", "", row.partition('data-need="overdue">')[2].partition("</li>")[0])
     assert told == "Overdue: Therapist"
+
+
+async def test_of_a_patient_who_has_died_nobody_is_overdue(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        await world.launch("amara", practitioner=FIRST)
+        world.clock.pass_time(days=1)
+        amara, store = (await world.people())["amara"], world.ehr.state.store
+        assert needs(await caseload(world), amara) == ["overdue"]
+        kept = store.read("Patient", amara)
+        store.update({**kept.read(), "deceasedDateTime": "2026-03-03"}, kept)
+        pages = [await caseload(world, query) for query in ("", "?view=plots", "?sort=name")]
+        overdue = await caseload(world, "?need=overdue")
+    told = "The record says that this patient has died: nobody is due."
+    for page in pages:
+        assert told in page.text
+        assert "Overdue (0)" in page.text
+        assert "data-need" not in page.text
+        assert "not looked at" not in page.text
+    assert patients(overdue) == []
+
+
+async def test_the_counts_of_needs_are_those_that_choosing_one_would_show(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only", roles=OF_BOTH) as world:
+        for patient, practitioner in (("amara", FIRST), ("mateo", SECOND), ("freya", SECOND)):
+            await answer(world, patient, practitioner)
+        for others in ("", f"clinician=Practitioner/{SECOND}", "days=8", "instrument=SRS"):
+            page = await caseload(world, f"?{others}")
+            for need, many in re.findall(r'<option value="([^"]*)"(?: selected)?>[^<]*\((\d+)\)', page.text):
+                assert len(patients(await caseload(world, f"?{others}&need={need}"))) == int(many)
+    assert len(patients(page)) == 0
 
 
 @pytest.mark.parametrize("name", ["Practitioner/999", "Dr. %3Cb%3E", f"Practitioner/{SUPERVISOR}"])

@@ -18,14 +18,15 @@ import sqlalchemy as sa
 from joserfc import jws, jwt
 from joserfc.jwk import RSAKey
 
-from plugin.cds.cards import Reason, reason_in
+from plugin.cds.cards import Attention, Reason, cards_of, reason_in
 from plugin.cds.settings import CdsClient
 from plugin.interpretation import Interpretation, InterpretationSection, build_interpretation
 from plugin.ledger import tables as t
-from plugin.pages.words import LANGUAGES
+from plugin.pages.figures import day as write_day
+from plugin.pages.words import LANGUAGES, translations
 from plugin.respondents import RespondentPolicy
 from plugin.schedule import Schedule
-from questionnaires import load_catalogue, walk
+from questionnaires import Rater, load_catalogue, walk
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_slow_ehr import send_daily
@@ -209,7 +210,115 @@ async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record
             keep_score(store, f"2026-02-0{number + 1}T09:00:00Z", "Patient/1008", value)
         page = await chart(world, "freya")
     assert "a form is due in this session from the young person" in page.text
-    assert "the last rating of the young person fell" in page.text
+    assert "the rating of the young person fell on 4 Feb 2026 and is not yet back" in page.text
+
+
+@pytest.mark.parametrize(
+    ("scores", "summary"),
+    [
+        (
+            (17, 18, 19, 10, 7, 13),
+            "Alliance: the rating of the young person fell on 4 Feb 2026 and is not yet back",
+        ),
+        (
+            (20, 20, 20, 0, 0),
+            "Alliance: the rating of the young person fell on 4 Feb 2026 and is not yet back",
+        ),
+        ((20, 20, 20, 9, 20), None),
+    ],
+    ids=["rose since", "stayed", "is back"],
+)
+async def test_a_fall_is_told_of_the_day_on_which_it_was(
+    tmp_path: Path, scores: tuple[int, ...], summary: str | None
+) -> None:
+    interpretation = any_fall_of("rapport-checkin-child", tmp_path)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        await chart(world)
+        for day, value in enumerate(scores, start=1):
+            keep_score(world.ehr.state.store, f"2026-02-0{day}T09:00:00Z", "Patient/1008", value)
+        found = await cards(world, "1008", prefetch=await sent_along(world, "2014-12-01"))
+    told = {each["summary"]: each["detail"] for each in found if "is due" not in each["summary"]}
+    assert list(told) == ([summary] if summary else [])
+    if summary:
+        assert "By the criterion your service has chosen: the young person (4 Feb 2026)." in told[summary]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("days", [(28,), (27, 28)], ids=["on one day", "on several"])
+def test_a_fall_of_everybody_is_told_in_few_characters(language: str, days: tuple[int, ...]) -> None:
+    fell = tuple((each.value, date(2026, 11, days[at % len(days)])) for at, each in enumerate(Rater))
+    words = translations(language)
+    (card,) = cards_of(Attention(fell=fell), ["1"], words, lambda each: write_day(each, language))
+    assert len(card.summary) < 140, card.summary
+    assert all(write_day(day, language) in card.detail for _, day in fell)
+
+
+OTHERS = ("Patient/1001", "https://elsewhere.invalid/r4/Patient/1008", "Group/1008", "urn:uuid:1008")
+OWN = ("Patient/1008", f"{EHR}/r4/Patient/1008", "Patient/1008/_history/2", None)
+
+
+@pytest.mark.parametrize("subject", [*OTHERS, *OWN])
+async def test_what_names_another_patient_is_left_out_as_if_it_had_not_come(
+    tmp_path: Path, subject: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule, fall = Schedule.parse("2"), any_fall_of("rapport-checkin-child", tmp_path)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=fall, schedule=schedule) as world:
+        await chart(world)
+        for day, value in enumerate((20, 20, 20, 9), start=1):
+            keep_score(world.ehr.state.store, f"2026-02-0{day}T09:00:00Z", "Patient/1008", value)
+        sent = await sent_along(world, "2009-12-01")
+        visits = [visit("first", "2026-02-01"), visit(VISIT, "2026-03-02")]
+        sent["encounters"] = {"entry": [{"resource": each} for each in visits]}
+        for each in (*visits, *(entry["resource"] for entry in sent["scores"]["entry"])):
+            each.pop("subject", None)
+            if subject is not None:
+                each["subject"] = {"reference": subject}
+        capsys.readouterr()
+        found = [each["summary"] for each in await cards(world, "1008", prefetch=sent)]
+        logged = [each for each in capsys.readouterr().out.splitlines() if "cds.of-another" in each]
+        # With scores that are the patient's own, their sessions still count by themselves.
+        own = await sent_along(world, "2009-12-01")
+        counted = await cards(world, "1008", prefetch={**own, "encounters": sent["encounters"]})
+    due = any("is due" in each["summary"] for each in counted)
+    assert (len(found), due) == ((2, True) if subject in OWN else (0, False))
+    assert len(logged) == (1 if subject in OTHERS else 0)  # without whose it was
+    assert not re.search(r"100[18]\b", re.sub(r"request_id=\S+", "", "".join(logged)))
+
+
+def visit(name: str, day: str) -> dict[str, Any]:
+    return {
+        "resourceType": "Encounter",
+        "id": name,
+        "class": {"code": "AMB"},
+        "status": "finished",
+        "period": {"start": f"{day}T09:00:00Z"},
+    }
+
+
+async def test_another_patients_birth_and_death_are_not_believed(tmp_path: Path) -> None:
+    async with run_world(tmp_path, cds=CLIENT) as world:
+        await chart(world)
+        keep_score(world.ehr.state.store, "2026-02-01T09:00:00Z", "Patient/1008", 20)
+        sent = await sent_along(world, "2009-12-01")
+        sent["patient"] |= {"id": "1001", "deceasedBoolean": True}
+        (card,) = await cards(world, "1008", prefetch=sent)
+    assert card["detail"].startswith("It takes about two minutes, on this device. ")  # no age: no link
+
+
+async def test_a_call_may_be_as_large_as_what_it_is_asked_to_send_along(world: World) -> None:
+    narrative = {"status": "generated", "div": f"<div>{'x' * 2_000}</div>"}
+    own = [{**visit(f"v{at}", "2026-02-01"), "text": narrative} for at in range(200)]
+    scores = [{"resourceType": "Observation", "id": f"s{at}", "text": narrative} for at in range(400)]
+    sent = {
+        name: {"resourceType": "Bundle", "entry": [{"resource": each} for each in many]}
+        for name, many in (("encounters", own), ("scores", scores))
+    }
+    amara = (await world.people())["amara"]
+    assert await cards(world, amara, prefetch=sent) == []
+    answer = await post(world, call(amara, prefetch={"scores": {"text": "x" * 8_000_000}}))
+    assert answer.status_code == 413
+    assert "200 encounters and 200 scores" in answer.text
+    assert "form" not in answer.text
 
 
 async def test_the_longest_summary_is_as_short_as_cds_hooks_asks_in_each_language(tmp_path: Path) -> None:
@@ -248,7 +357,7 @@ async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path
         keep_score(store, "2026-02-04T09:00:00Z", "RelatedPerson/1008-2", 9, "caregiver")
         page = await chart(world, "freya")
     assert "a form is due in this session from the caregiver" in page.text
-    assert "fell" not in page.text
+    assert "not yet back" not in page.text
 
 
 def keep_score(
@@ -453,9 +562,7 @@ async def test_a_fall_is_told_only_where_the_site_accepts_interpretation(tmp_pat
                 assert (await world.fill(secret, answers)).status_code == 200
                 world.browser = world.new_browser()
             found = [each["summary"] for each in await cards(world, people["amara"])]
-            told = (
-                "Alliance: the last rating of the young person fell, by the criterion your service has chosen"
-            )
+            told = "Alliance: the rating of the young person fell on 30 Mar 2026 and is not yet back"
             assert found == ([told] if interpretation else [])
 
 
@@ -589,8 +696,28 @@ async def test_nothing_prefetched_may_be_written_as_null(world: World) -> None:
     assert await cards(world, people["amara"], prefetch=None) == await cards(world, people["amara"])
 
 
+async def a_card(world: World, patient: str = "mateo") -> str:
+    """Have a card given, for a first form that is due; gives its uuid."""
+    await world.launch(patient)
+    (card,) = await cards(world, (await world.people())[patient])
+    return str(card["uuid"])
+
+
+async def test_feedback_on_a_card_that_was_never_given_is_refused(world: World) -> None:
+    given = await a_card(world)
+    altered = given[:-1] + ("0" if given[-1] != "0" else "1")
+    other = CDS.replace("patient-view", "encounter-start")
+    for card, service in ((str(uuid.uuid4()), CDS), (altered, CDS), (given, other)):
+        address = f"{service}/feedback"
+        told = {"feedback": [{"card": card, "outcome": "accepted"}]}
+        answer = await post(world, told, token(world, aud=address), address)
+        assert answer.status_code == 422
+        assert "a card that this service never gave" in answer.text
+    assert not await answered_cards(world)
+
+
 async def test_feedback_may_write_the_cards_id_in_capitals(world: World) -> None:
-    address, card = f"{CDS}/feedback", str(uuid.uuid4())
+    address, card = f"{CDS}/feedback", await a_card(world)
     told = {"feedback": [{"card": card.upper(), "outcome": "accepted"}]}
     assert (await post(world, told, token(world, aud=address), address)).status_code == 200
     ledger = world.rapport.state.rapport.ledger
@@ -600,7 +727,7 @@ async def test_feedback_may_write_the_cards_id_in_capitals(world: World) -> None
 
 async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     reason = {"reason": {"code": "not-relevant"}, "userComment": "Amara was ill"}
-    one = {"card": str(uuid.uuid4()), "outcome": "overridden", "overrideReason": reason}
+    one = {"card": await a_card(world), "outcome": "overridden", "overrideReason": reason}
     address = f"{CDS}/feedback"
     answer = await post(world, {"feedback": [one]}, token(world, aud=address), address)
     assert answer.status_code == 200
@@ -615,8 +742,8 @@ async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
 
 @pytest.mark.parametrize("last", ["one more than fits", "a wrong one"])
 async def test_feedback_that_is_refused_leaves_nothing_in_the_trail(world: World, last: str) -> None:
-    address = f"{CDS}/feedback"
-    told = [{"card": str(uuid.uuid4()), "outcome": "accepted"} for _ in range(50)]
+    address, card = f"{CDS}/feedback", await a_card(world)
+    told = [{"card": card, "outcome": "accepted"} for _ in range(50)]
     if last == "a wrong one":
         told[-1] = {"card": "x", "outcome": "accepted"}
     else:
@@ -627,8 +754,8 @@ async def test_feedback_that_is_refused_leaves_nothing_in_the_trail(world: World
 
 
 async def test_feedback_on_fifty_cards_is_kept(world: World) -> None:
-    address = f"{CDS}/feedback"
-    told = [{"card": str(uuid.uuid4()), "outcome": "accepted"} for _ in range(50)]
+    address, card = f"{CDS}/feedback", await a_card(world)
+    told = [{"card": card, "outcome": "accepted"} for _ in range(50)]
     answer = await post(world, {"feedback": told}, token(world, aud=address), address)
     assert answer.status_code == 200
     assert len(await answered_cards(world)) == 50

@@ -44,7 +44,7 @@ async def test_an_adopted_norm_says_what_a_difference_means(world: World, sd: fl
     await adopt_figures(world, sd)
     page = await world.launch("amara")
     assert told in page.text
-    assert "own data (the ledger), alpha 0.80, n = 120, adopted 2026-02-01" in page.text
+    assert "own data (the ledger), alpha 0.80, n = 120, adopted 1 Feb 2026" in page.text
 
 
 @pytest.mark.parametrize(
