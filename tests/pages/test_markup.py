@@ -285,6 +285,7 @@ def test_styles_and_scripts_stay_small() -> None:
             "anew",
             "moves",
             "ways",
+            "presses",
             "research",
         )
     )
