@@ -344,12 +344,14 @@ def _due(
     this = ThisSession(contacts, encounter, rapport.today(site_id), rapport.zone_of(site_id))
     now = {each.rater for each in answered if this.has(each.encounter, each.when)}
     before = {each.rater for each in answered} - now
-    if not any(known) and _can_begin(rapport, site_id, _born(asked.sent_along("patient"))):
+    born = _born(asked.sent_along("patient"))
+    if not any(known) and _can_begin(rapport, site_id, born):
         before = {Rater.CHILD}
+    age = age_on(born, rapport.today(site_id))
     return tuple(
         each
         for each in _ORDER
-        if each in before and (session is None or schedule.of(addresses_of(catalogue, each)).is_due(session))
+        if each in before and (session is None or schedule.of(addresses_of(catalogue, each, age)).is_due(session))
     )
 
 

@@ -164,7 +164,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
+        respondents=tuple(_respondent(rapport, launch, (each, age), heard, language) for each in offered),
         instruments=forms,
         age=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
@@ -293,10 +293,12 @@ class _Heard:
 
 
 def _respondent(
-    rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
+    rapport: Rapport, launch: Launch, about: tuple[Respondent, Age | None], heard: _Heard, language: str
 ) -> RespondentChoice:
+    """Show somebody who can answer; `about` is who, and the patient's age."""
+    who, age = about
     schedule = rapport.schedules.of(launch.site)
-    forms = addresses_of(rapport.intake.catalogue, who.rater)
+    forms = addresses_of(rapport.intake.catalogue, who.rater, age)
     standing, is_due = _standing(schedule.of(forms), who, heard, language)
     name = name_of(who, who.rater, language)
     key = (who.reference, who.rater)
