@@ -351,7 +351,8 @@ def _due(
     return tuple(
         each
         for each in _ORDER
-        if each in before and (session is None or schedule.of(addresses_of(catalogue, each, age)).is_due(session))
+        if each in before
+        and (session is None or schedule.of(addresses_of(catalogue, each, age)).is_due(session))
     )
 
 

@@ -35,7 +35,7 @@ export function begin(gate, { call, open, showEnd }) {
     const ask = (wanted) => { sure.hidden = !wanted; refuse.hidden = wanted; };
     const leave = () => { ask(false); refuse.focus(); };
     // A refusal cannot be taken back here.
-    refuse.addEventListener("click", () => { ask(true); sure.querySelector("p").focus(); });
+    refuse.addEventListener("click", () => { alert.textContent = ""; ask(true); sure.querySelector("p").focus(); });
     no.addEventListener("click", leave);
     yes.addEventListener("click", () => say(false));
     sure.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });

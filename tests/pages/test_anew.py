@@ -88,7 +88,7 @@ def test_a_double_click_takes_nothing_back(page: Page, address: str) -> None:
     answer_all(page)
     press(page, AGAIN)
     page.wait_for_timeout(700)
-    page.get_by_role("button", name="No, go back").dblclick()
+    page.get_by_role("button", name="No, keep my answers").dblclick()
     expect(page.get_by_role("button", name=AGAIN)).to_be_visible()
     page.wait_for_timeout(700)
     page.get_by_role("button", name=AGAIN).dblclick()

@@ -24,7 +24,10 @@ BY_AGE = read_plan(
                 "condition": [
                     {
                         "kind": "applicability",
-                        "expression": {"language": "text/fhirpath", "expression": f"%session in ({sessions})"},
+                        "expression": {
+                            "language": "text/fhirpath",
+                            "expression": f"%session in ({sessions})",
+                        },
                     }
                 ],
             }
