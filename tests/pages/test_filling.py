@@ -935,7 +935,9 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     # What was chosen was said to other words.
     expect(sharing.get_by_role("radio", name="No, and no result either")).not_to_be_checked()
     sharing.get_by_role("radio", name="No, and no result either").check()
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Back").click()
+    page.wait_for_timeout(TO_READ)
     page.locator("[data-question=goal-2]").get_by_role("radio", name="Mostly").check()
     forward(page)
     expect(sharing.get_by_role("radio", name="No, only the result")).not_to_be_checked()
