@@ -36,3 +36,5 @@ addEventListener("pointerdown", (event) => {
 ["touchstart", "mousedown", "pointerup"].forEach((name) => {
   addEventListener(name, (event) => { if (isHeld) drop(event); }, { capture: true, passive: false });
 });
+// Whoever has scrolled meanwhile, by a finger or a wheel, has seen what came.
+["pointercancel", "wheel"].forEach((name) => addEventListener(name, () => { last = null; }, { capture: true, passive: true }));
