@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from plugin.days import Age, is_within
 from plugin.schedule import EVERY_SESSION, Due, Schedule, Together
 from questionnaires import Catalogue, Instrument
 
@@ -135,9 +136,15 @@ def _list(resource: Mapping[str, object], name: str) -> list[object]:
     return given if isinstance(given, list) else []
 
 
-def addresses_of(catalogue: Catalogue, rater: str) -> tuple[str, ...]:
-    """Give the addresses of the forms that a kind of rater answers."""
-    return tuple(each.canonical.partition("|")[0] for each in catalogue.all() if each.rater == rater)
+def addresses_of(catalogue: Catalogue, rater: str, age: Age | None = None) -> tuple[str, ...]:
+    """Give the addresses of the forms that a kind of rater answers about a patient of this age; of all if none is for it.
+
+    A plan may ask children and adolescents at different sessions; what is asked of the others is not due.
+    """
+    forms = [each for each in catalogue.all() if each.rater == rater]
+    fitting = [each for each in forms if is_within(age, *each.age_years)]
+    asked = fitting if any(each.fillable for each in fitting) else forms
+    return tuple(each.canonical.partition("|")[0] for each in asked)
 
 
 def problems_of(schedule: object, catalogue: Catalogue) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from plugin.pages.delivery import DeliveryMark
 from plugin.pages.engine import render
+from plugin.pages.words import language_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,20 @@ class ScoreAccount:
     differs: bool = False
 
 
+PASSED_OVER = "passed-over"  # of a question that is not in the response at all
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerLine:
-    """One answer, where the site's policy lets the clinician read it; `answer` is None for a declined one."""
+    """One answer, where the site's policy lets the clinician read it; `answer` is None for a declined one.
+
+    `number` is the question's on its form, 0 if it is not told.
+    """
 
     question: str
     answer: str | None
-    absent: str = (
-        ""  # why there is none, if it is not that somebody did not want to: a code of data-absent-reason
-    )
+    absent: str = ""  # why there is none, if it is not that somebody did not want to: PASSED_OVER, or a code of data-absent-reason
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ NOTHING_TYPED = TypedError()
 class ResponsePage:
     """What the ledger knows of one response. `answers` is None where the policy keeps them from this reader.
 
+    `without` counts then the questions without an answer, by why there is none: "" where somebody did not want to.
     `label` says how far the form may be relied on, `warnings` what the literature says of it.
     """
 
@@ -103,6 +110,12 @@ class ResponsePage:
     citations: tuple[tuple[str, str], ...] = ()  # whose the form is, and where its key comes from
     typed: TypedError = NOTHING_TYPED
     about: date | None = None  # the day, where its time is not known
+    without: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def language_name(self) -> str:
+        """The name of the language in which it was answered."""
+        return language_name(self.language) if self.language else ""
 
 
 def render_response(page: ResponsePage) -> str:

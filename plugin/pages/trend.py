@@ -144,7 +144,8 @@ class Acceptance:
 class Trend:
     """Everything to plot; the order of the series is the order of the scales.
 
-    `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures.
+    `courses` are the medicines, None where the site does not show them. `criterion` is the site's rule for ruptures, of which the
+    first `sessions_before` scores are none.
     `findings` is None where the site accepts no interpretation or nothing of what it names has been rated; `accepted` tells
     on whose word they are read. `called` are the names of everybody who rated, by their references.
     """
@@ -159,6 +160,7 @@ class Trend:
     unplaced: tuple[Unplaced, ...] = ()
     accepted: Acceptance | None = None
     called: Mapping[str, str] = field(default_factory=dict)
+    sessions_before: int = 5
 
 
 def looks_of(raters: Sequence[str]) -> tuple[int, ...]:

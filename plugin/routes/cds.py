@@ -365,10 +365,12 @@ def _due(
     before = {each.rater for each in answered} - now
     if not (accounts or points) and _can_begin(rapport, site_id, sent.born):
         before = {Rater.CHILD}
+    age = age_on(sent.born, rapport.today(site_id))
     return tuple(
         each
         for each in _ORDER
-        if each in before and (session is None or schedule.of(addresses_of(catalogue, each)).is_due(session))
+        if each in before
+        and (session is None or schedule.of(addresses_of(catalogue, each, age)).is_due(session))
     )
 
 

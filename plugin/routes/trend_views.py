@@ -105,6 +105,7 @@ def read_trend(
         made,
         chart.courses,
         criterion=interpretation.rupture if interpretation.rupture != "none" else None,
+        sessions_before=interpretation.sessions_before,
         findings=findings,
         repair_within=interpretation.repair_within,
         divergence=interpretation.divergence,

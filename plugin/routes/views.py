@@ -41,12 +41,14 @@ from plugin.pages import (
 from plugin.pages.figures import day, list_of, number
 from plugin.pages.kinds import why_not_shown
 from plugin.pages.look import look_address
+from plugin.pages.response import PASSED_OVER
 from plugin.pages.responses import ResponsesPage
 from plugin.pages.retold import retell
 from plugin.pages.worded import Worded
 from plugin.pages.words import N_, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
+from plugin.responses.labels import Label, read_labels
 from plugin.routes.absences import absence_of
 from plugin.routes.answered import answered_of
 from plugin.routes.asked import AskedFor
@@ -164,7 +166,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
+        respondents=tuple(_respondent(rapport, launch, (each, age), heard, language) for each in offered),
         instruments=forms,
         age=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
@@ -293,10 +295,12 @@ class _Heard:
 
 
 def _respondent(
-    rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
+    rapport: Rapport, launch: Launch, about: tuple[Respondent, Age | None], heard: _Heard, language: str
 ) -> RespondentChoice:
+    """Show somebody who can answer; `about` is who, and the patient's age."""
+    who, age = about
     schedule = rapport.schedules.of(launch.site)
-    forms = addresses_of(rapport.intake.catalogue, who.rater)
+    forms = addresses_of(rapport.intake.catalogue, who.rater, age)
     standing, is_due = _standing(schedule.of(forms), who, heard, language)
     name = name_of(who, who.rater, language)
     key = (who.reference, who.rater)
@@ -375,6 +379,8 @@ def response_page(
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
     is_told = from_paper or rapport.settings.policies[launch.site].show_item_answers
     shown = is_told and not record.answers_held_back
+    # Of whoever did not agree no more is told than that they have answered.
+    is_shared = Label.ANSWERS_NOT_SHARED not in read_labels(record.body)
     unfolding = unfold(record, catalogue, rapport.intake.keys)
     wording = _wording(nearest, record.language) if nearest is not None else None
     said = translations(language).gettext
@@ -422,6 +428,7 @@ def response_page(
         key_hash=record.key_hash,
         software=f"Rapport {account.software}",
         answers=lines if shown else None,
+        without=_without(lines or ()) if not shown and is_shared else (),
         look=look_address(launch.context.style),
         csrf=csrf_token(rapport, launch),
         voided=record.voided,
@@ -638,20 +645,28 @@ def _wording(instrument: Instrument, language: str | None) -> Wording | None:
 
 
 def _answer_lines(instrument: Instrument, language: str | None, answers: Answers) -> tuple[AnswerLine, ...]:
+    """List what was asked, in order, each with its number on the form; what was passed over among it."""
     wording = _wording(instrument, language)
     lines = []
-    for item in questions_of(instrument):
+    for place, item in enumerate(questions_of(instrument), start=1):
         given = answers.given.get(item.link_id, ())
-        if not given and item.link_id not in answers.declined and item.link_id not in answers.absent:
-            continue
+        is_passed = not given and item.link_id not in answers.declined and item.link_id not in answers.absent
+        if is_passed and item.conditions:
+            continue  # perhaps it was not asked
         words = [
             (wording.options.get((item.link_id, each.code)) if wording else None) or each.code
             for each in given
         ]
         text = wording.items.get(item.link_id, item.link_id) if wording else item.link_id
         answer = _worded(", ".join(words), wording) or None
-        lines.append(AnswerLine(_worded(text, wording), answer, answers.absent.get(item.link_id, "")))
+        absent = PASSED_OVER if is_passed else answers.absent.get(item.link_id, "")
+        lines.append(AnswerLine(_worded(text, wording), answer, absent, place))
     return tuple(lines)
+
+
+def _without(lines: Iterable[AnswerLine]) -> tuple[tuple[str, int], ...]:
+    """Count the questions without an answer by why there is none: the score's items tell already which they are."""
+    return tuple(Counter(each.absent for each in lines if each.answer is None).items())
 
 
 def _worded(text: str, wording: Wording | None) -> str:

@@ -7,8 +7,8 @@ export function begin(form, { hold, restart }) {
   const [no, yes] = question.querySelectorAll("button");
   const ask = (wanted) => { question.hidden = !wanted; opener.hidden = wanted; };
   const leave = () => { ask(false); opener.focus(); };
-  // What is on its way to be sent is not taken back; a second click of a double click is no second wish.
-  const once = (act) => ({ detail }) => { if (detail < 2 && !form.querySelector("[data-forward]").disabled) act(); };
+  // What is on its way to be sent is not taken back.
+  const unlessSending = (act) => () => { if (!form.querySelector("[data-forward]").disabled) act(); };
 
   function empty() {
     // What was kept when the form opened stands in its HTML, to which a form is reset.
@@ -22,14 +22,14 @@ export function begin(form, { hold, restart }) {
     form.querySelectorAll("[data-question]").forEach((each) => each.removeAttribute("aria-invalid"));
   }
 
-  opener.addEventListener("click", once(() => {
+  opener.addEventListener("click", unlessSending(() => {
     hold();
     ask(true);
     no.focus();
     form.dispatchEvent(new CustomEvent("step-shown", { detail: question })); // read aloud, too
   }));
-  no.addEventListener("click", once(leave));
-  yes.addEventListener("click", once(() => { empty(); restart(); }));
+  no.addEventListener("click", unlessSending(leave));
+  yes.addEventListener("click", unlessSending(() => { empty(); restart(); }));
   question.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
   form.addEventListener("step-shown", ({ detail }) => { if (detail !== question) ask(false); });
   place.hidden = false;

@@ -19,7 +19,8 @@ document.addEventListener("fullscreenchange", coverAgain);
 
 function ask() {
   if (panel) return;
-  panel = document.querySelector("template[data-screen=cover]").content.firstElementChild.cloneNode(true);
+  panel = document.createElement("main"); // while the form's own is hidden
+  panel.append(document.querySelector("template[data-screen=cover]").content.cloneNode(true));
   const possible = document.fullscreenEnabled && "requestFullscreen" in root;
   panel.querySelectorAll(possible ? "[data-coverable]" : "[data-uncoverable]").forEach((part) => { part.hidden = false; });
   panel.querySelectorAll("[data-fill-screen], [data-fill-again]").forEach((press) => {

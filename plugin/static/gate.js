@@ -34,11 +34,10 @@ export function begin(gate, { call, open, showEnd }) {
     const [no, yes] = sure.querySelectorAll("button");
     const ask = (wanted) => { sure.hidden = !wanted; refuse.hidden = wanted; };
     const leave = () => { ask(false); refuse.focus(); };
-    // A refusal cannot be taken back here. A second click of a double click is no second wish.
-    const once = (act) => ({ detail }) => { if (detail < 2) act(); };
-    refuse.addEventListener("click", once(() => { ask(true); sure.querySelector("p").focus(); }));
-    no.addEventListener("click", once(leave));
-    yes.addEventListener("click", once(() => say(false)));
+    // A refusal cannot be taken back here.
+    refuse.addEventListener("click", () => { alert.textContent = ""; ask(true); sure.querySelector("p").focus(); });
+    no.addEventListener("click", leave);
+    yes.addEventListener("click", () => say(false));
     sure.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
   } else {
     refuse.addEventListener("click", () => showEnd(gate.querySelector("[data-refused]"), {}));

@@ -3,9 +3,24 @@
 
 const PAUSE = 1000; // ms without a key
 const RELEASE = 100; // ms from a finger's release to the click that it is
-const WRITTEN = "textarea, [type=text], [type=number]";
+const WRITTEN = "textarea, [type=text]";
 // FHIR's string has no character below 32 but tab, line feed and carriage return.
 const clean = (text) => text.replace(/[\v\f]/g, " ").replace(/[\0-\x08\x0e-\x1f]/g, "");
+
+// A number in the digits of any script, with a comma or a point; null if it is none. A browser's own field for numbers takes
+// digits of its language only, and drops others without a word.
+function readNumber(text) {
+  const plain = text.normalize("NFKC").replace(/[\s\u061c\u200e\u200f]/g, "").replace(/\u2212/g, "-").replace(/[,\u066b]/, ".")
+    .replace(/\p{Nd}/gu, (digit) => {
+      let value = 0;
+      while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - value - 1))) value += 1;
+      return value;
+    });
+  const [, sign, whole, part] = plain.match(/^([+-]?)0*(\d+)(?:\.(\d+))?$/) ?? [];
+  return whole ? `${sign === "-" ? "-" : ""}${whole}${part ? `.${part}` : ""}` : null;
+}
+const isNumber = (field) => field && "number" in field.dataset;
+const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && readNumber(field.value) === null : field?.validity?.badInput);
 
 function tidy(field) {
   const { value, selectionStart } = field;
@@ -19,13 +34,14 @@ export function begin(form, tools) {
   // What is no number, day or time is not taken for no answer: what was read before stays until it is one, or nothing.
   const { valuesOf, mark, wrongOf } = tools;
   const before = new Map();
-  tools.isUnreadable = (question) => question.querySelector("[data-field]")?.validity.badInput;
+  tools.isUnreadable = (question) => isBad(question.querySelector("[data-field]"));
   tools.valuesOf = (question) => {
-    if (!tools.isUnreadable(question)) before.set(question, valuesOf(question));
+    const read = isNumber(question.querySelector("[data-field]")) ? (text) => readNumber(text) : (text) => text;
+    if (!tools.isUnreadable(question)) before.set(question, valuesOf(question).map(read));
     return before.get(question) ?? [];
   };
   form.addEventListener("focusout", ({ target }) => {
-    const tell = () => { if (target.validity?.badInput) mark(...wrongOf(target.closest("[data-question]"))); };
+    const tell = () => { if (isBad(target)) mark(...wrongOf(target.closest("[data-question]"))); };
     // What is being pressed would move away from under the finger.
     if (form.matches(":active")) addEventListener("pointerup", () => setTimeout(tell, RELEASE), { once: true });
     else tell();
@@ -34,7 +50,7 @@ export function begin(form, tools) {
   let timer, field;
   const keep = () => {
     clearTimeout(timer);
-    if (!field?.validity.badInput) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
+    if (!isBad(field)) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
     field = undefined;
   };
   form.addEventListener("input", ({ target }) => {

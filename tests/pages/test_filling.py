@@ -13,6 +13,7 @@ from tests.pages.serving import Desk
 
 pytestmark = pytest.mark.browser
 
+TO_READ = 700  # ms: a press at the same place is a second one of before
 ALL_ANSWERED = {question.link_id: "mostly" for question in samples.QUESTIONS}
 
 
@@ -634,6 +635,7 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     expect(page.get_by_role("alert")).to_have_text(
         "There are more answers, from another page. Look them over, then send."
     )
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
 
@@ -738,6 +740,7 @@ def test_a_form_says_what_was_changed_since_its_answers_were_kept(
     desk.forms["one"] = samples.form(FormMode.ONE, answers={**ALL_ANSWERED, "bond-1": "completely"})
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     # What another page changes while it is looked over again is not undone unseen either.
@@ -923,19 +926,25 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     forward(page)
     expect(sharing).to_contain_text("one result, made of all your answers together")
     sharing.get_by_role("radio", name="No, only the result of all of them together").check()
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Back").click()
+    page.wait_for_timeout(TO_READ)
     page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
     forward(page)
     expect(sharing).to_contain_text("neither your answers nor a result, only that you have answered.")
     # What was chosen was said to other words.
     expect(sharing.get_by_role("radio", name="No, and no result either")).not_to_be_checked()
     sharing.get_by_role("radio", name="No, and no result either").check()
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Back").click()
+    page.wait_for_timeout(TO_READ)
     page.locator("[data-question=goal-2]").get_by_role("radio", name="Mostly").check()
     forward(page)
     expect(sharing.get_by_role("radio", name="No, only the result")).not_to_be_checked()
     sharing.get_by_role("radio", name="Yes").check()
+    page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Back").click()
+    page.wait_for_timeout(TO_READ)
     page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
     forward(page)
     expect(sharing.get_by_role("radio", name="Yes")).to_be_checked()

@@ -165,7 +165,7 @@ def test_declining_takes_every_kind_of_answer_back(page: Page, address: str, des
     open_form(page, address, "kinds-kept")
     page.locator("[data-back]").click()
     for box in page.locator("[data-decline]:visible").all():
-        box.check()
+        box.press("Space")
     forward(page)
     forward(page)
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()

@@ -285,6 +285,7 @@ def test_styles_and_scripts_stay_small() -> None:
             "anew",
             "moves",
             "ways",
+            "presses",
             "research",
         )
     )
@@ -345,3 +346,29 @@ def test_whom_the_ehr_does_not_name_is_called_by_role_once() -> None:
     unnamed = dataclasses.replace(samples.responses()[2], who="Therapist")
     page = pages.render_patient(samples.patient(responses=(unnamed,)))
     assert '<b>Therapist</b> <span class="quiet">Rapport Check-in' in page
+
+
+def test_answers_are_numbered_and_what_was_passed_over_is_told_apart_from_declined() -> None:
+    lines = (pages.AnswerLine("One?", "Mostly", "", 1), pages.AnswerLine("Two?", None, "passed-over", 2))
+    shown = pages.render_response(dataclasses.replace(samples.RESPONSE, answers=lines))
+    assert "<dt>2. Two?</dt><dd>Passed over</dd>" in shown
+    counts = (("", 1), ("passed-over", 2))
+    hidden = pages.render_response(dataclasses.replace(samples.RESPONSE, answers=None, without=counts))
+    assert "<dt>Did not want to answer</dt><dd>1</dd>" in hidden
+    assert "<dt>Passed over</dt><dd>2</dd>" in hidden
+    assert "<dd>English</dd>" in shown
+
+
+def test_a_withheld_score_is_not_told_as_one_that_was_not_computed() -> None:
+    withheld = dataclasses.replace(
+        samples.RESPONSE.scores[0], value=None, absent="withheld: the answers may not be read one by one"
+    )
+    html = pages.render_response(dataclasses.replace(samples.RESPONSE, scores=(withheld,)))
+    assert html.count("withheld: the answers") == 1
+    assert "not computed" not in html
+
+
+def test_the_rule_for_ruptures_says_how_many_scores_are_only_compared_with() -> None:
+    trend = dataclasses.replace(samples.marked_trend(), sessions_before=4)
+    html = pages.render_patient(samples.patient(trend=trend))
+    assert "The first 4 scores of each person are only compared with" in html

@@ -88,6 +88,26 @@ def test_a_number_that_cannot_be_read_is_told_and_holds_the_way_to_the_end(
     assert desk.submissions == [{"days": "4", "word": "quiet"}]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("١٢", "12"), ("۱۲", "12"), ("१२", "12"), ("2,5", "2.5"), ("-٢٫٥", "-2.5"), ("007", "7")],
+)
+def test_a_number_is_read_in_the_digits_of_any_script(
+    page: Page, address: str, desk: Desk, typed: str, kept: str
+) -> None:
+    show(desk, "days", "word")
+    open_form(page, address, "typed")
+    days = page.get_by_role("textbox", name="For how many days?")
+    days.focus()
+    page.keyboard.insert_text(typed)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("status")).to_have_text(SAVED)
+    assert desk.drafts[-1] == {"days": kept}
+    expect(days).to_have_value(typed)
+    forward(page)
+    expect(page.get_by_role("listitem").first).to_contain_text(typed)
+
+
 def test_a_day_without_its_year_is_told_and_not_taken_for_no_answer(
     page: Page, address: str, desk: Desk
 ) -> None:

@@ -1,5 +1,6 @@
 """A site whose schedule is a PlanDefinition: each kind of rater has sessions of its own."""
 
+import re
 from pathlib import Path
 
 from plugin.plan import read_plan
@@ -13,6 +14,35 @@ CHILD_ALONE = read_plan(
         "action": [{"definitionCanonical": f"{FORMS}/rapport-checkin-child"}],
     }
 )
+
+BY_AGE = read_plan(
+    {
+        "resourceType": "PlanDefinition",
+        "action": [
+            {
+                "definitionCanonical": f"{FORMS}/rapport-checkin-{form}",
+                "condition": [
+                    {
+                        "kind": "applicability",
+                        "expression": {
+                            "language": "text/fhirpath",
+                            "expression": f"%session in ({sessions})",
+                        },
+                    }
+                ],
+            }
+            for form, sessions in (("child", "1 | 90"), ("adolescent", " | ".join(map(str, range(1, 90)))))
+        ],
+    }
+)
+"""Children at session 1 and 90, adolescents at each of the sessions before the latter."""
+
+
+async def test_of_forms_for_different_ages_that_decides_which_fits(tmp_path: Path) -> None:
+    async with run_world(tmp_path, schedule=BY_AGE) as world:
+        page = await world.launch("oliver", encounter="1005-20260302")
+    assert "no form for 11" not in page.text
+    assert re.search(r"<b>Oliver [^\n]*due in session 90<", page.text)
 
 
 async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> None:

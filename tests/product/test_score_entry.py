@@ -38,7 +38,7 @@ async def test_four_numbers_become_a_total_with_its_snomed_code(licensed: World)
     secret = await licensed.hand_over(page, f"Patient/{people[TEENAGER]}", "srs", pin="")
     headers = {"X-Rapport-Invitation": secret}
     form = await licensed.browser.get("/fill/form", headers=headers)
-    assert form.text.count('type="number"') == 4
+    assert form.text.count(" data-number ") == 4
     assert "as they stand on the completed form" in form.text
     assert "not want to answer" not in form.text
     sent = await licensed.fill(secret, LINES)
