@@ -194,11 +194,17 @@ def _length(given: object, *, has_reasons: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GatePage:
-    """What a caregiver is asked before a young person's form opens; names nobody."""
+    """What a caregiver is asked before a young person's form opens; names nobody.
+
+    It tells who reads the answers, as the form itself does.
+    """
 
     asks: str  # consent | together | both
     language: str = "en"
     back: str | None = None  # where the clinician's own device is given back, with nothing decided
+    audience: Audience = Audience.RECORD
+    auditors_read: bool = False
+    asks_sharing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

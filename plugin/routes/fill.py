@@ -247,7 +247,7 @@ async def form(
         await rapport.ledger.write(lambda connection: mark_opened(connection, found.id, now), audit)
     shell = choose_language(accept_language, language_of_installation(rapport))
     if is_waiting(found):
-        return HTMLResponse(render_gate(gate_page(found, accept_language, back), shell))
+        return HTMLResponse(render_gate(gate_page(rapport, found, accept_language, back), shell))
     draft = await rapport.ledger.read(lambda connection: read_draft(connection, vault, found.id))
     reader = language_for(rapport, found.site, accept_language)
     view = form_view(rapport, found, draft, reader)

@@ -144,11 +144,19 @@ def audience_of(rapport: Rapport, site: str) -> Audience:
     return Audience.CARE_TEAM if rapport.settings.policies[site].show_item_answers else Audience.SCORES
 
 
-def gate_page(invitation: Invitation, accept_language: str, back: str | None) -> GatePage:
+def gate_page(rapport: Rapport, invitation: Invitation, accept_language: str, back: str | None) -> GatePage:
     """Fill the page that asks a caregiver first: on their own device in its language, for the form's is the child's."""
     forms = interface_language(invitation.language)
     own = choose_language(accept_language, forms) if invitation.remote else forms
-    return GatePage(invitation.gate or "", own, back)
+    policy = rapport.settings.policies[invitation.site]
+    return GatePage(
+        invitation.gate or "",
+        own,
+        back,
+        audience_of(rapport, invitation.site),
+        auditors_read=policy.auditors_see_answers,
+        asks_sharing=asks_before_sharing(policy.respondents, invitation.rater, form_of(rapport, invitation)),
+    )
 
 
 def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:

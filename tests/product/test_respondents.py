@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ LABELS = "https://w3id.org/rapport-fhir/CodeSystem/disclosure"
 ASKING = RespondentPolicy(ask_before_sharing=True)
 MEANING = "This is not a mark, and nothing here is right or wrong. You can ask the therapist what it means."
 CONSENT = RespondentPolicy(consent_below_age=16, consent_days=30)
+ONLY_SCORES = Writing(writers=(WriterKind.OBSERVATIONS,))
 
 
 async def hand_to_child(world: World) -> dict[str, str]:
@@ -348,6 +350,28 @@ async def test_a_refusal_closes_the_form_and_the_next_one_asks_again(tmp_path: P
         again = await hand_to_child(world)
         assert "data-unsent" not in (await world.launch(CHILD)).text
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=again)).text
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        ({}, ("are saved in their health record",)),
+        ({"writing": ONLY_SCORES, "show_item_answers": True}, ("They do not go into the health record",)),
+        ({"writing": ONLY_SCORES}, ("Single answers are not shown to the people who treat",)),
+        (
+            {"respondents": replace(CONSENT, ask_before_sharing=True), "auditors_see_answers": True},
+            ("the young person decides whether", "People who check"),
+        ),
+    ],
+)
+async def test_a_caregiver_who_is_asked_is_told_who_reads_the_answers(
+    tmp_path: Path, policy: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    async with run_world(tmp_path, **{"respondents": CONSENT, **policy}) as world:
+        gate = (await world.browser.get("/fill/form", headers=await hand_to_child(world))).text
+    assert "something for a caregiver" in gate
+    assert all(each in gate for each in told)
+    assert ("People who check" in gate) == ("auditors_see_answers" in policy)
 
 
 async def test_a_consent_cannot_be_read_out_of_nonsense(tmp_path: Path) -> None:
