@@ -1,5 +1,6 @@
 """`rapport serve`: a process that answers and delivers; and what every process checks before it starts."""
 
+import asyncio
 import gc
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from plugin.errors import SettingsInvalid
 if TYPE_CHECKING:
     from plugin.operating_port import Listen
     from plugin.settings import Settings
+    from plugin.stock import Stock
 
 OperatorsOption = Annotated[
     str | None,
@@ -127,7 +129,8 @@ def run(
     configure_logs()
     with serve_alone(settings.database):
         check_database(settings)
-        app = create_app(settings, for_operators=listen)
+        # Before the server is there: what it says of a start that fails is a traceback.
+        app = create_app(settings, for_operators=listen, stock=asyncio.run(_open_stock(settings)))
         spare_collector()
         # Requests are logged by route, not by address: addresses hold ids.
         uvicorn.run(
@@ -146,6 +149,14 @@ def run(
             ssl_keyfile=tls.key if tls else None,
             ssl_context_factory=_make_tls if tls else None,
         )
+
+
+async def _open_stock(settings: "Settings") -> "Stock":
+    from plugin.app import open_stock
+    from plugin.outward import open_client
+
+    async with open_client(settings) as http:
+        return await open_stock(settings, http)
 
 
 def _make_tls(_config: object, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
