@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.table import Column, Table
+from rich.markup import escape
+from rich.table import Table
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
@@ -24,6 +25,7 @@ from plugin.settings import read_settings
 
 _out = Console(soft_wrap=True)
 _ALL = 1_000_000
+_WIDTH_OF_TABLE = 160
 _WIDEST = 100_000  # characters of a line that no terminal has to fold
 
 
@@ -38,24 +40,29 @@ def list_all(config: Path, names: tuple[str, ...], site: str | None, limit: int,
         return
     told = ", ".join(f"{many} {state}" for state, many in counts.items()) or "none yet"
     _out.print(f"Deliveries: {told}.")
-    if listed:
-        # The id stands whole, to be copied; the rest is folded beside it.
-        table = Table(Column("response", no_wrap=True, min_width=len(listed[0].response)))
-        for name in ("site", "state", "attempts", "received", "due", "why"):
-            table.add_column(name, overflow="fold")
+    if _out.is_terminal and _out.width < _WIDTH_OF_TABLE:
         for each in listed:
-            due = _moment(each.due) if each.state in OPEN else "–"
-            row = (
-                each.response,
-                each.site,
-                each.state,
-                str(each.attempts),
-                _moment(each.received),
-                due,
-                each.detail,
-            )
-            table.add_row(*row)
+            _print_below(each)
+    elif listed:
+        table = Table("response", "site", "state", "attempts", "received", "due")
+        table.add_column("why", overflow="fold")
+        for each in listed:
+            table.add_row(*_columns(each), each.detail)
         _print_table(table)
+
+
+def _columns(each: Listed) -> tuple[str, ...]:
+    due = _moment(each.due) if each.state in OPEN else "–"
+    return each.response, each.site, each.state, str(each.attempts), _moment(each.received), due
+
+
+def _print_below(each: Listed) -> None:
+    """Print a delivery on lines of its own: a table would cut its id, or leave no room for the reason."""
+    response, site, state, attempts, received, due = _columns(each)
+    _out.print(f"{response}  [bold]{state}[/bold]  at {site}", highlight=False)
+    _out.print(f"  attempts {attempts}, received {received}, due {due}", highlight=False)
+    if each.detail:
+        _out.print(f"  {escape(each.detail)}", highlight=False, soft_wrap=False)
 
 
 def show(config: Path, response: str, *, as_json: bool) -> None:
