@@ -33,6 +33,7 @@ from plugin.housekeeping import Housekeeping
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.reading import ReadingLedger
 from plugin.metrics import Metrics
+from plugin.named_forms import check_names
 from plugin.operating.readiness import can_write, is_current, told_by
 from plugin.operating_port import Listen, OperatorsPort
 from plugin.outward import open_client
@@ -119,8 +120,11 @@ def create_app(
     http: httpx.AsyncClient | None = None,
     clock: Clock = utc_now,
     for_operators: Listen | None = None,
+    stock: Stock | None = None,
 ) -> FastAPI:
     """Build the application. `http` reaches the EHRs (tests give one that stays in the process).
+
+    `stock` is what `open_stock` gave, where that was asked before; else it is when the application starts.
 
     `for_operators` is a second address to listen on, with health and metrics only.
     """
@@ -129,15 +133,15 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client = http or open_client(settings)
-        stock = await open_stock(settings, client)
-        rapport = wire(settings, client, clock, stock, metrics)
+        opened = stock or await open_stock(settings, client)
+        rapport = wire(settings, client, clock, opened, metrics)
         if settings.database.startswith("sqlite"):
             # The only worker of this ledger: what an earlier process left leased is due at once.
             await rapport.ledger.bookkeep(lambda connection: outbox.release_leases(connection, clock()))
             await rapport.ledger.bookkeep(lambda connection: book.release_leases(connection, clock()))
 
         async def note() -> None:
-            sections = {**describe(settings, stock.catalogue), **rapport.schedules.sections()}
+            sections = {**describe(settings, opened.catalogue), **rapport.schedules.sections()}
             await note_configuration(rapport.ledger, rapport.trail, clock, sections)
 
         await rapport.schedules.open(note)
@@ -215,16 +219,17 @@ async def stop_collecting(collector: Collector, task: asyncio.Task[None]) -> Non
 
 
 async def open_stock(settings: Settings, http: httpx.AsyncClient) -> Stock:
-    """Load the instruments, after fetching what is pinned and not here yet; say what has to be left out."""
+    """Load the instruments, after fetching what is pinned and not here yet; say what has to be left out.
+
+    SettingsInvalid if the settings name a form or a score that is not here.
+    """
     stock = open_stock_of(settings, await fetch_missing(settings.own_forms, http))
     for line in describe_left_out(stock.left_out):
         _log.warning("instrument left out", reason=line)
+    check_names(settings, stock.catalogue, stock.left_out)
     for site, policy in settings.policies.items():
         for problem in problems_of(policy.schedule, stock.catalogue):  # one in the EHR is not read yet
             _log.warning("schedule not understood", site=site, reason=problem)
-        named = policy.interpretation.instruments if policy.interpretation else ()
-        for form in sorted(set(named) - {each.id for each in stock.catalogue.all()}):
-            _log.warning("interpretation of a form that is not installed", site=site, form=form)
     return stock
 
 

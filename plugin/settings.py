@@ -30,6 +30,7 @@ from plugin.respondents import RespondentPolicy, RespondentsSection, build_respo
 from plugin.retention_settings import Retention, RetentionSection, build_retention
 from plugin.roles import RoleBook, RolesSection, build_roles
 from plugin.schedule import EVERY_SESSION, Schedule, SiteSchedule
+from plugin.scope_words import check_scopes
 from plugin.secret_keys import read_log_key, read_metrics_token, read_secret, read_vault_keys
 from plugin.settings_problems import describe_problems
 from plugin.signing_folder import read_folder
@@ -200,6 +201,12 @@ class _Site(WritingSection):
     def _is_schedule(cls, value: str) -> str:
         if PlanInEhr.parse(value) is None and not value.endswith(_PLAN):
             Schedule.parse(value)
+        return value
+
+    @pydantic.field_validator("scopes", "backend_scopes")
+    @classmethod
+    def _are_scopes(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        check_scopes(value)
         return value
 
     @pydantic.field_validator("time_zone")

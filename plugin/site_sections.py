@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal
 
+import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugin.pace import Pace
+from plugin.scope_words import check_scopes
 from plugin.writing import Coding, DocumentForm, DocumentFormat, FlowsheetRow, WriterKind, Writing
 from smart_launch import ClientSecret, PrivateKeyJwt, Site
 
@@ -56,6 +58,12 @@ class _Companion(_Strict):
     scopes: tuple[str, ...] = COMPANION_SCOPES
     extra_hosts: tuple[str, ...] = ()
     allow_private_addresses: bool = False
+
+    @pydantic.field_validator("scopes")
+    @classmethod
+    def _are_scopes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        check_scopes(value)
+        return value
 
 
 class _Pace(_Strict):

@@ -39,6 +39,7 @@ from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import Conflict, Forbidden, NotFound, RapportError
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
+from plugin.ledger.known_key import check_key
 from plugin.ledger.odd_text import looking
 from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
@@ -62,13 +63,15 @@ class Opened:
 
 @contextmanager
 def opening(config: Path) -> Iterator[Opened]:
-    """Open the ledger and the log that the settings name; neither is changed."""
+    """Open the ledger and the log that the settings name; neither is changed. SettingsInvalid if its key is another."""
     settings = read_settings(config)
     engine = open_database(settings.database)
     signer = LogSigner(settings.log_name, settings.log_key)
+    vault = Vault(settings.vault_keys)
     try:
+        check_key(engine, vault)
         with engine.connect() as connection:
-            yield Opened(settings, Vault(settings.vault_keys), connection, signer, Tiles(settings.log_folder))
+            yield Opened(settings, vault, connection, signer, Tiles(settings.log_folder))
     finally:
         engine.dispose()
 

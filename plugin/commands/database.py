@@ -35,14 +35,17 @@ def check(config: ConfigOption = Path("rapport.toml")) -> None:
 def upgrade(config: ConfigOption = Path("rapport.toml")) -> None:
     """Bring the database to the schema of this software, in one transaction. Stop Rapport and back it up before."""
     from plugin.ledger import Vault
+    from plugin.ledger.known_key import check_key
     from plugin.ledger.schema import upgrade as run
     from plugin.ledger.store import open_database
     from plugin.settings import read_settings
 
     settings = read_settings(config)
     engine = open_database(settings.database)
+    vault = Vault(settings.vault_keys)
     try:
-        before, after = run(engine, Vault(settings.vault_keys))
+        check_key(engine, vault)
+        before, after = run(engine, vault)
     finally:
         engine.dispose()
     typer.echo(f"Schema {before or 'none'} before, {after} now.")

@@ -12,7 +12,10 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 ResponseArgument = Annotated[
-    str, typer.Argument(help="The response's id, as `rapport deliveries list` gives it.")
+    str,
+    typer.Argument(
+        help="The response's id, as `rapport deliveries list` gives it, or its first 8 characters or more."
+    ),
 ]
 SiteOption = Annotated[str | None, typer.Option(help="Only those of one site.")]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.engine import Connection
 
@@ -22,8 +23,10 @@ from plugin.ledger import Ledger, Vault
 from plugin.ledger.store import open_database
 from plugin.settings import read_settings
 
-_out = Console()
+_out = Console(soft_wrap=True)
 _ALL = 1_000_000
+_WIDTH_OF_TABLE = 160
+_WIDEST = 100_000  # characters of a line that no terminal has to fold
 
 
 def list_all(config: Path, names: tuple[str, ...], site: str | None, limit: int, *, as_json: bool) -> None:
@@ -37,28 +40,36 @@ def list_all(config: Path, names: tuple[str, ...], site: str | None, limit: int,
         return
     told = ", ".join(f"{many} {state}" for state, many in counts.items()) or "none yet"
     _out.print(f"Deliveries: {told}.")
-    if listed:
-        table = Table("response", "site", "state", "attempts", "received", "due", "why")
+    if _out.is_terminal and _out.width < _WIDTH_OF_TABLE:
         for each in listed:
-            due = _moment(each.due) if each.state in OPEN else "–"
-            row = (
-                each.response,
-                each.site,
-                each.state,
-                str(each.attempts),
-                _moment(each.received),
-                due,
-                each.detail,
-            )
-            table.add_row(*row)
-        _out.print(table)
+            _print_below(each)
+    elif listed:
+        table = Table("response", "site", "state", "attempts", "received", "due")
+        table.add_column("why", overflow="fold")
+        for each in listed:
+            table.add_row(*_columns(each), each.detail)
+        _print_table(table)
+
+
+def _columns(each: Listed) -> tuple[str, ...]:
+    due = _moment(each.due) if each.state in OPEN else "–"
+    return each.response, each.site, each.state, str(each.attempts), _moment(each.received), due
+
+
+def _print_below(each: Listed) -> None:
+    """Print a delivery on lines of its own: a table would cut its id, or leave no room for the reason."""
+    response, site, state, attempts, received, due = _columns(each)
+    _out.print(f"{response}  [bold]{state}[/bold]  at {site}", highlight=False)
+    _out.print(f"  attempts {attempts}, received {received}, due {due}", highlight=False)
+    if each.detail:
+        _out.print(f"  {escape(each.detail)}", highlight=False, soft_wrap=False)
 
 
 def show(config: Path, response: str, *, as_json: bool) -> None:
     """Print one delivery and its attempts; NotFound if there is none."""
     with _looking(config) as connection:
-        found = changes.find_delivery(connection, response)
-        attempts = attempts_of(connection, response)
+        found = changes.find_delivery(connection, changes.find_id(connection, response))
+        attempts = attempts_of(connection, found.response)
     if as_json:
         _print_json({**_plain(found), "tries": attempts})
         return
@@ -68,14 +79,17 @@ def show(config: Path, response: str, *, as_json: bool) -> None:
         sep="\n",
         highlight=False,
     )
-    table = Table("attempt", "began", "ended", "led to", "HTTP", "writers", "what was said")
+    table = Table()
+    for name in ("attempt", "began", "ended", "led to", "HTTP", "writers", "what was said"):
+        table.add_column(name, overflow="fold")
     for each in attempts:
         table.add_row(*_cells(each))
-    _out.print(table)
+    _print_table(table)
 
 
 def retry(config: Path, response: str) -> None:
     """Make one due now; Conflict if it is in the record or being sent."""
+    response = _whole_id(config, response)
     with _changing(config) as apply:
         apply(
             Kind.DELIVERY_RETRIED, (response,), lambda connection: changes.retry(connection, response, _now())
@@ -98,6 +112,7 @@ def discard(config: Path, response: str, why: str) -> None:
     """Decide that one is not sent; Invalid without a reason, Conflict if it is in the record or being sent."""
     if len(why.strip()) < 3:
         raise Invalid("There is no reason.", "Say with --why why it is not to be sent.")
+    response = _whole_id(config, response)
     with _changing(config) as apply:
         apply(
             Kind.DELIVERY_DISCARDED,
@@ -106,6 +121,11 @@ def discard(config: Path, response: str, why: str) -> None:
             why.strip(),
         )
     _out.print(f"{response} will not be sent. It stays readable in Rapport.", highlight=False)
+
+
+def _whole_id(config: Path, beginning: str) -> str:
+    with _looking(config) as connection:
+        return changes.find_id(connection, beginning)
 
 
 _Apply = Callable[..., None]
@@ -181,6 +201,14 @@ def _cells(each: Attempt) -> tuple[str, ...]:
 def _plain(each: Listed) -> dict[str, object]:
     """Leave the patient out: an operator's terminal and its logs are no place for it."""
     return {key: value for key, value in msgspec.to_builtins(each).items() if key != "patient"}
+
+
+def _print_table(table: Table) -> None:
+    """Print a table whole: as wide as it needs where a program reads it, else folded into the terminal's width."""
+    if _out.is_terminal:
+        _out.print(table, soft_wrap=False)
+    else:
+        Console(file=_out.file, width=_WIDEST).print(table)
 
 
 def _print_json(value: object) -> None:

@@ -59,10 +59,14 @@ async def _examine(
 
 def _registration(issuer: str, config: Path) -> "Registration | None":
     from plugin.doctor.examine import Registration
+    from plugin.named_forms import check_names
     from plugin.settings import read_settings
+    from plugin.stock import open_stock_of
     from plugin.writing import DEFAULT_WRITING
 
     settings = read_settings(config)
+    stock = open_stock_of(settings)
+    check_names(settings, stock.catalogue, stock.left_out)
     typed = issuer.removesuffix("/")
     site = next((each for each in settings.sites.values() if each.base == typed), None)
     if site is None:

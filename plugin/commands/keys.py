@@ -52,6 +52,7 @@ def list_keys(config: ConfigOption = Path("rapport.toml")) -> None:
 def rotate(config: ConfigOption = Path("rapport.toml")) -> None:
     """Seal everything under the first key of RAPPORT_SECRET_KEY, while Rapport runs. Exit status 1 if a value is broken."""
     from plugin.ledger import Vault
+    from plugin.ledger.known_key import check_key
     from plugin.ledger.store import open_database
     from plugin.rotation import rotate as run
     from plugin.settings import read_settings
@@ -60,6 +61,7 @@ def rotate(config: ConfigOption = Path("rapport.toml")) -> None:
     vault = Vault(settings.vault_keys)
     engine = open_database(settings.database)
     try:
+        check_key(engine, vault)
         with Console(stderr=True).status("sealing anew") as status:
             rotated = run(engine, vault, lambda many: status.update(f"sealing anew: {many} values"))
     finally:

@@ -1,5 +1,6 @@
 """`rapport serve`: a process that answers and delivers; and what every process checks before it starts."""
 
+import asyncio
 import gc
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from plugin.errors import SettingsInvalid
 if TYPE_CHECKING:
     from plugin.operating_port import Listen
     from plugin.settings import Settings
+    from plugin.stock import Stock
 
 OperatorsOption = Annotated[
     str | None,
@@ -119,30 +121,42 @@ def run(
     import uvicorn
 
     from plugin.app import create_app
+    from plugin.commands.serving_alone import serve_alone
     from plugin.logs import configure_logs
     from plugin.slow_clients import HurriedProtocol
 
     listen = read_listen(operators)
-    check_database(settings)
     configure_logs()
-    app = create_app(settings, for_operators=listen)
-    spare_collector()
-    # Requests are logged by route, not by address: addresses hold ids.
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http=HurriedProtocol,
-        timeout_keep_alive=_IDLE_SECONDS,
-        access_log=False,
-        server_header=False,
-        log_config=None,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-        ssl_context_factory=_make_tls if tls else None,
-    )
+    with serve_alone(settings.database):
+        check_database(settings)
+        # Before the server is there: what it says of a start that fails is a traceback.
+        app = create_app(settings, for_operators=listen, stock=asyncio.run(_open_stock(settings)))
+        spare_collector()
+        # Requests are logged by route, not by address: addresses hold ids.
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            http=HurriedProtocol,
+            timeout_keep_alive=_IDLE_SECONDS,
+            access_log=False,
+            server_header=False,
+            workers=1,  # whatever WEB_CONCURRENCY says
+            log_config=None,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            ssl_context_factory=_make_tls if tls else None,
+        )
+
+
+async def _open_stock(settings: "Settings") -> "Stock":
+    from plugin.app import open_stock
+    from plugin.outward import open_client
+
+    async with open_client(settings) as http:
+        return await open_stock(settings, http)
 
 
 def _make_tls(_config: object, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
@@ -180,13 +194,15 @@ def read_listen(address: str | None) -> "Listen | None":
 
 
 def check_database(settings: "Settings") -> None:
-    """Make the tables of an empty database; SettingsInvalid if it cannot be reached or has another schema."""
-    from plugin.ledger import schema
+    """Make the tables of an empty database; SettingsInvalid if it cannot be reached, or has another schema or key."""
+    from plugin.ledger import Vault, schema
+    from plugin.ledger.known_key import check_key
     from plugin.ledger.store import open_database
 
     engine = open_database(settings.database)
     try:
         schema.prepare(engine)
+        check_key(engine, Vault(settings.vault_keys))
     except sa.exc.OperationalError as error:
         raise SettingsInvalid(
             f"The database {engine.url.render_as_string(hide_password=True)} cannot be used: {_reason(error)}.",

@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.delivery.states import DeliveryState, state_of
-from plugin.errors import NotFound, TooLate
+from plugin.errors import Conflict, NotFound, TooLate
 from plugin.ledger import change_rows
 from plugin.ledger.tables import delivery, response
 
+SHORTEST = 8
+"""So much of an id is enough where no other begins with it: what pages show of it, in characters."""
+_MOST_NAMED = 5
 _FIXED = (DeliveryState.DELIVERED, DeliveryState.SENDING)
 
 
@@ -67,6 +70,27 @@ def find_delivery(connection: Connection, response_id: str) -> Listed:
             "`rapport deliveries list` shows those that wait.",
         )
     return _listed(row)
+
+
+def find_id(connection: Connection, beginning: str) -> str:
+    """Give the one response's id that begins so, from `SHORTEST` characters on; NotFound if none does, Conflict if several do.
+
+    What is shorter, or is an id, is given back as it is.
+    """
+    if len(beginning) < SHORTEST:
+        return beginning
+    ids = delivery.c.response
+    begins = sa.select(ids).where(ids.startswith(beginning, autoescape=True)).order_by(ids)
+    found: list[str] = list(connection.execute(begins.limit(_MOST_NAMED + 1)).scalars())
+    if beginning in found or not found:
+        return beginning
+    if len(found) > 1:
+        more = " and more" if len(found) > _MOST_NAMED else ""
+        raise Conflict(
+            f"Several responses begin with {beginning}: {', '.join(found[:_MOST_NAMED])}{more}.",
+            "Write more of the id.",
+        )
+    return found[0]
 
 
 def retry(connection: Connection, response_id: str, now: datetime) -> None:

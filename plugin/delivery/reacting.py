@@ -1,6 +1,8 @@
 """What follows from the way an attempt ended: the next state, when to try again, and whether a person must act."""
 
 import random
+import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from plugin.delivery.correcting import NotCorrected
@@ -20,6 +22,13 @@ from plugin.pace import Pace
 
 HELD_PAUSE = timedelta(minutes=15)
 MOST_UNFINISHED = 20  # attempts in a row that no worker lived to see end
+WITHOUT_ENCOUNTER = (
+    "The EHR wants an encounter, and Rapport was opened without one: open it from within an encounter for the "
+    "forms that follow. This one stays readable in Rapport."
+)
+_AT_ENCOUNTER = re.compile(
+    r"\bat [\w.\[\]]*encounter\b", re.IGNORECASE
+)  # as an OperationOutcome names the place
 _SHORTEST_PAUSE = 0.5  # seconds
 
 
@@ -46,6 +55,14 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
             return Outcome(DeliveryState.REFUSED, detail, now, status=status)
         case _:
             return Outcome(DeliveryState.SCORED, detail, now + pause, status=status)
+
+
+def with_remedy(refused: Outcome, *, had_encounter: bool) -> Outcome:
+    """Say what helps where an EHR (Epic's is one) refuses what belongs to no encounter: sending it again does not."""
+    wants_one = refused.state is DeliveryState.REFUSED and _AT_ENCOUNTER.search(refused.detail)
+    if had_encounter or not wants_one:
+        return refused
+    return replace(refused, detail=f"{refused.detail} {WITHOUT_ENCOUNTER}")
 
 
 def puzzle(error: Exception, claimed: Claimed, pace: Pace, now: datetime) -> Outcome:

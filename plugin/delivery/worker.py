@@ -20,7 +20,7 @@ from plugin.delivery.account import attempts_of
 from plugin.delivery.gate import Gate
 from plugin.delivery.keep import Record
 from plugin.delivery.outbox import LEASE, Claimed, Outcome, Room
-from plugin.delivery.reacting import exhausted, held, puzzle, react
+from plugin.delivery.reacting import exhausted, held, puzzle, react, with_remedy
 from plugin.delivery.revising import read_current
 from plugin.delivery.states import DeliveryState
 from plugin.delivery.writers import Written
@@ -254,7 +254,8 @@ class DeliveryWorker:
         except EhrError as error:
             now = self._clock()
             self._note_answer(claimed.site, error, now)
-            return replace(react(error, claimed, pace, now), revision=sent)
+            outcome = replace(react(error, claimed, pace, now), revision=sent)
+            return with_remedy(outcome, had_encounter=record.encounter is not None)
         except sa.exc.SQLAlchemyError:
             raise  # our database is away, not this delivery at fault
         except Exception as error:  # noqa: BLE001 -- last rim of the worker: one delivery must not stop the others

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from plugin.ledger import schema, tables
 from plugin.ledger.appending import Appended, append, gathering
+from plugin.ledger.known_key import check_key
 from plugin.ledger.odd_text import looking
 from plugin.ledger.rows import VAULT
 from plugin.ledger.schema import lock
@@ -60,6 +61,8 @@ class _Change:
 class Ledger:
     """A database of the ledger's tables. Open it with `Ledger(url, vault)`; `close()` when done.
 
+    SettingsInvalid if it was written under other keys: nothing is written under these.
+
     `url` is an SQLAlchemy URL: `sqlite:///file.sqlite3` (one serving process) or
     `postgresql+psycopg://...` (many).
     """
@@ -69,6 +72,7 @@ class Ledger:
         self._engine = _open_engine(url).execution_options(**{VAULT: vault})
         try:
             schema.prepare(self._engine)
+            check_key(self._engine, vault)
         except BaseException:
             self._engine.dispose()
             raise

@@ -50,6 +50,10 @@ OF_DELIVERIES = (
         " stays readable in Rapport"
     ),
     N_("No score of this form has a row at this site, or none has a value."),
+    N_(
+        "The EHR wants an encounter, and Rapport was opened without one: open it from within an encounter for the "
+        "forms that follow. This one stays readable in Rapport."
+    ),
     N_("Entered in error, and the EHR never took it: it does not stand in the record."),
     N_("Entered in error before it was sent: it does not stand in the record."),
     N_("It accepts neither QuestionnaireResponse nor Observation."),

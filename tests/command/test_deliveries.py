@@ -1,5 +1,6 @@
 """`rapport deliveries` as an operator uses it who finds something refused."""
 
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 from typer.testing import CliRunner
 
 from plugin.command_line import app
+from plugin.commands import delivering
 from plugin.delivery.keep import keep
 from plugin.delivery.states import DeliveryState
 from plugin.ledger import Ledger, Vault
@@ -151,3 +154,48 @@ def test_a_delivery_is_shown_and_one_that_is_not_there_is_told(place: Place) -> 
     missing = place.run("show", "nothing")
     assert missing.returncode == 1
     assert "rapport deliveries list" in missing.stderr
+
+
+LONG = "HTTP 400: business-rule at Observation.encounter.reference: " + "a reason that is long " * 10
+
+
+def test_nothing_is_cut_in_a_pipe_and_the_beginning_of_an_id_is_enough(place: Place) -> None:
+    first, second = "ad330bc2-1111-4222-8333-444455556666", "ad330bc2-1111-4222-8333-444455557777"
+    keep_refused(place, first)
+    listed = place.run("list").stdout
+    assert first in listed
+    assert LONG.strip() in listed
+    assert LONG.strip() in place.run("show", first[:8]).stdout
+    assert place.run("retry", first[:8]).returncode == 0
+    assert place.run("discard", first[:9], "--why", "sent by mistake").returncode == 0
+    assert place.rows()[first].state == "discarded"
+    keep_refused(place, second)
+    ambiguous = place.run("show", first[:8])
+    assert ambiguous.returncode == 1
+    assert f"{first}, {second}" in ambiguous.stderr
+    assert place.run("show", second).returncode == 0
+    assert "no delivery of a response ad330bc9" in place.run("show", "ad330bc9").stderr
+    assert "no delivery of a response ad330" in place.run("show", "ad330").stderr
+
+
+def test_on_a_narrow_terminal_an_id_stands_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "ad330bc2-1111-4222-8333-444455556666"
+    keep_refused(place, own)
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(delivering, "_out", console)  # what it prints to is no parameter of a command
+    assert place.run("list").returncode == 0
+    assert own in screen.getvalue()
+    assert "…" not in screen.getvalue()
+
+
+def keep_refused(place: Place, response: str) -> None:
+    """Put a refused delivery with a long reason into the ledger."""
+    settings = read_settings(place.folder / "rapport.toml", place.environment)
+    vault = Vault(settings.vault_keys)
+    engine = open_database(settings.database, vault)
+    with engine.connect() as connection, connection.execution_options(writing=True).begin():
+        keep(connection, vault, record(id=response, identifier=response, site="clinic"))
+        change = t.delivery.update().where(t.delivery.c.response == response)
+        connection.execute(change.values(state=DeliveryState.REFUSED, attempts=1, detail=LONG.strip()))
+    engine.dispose()

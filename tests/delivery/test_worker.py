@@ -23,6 +23,7 @@ from plugin.ehr import EhrRefused, EhrUnavailable, Heard, OutcomeUnknown, Refusa
 from plugin.ledger import Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.pace import Pace
+from plugin.pages.retold import retell
 from tests.delivery.records import WHEN
 from tests.delivery.records import record as make_record
 from tests.product.world import Clock
@@ -48,9 +49,15 @@ class Desk:
         self.sent.append(record.id)
         return await self.answer(record)
 
-    async def keep(self, name: str, patient: str = "Patient/1", minute: int = 0) -> None:
+    async def keep(
+        self, name: str, patient: str = "Patient/1", minute: int = 0, encounter: str | None = None
+    ) -> None:
         kept = make_record(
-            id=name, identifier=name, patient=patient, received=WHEN + timedelta(minutes=minute)
+            id=name,
+            identifier=name,
+            patient=patient,
+            received=WHEN + timedelta(minutes=minute),
+            encounter=encounter,
         )
         trail = Trail("https://rapport.invalid", self.clock)
         entry = trail.entry(Kind.RESPONSE_RECEIVED, Actor(display="tests"))
@@ -273,3 +280,20 @@ async def test_a_database_that_fails_for_a_while_does_not_stop_the_worker(desk: 
         await desk.ledger.bookkeep(lambda c: c.exec_driver_sql(rename.format("away", "delivery")))
         worker.wake()
         await desk.until("a", DeliveryState.DELIVERED)
+
+
+@pytest.mark.parametrize(("encounter", "told"), [(None, True), ("Encounter/1", False)])
+async def test_a_refusal_for_want_of_an_encounter_says_what_helps(
+    desk: Desk, encounter: str | None, told: bool
+) -> None:
+    async def refuse(_record: Record) -> Written:
+        place = "Observation.encounter.reference"
+        raise EhrRefused(400, (RefusalIssue("business-rule", None, place),))
+
+    desk.answer = refuse
+    await desk.keep("one", encounter=encounter)
+    async with desk.working():
+        row = await desk.until("one", DeliveryState.REFUSED)
+    assert "business-rule at Observation.encounter.reference" in row.detail
+    assert ("open it from within an encounter" in row.detail) is told
+    assert ("aus einem Kontakt heraus" in retell(row.detail, "de")) is told

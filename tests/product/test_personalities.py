@@ -261,6 +261,15 @@ async def test_what_was_written_in_part_is_completed(tmp_path: Path) -> None:
         }
 
 
+async def test_a_reading_without_an_encounter_is_refused_with_what_helps(tmp_path: Path) -> None:
+    writing = Writing(writers=(WriterKind.FLOWSHEET,), rows=FLOWSHEET.rows)
+    async with run_world(tmp_path, personality="epic", writing=writing) as world:
+        account = await settled(world, await send_form(world, encounter=False))
+        assert account.state is REFUSED
+        assert "at Observation.encounter.reference" in account.detail
+        assert "open it from within an encounter" in account.detail
+
+
 @pytest.mark.parametrize("document", [None, DocumentForm()])
 async def test_a_form_without_rows_is_not_called_delivered_for_nothing(
     tmp_path: Path, document: DocumentForm | None

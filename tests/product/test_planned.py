@@ -67,10 +67,14 @@ async def test_what_is_not_understood_is_said_on_the_page(tmp_path: Path) -> Non
         "definitionCanonical": f"{FORMS}/rapport-checkin-child",
         "timingTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}},
     }
-    plan = read_plan(
-        {"resourceType": "PlanDefinition", "action": [action, {"definitionCanonical": f"{FORMS}/gone|1.0.0"}]}
-    )
+    other = {"definitionCanonical": f"{FORMS}/rapport-checkin-caregiver|0.0.1"}
+    foreign = {"definitionCanonical": "https://other.example/Questionnaire/mood|2"}
+    plan = read_plan({"resourceType": "PlanDefinition", "action": [action, other, foreign]})
     async with run_world(tmp_path, schedule=plan) as world:
         page = await world.launch("amara")
     assert "“Weekly”: a timing by the calendar does not count sessions" in page.text
-    assert f"{FORMS}/gone|1.0.0 is not installed" in page.text
+    assert "https://other.example/Questionnaire/mood|2 is not installed" in page.text
+    assert (
+        f"{FORMS}/rapport-checkin-caregiver|0.0.1 stands here as {FORMS}/rapport-checkin-caregiver|"
+        in page.text
+    )

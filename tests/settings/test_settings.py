@@ -36,6 +36,14 @@ def read(folder: Path, text: str, **environment: str) -> Settings:
     return read_settings(file, {"RAPPORT_SECRET_KEY": SECRET, **environment})
 
 
+def test_scopes_of_both_versions_and_words_of_an_ehrs_own_can_be_used(tmp_path: Path) -> None:
+    scopes = (
+        *("launch", "launch/patient", "openid", "fhirUser", "online_access", "patient/Observation.read"),
+        *("user/*.*", "patient/Observation.rs?category=survey", "api:fhir", "athena/service/Athenanet.MDP.*"),
+    )
+    assert read(tmp_path, f"{MINIMAL}scopes = {list(scopes)}\n").sites["clinic"].scopes == scopes
+
+
 def test_a_minimal_file_is_enough(tmp_path: Path) -> None:
     settings = read(tmp_path, MINIMAL)
     assert settings.sites["clinic"].redirect_uri == "https://rapport.invalid/callback"
@@ -83,6 +91,12 @@ def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
         (MINIMAL + "[site.respondents]\nconsent_below_age = true\n", "respondents.consent_below_age"),
         (MINIMAL + '[site.respondents]\nask_before_sharing = "off"\n', "respondents.ask_before_sharing"),
         (MINIMAL + "[site.research]\nsalt = 7\n", "research.salt"),
+        (MINIMAL + 'backend_scopes = ["system/Everything.zz"]\n', "names Everything, which is no resource"),
+        (MINIMAL + 'backend_scopes = ["system/Observation.rz"]\n', "does not end as a scope does"),
+        (MINIMAL + 'backend_scopes = ["system/Observations.rs"]\n', "Observation is meant"),
+        (MINIMAL + 'scopes = ["launch", "openId"]\n', "openid is meant"),
+        (MINIMAL + 'scopes = ["patients/Observation.rs"]\n', "begins with none of"),
+        (MINIMAL + 'scopes = ["patient/Observation.rs openid"]\n', "not one scope"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> None:
