@@ -5,15 +5,19 @@ const SOON = 600; // ms
 const NEAR = 32; // px, less than a control's height
 const controlOf = (target) => target.closest("label") ?? target.closest("button, a, summary, textarea, input");
 const isByKeys = ({ detail, screenX, screenY }) => detail === 0 || (screenX === 0 && screenY === 0);
-let last = null; // the press that was heard: what it met, when and where
+let last = null; // the press that was heard: what it met, where that lay in the page, when and where it was
 let isHeld = false; // the press that is going on does nothing
 
-function isSecond({ target, timeStamp, screenX, screenY, clientX, clientY }) {
+// Where a control lies in the page; scrolling moves nothing there.
+function placeOf(control) {
+  const { left, top } = control.getBoundingClientRect();
+  return control.getClientRects().length ? `${Math.round(left + scrollX)} ${Math.round(top + scrollY)}` : "gone";
+}
+
+function isSecond({ target, timeStamp, screenX, screenY }) {
   if (!last || timeStamp - last.when > SOON || Math.hypot(screenX - last.x, screenY - last.y) > NEAR) return false;
-  if (controlOf(target) === last.control) return false;
-  // It met a neighbour, if what was pressed first is still there. The place is the screen's, on which a form that fills it moves.
-  const there = document.elementFromPoint(clientX - screenX + last.x, clientY - screenY + last.y);
-  return !last.control.contains(there);
+  // Where nothing has moved, another control was there before, and is meant.
+  return controlOf(target) !== last.control && placeOf(last.control) !== last.place;
 }
 
 function drop(event) {
@@ -25,7 +29,7 @@ addEventListener("click", (event) => {
   if (isByKeys(event)) { last = null; return; } // what changes by keys was meant
   if (isSecond(event)) { drop(event); return; }
   const control = controlOf(event.target);
-  last = control && { control, when: event.timeStamp, x: event.screenX, y: event.screenY };
+  last = control && { control, place: placeOf(control), when: event.timeStamp, x: event.screenX, y: event.screenY };
 }, true);
 
 // A line is marked before it is clicked.
@@ -36,5 +40,6 @@ addEventListener("pointerdown", (event) => {
 ["touchstart", "mousedown", "pointerup"].forEach((name) => {
   addEventListener(name, (event) => { if (isHeld) drop(event); }, { capture: true, passive: false });
 });
-// Whoever has scrolled meanwhile, by a finger or a wheel, has seen what came.
-["pointercancel", "wheel"].forEach((name) => addEventListener(name, () => { last = null; }, { capture: true, passive: true }));
+// Whoever has scrolled meanwhile, by a finger or a wheel, or typed, has seen what came.
+["pointercancel", "wheel", "keydown"].forEach((name) => addEventListener(name, () => { last = null; }, { capture: true, passive: true }));
+addEventListener("input", ({ inputType }) => { if (inputType) last = null; }, true);

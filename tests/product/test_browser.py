@@ -34,6 +34,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+SEEN = 700  # ms after which a press at the same place is a new wish: nobody reads what came in less
 SIGNED_OUT = "the server responded with a status of 401"  # of a page that is asked for after the end
 WRONG_PIN = "the server responded with a status of 403"
 NO_CONNECTION = "net::ERR_INTERNET_DISCONNECTED"
@@ -81,6 +82,7 @@ def send_without_answers(frame: FrameLocator) -> None:
     for _ in range(6):
         frame.get_by_role("button", name=re.compile("Next|Look over")).click()
     frame.get_by_role("button", name="Send").click()
+    frame.owner.page.wait_for_timeout(SEEN)
 
 
 def hand_over(frame: FrameLocator, respondent: str, *, language: str = "English") -> None:
@@ -238,6 +240,7 @@ def test_the_form_waits_until_the_screen_is_filled_and_the_keyboard_stays_in_it(
     }""")
     frame.get_by_role("button", name="Fill the screen").click()
     expect(frame.get_by_text("the record beside it stays in sight")).to_be_visible()
+    page.wait_for_timeout(SEEN)
     frame.get_by_role("button", name="Try again").click()
     expect(frame.get_by_role("button", name="Start")).to_be_visible()
     assert fills_screen(page)
@@ -324,10 +327,12 @@ def test_a_tablet_without_a_connection_is_given_back_when_there_is_one_and_shows
     give_back = frame.get_by_role("link", name="Give the tablet back")
     expect(give_back).to_be_visible()
     page.context.set_offline(True)
+    page.wait_for_timeout(SEEN)
     give_back.click()
     expect(frame.get_by_role("heading", name="No connection")).to_be_focused()
     assert fills_screen(page)
     page.context.set_offline(False)
+    page.wait_for_timeout(SEEN)
     frame.get_by_role("button", name="Try again").click()
     pin, unlock = frame.get_by_label("PIN"), frame.get_by_role("button", name="Unlock")
     expect(pin).to_be_focused()
@@ -341,6 +346,7 @@ def test_a_tablet_without_a_connection_is_given_back_when_there_is_one_and_shows
     expect(frame.get_by_role("heading", name="No connection")).to_be_focused()
     assert fills_screen(page)
     page.context.set_offline(False)
+    page.wait_for_timeout(SEEN)
     frame.get_by_role("button", name="Try again").click()
     pin.fill(PIN)
     unlock.click()
