@@ -144,6 +144,7 @@ def _gate_shows(button: str, shown: str, *, stated: bool = False) -> Act:
 
 def _refused_by_caregiver(page: Page, desk: Desk) -> None:
     _gate("I do not agree")(page, desk)
+    page.wait_for_timeout(700)  # a press at the same place is a new wish only then
     _gate("Yes, I do not agree")(page, desk)
     expect(page.get_by_role("heading", name="The form stays closed")).to_be_visible()
 
