@@ -288,6 +288,10 @@ def _events(told: Told) -> list[str]:
         + (f", failed: {each.failure}" if each.failure else "" if each.succeeded else ", failed")
         for each in told.entries
     ]
+    if told.unnamed:
+        lines.append(
+            f"left out, since they name no form and several were out: {told.unnamed} of a device given back"
+        )
     if not told.whole:
         lines.append(f"and more: the newest {MOST} entries were read")
     return lines or ["no entry"]

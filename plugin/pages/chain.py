@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from plugin.audit import Kind
 from plugin.auditing.chain import Chain
 from plugin.auditing.entries import DECISIONS, VIEWS
 from plugin.auditing.proving import Standing
@@ -141,7 +142,8 @@ def render_chain(page: ChainPage) -> str:
         before=[
             each
             for each in chain.told.entries
-            if each.when <= chain.account.record.received and each.kind not in VIEWS
+            if each.kind not in VIEWS
+            and (each.when <= chain.account.record.received or each.kind == Kind.HAND_OVER_ENDED)
         ],
         decisions=[each for each in chain.told.entries if each.kind in DECISIONS],
     )

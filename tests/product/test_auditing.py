@@ -30,11 +30,12 @@ from plugin.verify import Finding, Flaw, Progress, Verifier
 from smart_launch import Sites, SmartDirectory, system_token
 from tests.audit.conftest import configure, score_somebody_again
 from tests.audit.test_exports import run
+from tests.product.forms import ANSWERS
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_later_versions import CORRECTING, mark
-from tests.product.test_personalities import send_form, settled
+from tests.product.test_personalities import newest, send_form, settled
 from tests.product.ways import form_to
-from tests.product.world import EHR, RAPPORT, World, run_world
+from tests.product.world import EHR, PIN, RAPPORT, World, run_world
 
 AUDITOR = "205"
 SYSTEM = "https://w3id.org/rapport-fhir/identifier"
@@ -237,6 +238,65 @@ async def test_the_chain_of_one_administration_tells_nothing_of_the_patient_s_ot
         told = re.findall(r"<tr>.*?</tr>", came, re.DOTALL)
         for what in ("opened from the EHR", "handed over", "the form was opened", "answers were received"):
             assert sum(what in each for each in told) == 1, (what, came)
+
+
+async def handed_over_twice(audit: Audit, patient: str = "amara", *, named: bool = True) -> list[list[str]]:
+    """Have two forms answered one after the other, each device given back; gives what the trail tells of each, in order."""
+    world = audit.world
+    responses = []
+    for _ in range(2):
+        world.browser = world.new_browser()
+        page = await world.launch(patient)
+        secret = await world.hand_over(page, f"Patient/{(await world.people())[patient]}")
+        world.clock.pass_time(minutes=1)
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        responses.append(
+            str(await world.rapport.state.rapport.reading.read(lambda c: c.execute(newest()).scalar_one()))
+        )
+        world.clock.pass_time(minutes=1)
+        lock = f"{page.url}/return"
+        csrf = csrf_of(await world.browser.get(lock))
+        for pin in ("0000", PIN):
+            await world.browser.post(lock, data={"csrf": csrf, "pin": pin})
+        world.clock.pass_time(minutes=1)
+    if not named:
+        await forget_forms(world)
+    told = []
+    for response in responses:
+        page = await audit.get(f"/audit/responses/{response}")
+        came = page.text.partition("How it came about, by the trail")[2].partition("</table>")[0]
+        told.append(re.findall(r"</td><td>([^<]*(?:given back|handed over))", came))
+    return told
+
+
+async def forget_forms(world: World) -> None:
+    """Have entries of devices given back name nothing, as those of before."""
+    ledger = world.rapport.state.rapport.ledger
+
+    def forget(connection: sa.Connection) -> None:
+        for row in connection.execute(sa.select(t.audit).where(t.audit.c.kind == "hand-over-ended")).all():
+            event = json.loads(ledger.vault.open("audit", row.event, row.sealed_resource))
+            event["entity"] = [each for each in event["entity"] if "urn:uuid" not in json.dumps(each)]
+            sealed = ledger.vault.seal("audit", row.event, json.dumps(event).encode())
+            connection.execute(t.audit.update().where(t.audit.c.id == row.id).values(sealed_resource=sealed))
+
+    await ledger.bookkeep(forget)
+
+
+HANDED_AND_BACK = ["the device was handed over", *["the device was given back"] * 2]
+
+
+async def test_the_chain_tells_when_its_own_device_was_given_back_and_no_other_s(audit: Audit) -> None:
+    assert await handed_over_twice(audit) == [HANDED_AND_BACK, HANDED_AND_BACK]
+
+
+async def test_returns_of_before_which_name_no_form_are_told_only_where_no_other_was_out(
+    audit: Audit,
+) -> None:
+    assert await handed_over_twice(audit, "mateo", named=False) == [HANDED_AND_BACK, HANDED_AND_BACK]
+    # Amara's first device was never given back: two were out at a time.
+    assert await handed_over_twice(audit, named=False) == [HANDED_AND_BACK[:1], HANDED_AND_BACK[:1]]
+    assert "4 entries of a device given back name no form" in (await audit.get(audit.chain)).text
 
 
 async def test_the_chain_tells_what_the_ehr_answered_to_the_write_and_to_each_part_of_it(
