@@ -149,13 +149,30 @@ async def test_it_is_found_by_patient_clinician_date_instrument_and_outcome(audi
         assert "Nothing at this site is like this" in found.text
 
 
-async def test_an_address_in_the_ehr_leads_to_its_chain(audit: Audit) -> None:
-    (observation,) = await audit.world.search(
-        "Observation", identifier=f"{SYSTEM}|{audit.response}/score-total"
-    )
-    led = await audit.search(number=f"Observation/{observation['id']}")
-    assert led.status_code == 303
-    assert led.headers["location"].endswith(f"/audit/responses/{audit.response}")
+async def test_an_observation_leads_to_its_chain_however_it_is_named_and_is_marked_there(
+    audit: Audit,
+) -> None:
+    name = f"{audit.response}/score-task"
+    (observation,) = await audit.world.search("Observation", identifier=f"{SYSTEM}|{name}")
+    value, address = observation["valueQuantity"]["value"], f"Observation/{observation['id']}"
+    for number in (
+        address, f"{address}/_history/1", observation["id"], f"{EHR}/r4/{address}", name, f"urn:uuid:{name}", f"{SYSTEM}|{name}",
+    ):  # fmt: skip
+        led = await audit.search(number=number)
+        assert led.status_code == 303, number
+        page = (await audit.get(f"{RAPPORT}{led.headers['location']}")).text
+        asked = page.split("Asked for:")[1].split("</p>")[0]
+        assert ("Task" in asked, str(value) in asked, address in asked) == (True, True, True), asked
+        assert re.search(rf'class="name"[^>]*>Score: {value} of', page), number
+    whole = await audit.search(number=f"urn:uuid:{audit.response}")
+    assert "Asked for:" not in (await audit.get(f"{RAPPORT}{whole.headers['location']}")).text
+
+
+@pytest.mark.parametrize("number", ["", "  "])
+async def test_a_number_that_was_not_typed_is_asked_for(audit: Audit, number: str) -> None:
+    page = await audit.search(by="number", number=number)
+    assert page.status_code == 422
+    assert "Nothing was typed. Give an Observation" in html.unescape(page.text)
 
 
 async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> None:
@@ -169,6 +186,8 @@ async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> Non
     [
         ("/audit", {"number": "Observation/nothing"}, ("Rapport delivered nothing", "Give an Observation")),
         ("/audit", {"patient": "Amara Okafor"}, ("This is no reference", "Write it as the EHR does")),
+        ("/audit", {"by": "number"}, ("Nothing was typed", "Give an Observation")),
+        ("/audit", {"first": "2026-12-05", "last": "2026-11-01"}, ("is after", "Exchange the two")),
         ("/reviews", {"first": "2026-03-02", "last": "2026-03-01"}, ("is after", "Exchange the two")),
         (
             "/reviews",
