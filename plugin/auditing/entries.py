@@ -79,6 +79,31 @@ class Account:
         return tuple(each for each in self.entries if each.kind in kinds)
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Entries of one kind by one person, told as one: how many, and the last day of them."""
+
+    who: str
+    many: int
+    last: datetime
+
+
+def fold(entries: Sequence[Entry], kind: str) -> tuple[tuple[Entry, ...], tuple[Folded, ...]]:
+    """Give the entries that are not of a kind, as they came, and those that are, folded by person.
+
+    One that was altered, that failed or that has a reason stays by itself.
+    """
+    left: list[Entry] = []
+    of: dict[str, list[Entry]] = {}
+    for each in entries:
+        is_plain = each.succeeded and not (each.is_altered or each.failure or each.reason)
+        if each.kind == kind and is_plain:
+            of.setdefault(each.who, []).append(each)
+        else:
+            left.append(each)
+    return tuple(left), tuple(Folded(who, len(own), own[-1].when) for who, own in of.items())
+
+
 class _Event(msgspec.Struct, rename="camel"):
     agent: list[dict[str, Any]] = []
     entity: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ import msgspec
 from plugin.audit import Kind
 from plugin.auditing.asked import Asked
 from plugin.auditing.chain import Chain
-from plugin.auditing.entries import DECISIONS, VIEWS
+from plugin.auditing.entries import DECISIONS, VIEWS, fold
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
 from plugin.auditing.unfolding import Unfolded
@@ -135,6 +135,8 @@ class ChainPage:
 def render_chain(page: ChainPage) -> str:
     """Render the page."""
     chain = page.chain
+    views = [each for each in chain.told.entries if each.kind in VIEWS]
+    seen, listed = fold(views, Kind.AUDIT_SEARCHED)
     return render(
         "staff/audit/chain.html",
         language=page.desk.language,
@@ -147,7 +149,8 @@ def render_chain(page: ChainPage) -> str:
         entries=ENTRIES,
         meaning=MEANING,
         verdicts=Verdict,
-        views=[each for each in chain.told.entries if each.kind in VIEWS],
+        views=seen,
+        listed=listed,
         before=[
             each
             for each in chain.told.entries

@@ -606,6 +606,31 @@ async def test_each_administration_and_the_whole_are_signed_off_for_good(audit: 
     assert (await kinds(audit.world)).count("review-signed") == 2
 
 
+async def test_a_whole_says_what_was_in_question_and_unsigned_when_it_was_signed(audit: Audit) -> None:
+    await another(audit.world)
+    review = await drawn(audit)
+    asked = {"response": audit.response, "verdict": "question", "comment": "The date is a holiday"}
+    await audit.post(f"/reviews/{review}/sign-off", **asked)
+    page = (await audit.get(f"/reviews/{review}")).text
+    assert "1 administration is in question or not in order." in page
+    assert "This is written into what you sign of the whole." in page
+    await audit.post(f"/reviews/{review}/sign-off", verdict="in-order", comment="All the same")
+    signed = "Of 2 administrations 1 were in question or not in order, and 1 were not signed."
+    assert f"{signed}<br>All the same" in (await audit.get(f"/reviews/{review}")).text
+    whole = (await audit.get(f"/reviews/{review}/export?form=json")).json()["sign_offs"]
+    assert [each["comment"] for each in whole] == [f"{signed}\nAll the same"]
+    listed = (await audit.get("/reviews")).text
+    assert ("1 in question or not in order" in listed, "1 not signed" in listed) == (True, True)
+
+
+async def test_an_auditor_s_lists_are_one_line_of_who_has_seen_it(audit: Audit) -> None:
+    for _ in range(3):
+        await audit.get("/audit")
+    seen = (await audit.get(audit.chain)).text.partition('id="views"')[2].partition("</details>")[0]
+    assert "it stood in an auditor’s list 3 times, last on" in seen
+    assert "it stood in an auditor's list" not in html.unescape(seen)
+
+
 async def test_a_question_needs_a_comment_and_a_stranger_s_administration_cannot_be_signed(
     audit: Audit,
 ) -> None:
