@@ -190,8 +190,8 @@ def said_of_lacking(drawn: Drawn, signed: tuple[SignOff, ...]) -> str:
     if not questioned and not unsigned:
         return ""
     return (
-        f"Of {len(drawn.sample)} administrations {questioned} were in question or not in order, "
-        f"and {unsigned} were not signed."
+        f"Signed with {questioned} of {len(drawn.sample)} administrations in question or not in order "
+        f"and {unsigned} not signed."
     )
 
 

@@ -354,7 +354,7 @@ OF_STAFF = (
     N_("This is no reference of the EHR's."),
     N_("Write it as the EHR does: %(kind)s/17, or the id alone."),
     N_("Nothing was typed."),
-    N_("Of %(many)s administrations %(old)s were in question or not in order, and %(new)s were not signed."),
+    N_("Signed with %(old)s of %(many)s administrations in question or not in order and %(new)s not signed."),
     N_("Rapport delivered nothing under this address or identifier at this site."),
     N_("Give an Observation's or a response's address in the EHR (Observation/17), or its identifier."),
     N_("This page of the list does not exist."),

@@ -615,8 +615,12 @@ async def test_a_whole_says_what_was_in_question_and_unsigned_when_it_was_signed
     assert "1 administration is in question or not in order." in page
     assert "This is written into what you sign of the whole." in page
     await audit.post(f"/reviews/{review}/sign-off", verdict="in-order", comment="All the same")
-    signed = "Of 2 administrations 1 were in question or not in order, and 1 were not signed."
+    signed = "Signed with 1 of 2 administrations in question or not in order and 1 not signed."
     assert f"{signed}<br>All the same" in (await audit.get(f"/reviews/{review}")).text
+    audit.browser.headers["Accept-Language"] = "es"
+    spanish = (await audit.get(f"/reviews/{review}")).text
+    assert "Firmado con 1 de 2 aplicaciones en duda o no en orden y 1 sin firmar.<br>All the same" in spanish
+    audit.browser.headers["Accept-Language"] = "en"
     whole = (await audit.get(f"/reviews/{review}/export?form=json")).json()["sign_offs"]
     assert [each["comment"] for each in whole] == [f"{signed}\nAll the same"]
     listed = (await audit.get("/reviews")).text
