@@ -15,8 +15,9 @@ from statistics import median
 
 import sqlalchemy as sa
 
+from plugin.auditing.asked import find_response
 from plugin.auditing.reviews import draw
-from plugin.auditing.searching import Wanted, find_response, instruments_of, search
+from plugin.auditing.searching import Wanted, instruments_of, search
 from plugin.delivery.states import DeliveryState
 from plugin.exports import Period
 from plugin.ledger import Vault

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +65,43 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Entries about one administration, oldest first; `whole` if none was left out for their number."""
+    """Entries about one administration, oldest first; `whole` if none was left out for their number.
+
+    `unnamed`: so many that tell of a device given back name no form, and may be about another administration.
+    """
 
     entries: tuple[Entry, ...]
     whole: bool
+    unnamed: int = 0
 
     def of(self, *kinds: str) -> tuple[Entry, ...]:
         """Give those of some kinds."""
         return tuple(each for each in self.entries if each.kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Entries of one kind by one person, told as one: how many, and the last day of them."""
+
+    who: str
+    many: int
+    last: datetime
+
+
+def fold(entries: Sequence[Entry], kind: str) -> tuple[tuple[Entry, ...], tuple[Folded, ...]]:
+    """Give the entries that are not of a kind, as they came, and those that are, folded by person.
+
+    One that was altered, that failed or that has a reason stays by itself.
+    """
+    left: list[Entry] = []
+    of: dict[str, list[Entry]] = {}
+    for each in entries:
+        is_plain = each.succeeded and not (each.is_altered or each.failure or each.reason)
+        if each.kind == kind and is_plain:
+            of.setdefault(each.who, []).append(each)
+        else:
+            left.append(each)
+    return tuple(left), tuple(Folded(who, len(own), own[-1].when) for who, own in of.items())
 
 
 class _Event(msgspec.Struct, rename="camel"):
@@ -91,49 +120,90 @@ def read_entries(
 ) -> Account:
     """Read what the trail says about a response, and about its patient; an entry that was altered is among them, by its columns.
 
-    What names another response of the patient, or another's launch or invitation, is not about this one.
+    What names another response of the patient, or another's launch or invitation, is not about this one. An entry of before
+    that tells of a device given back without naming its form is told only where no other form was out.
     """
     ids = _ids(connection, site, patient, response)
     of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
     kinds = [str(each) for each in _ELSEWHERE]
     others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
     found: list[Entry] = []
-    whole = True
+    whole, devices = True, _Devices(ids)
     for conditions in (of_patient, others):
         query = sa.select(t.audit).where(*conditions).order_by(t.audit.c.id.desc()).limit(MOST + 1)
         rows = connection.execute(query).all()
         whole = whole and len(rows) <= MOST
-        found += _entries(vault, rows[:MOST][::-1], site, response, received, ids)
-    return Account(tuple(sorted(found, key=lambda each: each.when)), whole)
+        found += _entries(vault, rows[:MOST][::-1], site, response, received, devices)
+    return Account(tuple(sorted(found, key=lambda each: each.when)), whole, devices.unnamed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """Ids that an entry may name: of the response at hand, and of others of its patient."""
+    """Ids that an entry may name: of the response at hand, and of others of its patient; of launches apart."""
 
     own: set[str]
     others: set[str]
+    own_launch: set[str]
+    launches: set[str]
 
     def is_another(self, event: _Event) -> bool:
-        """Tell whether an entry is about others alone."""
-        named = {each for reference in _references(event) for each in _ID.findall(reference)}
-        return bool(named & self.others) and not named & self.own
+        """Tell whether an entry is about others alone. Of one launch several may be, so that it decides only by itself."""
+        named = _ids_in(event)
+        if named & (self.own | self.others):
+            return not named & self.own
+        return bool(named & self.launches) and not named & self.own_launch
+
+
+def _ids_in(event: _Event) -> set[str]:
+    return {each for reference in _references(event) for each in _ID.findall(reference)}
+
+
+@dataclass
+class _Devices:
+    """Follows which forms of the patient are out on a device, as the trail tells it; entries come oldest first."""
+
+    ids: _Named
+    unnamed: int = 0
+    _out: set[str] = field(default_factory=set)
+
+    def is_another(self, row: Any, event: _Event) -> bool:
+        """Tell whether an entry is about others alone, or may be."""
+        forms = _ids_in(event) & (self.ids.own | self.ids.others)
+        if row.kind == Kind.HAND_OVER and row.outcome == "0":
+            self._out |= forms
+        if row.kind != Kind.HAND_OVER_ENDED:
+            return self.ids.is_another(event)
+        if forms:
+            self._out -= forms if row.outcome == "0" else set()
+            return not forms & self.ids.own
+        may_be_own, is_certain = bool(self._out & self.ids.own), len(self._out) == 1
+        if may_be_own and not is_certain:
+            self.unnamed += 1
+        if is_certain and row.outcome == "0":
+            self._out.clear()
+        return not (may_be_own and is_certain)
 
 
 def _ids(connection: Connection, site: str, patient: str, response: str) -> _Named:
-    """Give the ids of a response, its launch and its invitation, and those of the patient's others."""
+    """Give the ids of a response, its invitation and its launch, and those of the patient's others."""
     known = t.response.c
-    row = connection.execute(sa.select(known.launch, known.invitation).where(known.id == response))
-    own = {response, *(str(each) for found in row for each in found if each)}
-    others: set[str] = set()
-    for table in (t.response, t.launch, t.invitation):
-        of_patient = (table.c.site == site, table.c.patient == patient)
-        others.update(map(str, connection.execute(sa.select(table.c.id).where(*of_patient)).scalars()))
-    return _Named(own, others - own)
+    row = connection.execute(sa.select(known.invitation, known.launch).where(known.id == response)).first()
+    invitation, launch = row or (None, None)
+    own = {response, *(str(each) for each in (invitation,) if each)}
+    own_launch = {str(each) for each in (launch,) if each}
+
+    def of_patient(*tables: sa.Table) -> set[str]:
+        found: set[str] = set()
+        for table in tables:
+            query = sa.select(table.c.id).where(table.c.site == site, table.c.patient == patient)
+            found.update(map(str, connection.execute(query).scalars()))
+        return found
+
+    return _Named(own, of_patient(t.response, t.invitation) - own, own_launch, of_patient(t.launch))
 
 
 def _entries(
-    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime, ids: _Named
+    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime, devices: _Devices
 ) -> Iterator[Entry]:
     for row in rows:
         try:
@@ -145,7 +215,7 @@ def _entries(
         named = _names(event, response)
         if row.patient is None and not named and (row.kind not in _OF_ALL or row.site not in (None, site)):
             continue
-        if (row.kind in DECISIONS and not named) or ids.is_another(event):
+        if devices.is_another(row, event) or (row.kind in DECISIONS and not named):
             continue
         if row.kind in VIEWS and row.recorded < received:
             continue  # nobody can have seen it then

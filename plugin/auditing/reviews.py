@@ -177,6 +177,24 @@ def latest(signed: tuple[SignOff, ...], response: str | None) -> SignOff | None:
     return next((each for each in reversed(signed) if each.response == response), None)
 
 
+def lacking(drawn: Drawn, signed: tuple[SignOff, ...]) -> tuple[int, int]:
+    """Count the administrations of a sample that were signed last as anything but in order, and those not signed."""
+    last = [latest(signed, each) for each in drawn.sample]
+    questioned = sum(each is not None and each.verdict is not Verdict.IN_ORDER for each in last)
+    return questioned, sum(each is None for each in last)
+
+
+def said_of_lacking(drawn: Drawn, signed: tuple[SignOff, ...]) -> str:
+    """Write what a review lacked when its whole was signed, as it is signed; empty if nothing."""
+    questioned, unsigned = lacking(drawn, signed)
+    if not questioned and not unsigned:
+        return ""
+    return (
+        f"Signed with {questioned} of {len(drawn.sample)} administrations in question or not in order "
+        f"and {unsigned} not signed."
+    )
+
+
 def _population(connection: Connection, site: str, period: Period) -> Iterator[str]:
     query = (
         sa.select(t.response.c.id)

@@ -1,6 +1,5 @@
 """Finds administrations by what the ledger keeps in the open: answers and scores are sealed, so no database can search them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,16 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from plugin.auditing.asked import ID, REFERENCE
 from plugin.delivery.states import DeliveryState, state_of
-from plugin.errors import Invalid, NotFound
+from plugin.errors import Invalid
 from plugin.exports.manifest import instant_after
 from plugin.ledger import tables as t
 from plugin.ledger.distinct import texts_of
 
 PAGE = 25
 MOST_COUNTED = 10_000
-_REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})")
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _MICRO = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,10 +74,10 @@ def read_reference(text: str, kind: str) -> str | None:
     given = text.strip()
     if not given:
         return None
-    whole = _REFERENCE.fullmatch(given)
+    whole = REFERENCE.fullmatch(given)
     if whole:
         return f"{whole[1]}/{whole[2]}"
-    if _ID.fullmatch(given):
+    if ID.fullmatch(given):
         return f"{kind}/{given}"
     raise Invalid(
         "This is no reference of the EHR's.", f"Write it as the EHR does: {kind}/17, or the id alone."
@@ -125,37 +123,6 @@ def read_listed(connection: Connection, site: str | None, responses: Sequence[st
 def instruments_of(connection: Connection, site: str) -> tuple[str, ...]:
     """List the canonicals that responses of a site name."""
     return tuple(texts_of(connection, t.response.c.instrument, t.response.c.site == site))
-
-
-def find_response(connection: Connection, site: str, text: str) -> str:
-    """Find the response behind an Observation (its address in the EHR, or its identifier) or a response; NotFound if none.
-
-    Identifiers of Rapport's begin with the response's id, so that they are found by key; addresses are looked for among
-    those that deliveries of this site left.
-    """
-    given = text.strip().rpartition("|")[2]
-    own = t.response.c.site == site
-    head = given.partition("/")[0]
-    known = connection.execute(sa.select(t.response.c.id).where(own, t.response.c.id == head)).scalar()
-    if known is not None:
-        return str(known)
-    by_identifier = sa.select(t.response.c.id).where(own, t.response.c.identifier == text.strip())
-    named = connection.execute(by_identifier).scalar()
-    if named is not None:
-        return str(named)
-    whole = _REFERENCE.fullmatch(given)
-    if whole:
-        address = f"{whole[1]}/{whole[2]}"
-        query = sa.select(t.delivery.c.response, t.delivery.c.locations).where(
-            t.delivery.c.site == site, t.delivery.c.locations.contains(address, autoescape=True)
-        )
-        for row in connection.execute(query):
-            if address in (row.locations or "").split():
-                return str(row.response)
-    raise NotFound(
-        "Rapport delivered nothing under this address or identifier at this site.",
-        "Give an Observation's or a response's address in the EHR (Observation/17), or its identifier.",
-    )
 
 
 def _found(row: sa.Row[Any]) -> Found:

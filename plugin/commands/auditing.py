@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED
+from plugin.auditing.asked import Asked, find_response, observation_asked
 from plugin.auditing.chain import check_not_removed, lacks_attempt, prove_rows
 from plugin.auditing.entries import MOST, read_entries
 from plugin.auditing.entries import Account as Told
@@ -191,7 +192,9 @@ def _trace(
             if each.is_altered
         ),
     )
+    asked = observation_asked(observation, account, attempts, unfolded)
     chain: dict[str, object] = {
+        **({"asked for": _told_asked(asked)} if asked else {}),
         "response": f"{record.id} (identifier {record.identifier})",
         "about": f"{record.patient} at {record.site}" + (f", {record.encounter}" if record.encounter else ""),
         "answered by": f"{record.source or 'not known'} as {record.rater}, {record.authored.isoformat()}",
@@ -217,6 +220,14 @@ def _trace(
         "log": _leaf_text(opened.connection, "response", record.id),
     }
     return record, chain, tuple(dict.fromkeys(altered))
+
+
+def _told_asked(asked: Asked) -> str:
+    if asked.score is None:
+        what = "the panel of all scores" if asked.is_panel else "one of the scores; the EHR did not say which"
+        return f"{asked.address}, {what}"
+    value = "no value" if asked.score.stored is None else asked.score.stored
+    return f"{asked.address}, {asked.score.label} ({asked.score.link_id}): {value}"
 
 
 def _told_attempt(attempt: Attempt) -> str:
@@ -254,25 +265,17 @@ def _kept(digest: str, leaf: str, *, fits: bool = True) -> tuple[str, str]:
 
 
 def _response_of(connection: Connection, observation: str) -> str:
-    """Find the response whose delivery left an address, or whose id begins an identifier."""
-    known = connection.execute(
-        sa.select(t.response.c.id).where(t.response.c.id == observation.partition("/")[0])
-    ).scalar()
-    if known is not None:
-        return str(known)
-    check_not_removed(connection, observation.partition("/")[0])
-    for row in connection.execute(
-        sa.select(t.delivery.c.response, t.delivery.c.locations).where(
-            t.delivery.c.locations.contains(observation)
-        )
-    ):
-        if observation in (row.locations or "").split():
-            _check_stands(connection, row.response)
-            return str(row.response)
-    raise NotFound(
-        f"No delivery left {observation}.",
-        "Give the Observation's address in the EHR (Observation/17) or its identifier (a UUID).",
-    )
+    """Find the response behind an address or an identifier; NotFound, too, if the log has it and it is gone."""
+    try:
+        response = find_response(connection, None, observation)
+    except NotFound:
+        check_not_removed(connection, observation.strip().rpartition("|")[2].partition("/")[0])
+        raise NotFound(
+            f"No delivery left {observation}.",
+            "Give the Observation's address in the EHR (Observation/17) or its identifier (a UUID).",
+        ) from None
+    _check_stands(connection, response)
+    return response
 
 
 def _check_stands(connection: Connection, response: str) -> None:
@@ -288,6 +291,10 @@ def _events(told: Told) -> list[str]:
         + (f", failed: {each.failure}" if each.failure else "" if each.succeeded else ", failed")
         for each in told.entries
     ]
+    if told.unnamed:
+        lines.append(
+            f"left out, since they name no form and several were out: {told.unnamed} of a device given back"
+        )
     if not told.whole:
         lines.append(f"and more: the newest {MOST} entries were read")
     return lines or ["no entry"]

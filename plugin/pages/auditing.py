@@ -77,11 +77,17 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One review in the list."""
+    """One review in the list. `questioned`: so many were signed as in question or not in order, and nothing else since."""
 
     review: Review
     signed: int
     whole: SignOff | None
+    questioned: int = 0
+
+    @property
+    def open_items(self) -> int:
+        """How many have no sign-off yet."""
+        return len(self.review.drawn_from.sample) - self.signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,11 @@ class ReviewPage:
     def open_items(self) -> int:
         """How many have no sign-off yet."""
         return sum(each.signed is None for each in self.items)
+
+    @property
+    def questioned(self) -> int:
+        """How many were signed last as in question or not in order."""
+        return sum(each.signed is not None and each.signed.verdict != Verdict.IN_ORDER for each in self.items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
+from plugin.audit import Kind
+from plugin.auditing.asked import Asked
 from plugin.auditing.chain import Chain
-from plugin.auditing.entries import DECISIONS, VIEWS
+from plugin.auditing.entries import DECISIONS, VIEWS, fold
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
+from plugin.auditing.unfolding import Unfolded
 from plugin.comparing.side_by_side import Pair
 from plugin.days import day_of, in_zone
 from plugin.delivery.states import DeliveryState
@@ -99,6 +102,13 @@ class ChainPage:
     review: Reviewed | None = None
     told: str | None = None
     typed: TypedSignOff = NOTHING_TYPED
+    asked: Asked | None = None
+
+    @property
+    def scores(self) -> tuple[Unfolded, ...]:
+        """The scores, the one that was asked for first."""
+        scores, asked = self.chain.unfolding.scores, self.asked and self.asked.score
+        return (asked, *(each for each in scores if each is not asked)) if asked else scores
 
     @property
     def sent(self) -> tuple[tuple[str, str], ...]:
@@ -125,6 +135,8 @@ class ChainPage:
 def render_chain(page: ChainPage) -> str:
     """Render the page."""
     chain = page.chain
+    views = [each for each in chain.told.entries if each.kind in VIEWS]
+    seen, listed = fold(views, Kind.AUDIT_SEARCHED)
     return render(
         "staff/audit/chain.html",
         language=page.desk.language,
@@ -137,11 +149,13 @@ def render_chain(page: ChainPage) -> str:
         entries=ENTRIES,
         meaning=MEANING,
         verdicts=Verdict,
-        views=[each for each in chain.told.entries if each.kind in VIEWS],
+        views=seen,
+        listed=listed,
         before=[
             each
             for each in chain.told.entries
-            if each.when <= chain.account.record.received and each.kind not in VIEWS
+            if each.kind not in VIEWS
+            and (each.when <= chain.account.record.received or each.kind == Kind.HAND_OVER_ENDED)
         ],
         decisions=[each for each in chain.told.entries if each.kind in DECISIONS],
     )
@@ -247,7 +261,7 @@ class _Telling:
                 joins=True,
             )
         ]
-        first = unfolding.scores[0] if unfolding.scores else None
+        first = self._page.scores[0] if self._page.scores else None
         if first is None:
             mark = "alert" if record.altered else "quiet"
             detail = _("does not open") if record.altered else _("none")
@@ -278,6 +292,9 @@ class _Telling:
     def _observation(self) -> Node:
         _, compared = self._said, self._page.compared
         placed = [each for each in self._chain.account.locations if "Observation/" in each]
+        asked = self._page.asked
+        if asked is not None and asked.address in placed:
+            placed = [asked.address, *(each for each in placed if each != asked.address)]
         where = placed[0] if placed else _("Not in the EHR’s record")
         if len(placed) > 1:
             where = _("%(what)s, and %(many)s more", what=where, many=len(placed) - 1)

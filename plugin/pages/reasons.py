@@ -353,6 +353,8 @@ OF_STAFF = (
     N_("Go back to the list of reviews."),
     N_("This is no reference of the EHR's."),
     N_("Write it as the EHR does: %(kind)s/17, or the id alone."),
+    N_("Nothing was typed."),
+    N_("Signed with %(old)s of %(many)s administrations in question or not in order and %(new)s not signed."),
     N_("Rapport delivered nothing under this address or identifier at this site."),
     N_("Give an Observation's or a response's address in the EHR (Observation/17), or its identifier."),
     N_("This page of the list does not exist."),

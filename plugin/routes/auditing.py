@@ -13,13 +13,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from plugin.access.desks import Desk
 from plugin.access.launches import Launch, read_launch
 from plugin.audit import Kind
+from plugin.auditing.asked import find_response, observation_asked
 from plugin.auditing.chain import Chain, ChainReader
 from plugin.auditing.proving import Prover
 from plugin.auditing.reviews import latest, read_review, sign_offs_of
 from plugin.auditing.searching import (
     Found,
     Wanted,
-    find_response,
     instruments_of,
     read_reference,
     search,
@@ -79,6 +79,7 @@ async def search_for(
     instrument: Typed = "",
     outcome: Typed = "",
     after: Typed = "",
+    by: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Search. By POST, so that no address holds a patient's id; a number leads to its chain at once.
 
@@ -86,7 +87,7 @@ async def search_for(
     """
     check_csrf(rapport, found, csrf)
     sought = Sought(number, patient, clinician, first, last, instrument, outcome)
-    if not number.strip():
+    if by != "number" and not number:
         there = found if site in ("", found.site) else desks.get(site)
         if there is None:
             raise Forbidden(
@@ -96,15 +97,16 @@ async def search_for(
         return await _search(rapport, there, sought, after or None, _site_names(rapport, there, desks))
     try:
         response = await rapport.reading.read(lambda c: find_response(c, found.site, number))
-    except NotFound as unknown:
+    except (NotFound, Invalid) as unknown:
         entry = rapport.trail.entry(
             Kind.AUDIT_SEARCHED, actor_of(found), site=found.site, failure="No such Observation"
         )
         await rapport.ledger.record(entry)
         sites = _site_names(rapport, found, desks)
         page = SearchPage(frame(rapport, found, "audit"), sought, sites, (), None, problem=str(unknown))
-        return HTMLResponse(render_search(page, titles_of(rapport)), status_code=404)
-    return RedirectResponse(f"/desks/{found.id}/audit/responses/{response}", status_code=303)
+        return HTMLResponse(render_search(page, titles_of(rapport)), status_code=unknown.status)
+    asked = urlencode({"number": number.strip()})
+    return RedirectResponse(f"/desks/{found.id}/audit/responses/{response}?{asked}", status_code=303)
 
 
 @router.get("/responses/{response}")
@@ -113,11 +115,12 @@ async def chain(
     found: AuditorsDesk,
     rapport: CurrentRapport,
     review: Annotated[str, Query(max_length=36)] = "",
+    number: Annotated[str, Query(max_length=400)] = "",
 ) -> HTMLResponse:
-    """Show the chain of one administration."""
+    """Show the chain of one administration; the score that was asked for by its number is marked."""
     read = await _read_chain(rapport, found, response)
     await _note_view(rapport, found, read)
-    return await show_chain(rapport, found, read, review=review or None)
+    return await show_chain(rapport, found, read, review=review or None, number=number)
 
 
 @router.post("/responses/{response}/compare")
@@ -160,6 +163,7 @@ async def show_chain(
     read: Chain,
     *,
     review: str | None = None,
+    number: str = "",
     compared: Compared | None = None,
     typed: TypedSignOff = NOTHING_TYPED,
 ) -> HTMLResponse:
@@ -176,6 +180,7 @@ async def show_chain(
         compared=compared,
         review=await _reviewed(rapport, found, review, record.id) if review else None,
         typed=typed,
+        asked=observation_asked(number, read.account, read.attempts, read.unfolding),
     )
     return HTMLResponse(render_chain(page), status_code=200 if typed.is_taken else 422)
 
@@ -198,6 +203,8 @@ def _wanted(site: str, sought: Sought) -> Wanted:
         outcome = DeliveryState(sought.outcome) if sought.outcome else None
     except ValueError:
         raise Invalid("A date or an outcome cannot be read.", "Write dates as 2026-10-01.") from None
+    if first and last and first > last:
+        raise Invalid(f"{first} is after {last}.", "Exchange the two.")
     return Wanted(
         site,
         read_reference(sought.patient, "Patient"),

@@ -93,17 +93,17 @@ async def give_back(
         lambda connection: sessions.count_attempt(connection, session.key, now)
     )
     if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
-        audit = _ended(rapport, found)
+        audit = _ended(rapport, found, form=session.locked_for)
         await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
         answer = RedirectResponse(f"/launches/{found.id}", status_code=303)
         keep_session_cookie(request, answer, lasting=False)
         return answer
     if left is None:  # counted with the refusals: these can be as many as somebody likes
-        await record_refusal(
-            request, rapport, _ended(rapport, found, failure="PIN not looked at: too many were wrong")
-        )
+        why = "PIN not looked at: too many were wrong"
+        await record_refusal(request, rapport, _ended(rapport, found, form=session.locked_for, failure=why))
     else:
-        await rapport.ledger.record(_ended(rapport, found, failure="Wrong PIN"))
+        wrong = _ended(rapport, found, form=session.locked_for, failure="Wrong PIN")
+        await rapport.ledger.record(wrong)
     known = await session_by(rapport, session.key) or session
     reader = language_for(rapport, found.site, accept_language)
     page = await _page(request, rapport, found, known, reader=reader, wrong=left is not None)
@@ -125,7 +125,7 @@ async def open_device(
     )
     device = next((each for each in barred if each.form == form), None)
     if device is not None:  # else it was opened meanwhile
-        entry = _ended(rapport, found, about=(f"urn:uuid:{form}",), reason=_ELSEWHERE)
+        entry = _ended(rapport, found, form=form, reason=_ELSEWHERE)
         await rapport.ledger.write(lambda connection: sessions.open_lock(connection, device.key), entry)
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
@@ -141,8 +141,7 @@ async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
     signed_in = new.context.authenticated
     if not known.is_barred or signed_in is None or signed_in <= known.locked:
         return False
-    about = (f"urn:uuid:{known.locked_for}",) if known.locked_for else ()
-    entry = _ended(rapport, new, about=about, reason=_SIGNED_IN)
+    entry = _ended(rapport, new, form=known.locked_for, reason=_SIGNED_IN)
     await rapport.ledger.write(lambda connection: sessions.open_lock(connection, key), entry)
     return True
 
@@ -174,7 +173,8 @@ async def open_to_clinician(
     may = is_own and (known.is_barred or form is None or form.author == acting)
     signed_in = context.authenticated
     if not may or signed_in is None or signed_in <= known.locked:
-        await rapport.ledger.record(_ended(rapport, found, failure="The sign-in did not open it"))
+        refused = _ended(rapport, found, form=known.locked_for, failure="The sign-in did not open it")
+        await rapport.ledger.record(refused)
         return RedirectResponse(f"{to}/return?opened=false", status_code=303)
     handle = sessions.new_handle()
     renewed = vault.digest("session", handle)
@@ -183,8 +183,8 @@ async def open_to_clinician(
         sessions.renew_handle(connection, key, renewed, now)
         sessions.open_lock(connection, renewed)
 
-    about = (f"urn:uuid:{known.locked_for}",) if known.locked_for else ()
-    await rapport.ledger.write(store, _ended(rapport, found, about=about, reason=_SIGNED_IN))
+    entry = _ended(rapport, found, form=known.locked_for, reason=_SIGNED_IN)
+    await rapport.ledger.write(store, entry)
     answer = RedirectResponse(to, status_code=303)
     set_session_cookie(answer, handle)
     return answer
@@ -194,16 +194,17 @@ def _ended(
     rapport: Rapport,
     found: Launch,
     *,
-    about: tuple[str, ...] = (),
+    form: str | None,
     reason: str | None = None,
     failure: str | None = None,
 ) -> AuditRow:
+    """Make the entry; it names the launch, and the form that the device was handed over with."""
     return rapport.trail.entry(
         Kind.HAND_OVER_ENDED,
         actor_of(found),
         site=found.site,
         patient=found.patient or None,
-        about=about,
+        about=tuple(f"urn:uuid:{each}" for each in (form, found.id) if each),
         reason=reason,
         failure=failure,
     )

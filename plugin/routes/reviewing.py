@@ -21,10 +21,12 @@ from plugin.auditing.reviews import (
     Verdict,
     check_asked,
     draw,
+    lacking,
     latest,
     list_reviews,
     new_id,
     read_review,
+    said_of_lacking,
     save_review,
     save_sign_off,
     sign_offs_of,
@@ -170,17 +172,20 @@ async def sign_off(
         if response:
             return await show_sign_off_again(rapport, found, review, response, typed)
         return await _show(rapport, found, review, typed=typed)
-    said = Verdict(verdict)
+    said, vault = Verdict(verdict), rapport.ledger.vault
+    stated = comment.strip()
+    if not response:
+        before = await rapport.reading.read(lambda c: sign_offs_of(c, rapport.reading.vault, review))
+        stated = f"{said_of_lacking(kept.drawn_from, before)}\n{stated}".strip()
     actor = actor_of(found)
     signed = SignOff(
         new_id(),
         response or None,
         said,
-        comment.strip(),
+        stated,
         rapport.clock(),
         actor.reference or actor.display or "",
     )
-    vault = rapport.ledger.vault
     patient = await _patient_of(rapport, response) if response else None
     entry = rapport.trail.entry(
         Kind.REVIEW_SIGNED,
@@ -237,8 +242,9 @@ async def _list(
         listed = []
         for each in list_reviews(connection, found.site):
             signed = sign_offs_of(connection, vault, each.id)
-            own = {one.response for one in signed if one.response is not None}
-            listed.append(Listed(each, len(own), latest(signed, None)))
+            questioned, unsigned = lacking(each.drawn_from, signed)
+            many = len(each.drawn_from.sample) - unsigned
+            listed.append(Listed(each, many, latest(signed, None), questioned))
         return tuple(listed)
 
     first, last = quarter_of(rapport.today(found.site))

@@ -56,6 +56,30 @@ def test_trace_follows_an_observation_back_to_its_answers(kept: Kept, environmen
     assert any("response-received by Patient/1001" in each for each in chain["seen and touched"])
 
 
+@pytest.mark.parametrize("form", ["{id}", "{address}/_history/1", "urn:uuid:{response}/{name}"])
+def test_trace_takes_an_observation_however_it_is_named_and_says_which_score_it_is(
+    kept: Kept, environment: dict[str, str], form: str
+) -> None:
+    chain = json.loads(
+        rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment).stdout
+    )
+    made = [each for each in chain["the EHR's answers"] if " Observation/" in each]
+    address = made[1].split()[-1].partition("/_history")[0]  # the panel is the first
+    response = chain["response"].split()[0]
+    name = chain["score ledger"]["scores"][0]["score"]
+    asked = form.format(id=address.partition("/")[2], address=address, response=response, name=name)
+    done = rapport(kept.folder, "trace", asked, "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["asked for"]
+    stored = chain["score ledger"]["scores"][0]["stored"]
+    assert (told.startswith(address), f"({name}): {stored}" in told) == (True, True), told
+
+
+def test_trace_of_nothing_says_what_to_give(kept: Kept, environment: dict[str, str]) -> None:
+    done = rapport(kept.folder, "trace", " ", environment=environment)
+    assert (done.returncode, "Nothing was typed" in done.stderr) == (1, True)
+
+
 def test_trace_names_a_value_of_another_kind_and_goes_on(kept: Kept, environment: dict[str, str]) -> None:
     kept.run("UPDATE response SET received = 'yesterday'")
     done = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)

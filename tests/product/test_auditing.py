@@ -30,11 +30,12 @@ from plugin.verify import Finding, Flaw, Progress, Verifier
 from smart_launch import Sites, SmartDirectory, system_token
 from tests.audit.conftest import configure, score_somebody_again
 from tests.audit.test_exports import run
+from tests.product.forms import ANSWERS
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_later_versions import CORRECTING, mark
-from tests.product.test_personalities import send_form, settled
+from tests.product.test_personalities import newest, send_form, settled
 from tests.product.ways import form_to
-from tests.product.world import EHR, RAPPORT, World, run_world
+from tests.product.world import EHR, PIN, RAPPORT, World, run_world
 
 AUDITOR = "205"
 SYSTEM = "https://w3id.org/rapport-fhir/identifier"
@@ -148,13 +149,30 @@ async def test_it_is_found_by_patient_clinician_date_instrument_and_outcome(audi
         assert "Nothing at this site is like this" in found.text
 
 
-async def test_an_address_in_the_ehr_leads_to_its_chain(audit: Audit) -> None:
-    (observation,) = await audit.world.search(
-        "Observation", identifier=f"{SYSTEM}|{audit.response}/score-total"
-    )
-    led = await audit.search(number=f"Observation/{observation['id']}")
-    assert led.status_code == 303
-    assert led.headers["location"].endswith(f"/audit/responses/{audit.response}")
+async def test_an_observation_leads_to_its_chain_however_it_is_named_and_is_marked_there(
+    audit: Audit,
+) -> None:
+    name = f"{audit.response}/score-task"
+    (observation,) = await audit.world.search("Observation", identifier=f"{SYSTEM}|{name}")
+    value, address = observation["valueQuantity"]["value"], f"Observation/{observation['id']}"
+    for number in (
+        address, f"{address}/_history/1", observation["id"], f"{EHR}/r4/{address}", name, f"urn:uuid:{name}", f"{SYSTEM}|{name}",
+    ):  # fmt: skip
+        led = await audit.search(number=number)
+        assert led.status_code == 303, number
+        page = (await audit.get(f"{RAPPORT}{led.headers['location']}")).text
+        asked = page.split("Asked for:")[1].split("</p>")[0]
+        assert ("Task" in asked, str(value) in asked, address in asked) == (True, True, True), asked
+        assert re.search(rf'class="name"[^>]*>Score: {value} of', page), number
+    whole = await audit.search(number=f"urn:uuid:{audit.response}")
+    assert "Asked for:" not in (await audit.get(f"{RAPPORT}{whole.headers['location']}")).text
+
+
+@pytest.mark.parametrize("number", ["", "  "])
+async def test_a_number_that_was_not_typed_is_asked_for(audit: Audit, number: str) -> None:
+    page = await audit.search(by="number", number=number)
+    assert page.status_code == 422
+    assert "Nothing was typed. Give an Observation" in html.unescape(page.text)
 
 
 async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> None:
@@ -168,6 +186,8 @@ async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> Non
     [
         ("/audit", {"number": "Observation/nothing"}, ("Rapport delivered nothing", "Give an Observation")),
         ("/audit", {"patient": "Amara Okafor"}, ("This is no reference", "Write it as the EHR does")),
+        ("/audit", {"by": "number"}, ("Nothing was typed", "Give an Observation")),
+        ("/audit", {"first": "2026-12-05", "last": "2026-11-01"}, ("is after", "Exchange the two")),
         ("/reviews", {"first": "2026-03-02", "last": "2026-03-01"}, ("is after", "Exchange the two")),
         (
             "/reviews",
@@ -237,6 +257,65 @@ async def test_the_chain_of_one_administration_tells_nothing_of_the_patient_s_ot
         told = re.findall(r"<tr>.*?</tr>", came, re.DOTALL)
         for what in ("opened from the EHR", "handed over", "the form was opened", "answers were received"):
             assert sum(what in each for each in told) == 1, (what, came)
+
+
+async def handed_over_twice(audit: Audit, patient: str = "amara", *, named: bool = True) -> list[list[str]]:
+    """Have two forms answered one after the other, each device given back; gives what the trail tells of each, in order."""
+    world = audit.world
+    responses = []
+    for _ in range(2):
+        world.browser = world.new_browser()
+        page = await world.launch(patient)
+        secret = await world.hand_over(page, f"Patient/{(await world.people())[patient]}")
+        world.clock.pass_time(minutes=1)
+        assert (await world.fill(secret, ANSWERS)).status_code == 200
+        responses.append(
+            str(await world.rapport.state.rapport.reading.read(lambda c: c.execute(newest()).scalar_one()))
+        )
+        world.clock.pass_time(minutes=1)
+        lock = f"{page.url}/return"
+        csrf = csrf_of(await world.browser.get(lock))
+        for pin in ("0000", PIN):
+            await world.browser.post(lock, data={"csrf": csrf, "pin": pin})
+        world.clock.pass_time(minutes=1)
+    if not named:
+        await forget_forms(world)
+    told = []
+    for response in responses:
+        page = await audit.get(f"/audit/responses/{response}")
+        came = page.text.partition("How it came about, by the trail")[2].partition("</table>")[0]
+        told.append(re.findall(r"</td><td>([^<]*(?:given back|handed over))", came))
+    return told
+
+
+async def forget_forms(world: World) -> None:
+    """Have entries of devices given back name nothing, as those of before."""
+    ledger = world.rapport.state.rapport.ledger
+
+    def forget(connection: sa.Connection) -> None:
+        for row in connection.execute(sa.select(t.audit).where(t.audit.c.kind == "hand-over-ended")).all():
+            event = json.loads(ledger.vault.open("audit", row.event, row.sealed_resource))
+            event["entity"] = [each for each in event["entity"] if "urn:uuid" not in json.dumps(each)]
+            sealed = ledger.vault.seal("audit", row.event, json.dumps(event).encode())
+            connection.execute(t.audit.update().where(t.audit.c.id == row.id).values(sealed_resource=sealed))
+
+    await ledger.bookkeep(forget)
+
+
+HANDED_AND_BACK = ["the device was handed over", *["the device was given back"] * 2]
+
+
+async def test_the_chain_tells_when_its_own_device_was_given_back_and_no_other_s(audit: Audit) -> None:
+    assert await handed_over_twice(audit) == [HANDED_AND_BACK, HANDED_AND_BACK]
+
+
+async def test_returns_of_before_which_name_no_form_are_told_only_where_no_other_was_out(
+    audit: Audit,
+) -> None:
+    assert await handed_over_twice(audit, "mateo", named=False) == [HANDED_AND_BACK, HANDED_AND_BACK]
+    # Amara's first device was never given back: two were out at a time.
+    assert await handed_over_twice(audit, named=False) == [HANDED_AND_BACK[:1], HANDED_AND_BACK[:1]]
+    assert "4 entries of a device given back name no form" in (await audit.get(audit.chain)).text
 
 
 async def test_the_chain_tells_what_the_ehr_answered_to_the_write_and_to_each_part_of_it(
@@ -525,6 +604,35 @@ async def test_each_administration_and_the_whole_are_signed_off_for_good(audit: 
     stored = await ledger.read(lambda c: set(c.execute(sa.select(t.log_leaf.c.kind)).scalars()))
     assert {"review", "sign_off"} <= stored
     assert (await kinds(audit.world)).count("review-signed") == 2
+
+
+async def test_a_whole_says_what_was_in_question_and_unsigned_when_it_was_signed(audit: Audit) -> None:
+    await another(audit.world)
+    review = await drawn(audit)
+    asked = {"response": audit.response, "verdict": "question", "comment": "The date is a holiday"}
+    await audit.post(f"/reviews/{review}/sign-off", **asked)
+    page = (await audit.get(f"/reviews/{review}")).text
+    assert "1 administration is in question or not in order." in page
+    assert "This is written into what you sign of the whole." in page
+    await audit.post(f"/reviews/{review}/sign-off", verdict="in-order", comment="All the same")
+    signed = "Signed with 1 of 2 administrations in question or not in order and 1 not signed."
+    assert f"{signed}<br>All the same" in (await audit.get(f"/reviews/{review}")).text
+    audit.browser.headers["Accept-Language"] = "es"
+    spanish = (await audit.get(f"/reviews/{review}")).text
+    assert "Firmado con 1 de 2 aplicaciones en duda o no en orden y 1 sin firmar.<br>All the same" in spanish
+    audit.browser.headers["Accept-Language"] = "en"
+    whole = (await audit.get(f"/reviews/{review}/export?form=json")).json()["sign_offs"]
+    assert [each["comment"] for each in whole] == [f"{signed}\nAll the same"]
+    listed = (await audit.get("/reviews")).text
+    assert ("1 in question or not in order" in listed, "1 not signed" in listed) == (True, True)
+
+
+async def test_an_auditor_s_lists_are_one_line_of_who_has_seen_it(audit: Audit) -> None:
+    for _ in range(3):
+        await audit.get("/audit")
+    seen = (await audit.get(audit.chain)).text.partition('id="views"')[2].partition("</details>")[0]
+    assert "it stood in an auditor’s list 3 times, last on" in seen
+    assert "it stood in an auditor's list" not in html.unescape(seen)
 
 
 async def test_a_question_needs_a_comment_and_a_stranger_s_administration_cannot_be_signed(
