@@ -249,6 +249,23 @@ def rewritten(old: str, new: str, *, table: str = "attempt") -> str:
     )
 
 
+PARTIAL = (
+    "PRAGMA writable_schema=RESET; DROP INDEX ix_audit_kind; "
+    "CREATE INDEX ix_audit_kind ON audit (kind) WHERE kind <> 'patient-viewed'"
+)
+HIDDEN = "; ".join(
+    (
+        "PRAGMA writable_schema=ON",
+        "CREATE TEMP TABLE line AS SELECT * FROM sqlite_master WHERE name = 'ix_note_site_patient'",
+        "CREATE TEMP TABLE hidden AS SELECT * FROM note",
+        "DELETE FROM note",
+        "DELETE FROM sqlite_master WHERE name = 'ix_note_site_patient'",
+        "PRAGMA writable_schema=RESET",  # the schema is read anew
+        "INSERT INTO note SELECT * FROM hidden",
+        "PRAGMA writable_schema=ON",
+        "INSERT INTO sqlite_master SELECT * FROM line",
+    )
+)
 SCHEMA = {
     "a trigger is added": (
         "CREATE TRIGGER hiding AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE id = NEW.id; END",
@@ -288,6 +305,11 @@ SCHEMA = {
         "CREATE UNIQUE INDEX once ON review (lower(why))",
         "index once on review",
     ),
+    "an index leaves rows out": (
+        PARTIAL,
+        "index ix_audit_kind on audit",
+    ),
+    "a row is kept out of an index": (HIDDEN, "index ix_note_site_patient on note"),
 }
 GONE = {
     "a table is removed": ("DROP TABLE throttle", "table throttle"),
