@@ -12,16 +12,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from plugin.audit import Actor, Kind, Trail
-from plugin.audit.log import TransparencyLog
-from plugin.ledger import Ledger, Vault
+from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
 from plugin.ledger.store import open_database
-from plugin.transparency import LogSigner
 from plugin.verify import Flaw, Progress
 from tests.audit import test_record
-from tests.audit.conftest import Kept, advance
+from tests.audit.conftest import Kept, advance, record
 from tests.product.world import rapport_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "audit.md"
@@ -437,23 +434,6 @@ FILES: dict[str, Callable[[bytes], bytes | None]] = {
     "an entry is appended": lambda whole: whole + b"\x00\x03abc",
     "it holds its content twice": lambda whole: whole + whole,
 }
-
-
-def record(kept: Kept, many: int, *, logged: bool = False) -> None:
-    """Record entries of the trail, which wait for their places in the log."""
-    settings = rapport_settings(kept.folder)
-    trail = Trail("https://rapport.invalid", lambda: datetime.now(UTC))
-
-    async def tell() -> None:
-        ledger = Ledger(settings.database, Vault(settings.vault_keys))
-        entries = [trail.entry(Kind.LAUNCH, Actor("Practitioner/1"), site="sandbox") for _ in range(many)]
-        await asyncio.gather(*(ledger.record(each) for each in entries))
-        if logged:
-            signer = LogSigner(settings.log_name, settings.log_key)
-            await TransparencyLog(settings.log_folder, signer, ledger).advance()
-        ledger.close()
-
-    asyncio.run(tell())
 
 
 def test_every_altered_file_of_the_log_is_found(kept: Kept) -> None:
