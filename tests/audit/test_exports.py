@@ -136,6 +136,31 @@ def test_an_empty_key_is_refused_and_not_taken_for_none(folder: Path) -> None:
     assert run("verify", str(folder), "--key", "").returncode == 2
 
 
+@pytest.mark.parametrize("key", ["garbage", "name+00000000+é", "name+00000000+AAAA"])
+def test_a_key_that_is_none_is_refused_and_finds_nothing_wrong(folder: Path, key: str) -> None:
+    assert run("verify", str(folder), "--key", key).returncode == 2
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a-machine\n", b"some\n\ntext\n"])
+def test_what_is_no_checkpoint_is_refused_and_not_held_against_the_log(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    older = tmp_path / "older"
+    if content is not None:
+        older.write_bytes(content)
+    assert run("verify", "--against", str(older)).returncode == 2
+
+
+def test_an_export_without_rows_is_said_to_hold_nothing(
+    kept: Kept, environment: dict[str, str], tmp_path: Path
+) -> None:
+    out, page = tmp_path / "out", tmp_path / "report.html"
+    assert export(kept, environment, out, "--from", "2020-01-01", "--to", "2020-01-02").returncode == 0
+    done = run("verify", str(out), "--html", str(page))
+    assert (done.returncode, "the export holds nothing" in done.stdout) == (0, True)
+    assert "nothing was altered" not in (done.stdout + page.read_text(encoding="utf-8")).lower()
+
+
 def test_another_logs_key_does_not_verify(folder: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
