@@ -122,7 +122,8 @@ def _declared_indexes(connection: Connection) -> Iterator[Finding]:
 
 _MOST_MESSAGES = 10_000
 _OF_INDEX = re.compile(
-    r"(?:row \d+ missing from|wrong # of entries in|non-unique entry in|rowid not at end-of-record for row \d+ of) index (.+)"
+    r"(?:row \d+ (?:missing|values differ) from|wrong # of entries in|non-unique entry in"
+    r"|rowid not at end-of-record for row \d+ of) index (.+)"
 )
 # Values are looked at row by row, and what is declared is compared.
 _OF_VALUE = re.compile(r"\w+ value in \S+|CHECK constraint failed in \S+")
