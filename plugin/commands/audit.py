@@ -80,9 +80,18 @@ def verify(
             raise typer.BadParameter(
                 "It is empty: give the log's verifier key, or leave it out.", param_hint="--key"
             )
+        if key is not None and not verifying.is_key(key):
+            raise typer.BadParameter(
+                "It is no verifier key: copy the whole of it, as name+id+key.", param_hint="--key"
+            )
         good = audit_exports.verify_export(export, key, told)
     elif key is not None:
         raise typer.BadParameter("It is for an export; name its folder.", param_hint="--key")
+    elif against is not None and not verifying.is_checkpoint(against):
+        raise typer.BadParameter(
+            "It is no signed checkpoint: name a file that `rapport audit log checkpoint` wrote, or /log/checkpoint.",
+            param_hint="--against",
+        )
     else:
         trusted = verifying.read_trusted(tsa_roots, witness_key or [])
         good = verifying.verify(config, verifying.Asked(against, ehr, trusted, recorded), told)

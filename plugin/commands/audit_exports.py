@@ -21,6 +21,10 @@ from plugin.stock import open_stock_of
 from plugin.verify import Finding, Flaw, Progress
 
 _out = Console()
+_NOTHING = (
+    "The export holds nothing: no response was received in its days and no entry of the trail was written, "
+    "so there was nothing to verify but that it is empty. Compare its days and its site with what was asked for."
+)
 
 
 def export(config: Path, first: str, last: str, out: Path, why: str | None) -> None:
@@ -57,7 +61,11 @@ def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
     verifier = ExportVerifier(folder, manifest, verifier_key or manifest.log.verifier_key)
     progress = Progress()
     findings = list(shown(verifier.verify(progress), progress, quiet=told.as_json))
+    holds_nothing = not any(manifest.counts.values()) and not progress.done
+    good = "the export holds nothing" if holds_nothing else "nothing was altered"
     notes = _notes(verifier, pinned=verifier_key is None)
+    if holds_nothing:
+        notes.append(_NOTHING)
     if told.as_json:
         key = {
             "verifier": verifier.verifier_key,
@@ -70,7 +78,7 @@ def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
         print_findings(findings)
         for note in notes:
             _out.print(f"[bold yellow]Note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-        print_verdict(findings, progress, "proofs of the log")
+        print_verdict(findings, progress, "proofs of the log", good=good)
     facts = [
         ("Days received, UTC", f"{manifest.first_day} to {manifest.last_day}"),
         ("Written", f"{manifest.made} by {manifest.software}"),
@@ -80,7 +88,11 @@ def verify_export(folder: Path, verifier_key: str | None, told: Told) -> bool:
         ("Proofs of the log checked", str(progress.leaves)),
         ("The log's key", verifier.verifier_key),
     ]
-    write_report(Report(f"the export {folder.name}", facts, findings, notes), told.html, told.pdf)
+    write_report(
+        Report(f"the export {folder.name}", facts, findings, notes, good=f"{good[0].upper()}{good[1:]}."),
+        told.html,
+        told.pdf,
+    )
     return not findings
 
 

@@ -41,6 +41,7 @@ class Report:
     facts: Sequence[tuple[str, str]]
     findings: Sequence[Finding]
     notes: Sequence[str] = ()
+    good: str = "Nothing was altered."
 
 
 def write_report(report: Report, html: Path | None, pdf: Path | None) -> None:
@@ -67,7 +68,7 @@ def as_html(report: Report, made: datetime) -> str:
     verdict = (
         f"<p class='bad'>{many} {'flaw was' if many == 1 else 'flaws were'} found.</p>"
         if many
-        else "<p class='good'>Nothing was altered.</p>"
+        else f"<p class='good'>{escape(report.good)}</p>"
     )
     facts = [
         ("Made", made.strftime("%Y-%m-%d %H:%M:%S UTC")),

@@ -63,13 +63,19 @@ def print_findings(findings: list[Finding]) -> None:
         _out.print(table)
 
 
-def print_verdict(findings: list[Finding], progress: Progress, kind: str = "leaves of the log") -> None:
+def print_verdict(
+    findings: list[Finding],
+    progress: Progress,
+    kind: str = "leaves of the log",
+    *,
+    good: str = "nothing was altered",
+) -> None:
     """Print how much was looked at, and whether anything is wrong."""
     erased = f", {progress.erased} of them erased" if progress.erased else ""
     _out.print(
         f"{progress.responses} responses recomputed, {progress.audit_entries} audit entries read, "
         f"{progress.leaves} {kind} checked{erased}: "
-        + (f"[bold red]{len(findings)} flaws[/]" if findings else "[bold green]nothing was altered[/]"),
+        + (f"[bold red]{len(findings)} flaws[/]" if findings else f"[bold green]{good}[/]"),
         highlight=False,
     )
     for each in progress.not_looked_at:

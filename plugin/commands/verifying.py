@@ -19,7 +19,7 @@ from plugin.comparing import Tally
 from plugin.errors import Invalid, RapportError
 from plugin.settings import Settings
 from plugin.stock import open_stock_of
-from plugin.transparency import CheckpointInvalid, open_checkpoint
+from plugin.transparency import CheckpointInvalid, check_verifier, is_note, open_checkpoint
 from plugin.transparency.cosignatures import Witness
 from plugin.verify import Finding, Progress, Verifier
 from plugin.verify.anchoring import Trusted, Vouched
@@ -47,6 +47,23 @@ class Asked:
     trusted: Trusted = field(default_factory=Trusted)
     recorded: bool = True
     """Whether the trail shall tell of it; a copy that is to stay as it is must not be written to."""
+
+
+def is_key(text: str) -> bool:
+    """Tell whether this is the verifier key of some log."""
+    try:
+        check_verifier(text)
+    except CheckpointInvalid:
+        return False
+    return True
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Tell whether a file can be read and is a signed note, whoever signed it; altered or not is for verification."""
+    try:
+        return is_note(path.read_bytes())
+    except OSError:
+        return False
 
 
 def read_trusted(tsa_roots: Path | None, witnesses: list[str]) -> Trusted:

@@ -130,6 +130,8 @@ def other_members(delivered: JsonObject, found: JsonObject, rules: Rules) -> Ite
 
 
 def _fits(delivered: JsonObject, found: JsonObject, name: str, rules: Rules) -> bool:
+    if name == "hasMember" and name not in delivered:
+        return name not in found  # of a panel alone it is judged elsewhere: a score groups nothing
     if name in rules.judged:
         return _modifiers(found.get(name)) == _modifiers(delivered.get(name))
     if name not in found:

@@ -7,11 +7,12 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from plugin.audit.leaves import log_entry
+from plugin.audit.leaves import LOGGED, log_entry
 from plugin.delivery.keep import Record
 from plugin.delivery.states import DeliveryState
 from plugin.exports import manifest as m
@@ -34,6 +35,8 @@ from questionnaires import Instrument
 
 # What is done with administrations, and when it was.
 _LATER = {"revisions": "made", "rescorings": "computed", "attempts": "finished"}
+# Rows are logged as they were written, by time; one is stored this long after its time at most (a database waits for 30 s).
+_LATEST = timedelta(minutes=1)
 _SHEETS = {kind: sheet for sheet, kind in sheets.LOGGED_AS.items()}
 
 
@@ -46,6 +49,10 @@ class ExportVerifier:
     verifier_key: str
     waiting: int = field(default=0, init=False)
     """How many rows the checkpoint of the export does not cover yet."""
+
+    _waits: list[tuple[datetime, str]] = field(default_factory=list, init=False)
+    _newest: datetime | None = field(default=None, init=False)
+    """When the newest row was written of those that are proved to be in the log."""
 
     _found: list[Finding] = field(default_factory=list, init=False)
     _signed: Checkpoint | None = field(default=None, init=False)
@@ -61,6 +68,8 @@ class ExportVerifier:
         yield from self._told()
         yield from self._administrations(progress)
         yield from self._audit(progress)
+        self._waited()
+        yield from self._told()
 
     def _files(self) -> Iterator[Finding]:
         wrong = m.check_signature(self.folder, self.verifier_key)
@@ -260,6 +269,7 @@ class ExportVerifier:
             return
         if proof == {"waits": True}:
             self.waiting += 1
+            self._wait(kind, line, where)
             return
         progress.leaves += 1
         try:
@@ -270,7 +280,8 @@ class ExportVerifier:
         except (LookupError, ValueError, TypeError):
             self._tell(Flaw.ALTERED, where, "It is not what was logged, or its proof cannot be read.")
             return
-        if log_entry(kind, salt, content) != entry:
+        same = log_entry(kind, salt, content) == entry
+        if not same:
             self._tell(Flaw.ALTERED, where, "It is not what was logged.")
         if self._signed is None:
             return
@@ -278,6 +289,33 @@ class ExportVerifier:
             verify_inclusion(leaf_hash(entry), place, self._signed.size, path, self._signed.root)
         except ProofInvalid as invalid:
             self._tell(Flaw.LOG, where, str(invalid))
+            return
+        written = _written(kind, line)
+        if same and written is not None and (self._newest is None or written > self._newest):
+            self._newest = written
+
+    def _wait(self, kind: str, line: Line, where: str) -> None:
+        written = _written(kind, line)
+        if written is None:
+            self._tell(
+                Flaw.NOT_LOGGED,
+                where,
+                "It counts as waiting for the log, and does not say when it was written.",
+            )
+        elif self._newest is not None and written < self._newest - _LATEST:
+            self._passed_over(where)
+        else:
+            self._waits.append((written, where))
+
+    def _waited(self) -> None:
+        """Name rows that wait though the log has later ones: nothing is logged before what was written before it."""
+        for written, where in self._waits:
+            if self._newest is not None and written < self._newest - _LATEST:
+                self._passed_over(where)
+
+    def _passed_over(self, where: str) -> None:
+        what = "It counts as waiting for the log, which has rows that were written more than a minute later."
+        self._tell(Flaw.NOT_LOGGED, where, what)
 
     def _columns(self, kind: str) -> Sequence[Column]:
         return self.manifest.columns[_SHEETS[kind]]
@@ -314,3 +352,10 @@ def _begun(attempt: Line) -> tuple[int, int]:
     """Order attempts as they were begun: one that lost its lease is noted late."""
     number, own = attempt.get("number"), attempt.get("id")
     return (number if isinstance(number, int) else 0, own if isinstance(own, int) else 0)
+
+
+def _written(kind: str, line: Line) -> datetime | None:
+    try:
+        return instant(line.get(LOGGED[kind].moment))
+    except NotAsLogged:
+        return None

@@ -81,6 +81,8 @@ OF_VERIFICATION = (
     N_("It is gone."),
     N_("Its %(what)s is of the kind %(kind)s, and the column's is %(other)s."),
     N_("It is declared with %(what)s, and Rapport made it without."),
+    N_("It does not hold the rows of its table: a search by it leaves some out."),
+    N_("SQLite finds its file damaged: %(why)s."),
     N_("Anything but the schema: without %(what)s the ledger cannot be read."),
     N_("Whether %(place)s opens: this database role may not read it."),
     N_("A sealed value was altered or moved."),

@@ -1,7 +1,6 @@
 """Checkpoints: the size and root of a log, signed with Ed25519 as a C2SP signed note."""
 
 import base64
-import binascii
 import hashlib
 import re
 from dataclasses import dataclass
@@ -65,6 +64,17 @@ class LogSigner:
 def verifier_key(name: str, public: bytes) -> str:
     """Write a public key (32 bytes) as `name+id+base64(type and key)`."""
     return f"{name}+{_key_id(name, public).hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+
+
+def check_verifier(verifier: str) -> None:
+    """CheckpointInvalid for what is no verifier's key."""
+    _read_verifier(verifier)
+
+
+def is_note(content: bytes) -> bool:
+    """Tell whether somebody seems to have signed this: text, an empty line, and what looks like a signature."""
+    text, _, signatures = content.partition(b"\n\n")
+    return bool(text) and signatures.startswith("— ".encode())
 
 
 def open_checkpoint(note: bytes, verifier: str) -> Checkpoint:
@@ -136,5 +146,5 @@ def _key_id(name: str, public: bytes) -> bytes:
 def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""

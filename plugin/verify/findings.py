@@ -50,7 +50,8 @@ MEANING = {
     Flaw.STATE: "A delivery, an invitation or a launch does not follow from what was done and told.",
     Flaw.TRAIL: "An audit entry is not what it was, or one is wanting.",
     Flaw.LOG: "Rows, tiles and signed checkpoint of the transparency log do not fit.",
-    Flaw.SCHEMA: "The database has another schema than this software made, or something in it that Rapport did not make.",
+    Flaw.SCHEMA: "The database has another schema than this software made, something in it that Rapport did not make, "
+    "or an index that leaves rows out.",
     Flaw.MISSING: "What was delivered does not stand in the EHR.",
     Flaw.STALE: "The answers are newer, or others, than what was scored.",
     Flaw.WRONG_SUBJECT: "It stands in the record of somebody else.",

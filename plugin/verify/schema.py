@@ -1,4 +1,4 @@
-"""Whether the database holds what Rapport put there and nothing else: tables with all that binds them, triggers, views, rules."""
+"""Whether the database holds what Rapport put there and nothing else: tables, indexes and what they hold, triggers, views, rules."""
 
 import re
 import warnings
@@ -51,6 +51,8 @@ def check_schema(connection: Connection) -> Iterator[Finding]:
         yield Finding(Flaw.SCHEMA, "alembic_version", what)
     yield from _tables(connection)
     yield from _declared(connection)
+    if connection.dialect.name == "sqlite":
+        yield from _sound(connection)
     for kind, name, table in connection.exec_driver_sql(_STRANGERS[connection.dialect.name]):
         on = "" if name == table else f" on {table}"
         yield Finding(Flaw.SCHEMA, f"{kind} {name}{on}", "Rapport did not make it.")
@@ -74,11 +76,18 @@ def lacks(connection: Connection) -> tuple[str, ...]:
 # Rapport declares nothing with these words. What they do, neither reflection nor comparison tells.
 _UNUSED = re.compile(r"\b(COLLATE|CONFLICT|STRICT|ROWID|GENERATED|AUTOINCREMENT)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_PLAIN = re.compile(r"CREATE (UNIQUE )?INDEX \S+ ON \S+ USING btree \((\w+|\"\w+\")(, (\w+|\"\w+\"))*\)")
+_INDEXES = """
+    SELECT index.relname::text, owner.relname::text, pg_get_indexdef(indexrelid), indisvalid AND indisready AND indislive
+    FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+    WHERE owner.relnamespace::regnamespace::name = ANY (current_schemas(false)) ORDER BY 1
+"""
 
 
 def _declared(connection: Connection) -> Iterator[Finding]:
-    """Give what SQLite's tables and indexes are declared with beyond what is compared: whose values decide, what a conflict does."""
+    """Give what tables and indexes are declared with beyond what is compared: which rows, whose values, what a conflict does."""
     if connection.dialect.name != "sqlite":
+        yield from _declared_indexes(connection)
         return
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('table', 'index') ORDER BY type, name"
     for kind, name, table, declared in connection.exec_driver_sql(query).all():
@@ -89,11 +98,54 @@ def _declared(connection: Connection) -> Iterator[Finding]:
             yield Finding(Flaw.SCHEMA, where, f"It is declared with {said}, and Rapport made it without.")
         if kind == "index" and _has_expression(connection, name):
             yield Finding(Flaw.SCHEMA, where, "Rapport did not make it.")
+        elif kind == "index" and _is_partial(connection, table, name):
+            yield Finding(Flaw.SCHEMA, where, "It is declared with WHERE, and Rapport made it without.")
 
 
 def _has_expression(connection: Connection, index: str) -> bool:
     query = sa.text("SELECT 1 FROM pragma_index_xinfo(:name) WHERE cid = -2")
     return connection.execute(query, {"name": index}).first() is not None
+
+
+def _is_partial(connection: Connection, table: str, index: str) -> bool:
+    # Asked of SQLite: in how it is declared, WHERE can stand between comments.
+    query = sa.text("SELECT partial FROM pragma_index_list(:table) WHERE name = :name")
+    return bool(connection.execute(query, {"table": table, "name": index}).scalar())
+
+
+def _declared_indexes(connection: Connection) -> Iterator[Finding]:
+    """Give PostgreSQL's indexes that are more than columns, or not in use."""
+    for name, table, declared, in_use in connection.exec_driver_sql(_INDEXES).all():
+        if table in t.metadata.tables and not (in_use and _PLAIN.fullmatch(declared)):
+            yield Finding(Flaw.SCHEMA, f"index {name} on {table}", "It is another than Rapport made.")
+
+
+_MOST_MESSAGES = 10_000
+_OF_INDEX = re.compile(
+    r"(?:row \d+ (?:missing|values differ) from|wrong # of entries in|non-unique entry in"
+    r"|rowid not at end-of-record for row \d+ of) index (.+)"
+)
+# Values are looked at row by row, and what is declared is compared.
+_OF_VALUE = re.compile(r"\w+ value in \S+|CHECK constraint failed in \S+")
+
+
+def _sound(connection: Connection) -> Iterator[Finding]:
+    """Have SQLite hold every index against its table: a row that an index lacks is not found by whoever searches by it."""
+    named = connection.exec_driver_sql("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index'")
+    owners = {each.name: each.tbl_name for each in named}
+    told = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST_MESSAGES})").scalars().all()
+    lines = [line for each in told for line in str(each).splitlines()]
+    indexes = dict.fromkeys(found[1] for line in lines if (found := _OF_INDEX.fullmatch(line)))
+    for name in indexes:
+        what = "It does not hold the rows of its table: a search by it leaves some out."
+        yield Finding(Flaw.SCHEMA, f"index {name} on {owners.get(name, 'a table')}", what)
+    others = [
+        each
+        for each in lines
+        if each != "ok" and not _OF_INDEX.fullmatch(each) and not _OF_VALUE.fullmatch(each)
+    ]
+    if others:
+        yield Finding(Flaw.SCHEMA, "ledger", f"SQLite finds its file damaged: {others[-1][:200]}.")
 
 
 def _tables(connection: Connection) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.throttle import count_try
-from plugin.audit import Actor, Kind
+from plugin.audit import Actor, Kind, Trail
 from plugin.audit.log import TransparencyLog
 from plugin.audit.trail import Clock, utc_now
 from plugin.collecting import book
@@ -310,6 +310,23 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(make())
     return folder
+
+
+def record(kept: Kept, many: int, *, logged: bool = False, ago: timedelta = timedelta()) -> None:
+    """Record entries of the trail, which wait for their places in the log."""
+    settings = rapport_settings(kept.folder)
+    trail = Trail("https://rapport.invalid", lambda: datetime.now(UTC) - ago)
+
+    async def tell() -> None:
+        ledger = Ledger(settings.database, Vault(settings.vault_keys))
+        entries = [trail.entry(Kind.LAUNCH, Actor("Practitioner/1"), site="sandbox") for _ in range(many)]
+        await asyncio.gather(*(ledger.record(each) for each in entries))
+        if logged:
+            signer = LogSigner(settings.log_name, settings.log_key)
+            await TransparencyLog(settings.log_folder, signer, ledger).advance()
+        ledger.close()
+
+    asyncio.run(tell())
 
 
 async def mark_as_error(world: World) -> None:

@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from plugin.transparency import ProofInvalid, open_checkpoint, verify_consistency
 from plugin.transparency.cosignatures import Witness, cosigned, split_note
-from tests.audit.conftest import Kept
+from tests.audit.conftest import Kept, record
 from tests.audit.test_exports import Done, run
-from tests.audit.test_tampering import record
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 Answer = Callable[[str, bytes], tuple[int, bytes]]

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner
-from tests.audit.conftest import Kept, configure
+from tests.audit.conftest import Kept, configure, record
 from tests.product.world import rapport_settings
 
 PERIOD = ("--from", "2020-01-01", "--to", "2099-12-31")
@@ -135,6 +136,31 @@ def test_an_empty_key_is_refused_and_not_taken_for_none(folder: Path) -> None:
     assert run("verify", str(folder), "--key", "").returncode == 2
 
 
+@pytest.mark.parametrize("key", ["garbage", "name+00000000+é", "name+00000000+AAAA"])
+def test_a_key_that_is_none_is_refused_and_finds_nothing_wrong(folder: Path, key: str) -> None:
+    assert run("verify", str(folder), "--key", key).returncode == 2
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a-machine\n", b"some\n\ntext\n"])
+def test_what_is_no_checkpoint_is_refused_and_not_held_against_the_log(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    older = tmp_path / "older"
+    if content is not None:
+        older.write_bytes(content)
+    assert run("verify", "--against", str(older)).returncode == 2
+
+
+def test_an_export_without_rows_is_said_to_hold_nothing(
+    kept: Kept, environment: dict[str, str], tmp_path: Path
+) -> None:
+    out, page = tmp_path / "out", tmp_path / "report.html"
+    assert export(kept, environment, out, "--from", "2020-01-01", "--to", "2020-01-02").returncode == 0
+    done = run("verify", str(out), "--html", str(page))
+    assert (done.returncode, "the export holds nothing" in done.stdout) == (0, True)
+    assert "nothing was altered" not in (done.stdout + page.read_text(encoding="utf-8")).lower()
+
+
 def test_another_logs_key_does_not_verify(folder: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -233,6 +259,24 @@ def signed_again(folder: Path, signer: LogSigner) -> None:
         if (folder / name).exists()
     }
     write_manifest(folder, msgspec.structs.replace(manifest, files=files), signer)
+
+
+def test_a_row_that_counts_as_waiting_though_later_ones_are_logged_is_named(
+    kept: Kept, environment: dict[str, str], tmp_path: Path, signer: LogSigner
+) -> None:
+    record(kept, 1, logged=True, ago=timedelta(hours=1))
+    out = tmp_path / "out"
+    assert export(kept, environment, out).returncode == 0
+    assert verify(out, "--key", signer.verifier)[0] == 0
+    lines = lines_of(out / "audit.ndjson")
+    oldest = min(lines, key=lambda each: str(each["recorded"]))
+    oldest["log"] = {"waits": True}
+    text = "".join(json.dumps(each) + "\n" for each in lines)
+    (out / "audit.ndjson").write_text(text, encoding="utf-8")
+    signed_again(out, signer)
+    status, said = verify(out, "--key", signer.verifier)
+    (found,) = (each["where"] for each in said["findings"] if each["flaw"] == "not-logged")
+    assert (status, found.startswith(f"audit entry {oldest['event']} ")) == (1, True)
 
 
 ALTERED = [(kind, column.name) for kind, logged in LOGGED_AS.items() for column in columns_of(logged)]

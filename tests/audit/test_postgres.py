@@ -39,6 +39,10 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         connection.execute(sa.text('ALTER TABLE note ALTER author TYPE varchar(128) COLLATE "C"'))
         connection.execute(sa.text("UPDATE throttle SET since = 9223372036854775807"))
         connection.execute(sa.text("DROP INDEX ix_norm_site"))
+        connection.execute(sa.text("DROP INDEX ix_audit_kind"))
+        connection.execute(
+            sa.text("CREATE INDEX ix_audit_kind ON audit (kind) WHERE kind <> 'patient-viewed'")
+        )
         connection.execute(sa.text("ALTER TABLE throttle DROP CONSTRAINT throttle_pkey"))
         connection.execute(sa.text("ALTER TABLE rescoring DISABLE TRIGGER ALL"))
         connection.execute(
@@ -62,6 +66,7 @@ def test_a_ledger_on_postgresql_verifies_until_it_is_altered(original: Path, pos
         "column norm.why",
         "collation of author on note",
         "index ix_norm_site on norm",
+        "index ix_audit_kind on audit",
         "primary key of throttle",
         "rule keeping on audit",
         "trigger hiding on attempt",

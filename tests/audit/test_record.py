@@ -318,6 +318,13 @@ def test_a_panel_without_one_of_its_members_is_named(chart: Chart) -> None:
     assert [each["what"] for each in chart.findings()] == ["It groups other scores than its own."]
 
 
+def test_a_member_that_was_added_to_a_score_is_named(chart: Chart) -> None:
+    chart.put({**chart.total(), "hasMember": chart.panel()["hasMember"][:1]})
+    assert [(each["flaw"], each["what"]) for each in chart.findings()] == [
+        ("mismatch", "Its hasMember is not what was delivered.")
+    ]
+
+
 def test_a_narrative_of_a_score_that_tells_its_value_is_no_difference_and_another_is(chart: Chart) -> None:
     total = chart.total()
     value = total["valueQuantity"]["value"]

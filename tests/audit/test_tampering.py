@@ -12,16 +12,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from plugin.audit import Actor, Kind, Trail
-from plugin.audit.log import TransparencyLog
-from plugin.ledger import Ledger, Vault
+from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
 from plugin.ledger.store import open_database
-from plugin.transparency import LogSigner
 from plugin.verify import Flaw, Progress
 from tests.audit import test_record
-from tests.audit.conftest import Kept, advance
+from tests.audit.conftest import Kept, advance, record
 from tests.product.world import rapport_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "audit.md"
@@ -249,6 +246,23 @@ def rewritten(old: str, new: str, *, table: str = "attempt") -> str:
     )
 
 
+PARTIAL = (
+    "PRAGMA writable_schema=RESET; DROP INDEX ix_audit_kind; "
+    "CREATE INDEX ix_audit_kind ON audit (kind) WHERE kind <> 'patient-viewed'"
+)
+HIDDEN = "; ".join(
+    (
+        "PRAGMA writable_schema=ON",
+        "CREATE TEMP TABLE line AS SELECT * FROM sqlite_master WHERE name = 'ix_note_site_patient'",
+        "CREATE TEMP TABLE hidden AS SELECT * FROM note",
+        "DELETE FROM note",
+        "DELETE FROM sqlite_master WHERE name = 'ix_note_site_patient'",
+        "PRAGMA writable_schema=RESET",  # the schema is read anew
+        "INSERT INTO note SELECT * FROM hidden",
+        "PRAGMA writable_schema=ON",
+        "INSERT INTO sqlite_master SELECT * FROM line",
+    )
+)
 SCHEMA = {
     "a trigger is added": (
         "CREATE TRIGGER hiding AFTER INSERT ON audit BEGIN DELETE FROM audit WHERE id = NEW.id; END",
@@ -288,6 +302,11 @@ SCHEMA = {
         "CREATE UNIQUE INDEX once ON review (lower(why))",
         "index once on review",
     ),
+    "an index leaves rows out": (
+        PARTIAL,
+        "index ix_audit_kind on audit",
+    ),
+    "a row is kept out of an index": (HIDDEN, "index ix_note_site_patient on note"),
 }
 GONE = {
     "a table is removed": ("DROP TABLE throttle", "table throttle"),
@@ -415,23 +434,6 @@ FILES: dict[str, Callable[[bytes], bytes | None]] = {
     "an entry is appended": lambda whole: whole + b"\x00\x03abc",
     "it holds its content twice": lambda whole: whole + whole,
 }
-
-
-def record(kept: Kept, many: int, *, logged: bool = False) -> None:
-    """Record entries of the trail, which wait for their places in the log."""
-    settings = rapport_settings(kept.folder)
-    trail = Trail("https://rapport.invalid", lambda: datetime.now(UTC))
-
-    async def tell() -> None:
-        ledger = Ledger(settings.database, Vault(settings.vault_keys))
-        entries = [trail.entry(Kind.LAUNCH, Actor("Practitioner/1"), site="sandbox") for _ in range(many)]
-        await asyncio.gather(*(ledger.record(each) for each in entries))
-        if logged:
-            signer = LogSigner(settings.log_name, settings.log_key)
-            await TransparencyLog(settings.log_folder, signer, ledger).advance()
-        ledger.close()
-
-    asyncio.run(tell())
 
 
 def test_every_altered_file_of_the_log_is_found(kept: Kept) -> None:
