@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from plugin.delivery.pdf import can_render
+from plugin.errors import SettingsInvalid
 from plugin.interpretation import Interpretation, Rupture
 from plugin.tips import shipped_tips
 from tests.product.forms import ANSWERS, response_of
@@ -396,15 +396,14 @@ async def test_raters_are_told_side_by_side_where_all_their_forms_are_named(tmp_
     assert "They diverge: the adult rates at least 1 SD of your service" in text
 
 
-async def test_a_form_that_is_accepted_and_not_installed_is_named_at_the_start(tmp_path: Path) -> None:
+async def test_a_form_that_is_accepted_and_not_installed_stops_the_start(tmp_path: Path) -> None:
     """A slip of the pen would leave its ruptures unmarked without a word."""
-    with capture_logs() as events:
-        async with run_world(
-            tmp_path, interpretation=replace(ACCEPTED, instruments=("rapport-chekin-child",))
-        ):
+    slip = replace(ACCEPTED, instruments=("rapport-chekin-child",))
+    with pytest.raises(
+        SettingsInvalid, match=r"interpretation.*“rapport-chekin-child”.*nearest: rapport-checkin-child"
+    ):
+        async with run_world(tmp_path, interpretation=slip):
             pass
-    told = [each for each in events if "interpretation" in each["event"]]
-    assert [(each["log_level"], each["form"]) for each in told] == [("warning", "rapport-chekin-child")]
 
 
 async def test_without_acceptance_nothing_is_said(world: World) -> None:
