@@ -186,7 +186,7 @@ def _problem(word: str) -> str:
         return f"“{word}” is not one scope: write each as a text of its own"
     found = _ON_RESOURCES.fullmatch(word.partition("?")[0])
     if found is None or not _nearest(found["level"], _LEVELS):
-        known = word in _WORDS or word.partition("/")[0] in {"launch"}
+        known = word in _WORDS or word.partition("/")[0] == "launch"
         near = "" if known else _nearest(word, _WORDS)
         return f"“{word}” is no scope: {near} is meant, perhaps" if near else ""
     if found["level"] not in _LEVELS:

@@ -105,6 +105,11 @@ class Chart:
     ] = ()  # who has rated, and is not asked now: colleagues, caregivers of before
 
     @property
+    def people(self) -> Mapping[str, Respondent]:
+        """Everybody whom it names, by reference: who may answer, and who has rated before."""
+        return {each.reference: each for each in (*self.respondents, *self.others)}
+
+    @property
     def has_sessions(self) -> bool:
         """Whether the record's sessions were read, if the EHR gives them at all."""
         return self._has(SESSIONS)

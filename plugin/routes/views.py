@@ -117,7 +117,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
     today, zone = rapport.today(launch.site), rapport.zone_of(launch.site)
     age = age_on(chart.born, today)
     banner = Banner(chart.name, chart.born, age)
-    people = {each.reference: each for each in (*chart.respondents, *chart.others)}
+    people = chart.people
     clinician = people.get(launch.user or "")
     # Who can answer is offered once it is whole, or cannot be: the caregivers follow by themselves.
     offered = () if CAREGIVERS in chart.late and not known.waited else chart.respondents
@@ -152,6 +152,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
             for each in known.unsent
             if (each.source, each.rater) not in answered or each.gate_answer == GateAnswer.REFUSED
         },
+        age,
         chart.has_died,
     )
     # Out of a part of the history nothing is read, and nothing in it compared; what else is late is no matter.
@@ -166,7 +167,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         csrf=csrf,
         today=today,
         clinician=(clinician.name if clinician else "") or "",
-        respondents=tuple(_respondent(rapport, launch, (each, age), heard, language) for each in offered),
+        respondents=tuple(_respondent(rapport, launch, each, heard, language) for each in offered),
         instruments=forms,
         age=age,
         link_from_age=0 if policy.respondents.link_with_caregiver else policy.link_from_age,
@@ -282,7 +283,7 @@ def _messaging(launch: Launch, ancestors: tuple[str, ...]) -> tuple[str, str] | 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """Of this session: its number, who has answered, who has a form just now, and whose last form was not sent.
+    """Of this session: its number, who has answered, who has a form just now, whose last form was not sent, the patient's age.
 
     People by reference and rater: a clinician may be therapist and observer.
     """
@@ -291,16 +292,15 @@ class _Heard:
     answered: set[tuple[str, str]]
     under_way: set[tuple[str, str]]
     unsent: Mapping[tuple[str, str], str]
+    age: Age | None
     is_over: bool = False  # the patient has died: nobody is asked any more
 
 
 def _respondent(
-    rapport: Rapport, launch: Launch, about: tuple[Respondent, Age | None], heard: _Heard, language: str
+    rapport: Rapport, launch: Launch, who: Respondent, heard: _Heard, language: str
 ) -> RespondentChoice:
-    """Show somebody who can answer; `about` is who, and the patient's age."""
-    who, age = about
     schedule = rapport.schedules.of(launch.site)
-    forms = addresses_of(rapport.intake.catalogue, who.rater, age)
+    forms = addresses_of(rapport.intake.catalogue, who.rater, heard.age)
     standing, is_due = _standing(schedule.of(forms), who, heard, language)
     name = name_of(who, who.rater, language)
     key = (who.reference, who.rater)
@@ -373,7 +373,7 @@ def response_page(
     """
     record, catalogue = account.record, rapport.intake.catalogue
     rater = Rater(record.rater)
-    who = {each.reference: each for each in (*chart.respondents, *chart.others)}.get(record.source or "")
+    who = chart.people.get(record.source or "")
     nearest = catalogue.nearest(record.instrument)
     title = title_of(nearest, language) if nearest else record.instrument.partition("|")[0]
     from_paper = nearest is not None and nearest.licence_kind == "score-entry"
@@ -564,8 +564,7 @@ def responses_page(
 ) -> ResponsesPage:
     """Fill the page of all responses of a patient; those whose rows were altered are counted and not shown."""
     zone = rapport.zone_of(launch.site)
-    told = _told_apart(chart, language)
-    people = {each.reference: each for each in (*told.respondents, *told.others)}
+    people = _told_apart(chart, language).people
     shown = sorted(whole(accounts), key=lambda each: each.record.authored, reverse=True)
     return ResponsesPage(
         launch=launch.id,
