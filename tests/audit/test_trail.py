@@ -137,7 +137,9 @@ async def integrate(world: World) -> None:
         "status": "amended",
         "item": [question(each["linkId"], "mostly") for each in good["item"]],
     }
-    assert (await world.browser.post(door, content=json.dumps(better), headers=headers)).is_success
+    amended = await world.browser.post(door, content=json.dumps(better), headers=headers)
+    assert amended.is_success
+    await settled(world, amended.headers["location"].rpartition("/")[2])
     scored = await world.browser.post(
         "/fhir/QuestionnaireResponse/$score", content=json.dumps(good), headers=headers
     )
@@ -151,8 +153,8 @@ async def integrate(world: World) -> None:
 async def show_cards(world: World) -> None:
     people = await world.people()
     await chart(world)
-    (card,) = (await post(world, call(people["amara"]))).json()["cards"] or [{"uuid": None}]
-    feedback = {"card": card["uuid"] or "00000000-0000-0000-0000-000000000000", "outcome": "accepted"}
+    (card,) = (await post(world, call(people["amara"]))).json()["cards"]
+    feedback = {"card": card["uuid"], "outcome": "accepted"}
     address = f"{CDS}/feedback"
     answer = await post(world, {"feedback": [feedback]}, token(world, aud=address), address)
     assert answer.status_code == 200
