@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit import Kind
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.unfinished import reworded
 
 MOST = 5_000
 NOT_KNOWN = "not known"
@@ -225,7 +226,7 @@ def _entries(
             row.kind,
             _who(event),
             row.outcome == "0",
-            event.outcome_desc,
+            None if event.outcome_desc is None else reworded(event.outcome_desc),
             next((each.get("text") for each in event.purpose_of_event), None),
             named,
         )

@@ -21,6 +21,7 @@ from plugin.audit.told import Acted
 from plugin.ledger import AuditRow, Ledger, Vault
 from plugin.ledger import tables as t
 from plugin.ledger.reading import ReadingLedger
+from plugin.unfinished import reworded, why_unfinished
 from plugin.verify import Finding, Progress, Verifier
 
 _log = structlog.get_logger()
@@ -110,7 +111,7 @@ class LedgerVerification:
             failure = "It was stopped before its end: the process ended, or it took too long"
         except Exception as error:  # noqa: BLE001 -- last rim of a task: the trail must tell that it failed
             _log.error("verification failed", problem=type(error).__name__)
-            failure = f"It failed ({type(error).__name__})"
+            failure = f"It failed ({why_unfinished(error)})"
         await self.ledger.record(
             self.trail.entry(
                 Kind.LEDGER_VERIFIED,
@@ -193,7 +194,7 @@ def _read_run(connection: Connection, vault: Vault, site: str, row: sa.Row[Any])
         when=row.recorded,
         who=event.requestor or "not known",
         ended=_BEGUN not in named,
-        problem=event.outcome_desc,
+        problem=None if event.outcome_desc is None else reworded(event.outcome_desc),
         looked_at=looked_at,
         many=int(named.get(_FOUND, "0")),
         kept=tuple(own),

@@ -18,6 +18,7 @@ from plugin.exports import Exporter, ExportVerifier, Manifest, Period, read_mani
 from plugin.exports.manifest import MANIFEST
 from plugin.settings import Settings, read_settings
 from plugin.stock import open_stock_of
+from plugin.unfinished import why_unfinished
 from plugin.verify import Finding, Flaw, Progress
 
 _out = Console()
@@ -43,7 +44,7 @@ def export(config: Path, first: str, last: str, out: Path, why: str | None) -> N
         with new_folder(out) as part:
             manifest = _write(config, period, part, event)
     except BaseException as error:
-        account.record(failure=f"It was not finished ({type(error).__name__}); nothing was kept")
+        account.record(failure=f"It was not finished ({why_unfinished(error)}); nothing was kept")
         raise
     _tell(out, manifest)
 

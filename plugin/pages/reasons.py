@@ -399,9 +399,12 @@ OF_TRAIL = (
     N_("Ended by the same person from another browser"),
     N_("Export of %(old)s to %(new)s (UTC)"),
     N_("It was not finished (%(error)s); nothing was given"),
+    N_("It was not finished (%(error)s); nothing was kept"),
     N_("the record in the EHR could not be read"),
     N_("a setting of this site cannot be used"),
+    N_("the ledger could not be read"),
     N_("a file could not be written"),
+    N_("it was stopped"),
     N_("an error of Rapport's own, told in its log"),
 )
 """Reasons in the trail that Rapport words itself; people's own stay as they wrote them."""

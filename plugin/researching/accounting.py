@@ -14,8 +14,8 @@ from plugin.research.deidentify import QUASI_IDENTIFIERS
 from plugin.researching.earlier import EXPORT, details_of
 from plugin.researching.gathering import Gathered, Gatherer
 from plugin.researching.made import DIGEST, count_made, made_details
-from plugin.researching.unfinished import not_finished
 from plugin.researching.writing import TABLE
+from plugin.unfinished import why_unfinished
 
 Details = tuple[tuple[str, str], ...]
 
@@ -73,7 +73,7 @@ async def export_accounted(
         digest = await asyncio.to_thread(_digest, files)
         await record(((EXPORT, export), *made_details(made), (DIGEST, digest)))
     except Exception as error:
-        await record(asked, failure=not_finished(error))
+        await record(asked, failure=f"It was not finished ({why_unfinished(error)}); nothing was given")
         raise
     return gathered, files
 

@@ -12,7 +12,7 @@ from plugin.auditing.proving import Proof, Prover
 from plugin.ledger import SealBroken, Vault
 from plugin.researching.earlier import EXPORT, FIRST, KEPT, LAST, entries_of
 from plugin.researching.made import DIGEST, Made, read_made
-from plugin.researching.unfinished import reworded
+from plugin.unfinished import reworded
 
 MOST_LISTED = 200
 

@@ -31,6 +31,7 @@ from plugin.routes.desk import AskedPeriod, AuditorsDesk, Csrf, frame
 from plugin.routes.reviewing import DAYS, quarter_of
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, check_csrf, check_origin
 from plugin.transparency import CheckpointInvalid, LogSigner, Tiles
+from plugin.unfinished import why_unfinished
 from plugin.verify import Progress
 
 router = APIRouter(prefix="/desks/{desk}", dependencies=[Depends(check_origin)])
@@ -98,7 +99,7 @@ async def export_period(
         archive = await _write(rapport, found, period, folder, name, entry.event)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        failure = f"It was not finished ({type(error).__name__}); nothing was kept"
+        failure = f"It was not finished ({why_unfinished(error)}); nothing was kept"
         await rapport.ledger.record(
             rapport.trail.entry(Kind.EXPORTED, actor_of(found), site=found.site, reason=said, failure=failure)
         )

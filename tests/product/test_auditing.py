@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from plugin.app import PARTS
 from plugin.audit import Actor, Kind
 from plugin.audit.leaves import count_pending
 from plugin.auditing.verifying import LedgerVerification, beside_ehr, outcome, said_of
+from plugin.exports import Exporter
 from plugin.ledger import insert_row
 from plugin.ledger import tables as t
 from plugin.pages.words import LANGUAGES, TRANSLATED
@@ -735,6 +737,27 @@ async def test_an_export_that_is_refused_stands_in_the_form_again(
 async def test_a_period_may_end_with_the_last_day_there_is(audit: Audit, page: str) -> None:
     asked = await audit.post(f"/{page}", first="0001-01-01", last="9999-12-31", why="All of it", asked="1")
     assert asked.status_code < 500, asked.text
+
+
+async def test_an_export_that_could_not_be_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    asked = {"first": "2026-01-01", "last": "2026-03-31", "why": "The inspector"}
+    async with run_world(tmp_path, roles=BOOK, auditors_see_answers=True) as world:
+        audit = await start(world)
+        monkeypatch.setattr(Exporter, "write", full)
+        assert (await audit.post("/exports", **asked)).status_code == 500
+        told = "It was not finished (a file could not be written); nothing was kept"
+        assert told in (await audit.get(audit.chain)).text
+        for language in LANGUAGES:
+            audit.browser.headers["Accept-Language"] = language
+            page = (await audit.get(audit.chain)).text
+            assert (told in page) == (language == "en")
+            assert "could not be written" not in page or language == "en"
+            assert "OSError" not in page
 
 
 async def test_a_period_is_not_exported_where_auditors_may_not_see_answers(audit: Audit) -> None:
