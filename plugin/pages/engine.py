@@ -14,7 +14,7 @@ from plugin.pages.delivery import delivery_label
 from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
-from plugin.pages.worded import mark, within
+from plugin.pages.worded import Instead, mark, within
 from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
 ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
@@ -49,6 +49,10 @@ def _environment(language: str) -> Environment:
     catalogue = translations(language)
     # The i18n extension adds this method when it is loaded.
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
+
+    def unscored(absent: str | None) -> str:
+        return absent if isinstance(absent, Instead) else catalogue.gettext(N_("not computed"))
+
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.globals["colon"] = colon(language)
@@ -66,7 +70,10 @@ def _environment(language: str) -> Environment:
         words,
         lambda day: figures.day(day, language),
         lambda value: figures.number(value, language),
+        unscored,
     )
+    environment.filters["unscored"] = unscored
+    environment.filters["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
     environment.filters["moment"] = lambda moment: figures.moment(moment, language)
     environment.filters["clock"] = lambda when: figures.clock(when, language)
     environment.filters["number"] = lambda value: figures.number(value, language)

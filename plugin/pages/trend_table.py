@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from plugin.pages.trend import Event, Panel, TrendPoint, on_day
+from plugin.pages.worded import Instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +17,21 @@ class Row:
 
 
 def table_rows(
-    panel: Panel, words: Mapping[str, str], day_of: Callable[[date], str], number: Callable[[float], str]
+    panel: Panel,
+    words: Mapping[str, str],
+    day_of: Callable[[date], str],
+    number: Callable[[float], str],
+    unscored: Callable[[str | None], str],
 ) -> Iterator[Row]:
-    """Give the rows of a plot's table, the latest day first; `words` are in the reader's language."""
+    """Give the rows of a plot's table, the latest day first; `words` and what the callables give are in the reader's language."""
     kinds = {True: words["video"], False: words["person"]}
     events = {None: "", Event.RUPTURE: f" ({words['rupture']})", Event.REPAIR: f" ({words['repair']})"}
 
     def cell(point: TrendPoint) -> str:
         if point.value is not None:
             return f"{number(point.value)}{events[point.event]}"
-        return f"{words['absent']}{f': {point.absent}' if point.absent else ''}{events[point.event]}"
+        reason = None if isinstance(point.absent, Instead) else point.absent
+        return f"{unscored(point.absent)}{f': {reason}' if reason else ''}{events[point.event]}"
 
     for day in reversed(panel.days):
         told = [day_of(day), *(kinds[each] for each in panel.kinds[day])]

@@ -1,7 +1,7 @@
 """Words that know more than their letters.
 
 Those of a form know the language they are in, and pages mark them where that is not the reader's (WCAG 3.1.2); what stands in
-place of somebody's name knows how it is written inside a sentence.
+place of somebody's name knows how it is written inside a sentence; a reason knows whether it stands in place of a value.
 """
 
 from typing import Self
@@ -35,6 +35,12 @@ class RoleName(str):
         made = super().__new__(cls, text)
         made.within = within
         return made
+
+
+class Instead(str):
+    """Why there is no value, said in its place: that it was not computed, as is said of the others, would not be true."""
+
+    __slots__ = ()
 
 
 def within(name: str) -> str:

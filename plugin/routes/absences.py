@@ -2,6 +2,7 @@
 
 import re
 
+from plugin.pages.worded import Instead
 from plugin.pages.words import N_, translations
 from plugin.scores.compute import NO_SCORE
 from plugin.scores.together import INCOMPLETE, WITHHELD
@@ -11,7 +12,6 @@ _PREFIX = "Not computed: "  # the page says so itself, in the reader's language
 _UNANSWERED = re.compile(r"no answer to (?P<items>.+)")
 _OFF_SCALE = re.compile(r"the record says (?P<value>\S+), which is not on the scale")
 _WORDS = {
-    WITHHELD: N_("withheld: the answers may not be read one by one"),
     INCOMPLETE: N_("not every question was answered"),
     NO_SCORE: N_("the form gives no score for these answers"),
 }
@@ -27,6 +27,8 @@ def absence_of(reason: str | None, instrument: Instrument, language: str) -> str
     if reason is None:
         return None
     _ = translations(language).gettext
+    if reason == WITHHELD:
+        return Instead(_("withheld: the answers may not be read one by one"))
     if reason in _WORDS:
         return _(_WORDS[reason])
     told = reason.removeprefix(_PREFIX)

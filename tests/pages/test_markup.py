@@ -11,6 +11,7 @@ from plugin import pages
 from plugin.pages import Banner, DeliveryMark, FormMode, Notice, NoticeKind, Option, Question
 from plugin.pages.caseload import render_caseload
 from plugin.pages.parting import render_parting, render_sessions, render_signed_out
+from plugin.pages.worded import Instead
 from tests.pages import samples
 
 EVERY_PAGE: dict[str, Callable[[], str]] = {
@@ -360,9 +361,8 @@ def test_answers_are_numbered_and_what_was_passed_over_is_told_apart_from_declin
 
 
 def test_a_withheld_score_is_not_told_as_one_that_was_not_computed() -> None:
-    withheld = dataclasses.replace(
-        samples.RESPONSE.scores[0], value=None, absent="withheld: the answers may not be read one by one"
-    )
+    why = Instead("withheld: the answers may not be read one by one")
+    withheld = dataclasses.replace(samples.RESPONSE.scores[0], value=None, absent=why)
     html = pages.render_response(dataclasses.replace(samples.RESPONSE, scores=(withheld,)))
     assert html.count("withheld: the answers") == 1
     assert "not computed" not in html

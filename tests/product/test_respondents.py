@@ -131,7 +131,10 @@ async def test_no_page_or_note_lets_answers_be_read_that_are_not_shared(tmp_path
             assert "skipped" not in page.text
         assert "not every question was answered" in launch.text
         assert "not every question was answered" in single.text
-        assert "withheld: the answers may not be read one by one" in single.text
+        withheld = "withheld: the answers may not be read one by one"
+        assert withheld in single.text
+        assert f"<td>{withheld}</td>" in launch.text
+        assert f"latest {withheld}" in launch.text
         assert "another value now" not in single.text
         ledger = world.rapport.state.rapport.ledger
         record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
