@@ -12,6 +12,7 @@ from plugin.pages import figures
 from plugin.pages.checks import FLAWS, GATES, PARTS, ROWS
 from plugin.pages.delivery import delivery_label
 from plugin.pages.retold import retell, retell_finding, retell_place
+from plugin.pages.sentences import say_unscored
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
 from plugin.pages.worded import Instead, mark, within
@@ -49,10 +50,6 @@ def _environment(language: str) -> Environment:
     catalogue = translations(language)
     # The i18n extension adds this method when it is loaded.
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined] # see above
-
-    def unscored(absent: str | None) -> str:
-        return absent if isinstance(absent, Instead) else catalogue.gettext(N_("not computed"))
-
     environment.globals["asset"] = asset
     environment.globals["text_direction"] = direction
     environment.globals["colon"] = colon(language)
@@ -70,9 +67,9 @@ def _environment(language: str) -> Environment:
         words,
         lambda day: figures.day(day, language),
         lambda value: figures.number(value, language),
-        unscored,
+        lambda absent: say_unscored(absent, language),
     )
-    environment.filters["unscored"] = unscored
+    environment.filters["unscored"] = lambda absent: say_unscored(absent, language)
     environment.filters["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
     environment.filters["moment"] = lambda moment: figures.moment(moment, language)
     environment.filters["clock"] = lambda when: figures.clock(when, language)

@@ -8,7 +8,7 @@ from unicodedata import bidirectional
 from plugin.pages.figures import count_of, day, number, tenths
 from plugin.pages.strips import shorten
 from plugin.pages.trend import Trend
-from plugin.pages.worded import RoleName, within
+from plugin.pages.worded import Instead, RoleName, within
 from plugin.pages.words import translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
@@ -89,6 +89,11 @@ def left_out_of(trend: Trend, language: str) -> tuple[str, ...]:
         ),
     )
     return tuple(text % {"num": len(forms), "forms": _named(forms)} for forms, text in sentences if forms)
+
+
+def say_unscored(absent: str | None, language: str) -> str:
+    """Say what stands in place of a score that there is not, for which `absent` is the reason."""
+    return absent if isinstance(absent, Instead) else translations(language).gettext("not computed")
 
 
 def _named(forms: Sequence[tuple[str, str]]) -> str:
