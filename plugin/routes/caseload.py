@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from math import ceil
 from typing import Annotated, TypeVar
 
@@ -20,7 +21,7 @@ from sqlalchemy.engine import Connection
 from plugin.access.desks import Desk
 from plugin.access.openings import Opening, read_desk_launch, read_openings
 from plugin.audit import Kind
-from plugin.days import day_of
+from plugin.days import Age, age_on, day_of
 from plugin.delivery.account import Account, whole
 from plugin.delivery.scored import read_scored
 from plugin.ehr import Ehr, EhrError
@@ -37,6 +38,7 @@ from plugin.routes.needs import Known, Need, needs_of, raters_of
 from plugin.routes.sorting import Case, sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
+from plugin.schedule import Due
 from questionnaires import Rater
 
 router = APIRouter(prefix="/desks/{desk}")
@@ -163,15 +165,32 @@ async def _page(
     schedule = rapport.schedules.of(found.site)
     since, today = rapport.clock() - timedelta(days=chosen.days), rapport.today(found.site)
     catalogue = rapport.intake.catalogue
-    schedules = {str(each): schedule.of(addresses_of(catalogue, each)) for each in _EXPECTED}
+
+    @cache
+    def schedules_at(age: Age | None) -> Mapping[str, Due]:
+        return {str(each): schedule.of(addresses_of(catalogue, each, age)) for each in _EXPECTED}
+
+    at_any_age = schedules_at(None)
     within = [
-        (each, needs_of(each, schedules, policy.interpretation, today)) for each in read if each.seen >= since
+        (each, needs_of(each, at_any_age, policy.interpretation, today))
+        for each in read
+        if each.seen >= since
     ]
     clinicians = sorted({opening.clinician for each in read for opening in each.openings})
     people, missing = await _people(rapport, found, (*_asked_for(within, chosen), *clinicians))
     names = {who: called.name for who, called in people.items()}
     dead = frozenset(who for who, called in people.items() if called.has_died)
-    within = [(each, _of_the_living(needs) if each.patient in dead else needs) for each, needs in within]
+    own = {who: schedules_at(age_on(called.born, today)) for who, called in people.items()}
+
+    def needs_known(each: Known, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+        if Need.OVERDUE not in needs or each.patient not in people:
+            return needs
+        if each.patient in dead:
+            return tuple(need for need in needs if need is not Need.OVERDUE)  # of them nobody is due
+        schedules = own[each.patient]
+        return needs if schedules == at_any_age else needs_of(each, schedules, policy.interpretation, today)
+
+    within = [(each, needs_known(each, needs)) for each, needs in within]
     fitting = [each for each in within if _fits(each[0], chosen)]
     wanted = [each for each in fitting if not chosen.need or chosen.need in each[1]]
     pages = max(1, ceil(len(wanted) / MOST_ON_A_PAGE))
@@ -186,7 +205,9 @@ async def _page(
                 page=f"/launches/{found.id}" if each.patient == found.patient else "",
                 whose={
                     str(need): raters
-                    for need, raters in raters_of(each, schedules, policy.interpretation, today).items()
+                    for need, raters in raters_of(
+                        each, own.get(each.patient, at_any_age), policy.interpretation, today
+                    ).items()
                 },
                 has_died=each.patient in dead,
             )
@@ -220,8 +241,9 @@ def _fits(known: Known, chosen: Chosen) -> bool:
 
 
 def _asked_for(cases: Sequence[Case], chosen: Chosen) -> tuple[str, ...]:
-    """Name the patients of whom the EHR is asked: who may stand on the page, and who may be overdue, for they may have died.
+    """Name the patients of whom the EHR is asked: who may stand on the page, and who may be overdue.
 
+    Whoever has died is not, nor somebody of an age at which the schedule asks for no form yet.
     By name or by clinician the names decide who stands on the page. Else each who is not overdue after all may let one
     further patient onto it.
     """
@@ -240,11 +262,6 @@ def _asked_for(cases: Sequence[Case], chosen: Chosen) -> tuple[str, ...]:
 
 def _shown(page: int) -> slice:
     return slice((page - 1) * MOST_ON_A_PAGE, page * MOST_ON_A_PAGE)
-
-
-def _of_the_living(needs: tuple[Need, ...]) -> tuple[Need, ...]:
-    """Leave out what is asked of the living alone: of somebody who has died nobody is due."""
-    return tuple(each for each in needs if each is not Need.OVERDUE)
 
 
 def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen: Chosen) -> CaseRow:

@@ -314,9 +314,10 @@ OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Somebody's name, and of a patient whether the record says that they have died."""
+    """Somebody's name, and of a patient when they were born, and whether the record says that they have died."""
 
     name: str
+    born: Born | None = None
     has_died: bool = False
 
 
@@ -332,7 +333,9 @@ async def people_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str,
     found, wanted = [each for answer in answers for each in answer], set(ids)
     return {
         f"{kind}/{each.id}": Called(
-            _name(each.name), tells_death(each.deceasedBoolean, each.deceasedDateTime)
+            _name(each.name),
+            born_written(each.birthDate),
+            tells_death(each.deceasedBoolean, each.deceasedDateTime),
         )
         for each in _convert_all(found, _Person)
         if each.id in wanted

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from plugin.plan import read_plan
+from tests.product.test_caseload import FIRST, NAMES, OF_BOTH, answer, caseload, needs
 from tests.product.test_pressing import presses
 from tests.product.world import run_world
 
@@ -43,6 +44,19 @@ async def test_of_forms_for_different_ages_that_decides_which_fits(tmp_path: Pat
         page = await world.launch("oliver", encounter="1005-20260302")
     assert "no form for 11" not in page.text
     assert re.search(r"<b>Oliver [^\n]*due in session 90<", page.text)
+
+
+async def test_nobody_is_overdue_with_a_form_that_is_for_another_age(tmp_path: Path) -> None:
+    async with run_world(tmp_path, schedule=BY_AGE, roles=OF_BOTH, more_scopes=NAMES) as world:
+        people = await world.people()
+        for patient in ("mateo", "wei-ling"):
+            await world.launch(patient, practitioner=FIRST)
+            await answer(world, patient)
+            await world.launch(patient, practitioner=FIRST)  # the second session
+        world.clock.pass_time(days=1)
+        page = await caseload(world)
+    assert needs(page, people["mateo"]) == []
+    assert needs(page, people["wei-ling"]) == ["overdue"]
 
 
 async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> None:
