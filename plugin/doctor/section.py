@@ -3,13 +3,18 @@
 import re
 from urllib.parse import urlsplit
 
+from plugin.collected_section import Collecting
 from plugin.delivery.capability import Capability
+from plugin.delivery.ways import topic_of
 from plugin.doctor.signing_in import SignIn
 from plugin.doctor.vendors import Vendor
 from plugin.writing import WriterKind
 
 _BACKEND = ("QuestionnaireResponse", "Observation", "DocumentReference", "Provenance")
 _NEEDS_SECTION = frozenset({WriterKind.FLOWSHEET, WriterKind.COMPANION})
+_AND_SUBSCRIPTION = (
+    '# and "system/Subscription.crd" where [site.collected] has the EHR tell of what it collected itself'
+)
 _EXAMPLE_ROW = """\
 
 # One for each score that has a row of its own; `rapport instruments show` lists the codes of the scores.
@@ -48,6 +53,8 @@ def write_section(
         lines.append(
             f"# backend_scopes = [{', '.join(map(_quote, scopes))}]  # once the EHR has registered them"
         )
+        if topic_of(Collecting(), capability) is not None:
+            lines.append(_AND_SUBSCRIPTION)
     if vendor:
         lines.append(_writers_line(writers))
     return "\n".join(lines) + "\n" + _sections(vendor, writers)

@@ -65,13 +65,19 @@ async def test_the_printed_section_is_a_configuration(tmp_path: Path, personalit
     [
         (
             "full",
-            ["QuestionnaireResponse.crus", "Observation.crus", "DocumentReference.crus", "Provenance.c"],
+            [
+                "QuestionnaireResponse.crus",
+                "Observation.crus",
+                "DocumentReference.crus",
+                "Provenance.c",
+                "Subscription.crd",
+            ],
         ),
         ("meditech", ["QuestionnaireResponse.crus"]),
         ("athena", ["QuestionnaireResponse.crs"]),
     ],
 )
-async def test_scopes_to_correct_are_proposed_where_the_ehr_takes_corrections(
+async def test_scopes_are_proposed_for_what_the_ehr_takes_corrections_and_subscriptions_too(
     personality: str, proposed: list[str]
 ) -> None:
     section = (await examined(personality)).section
