@@ -20,7 +20,11 @@ function readNumber(text) {
   return whole ? `${sign === "-" ? "-" : ""}${whole}${part ? `.${part}` : ""}` : null;
 }
 const isNumber = (field) => field && "number" in field.dataset;
-const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && readNumber(field.value) === null : field?.validity?.badInput);
+function fits(number, { low, high, whole }) {
+  if (number === null || (whole !== undefined && number.includes("."))) return false;
+  return !(low && Number(number) < Number(low)) && !(high && Number(number) > Number(high));
+}
+const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && !fits(readNumber(field.value), field.dataset) : field?.validity?.badInput);
 
 function tidy(field) {
   const { value, selectionStart } = field;

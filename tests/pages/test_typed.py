@@ -1,6 +1,7 @@
 """What people type into a form: a long word, a number that is none, characters that cannot be sent, too much of it."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -95,17 +96,57 @@ def test_a_number_that_cannot_be_read_is_told_and_holds_the_way_to_the_end(
 def test_a_number_is_read_in_the_digits_of_any_script(
     page: Page, address: str, desk: Desk, typed: str, kept: str
 ) -> None:
-    show(desk, "days", "word")
+    days = replace(BY_ID["days"], conditions=(), required=False, whole=False)
+    show(desk, questions=(days, BY_ID["word"]))
     open_form(page, address, "typed")
-    days = page.get_by_role("textbox", name="For how many days?")
-    days.focus()
+    field = page.get_by_role("textbox", name="For how many days?")
+    field.focus()
     page.keyboard.insert_text(typed)
     page.keyboard.press("Tab")
     expect(page.get_by_role("status")).to_have_text(SAVED)
     assert desk.drafts[-1] == {"days": kept}
-    expect(days).to_have_value(typed)
+    expect(field).to_have_value(typed)
     forward(page)
     expect(page.get_by_role("listitem").first).to_contain_text(typed)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "off", "told"),
+    [
+        (Decimal(0), Decimal(10), True, "11", "Give a whole number from 0 to 10."),
+        (Decimal(0), Decimal(10), True, "2,5", "Give a whole number from 0 to 10."),
+        (Decimal(-5), None, False, "-5,5", "Give a number, -5 or more."),
+        (None, Decimal("9.5"), False, "9.6", "Give a number, 9.5 or less."),
+    ],
+)
+def test_a_number_that_the_form_does_not_take_is_told_at_its_field(
+    page: Page,
+    address: str,
+    desk: Desk,
+    low: Decimal | None,
+    high: Decimal | None,
+    whole: bool,
+    off: str,
+    told: str,
+) -> None:
+    days = replace(BY_ID["days"], conditions=(), low=low, high=high, whole=whole)
+    show(desk, questions=(days, BY_ID["word"]))
+    open_form(page, address, "typed")
+    field = page.get_by_role("textbox", name="For how many days?")
+    field.fill("3")
+    expect(page.get_by_role("status")).to_have_text(SAVED)
+    field.fill(off)
+    field.press("Tab")
+    expect(page.locator("[data-error]", has_text=told)).to_be_visible()
+    forward(page)
+    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    for end in (low, high):
+        if end is not None:
+            with page.expect_response("**/fill/answers"):
+                field.fill(str(end))
+            expect(page.locator("[data-error]", has_text=told)).to_be_hidden()
+            assert desk.drafts[-1] == {"days": str(end)}
+    expect(page.locator("[data-review]")).to_be_hidden()
 
 
 def test_a_day_without_its_year_is_told_and_not_taken_for_no_answer(
