@@ -77,7 +77,9 @@ function offer(form) {
   form.addEventListener("submit", () => { form.pin.type = "password"; }); // of a field of plain text browsers keep what was typed
 }
 
+let following = 0; // the list stays when its content is taken anew: whoever followed it before stops
 function follow(section) {
+  const own = ++following;
   const FINAL = ["delivered", "refused", "set-aside", "discarded"], FAST = 1000, SLOW = 10000, FAST_TRIES = 60; // ms, tries
   let tries = 0;
 
@@ -95,6 +97,7 @@ function follow(section) {
   }
 
   async function ask() {
+    if (own !== following) return;
     let moving = true;
     try {
       const answer = document.hidden ? null : await fetch(section.dataset.poll, { cache: "no-store" });

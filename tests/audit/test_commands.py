@@ -274,7 +274,7 @@ def test_the_running_demonstration_signs_its_log(tmp_path: Path) -> None:
             data={"code": "1"},
             headers={"Origin": demonstration.rapport},
         )
-        for _ in range(100):
+        for _ in range(600):
             answer = httpx.get(f"{demonstration.rapport}/log/checkpoint")
             if answer.status_code == 200:
                 break

@@ -19,6 +19,7 @@ from tests.audit.conftest import Kept, advance
 from tests.audit.test_erasure import bytes_of, secrets_of, stands_in
 from tests.audit.test_trail import entries_of, kind_of
 from tests.product.forms import ANSWERS
+from tests.product.test_auditing import logged
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_remote import make_link, secret_of
 from tests.product.world import Clock, World, rapport_settings, run_world
@@ -52,15 +53,6 @@ async def fill_and_wait(world: World) -> str:
     world.browser = world.new_browser()
     await leave_a_draft(world)
     return response
-
-
-async def logged(world: World) -> None:
-    """Wait until the serving Rapport has logged what waits for its place."""
-    for _ in range(500):
-        if not await count(world, t.log_pending):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the log does not keep up")
 
 
 async def sweep(world: World) -> dict[str, int]:
@@ -182,7 +174,7 @@ async def send_and_fail_once(world: World, away: set[str]) -> str:
     secret = await world.hand_over(page, f"Patient/{people['amara']}")
     world.hosts.cut |= away
     assert (await world.fill(secret, ANSWERS)).status_code == 200
-    for _ in range(200):
+    for _ in range(3000):
         if await count(world, t.attempt):
             break
         await asyncio.sleep(0.02)
@@ -255,7 +247,7 @@ def test_the_time_passes_by_itself(tmp_path: Path) -> None:
             await fill_and_wait(world)
         clock.pass_time(days=40)
         async with run_world(tmp_path, clock, retention=SHORT) as world:
-            for _ in range(200):
+            for _ in range(3000):
                 if not await count(world, t.response):
                     break
                 await asyncio.sleep(0.02)

@@ -85,7 +85,7 @@ def test_a_database_that_cannot_be_reached_is_told_in_a_sentence(tmp_path: Path)
 
 
 def _get(address: str) -> httpx.Response:
-    for _ in range(100):
+    for _ in range(1200):
         try:
             return httpx.get(address, timeout=5)
         except httpx.TransportError:

@@ -144,7 +144,7 @@ async def test_the_respondents_page_sends_the_response_expected(
     await fill(page, choices(expected["item"]))
     await context.close()
 
-    for _ in range(200):
+    for _ in range(3000):
         now = await world.search("QuestionnaireResponse", patient=people[PATIENT])
         if len(now) > len(before):
             break

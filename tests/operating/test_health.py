@@ -79,7 +79,7 @@ async def test_a_ledger_of_yesterday_beside_a_newer_log_makes_it_not_ready_at_on
         connection.commit()
     engine.dispose()
     async with run_world(tmp_path) as world:
-        for _ in range(200):
+        for _ in range(3000):
             ready = await world.browser.get("/health/ready")
             if ready.status_code == 503:
                 break
@@ -225,7 +225,7 @@ async def _answer_form(world: World) -> None:
 
 async def _samples_with(world: World, name: str) -> dict[tuple[str, tuple[str, ...]], float]:
     """Read until a metric is there: the worker counts a moment after it has delivered."""
-    for _ in range(500):
+    for _ in range(3000):
         found = await _samples(world)
         if any(each == name for each, _ in found):
             return found

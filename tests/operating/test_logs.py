@@ -208,7 +208,7 @@ def _token(run: Run, patient: str) -> str:
 
 def _wait_for_deliveries(place: Place) -> None:
     engine = open_database(place.database)
-    for _ in range(300):
+    for _ in range(600):
         with engine.connect() as connection:
             states = set(connection.execute(sa.select(t.delivery.c.state)).scalars())
         if states == {"delivered"}:

@@ -36,7 +36,7 @@ async def look(world: World, *, seconds: float = 61) -> None:
     await started(world)
     world.clock.pass_time(seconds=seconds)
     now = world.clock()
-    for _ in range(600):
+    for _ in range(3000):
         world.rapport.state.rapport.collector.wake()
         (row,) = await rows(world, t.collecting)
         if row.owner is None and row.due > now:
@@ -47,7 +47,7 @@ async def look(world: World, *, seconds: float = 61) -> None:
 
 async def started(world: World) -> None:
     """Wait for the first look: what was there before it is not taken."""
-    for _ in range(600):
+    for _ in range(3000):
         found = await rows(world, t.collecting)
         if found and found[0].owner is None and (found[0].looked or found[0].trouble):
             world.clock.pass_time(seconds=1)
@@ -73,7 +73,7 @@ async def found(world: World, state: Found | None = None) -> tuple[Remembered, .
 
 async def standing(world: World, reference: str, many: int) -> list[dict[str, Any]]:
     """Wait until so many Observations in the record come from this response."""
-    for _ in range(400):
+    for _ in range(3000):
         derived = await world.search("Observation", **{"derived-from": reference})
         if len(derived) >= many:
             return derived

@@ -276,6 +276,12 @@ def _kill(
     return died
 
 
+def _signed(place: Place) -> int:
+    """How many entries of the log are signed for: its checkpoint is written after them."""
+    answer = httpx.get(f"{place.rapport}/log/checkpoint", timeout=10)
+    return int(answer.text.splitlines()[1]) if answer.status_code == 200 else 0
+
+
 def _verify(place: Place) -> list[str]:
     """Have `rapport audit verify` recompute and compare everything; gives what it found."""
     process = place.start()  # what was committed just before the last kill gets its place in the log
@@ -283,11 +289,14 @@ def _verify(place: Place) -> list[str]:
     engine = open_database(place.database)
     for _ in range(600):
         with engine.connect() as connection:
-            if not connection.execute(sa.select(sa.func.count()).select_from(t.log_pending)).scalar_one():
-                break
+            waiting, logged = (
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in (t.log_pending, t.log_leaf)
+            )
+        if not waiting and _signed(place) >= logged:
+            break
         time.sleep(0.1)
     engine.dispose()
-    time.sleep(2)  # its checkpoint is written after the rows
     process.terminate()
     process.wait(20)
     verify = ("audit", "verify", "--json", "--config", place.folder / "rapport.toml")

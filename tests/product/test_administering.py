@@ -12,7 +12,8 @@ from plugin.ledger import tables as t
 from plugin.roles import Role, RoleBook
 from tests.product.collecting import collecting_world, look, someones_answers, started
 from tests.product.forms import question
-from tests.product.test_personalities import send_form, settled
+from tests.product.test_delivery import until_state
+from tests.product.test_personalities import newest, send_form, settled
 from tests.product.ways import form_to
 from tests.product.world import EHR, RAPPORT, World, body_of, run_world
 
@@ -123,6 +124,8 @@ async def test_held_deliveries_are_released_together(tmp_path: Path) -> None:
         from tests.product.forms import ANSWERS
 
         assert (await world.fill(secret, ANSWERS)).status_code == 200
+        ledger = world.rapport.state.rapport.ledger
+        await until_state(world, await ledger.read(lambda c: c.execute(newest()).scalar_one()), "held")
         browser, desk = await sign_in(world)
         listed = await browser.get(f"{desk.url}/deliveries?state=held")
         assert "Waiting for sign-in" in listed.text
@@ -155,7 +158,7 @@ async def test_the_installation_page_shows_parts_backlog_and_versions(tmp_path: 
 async def test_the_installation_page_tells_how_long_the_log_is(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=BOOK) as world:
         browser, desk = await sign_in(world)
-        for _ in range(200):
+        for _ in range(1200):
             if (await browser.get(f"{RAPPORT}/log/checkpoint")).status_code == 200:
                 break
             await asyncio.sleep(0.05)

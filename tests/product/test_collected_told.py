@@ -30,7 +30,7 @@ NOTIFICATIONS = f"{RAPPORT}/sites/sandbox/collected/notifications"
 async def subscribed(world: World) -> str:
     """Wait for the handshake; gives the Subscription's address."""
     await started(world)
-    for _ in range(400):
+    for _ in range(3000):
         (row,) = await rows(world, t.collecting)
         if row.subscription and row.heard_at:
             return str(row.subscription)
@@ -43,9 +43,19 @@ async def fault(world: World, kind: str) -> None:
     assert (await world.browser.post(f"{EHR}/sandbox/faults", json=asked)).status_code == 201
 
 
+async def happened(world: World) -> None:
+    """Wait until the one fault of the EHR has befallen something."""
+    for _ in range(3000):
+        (listed,) = (await world.browser.get(f"{EHR}/sandbox/faults")).json()
+        if listed["hits"]:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the fault did not happen")
+
+
 async def heard(world: World, events: int) -> None:
     """Wait until Rapport has dealt with so many events."""
-    for _ in range(400):
+    for _ in range(3000):
         (row,) = await rows(world, t.collecting)
         if row.handled >= events and row.owner is None:
             return
@@ -90,7 +100,7 @@ async def test_a_lost_notification_is_made_up_for_by_the_next(tmp_path: Path) ->
         await subscribed(world)
         await fault(world, "notification-lost")
         lost = await world.collect(await someones_answers(world))
-        await asyncio.sleep(0.3)
+        await happened(world)
         assert await rows(world, t.response) == []
         seen = await world.collect(await someones_answers(world))
         for each in (lost, seen):
@@ -102,7 +112,7 @@ async def test_a_lost_notification_is_found_by_the_next_heartbeat(tmp_path: Path
         await subscribed(world)
         await fault(world, "notification-lost")
         lost = await world.collect(await someones_answers(world))
-        await asyncio.sleep(0.3)
+        await happened(world)
         world.clock.pass_time(seconds=61)
         await standing(world, lost, SCORES)
 
@@ -111,7 +121,7 @@ async def test_an_ehr_that_went_silent_is_asked(tmp_path: Path) -> None:
     async with collecting_world(tmp_path, SUBSCRIBED) as world:
         await subscribed(world)
         await fault(world, "subscription-ended")
-        await asyncio.sleep(0.3)
+        await happened(world)
         reference = await world.collect(await someones_answers(world))
         await look(world, seconds=200)
         await standing(world, reference, SCORES)

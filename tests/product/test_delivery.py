@@ -37,7 +37,7 @@ async def test_a_response_is_saved_while_the_ehr_is_away_and_delivered_after_a_r
     clock = Clock()
     async with run_world(tmp_path, clock) as world:
         patient, response = await answer_while_away(world)
-        await asyncio.sleep(0.2)
+        await until_tried(world, response)
     clock.pass_time(minutes=2)
     async with run_world(tmp_path, clock) as world:
         (panel,) = await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
@@ -69,7 +69,7 @@ async def test_without_a_valid_token_a_delivery_waits_for_the_next_launch(tmp_pa
     clock = Clock()
     async with run_world(tmp_path, clock) as world:
         _, response = await answer_while_away(world)
-        await asyncio.sleep(0.2)
+        await until_tried(world, response)
     clock.pass_time(hours=30)
     async with run_world(tmp_path, clock) as world:
         await until_state(world, response, "held")
@@ -100,7 +100,7 @@ async def forget_that_it_was_delivered(world: World) -> None:
     from plugin.ledger import tables as t
 
     ledger = world.rapport.state.rapport.ledger
-    for _ in range(200):
+    for _ in range(3000):
         changed = await ledger.bookkeep(
             lambda c: (
                 c.execute(
@@ -120,7 +120,7 @@ async def until_state(world: World, response: str, wanted: str) -> None:
     from plugin.delivery.account import read_account
 
     ledger = world.rapport.state.rapport.ledger
-    for _ in range(200):
+    for _ in range(3000):
         account = await ledger.read(lambda c: read_account(c, ledger.vault, response))
         if account.state == wanted:
             return
@@ -156,7 +156,7 @@ async def test_a_clock_that_is_set_back_an_hour_keeps_no_answer_from_the_record(
 
 async def until_tried(world: World, response: str) -> None:
     ledger = world.rapport.state.rapport.ledger
-    for _ in range(500):
+    for _ in range(3000):
         if await ledger.read(lambda c: attempts_of(c, response)):
             return
         await asyncio.sleep(0.02)

@@ -37,7 +37,7 @@ async def settled(world: World, state: str = "delivered") -> Any:
     """Wait until the one delivery is in this state, in its latest version."""
     import asyncio
 
-    for _ in range(600):
+    for _ in range(3000):
         (row,) = await rows(world, t.delivery)
         if row.state == state and row.owner is None:
             return row

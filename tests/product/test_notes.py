@@ -1,5 +1,6 @@
 """Notes for the record: drafted from the scores, edited, written exactly once, kept, and copied where the EHR refuses."""
 
+import asyncio
 import base64
 import html
 import re
@@ -40,10 +41,11 @@ async def send(
     assert answer.status_code == 303, answer.text
     while await world.rapport.state.rapport.courier.deliver_one():
         pass
-    for _ in range(100):
+    for _ in range(1000):
         page = await browser.get(f"https://rapport.invalid{answer.headers['location']}")
         if 'data-state="scored"' not in page.text and 'data-state="sending"' not in page.text:
             return page
+        await asyncio.sleep(0.02)
     raise AssertionError(page.text)
 
 

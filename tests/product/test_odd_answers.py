@@ -123,7 +123,7 @@ async def test_a_clock_that_is_wrong_by_a_day_doubles_nothing(tmp_path: Path, da
         skew = {"kind": "clock-skew", "seconds": days * 86_400}
         assert (await world.browser.post(f"{EHR}/sandbox/faults", json=skew)).status_code == 201
         assert (await world.fill(secret, ANSWERS)).status_code == 200
-        for _ in range(100):
+        for _ in range(500):
             (row,) = await rows(world, t.delivery)
             if row.state in {"delivered", "held"}:
                 break
@@ -203,7 +203,7 @@ async def test_one_that_may_have_reached_the_record_is_looked_up_although_it_was
         await forbid(world, "POST", "/r4*", kind="failed-after-commit", count=1)
         await forbid(world, "GET", "/r4/QuestionnaireResponse*", kind="unavailable")
         response = await send_form(world)
-        for _ in range(200):
+        for _ in range(3000):
             if await rows(world, t.attempt):
                 break
             await asyncio.sleep(0.02)

@@ -1,5 +1,6 @@
 """The main job, end to end: launched from a chart, a form is filled, scored, and stands in the record."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -196,10 +197,11 @@ async def test_every_write_has_its_audit_entry(world: World) -> None:
     _, response = await send_child_form(world)
     await world.delivered(identifier=f"{IDENTIFIER_SYSTEM}|{response}/panel")
     ledger = world.rapport.state.rapport.ledger
-    for _ in range(100):
+    for _ in range(3000):
         kinds = await ledger.read(lambda c: set(c.execute(sa.select(t.audit.c.kind)).scalars()))
         if "delivery" in kinds:
             break
+        await asyncio.sleep(0.02)
     assert kinds >= {
         "launch",
         "patient-viewed",

@@ -242,7 +242,7 @@ class World:
         return "/".join(created.headers["location"].split("/_history")[0].split("/")[-2:])
 
     async def delivered(
-        self, kind: str = "Observation", *, tries: int = 200, **parameters: str
+        self, kind: str = "Observation", *, tries: int = 2000, **parameters: str
     ) -> list[dict[str, Any]]:
         """Wait for the delivery worker; the clock of the tests stands still meanwhile."""
         import asyncio

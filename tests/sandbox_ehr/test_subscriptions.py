@@ -62,12 +62,30 @@ class Subscriber:
         return f"QuestionnaireResponse/{answer.json()['id']}"
 
     async def wait(self, kind: str, many: int = 1) -> list[dict[str, Any]]:
-        for _ in range(100):
+        for _ in range(3000):
             found = [each for each in map(read, self.told) if each["type"] == kind]
             if len(found) >= many:
                 return found
             await asyncio.sleep(0.02)
         raise AssertionError(f"no {kind} came: {[read(each)['type'] for each in self.told]}")
+
+    async def until(self, own: str, status: str) -> None:
+        """Wait until a Subscription has this status."""
+        for _ in range(3000):
+            found = await self.status(own)
+            if found["status"] == status:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(found)
+
+    async def until_befallen(self) -> None:
+        """Wait until the one fault in the book has befallen something."""
+        for _ in range(3000):
+            (fault,) = (await self.ehr.http.get("/sandbox/faults")).json()
+            if fault["hits"]:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(fault)
 
     async def status(self, own: str) -> dict[str, Any]:
         return read((await self.api.get(f"/Subscription/{own}/$status")).json())
@@ -112,18 +130,13 @@ async def test_a_new_subscription_is_active_after_its_handshake(subscriber: Subs
     assert made["status"] == "requested"
     await subscriber.wait("handshake")
     assert subscriber.headers == ["s3cret"]
-    assert (await subscriber.status(made["id"]))["status"] == "active"
+    await subscriber.until(made["id"], "active")
 
 
 async def test_an_endpoint_that_refuses_the_handshake_ends_in_error(subscriber: Subscriber) -> None:
     subscriber.accepts = False
     made = await subscriber.subscribe()
-    for _ in range(100):
-        found = await subscriber.status(made["id"])
-        if found["status"] == "error":
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(found)
+    await subscriber.until(made["id"], "error")
 
 
 async def test_a_notification_names_the_resource_and_holds_nothing_of_it(subscriber: Subscriber) -> None:
@@ -148,7 +161,7 @@ async def test_a_lost_notification_is_among_the_events_that_can_be_asked_for(sub
     await subscriber.wait("handshake")
     await subscriber.ehr.http.post("/sandbox/faults", json={"kind": "notification-lost", "count": 1})
     lost = await subscriber.respond()
-    await asyncio.sleep(0.3)
+    await subscriber.until_befallen()
     seen = await subscriber.respond()
     (told,) = await subscriber.wait("event-notification")
     assert told["events"] == [(2, f"{BASE}/r4/{seen}")]
@@ -160,19 +173,16 @@ async def test_a_subscription_can_be_switched_off_without_a_word(subscriber: Sub
     made = await subscriber.subscribe()
     await subscriber.wait("handshake")
     await subscriber.ehr.http.post("/sandbox/faults", json={"kind": "subscription-ended", "count": 1})
-    await asyncio.sleep(0.3)
-    assert (await subscriber.status(made["id"]))["status"] == "off"
+    await subscriber.until(made["id"], "off")
 
 
 async def test_a_subscription_ends_at_its_end(subscriber: Subscriber) -> None:
     made = await subscriber.subscribe(end="2026-11-23T10:00:00Z")
     await subscriber.wait("handshake")
     subscriber.ehr.now.advance(hours=1)
-    await asyncio.sleep(0.3)
     token = await subscriber.ehr.system_token(SCOPE)
-    async with subscriber.ehr.with_token(token) as api:
-        found = read((await api.get(f"/Subscription/{made['id']}/$status")).json())
-    assert found["status"] == "off"
+    async with subscriber.ehr.with_token(token) as subscriber.api:
+        await subscriber.until(made["id"], "off")
 
 
 async def test_an_unknown_topic_is_refused(subscriber: Subscriber) -> None:
