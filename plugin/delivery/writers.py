@@ -312,6 +312,8 @@ def forwarded(record: Record) -> bytes:
 
 def _completed(record: Record, given: JsonObject) -> bytes:
     system, _, value = record.identifier.partition("|")
+    if not system:
+        return record.body  # kept before identifiers without a system were given one
     members = msgspec.json.decode(record.body, type=dict[str, msgspec.Raw])
     members["identifier"] = msgspec.Raw(_encoder.encode({**given, "system": system, "value": value}))
     return msgspec.json.encode(members)

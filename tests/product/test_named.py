@@ -110,6 +110,19 @@ async def test_the_contact_of_the_tokens_own_launch_needs_no_asking(world: World
     assert (answer.status_code, there.asked) == (201, 0), answer.text
 
 
+@pytest.mark.parametrize(("launched", "told"), [(True, 201), (False, 422)])
+async def test_what_the_apps_token_may_not_read_rapports_own_launch_may(
+    world: World, *, launched: bool, told: int
+) -> None:
+    visit = await a_visit_of(world, "amara")
+    if launched:
+        await world.launch("amara")
+    token = await app_token(world)
+    answering(world, "none", 404, {"scope": "patient/QuestionnaireResponse.c"})
+    answer = await post(world, response_of("1001", encounter=named(visit)), token=token)
+    assert answer.status_code == told, answer.text
+
+
 @pytest.mark.parametrize(("status", "told"), [(403, 422), (503, 503)])
 async def test_where_the_ehr_does_not_tell_nothing_is_kept_and_the_sender_is_told(
     world: World, status: int, told: int
