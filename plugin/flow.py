@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
-from plugin.delivery.keep import Record, keep
+from plugin.delivery.keep import Record, keep, not_its_own
 from plugin.delivery.revising import Revision, RevisionKind, find_current, revise, void
 from plugin.errors import Conflict
 from plugin.ledger import AuditRow, Ledger
@@ -26,6 +26,7 @@ from plugin.observations.identity import identify, identify_collected
 from plugin.responses import Head, InvalidResponse, UnreadableResponse, check_whose, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
+from plugin.vouching import Vouching
 from questionnaires import Catalogue, CatalogueError, Instrument
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Arrival:
     collected: str | None = None  # where it stands in the EHR that collected it itself
     server: str | None = None  # and which server that is
     respondent: str | None = None  # who is signed in, if that is one: then nobody else may be named
+    vouching: Vouching | None = None  # who tells whose it is what the response names; None: Rapport wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], 
         check_whose(head, instrument, arrival.respondent)
     scores = compute(intake.keys[instrument.canonical], answers)
     record = _describe(intake, arrival, head, instrument, scores)
+    await _check_named(intake, arrival, head, record)
     audit = intake.trail.entry(
         Kind.RESPONSE_RECEIVED,
         arrival.actor,
@@ -137,6 +140,19 @@ _REFUSED: dict[type[Exception], str] = {
 }
 
 
+async def _check_named(intake: Intake, arrival: Arrival, head: Head, record: Record) -> None:
+    """InvalidResponse if it names what is not its patient's; of one that is kept already the EHR is not asked again."""
+    if arrival.vouching is None:
+        return
+    named = arrival.vouching.to_ask(head, arrival.patient)
+    if not named:
+        return
+    vault = intake.ledger.vault
+    known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
+    if known is None or known.digest != record.digest:
+        await arrival.vouching.check(named, arrival.patient)
+
+
 async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Record) -> bool:
     """Whether its author has replaced a response that is kept: it says so, or the EHR holds another version of it now."""
     if head.status != "amended" and arrival.collected is None:
@@ -145,10 +161,12 @@ async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Rec
     known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
     if known is None or known.digest == record.digest:
         return False
+    if (known.site, known.patient) != (record.site, record.patient):
+        raise not_its_own()
     others = arrival.respondent is not None and known.source not in {None, arrival.respondent}
-    if others or (known.instrument, known.patient) != (record.instrument, record.patient):
+    if others or known.instrument != record.instrument:
         raise Conflict(
-            "The response that is kept under this identifier is to another form, or by or about somebody else.",
+            "The response that is kept under this identifier is to another form, or by somebody else.",
             "Mark that one as entered in error, and send this with an identifier of its own.",
         )
     return True
@@ -210,11 +228,15 @@ def _describe(
     received = intake.clock()
     authored = head.authored_at or received
     given = head.identifier
-    if arrival.collected is not None and (given is None or given.value is None):
+    if arrival.collected is not None and (given is None or given.value is None or given.system is None):
         response_id, identifier = identify_collected(arrival.site, arrival.collected)
     else:
         response_id, identifier = identify(
-            arrival.site, given.system if given else None, given.value if given else None, arrival.body
+            arrival.site,
+            arrival.patient,
+            given.system if given else None,
+            given.value if given else None,
+            arrival.body,
         )
     subject = Subject(
         patient=arrival.patient,

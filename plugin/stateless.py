@@ -48,9 +48,12 @@ def score_response(
     key = keys[instrument.canonical] if keys is not None else compile_key(instrument)
     scores = compute(key, answers)
     given = response.identifier
-    response_id, _ = identify(site, given.system if given else None, given.value if given else None, body)
+    about = response.subject_reference or ""
+    response_id, _ = identify(
+        site, about, given.system if given else None, given.value if given else None, body
+    )
     subject = Subject(
-        patient=response.subject_reference or "",
+        patient=about,
         encounter=response.encounter_reference,
         source=response.source_reference,
         author=response.author_reference,

@@ -1,5 +1,6 @@
 """Takes one response that stands in an EHR: whose it is, whether it is ours to score, and then what submit() does."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from plugin.flow import Arrival, Intake, enter_in_error, submit
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.responses import InvalidResponse, UnreadableResponse
+from plugin.vouching import Vouching
 from questionnaires import Catalogue, UnknownQuestionnaire, UnversionedQuestionnaire
 
 log = structlog.get_logger()
@@ -84,7 +86,7 @@ class Head(msgspec.Struct):
             version=(self.meta.versionId or self.meta.lastUpdated)[:100],
             patient=self.subject.reference,
             instrument=self.questionnaire,
-            identifier=f"{own.system}|{own.value}" if own is not None and own.value else None,
+            identifier=f"{own.system}|{own.value}" if own and own.system and own.value else None,
         )
 
 
@@ -134,7 +136,7 @@ class Taker:
         if found is Found.OWN:
             found = await self._compare(head, body)
         elif found is None:
-            found = await self._submit(head.candidate, body)
+            found = await self._submit(ehr, head.candidate, body)
         return self._count(found)
 
     async def _rule_out(self, head: Head) -> Found | None:
@@ -197,7 +199,10 @@ class Taker:
         )
         return Found.KEPT
 
-    async def _submit(self, candidate: Candidate, body: bytes) -> Found:
+    async def _submit(self, ehr: Ehr, candidate: Candidate, body: bytes) -> Found:
+        async def as_itself() -> AsyncIterator[Ehr]:
+            yield ehr
+
         arrival = Arrival(
             body=body,
             site=self.site,
@@ -206,6 +211,7 @@ class Taker:
             actor=COLLECTOR,
             collected=candidate.reference,
             server=self.home,
+            vouching=Vouching(self.home, as_itself, is_strict=False),
         )
         now = self.intake.clock()
         try:

@@ -26,13 +26,13 @@ from questionnaires import Rater
 # A driver that is not asked to keep the count of rows says -1 of an insert, on PostgreSQL.
 _INSERT: dict[str, sa.Insert] = {
     dialect: insert(t.response)
-    .on_conflict_do_nothing(index_elements=("site", "identifier"))
+    .on_conflict_do_nothing()  # of identifiers, or of our own ids at two sites
     .execution_options(preserve_rowcount=True)
     for dialect, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
-_KNOWN = sa.select(t.response.c.id, t.response.c.body_digest, t.response.c.invitation).where(
-    t.response.c.site == sa.bindparam("site"), t.response.c.identifier == sa.bindparam("identifier")
-)
+_KNOWN = sa.select(
+    t.response.c.id, t.response.c.patient, t.response.c.body_digest, t.response.c.invitation
+).where(t.response.c.site == sa.bindparam("site"), t.response.c.identifier == sa.bindparam("identifier"))
 
 
 _PLAIN = (
@@ -134,7 +134,7 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
         "collected": record.collected,
     }
     if connection.execute(_INSERT[connection.dialect.name], row).rowcount == 0:
-        known = connection.execute(_KNOWN, {"site": record.site, "identifier": record.identifier}).one()
+        known = connection.execute(_KNOWN, {"site": record.site, "identifier": record.identifier}).first()
         _check_same(known, record)
         return False
     note_for_log(connection, "response", record.id)
@@ -253,7 +253,16 @@ class StoredResults(msgspec.Struct, frozen=True):
         return Results(self.panel.encode(), scores, self.provenance.encode(), self.identifiers)
 
 
+def not_its_own() -> Conflict:
+    """Refuse an identifier that is another patient's, or another site's: in words that do not tell of that one."""
+    return Conflict(
+        "This identifier cannot be taken for this response.", "Give the response an identifier of its own."
+    )
+
+
 def _check_same(known: Any, record: Record) -> None:
+    if known is None or known.patient != record.patient:
+        raise not_its_own()
     # A filling that is sent twice (a double press, a lost answer) differs in its time of writing only.
     same_filling = record.invitation is not None and known.invitation == record.invitation
     if known.body_digest != record.digest and not same_filling:

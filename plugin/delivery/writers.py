@@ -58,7 +58,7 @@ class Writer(Protocol):
 
 
 class _Identified(msgspec.Struct):
-    identifier: object = None
+    identifier: JsonObject | None = None
 
 
 def can_write(granted: Scopes) -> bool:
@@ -298,12 +298,25 @@ class SequenceWriter:
 
 
 def forwarded(record: Record) -> bytes:
-    """Give the bytes that go to the EHR: the original ones, with our identifier spliced in if they had none."""
-    if msgspec.json.decode(record.body, type=_Identified).identifier is not None:
-        return record.body
+    """Give the bytes that go to the EHR: the original ones, with our identifier spliced in if they had none.
+
+    One that lacks its system or value is completed: the response is looked for by it.
+    """
+    given = msgspec.json.decode(record.body, type=_Identified).identifier
+    if given is not None:
+        return record.body if given.get("system") and given.get("value") else _completed(record, given)
     identifier = msgspec.json.encode({"system": IDENTIFIER_SYSTEM, "value": record.id})
     opening, rest = record.body.split(b"{", 1)
     return opening + b'{"identifier":' + identifier + b"," + rest
+
+
+def _completed(record: Record, given: JsonObject) -> bytes:
+    system, _, value = record.identifier.partition("|")
+    if not system:
+        return record.body  # kept before identifiers without a system were given one
+    members = msgspec.json.decode(record.body, type=dict[str, msgspec.Raw])
+    members["identifier"] = msgspec.Raw(_encoder.encode({**given, "system": system, "value": value}))
+    return msgspec.json.encode(members)
 
 
 def anchored(record: Record) -> Results:

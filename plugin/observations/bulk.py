@@ -19,11 +19,12 @@ def observations_of(scored: Scored) -> tuple[bytes, ...]:
     have none either.
     """
     response, given = scored.head, scored.head.identifier
+    patient = response.subject_reference or ""
     response_id, _ = identify(
-        "", given.system if given else None, given.value if given else None, scored.line
+        "", patient, given.system if given else None, given.value if given else None, scored.line
     )
     subject = Subject(
-        patient=response.subject_reference or "",
+        patient=patient,
         encounter=response.encounter_reference,
         source=response.source_reference,
         author=response.author_reference,

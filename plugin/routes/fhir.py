@@ -14,6 +14,7 @@ from plugin.flow import Arrival, submit
 from plugin.routes.bearer import RESPONDENTS, actor_of_token, ask_about, bearer_of, kind_of_user
 from plugin.routes.observing import tell_kept
 from plugin.routes.state import CurrentRapport
+from plugin.routes.vouched import vouching_of
 from questionnaires import Catalogue, Instrument
 
 router = APIRouter()
@@ -112,6 +113,7 @@ async def take_response(
         patient=f"Patient/{found.patient}",
         actor=actor_of_token(found, token),
         respondent=found.fhir_user if kind_of_user(found.fhir_user) in RESPONDENTS else None,
+        vouching=vouching_of(rapport, site_id, found, token),
     )
     saved = await submit(rapport.intake, arrival)
     tell_kept(saved)

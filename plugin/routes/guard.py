@@ -10,6 +10,7 @@ from plugin.errors import Issue, TooLarge
 from plugin.routes.errors import Told, outcome
 from plugin.settings import Settings
 
+_NEVER_FRAMED = frozenset({"/code"})  # typed on a respondent's own device; no hand-over comes by here
 _CODES = frozenset({"/launch", "/callback", "/carried"})  # addresses that hold codes
 LARGEST_BODY = 1_000_000  # bytes; the largest form known here has 36 items and makes 20 kB
 
@@ -110,7 +111,7 @@ class SecurityHeaders:
             ancestors = self._ancestors[site]
         else:
             ancestors = tuple(dict.fromkeys(each for known in self._ancestors.values() for each in known))
-        framing = " ".join(("'self'", *ancestors))
+        framing = "'none'" if scope["path"] in _NEVER_FRAMED else " ".join(("'self'", *ancestors))
         actions = " ".join(("'self'", *scope.get("state", {}).get("form_action", ())))
         return (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -170,6 +170,11 @@ async def test_every_page_says_who_may_frame_it_and_loads_only_its_own(world: Wo
     assert not re.search(r'\son\w+="|style="', page.text)
 
 
+async def test_the_page_where_a_code_is_typed_is_framed_by_nobody(world: World) -> None:
+    for answer in (await world.browser.get("/code"), await world.browser.post("/code", data={"code": "1"})):
+        assert answer.headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
 async def test_a_session_handle_planted_before_sign_in_is_worth_nothing(world: World) -> None:
     planted = "p" * 43
     world.browser.cookies.set("__Host-rapport", planted, domain="rapport.invalid")
