@@ -204,6 +204,8 @@ def asks_alike(one: Instrument, other: Instrument) -> bool:
 
     What a question means (`HELP`) may be said in one of them only. Without a language in common nobody can tell.
     """
+    if one is other:
+        return True
     languages = one.wordings.keys() & other.wordings.keys()
     if not languages and (one.wordings or other.wordings):
         return False

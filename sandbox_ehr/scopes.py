@@ -6,6 +6,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 _RESOURCE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]*|\*)\.([a-z*]+)(?:\?(.+))?")
@@ -43,6 +44,7 @@ class ResourceScope:
         return self.resource in {"*", resource_type} and action in self.actions
 
 
+@lru_cache(maxsize=1024)
 def parse_scope(text: str) -> ResourceScope | None:
     """Read a resource scope in either syntax; None if it is not one."""
     found = _RESOURCE.fullmatch(text)

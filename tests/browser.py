@@ -110,12 +110,17 @@ def shown(page: Page) -> str:
 
 
 @contextmanager
-def open_browser(*, remembers_pages: bool = False, engine_only: bool = False) -> Iterator[Browser]:
-    """Run headless Chromium until the block ends; `remembers_pages`: with its memory of pages that were left (bfcache)."""
+def open_browser(
+    *, remembers_pages: bool = False, engine_only: bool = False, one_process: bool = False
+) -> Iterator[Browser]:
+    """Run headless Chromium until the block ends; `remembers_pages`: with its memory of pages that were left (bfcache).
+
+    `one_process`: all pages that a context has of one host take one process, and what of their scripts is compiled already.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(playwright, engine_only=engine_only),
-            args=sandbox_arguments(),
+            args=[*sandbox_arguments(), *(["--renderer-process-limit=1"] if one_process else [])],
             ignore_default_args=["--disable-back-forward-cache"] if remembers_pages else None,
         )
         try:

@@ -18,6 +18,7 @@ from playwright.sync_api import Page
 from tests.browser import shown
 from tests.postgres import PostgresMissing, running_postgres
 from tests.sharing import (
+    addresses_parsed_once,
     certificates_read_once,
     commands_built_once,
     ledgers_prepared_once,
@@ -127,6 +128,7 @@ def _made_once() -> Iterator[None]:
         ledgers_prepared_once(),
         certificates_read_once(),
         commands_built_once(),
+        addresses_parsed_once(),
     ):
         yield
 

@@ -1,7 +1,7 @@
 """What is the same for every test is made once, and PINs quickly.
 
 Shipped forms with their keys, the sandbox EHR's people and key, the tables of an empty ledger, what SQLAlchemy compiles, the
-certificates that are trusted.
+certificates that are trusted, addresses that httpx takes apart.
 """
 
 import json
@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ import pytest
 import sqlalchemy as sa
 import typer.main
 import typer.testing
+from httpx._urlparse import ParseResult, urlparse
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.util import LRUCache
 
@@ -212,6 +213,20 @@ def certificates_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", made)
         patch.setattr(httpx._transports.default, "create_ssl_context", made)
+        yield
+
+
+@contextmanager
+def addresses_parsed_once() -> Iterator[None]:
+    """Take an address apart the first time only: httpx does it a dozen times with each request that is redirected."""
+    parse = urlparse
+    known = lru_cache(maxsize=4096)(parse)
+
+    def parsed(url: str = "", **parts: str | None) -> ParseResult:
+        return parse(url, **parts) if parts else known(url)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx._urls, "urlparse", parsed)
         yield
 
 

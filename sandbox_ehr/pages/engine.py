@@ -1,6 +1,7 @@
 """Renders templates into responses that carry their own Content-Security-Policy."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
@@ -10,16 +11,6 @@ from sandbox_ehr.settings import NOTICE
 
 class Pages:
     """The templates of the sandbox, escaped by default and strict about what they are given."""
-
-    def __init__(self) -> None:
-        self._environment = Environment(
-            loader=PackageLoader("sandbox_ehr.pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.globals["notice"] = NOTICE
 
     def render(
         self,
@@ -31,7 +22,7 @@ class Pages:
         **values: object,
     ) -> HTMLResponse:
         """Render a page; `form_action` and `frames` are origins it may send forms to and show in frames."""
-        body = self._environment.get_template(template).render(**values)
+        body = _environment().get_template(template).render(**values)
         policy = "; ".join(
             (
                 "default-src 'none'",
@@ -52,3 +43,16 @@ class Pages:
             "Cache-Control": "no-store",
         }
         return HTMLResponse(body, status, headers)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sandbox_ehr.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["notice"] = NOTICE
+    return environment

@@ -309,6 +309,7 @@ def test_the_reasons_stand_where_a_form_from_right_to_left_begins(page: Page, ad
     assert sides[0] == pytest.approx(sides[1], abs=2)
 
 
+@pytest.mark.usefixtures("own_context")
 def test_a_request_that_never_ends_is_given_up_and_made_again(page: Page, address: str, desk: Desk) -> None:
     page.clock.install()
     open_form(page, address)
@@ -1023,6 +1024,7 @@ def test_a_form_that_is_opened_again_has_the_reason_that_was_chosen(
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
+@pytest.mark.usefixtures("own_context")
 def test_what_the_server_or_its_proxy_could_not_take_just_now_is_sent_by_itself_once_it_can(
     page: Page, address: str, desk: Desk, status: int
 ) -> None:

@@ -47,6 +47,7 @@ def test_where_no_form_can_be_started_the_page_says_why(
     expect(page.locator("#start .empty")).to_have_text(told)
 
 
+@pytest.mark.usefixtures("own_context")
 def test_what_is_late_is_asked_for_again_until_it_comes(page: Page, address: str) -> None:
     whole = page.request.get(f"{address}/due").text()
     answers = iter((None, ""))
@@ -207,6 +208,7 @@ def test_a_pin_and_the_place_of_the_keyboard_outlive_news_of_a_form(page: Page, 
 
 
 @pytest.mark.parametrize(("status", "asks_again"), [(502, True), (401, False)])
+@pytest.mark.usefixtures("own_context")
 def test_news_are_listened_to_again_after_a_server_that_was_away_and_not_after_a_refusal(
     page: Page, address: str, status: int, asks_again: bool
 ) -> None:

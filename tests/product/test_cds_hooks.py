@@ -27,6 +27,7 @@ from plugin.pages.words import LANGUAGES, translations
 from plugin.respondents import RespondentPolicy
 from plugin.schedule import Schedule
 from questionnaires import Rater, load_catalogue, walk
+from sandbox_ehr.oauth.records import Records
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form, settled
 from tests.product.test_slow_ehr import send_daily
@@ -40,15 +41,11 @@ OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-catego
 
 def key_of(world: World) -> RSAKey:
     """Take the sandbox's signing key: these tests make the EHR's tokens as it does, and wrongly."""
-    with world.ehr.state.store.database.transaction() as connection:
-        row = connection.execute("SELECT jwk FROM signing_key").fetchone()
-    return RSAKey.import_key(json.loads(row["jwk"]))
+    return Records(world.ehr.state.store.database, world.clock).signing_key()
 
 
 def kid_of(world: World) -> str:
-    with world.ehr.state.store.database.transaction() as connection:
-        row = connection.execute("SELECT jwk FROM signing_key").fetchone()
-    return str(json.loads(row["jwk"])["kid"])
+    return str(key_of(world).kid)
 
 
 def token(world: World, key: Any = None, alg: str = "RS256", kid: str = "", **claims: Any) -> str:
