@@ -255,8 +255,9 @@ def forget_sessions(connection: Connection, now: datetime, after: str, most: int
     """
     c = browser_session.c
     connection.execute(browser_session.delete().where(c.last_seen < now - LOCK_LIFE))  # altered or not
-    holds = (sa.exists().where(each.c.handle == c.handle) for each in (launch, pending_launch))
-    is_empty = sa.and_(c.last_seen < now - PENDING_LIFE, *(~each for each in holds))
+    has_begun = c.handle.in_(sa.select(pending_launch.c.handle))  # read once: it has no index by handle
+    has_launch = sa.exists().where(launch.c.handle == c.handle)
+    is_empty = sa.and_(c.last_seen < now - PENDING_LIFE, ~has_begun, ~has_launch)
     is_over = sa.and_(c.locked.is_(None), sa.or_(c.last_seen < now - INACTIVITY, is_empty))
     due = sa.select(c.handle).where(c.handle > after, sa.or_(is_over, c.locked < now - LOCK_LIFE))
     keys = connection.execute(due.order_by(c.handle).limit(most)).scalars().all()
