@@ -15,8 +15,6 @@ from sqlalchemy.engine import Connection
 
 from plugin import request_id
 from plugin.access.invitations import InvitationState
-from plugin.access.launches import PENDING_LIFE
-from plugin.access.sessions import forget_sessions
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.returning import waits_for_token
@@ -245,7 +243,6 @@ class RetentionRun:
                 raise _NothingDue
             emptied = (t.launch.c.id.in_(due.emptied),)
             change_rows(connection, t.launch, emptied, {"sealed_context": b""})
-            _forget_sign_ins(connection, now)
             decision = Decision(site, "", self.who, why)  # of no one patient
             erase_rows(connection, self.ledger.vault, decision, due.rows, identity, now)
             return due.counts
@@ -266,9 +263,3 @@ def _counting(
     site: str, kept: Retention, now: datetime, most: int | None = None
 ) -> Callable[[Connection], Counter[str]]:
     return lambda connection: find_due(connection, site, kept, now, most).counts
-
-
-def _forget_sign_ins(connection: Connection, now: datetime) -> None:
-    """Remove begun launches that nobody can finish any more, and browser sessions that are over."""
-    connection.execute(t.pending_launch.delete().where(t.pending_launch.c.created < now - PENDING_LIFE))
-    forget_sessions(connection, now)

@@ -1,15 +1,31 @@
 """The protocol that serving processes speak: HTTP/1.1 of uvicorn on h11, with a time for whatever a client does slowly.
 
+A request that tells its end in two ways is refused: a proxy that goes by the other one would pass on what it never looked at.
 h11 holds headers to 64 KB; httptools, which uvicorn would take, keeps whatever a client sends.
 """
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import h11
+from h11._connection import DEFAULT_MAX_INCOMPLETE_EVENT_SIZE  # as uvicorn does
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class _OneEnd(h11.Connection):
+    """Takes no request that a server may read as longer or shorter than another does (RFC 9112 section 6.1)."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Give what came next; RemoteProtocolError, which is answered with 400 and closes the connection, if it has two ends."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            is_older = event.http_version < b"1.1"
+            if b"transfer-encoding" in names and (b"content-length" in names or is_older):
+                raise h11.RemoteProtocolError("Transfer-Encoding beside Content-Length, or before HTTP/1.1")
+        return event
 
 
 class HurriedProtocol(H11Protocol):
@@ -26,6 +42,11 @@ class HurriedProtocol(H11Protocol):
     _awaited: object = None  # the part of a request that is waited for: a state of h11
     _sending: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        most = self.config.h11_max_incomplete_event_size or DEFAULT_MAX_INCOMPLETE_EVENT_SIZE
+        self.conn = _OneEnd(h11.SERVER, most)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""

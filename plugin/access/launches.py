@@ -2,21 +2,19 @@
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import write_codes
-from plugin.access.sessions import INACTIVITY, LONGEST
+from plugin.access.sessions import INACTIVITY, LONGEST, PENDING_LIFE
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
 from plugin.ledger import Vault, as_sealed, change_rows, check_fits, insert_row
 from plugin.ledger.tables import browser_session, launch, pending_launch
 from plugin.roles import Code
 from smart_launch import LaunchContext, PendingLaunch, TokenSet
-
-PENDING_LIFE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,15 @@ def take_pending(
         return None
     opened = vault.open("pending", row.state, row.sealed_pending)
     return row.handle, msgspec.json.decode(opened, type=PendingLaunch)
+
+
+def forget_begun(connection: Connection, now: datetime, most: int) -> None:
+    """Remove begun launches that nobody can finish any more, and of those that nobody has signed in for all but the newest."""
+    c = pending_launch.c
+    connection.execute(pending_launch.delete().where(c.created < now - PENDING_LIFE))
+    anonymous = ~sa.exists().where(launch.c.handle == c.handle)
+    older = sa.select(c.state).where(anonymous).order_by(c.created.desc(), c.state).offset(most)
+    connection.execute(pending_launch.delete().where(c.state.in_(older.correlate(None))))
 
 
 def save_launch(
@@ -311,6 +318,26 @@ def open_in(connection: Connection, session: str) -> tuple[Open, ...]:
     query = sa.select(c.id, c.user, c.patient, c.created, c.expires)
     rows = connection.execute(query.where(c.handle == session, c.ended.is_(None)).order_by(c.created, c.id))
     return tuple(Open(*row) for row in rows)
+
+
+def open_to_another(connection: Connection, session: str, new: Launch) -> tuple[Open, ...]:
+    """List what is open in a browser session at a new launch's site to another user than its own; whoever is unnamed is nobody."""
+    if new.user is None:
+        return ()
+    c = launch.c
+    own = c.handle == session, c.site == new.site, c.user != new.user, c.ended.is_(None)
+    query = sa.select(c.id, c.user, c.patient, c.created, c.expires).where(*own, c.expires > new.created)
+    return tuple(Open(*row) for row in connection.execute(query.order_by(c.created, c.id)))
+
+
+def gave_way(connection: Connection, launch_id: str, session: str) -> bool:
+    """Tell whether a launch of this browser session has ended, and another user of its site opened one there since."""
+    c, later = launch.c, launch.alias().c
+    by_another = sa.exists().where(
+        later.handle == session, later.site == c.site, later.user != c.user, later.created >= c.created
+    )
+    query = sa.exists().where(c.id == launch_id, c.handle == session, c.ended.is_not(None), by_another)
+    return bool(connection.execute(sa.select(query)).scalar())
 
 
 def is_open(connection: Connection, launch_id: str, now: datetime) -> bool:

@@ -24,6 +24,7 @@ FIRST_WAIT = timedelta(minutes=5)
 LOCK_LIFE = timedelta(days=400)  # as long as a browser keeps a cookie at most (RFC 6265bis section 5.5)
 INACTIVITY = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)  # from the last sign-in, however busy
+PENDING_LIFE = timedelta(minutes=10)  # of a launch that was begun, until it is back from the EHR
 TOUCH_EVERY = timedelta(minutes=1)
 _PASSES = 5  # with 16 MB: one of the settings that OWASP's Password Storage Cheat Sheet gives for scrypt
 _HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
@@ -115,7 +116,10 @@ def touch(connection: Connection, key: str, now: datetime) -> None:
 
 
 def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> None:
-    """Give a session a new handle at sign-in, with all its launches, begun ones too: a planted cookie is worth nothing then."""
+    """Give a session a new handle at sign-in, with all its launches, begun ones too: a planted cookie is worth nothing then.
+
+    What another person has open in it is ended before: plugin.routes.ending.
+    """
 
     def renewed(row: Mapping[str, Any]) -> Mapping[str, object]:
         pin = row["pin"] if row["locked"] else None  # whoever signs in chooses their own
@@ -242,15 +246,23 @@ def is_whole(connection: Connection, vault: Vault, device: LockedDevice) -> bool
     )
 
 
-def forget_sessions(connection: Connection, now: datetime) -> None:
-    """Remove the sessions that are over; a lock stays as long as a browser can bring its cookie.
+def forget_sessions(connection: Connection, now: datetime, after: str, most: int) -> str | None:
+    """Remove sessions that are over, `most` at once of those whose keys follow `after`; gives the last key, None when done.
 
-    So does one that was altered: without it its browser would be let in as one that was never locked.
+    One that holds nothing, neither a launch nor a begun one, is over when no launch that left it can come back. A lock stays
+    as long as a browser can bring its cookie. So does one that was altered: without it its browser would be let in as one
+    that was never locked.
     """
     c = browser_session.c
-    over = sa.and_(c.locked.is_(None), c.last_seen < now - INACTIVITY)
-    remove_rows(connection, browser_session, (sa.or_(over, c.locked < now - LOCK_LIFE),))
     connection.execute(browser_session.delete().where(c.last_seen < now - LOCK_LIFE))  # altered or not
+    has_begun = c.handle.in_(sa.select(pending_launch.c.handle))  # read once: it has no index by handle
+    has_launch = sa.exists().where(launch.c.handle == c.handle)
+    is_empty = sa.and_(c.last_seen < now - PENDING_LIFE, ~has_begun, ~has_launch)
+    is_over = sa.and_(c.locked.is_(None), sa.or_(c.last_seen < now - INACTIVITY, is_empty))
+    due = sa.select(c.handle).where(c.handle > after, sa.or_(is_over, c.locked < now - LOCK_LIFE))
+    keys = connection.execute(due.order_by(c.handle).limit(most)).scalars().all()
+    remove_rows(connection, browser_session, (c.handle.in_(keys),))
+    return str(keys[-1]) if len(keys) == most else None
 
 
 def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:

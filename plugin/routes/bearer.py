@@ -5,7 +5,7 @@ from fastapi import Request
 from plugin.access.throttle import check_tries, count_try
 from plugin.audit import Actor, end_of_token
 from plugin.errors import Forbidden, NotFound, NotSignedIn
-from plugin.routes.state import Rapport, address_of
+from plugin.routes.state import Rapport, place_of
 from smart_launch import Introspection, Scopes, TokenRefused, introspect
 
 RESPONDENTS = frozenset({"Patient", "RelatedPerson"})
@@ -47,7 +47,7 @@ async def look_up(request: Request, rapport: Rapport, site_id: str, token: str |
             f"The access token is longer than {LONGEST_TOKEN} characters.", "Send the EHR's token as it is."
         )
     vault, known, now = rapport.ledger.vault, rapport.known_tokens, rapport.clock()
-    source = address_of(request)
+    source = place_of(request)
 
     async def count_wrong() -> None:
         known.remove(vault, token)

@@ -1,7 +1,5 @@
 """Signing out of this browser, and ending one's sessions in others. Never while the device is handed over."""
 
-import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated
@@ -12,9 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from plugin.access import sessions
 from plugin.access.desks import Desk
 from plugin.access.invitations import Invitation, begun_here, withdraw
-from plugin.access.launches import Launch, Open, SignedIn, browsers_of, end_launch, open_in
+from plugin.access.launches import Launch, SignedIn, browsers_of, open_in
 from plugin.audit import Actor, Kind
-from plugin.audit.facts import written
 from plugin.errors import InvitationUnusable, NotFound
 from plugin.pages import choose_language
 from plugin.pages.look import look_address
@@ -27,6 +24,7 @@ from plugin.pages.parting import (
     render_signed_out,
 )
 from plugin.routes.desk import AnyDesk, Csrf
+from plugin.routes.ending import end_launches
 from plugin.routes.session_cookie import forget_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
@@ -44,7 +42,6 @@ from plugin.routes.state import (
 router = APIRouter(dependencies=[Depends(check_origin)])
 
 OTHERS = "others"
-_PATIENCE = 3  # seconds that the EHR is given to take the tokens back; housekeeping tries again
 _SIGNED_OUT = "Signed out"
 _FROM_ELSEWHERE = "Ended by the same person from another browser"
 
@@ -152,7 +149,7 @@ async def _sign_out(
     for form, _ in begun:  # their addresses are in this browser's history
         await _withdraw(rapport, actor_of(found), form)
     # With the first the session is gone, and nothing opens by it any more.
-    await _end_launches(rapport, found, all_open, _SIGNED_OUT, session=session.key)
+    await end_launches(rapport, found, all_open, _SIGNED_OUT, session=session.key)
     answer = RedirectResponse("/signed-out", status_code=303)
     forget_session_cookie(answer)
     return answer
@@ -171,31 +168,6 @@ async def _withdraw(rapport: Rapport, actor: Actor, form: Invitation) -> None:
         await rapport.ledger.write(
             lambda connection: withdraw(connection, form.id, form.site, form.patient), entry
         )
-
-
-async def _end_launches(
-    rapport: Rapport, by: Launch | Desk, ending: Sequence[Open], why: str, *, session: str | None
-) -> None:
-    """End launches, each with its entry, and forget the browser session with the first; then their tokens go back."""
-    for number, each in enumerate(ending):
-        now = rapport.clock()
-        entry = rapport.trail.entry(
-            Kind.LAUNCH_ENDED,
-            actor_of(by),
-            site=by.site,
-            patient=each.patient,
-            about=(f"urn:uuid:{each.id}",),
-            reason=why,
-            details=written({"ended": now}),
-        )
-        if number == 0 and session is not None:
-            end = partial(sessions.end_session, key=session, launches=(each.id,), now=now)
-        else:
-            end = partial(end_launch, launch_id=each.id, now=now)
-        await rapport.ledger.write(end, entry)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
-            await rapport.returning.sweep([each.id for each in ending])
 
 
 async def _show(
@@ -231,8 +203,8 @@ async def _end(
         left = await rapport.ledger.read(partial(open_in, session=each.session))
         is_all = {one.id for one in left} <= {
             one.id for one in each.open
-        }  # else somebody else is signed in there, too
-        await _end_launches(
+        }  # else somebody is signed in there at another site, or unnamed, too
+        await end_launches(
             rapport, found, each.open, _FROM_ELSEWHERE, session=each.session if is_all else None
         )
     return RedirectResponse(f"{_base(found)}/sessions?ended=true", status_code=303)

@@ -16,7 +16,7 @@ from plugin.audit import Actor, Kind, end_of_token
 from plugin.errors import Forbidden, InvitationUnusable, Locked, NotSignedIn, TooManyAttempts
 from plugin.ledger import AuditRow
 from plugin.routes.bearer import bearer_of
-from plugin.routes.state import UNNAMED, Rapport, address_of, known_session
+from plugin.routes.state import UNNAMED, Rapport, known_session, place_of
 from smart_launch import SmartError
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ async def note_refusal(request: Request, error: Exception) -> None:
 
 async def record_refusal(request: Request, rapport: Rapport, entry: AuditRow) -> None:
     """Record a refusal of somebody unknown, or count it if the trail has taken as many from this address as it does."""
-    await _record(rapport, entry, address_of(request))
+    await _record(rapport, entry, place_of(request))
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -65,11 +65,11 @@ async def _whoever_asks(request: Request, rapport: Rapport) -> _Known:
         return _Known(None, actor)
     session: Session | None = await known_session(request, rapport)
     if session is None or session.is_altered:
-        return _Known(address_of(request))
+        return _Known(place_of(request))
     now = rapport.clock()
     found = await rapport.ledger.read(lambda connection: user_of_session(connection, session.key, now))
     if found is None:  # a launch was begun in this browser, and nobody has signed in
-        return _Known(address_of(request))
+        return _Known(place_of(request))
     user, site = found
     if session.locked is not None:
         return _Known(f"session {session.key}", Actor(display="Whoever has a device handed over"), site)

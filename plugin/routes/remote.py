@@ -34,13 +34,13 @@ from plugin.routes.state import (
     CurrentRapport,
     Rapport,
     actor_of,
-    address_of,
     check_csrf,
     check_origin,
     csrf_token,
     ehr_for,
     language_for,
     language_of_installation,
+    place_of,
 )
 from plugin.routes.views import form_state
 
@@ -252,7 +252,7 @@ async def open_by_code(
 ) -> Response:
     """Open the form of a spoken code, which is used with that; wrong ones are counted, by address and in all."""
     vault, now = rapport.ledger.vault, rapport.clock()
-    source = address_of(request)
+    source = place_of(request)
     for where, most in ((source, _MOST_TRIES_FROM_ONE_ADDRESS), ("", _MOST_TRIES_OF_ALL)):
         await rapport.ledger.bookkeep(
             partial(count_try, vault=vault, what="code", source=where, now=now, most=most)

@@ -21,6 +21,7 @@ from plugin.errors import NotFound
 from plugin.pages import DeparturePage, ProbePage, render_arrival, render_departure, render_probe
 from plugin.roles import Code, read_role_codes
 from plugin.routes.carried import is_carried, is_framed
+from plugin.routes.ending import end_those_of_another
 from plugin.routes.errors import failure_page, spoken_in
 from plugin.routes.lock import open_by_sign_in, open_to_clinician, session_by
 from plugin.routes.refusals import told_in_trail
@@ -290,9 +291,14 @@ async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple
             "Open Rapport again from the patient's chart; if it happens again, allow cookies for Rapport's address, "
             "or ask your administrator to have the EHR open Rapport in a window of its own.",
         )
-    taken = await rapport.ledger.bookkeep(
-        lambda connection: launches.take_pending(connection, vault, state, now)
-    )
+
+    def take(connection: Connection) -> tuple[str, PendingLaunch] | None:
+        found = launches.take_pending(connection, vault, state, now)
+        if found is not None:
+            sessions.touch(connection, found[0], now)  # it holds nothing until the launch is kept in it
+        return found
+
+    taken = await rapport.ledger.bookkeep(take)
     if taken is None:
         raise LaunchExpired(
             "This launch is not known here: it took longer than ten minutes, or the page was loaded twice.",
@@ -310,7 +316,10 @@ async def _arrive(
     acting: str | None,
     codes: tuple[Code, ...],
 ) -> Response:
-    """Keep the launch in the session that began it, or (None) in one of its own, and open its page."""
+    """Keep the launch in the session that began it, or (None) in one of its own, and open its page.
+
+    What another person of the site had open in that session is over then.
+    """
     now = rapport.clock()
     vault = rapport.ledger.vault
     policy = rapport.settings.policies[site.id]
@@ -326,6 +335,8 @@ async def _arrive(
     )
     handle = sessions.new_handle()
     key = vault.digest("session", handle)
+    if session_key is not None:
+        await end_those_of_another(rapport, new, session_key)
 
     def store(connection: Connection) -> None:
         if session_key is None:

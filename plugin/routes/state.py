@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Annotated
 
 import httpx
@@ -12,7 +13,7 @@ from fastapi import Depends, Request
 from plugin.access import sessions
 from plugin.access.desks import Desk, read_desk, read_desks
 from plugin.access.known_tokens import KnownTokens
-from plugin.access.launches import Launch, read_launch
+from plugin.access.launches import Launch, gave_way, read_launch
 from plugin.access.sessions import Session
 from plugin.audit import Actor, Trail, end_of_token
 from plugin.audit.trail import Clock
@@ -41,6 +42,7 @@ from questionnaires import LeftOut
 from smart_launch import Scopes, SmartDirectory, Styles
 
 COOKIE = "__Host-rapport"
+_OF_A_NETWORK = 64  # bits
 UNNAMED = "User of the EHR, not named in the launch"
 _SIGN_IN_AGAIN = "Sign in again from Rapport's front page."  # a desk is had without a chart
 
@@ -149,12 +151,24 @@ async def own_launch(
         lambda connection: read_launch(connection, vault, launch, session.key, now)
     )
     if found is None or found.site not in rapport.settings.sites:  # one that is set up no more
+        await _check_gave_way(
+            rapport, launch, session, "Open Rapport again from the patient's chart in the EHR."
+        )
         raise NotSignedIn(
             "This page belongs to a launch that has ended or to another browser.",
             "Open Rapport again from the patient's chart in the EHR.",
         )
     request.state.site = found.site
     return found
+
+
+async def _check_gave_way(rapport: Rapport, launch: str, session: Session, way_out: str) -> None:
+    """NotSignedIn, in words of its own, if a launch ended because another person opened Rapport in this browser."""
+    if await rapport.ledger.read(lambda connection: gave_way(connection, launch, session.key)):
+        raise NotSignedIn(
+            "Somebody else has opened Rapport in this browser since, so what was open before has been closed.",
+            way_out,
+        )
 
 
 OwnLaunch = Annotated[Launch, Depends(own_launch)]
@@ -181,6 +195,7 @@ async def own_desk(desk: str, request: Request, session: CurrentSession, rapport
         lambda connection: read_desk(connection, vault, books, desk, session.key, now)
     )
     if found is None:
+        await _check_gave_way(rapport, desk, session, _SIGN_IN_AGAIN)
         raise NotSignedIn(
             "This page belongs to a sign-in that has ended, to another browser, or to a role that you do not have.",
             _SIGN_IN_AGAIN,
@@ -273,9 +288,21 @@ def language_of_installation(rapport: Rapport) -> str:
     return languages.pop() if len(languages) == 1 else SOURCE_LANGUAGE
 
 
-def address_of(request: Request) -> str:
-    """Give the network address that a request came from, as the server tells it."""
-    return request.client.host if request.client else ""
+def place_of(request: Request) -> str:
+    """Give the place that a request came from, by which tries are counted: the network address, as the server tells it.
+
+    Of IPv6 its /64: the rest is each machine's to choose, as often as it likes (RFC 4291 section 2.5.1; RFC 8981).
+    """
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:  # a socket of the file system has none
+        return host
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address), _OF_A_NETWORK), strict=False))
 
 
 def request_line(request: Request) -> str:

@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.audit import Kind
+from plugin.ledger import insert_row
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, kinds, sign_in
 from tests.product.test_carried import Frame
 from tests.product.test_personalities import settled
-from tests.product.world import EHR, Clock, World, run_world
+from tests.product.world import EHR, SCOPES, Clock, World, run_world
 from tests.security.walking import BOOK
 
 GONE = 401
@@ -30,6 +31,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def sign_out(browser: httpx.AsyncClient, page: httpx.Response, **more: str) -> httpx.Response:
     return await browser.post(f"{page.url}/sign-out", data={"csrf": csrf_of(page), **more})
+
+
+async def open_desk(world: World, practitioner: str) -> httpx.Response:
+    """Sign in without a patient, in the browser that there is."""
+    asked = {"client_id": "rapport", "practitioner": practitioner}
+    answer = await world.browser.post(f"{EHR}/sandbox/launch", json=asked)
+    return await world.follow(await world.browser.get(answer.json()["launch_url"]))
 
 
 def revoked(world: World) -> list[dict[str, list[str]]]:
@@ -269,15 +277,72 @@ async def test_another_persons_sign_in_cannot_be_ended(world: World) -> None:
     assert (await stranger.get(str(theirs.url))).status_code == 200
 
 
-async def test_a_browser_that_two_people_use_keeps_what_the_other_opened(world: World) -> None:
-    page = await world.launch("amara", practitioner="202")
-    shared = world.new_browser()
-    own = await world.launch("mateo", practitioner="202", browser=shared)
-    other = await world.launch("jayden", practitioner="203", browser=shared)
-    form = {"csrf": csrf_of(page), "which": "others"}
-    await world.browser.post(f"{page.url}/sessions/end", data=form)
-    assert (await shared.get(str(own.url))).status_code == GONE
-    assert (await shared.get(str(other.url))).status_code == 200
+async def test_who_opens_a_chart_after_another_person_ends_what_that_one_had_open(world: World) -> None:
+    first = await world.launch("amara", practitioner="201")
+    desk = await open_desk(world, "205")  # in the same browser, and yet another person
+    assert (await world.browser.get(str(first.url))).status_code == GONE
+    await world.launch("mateo", practitioner="202")
+    for page in (first, desk):
+        gone = await world.browser.get(str(page.url))
+        assert gone.status_code == GONE
+        assert "Somebody else has opened Rapport in this browser" in gone.text
+    amara = "/sites/sandbox/fhir/Observation?patient=1001"
+    assert (await world.browser.get(amara)).status_code == GONE
+    assert (await world.browser.get(amara.replace("1001", "1002"))).status_code == 200
+    looked = await entries(world, Kind.RECORD_SEARCHED)
+    assert ["Practitioner/202" in str(each["agent"]) for each in looked] == [True]
+    ended = await entries(world, Kind.LAUNCH_ENDED)
+    why = [{"text": "Somebody else opened Rapport in this browser"}]
+    assert [each["purposeOfEvent"] for each in ended] == [why, why]
+    assert ["Practitioner/205" in str(ended[0]["agent"]), "Practitioner/202" in str(ended[1]["agent"])] == [
+        True,
+        True,
+    ]
+
+
+async def test_one_person_keeps_each_chart_and_desk_of_a_browser(world: World) -> None:
+    desk = await open_desk(world, "205")
+    pages = [desk, *[await world.launch(each, practitioner="205") for each in ("amara", "mateo")]]
+    assert [(await world.browser.get(str(each.url))).status_code for each in pages] == [200, 200, 200]
+
+
+async def test_a_form_that_is_out_comes_in_after_another_person_opened_a_chart(world: World) -> None:
+    page = await world.launch("amara", practitioner="201")
+    secret = await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    other = await world.launch("mateo", practitioner="202")
+    assert other.url.path.endswith("/return")  # the device is locked as before, for this person, too
+    assert (await world.fill(secret, ANSWERS)).status_code == 200
+    assert (await world.browser.get(str(page.url))).status_code == GONE
+    unlocked = await world.browser.post(str(other.url), data={"csrf": csrf_of(other), "pin": "4711"})
+    chart = await world.follow(unlocked)
+    assert (chart.status_code, "Mateo" in chart.text) == (200, True)
+    assert await world.delivered(subject="Patient/1001", tries=500)
+
+
+async def also_open(world: World, **other: str | None) -> None:
+    """Have another launch in the browser, alike but for this."""
+
+    def add(connection: sa.Connection) -> None:
+        one = connection.execute(sa.select(t.launch).limit(1)).one()._mapping
+        insert_row(connection, t.launch, {**one, "id": "also open", **other})
+
+    await world.rapport.state.rapport.ledger.bookkeep(add)
+
+
+async def test_another_person_at_another_site_ends_nothing(world: World) -> None:
+    await world.launch("amara", practitioner="202")
+    await also_open(world, site="elsewhere", user="Practitioner/201")
+    await world.launch("mateo", practitioner="202")
+    assert "launch-ended" not in await kinds(world)
+
+
+async def test_nobody_is_told_apart_from_somebody_whom_the_ehr_does_not_name(tmp_path: Path) -> None:
+    unnamed = tuple(each for each in SCOPES if each not in {"openid", "fhirUser"})
+    async with run_world(tmp_path, granted_scopes=unnamed) as world:
+        await world.launch("amara")
+        await also_open(world, user="Practitioner/201")
+        await world.launch("mateo")
+        assert "launch-ended" not in await kinds(world)
 
 
 async def test_a_sign_in_that_has_been_idle_for_an_hour_is_not_listed(world: World) -> None:

@@ -221,6 +221,23 @@ async def test_guessing_codes_ends_after_sixty_tries(world: World) -> None:
     assert refused.headers["location"] == NO_FORM
 
 
+async def guess_from(world: World, addresses: list[str]) -> list[int]:
+    found = []
+    for each in addresses:
+        transport = httpx.ASGITransport(world.rapport, client=(each, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=RAPPORT) as guesser:
+            found.append((await guesser.post("/code", data={"code": "00000000"})).status_code)
+    return found
+
+
+async def test_what_one_machine_may_call_itself_counts_as_one_address(world: World) -> None:
+    of_one_network = [f"2001:db8:0:1:{each:x}::7" for each in range(MOST + 1)]
+    assert await guess_from(world, of_one_network) == [303] * MOST + [429]
+    assert await guess_from(world, ["2001:db8:0:2::7"]) == [303]
+    twice_told = ["192.0.2.7", "::ffff:192.0.2.7"] * (MOST // 2)
+    assert await guess_from(world, [*twice_told, "192.0.2.7"]) == [303] * MOST + [429]
+
+
 async def test_who_typed_too_many_codes_is_told_when_to_try_again_and_led_back_to_the_page(
     world: World,
 ) -> None:

@@ -35,6 +35,30 @@ def test_a_header_that_does_not_end_is_cut_off(demonstration: Demonstration) -> 
         assert send_until_cut_off(connection, 20_000_000) < 20_000_000
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        b"HTTP/1.1\r\nHost: rapport\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1\r\nHost: rapport\r\nTransfer-Encoding: chunked\r\nContent-Length: 45",
+        b"HTTP/1.0\r\nHost: rapport\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked",
+    ],
+    ids=["length first", "chunks first", "chunks before HTTP/1.1"],
+)
+def test_a_request_whose_end_may_be_read_in_two_ways_is_refused_with_all_that_follows(
+    demonstration: Demonstration, ends: bytes
+) -> None:
+    place = urlsplit(demonstration.rapport)
+    hidden = b"GET /health/live HTTP/1.1\r\nHost: rapport\r\n\r\n"
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+        connection.sendall(b"POST /code " + ends + b"\r\n\r\n0\r\n\r\n" + hidden)
+        answer = b""
+        while more := connection.recv(10_000):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer.lower()
+
+
 def test_who_says_nothing_is_not_waited_for_and_who_was_answered_may_come_again(
     demonstration: Demonstration,
 ) -> None:
