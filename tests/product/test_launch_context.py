@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from plugin.audit import Kind
 from sandbox_ehr.oauth.grants import SmartIdToken
@@ -155,6 +156,15 @@ async def test_answers_are_taken_over_only_from_a_response_that_the_launch_names
     secret = answer.headers["location"].partition("#")[2]
     form = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
     assert " checked" not in form.text
+
+
+async def test_of_a_launch_that_names_hundreds_of_things_some_are_read(world: World) -> None:
+    named = [{"reference": f"QuestionnaireResponse/none-{number}"} for number in range(60)]
+    with capture_logs() as logs:
+        await world.launch("amara", fhirContext=[*named[:10], *named])
+    read = [each for each in world.hosts.seen if "/QuestionnaireResponse/none-" in each.url.path]
+    assert len(read) == 20
+    assert [each["left_out"] for each in logs if "left_out" in each] == [40]
 
 
 async def test_the_clinicians_pages_wear_the_ehrs_look(world: World) -> None:
