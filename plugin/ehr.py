@@ -271,6 +271,7 @@ class Ehr:
         found = _REFERENCE.fullmatch(reference.removeprefix(f"{self._base}/"))
         if found is None:
             raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
+        self._check_granted(found[1], "r", "read")
         answer = await self._send("GET", f"{self._base}/{found[0]}")
         _decode(answer, found[1])
         return answer.body
@@ -389,9 +390,9 @@ class Ehr:
         return results
 
     def _check_granted(self, resource_type: str, letter: str, word: str) -> None:
-        """NotPermitted for what no granted scope speaks of; a grant that names no resource at all is left to the EHR."""
+        """NotPermitted for what no granted scope speaks of."""
         granted = self._granted
-        if granted is not None and granted.resources and not granted.may(resource_type, letter):
+        if granted is not None and not granted.may(resource_type, letter):
             raise NotPermitted(f"The EHR has not granted the right to {word} {resource_type}.")
 
     async def _send(

@@ -3,6 +3,7 @@
 RapportError
 ├── SettingsInvalid      refuse to start: the message says what to set
 ├── NotSignedIn          401  open Rapport again from the EHR
+│   └── TokenInvalid          get another access token
 ├── Locked               423  the device is with a respondent: the clinician's PIN comes first
 ├── Forbidden            403  somebody else must act, or act differently
 ├── NotFound             404
@@ -63,6 +64,15 @@ class NotSignedIn(RapportError):
     status = 401
     title = "Your session has ended"
     code = "login"
+    challenge: ClassVar[str] = (
+        "Bearer"  # WWW-Authenticate: without an error where no token came (RFC 6750 section 3.1)
+    )
+
+
+class TokenInvalid(NotSignedIn):
+    """The access token that was brought does not count here."""
+
+    challenge = 'Bearer error="invalid_token"'
 
 
 class Forbidden(RapportError):

@@ -7,7 +7,8 @@ context = await finish(site, configuration, pending, code=..., state=..., http=h
 """
 
 from smart_launch.authorization import PENDING_LIFE, Authorization, PendingLaunch, begin
-from smart_launch.context import ContextIdentifier, ContextItem, LaunchContext, Messaging
+from smart_launch.claims import is_text
+from smart_launch.context import USER_UNREAD, ContextIdentifier, ContextItem, LaunchContext, Messaging
 from smart_launch.discovery import SmartConfiguration, SmartDirectory, discover
 from smart_launch.errors import (
     AddressRefused,
@@ -37,6 +38,7 @@ from smart_launch.tokens import TokenSet, refresh, system_token
 
 __all__ = [
     "PENDING_LIFE",
+    "USER_UNREAD",
     "AddressRefused",
     "AnswerUnusable",
     "Authorization",
@@ -78,6 +80,7 @@ __all__ = [
     "finish",
     "generate_key",
     "introspect",
+    "is_text",
     "public_jwks",
     "refresh",
     "revoke",

@@ -17,6 +17,9 @@ from smart_launch.token_answer import Hint, TokenAnswer
 from smart_launch.tokens import TokenSet
 from smart_launch.wire import read_address
 
+USER_UNREAD = "user-unread"
+"""The note that somebody signed in whom the EHR names, and nobody knows as what."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContextIdentifier:
@@ -50,7 +53,8 @@ class LaunchContext:
     """One completed launch. Holds tokens: stored, it must be encrypted.
 
     `patient` and `encounter` are FHIR ids, None if the EHR named none. `notes` tell what the EHR left out and was
-    assumed: scope-assumed, life-assumed, nonce-absent, banner-assumed.
+    assumed: scope-assumed, life-assumed, nonce-absent, banner-assumed; and user-unread of a fhirUser that is there and
+    is no reference to a person.
     """
 
     site_id: str
@@ -79,6 +83,8 @@ def build_context(
     notes = list(tokens.notes)
     if identity is not None and not identity.nonce_confirmed:
         notes.append("nonce-absent")
+    if identity is not None and identity.user_unread:
+        notes.append(USER_UNREAD)
     banner = _BANNER.get(str(answer.need_patient_banner).lower())
     if banner is None:
         notes.append("banner-assumed")

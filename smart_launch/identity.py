@@ -13,6 +13,7 @@ import httpx
 from joserfc import jws, jwt
 from joserfc.errors import ClaimError, JoseError
 
+from smart_launch.claims import is_text
 from smart_launch.discovery import SmartConfiguration
 from smart_launch.errors import IdTokenInvalid
 from smart_launch.issuer_keys import ALGORITHMS, same_issuer
@@ -20,7 +21,7 @@ from smart_launch.site import Site
 
 _LEEWAY = 60  # seconds between the server's clock and ours
 _USER = re.compile(
-    r"(?:(?P<base>https?://.+)/)?(?P<type>Patient|Practitioner|PractitionerRole|RelatedPerson|Person)"
+    r"(?:(?P<base>https?://[^\s?#]+)/)?(?P<type>Patient|Practitioner|PractitionerRole|RelatedPerson|Person)"
     r"/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
 
@@ -45,11 +46,12 @@ class FhirUser:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a valid id_token says; `user` None if it names no FHIR resource."""
+    """What a valid id_token says; `user` None if it names nobody, or (`user_unread`) in no way that is known."""
 
     issuer: str
     subject: str
     user: FhirUser | None
+    user_unread: bool  # a user is named, in a way that is no reference to a person
     nonce_confirmed: bool  # some servers leave the nonce out (Inferno's reference server)
     authenticated: datetime | None = (
         None  # when the person proved who they are; None if the server does not say
@@ -65,7 +67,7 @@ async def check_id_token(
     http: httpx.AsyncClient,
     now: datetime,
 ) -> Identity:
-    """Check signature, issuer, audience, times and nonce; IdTokenInvalid if any is wrong.
+    """Check kind, signature, issuer, audience, times and nonce; IdTokenInvalid if any is wrong.
 
     DiscoveryFailed, AddressRefused or ServerUnavailable if the issuer's keys cannot be had.
     """
@@ -79,15 +81,20 @@ async def check_id_token(
     if not same_issuer(claims["iss"], configuration.keys.issuer):
         raise _invalid(site, "iss")
     _check_audience(site, claims)
+    for name in ("sub", "nonce", "fhirUser"):
+        if isinstance(value := claims.get(name), str) and not is_text(value):
+            raise _invalid(site, name)
     given = claims.get("nonce")
     if given is not None and not (
         isinstance(given, str) and nonce and compare_digest(given.encode(), nonce.encode())
     ):
         raise _invalid(site, "nonce")
+    user = read_fhir_user(site, claims.get("fhirUser"))
     return Identity(
         issuer=claims["iss"],
         subject=claims["sub"],
-        user=read_fhir_user(site, claims.get("fhirUser")),
+        user=user,
+        user_unread=user is None and claims.get("fhirUser") is not None,
         nonce_confirmed=given is not None,
         authenticated=_read_moment(claims.get("auth_time")),
     )
@@ -100,6 +107,8 @@ def read_fhir_user(site: Site, value: object) -> FhirUser | None:
         return None
     relative = f"{found['type']}/{found['id']}"
     base = found["base"] or site.base
+    if base.startswith(f"{site.base}/"):
+        return None  # Patient/1/Practitioner/2: below a resource stands no person
     absolute = f"{base}/{relative}"
     return FhirUser(
         reference=relative if base == site.base else absolute,
@@ -129,7 +138,17 @@ def _read_header(site: Site, id_token: str) -> tuple[str, str | None]:
         raise _invalid(site, "algorithm")
     if kid is not None and not isinstance(kid, str):
         raise _invalid(site, "form")
+    if not _may_be_id_token(header.get("typ")):
+        raise _invalid(site, "typ")
     return alg, kid
+
+
+def _may_be_id_token(kind: object) -> bool:
+    """Tell whether a header's `typ` names no other kind of JWT: `at+jwt`, `logout+jwt` (RFC 8725 section 3.11)."""
+    if kind is None:
+        return True
+    name = kind.lower().removeprefix("application/") if isinstance(kind, str) else "+jwt"
+    return name == "id_token+jwt" or not name.endswith("+jwt")
 
 
 def _check_claims(site: Site, claims: dict[str, Any], now: datetime) -> None:

@@ -3,7 +3,6 @@
 Every failure is told as the same one, without a reason: whoever forges need not learn what was wrong.
 """
 
-import re
 from datetime import datetime, timedelta
 
 import httpx
@@ -12,11 +11,10 @@ from joserfc.errors import JoseError
 
 from plugin.cds.settings import CdsClient
 from plugin.errors import NotSignedIn
-from smart_launch import IssuerKeys, Site, SmartError
+from smart_launch import IssuerKeys, Site, SmartError, is_text
 
 _LEEWAY = 30  # seconds between the EHR's clock and ours
 _ASK_AGAIN = timedelta(seconds=10)  # for a key that is not known: anybody may name one
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON may write one; UTF-8 cannot
 _LONGEST = 300  # seconds; CDS Hooks asks for no more than five minutes
 
 
@@ -80,7 +78,7 @@ class CdsCallers:
             raise NotTrusted("times")
         if begins - _LEEWAY > seconds:  # type: ignore[operator] # a number, see above
             raise NotTrusted("times")
-        if not isinstance(jti, str) or not jti or len(jti) > 200 or _LONE_SURROGATE.search(jti):
+        if not isinstance(jti, str) or not jti or len(jti) > 200 or not is_text(jti):
             raise NotTrusted("jti")
         return jti
 

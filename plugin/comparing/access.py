@@ -10,7 +10,7 @@ import httpx
 from plugin.delivery.capability import Capability, read_capability
 from plugin.ehr import Ehr, EhrError, EhrUnavailable, JsonObject, NotFound, TokenRefused
 from plugin.errors import RapportError
-from smart_launch import ServerUnavailable, Site, SmartDirectory, SmartError, TokenSet, system_token
+from smart_launch import Scopes, ServerUnavailable, Site, SmartDirectory, SmartError, TokenSet, system_token
 
 _EARLY = 30.0  # seconds before its end a token is no longer used
 _MOST_FAILURES = 5  # in a row
@@ -136,7 +136,8 @@ class SystemReader:
                 raise RecordUnreadable(error.what_happened, "Try again later.") from None
             except SmartError as error:
                 raise RecordUnreadable(error.what_happened, error.what_to_do) from None
-        return Ehr(self._site.base, self._token.access_token, self._http)
+        granted = Scopes.parse(self._token.scope)
+        return Ehr(self._site.base, self._token.access_token, self._http, granted=granted)
 
 
 def explain_refusal(kind: str, error: EhrError) -> RecordUnreadable:

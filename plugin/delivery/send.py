@@ -136,9 +136,9 @@ class EhrSender:
         self, site: Site, record: Record, token: _Token | None, heard: Heard
     ) -> tuple[Ehr, Writer | None]:
         writing = self._manner.of(site.id)
-        ehr = Ehr(site.fhir_base, token.value if token else None, self._http, heard=heard)
-        capability = await self.capability_of(site, ehr) if needs_ehr(writing) else _NOTHING
         granted = token.granted if token else Scopes()
+        ehr = Ehr(site.fhir_base, token.value if token else None, self._http, granted=granted, heard=heard)
+        capability = await self.capability_of(site, ehr) if needs_ehr(writing) else _NOTHING
         catalogue = self._manner.catalogue
         known = {each.canonical: each for each in catalogue.versions()} if catalogue else {}
         origin = Origin(
@@ -157,7 +157,8 @@ class EhrSender:
             token = await self._system_token(companion)
         except NoToken as error:
             raise EhrUnavailable(str(error)) from None
-        ehr = Ehr(companion.fhir_base, token.value, self._http, heard=heard.beside("companion"))
+        beside = heard.beside("companion")
+        ehr = Ehr(companion.fhir_base, token.value, self._http, granted=token.granted, heard=beside)
         lock = self._companions.setdefault(companion.id, asyncio.Lock())
         return Companion(ehr, await self.capability_of(companion, ehr), token.granted, lock)
 
@@ -165,7 +166,7 @@ class EhrSender:
         """Open an EHR with Rapport's own token; NoToken if it gives none, EhrUnavailable if it does not answer now."""
         site = self._sites[site_id]
         token = await self._system_token(site)
-        ehr = Ehr(site.fhir_base, token.value, self._http)
+        ehr = Ehr(site.fhir_base, token.value, self._http, granted=token.granted)
         return ehr, await self.capability_of(site, ehr), token.granted
 
     def forget_own_token(self, site_id: str) -> None:
@@ -193,7 +194,7 @@ class EhrSender:
         """Write a note into its record; NoToken or NoWriter besides the EHR's errors. Gives its reference there."""
         site = self._sites[note.site]
         token = await self._note_token(site, note)
-        ehr = Ehr(site.fhir_base, token.value, self._http)
+        ehr = Ehr(site.fhir_base, token.value, self._http, granted=token.granted)
         capability = await self.capability_of(site, ehr)
         if DOCUMENT not in capability.creates:
             raise NoWriter("The EHR takes no documents from apps")

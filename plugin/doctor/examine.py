@@ -19,8 +19,14 @@ from plugin.doctor.writing_there import findings_of_writing, questions_for
 from plugin.plan import PlanInEhr
 from plugin.settings import PLAN, PLAN_SCOPE
 from plugin.writing import DocumentForm, WriterKind, Writing
-from smart_launch import Scopes, Site, SmartError, discover, system_token
+from smart_launch import ClientSecret, Scopes, Site, SmartError, discover, system_token
 
+_BY_SECRET = Finding(
+    "Signing in",
+    Level.LOOK,
+    "Rapport's own token is given for a secret; SMART Backend Services ask for a signed assertion.",
+    "Set private_key_jwt for this site, if the EHR takes that for tokens of the app's own.",
+)
 _READ = ("Patient", "RelatedPerson", "Encounter", "Practitioner")
 
 
@@ -142,7 +148,8 @@ async def _granted(
         return None, (Finding("Signing in", Level.LOOK, text, error.what_to_do),)
     scopes = Scopes.parse(tokens.scope)
     told = "; ".join(scopes.describe()) or "nothing"
-    return scopes, (Finding("Signing in", Level.WORKS, f"Rapport's own token may: {told}."),)
+    works = Finding("Signing in", Level.WORKS, f"Rapport's own token may: {told}.")
+    return scopes, ((works, _BY_SECRET) if isinstance(site.authentication, ClientSecret) else (works,))
 
 
 def _collecting(registration: Registration | None, capability: Capability, scopes: Scopes | None) -> Finding:

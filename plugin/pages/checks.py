@@ -373,6 +373,8 @@ OF_EXAMINATION = (
     N_("Rapport then shows less of who is who; a missing Patient keeps it from working."),
     N_("Rapport got no token of its own: %(why)s"),
     N_("Rapport's own token may: %(scopes)s."),
+    N_("Rapport's own token is given for a secret; SMART Backend Services ask for a signed assertion."),
+    N_("Set private_key_jwt for this site, if the EHR takes that for tokens of the app's own."),
     N_("nothing"),
     N_("%(doing)s %(kind)s of the patient in context"),
     N_("%(doing)s %(kind)s that the user may reach"),

@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
 from plugin.access.invitations import Draft
 from plugin.access.launches import Launch
 from plugin.ehr import Ehr, EhrError
 from questionnaires import Catalogue, Instrument, walk
 
+log = structlog.get_logger()
+
 _OPEN = "in-progress"
+_MOST_READ = 20  # things that are read of one launch to find its form: a page waits for each
+_NAMED = ("QuestionnaireResponse/", "Questionnaire/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +62,34 @@ class _Form(msgspec.Struct):
 
 
 async def read_asked_for(ehr: Ehr, launch: Launch, catalogue: Catalogue) -> AskedFor | None:
-    """Find the first form that the launch names; None if it names none, or none that can be read."""
+    """Find the first form that the launch names; None if it names none, or none that can be read among the first 20."""
+    tried: set[str] = set()
+    left_out = 0
     for item in launch.context.fhir_context:
         reference = item.reference or ""
         if item.canonical and item.type in {None, "Questionnaire"}:
             return AskedFor(item.canonical, _installed(catalogue, item.canonical))
+        if not reference.startswith(_NAMED) or reference in tried:
+            continue
+        if len(tried) == _MOST_READ:
+            left_out += 1
+            continue
+        tried.add(reference)
         try:
-            if reference.startswith("QuestionnaireResponse/"):
-                return await read_begun(ehr, launch, reference, catalogue)
-            if reference.startswith("Questionnaire/"):
-                form = msgspec.convert(await ehr.read(reference), _Form)
-                canonical = f"{form.url}|{form.version}" if form.version else form.url
-                return AskedFor(canonical, _installed(catalogue, canonical))
+            return await _read_named(ehr, launch, reference, catalogue)
         except (EhrError, msgspec.ValidationError):
             continue
+    if left_out:
+        log.warning("fhirContext names too much to be read", site=launch.site, left_out=left_out)
     return None
+
+
+async def _read_named(ehr: Ehr, launch: Launch, reference: str, catalogue: Catalogue) -> AskedFor | None:
+    if reference.startswith("QuestionnaireResponse/"):
+        return await read_begun(ehr, launch, reference, catalogue)
+    form = msgspec.convert(await ehr.read(reference), _Form)
+    canonical = f"{form.url}|{form.version}" if form.version else form.url
+    return AskedFor(canonical, _installed(catalogue, canonical))
 
 
 async def read_begun(ehr: Ehr, launch: Launch, reference: str, catalogue: Catalogue) -> AskedFor | None:

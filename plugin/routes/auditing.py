@@ -50,6 +50,7 @@ from plugin.routes.state import (
 )
 from plugin.transparency import LogSigner, Tiles
 from plugin.writing import DEFAULT_WRITING
+from smart_launch import Scopes
 
 router = APIRouter(prefix="/desks/{desk}/audit", dependencies=[Depends(check_origin)])
 
@@ -325,7 +326,8 @@ async def _reader(rapport: Rapport, found: Desk, session: str, read: Chain) -> R
     tokens = None if launch is None else await rapport.sender.tokens_of(launch)
     if tokens is None:
         return None
-    return TokenReader(Ehr(site.fhir_base, tokens.access_token, rapport.http))
+    granted = Scopes.parse(tokens.scope)
+    return TokenReader(Ehr(site.fhir_base, tokens.access_token, rapport.http, granted=granted))
 
 
 async def _launch_of(rapport: Rapport, found: Desk, session: str) -> Launch | None:

@@ -40,6 +40,7 @@ from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, lan
 from plugin.routes.trend_views import read_trend
 from plugin.schedule import Due
 from questionnaires import Rater
+from smart_launch import Scopes
 
 router = APIRouter(prefix="/desks/{desk}")
 
@@ -325,7 +326,9 @@ async def _people(
             tokens = await rapport.sender.tokens_of(held) if held else None
             if tokens is None:
                 return {}, "the sign-in to the EHR has ended"
-            ehr = Ehr(rapport.settings.sites[found.site].fhir_base, tokens.access_token, rapport.http)
+            base = rapport.settings.sites[found.site].fhir_base
+            granted = Scopes.parse(tokens.scope)
+            ehr = Ehr(base, tokens.access_token, rapport.http, granted=granted)
             patients = await people_of(ehr, "Patient", references)
             try:
                 return patients | await people_of(ehr, "Practitioner", references), ""

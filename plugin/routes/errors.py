@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from plugin import request_id
 from plugin.ehr import EhrError, EhrUnavailable, TokenRefused
-from plugin.errors import InvitationUnusable, Issue, Locked, RapportError, TooManyAttempts
+from plugin.errors import InvitationUnusable, Issue, Locked, NotSignedIn, RapportError, TooManyAttempts
 from plugin.ledger import SealBroken
 from plugin.ledger.away import AWAY, cause_of
 from plugin.pages import FailurePage, choose_language, render_failure
@@ -317,7 +317,8 @@ def _route(request: Request) -> str:
 
 def _headers(error: Exception, told: Told) -> dict[str, str]:
     own = error.headers if isinstance(error, HTTPException) else None
-    headers = {**(own or {}), **({"WWW-Authenticate": "Bearer"} if told.status == 401 else {})}
+    challenge = (error if isinstance(error, NotSignedIn) else NotSignedIn).challenge
+    headers = {**(own or {}), **({"WWW-Authenticate": challenge} if told.status == 401 else {})}
     if isinstance(error, AWAY):
         headers["Retry-After"] = str(_STORAGE_PAUSE)
     if isinstance(error, TooManyAttempts):

@@ -28,6 +28,7 @@ from plugin.routes.refusals import told_in_trail
 from plugin.routes.session_cookie import set_session_cookie
 from plugin.routes.state import COOKIE, CurrentRapport, Rapport, actor_of
 from smart_launch import (
+    USER_UNREAD,
     LaunchContext,
     LaunchExpired,
     LaunchRefused,
@@ -394,7 +395,7 @@ async def _role_codes(rapport: Rapport, site: Site, context: LaunchContext) -> t
     user = context.user
     if not rapport.settings.policies[site.id].roles.codes or user is None or not user.is_local:
         return ()
-    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http)
+    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http, granted=context.granted)
     try:
         if user.type == "PractitionerRole":
             held: Sequence[JsonObject] = (await ehr.read(user.reference),)
@@ -428,7 +429,7 @@ async def _who_acts(rapport: Rapport, site: Site, context: LaunchContext) -> str
     user = context.user
     if user is None or user.type != "Person":
         return user.reference if user else None
-    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http)
+    ehr = Ehr(site.fhir_base, context.tokens.access_token, rapport.http, granted=context.granted)
     try:
         person = msgspec.convert(await ehr.read(user.reference), _Person)
     except (EhrError, msgspec.ValidationError):
@@ -455,7 +456,7 @@ def _not_staff() -> LaunchRefused:
 def _check_user(rapport: Rapport, site: Site, context: LaunchContext, codes: tuple[Code, ...]) -> None:
     """LaunchRefused for those to whom no page of ours belongs; a form is opened by its own link, never by a launch."""
     user = context.user
-    if user is not None and user.type in {"Patient", "RelatedPerson"}:
+    if (user is not None and user.type in {"Patient", "RelatedPerson"}) or USER_UNREAD in context.notes:
         raise _not_staff()
     if context.patient is not None:
         return

@@ -123,6 +123,15 @@ async def test_a_site_that_is_set_up_shows_its_scopes_and_no_section() -> None:
     assert found.section == ""
 
 
+async def test_a_token_of_its_own_for_a_secret_is_told_as_outside_of_the_standard() -> None:
+    scopes = ("system/Observation.crs",)
+    client = RegisteredClient(client_id="rapport", name="R", kind="symmetric", secret="s3cret", scopes=scopes)
+    site = registered(redirect_uri="https://rapport.invalid/callback", backend_scopes=scopes)
+    found = await examined("full", (client,), registration=Registration(site, Writing()))
+    (told,) = [each for each in found.findings if "for a secret" in each.text]
+    assert "private_key_jwt" in told.remedy
+
+
 async def test_a_token_that_is_refused_is_told_with_a_remedy() -> None:
     site = registered(
         client_id="stranger",

@@ -1,17 +1,25 @@
 """Bad input names the place and the remedy, and loses nothing that was answered."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from plugin.audit import Kind
+from sandbox_ehr.oauth.server import SmartAuthorizationServer
+from smart_launch import Sites
 from tests.product.forms import CHILD, question, response_of
-from tests.product.world import EHR, RAPPORT, World, run_world
+from tests.product.world import EHR, RAPPORT, World, entries, rapport_settings, run_world
 
 DOOR = "/sites/sandbox/fhir/QuestionnaireResponse"
+INVALID_TOKEN = 'Bearer error="invalid_token"'
 
 
 async def app_token(world: World, patient: str = "amara") -> str:
@@ -154,7 +162,7 @@ async def test_a_token_that_the_ehr_does_not_know_is_refused(world: World) -> No
     people = await world.people()
     answer = await post(world, response_of(people["amara"]), token="made-up")
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == INVALID_TOKEN
     assert "made-up" not in problems(answer)
 
 
@@ -516,3 +524,67 @@ async def test_browsers_are_told_to_speak_https_only_below_the_host_too(
 
 async def test_tracing_is_not_answered(world: World) -> None:
     assert (await world.browser.request("TRACE", "/")).status_code == 405
+
+
+@asynccontextmanager
+async def two_sites(folder: Path) -> AsyncIterator[World]:
+    """A world in which another FHIR server has the sandbox's authorization server, and is a site here, too."""
+    settings = rapport_settings(folder)
+    other = replace(
+        settings.sites["sandbox"],
+        id="other",
+        name="Other",
+        fhir_base="https://other.invalid/r4",
+        extra_hosts=("ehr.invalid",),
+    )
+    stored = {
+        "sites": Sites([*settings.sites.values(), other]),
+        "policies": {**settings.policies, "other": settings.policies["sandbox"]},
+    }
+    async with run_world(folder, stored=stored) as world:
+        document = (await world.browser.get(f"{EHR}/r4/.well-known/smart-configuration")).json()
+        server = FastAPI()
+        server.get("/r4/.well-known/smart-configuration")(lambda: document)
+        world.hosts.add("https://other.invalid", server)
+        yield world
+
+
+async def test_a_token_for_another_sites_fhir_server_is_refused(tmp_path: Path) -> None:
+    async with two_sites(tmp_path) as world:
+        people = await world.people()
+        headers = {
+            "Authorization": f"Bearer {await app_token(world)}",
+            "Content-Type": "application/fhir+json",
+            "Accept": "application/fhir+json",
+        }
+        body = json.dumps(response_of(people["amara"]))
+        assert (await world.browser.post(DOOR, content=body, headers=headers)).status_code == 201
+        there = DOOR.replace("sandbox", "other")
+        answers = [
+            await world.browser.post(there, content=body, headers=headers),
+            await world.browser.get(there, headers=headers),
+            await world.browser.post(
+                "/fhir/QuestionnaireResponse/$score?site=other", content=body, headers=headers
+            ),
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, INVALID_TOKEN)
+            assert "another FHIR server" in problems(answer)
+        told = await entries(world, Kind.ACCESS_REFUSED)
+        assert [each["outcomeDesc"] for each in told] == [
+            "The access token is for another FHIR server than this site's."
+        ] * len(answers)
+
+
+async def test_a_token_whose_user_is_named_in_no_known_way_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    describe = SmartAuthorizationServer.describe
+    monkeypatch.setattr(
+        SmartAuthorizationServer,
+        "describe",
+        lambda *given: {**describe(*given), "fhirUser": f"{EHR}/r4/Patient/ab_c"},
+    )
+    assert (await post(world, response_of(people["amara"]), token=token)).status_code == 403

@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from plugin.audit import Kind
+from sandbox_ehr.oauth.grants import SmartIdToken
 from tests.product.forms import ANSWERS
-from tests.product.world import EHR, PIN, World, run_world
+from tests.product.world import EHR, PIN, World, entries, run_world
 
 MORE = ("messaging/ui", "user/PractitionerRole.r", "user/Person.r")
 CHILD = "rapport-checkin-child"
@@ -155,6 +158,15 @@ async def test_answers_are_taken_over_only_from_a_response_that_the_launch_names
     assert " checked" not in form.text
 
 
+async def test_of_a_launch_that_names_hundreds_of_things_some_are_read(world: World) -> None:
+    named = [{"reference": f"QuestionnaireResponse/none-{number}"} for number in range(60)]
+    with capture_logs() as logs:
+        await world.launch("amara", fhirContext=[*named[:10], *named])
+    read = [each for each in world.hosts.seen if "/QuestionnaireResponse/none-" in each.url.path]
+    assert len(read) == 20
+    assert [each["left_out"] for each in logs if "left_out" in each] == [40]
+
+
 async def test_the_clinicians_pages_wear_the_ehrs_look(world: World) -> None:
     page = await world.launch("amara")
     look = re.search(r'href="(/look\.css[^"]+)"', page.text)
@@ -219,6 +231,65 @@ async def test_each_kind_of_user_is_let_in_or_told_why_not(world: World, kind: s
         return
     assert page.status_code == 200
     assert f'value="{practitioner}" data-rater="therapist"' in page.text
+
+
+def say_of_the_user(monkeypatch: pytest.MonkeyPatch, user: object, kind: str = "JWT") -> None:
+    """Have the sandbox EHR sign what it never would."""
+    monkeypatch.setattr(
+        SmartIdToken,
+        "generate_user_info",
+        lambda *_: {"sub": "1"} | ({} if user is None else {"fhirUser": user}),
+    )
+    header = SmartIdToken.get_encode_header
+    monkeypatch.setattr(SmartIdToken, "get_encode_header", lambda *given: {**header(*given), "typ": kind})
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        f"{EHR}/r4/Patient/ab_c",
+        f"{EHR}/r4/Patient/1001?x=1",
+        f"{EHR}/r4/Patient/1/",
+        "patient/1",
+        ["Patient/1"],
+        f"RelatedPerson/{'1' * 65}",
+        "Device/1",
+    ],
+    ids=str,
+)
+async def test_a_user_who_is_named_in_no_known_way_is_not_let_in(
+    world: World, user: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say_of_the_user(monkeypatch, user)
+    page = await world.launch("amara")
+    assert page.status_code == 403
+    assert "for the people who treat" in page.text
+    assert (await entries(world, Kind.LAUNCH))[-1]["outcomeDesc"] == "not-staff"
+
+
+async def test_where_the_ehr_names_nobody_the_chart_opens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say_of_the_user(monkeypatch, None)
+    assert (await world.launch("amara")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("user", "kind", "reason"),
+    [
+        ("https://x.invalid/a\0/Practitioner/1", "JWT", "id-token-fhirUser"),
+        ("Practitioner/1", "logout+jwt", "id-token-typ"),
+    ],
+    ids=["a NUL", "of a logout"],
+)
+async def test_a_statement_that_is_none_is_refused_and_stands_in_the_trail(
+    world: World, user: str, kind: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say_of_the_user(monkeypatch, user, kind)
+    page = await world.launch("amara")
+    assert page.status_code == 502
+    assert "cannot be trusted" in page.text
+    assert (await entries(world, Kind.LAUNCH))[-1]["outcomeDesc"] == reason
 
 
 @pytest.mark.parametrize("link", ["Patient", "RelatedPerson"])

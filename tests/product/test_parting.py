@@ -17,7 +17,7 @@ from tests.product.forms import ANSWERS
 from tests.product.test_administering import csrf_of, kinds, sign_in
 from tests.product.test_carried import Frame
 from tests.product.test_personalities import settled
-from tests.product.world import EHR, SCOPES, Clock, World, run_world
+from tests.product.world import EHR, SCOPES, Clock, World, entries, run_world
 from tests.security.walking import BOOK
 
 GONE = 401
@@ -43,13 +43,6 @@ async def open_desk(world: World, practitioner: str) -> httpx.Response:
 def revoked(world: World) -> list[dict[str, list[str]]]:
     asked = [each for each in world.hosts.seen if each.url.path == "/auth/revoke"]
     return [parse_qs(each.content.decode()) for each in asked]
-
-
-async def entries(world: World, kind: Kind) -> list[dict[str, object]]:
-    ledger = world.rapport.state.rapport.ledger
-    query = sa.select(t.audit.c.event, t.audit.c.sealed_resource).where(t.audit.c.kind == kind)
-    rows = await ledger.read(lambda c: c.execute(query.order_by(t.audit.c.id)).all())
-    return [msgspec.json.decode(ledger.vault.open("audit", row[0], row[1])) for row in rows]
 
 
 async def test_signing_out_closes_every_tab_of_the_browser_and_takes_the_cookie(world: World) -> None:

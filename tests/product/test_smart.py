@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from plugin.delivery.outbox import DeliveryState
 from plugin.errors import SettingsInvalid
 from plugin.initial import write_keys
 from plugin.outward import open_client
@@ -18,6 +19,7 @@ from plugin.routes.guard import SecurityHeaders
 from plugin.routes.smart import LONGEST_ADDRESS
 from plugin.settings import DEFAULT_SCOPES, read_settings
 from smart_launch import Scopes
+from tests.product.test_personalities import Watch, fault, send_form, settled
 from tests.product.world import EHR, RAPPORT, SIGNING_KEY, World, rapport_settings, run_world
 
 
@@ -144,6 +146,36 @@ async def test_what_the_ehr_grants_decides_and_not_what_was_asked_for(tmp_path: 
         }
         assert [each for each in read if "Observation" in each or "RelatedPerson" in each] == []
         assert [each for each in read if "/Patient/" in each]
+
+
+def asked_by_rapport(world: World) -> set[str]:
+    """What Rapport asked the EHR's FHIR server for, but for what everybody may have."""
+    return {
+        each.url.path.removeprefix("/r4/")
+        for each in world.hosts.seen
+        if each.headers.get("user-agent") == "rapport" and each.url.path.startswith("/r4/")
+    } - {"metadata"}
+
+
+async def test_where_no_resource_is_granted_none_is_asked_for(tmp_path: Path) -> None:
+    async with run_world(tmp_path, granted_scopes=("launch", "openid", "fhirUser")) as world:
+        page = await world.launch("amara")
+        assert page.status_code == 200
+        assert asked_by_rapport(world) == set()
+
+
+async def test_what_may_be_created_and_not_searched_is_not_looked_for(tmp_path: Path) -> None:
+    read = ("patient/Patient.r", "patient/RelatedPerson.rs")
+    created = ("patient/QuestionnaireResponse.c", "patient/Observation.c")
+    granted = ("launch", "openid", "fhirUser", *read, *created)
+    async with run_world(tmp_path, granted_scopes=granted) as world:
+        watch = Watch(world)
+        await fault(world, "failed-after-commit", count=1)
+        account = await settled(world, await send_form(world))
+        assert account.state is DeliveryState.DELIVERED, account.detail
+        assert watch.counts()["QuestionnaireResponse"] == 1
+        sent = [each for each in world.hosts.seen if each.headers.get("user-agent") == "rapport"]
+        assert [str(each.url) for each in sent if "identifier=" in str(each.url)] == []
 
 
 async def test_what_was_not_granted_is_not_asked_for(tmp_path: Path) -> None:

@@ -16,11 +16,15 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import msgspec
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from plugin.app import create_app
+from plugin.audit import Kind
 from plugin.instrument_sections import OwnForms
+from plugin.ledger import tables as t
 from plugin.settings import Settings, SitePolicy
 from plugin.writing import DEFAULT_WRITING, Writing
 from sandbox_ehr import EmbeddedApp, RegisteredClient, SandboxSettings
@@ -424,6 +428,14 @@ async def run_world(
             world = World(hosts, clock, settings, ehr, rapport)
             yield world
             await world.browser.aclose()
+
+
+async def entries(world: World, kind: Kind) -> list[dict[str, object]]:
+    """Read the entries of one kind in the trail, oldest first."""
+    ledger = world.rapport.state.rapport.ledger
+    query = sa.select(t.audit.c.event, t.audit.c.sealed_resource).where(t.audit.c.kind == kind)
+    rows = await ledger.read(lambda c: c.execute(query.order_by(t.audit.c.id)).all())
+    return [msgspec.json.decode(ledger.vault.open("audit", row[0], row[1])) for row in rows]
 
 
 def body_of(response: httpx.Response) -> Any:

@@ -1,5 +1,6 @@
 """An authorization server on the wire: respx routes that answer as a SMART server does, with real signatures."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import respx
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 from smart_launch import (
@@ -101,7 +102,8 @@ class Server:
     def sign(self, **claims: Any) -> str:
         """An id_token of this server; a claim given as None is left out."""
         merged = {name: value for name, value in {**self.claims, **claims}.items() if value is not None}
-        return jwt.encode(self.header, merged, self.key, algorithms=[self.header["alg"]])
+        text = json.dumps(merged)  # with a lone surrogate, too, which joserfc's jwt does not write
+        return jws.serialize_compact(self.header, text, self.key, algorithms=[self.header["alg"]])
 
     def asked(self) -> dict[str, str]:
         """The form of the last token request."""

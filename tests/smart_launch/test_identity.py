@@ -8,6 +8,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from smart_launch import (
+    USER_UNREAD,
     AddressRefused,
     DiscoveryFailed,
     FhirUser,
@@ -85,6 +86,10 @@ async def test_each_allowed_algorithm_is_accepted(
         ({"nonce": "another"}, "id-token-nonce"),
         ({"nonce": 7}, "id-token-nonce"),
         ({"nonce": ""}, "id-token-nonce"),
+        ({"nonce": "\ud800"}, "id-token-nonce"),
+        ({"sub": "a\0"}, "id-token-sub"),
+        ({"fhirUser": "https://x\ud800.invalid/Practitioner/1"}, "id-token-fhirUser"),
+        ({"fhirUser": "https://x.invalid/a\0/Practitioner/1"}, "id-token-fhirUser"),
     ],
 )
 async def test_a_wrong_claim_is_refused_by_name(
@@ -319,10 +324,46 @@ async def test_a_user_elsewhere_is_never_taken_for_one_here(
     assert (user.reference, user.is_local, user.type, user.id) == (reference, local, "Practitioner", "dr-1")
 
 
+async def test_a_user_who_is_not_named_is_nobody(server: Server, http: httpx.AsyncClient) -> None:
+    context = await server.launch(http, fhirUser=None)
+    assert context.user is None
+    assert USER_UNREAD not in context.notes
+
+
 @pytest.mark.parametrize(
-    "claim", [None, "", 7, "Device/1", "Practitioner/", "Practitioner/a b", "Practitioner/1?x"]
+    "claim",
+    [
+        "",
+        7,
+        ["Practitioner/1"],
+        "Device/1",
+        "Practitioner/",
+        "Practitioner/a b",
+        "Practitioner/1?x",
+        "patient/1",
+        f"RelatedPerson/{'1' * 65}",
+        f"{BASE}/Patient/1/Practitioner/2",
+        f"{BASE}/Patient/1?/Practitioner/2",
+        f"{BASE}/Patient/1#/Practitioner/2",
+    ],
 )
-async def test_a_user_that_is_no_reference_is_nobody(
+async def test_a_user_who_is_named_and_unread_is_noted(
     server: Server, http: httpx.AsyncClient, claim: object
 ) -> None:
-    assert (await server.launch(http, fhirUser=claim)).user is None
+    context = await server.launch(http, fhirUser=claim)
+    assert context.user is None
+    assert USER_UNREAD in context.notes
+
+
+@pytest.mark.parametrize("kind", ["logout+jwt", "AT+JWT", "application/at+jwt"])
+async def test_another_kind_of_token_tells_nobody(server: Server, http: httpx.AsyncClient, kind: str) -> None:
+    server.header["typ"] = kind
+    with pytest.raises(IdTokenInvalid) as caught:
+        await server.launch(http, sub="user-1")
+    assert caught.value.reason == "id-token-typ"
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "id_token+jwt", "ID_token+JWT"])
+async def test_an_id_token_may_say_what_it_is(server: Server, http: httpx.AsyncClient, kind: str) -> None:
+    server.header["typ"] = kind
+    assert (await server.launch(http, sub="user-1")).user is not None

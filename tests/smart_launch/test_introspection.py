@@ -1,6 +1,7 @@
 """Asking what a token is worth that somebody else brought."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,15 +21,23 @@ from smart_launch import (
     discover,
     introspect,
 )
-from tests.smart_launch.authorization_server import NOW, Server, make_site
+from tests.smart_launch.authorization_server import BASE, NOW, Server, make_site
+
+LATER = NOW + timedelta(hours=1)
+NEIGHBOUR = "https://ehr.invalid/fhir/r4-of-another"
 
 
 async def ask(
-    server: Server, http: httpx.AsyncClient, answer: httpx.Response, site: Site | None = None
+    server: Server,
+    http: httpx.AsyncClient,
+    answer: httpx.Response,
+    site: Site | None = None,
+    beside: Collection[str] = (),
 ) -> tuple[Introspection, respx.Route]:
     site = site or make_site()
     route = server.router.post("https://ehr.invalid/introspect").mock(return_value=answer)
-    return await introspect(site, await discover(site, http), "at-s3cret", http=http, now=NOW), route
+    configuration = await discover(site, http)
+    return await introspect(site, configuration, "at-s3cret", http=http, now=NOW, beside=beside), route
 
 
 async def test_an_active_token_tells_its_context(server: Server, http: httpx.AsyncClient) -> None:
@@ -39,8 +48,9 @@ async def test_an_active_token_tells_its_context(server: Server, http: httpx.Asy
         "patient": "mia",
         "encounter": "visit-1",
         "fhirUser": "Practitioner/dr-1",
-        "exp": 1_795_424_400,
-        "iss": "https://ehr.invalid",
+        "exp": int(LATER.timestamp()),
+        "iss": f"{BASE}/",
+        "aud": BASE,
     }
     found, route = await ask(server, http, httpx.Response(200, json=answer))
     assert found == Introspection(
@@ -50,7 +60,7 @@ async def test_an_active_token_tells_its_context(server: Server, http: httpx.Asy
         patient="mia",
         encounter="visit-1",
         fhir_user="Practitioner/dr-1",
-        expires_at=datetime.fromtimestamp(1_795_424_400, UTC),
+        expires_at=LATER,
     )
     assert parse_qs(route.calls.last.request.content.decode())["token"] == ["at-s3cret"]
 
@@ -71,6 +81,57 @@ async def test_a_token_that_is_not_active_tells_nothing(server: Server, http: ht
 
 
 @pytest.mark.parametrize(
+    ("said", "not_here"),
+    [
+        ({"exp": NOW.timestamp() - 61}, "exp"),
+        ({"exp": NOW.timestamp() - 59}, None),
+        ({"iss": "https://ehr.invalid"}, "iss"),
+        ({"iss": BASE}, None),
+        ({"aud": NEIGHBOUR}, "aud"),
+        ({"aud": f"{BASE}/Patient"}, "aud"),
+        ({"aud": "http://ehr.invalid/fhir/r4"}, "aud"),
+        ({"aud": "https://ehr.invalid:8443/fhir/r4"}, "aud"),
+        ({"aud": "https://ehr.invalid/fh"}, "aud"),
+        ({"aud": ["rapport-test", "https://other.invalid/fhir"]}, "aud"),
+        ({"aud": "https://"}, "aud"),
+        ({"aud": f"{BASE}?tenant=2"}, "aud"),
+        ({"aud": "HTTPS://EHR.invalid:443/fhir/r4/"}, None),
+        ({"aud": ["https://other.invalid/fhir", BASE]}, None),
+        ({"aud": "https://ehr.invalid"}, None),  # the whole of the server's host
+        ({"aud": "rapport-test"}, None),  # no server is named
+        ({"aud": []}, None),
+    ],
+)
+async def test_a_token_counts_where_and_while_its_server_says(
+    server: Server, http: httpx.AsyncClient, said: dict[str, Any], not_here: str | None
+) -> None:
+    found, _ = await ask(server, http, httpx.Response(200, json={"active": True, **said}))
+    assert (found.active, found.not_here) == (not_here is None, not_here)
+
+
+@pytest.mark.parametrize(
+    ("audience", "not_here"),
+    [("https://ehr.invalid", "aud"), ("https://ehr.invalid/fhir", "aud"), (NEIGHBOUR, "aud"), (BASE, None)],
+)
+async def test_an_audience_that_two_sites_share_tells_them_not_apart(
+    server: Server, http: httpx.AsyncClient, audience: str, not_here: str | None
+) -> None:
+    answer = httpx.Response(200, json={"active": True, "aud": audience})
+    found, _ = await ask(server, http, answer, beside=[NEIGHBOUR])
+    assert found.not_here == not_here
+
+
+@pytest.mark.parametrize("user", ["Patient/ab_c", "Device/1", ""])
+async def test_a_user_who_is_named_and_unread_is_told_from_none(
+    server: Server, http: httpx.AsyncClient, user: str
+) -> None:
+    found, _ = await ask(server, http, httpx.Response(200, json={"active": True, "fhirUser": user}))
+    assert (found.fhir_user, found.user_unread) == (None, True)
+    found, _ = await ask(server, http, httpx.Response(200, json={"active": True}))
+    assert (found.fhir_user, found.user_unread) == (None, False)
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {},
@@ -80,6 +141,10 @@ async def test_a_token_that_is_not_active_tells_nothing(server: Server, http: ht
         {"active": True, "exp": "never"},
         {"active": True, "exp": -1},
         {"active": True, "exp": 10**30},
+        {"active": True, "aud": 7},
+        {"active": True, "aud": [7]},
+        {"active": True, "iss": []},
+        {"active": True, "fhirUser": "https://ehr.invalid/fhir\0/Practitioner/1"},
         [],
     ],
 )
