@@ -97,7 +97,9 @@ async def test_bytes_in_any_column_stop_no_page(tmp_path: Path) -> None:
                         continue
                     tried += 1
                     for name, (browser, url) in pages.items():
-                        if (table, column) not in read[name] or ("corrected" in name and table not in _OF_RESPONSES):
+                        if (table, column) not in read[name] or (
+                            "corrected" in name and table not in _OF_RESPONSES
+                        ):
                             continue  # the second: what it reads of these the page of the other response reads
                         answered = await browser.get(url)
                         if answered.status_code >= 500:
