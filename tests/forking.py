@@ -1,4 +1,4 @@
-"""Processes of Rapport that begin at once: forked from one that has imported its libraries, read its forms and waits.
+"""Processes of Rapport that begin at once: forked from one that has imported libraries, read forms and pages, and waits.
 
 What a process does then is what `python -m plugin` does: arguments, environment, standard streams, signals and exit
 status are its own. To import and to read takes two seconds of the processor, and the tests start some hundreds of processes.
@@ -178,13 +178,26 @@ def _become(child: _Child) -> None:
 
 def _main() -> None:
     import alembic.autogenerate
+    import anyio._backends._asyncio
+    import uvicorn.lifespan.on
+    import uvicorn.loops.uvloop
+    import uvicorn.protocols.websockets.auto
 
     import plugin.app  # and not the commands, which look at the terminal while they are imported
+    import plugin.slow_clients
+    from plugin.pages.engine import _environment
+    from plugin.pages.words import LANGUAGES, SOURCE_LANGUAGE, translations
     from questionnaires import load_catalogue
 
-    assert alembic.autogenerate
-    assert plugin.app
-    load_catalogue()  # what comes with the package is read once a process
+    assert all((alembic.autogenerate, anyio._backends._asyncio, plugin.app, plugin.slow_clients))
+    assert all((uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.websockets.auto))
+    # What comes with the package is read once a process.
+    load_catalogue()
+    for language in LANGUAGES:
+        translations(language)
+    pages = _environment(SOURCE_LANGUAGE)
+    for template in pages.list_templates(filter_func=lambda name: name.startswith("clinician/")):
+        pages.get_template(template)  # what it is made of, too: a launch shows the chart
     try:
         _take_orders(sys.argv[1])
     except _Child as order:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from plugin.packaging.build import build_package
 from plugin.responses import check_response, read_response
 from questionnaires.check import find_model_flaws
 from questionnaires.kit import (
@@ -24,6 +23,7 @@ from questionnaires.kit import (
     read_kit_files,
 )
 from tests.judges import node
+from tests.packaging.built import built
 from tests.packaging.test_validators import serious
 
 CASES = read_cases()
@@ -145,7 +145,7 @@ def test_a_response_that_is_stored_twice_is_named() -> None:
 def test_the_kit_is_written_as_it_stands_in_the_package(tmp_path: Path) -> None:
     assert run("write", "--out", str(tmp_path)).returncode == 0
     written = {str(file.relative_to(tmp_path)): file.read_bytes() for file in tmp_path.rglob("*.json")}
-    with tarfile.open(fileobj=io.BytesIO(build_package().archive)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(built().archive)) as tar:
         packed = {
             member.name.removeprefix("package/other/conformance/"): tar.extractfile(member).read()  # type: ignore[union-attr]
             for member in tar.getmembers()

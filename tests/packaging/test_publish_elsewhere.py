@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from plugin.packaging.build import build_package
 from plugin.packaging.publish import publish
 from tests.judges.node import folder, why_not
+from tests.packaging.built import built
 
 TYPES = (
     "Questionnaire",
@@ -45,7 +45,7 @@ def test_a_second_run_finds_everything_and_writes_nothing(
     start: Callable[[bool], str], update_creates: bool
 ) -> None:
     address = start(update_creates)
-    resources = build_package().resources
+    resources = built().resources
     with httpx.Client() as http:
         first, second = (list(publish(resources, address, http)) for _ in range(2))
         served = http.get(f"{address}/Questionnaire", params={"_count": "100"}).json()
@@ -61,7 +61,7 @@ def test_a_second_run_finds_everything_and_writes_nothing(
 
 def test_what_was_altered_there_is_put_right(start: Callable[[bool], str]) -> None:
     address = start(True)
-    resources = build_package().resources
+    resources = built().resources
     with httpx.Client() as http:
         list(publish(resources, address, http))
         there = http.get(f"{address}/Questionnaire/rapport-checkin-child").json()

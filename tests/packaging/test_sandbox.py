@@ -5,8 +5,8 @@ from collections import Counter
 
 from fastapi.testclient import TestClient
 
-from plugin.packaging.build import build_package
 from plugin.packaging.publish import publish
+from tests.packaging.built import built
 from tests.sandbox_ehr.conftest import BASE, FHIR, Ehr, ehr, now
 
 __all__ = ["ehr", "now"]
@@ -14,7 +14,7 @@ __all__ = ["ehr", "now"]
 
 async def test_a_second_run_writes_nothing(ehr: Ehr) -> None:
     granted = await ehr.grant("launch user/*.cruds")
-    package = build_package()
+    package = built()
     headers = {"Authorization": f"Bearer {granted['access_token']}"}
 
     def run_twice() -> list[Counter[str]]:

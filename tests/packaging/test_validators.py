@@ -4,8 +4,8 @@ from copy import deepcopy
 
 import pytest
 
-from plugin.packaging.build import build_package
 from tests.judges.node import Finding, validate, why_not
+from tests.packaging.built import built
 
 # Lantana's validator (fhir 4.12.0) takes a `valueDecimal` or `valueInteger` of 0 for a missing value.
 ZERO_IS_MISSING = ("lantana", "Missing property")
@@ -28,14 +28,14 @@ def serious(findings: list[Finding]) -> list[Finding]:
 
 
 def test_no_validator_finds_an_error_in_the_package() -> None:
-    package = build_package()
+    package = built()
     everything = [*package.resources.values(), *package.examples.values()]
     assert len(everything) > 100
     assert serious(validate(everything)) == []
 
 
 def test_the_validators_find_what_is_wrong() -> None:
-    form = deepcopy(build_package().resources["Questionnaire-rapport-checkin-child.json"])
+    form = deepcopy(built().resources["Questionnaire-rapport-checkin-child.json"])
     form["status"] = "nonsense"
     del form["item"][0]["linkId"]
     found = serious(validate([form]))

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from plugin.bulk_export import BulkExport, ExportFailed, Wanted
 from plugin.command_line import main
 from smart_launch import PrivateKeyJwt, Site, generate_key
+from tests.packaging.built import built
 from tests.product.crashing import SECRET, Place, free_port, open_place
 from tests.product.world import READER_SECRET
 
@@ -72,6 +73,8 @@ def test_the_package_is_published_with_a_token_of_our_own_and_once(
     monkeypatch.setenv("RAPPORT_SECRET_KEY", SECRET)
     monkeypatch.setenv("RAPPORT_SIGNING_KEYS", str(place.folder / "keys"))
     monkeypatch.setenv("RAPPORT_CONFIG", str(place.folder / "rapport.toml"))
+    # Built once: that building again gives the same is tested in tests/packaging/test_build.py.
+    monkeypatch.setattr("plugin.packaging.build.build_package", lambda _folders: built())
     told = []
     for _ in range(2):
         monkeypatch.setattr(sys, "argv", ["rapport", "instruments", "publish", "--site", "sandbox"])
