@@ -90,6 +90,10 @@ class SystemReader:
         """The FHIR base, without a final slash."""
         return self._site.base
 
+    def asks_for(self, kind: str) -> bool:
+        """Tell whether the settings ask the EHR for the right to search a kind of resource."""
+        return Scopes.parse(" ".join(self._site.backend_scopes)).may(kind, "s")
+
     async def capability(self) -> Capability:
         """Read what the EHR declares."""
         return read_capability(await self._patiently(lambda ehr: ehr.capability()))
@@ -140,9 +144,9 @@ class SystemReader:
         return Ehr(self._site.base, self._token.access_token, self._http, granted=granted)
 
 
-def explain_refusal(kind: str, error: EhrError) -> RecordUnreadable:
-    """Say what to ask for if the EHR does not let a kind of resource be read."""
-    if isinstance(error, NotFound):
+def explain_refusal(kind: str, error: EhrError, *, was_asked_for: bool = False) -> RecordUnreadable:
+    """Say what to ask for if the EHR does not let a kind of resource be read, though its scope may have been asked for."""
+    if isinstance(error, NotFound) or was_asked_for:
         return RecordUnreadable(
             f"{kind}: {error}", f"Ask whoever runs the EHR whether apps can search {kind} there."
         )

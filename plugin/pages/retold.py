@@ -29,7 +29,7 @@ _ANYTHING = {
     "what": r".+?",
     "answer": r"[^()]+",
     "places": r"[^:]+",
-    "kind": r"[^;:]+",
+    "kind": r"(?:(?!\. )[^;:])+",
     "value": r"[\d.]+",
     "day": r"\d{4}-\d{2}-\d{2}",
     "kinds": r"[^;]+",

@@ -49,7 +49,7 @@ class PeopleReader:
             self.malformed.add("Consent")
             return _UNREADABLE
         except EhrError as error:
-            raise explain_refusal("Consent", error) from None
+            raise explain_refusal("Consent", error, was_asked_for=self.ehr.asks_for("Consent")) from None
         self.given.add("Consent")
         held = (each for each in found if each.get("resourceType") == "Consent")
         return read_consents(held, patient, day_of(self.clock(), self.zone), self.zone)

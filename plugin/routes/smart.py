@@ -295,8 +295,10 @@ async def _take_pending(request: Request, rapport: Rapport, state: str) -> tuple
 
     def take(connection: Connection) -> tuple[str, PendingLaunch] | None:
         found = launches.take_pending(connection, vault, state, now)
-        if found is not None:
-            sessions.touch(connection, found[0], now)  # it holds nothing until the launch is kept in it
+        session = found and sessions.session_by_key(connection, vault, found[0], now)
+        if session is not None and not session.is_altered:
+            # It holds nothing until the launch is kept in it. One that was altered would be put right by this.
+            sessions.touch(connection, session.key, now)
         return found
 
     taken = await rapport.ledger.bookkeep(take)

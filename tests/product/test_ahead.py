@@ -45,7 +45,7 @@ async def test_a_score_of_a_day_to_come_is_named_and_neither_drawn_nor_compared(
     assert "2031" not in changed
     assert '<span class="now">1 of 24' not in changed
     assert 'class="moved"' in changed
-    assert page.text.count("2031") == 1  # no row of a table, no place on an axis
+    assert re.sub('"[^"]*"', "", page.text).count("2031") == 1  # no row of a table, no place on an axis
     assert "fell to 1 on" not in findings(page)
 
 

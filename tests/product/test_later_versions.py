@@ -213,8 +213,9 @@ async def submitted(world: World, body: dict[str, Any]) -> httpx.Response:
     held = await rapport.ledger.read(
         lambda c: launches_with_token(c, rapport.ledger.vault, "sandbox", patient, None)
     )
+    tokens = (each.context.tokens.access_token for each in held)
     headers = {
-        "Authorization": f"Bearer {held[0].context.tokens.access_token}",
+        "Authorization": f"Bearer {next(filter(None, tokens))}",  # of an ended launch it may be given back
         "Content-Type": "application/fhir+json",
         "Accept": "application/fhir+json",
     }
