@@ -144,7 +144,9 @@ def print_scores(out: Console, body: bytes, catalogue: Catalogue, *, as_json: bo
         out.print(_score_table(scored.instrument, scored.scores))
         for warning in scored.warnings:
             place = f"{warning.link_id or warning.expression}: "
-            out.print(place + f"{warning.message} {warning.remedy}", highlight=False, markup=False)
+            out.print(
+                place + f"{warning.message} {warning.remedy}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:
