@@ -23,7 +23,14 @@ from plugin.metrics import Metrics
 from plugin.observations import build_results
 from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
-from plugin.responses import Head, InvalidResponse, UnreadableResponse, check_whose, take_response
+from plugin.responses import (
+    Head,
+    InvalidResponse,
+    UnfinishedResponse,
+    UnreadableResponse,
+    check_whose,
+    take_response,
+)
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from plugin.vouching import Vouching
@@ -135,6 +142,7 @@ def _refusal(intake: Intake, arrival: Arrival, refused: Exception) -> AuditRow:
 _REFUSED: dict[type[Exception], str] = {
     UnreadableResponse: "Refused: it cannot be read as a response",
     CatalogueError: "Refused: its form is not known",
+    UnfinishedResponse: "Refused: more answers are expected",
     InvalidResponse: "Refused: it does not fit its form",
     Conflict: "Refused: its identifier was used for other content",
 }

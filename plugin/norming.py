@@ -26,7 +26,7 @@ from plugin.ledger import tables as t
 from plugin.norms.administrations import UNKNOWN_AGE, Administration, band_of, read_scores
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, compute
-from plugin.scores.bulk import Scored, score_lines
+from plugin.scores.bulk import OtherResource, Scored, score_lines
 from plugin.trends.change import Statistics
 from questionnaires import Catalogue, CatalogueError
 
@@ -183,13 +183,16 @@ def from_files(
 ) -> Iterator[Administration]:
     """Read NDJSON of QuestionnaireResponses; Patients in the same files give the birth dates for the age bands.
 
-    Responses without `authored` or `subject` are passed over and counted: who answered when must be known.
+    Responses without `authored` or `subject` are passed over and counted: who answered when must be known. A file that is
+    named twice is read once.
     """
-    places = tuple(files)
+    places = tuple({each.resolve(): each for each in files}.values())
     born = dict(_births(places))
     for place in places:
         responses = (line for line in _lines(place) if b'"QuestionnaireResponse"' in line)
         for each in score_lines(responses, catalogue, keys):
+            if isinstance(each, OtherResource):
+                continue
             if not isinstance(each, Scored):
                 skipped.unknown += each.reason.startswith("Unknown")
                 skipped.unusable += not each.reason.startswith("Unknown")

@@ -10,7 +10,7 @@ import msgspec
 from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
 from plugin.observations.identity import identify
-from plugin.responses import Head, take_response
+from plugin.responses import Head, Issue, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compile_key, compute
 from questionnaires import Catalogue, Instrument
@@ -27,6 +27,7 @@ class Scored:
     instrument: Instrument
     scores: tuple[Score, ...]
     results: Results
+    warnings: tuple[Issue, ...]
 
 
 def score_response(
@@ -68,14 +69,15 @@ def score_response(
         organization=organization,
         labels=labels_of(response.meta),
     )
-    return Scored(response_id, response, instrument, scores, results)
+    return Scored(response_id, response, instrument, scores, results, answers.warnings)
 
 
 def observations_bundle(scored: Scored, kind: Literal["collection", "transaction"]) -> bytes:
     """Build the Bundle of panel and scores; a transaction asks the server not to create what it already has.
 
     The scores derive from the response by its id where it has one, else by its `urn:uuid:`, which the caller resolves by
-    adding the response itself to the Bundle.
+    adding the response itself to the Bundle. What was found in the response without changing a score stands in a collection
+    as an OperationOutcome, the last entry; a transaction has no place for one.
     """
     bodies = (scored.results.panel, *scored.results.scores)
     entries: list[JsonObject] = []
@@ -88,7 +90,23 @@ def observations_bundle(scored: Scored, kind: Literal["collection", "transaction
             condition = identifier_query(f"{IDENTIFIER_SYSTEM}|{identifier}")
             entry["request"] = {"method": "POST", "url": "Observation", "ifNoneExist": condition}
         entries.append(entry)
+    if kind == "collection" and scored.warnings:
+        entries.append({"fullUrl": full_url(f"{scored.id}/warnings"), "resource": _outcome(scored.warnings)})
     return msgspec.json.encode({"resourceType": "Bundle", "type": kind, "entry": entries})
+
+
+def _outcome(warnings: tuple[Issue, ...]) -> JsonObject:
+    issues = [
+        {
+            "severity": each.severity,
+            "code": each.code,
+            "details": {"text": f"linkId {each.link_id}"},
+            "diagnostics": f"{each.message} {each.remedy}",
+            "expression": [each.expression],
+        }
+        for each in warnings
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
 
 
 def _derived_from_response(body: bytes, scored: Scored) -> bytes:

@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -142,14 +142,26 @@ def print_scores(out: Console, body: bytes, catalogue: Catalogue, *, as_json: bo
         sys.stdout.write(msgspec.json.format(bundle, indent=2).decode() + "\n")
     else:
         out.print(_score_table(scored.instrument, scored.scores))
+        for warning in scored.warnings:
+            place = f"{warning.link_id or warning.expression}: "
+            out.print(
+                place + f"{warning.message} {warning.remedy}", highlight=False, markup=False, soft_wrap=True
+            )
 
 
 def _score_table(instrument: Instrument, scores: tuple[Score, ...]) -> Table:
     table = Table("score", "value", "possible", title=f"{instrument.title} {instrument.version}")
     for score in scores:
-        value = score.absent_reason if score.value is None else format(score.value.normalize(), "f")
+        value = score.absent_reason if score.value is None else _rounded(score.value)
         table.add_row(score.code.display, value, _span(score.low, score.high))
     return table
+
+
+def _rounded(value: Decimal) -> str:
+    """Write a score with two decimals at most, a half rounded up, as for a reader; its Observation has all of them."""
+    with localcontext(rounding=ROUND_HALF_UP):
+        text = f"{value:.2f}"
+    return text.rstrip("0").removesuffix(".")
 
 
 def _span(low: Decimal | None, high: Decimal | None) -> str:

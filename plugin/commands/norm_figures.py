@@ -84,6 +84,7 @@ def show(wanted: Wanted, *, as_json: bool) -> None:
 def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coefficient, why: str) -> None:
     """Compute the figures of one group and store the decision; Invalid says why it cannot be."""
     _check_reason(why)
+    age_band = age_band.replace("-", "–")  # bands are named with the dash that few keyboards have
     settings = read_settings(wanted.config or _DEFAULT_CONFIG)
     if site not in settings.sites:
         raise NotFound(f"There is no site {site}.", f"The file names: {', '.join(settings.sites)}.")

@@ -61,7 +61,7 @@ def adopt(
         typer.Option(help="Which reliability the measurement error is computed from."),
     ] = "alpha",
     rater: RaterOption = None,
-    age_band: Annotated[str, typer.Option(help="As `show` names it.")] = "unknown",
+    age_band: Annotated[str, typer.Option(help="As `show` names it; a hyphen will do.")] = "unknown",
     files: Annotated[
         list[Path] | None, typer.Option("--from", help="NDJSON to compute from instead of the ledger.")
     ] = None,

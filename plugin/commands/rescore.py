@@ -39,7 +39,8 @@ def rescore(
 ) -> None:
     """Score a Bulk Data export again, from files or fetched from the EHR: Observations as NDJSON, scores as Parquet.
 
-    Lines that cannot be scored are set aside with their number and the reason. Exit status 1 if there are any.
+    Lines that cannot be scored are set aside with their number and the reason. Exit status 1 if there are any. Resources
+    that are no responses are counted and left out.
     """
     from plugin.commands.exporting import export_responses, read_for_export
     from plugin.commands.rescoring import Job, run, run_on_spark

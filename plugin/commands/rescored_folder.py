@@ -41,6 +41,7 @@ class Counts(msgspec.Struct):
     not_computed: int = 0
     set_aside: int = 0
     reasons: dict[str, int] = {}
+    others: dict[str, int] = {}
     file: str = ""
 
     def add(self, other: "Counts") -> None:
@@ -48,6 +49,7 @@ class Counts(msgspec.Struct):
         for name in ("lines", "scored", "scores", "not_computed", "set_aside"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.reasons = dict(Counter(self.reasons) + Counter(other.reasons))
+        self.others = dict(Counter(self.others) + Counter(other.others))
 
 
 class _Basis(msgspec.Struct):

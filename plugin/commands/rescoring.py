@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from plugin.commands.rescored_folder import Counts, Range, Results, claim, drop_superseded, read_done
 from plugin.errors import RapportError, SettingsInvalid
-from plugin.scores.bulk import Scored, SetAside, score_lines
+from plugin.scores.bulk import OtherResource, Scored, SetAside, score_lines
 from plugin.stock import Stock, describe_left_out, open_stock
 
 _RANGE_BYTES = 16 * 1024 * 1024
@@ -165,8 +165,10 @@ def _rescore_range(job: Job, each: Range) -> Counts:
     return counts
 
 
-def _set_aside(found: Iterable[Scored | SetAside], counts: Counts, results: Results) -> None:
+def _set_aside(found: Iterable[Scored | SetAside | OtherResource], counts: Counts, results: Results) -> None:
     for one in found:
+        if isinstance(one, OtherResource):
+            counts.others[one.kind] = counts.others.get(one.kind, 0) + 1
         if isinstance(one, SetAside):
             counts.set_aside += 1
             reason = one.reason.partition(":")[0]
@@ -233,12 +235,20 @@ def _tell(job: Job, total: Counts, *, resumed: int, ranges: int) -> None:
         f"{total.scores} scores, of which {total.not_computed} could not be computed (the reason is beside each)."
     )
     lines += [f"  set aside, {reason}: {count}" for reason, count in sorted(total.reasons.items())]
+    if total.others:
+        lines.append(tell_others(total.others))
     if resumed:
         lines.append(f"{resumed} of {ranges} ranges had been done before.")
     if importlib.util.find_spec("pyarrow") is None:
         lines.append("Scores were not written as Parquet: install rapport-fhir[bulk].")
     lines.append(f"Results: {job.out}")
     _out.print("\n".join(lines), highlight=False)
+
+
+def tell_others(others: Mapping[str, int]) -> str:
+    """Say which other resources stood in the export, and how many."""
+    counts = ", ".join(f"{kind} {many}" for kind, many in sorted(others.items()))
+    return f"{counts}: not responses, left out."
 
 
 def run_on_spark(
@@ -254,6 +264,8 @@ def run_on_spark(
     tell_left_out(_open_stock(wording, folders))
     from plugin.commands.spark import rescore_on_spark
 
-    scored, aside = rescore_on_spark(inputs, out, wording, folders)
+    scored, aside, others = rescore_on_spark(inputs, out, wording, folders)
+    if others:
+        _out.print(tell_others(others), highlight=False)
     _out.print(f"{scored} scores written, {aside} lines set aside. Results: {out}", highlight=False)
     return aside > 0

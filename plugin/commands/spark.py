@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from plugin.scores.bulk import COLUMNS, Scored, SetAside, batches, schema, score_lines
+from plugin.scores.bulk import COLUMNS, OtherResource, Scored, SetAside, batches, schema, score_lines
 from plugin.stock import open_stock
 
 _ASIDE = ("file", "block", "line", "reason", "content")
@@ -23,8 +23,8 @@ _PLACE = ("_metadata.file_path", "_metadata.file_block_start")
 
 def rescore_on_spark(
     inputs: Sequence[str], out: str, wording: Path | None, folders: tuple[Path, ...]
-) -> tuple[int, int]:
-    """Write `OUT/scores` and `OUT/set-aside` as Parquet; gives how many rows each has.
+) -> tuple[int, int, dict[str, int]]:
+    """Write `OUT/scores` and `OUT/set-aside` as Parquet; gives how many rows each has, and which other resources there were.
 
     `inputs` are whatever `spark.read.text` takes: paths of a cluster's file system, compressed or not. The cluster's Python needs
     this distribution (`spark.archives`, or installed on the nodes) and the wording and instrument folders at the same paths.
@@ -39,23 +39,28 @@ def rescore_on_spark(
             for part in parts:
                 scored: list[Scored] = []
                 aside: list[tuple[tuple[str, int], SetAside]] = []
+                others: list[OtherResource] = []
                 for place, block in _by_block(part):
                     found = score_lines(block, stock.catalogue, stock.keys, first=before[place] + 1)
                     for each in found:
                         if isinstance(each, Scored):
                             scored.append(each)
+                        elif isinstance(each, OtherResource):
+                            others.append(each)
                         else:
                             aside.append((place, each))
                     before[place] += len(block)
                 yield from map(_widened, batches(scored))
                 if aside:
                     yield _set_aside(aside)
+                if others:
+                    yield _left_out(others)
 
         scored = lines.mapInArrow(score, _SCHEMA).cache()
-        is_score = scored.reason.isNull()
+        is_score, is_aside = scored.reason.isNull(), scored.file.isNotNull()
         scores = scored.filter(is_score).drop(*_ASIDE)
         scores.write.mode("overwrite").parquet(f"{out}/scores")
-        aside = scored.filter(~is_score).select(*_ASIDE)
+        aside = scored.filter(is_aside).select(*_ASIDE)
         files = [row.file for row in aside.select("file").distinct().collect()]
         sizes = lines.filter(lines.file_path.isin(files)).groupBy("file_path", "file_block_start").count()
         starts = session.createDataFrame(
@@ -65,7 +70,8 @@ def rescore_on_spark(
             "file", "before + line AS line", "reason", "content"
         )
         numbered.write.mode("overwrite").parquet(f"{out}/set-aside")
-        return scores.count(), aside.count()
+        others = scored.filter(~is_score & ~is_aside).groupBy("reason").count().collect()
+        return scores.count(), aside.count(), {row.reason: row["count"] for row in others}
     finally:
         session.stop()
 
@@ -90,6 +96,14 @@ def _line_before(sizes: Iterable[Any]) -> list[tuple[str, int, int]]:
 def _widened(batch: pa.RecordBatch) -> pa.RecordBatch:
     nothing = [pa.nulls(batch.num_rows, _arrow_type(name)) for name in _ASIDE]
     return pa.RecordBatch.from_arrays([*batch.columns, *nothing], names=[*COLUMNS, *_ASIDE])
+
+
+def _left_out(others: list[OtherResource]) -> pa.RecordBatch:
+    """Give a row for each, with its type as the reason and without a place: it is counted, and not written."""
+    kinds = pa.array([each.kind for each in others], pa.string())
+    columns = [kinds if name == "reason" else pa.nulls(len(others), _arrow_type(name)) for name in _ASIDE]
+    empty = [pa.nulls(len(others), field.type) for field in schema()]
+    return pa.RecordBatch.from_arrays([*empty, *columns], names=[*COLUMNS, *_ASIDE])
 
 
 def _set_aside(aside: list[tuple[tuple[str, int], SetAside]]) -> pa.RecordBatch:

@@ -3,7 +3,13 @@
 from plugin.responses.answers import Answers, Given
 from plugin.responses.build import build_response
 from plugin.responses.check import check_response
-from plugin.responses.errors import InvalidResponse, Issue, ResponseError, UnreadableResponse
+from plugin.responses.errors import (
+    InvalidResponse,
+    Issue,
+    ResponseError,
+    UnfinishedResponse,
+    UnreadableResponse,
+)
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head, Response
 from plugin.responses.take import Taken, take_answers, take_response
@@ -18,6 +24,7 @@ __all__ = [
     "Response",
     "ResponseError",
     "Taken",
+    "UnfinishedResponse",
     "UnreadableResponse",
     "build_response",
     "check_response",

@@ -3,6 +3,7 @@
 ResponseError
 ├── UnreadableResponse  400  not a QuestionnaireResponse: correct its form
 └── InvalidResponse     422  a QuestionnaireResponse that does not fit its Questionnaire: correct its content
+    └── UnfinishedResponse   more answers are expected: send it when it is completed
 
 Both hold every problem that was found. Messages name places, never answers.
 """
@@ -43,3 +44,7 @@ class UnreadableResponse(ResponseError):
 
 class InvalidResponse(ResponseError):
     """The response does not fit its Questionnaire, or is not about this patient."""
+
+
+class UnfinishedResponse(InvalidResponse):
+    """The response says of itself that answers are still expected: a score now would not be that of the finished form."""

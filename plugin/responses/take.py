@@ -4,10 +4,15 @@ from typing import NamedTuple
 
 from plugin.responses.answers import Answers
 from plugin.responses.check import check_response
+from plugin.responses.errors import Issue, UnfinishedResponse
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head
 from plugin.responses.usual import part, read_usual
 from questionnaires import Catalogue, Instrument
+
+# "changes or additions are still expected"; after `stopped` none are: https://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html
+_DRAFT = "in-progress"
+_WHEN_COMPLETED = "Send it when it is completed, with that status."
 
 
 class Taken(NamedTuple):
@@ -21,8 +26,19 @@ class Taken(NamedTuple):
 def take_response(data: bytes, catalogue: Catalogue, *, patient: str | None) -> Taken:
     """Read and check a response to a form of the catalogue, about `patient` (`Patient/<id>`; None: not compared).
 
-    Raises what `read_response`, `Catalogue.by_canonical` and `check_response` raise, in this order.
+    Raises what `read_response`, `Catalogue.by_canonical` and `check_response` raise, in this order; then
+    UnfinishedResponse for a draft.
     """
+    taken = _take(data, catalogue, patient)
+    if taken.head.status == _DRAFT:
+        message = "The response is in progress, and more answers are expected."
+        raise UnfinishedResponse(
+            (Issue("business-rule", None, "QuestionnaireResponse.status", message, _WHEN_COMPLETED),)
+        )
+    return taken
+
+
+def _take(data: bytes, catalogue: Catalogue, patient: str | None) -> Taken:
     parts = part(data)
     if parts is not None:
         instrument = catalogue.find(parts.head.questionnaire)

@@ -3,12 +3,13 @@
 `score_lines` serves a process pool over files; `batches` the same as Arrow record batches, for Spark and for Parquet.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from plugin.responses import Head, InvalidResponse, UnreadableResponse, take_response
+from plugin.responses import Head, InvalidResponse, Issue, UnreadableResponse, take_response
 from plugin.scores.compute import Score, compute
 from plugin.scores.key import Key, compile_key
 from questionnaires import Catalogue, CatalogueError, Instrument
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 20_000
-_UNFINISHED = "in-progress"  # "changes or additions are still expected": https://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html
-_STILL_EXPECTED = (
-    "Unfinished: the response is in progress and more answers are expected. Score it when it is completed"
-)
+_RESPONSE = b'"QuestionnaireResponse"'
+_TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
+# What a message repeats of a line: the name of a property, the value of a code. Greedy: both may hold the mark itself.
+_REPEATED = re.compile(r"“.*”|(?<=value )(['\"]).*\1", re.DOTALL)
 COLUMNS = (
     "response",
     "subject",
@@ -47,11 +48,22 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """A line that could not be scored, and why: places, rules and remedies, never an answer."""
+    """A line that could not be scored, and why: places, rules, what was found and remedies, never an answer."""
 
     number: int
     line: bytes
     reason: str
+
+
+class OtherResource(msgspec.Struct, frozen=True):
+    """A line with a resource that is no response, as an export of whole records has them; `kind` is its type."""
+
+    number: int
+    kind: str
+
+
+class _Kind(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815 -- FHIR's element name
 
 
 def compile_keys(catalogue: Catalogue) -> Mapping[str, Key]:
@@ -61,31 +73,51 @@ def compile_keys(catalogue: Catalogue) -> Mapping[str, Key]:
 
 def score_lines(
     lines: Iterable[bytes], catalogue: Catalogue, keys: Mapping[str, Key], *, first: int = 1
-) -> Iterator[Scored | SetAside]:
-    """Score each line of NDJSON; blank ones are passed over, everything else comes out as one or the other."""
+) -> Iterator[Scored | SetAside | OtherResource]:
+    """Score each line of NDJSON; blank ones are passed over, everything else comes out as one of the three."""
     for number, line in enumerate(lines, first):
         stripped = line.strip()
         if stripped:
             yield _score_line(number, stripped, catalogue, keys)
 
 
-def _score_line(number: int, line: bytes, catalogue: Catalogue, keys: Mapping[str, Key]) -> Scored | SetAside:
+def _score_line(
+    number: int, line: bytes, catalogue: Catalogue, keys: Mapping[str, Key]
+) -> Scored | SetAside | OtherResource:
+    if _RESPONSE not in line and (kind := _other_kind(line)) is not None:
+        return OtherResource(number, kind)
     try:
         head, instrument, answers = take_response(line, catalogue, patient=None)
-        if head.status == _UNFINISHED:
-            return SetAside(number, line, _STILL_EXPECTED)
         scores = compute(keys[instrument.canonical], answers)
     except (UnreadableResponse, InvalidResponse) as error:
-        reasons = "; ".join(
-            f"{issue.link_id or issue.expression or ''}: {issue.code}. {issue.remedy}".strip(": ")
-            for issue in error.issues
-        )
+        if (kind := _other_kind(line)) is not None:
+            return OtherResource(number, kind)
+        reasons = "; ".join(_explain(each) for each in error.issues if each.severity == "error")
         return SetAside(number, line, f"{type(error).__name__}: {reasons}")
     except CatalogueError as error:
         return SetAside(number, line, f"{type(error).__name__}: {error}")
     except Exception as error:  # noqa: BLE001 -- the last rim: one line never stops the millions beside it
         return SetAside(number, line, f"Defect: {type(error).__name__}; please report this line's form")
     return Scored(number, line, head, instrument, scores)
+
+
+def _other_kind(line: bytes) -> str | None:
+    """Name the type of a resource that is no response; None if it is one, or no resource that could be told."""
+    try:
+        kind = msgspec.json.decode(line, type=_Kind).resourceType
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return kind if kind != "QuestionnaireResponse" and _TYPE.fullmatch(kind) else None
+
+
+def _explain(issue: Issue) -> str:
+    # What must be there is named by the form of the resource, and not by the line.
+    message = issue.message if issue.code == "required" else _REPEATED.sub(_withheld, issue.message)
+    return f"{issue.link_id or issue.expression}: {issue.code}. {message} {issue.remedy}"
+
+
+def _withheld(found: re.Match[str]) -> str:
+    return f"{found[0][0]}…{found[0][-1]}"
 
 
 def rows(scored: Scored) -> Iterator[tuple[object, ...]]:

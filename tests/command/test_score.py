@@ -1,6 +1,7 @@
 """`rapport score`, `instruments` and their errors, as a person runs them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,9 +51,37 @@ def test_the_table_says_why_a_score_is_missing() -> None:
     assert b"no answer to goal-1" in done.stdout
 
 
+def test_a_weight_that_is_not_the_forms_is_told_under_the_table() -> None:
+    response = response_of("1")
+    response["item"][0]["answer"][0]["valueCoding"]["extension"] = [
+        {"url": "http://hl7.org/fhir/StructureDefinition/ordinalValue", "valueDecimal": 99}
+    ]
+    done = run("score", "-", given=json.dumps(response).encode())
+    assert done.returncode == 0
+    told = done.stdout.decode().splitlines()[-1]
+    assert told.startswith("goal-1: The weight in the response is not the form's")
+
+
+@pytest.mark.parametrize(("form", "shown"), [("table", "6.67"), ("json", "6.666666666666666666666666667")])
+def test_a_table_rounds_and_the_observations_do_not(tmp_path: Path, form: str, shown: str) -> None:
+    asked = {"linkId": "hours", "text": "Hours", "type": "integer"}
+    thirds = "%resource.item.where(linkId = 'hours').answer.value.sum() / 3"
+    instrument = forms.load(tmp_path / "made-up", forms.form(asked, forms.score("s", thirds)))
+    answer = {"linkId": "hours", "answer": [{"valueInteger": 20}]}
+    given = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": [answer]}
+    body = json.dumps({**given, "questionnaire": instrument.canonical}).encode()
+    done = run("score", "-", "--format", form, "--instruments", str(tmp_path), given=body)
+    found = re.findall(r"6\.6\d+", done.stdout.decode())
+    assert found == [shown], done.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"questionnaire": "https://other.invalid/q|1"}, "other.invalid"), ({"status": 7}, "status")],
+    [
+        ({"questionnaire": "https://other.invalid/q|1"}, "other.invalid"),
+        ({"status": 7}, "status"),
+        ({"status": "in-progress"}, "when it is completed"),
+    ],
 )
 def test_a_response_that_may_not_be_scored_says_why_with_status_1(
     changes: dict[str, Any], named: str

@@ -85,6 +85,13 @@ def test_a_persons_later_forms_do_not_count_again(run: Run, tmp_path: Path) -> N
     assert (found["people"], found["administrations"]) == (40, 120)
 
 
+def test_a_file_that_is_named_twice_counts_once(run: Run, tmp_path: Path) -> None:
+    write_ndjson(tmp_path / "export.ndjson", people(29))
+    file = str(tmp_path / "export.ndjson")
+    _, output = run("norms", "show", file, str(tmp_path / "." / ".." / tmp_path.name / "export.ndjson"))
+    assert "29 people, 29 forms" in output
+
+
 def test_birth_dates_in_the_export_make_age_bands(run: Run, tmp_path: Path) -> None:
     born = [
         json.dumps({"resourceType": "Patient", "id": str(person), "birthDate": day}).encode()
@@ -96,6 +103,16 @@ def test_birth_dates_in_the_export_make_age_bands(run: Run, tmp_path: Path) -> N
         band: each["people"] for (score, band), each in groups(output).items() if score == "score-total"
     }
     assert counts == {"7–11": 1, "12–17": 3, "unknown": 1}
+
+
+@pytest.mark.parametrize("band", ["7–11", "7-11"])
+def test_an_age_band_is_named_with_either_dash(run: Run, place: Path, band: str) -> None:
+    born = {"resourceType": "Patient", "id": "1", "birthDate": "2015-03-03"}
+    write_ndjson(place / "export.ndjson", people(1), json.dumps(born).encode())
+    given = ("--from", "export.ndjson")
+    status, output = run(*ADOPT, *WHY, *given, "--age-band", band)
+    assert status == 1
+    assert "The figures cannot be adopted: n = 1; 30 are needed." in output
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,18 @@ async def test_no_token_is_refused(world: World) -> None:
     problems(answer)
 
 
+async def test_a_draft_is_refused_and_leaves_its_identifier_to_the_finished_form(world: World) -> None:
+    people = await world.people()
+    token = await app_token(world)
+    identifier = {"system": "https://other.invalid/ids", "value": "17"}
+    form = response_of(people["amara"], identifier=identifier)
+    draft = await post(world, {**form, "status": "in-progress"}, token=token)
+    assert draft.status_code == 422
+    assert "QuestionnaireResponse.status" in problems(draft)
+    assert "when it is completed" in problems(draft)
+    assert (await post(world, form, token=token)).status_code == 201
+
+
 async def test_the_same_identifier_with_other_content_is_a_conflict(world: World) -> None:
     people = await world.people()
     token = await app_token(world)

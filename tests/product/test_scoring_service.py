@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 from fhir.resources.R4B.bundle import Bundle
 
@@ -45,6 +46,34 @@ async def test_a_response_comes_back_as_its_scores(world: World) -> None:
     panel = bundle["entry"][0]["resource"]
     assert {each["reference"] for each in panel["hasMember"]} < addresses
     assert panel["derivedFrom"] == [{"reference": "QuestionnaireResponse/qr-1"}]
+
+
+async def test_a_weight_that_is_not_the_forms_is_told_beside_the_scores(world: World) -> None:
+    people = await world.people()
+    response = response_of(people["amara"])
+    response["item"][0]["answer"][0]["valueCoding"]["extension"] = [
+        {"url": "http://hl7.org/fhir/StructureDefinition/ordinalValue", "valueDecimal": 99}
+    ]
+    token = await app_token(world)
+    bundle = (await ask(world, SCORE, response, token)).json()
+    Bundle.model_validate(bundle)
+    assert values(bundle)["rapport-checkin-child-total"] == 14
+    (issue,) = bundle["entry"][-1]["resource"]["issue"]
+    assert (issue["severity"], issue["expression"]) == (
+        "warning",
+        ["QuestionnaireResponse.item[0].answer[0].value"],
+    )
+    assert "The weight in the response is not the form's" in issue["diagnostics"]
+    written = (await ask(world, EXTRACT, response, token)).json()
+    assert {each["resource"]["resourceType"] for each in written["entry"]} == {"Observation"}
+
+
+@pytest.mark.parametrize("door", [SCORE, EXTRACT])
+async def test_a_draft_has_no_scores_yet(world: World, door: str) -> None:
+    people = await world.people()
+    answer = await ask(world, door, response_of(people["amara"], status="in-progress"))
+    assert answer.status_code == 422
+    assert "QuestionnaireResponse.status" in problems(answer)
 
 
 async def test_extract_gives_a_transaction_that_the_ehr_takes_once(world: World) -> None:

@@ -22,7 +22,7 @@ from plugin.commands.rescoring import Job, run
 from plugin.errors import SettingsInvalid
 from plugin.responses import Answers
 from plugin.scores import Key, Score, compute
-from plugin.scores.bulk import Scored, compile_keys, score_lines
+from plugin.scores.bulk import Scored, SetAside, compile_keys, score_lines
 from plugin.stateless import score_response
 from questionnaires import load_catalogue
 from tests.questionnaires import forms
@@ -34,7 +34,7 @@ FORMS = [CATALOGUE.by_id(each) for each in ("rapport-checkin-child", "wai-s-clie
 BAD = [
     b'{"resourceType": "QuestionnaireResponse", "status": "completed"}',
     b"{broken",
-    b'{"resourceType": "Patient"}',
+    b'{"resourceType": 7}',
     b'{"resourceType": "QuestionnaireResponse", "language": "\xff", "status": "completed"}',
     b'{"resourceType": "QuestionnaireResponse", "item": [{"linkId": "a", "answer": [{"valueDecimal": 1e999999999}]}]}',
 ]
@@ -149,6 +149,42 @@ def test_unreadable_lines_are_set_aside_with_number_and_reason(tmp_path: Path) -
     assert all(each["reason"].startswith("UnreadableResponse") for each in aside)
 
 
+def test_what_else_an_export_holds_is_counted_and_left_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export(tmp_path / "QuestionnaireResponse.ndjson", 10, bad=False)
+    form = {"reference": "QuestionnaireResponse/1", "type": "QuestionnaireResponse"}
+    others = [{"resourceType": "Patient"}] * 4 + [{"resourceType": "Observation", "derivedFrom": [form]}] * 20
+    (tmp_path / "others.ndjson").write_text("\n".join(map(json.dumps, others)), encoding="utf-8")
+    assert not run(job(tmp_path / "out", tmp_path, workers=1))
+    assert "Observation 20, Patient 4: not responses, left out." in capfd.readouterr().err
+    assert not any(file.read_bytes() for file in (tmp_path / "out" / "set-aside").glob("*.ndjson"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "A byte order mark stands before the JSON. Save it as UTF-8 without one."),
+        ({"item": [{"linkId": "goal-1"}, {"linkId": "goal-1"}]}, "The item stands here twice."),
+        ({"My mum shouts": 1}, "There is no property “…” here."),
+        ({"My “mum” shouts": 1}, "There is no property “…” here."),
+        ({"status": "bad"}, "Invalid enum value '…'."),
+        ({"status": "it's bad"}, 'Invalid enum value "…".'),
+        ({"questionnaire": 5}, "Expected str, got int."),
+    ],
+)
+def test_the_reason_says_what_was_found_and_repeats_nothing_of_the_line(
+    changes: dict[str, object], told: str
+) -> None:
+    tree = json.loads(random_response(FORMS[0], random.Random(1))) | changes
+    line = (b"" if changes else b"\xef\xbb\xbf") + json.dumps(tree).encode()
+    (found,) = score_lines([line], CATALOGUE, compile_keys(CATALOGUE))
+    assert isinstance(found, SetAside)
+    assert told in found.reason
+    assert "mum" not in found.reason
+    assert "bad" not in found.reason
+
+
 @pytest.mark.usefixtures("small_ranges")
 def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
     export(tmp_path / "export.ndjson", 60, bad=False)
@@ -257,6 +293,8 @@ def test_without_a_file_it_says_what_to_name(tmp_path: Path) -> None:
 )
 def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
     lines = export(tmp_path / "export.ndjson", 60)
+    with (tmp_path / "export.ndjson").open("a", encoding="utf-8") as file:
+        file.write('{"resourceType": "Patient"}\n')
     run(job(tmp_path / "here", tmp_path / "export.ndjson", workers=1))
     # Small blocks, so that a line's number is counted over several of them; a Java that is gone soon is not tuned for long.
     (tmp_path / "spark-defaults.conf").write_text(
@@ -268,6 +306,7 @@ def test_spark_gives_the_same_scores(tmp_path: Path) -> None:
     to_spark = ("--out", tmp_path / "spark", "--engine", "spark")
     done = run_rapport("rescore", tmp_path / "export.ndjson", *to_spark, environment=environment)
     assert "5 lines set aside" in done.stderr, done.stderr[-2000:]
+    assert "Patient 1: not responses, left out." in done.stderr
     columns = ["response", "score", "value", "absent_reason"]
     here, spark = (
         Counter(
