@@ -283,6 +283,7 @@ def test_what_is_still_on_its_way_is_asked_again(page: Page, address: str, desk:
     wait_until(lambda: desk.polls >= 2, page)
 
 
+@pytest.mark.usefixtures("own_context")
 def test_however_often_the_page_is_taken_anew_what_is_on_its_way_is_asked_for_once_at_a_time(
     page: Page, address: str, desk: Desk
 ) -> None:
