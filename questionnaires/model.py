@@ -48,6 +48,9 @@ class Option:
     code: str
     weight: Decimal | None
     display: str
+    bare: bool = field(
+        default=False, compare=False
+    )  # a Coding that came without a system: so may its answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Item:
         found: dict[tuple[str | None, str | None, str], Option] = {}
         for option in self.options:
             found.setdefault((option.kind, option.system, option.code), option)
+            if option.bare:
+                found.setdefault((option.kind, None, option.code), option)
         object.__setattr__(self, "options_by", found)
 
     @property

@@ -1,5 +1,7 @@
 """Reads an Instrument out of its decoded files."""
 
+from collections.abc import Iterator, Set
+from dataclasses import replace
 from decimal import Decimal
 
 from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
@@ -36,6 +38,8 @@ SCORES = f"{BASE}/CodeSystem/score"
 RATER = f"{BASE}/StructureDefinition/rater"
 STANDING = f"{BASE}/StructureDefinition/instrument-standing"
 DIRECTION = f"{BASE}/StructureDefinition/score-direction"
+
+BareOption = tuple[str, str | None, str]  # linkId, the system that it was given, code
 
 _UNIT = "{score}"
 _LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
@@ -83,8 +87,8 @@ def _years(value: FhirDecimal | None) -> int | None:
     return None if value is None else int(value)
 
 
-def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
-    """Give the items of the form as values."""
+def read_items(items: tuple[QuestionnaireItem, ...], bare: Set[BareOption] = frozenset()) -> tuple[Item, ...]:
+    """Give the items of the form as values; `bare` are its options that came without a system."""
     return tuple(
         Item(
             link_id=item.linkId,
@@ -92,14 +96,14 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             required=item.required,
             repeats=item.repeats,
             read_only=item.readOnly or read_calculation(item) is not None or _is_hidden(item),
-            options=tuple(read_option(option) for option in item.answerOption),
+            options=tuple(_read_options(item, bare)),
             conditions=tuple(_read_condition(each) for each in item.enableWhen),
             any_condition=item.enableBehavior == "any",
             conditional_expression=find_extension(
                 item.extension, SDC + "sdc-questionnaire-enableWhenExpression"
             )
             is not None,
-            items=read_items(item.item),
+            items=read_items(item.item, bare),
             low=_bound(item, "minValue"),
             high=_bound(item, "maxValue"),
             max_length=item.maxLength,
@@ -131,6 +135,12 @@ def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:
     if found is None:
         return None
     return Decimal(found.valueInteger) if found.valueInteger is not None else _plain(found.valueDecimal)
+
+
+def _read_options(item: QuestionnaireItem, bare: Set[BareOption]) -> Iterator[Option]:
+    for each in item.answerOption:
+        option = read_option(each)
+        yield replace(option, bare=(item.linkId, option.system, option.code) in bare)
 
 
 def read_option(option: AnswerOption) -> Option:

@@ -84,6 +84,11 @@ def _variable(**parts: str) -> dict[str, Any]:
     return {"url": forms.VARIABLE, "valueExpression": {"language": "text/fhirpath", **parts}}
 
 
+def _weighed(*values: dict[str, Any]) -> dict[str, Any]:
+    ordinal = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
+    return forms.option("a", 1) | {"extension": [{"url": ordinal, **value} for value in values]}
+
+
 BAD = [
     (forms.form(forms.question("q1"), forms.question("q1")), "linkId q1: The linkId stands twice"),
     (
@@ -129,6 +134,17 @@ BAD = [
             )
         ),
         "linkId q1: The option “a” carries different weights: 1, 2",
+    ),
+    (
+        forms.form(forms.question("q1", answerOption=[_weighed({"valueDecimal": 1}, {"valueDecimal": 3})])),
+        "linkId q1: The option “a” carries different weights: 1, 3",
+    ),
+    *(
+        (
+            forms.form(forms.question("q1", answerOption=[_weighed(value)])),
+            "linkId q1: The option “a” has a weight that is not read: ordinalValue is a valueDecimal",
+        )
+        for value in ({"valueInteger": 1}, {"valueString": "1"})
     ),
     (
         forms.form(
