@@ -11,7 +11,7 @@ from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom, r
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
 from questionnaires.model import Code, Instrument, Rater
-from questionnaires.packs import WordingPack, merge_pack, questions, read_pack, version_of
+from questionnaires.packs import WordingPack, merge_pack, read_pack, version_of
 from questionnaires.reading import (
     SCORES,
     read_ages,
@@ -57,14 +57,13 @@ def load_instrument(
     resource = _publish(whole, packs)
     worded = _decode(resource, Questionnaire, form)
     licence, validated, note = read_standing(questionnaire)
-    has_text = all(item.text for item in questions(questionnaire.item))
     return Instrument(
         id=name,
         url=questionnaire.url,
         version=questionnaire.version,
         title=worded.title or name,
         rater=rater,
-        licence_kind=licence or ("open" if has_text else "licensed"),
+        licence_kind=licence,
         validated=validated,
         experimental=questionnaire.experimental,
         status=questionnaire.status,

@@ -9,7 +9,7 @@ from typing import Literal
 from questionnaires.datatypes import find_extension
 from questionnaires.resources import SDC, ItemType, Questionnaire
 
-LicenceKind = Literal["open", "licensed", "score-entry"]
+LicenceKind = Literal["open", "licensed", "score-entry", "not stated"]
 Direction = Literal["increase", "decrease"]
 
 

@@ -57,14 +57,18 @@ def read_rater(questionnaire: Questionnaire) -> Rater | Problem:
     return Problem(says, f"Add the extension {RATER} with one of {known}")
 
 
-def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind | None, bool, str]:
-    """Give licence kind (None: not stated), whether validated, and the note on it."""
+def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind, bool, str]:
+    """Give licence kind, whether validated, and the note on it."""
     standing = find_extension(questionnaire.extension, STANDING)
     parts = {each.url: each for each in standing.extension} if standing else {}
     licence = parts["licence"].valueCode if "licence" in parts else None
     validated = bool(parts["validated"].valueBoolean) if "validated" in parts else False
     note = parts["note"].valueString if "note" in parts else None
-    return _LICENCES.get(licence or ""), validated, note or "Nothing is stated about validation."
+    return (
+        _LICENCES.get(licence or "", "not stated"),
+        validated,
+        note or "Nothing is stated about validation.",
+    )
 
 
 def read_warnings(questionnaire: Questionnaire) -> tuple[str, ...]:

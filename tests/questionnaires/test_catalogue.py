@@ -55,7 +55,12 @@ def test_a_site_adds_an_instrument_by_a_folder(tmp_path: Path) -> None:
     found = load_catalogue(folders=(tmp_path,)).by_canonical(
         "https://site.invalid/Questionnaire/made-up|2.0.0"
     )
-    assert (found.id, found.fillable, found.licence_kind, found.validated) == ("made-up", True, "open", False)
+    assert (found.id, found.fillable, found.licence_kind, found.validated) == (
+        "made-up",
+        True,
+        "not stated",
+        False,
+    )
     assert found.scores[0].low is None
 
 
