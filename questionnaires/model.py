@@ -81,6 +81,7 @@ class Item:
     max_length: int | None = None  # of a text that is given, in characters
     control: str | None = None  # how it is best shown: a code of questionnaire-item-control
     step: int | None = None  # of a slider
+    places: int | None = None  # the most digits that a number may have after its point
     # The first option that is written with a kind, system and code.
     options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
         init=False, repr=False, compare=False

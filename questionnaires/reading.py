@@ -4,7 +4,7 @@ from collections.abc import Iterator, Set
 from dataclasses import replace
 from decimal import Decimal
 
-from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
+from questionnaires.datatypes import Element, Extension, FhirDecimal, count_places, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import (
     HELP,
@@ -113,6 +113,7 @@ def read_items(items: tuple[QuestionnaireItem, ...], bare: Set[BareOption] = fro
             max_length=item.maxLength,
             control=_read_control(item),
             step=_read_step(item),
+            places=_read_places(item),
         )
         for item in items
     )
@@ -132,6 +133,15 @@ def _read_control(item: QuestionnaireItem) -> str | None:
 def _read_step(item: QuestionnaireItem) -> int | None:
     found = find_extension(item.extension, STRUCTURE + "questionnaire-sliderStepValue")
     return found.valueInteger if found else None
+
+
+def _read_places(item: QuestionnaireItem) -> int | None:
+    """Give maxDecimalPlaces, but no fewer than the least number has: from there a line is divided."""
+    found = find_extension(item.extension, STRUCTURE + "maxDecimalPlaces")
+    if found is None or found.valueInteger is None or found.valueInteger < 0:
+        return None
+    low = _bound(item, "minValue")
+    return max(found.valueInteger, count_places(low) if low is not None else 0)
 
 
 def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:

@@ -4,6 +4,7 @@ from plugin.responses.answers import Answers, Given
 from plugin.responses.build import build_response
 from plugin.responses.check import check_response
 from plugin.responses.errors import InvalidResponse, Issue, ResponseError, UnreadableResponse
+from plugin.responses.places import check_places
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head, Response
 from plugin.responses.take import Taken, take_answers, take_response
@@ -20,6 +21,7 @@ __all__ = [
     "Taken",
     "UnreadableResponse",
     "build_response",
+    "check_places",
     "check_response",
     "check_whose",
     "read_response",
