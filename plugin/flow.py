@@ -24,10 +24,12 @@ from plugin.observations import build_results
 from plugin.observations.build import Subject, with_status
 from plugin.observations.identity import identify, identify_collected
 from plugin.responses import (
+    Answers,
     Head,
     InvalidResponse,
     UnfinishedResponse,
     UnreadableResponse,
+    check_places,
     check_whose,
     take_response,
 )
@@ -107,6 +109,7 @@ async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], 
         check_whose(head, instrument, arrival.respondent)
     scores = compute(intake.keys[instrument.canonical], answers)
     record = _describe(intake, arrival, head, instrument, scores)
+    await _check_places(intake, arrival, answers, instrument, record)
     await _check_named(intake, arrival, head, record)
     audit = intake.trail.entry(
         Kind.RESPONSE_RECEIVED,
@@ -146,6 +149,19 @@ _REFUSED: dict[type[Exception], str] = {
     InvalidResponse: "Refused: it does not fit its form",
     Conflict: "Refused: its identifier was used for other content",
 }
+
+
+async def _check_places(
+    intake: Intake, arrival: Arrival, answers: Answers, instrument: Instrument, record: Record
+) -> None:
+    """InvalidResponse if a number is finer than its form allows; what is kept, or was collected by the EHR, stands."""
+    try:
+        check_places(answers, instrument)
+    except InvalidResponse:
+        vault = intake.ledger.vault
+        known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
+        if arrival.collected is None and (known is None or known.digest != record.digest):
+            raise
 
 
 async def _check_named(intake: Intake, arrival: Arrival, head: Head, record: Record) -> None:

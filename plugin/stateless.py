@@ -10,7 +10,7 @@ import msgspec
 from plugin.observations import build_results
 from plugin.observations.build import IDENTIFIER_SYSTEM, Results, Subject, full_url, identifier_query
 from plugin.observations.identity import identify
-from plugin.responses import Head, Issue, take_response
+from plugin.responses import Head, Issue, check_places, take_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compile_key, compute
 from questionnaires import Catalogue, Instrument
@@ -46,6 +46,7 @@ def score_response(
     whom the response must be about. Raises what `plugin.flow.submit` raises, except Conflict.
     """
     response, instrument, answers = take_response(body, catalogue, patient=patient)
+    check_places(answers, instrument)
     key = keys[instrument.canonical] if keys is not None else compile_key(instrument)
     scores = compute(key, answers)
     given = response.identifier

@@ -1,14 +1,20 @@
 """The instruments of an installation with their compiled keys; what cannot be used is left out, with the reason."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plugin.fetching import Kept, read_kept
-from plugin.scores import Key, compile_key
+from plugin.responses import Answers, Given
+from plugin.scores import Key, compile_key, compute
 from plugin.scores.errors import BadExpression
+from plugin.scores.key import Step
 from plugin.settings import Settings
 from questionnaires import BadInstrument, Catalogue, Instrument, LeftOut, Manner, load_stock
+
+_TO_NUMBER = (b"toInteger(", b"toDecimal(")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # what these functions take: FHIRPath N1, "Conversion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,14 @@ def compile_own(instrument: Instrument) -> Key:
 
 def _blind(instrument: Instrument, link_id: str, key: Key) -> BadExpression | None:
     step = next(each for each in key.steps if each.score.link_id == link_id)
+    if _is_deaf(key, step):
+        return BadExpression(
+            instrument.id,
+            link_id,
+            step.score.expression,
+            f"it makes numbers of codes, and no option of {', '.join(step.used)} has a number for its code",
+            "Give the options weights, and add those: answer.value.ordinal().sum()",
+        )
     if not step.native or step.used or step.needs:
         return None
     remedy = "Let it reach the questions: %resource.descendants() finds those inside groups, .item does not"
@@ -101,6 +115,37 @@ def _blind(instrument: Instrument, link_id: str, key: Key) -> BadExpression | No
         step.score.expression,
         "it reads no answer that counts, so it would be the same whatever is answered",
         remedy,
+    )
+
+
+def _is_deaf(key: Key, step: Step) -> bool:
+    """Tell whether a score asks codes for numbers that they do not hold, and has no value whichever are chosen."""
+    items = [item for item in key.layout.items if item.link_id in step.used]
+    codes = [option.code for item in items for option in item.options]
+    if (
+        step.native
+        or step.needs
+        or not any(each in key.instrument.resource for each in _TO_NUMBER)
+        or not all(item.options for item in items)
+        or any(_NUMBER.fullmatch(code) for code in codes)
+    ):
+        return False
+    most = max((len(item.options) for item in items), default=0)
+    values = {
+        score.value
+        for place in range(most)
+        for score in compute(key, _choose(key, place))
+        if score.link_id == step.score.link_id
+    }
+    return values == {None}
+
+
+def _choose(key: Key, place: int) -> Answers:
+    """Answer every question that has options by the one at this place, or by its last."""
+    asked = [item for item in key.layout.items if item.is_question and item.options]
+    chosen = {item.link_id: item.options[min(place, len(item.options) - 1)] for item in asked}
+    return Answers(
+        {each: (Given(option.code, option.weight, None, option.system),) for each, option in chosen.items()}
     )
 
 

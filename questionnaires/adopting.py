@@ -13,7 +13,7 @@ from questionnaires.datatypes import JsonObject
 from questionnaires.errors import Problem
 from questionnaires.expanding import expand_value_sets
 from questionnaires.model import Rater
-from questionnaires.reading import RATER
+from questionnaires.reading import RATER, BareOption
 from questionnaires.resources import CALCULATED, NUMERIC
 
 DEFAULT_BASE = "https://w3id.org/rapport-fhir/site"
@@ -45,8 +45,20 @@ def system_of(instrument: str, manner: Manner) -> str:
     return f"{manner.base}/CodeSystem/{instrument}"
 
 
-def adopt(tree: JsonObject, data: bytes, instrument: str, manner: Manner) -> tuple[list[str], list[Problem]]:
-    """Complete a Questionnaire's JSON in place; gives the assumptions, in words, and what makes it unusable."""
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What became of a form: the assumptions, in words, what makes it unusable, and its options that named no system.
+
+    `bare` holds those as (linkId, system that was given to it, code): whoever answers with the form's own Coding names no system either.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    bare: frozenset[BareOption] = frozenset()
+
+
+def adopt(tree: JsonObject, data: bytes, instrument: str, manner: Manner) -> Adopted:
+    """Complete a Questionnaire's JSON in place."""
     notes: list[str] = []
     problems: list[Problem] = []
     _drop_siblings(tree)
@@ -54,11 +66,14 @@ def adopt(tree: JsonObject, data: bytes, instrument: str, manner: Manner) -> tup
     notes += _note_rater(tree, instrument, manner)
     problems += expand_value_sets(tree)
     system = system_of(instrument, manner)
+    bare: set[BareOption] = set()
     for item in items_of(tree):
         problems += _find_modifiers(item)
-        notes += _complete_item(item, system)
+        notes += _complete_item(item, system, bare)
+    for item in items_of(tree):
+        _complete_conditions(item, system, bare)
     problems += _find_modifiers(tree)
-    return notes, problems
+    return Adopted(notes, problems, frozenset(bare))
 
 
 def items_of(tree: JsonObject) -> Iterator[JsonObject]:
@@ -120,14 +135,14 @@ def _find_modifiers(element: JsonObject) -> Iterator[Problem]:
         yield Problem(f"The modifierExtension {_url(each)} is not known", remedy, _link_id(element))
 
 
-def _complete_item(item: JsonObject, system: str) -> Iterator[str]:
+def _complete_item(item: JsonObject, system: str, bare: set[BareOption]) -> Iterator[str]:
     link_id = _link_id(item) or ""
     codes = item.get("code")
     shown = next((each.get("display") for each in _dicts(codes) if each.get("display")), None)
     if "text" not in item and item.get("type") != "group" and shown:
         item["text"] = shown
         yield f"{link_id}: it has no text; the words of its code are shown: “{shown}”."
-    yield from _complete_options(item, link_id, system)
+    yield from _complete_options(item, link_id, system, bare)
     if not is_calculated(item):
         return
     if item.get("type") not in NUMERIC:
@@ -143,21 +158,33 @@ def _complete_item(item: JsonObject, system: str) -> Iterator[str]:
         yield f"{link_id}: its initial value is left aside, because it is computed."
 
 
-def _complete_options(item: JsonObject, link_id: str, system: str) -> Iterator[str]:
+def _complete_options(item: JsonObject, link_id: str, system: str, bare: set[BareOption]) -> Iterator[str]:
     """A Coding may do without system or code, an answer in the record may not."""
-    bare = []
+    completed = []
     for option in _dicts(item.get("answerOption")):
         coding = option.get("valueCoding")
         if isinstance(coding, dict) and ("system" not in coding or "code" not in coding):
             coding.setdefault("code", name_of(str(coding.get("display", ""))))
-            coding.setdefault("system", system)
-            bare.append(str(coding["code"]))
+            if "system" not in coding:
+                coding["system"] = system
+                bare.add((link_id, system, str(coding["code"])))
+            completed.append(str(coding["code"]))
         if isinstance(coding, dict) and "display" not in coding:
             coding["display"] = coding["code"]
-    if bare:
-        yield f"{link_id}: the options {', '.join(bare)} have no system or no code; {system} is written."
+    if completed:
+        yield f"{link_id}: the options {', '.join(completed)} have no system or no code; {system} is written."
     if "initial" in item and not is_calculated(item):
         yield f"{link_id}: its initial value is not filled in beforehand."
+
+
+def _complete_conditions(item: JsonObject, system: str, bare: set[BareOption]) -> None:
+    """A condition names an option as the form writes it."""
+    for condition in _dicts(item.get("enableWhen")):
+        coding = condition.get("answerCoding")
+        if not isinstance(coding, dict) or "system" in coding:
+            continue
+        if (str(condition.get("question")), system, str(coding.get("code"))) in bare:
+            coding["system"] = system
 
 
 def is_calculated(item: JsonObject) -> bool:

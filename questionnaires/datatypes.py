@@ -54,6 +54,12 @@ def read_decimal(text: str) -> Decimal:
         raise ValueError("The number is larger than any that is kept") from None
 
 
+def count_places(number: Decimal) -> int:
+    """Count the digits after the point, zeros at the end left out."""
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def read_custom(kind: type, value: object) -> object:
     """Decode what msgspec has no type for: decimals, which FHIR writes as numbers and never as text, and any value."""
     if kind is object:

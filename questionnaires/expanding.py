@@ -23,7 +23,7 @@ class _Contained:
 
     value_sets: dict[str, JsonObject] = field(default_factory=dict)
     concepts: dict[str, list[JsonObject]] = field(default_factory=dict)
-    weights: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
+    weights: dict[tuple[str, str], list[JsonObject]] = field(default_factory=dict)
 
 
 def expand_value_sets(tree: JsonObject) -> list[Problem]:
@@ -63,8 +63,8 @@ def _collect(tree: JsonObject) -> _Contained:
             if each.get("content") == "complete":
                 found.concepts[system] = concepts
             for concept in concepts:
-                if (weight := _find_weight(concept, names)) is not None:
-                    found.weights[system, str(concept.get("code"))] = weight
+                if weights := [*_find_weights(concept, names)]:
+                    found.weights[system, str(concept.get("code"))] = weights
     return found
 
 
@@ -74,16 +74,14 @@ def _flatten_concepts(concept: JsonObject) -> Iterator[JsonObject]:
         yield from _flatten_concepts(each)
 
 
-def _find_weight(concept: JsonObject, names: set[str]) -> JsonObject | None:
-    """Give the weight of a concept as the extension that an option carries."""
-    for each in _dicts(concept.get("extension")):
-        if each.get("url") in WEIGHTS:
-            return each
-    for each in _dicts(concept.get("property")):
+def _find_weights(concept: JsonObject, names: set[str]) -> Iterator[JsonObject]:
+    """Give the weights of a concept as the extensions that an option carries; several that differ are refused there."""
+    extensions = [each for each in _dicts(concept.get("extension")) if each.get("url") in WEIGHTS]
+    yield from extensions
+    for each in () if extensions else _dicts(concept.get("property")):
         value = each.get("valueDecimal", each.get("valueInteger"))
         if each.get("code") in names and value is not None:
-            return {"url": _ITEM_WEIGHT, "valueDecimal": value}
-    return None
+            yield {"url": _ITEM_WEIGHT, "valueDecimal": value}
 
 
 def _expand_item(item: JsonObject, contained: _Contained) -> Iterator[Problem]:
@@ -160,9 +158,9 @@ def _weigh(option: JsonObject, contained: _Contained) -> None:
     if not isinstance(coding, dict):
         return
     stated = [*_dicts(option.get("extension")), *_dicts(coding.get("extension"))]
-    weight = contained.weights.get((str(coding.get("system")), str(coding.get("code"))))
-    if weight is not None and not any(each.get("url") in WEIGHTS for each in stated):
-        option["extension"] = [*_dicts(option.get("extension")), weight]
+    weights = contained.weights.get((str(coding.get("system")), str(coding.get("code"))), [])
+    if weights and not any(each.get("url") in WEIGHTS for each in stated):
+        option["extension"] = [*_dicts(option.get("extension")), *weights]
 
 
 def _items(tree: JsonObject) -> Iterator[JsonObject]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from questionnaires.datatypes import Extension, FhirDecimal, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import Instrument
+from questionnaires.reading import read_option
 from questionnaires.resources import (
     CALCULATED,
     FHIRPATH,
     NUMERIC,
     SDC,
     STRUCTURE,
+    WEIGHTS,
     AnswerOption,
     Questionnaire,
     QuestionnaireItem,
@@ -109,7 +111,14 @@ def _find_option_faults(item: QuestionnaireItem) -> Iterator[Problem]:
             if (coding.system, coding.code) in seen:
                 yield Problem(f"{name} stands twice", "Keep one", item.linkId)
             seen.add((coding.system, coding.code))
-        given = {weight for _, weight in _weights(option) if weight is not None}
+        stated = [*_stated_weights(option)]
+        for name in dict.fromkeys(_last(each.url) for each in stated if each.valueDecimal is None):
+            yield Problem(
+                f"{_name(option)} has a weight that is not read: {name} is a valueDecimal",
+                "Write it as valueDecimal",
+                item.linkId,
+            )
+        given = {each.valueDecimal for each in stated if each.valueDecimal is not None}
         if len(given) > 1:
             values = ", ".join(str(value) for value in sorted(given))
             yield Problem(
@@ -199,6 +208,16 @@ def _weights(option: AnswerOption) -> Iterator[tuple[str, FhirDecimal | None]]:
             yield f"valueCoding ({name})", _weight(option.valueCoding.extension, name)
 
 
+def _stated_weights(option: AnswerOption) -> Iterator[Extension]:
+    """Give every weight that an option states, however often."""
+    coding = option.valueCoding.extension if option.valueCoding is not None else ()
+    yield from (each for each in (*option.extension, *coding) if each.url in WEIGHTS)
+
+
+def _last(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
 def _weight(extensions: tuple[Extension, ...], name: str) -> FhirDecimal | None:
     found = find_extension(extensions, STRUCTURE + name)
     return found.valueDecimal if found else None
@@ -206,4 +225,4 @@ def _weight(extensions: tuple[Extension, ...], name: str) -> FhirDecimal | None:
 
 def _name(option: AnswerOption) -> str:
     coding = option.valueCoding
-    return f"The option “{coding.code}”" if coding else "An option"
+    return f"The option “{coding.code if coding else read_option(option).code}”"

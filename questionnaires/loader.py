@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from questionnaires.adopting import Manner, adopt, name_of, system_of
+from questionnaires.adopting import Adopted, Manner, adopt, name_of, system_of
 from questionnaires.datatypes import JsonObject, Struct, decoder, read_custom, read_decimal
 from questionnaires.errors import BadInstrument, BadWordingPack, Problem
 from questionnaires.invariants import find_faults
 from questionnaires.model import Code, Instrument, Rater
-from questionnaires.packs import WordingPack, merge_pack, questions, read_pack, version_of
+from questionnaires.packs import WordingPack, merge_pack, read_pack, version_of
 from questionnaires.reading import (
     SCORES,
     read_ages,
@@ -50,28 +50,27 @@ def load_instrument(
     form, name = (path / FORM, path.name) if path.is_dir() else (path, name_of(path.stem))
     name = earlier_of or name
     data = _read(form)
-    whole, notes, problems = (data, [], []) if manner is None else _adopt(data, form, name, manner)
-    questionnaire, rater = _check_form(whole, form, problems)
+    whole, adopted = (data, Adopted()) if manner is None else _adopt(data, form, name, manner)
+    questionnaire, rater = _check_form(whole, form, adopted.problems)
     definitions_data, definitions = _read_definitions(form.parent)
     packs = _read_packs(path, wording, questionnaire, name, earlier=earlier_of is not None)
     resource = _publish(whole, packs)
     worded = _decode(resource, Questionnaire, form)
     licence, validated, note = read_standing(questionnaire)
-    has_text = all(item.text for item in questions(questionnaire.item))
     return Instrument(
         id=name,
         url=questionnaire.url,
         version=questionnaire.version,
         title=worded.title or name,
         rater=rater,
-        licence_kind=licence or ("open" if has_text else "licensed"),
+        licence_kind=licence,
         validated=validated,
         experimental=questionnaire.experimental,
         status=questionnaire.status,
         status_note=note,
         warnings=read_warnings(questionnaire),
         age_years=read_ages(questionnaire),
-        items=read_items(worded.item),
+        items=read_items(worded.item, adopted.bare),
         scores=read_scores(worded, definitions),
         wordings=read_wordings(worded),
         resource=resource,
@@ -80,7 +79,7 @@ def load_instrument(
         code=_code_of(questionnaire, name, manner),
         own=manner is not None,
         file=str(form),
-        notes=tuple(notes),
+        notes=tuple(adopted.notes),
         citations=_read_citations(path, path.parent.parent if earlier_of else path) if path.is_dir() else (),
     )
 
@@ -97,8 +96,8 @@ def _read(form: Path) -> bytes:
         raise BadInstrument(form, [problem]) from None
 
 
-def _adopt(data: bytes, form: Path, name: str, manner: Manner) -> tuple[bytes, list[str], list[Problem]]:
-    """Give the completed form, what was assumed, and what makes it unusable."""
+def _adopt(data: bytes, form: Path, name: str, manner: Manner) -> tuple[bytes, Adopted]:
+    """Give the completed form, and what was assumed or makes it unusable."""
     try:
         tree = msgspec.json.Decoder(JsonObject, dec_hook=read_custom, float_hook=read_decimal).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -109,8 +108,8 @@ def _adopt(data: bytes, form: Path, name: str, manner: Manner) -> tuple[bytes, l
     if kind != "Questionnaire":
         found = f"It is a {kind}, not a Questionnaire" if kind else "It is no FHIR resource"
         raise BadInstrument(form, [Problem(found, "Put Questionnaires here only, one a file")])
-    notes, problems = adopt(tree, data, name, manner)
-    return _encoder.encode(tree), notes, problems
+    adopted = adopt(tree, data, name, manner)
+    return _encoder.encode(tree), adopted
 
 
 def _check_form(data: bytes, form: Path, problems: list[Problem]) -> tuple[Questionnaire, Rater]:

@@ -9,7 +9,7 @@ from typing import Literal
 from questionnaires.datatypes import find_extension
 from questionnaires.resources import SDC, ItemType, Questionnaire
 
-LicenceKind = Literal["open", "licensed", "score-entry"]
+LicenceKind = Literal["open", "licensed", "score-entry", "not stated"]
 Direction = Literal["increase", "decrease"]
 
 
@@ -48,6 +48,9 @@ class Option:
     code: str
     weight: Decimal | None
     display: str
+    bare: bool = field(
+        default=False, compare=False
+    )  # a Coding that came without a system: so may its answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Item:
     max_length: int | None = None  # of a text that is given, in characters
     control: str | None = None  # how it is best shown: a code of questionnaire-item-control
     step: int | None = None  # of a slider
+    places: int | None = None  # the most digits that a number may have after its point
     # The first option that is written with a kind, system and code.
     options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
         init=False, repr=False, compare=False
@@ -87,6 +91,8 @@ class Item:
         found: dict[tuple[str | None, str | None, str], Option] = {}
         for option in self.options:
             found.setdefault((option.kind, option.system, option.code), option)
+            if option.bare:
+                found.setdefault((option.kind, None, option.code), option)
         object.__setattr__(self, "options_by", found)
 
     @property

@@ -1,5 +1,6 @@
 """Wording packs: a licensed site's texts of an instrument in one language, checked and merged into its Questionnaire."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -128,6 +129,7 @@ def _find_misfits(pack: WordingPack, questionnaire: Questionnaire, instrument: s
         for code in pack.options
         if code not in codes
     ]
+    problems += _find_same_texts(pack, asked)
     links = {item.linkId for item in asked}
     problems += [
         Problem(
@@ -144,6 +146,20 @@ def _find_misfits(pack: WordingPack, questionnaire: Questionnaire, instrument: s
             Problem(found, "Name the place in the holder's manual as “help_source”, or take “help” out")
         )
     return problems
+
+
+def _find_same_texts(pack: WordingPack, asked: list[QuestionnaireItem]) -> Iterator[Problem]:
+    """Two answers that read the same cannot be told apart by whoever chooses."""
+    for item in asked:
+        codes: dict[str, list[str]] = {}
+        for option in item.answerOption:
+            code = option.valueCoding.code if option.valueCoding else None
+            if code is not None and code in pack.options:
+                codes.setdefault(pack.options[code], []).append(code)
+        for text, same in codes.items():
+            if len(same) > 1:
+                found = f"Its options {', '.join(same)} have the same text “{text}”"
+                yield Problem(found, "Give each the words of its own answer", item.linkId)
 
 
 def _all(items: tuple[QuestionnaireItem, ...]) -> list[QuestionnaireItem]:

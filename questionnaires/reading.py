@@ -1,8 +1,10 @@
 """Reads an Instrument out of its decoded files."""
 
+from collections.abc import Iterator, Set
+from dataclasses import replace
 from decimal import Decimal
 
-from questionnaires.datatypes import Element, Extension, FhirDecimal, find_extension
+from questionnaires.datatypes import Element, Extension, FhirDecimal, count_places, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import (
     HELP,
@@ -37,6 +39,8 @@ RATER = f"{BASE}/StructureDefinition/rater"
 STANDING = f"{BASE}/StructureDefinition/instrument-standing"
 DIRECTION = f"{BASE}/StructureDefinition/score-direction"
 
+BareOption = tuple[str, str | None, str]  # linkId, the system that it was given, code
+
 _UNIT = "{score}"
 _LICENCES: dict[str, LicenceKind] = {"open": "open", "licensed": "licensed", "score-entry": "score-entry"}
 _DIRECTIONS: dict[str, Direction] = {"increase": "increase", "decrease": "decrease"}
@@ -53,14 +57,18 @@ def read_rater(questionnaire: Questionnaire) -> Rater | Problem:
     return Problem(says, f"Add the extension {RATER} with one of {known}")
 
 
-def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind | None, bool, str]:
-    """Give licence kind (None: not stated), whether validated, and the note on it."""
+def read_standing(questionnaire: Questionnaire) -> tuple[LicenceKind, bool, str]:
+    """Give licence kind, whether validated, and the note on it."""
     standing = find_extension(questionnaire.extension, STANDING)
     parts = {each.url: each for each in standing.extension} if standing else {}
     licence = parts["licence"].valueCode if "licence" in parts else None
     validated = bool(parts["validated"].valueBoolean) if "validated" in parts else False
     note = parts["note"].valueString if "note" in parts else None
-    return _LICENCES.get(licence or ""), validated, note or "Nothing is stated about validation."
+    return (
+        _LICENCES.get(licence or "", "not stated"),
+        validated,
+        note or "Nothing is stated about validation.",
+    )
 
 
 def read_warnings(questionnaire: Questionnaire) -> tuple[str, ...]:
@@ -83,8 +91,8 @@ def _years(value: FhirDecimal | None) -> int | None:
     return None if value is None else int(value)
 
 
-def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
-    """Give the items of the form as values."""
+def read_items(items: tuple[QuestionnaireItem, ...], bare: Set[BareOption] = frozenset()) -> tuple[Item, ...]:
+    """Give the items of the form as values; `bare` are its options that came without a system."""
     return tuple(
         Item(
             link_id=item.linkId,
@@ -92,19 +100,20 @@ def read_items(items: tuple[QuestionnaireItem, ...]) -> tuple[Item, ...]:
             required=item.required,
             repeats=item.repeats,
             read_only=item.readOnly or read_calculation(item) is not None or _is_hidden(item),
-            options=tuple(read_option(option) for option in item.answerOption),
+            options=tuple(_read_options(item, bare)),
             conditions=tuple(_read_condition(each) for each in item.enableWhen),
             any_condition=item.enableBehavior == "any",
             conditional_expression=find_extension(
                 item.extension, SDC + "sdc-questionnaire-enableWhenExpression"
             )
             is not None,
-            items=read_items(item.item),
+            items=read_items(item.item, bare),
             low=_bound(item, "minValue"),
             high=_bound(item, "maxValue"),
             max_length=item.maxLength,
             control=_read_control(item),
             step=_read_step(item),
+            places=_read_places(item),
         )
         for item in items
     )
@@ -126,11 +135,26 @@ def _read_step(item: QuestionnaireItem) -> int | None:
     return found.valueInteger if found else None
 
 
+def _read_places(item: QuestionnaireItem) -> int | None:
+    """Give maxDecimalPlaces, but no fewer than the least number has: from there a line is divided."""
+    found = find_extension(item.extension, STRUCTURE + "maxDecimalPlaces")
+    if found is None or found.valueInteger is None or found.valueInteger < 0:
+        return None
+    low = _bound(item, "minValue")
+    return max(found.valueInteger, count_places(low) if low is not None else 0)
+
+
 def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:
     found = find_extension(item.extension, STRUCTURE + name)
     if found is None:
         return None
     return Decimal(found.valueInteger) if found.valueInteger is not None else _plain(found.valueDecimal)
+
+
+def _read_options(item: QuestionnaireItem, bare: Set[BareOption]) -> Iterator[Option]:
+    for each in item.answerOption:
+        option = read_option(each)
+        yield replace(option, bare=(item.linkId, option.system, option.code) in bare)
 
 
 def read_option(option: AnswerOption) -> Option:

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from plugin.errors import SettingsInvalid
 from plugin.plan import problems_of, read_plan
-from plugin.responses import Answers
+from plugin.responses import Answers, Given
 from plugin.routes.views import why_not_fillable
 from plugin.schedule import EVERY_SESSION, Schedule
 from plugin.scores import Key, compute
@@ -20,6 +21,7 @@ from questionnaires import (
     BadInstrument,
     BadWordingPack,
     Instrument,
+    Item,
     LeftOut,
     Manner,
     Problem,
@@ -178,7 +180,7 @@ def _describe(key: Key) -> dict[str, object]:
                 if step.score.low is None
                 else [float(step.score.low), float(step.score.high or 0)],
                 "way": "compiled" if step.native else "FHIRPath",
-                "items": list(step.used),
+                "items": list(_rests_on(key, step)),
             }
             for step in key.steps
         ],
@@ -195,7 +197,7 @@ def _warnings(key: Key) -> list[str]:
     used = {link_id for step in key.steps for link_id in step.used}
     for item in walk(instrument.items):
         bare = [option.code for option in item.options if option.weight is None]
-        if item.link_id in used and bare:
+        if item.link_id in used and bare and not _counts_by_value(key, item):
             found.append(
                 f"{item.link_id}: the options {', '.join(bare)} have no weight and add nothing to a score."
             )
@@ -222,11 +224,38 @@ def _warnings(key: Key) -> list[str]:
     return found
 
 
-def _counts_partly(key: Key, step: Step) -> bool:
-    """Tell whether a score has a value without the first of the answers that it reads, on the highest answers."""
+def _rests_on(key: Key, step: Step) -> tuple[str, ...]:
+    """Give the questions that a score reads, itself or by way of other scores, in the order of the form."""
+    steps = {each.score.link_id: each for each in key.steps}
+    waiting, reached = [step.score.link_id], dict[str, Step]()
+    while waiting:
+        link_id = waiting.pop()
+        if link_id in steps and link_id not in reached:
+            reached[link_id] = steps[link_id]
+            waiting += steps[link_id].needs
+    used = {link_id for each in reached.values() for link_id in each.used}
+    return tuple(item.link_id for item in key.layout.items if item.link_id in used)
+
+
+def _counts_by_value(key: Key, item: Item) -> bool:
+    """Tell whether a score changes with the options' own numbers, on the highest answers to all else."""
+    if any(option.kind != "Integer" for option in item.options):
+        return False
+    numbers = [Decimal(option.code) for option in item.options]
     given = highest_answers(key).given
-    missing = next((link_id for link_id in step.used if link_id in given), None)
-    if missing is None or len(step.used) < 2:
+    least, most = (
+        compute(key, Answers({**given, item.link_id: (Given(str(number), None, number),)}))
+        for number in (min(numbers), max(numbers))
+    )
+    return [each.value for each in least] != [each.value for each in most]
+
+
+def _counts_partly(key: Key, step: Step) -> bool:
+    """Tell whether a score has a value without the first of the answers that it rests on, on the highest answers."""
+    given = highest_answers(key).given
+    used = _rests_on(key, step)
+    missing = next((link_id for link_id in used if link_id in given), None)
+    if missing is None or len(used) < 2:
         return False
     fewer = {link_id: answers for link_id, answers in given.items() if link_id != missing}
     scores = compute(key, Answers(fewer))
@@ -251,7 +280,11 @@ def _print_report(key: Key, earlier: tuple[Instrument, ...]) -> None:
         span = "not known" if score.low is None else f"{score.low} to {score.high}"
         way = "compiled" if step.native else "FHIRPath"
         table.add_row(
-            score.display, f"{score.code.system}|{score.code.code}", span, way, ", ".join(step.used)
+            score.display,
+            f"{score.code.system}|{score.code.code}",
+            span,
+            way,
+            ", ".join(_rests_on(key, step)),
         )
     _out.print(table)
     _out.print(f"The panel of them: {instrument.code.system}|{instrument.code.code}", highlight=False)

@@ -21,9 +21,10 @@ from plugin.packaging.definitions import (
 from plugin.packaging.examples import PATIENT, build_examples
 from plugin.packaging.page import write_page
 from plugin.scores import compile_key
-from questionnaires import BadInstrument, Instrument
+from questionnaires import BadInstrument, Instrument, Problem, find_forms
 from questionnaires.check import check_folder, find_model_flaws, read_terminology
 from questionnaires.kit import read_kit_files
+from questionnaires.loader import FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ class Package:
 
 
 def build_package(folders: tuple[Path, ...] = ()) -> Package:
-    """Build the package of the shipped instruments and of those in `folders` (one folder an instrument).
+    """Build the package of the shipped instruments and of those in `folders` (each an instrument's, or of such).
 
     Wording packs of a site are never read: their texts are licensed to that site. BadInstrument names every place that may
     not be published so. The same files give the same bytes, whenever and wherever they are built.
     """
     with as_file(files("questionnaires") / "instruments") as shipped:
-        places = [each for root in (shipped, *folders) for each in sorted(root.iterdir()) if each.is_dir()]
+        places = [each for root in (shipped, *folders) for each in _find_folders(root)]
         checked = [(check_folder(place), _read_definitions(place)) for place in places]
     instruments = tuple(instrument for instrument, _ in checked)
     for each in instruments:
@@ -64,7 +65,9 @@ def build_package(folders: tuple[Path, ...] = ()) -> Package:
     date = max(str(tree["date"]) for tree in resources.values() if "date" in tree)
     authored = datetime.fromisoformat(date).replace(tzinfo=UTC)
     resources |= _by_name(_own_definitions(instruments, date))
-    open_forms = [each for each in instruments if each.licence_kind == "open" and each.fillable]
+    open_forms = [
+        each for each in instruments if each.licence_kind in {"open", "not stated"} and each.fillable
+    ]
     examples = _by_name(
         [PATIENT, *(tree for each in open_forms for tree in build_examples(each, authored=authored))]
     )
@@ -79,6 +82,24 @@ def build_package(folders: tuple[Path, ...] = ()) -> Package:
     kit = {f"conformance/{name}": data for name, data in read_kit_files().items()}
     archive = pack(_manifest(date), resources, examples, kit)
     return Package(__version__, resources, examples, archive, write_page(instruments, __version__, date))
+
+
+def _find_folders(root: Path) -> list[Path]:
+    """Find the folders of the instruments in a place; BadInstrument names every form there that is a file alone."""
+    forms = find_forms(root)
+    if not forms:
+        raise BadInstrument(root, [Problem("There is no Questionnaire", "Name a folder of instruments")])
+    alone = [
+        Problem(
+            f"{each.name} is a file alone, and the package wants the source and the licence of each form",
+            f"Put it into a folder of its own as {FORM}, with a SOURCE.md (docs/how-to/add-an-instrument.md)",
+        )
+        for each in forms
+        if each.is_file()
+    ]
+    if alone:
+        raise BadInstrument(root, alone)
+    return forms
 
 
 def _own_definitions(instruments: tuple[Instrument, ...], date: str) -> list[JsonObject]:

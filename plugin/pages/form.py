@@ -90,6 +90,7 @@ class Question:
     high: Decimal | None = None
     kind: Kind = Kind.CHOICE
     whole: bool = False  # a number without decimals
+    places: int | None = None  # the most digits of a number after its point
     open: bool = False  # besides the options, an answer in one's own words
     above: tuple[str, ...] = ()  # what the form says before it
     conditions: tuple[ConditionSet, ...] = ()  # asked if all of these sets hold

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from itertools import dropwhile
 
 from plugin.pages.form import Condition, ConditionSet, Kind
@@ -54,12 +54,16 @@ def _is_scale(item: Item) -> bool:
 
 
 def step_of(item: Item) -> Decimal:
-    """Give the step of a slider: the form's own, else one, and of decimals a hundredth of the line."""
+    """Give the step of a slider: the form's own, else one, and of decimals a hundredth of the line.
+
+    No place on the line has more digits after the point than the form allows.
+    """
     if item.step is not None:
         return Decimal(item.step)
     if item.type == "integer" or item.low is None or item.high is None:
         return Decimal(1)
-    return (item.high - item.low) / 100
+    step = (item.high - item.low) / 100
+    return step if item.places is None else step.quantize(Decimal(1).scaleb(-item.places), ROUND_UP)
 
 
 def why_not_shown(instrument: Instrument) -> str | None:

@@ -10,6 +10,7 @@ from plugin.responses.errors import (
     UnfinishedResponse,
     UnreadableResponse,
 )
+from plugin.responses.places import check_places
 from plugin.responses.read import read_response
 from plugin.responses.resource import Head, Response
 from plugin.responses.take import Taken, take_answers, take_response
@@ -27,6 +28,7 @@ __all__ = [
     "UnfinishedResponse",
     "UnreadableResponse",
     "build_response",
+    "check_places",
     "check_response",
     "check_whose",
     "read_response",

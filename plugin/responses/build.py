@@ -10,6 +10,7 @@ import msgspec
 from plugin.responses.answers import DATA_ABSENT_REASON, DECLINED, Absent
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.labels import Label, write_labels
+from plugin.responses.places import is_too_fine, too_fine
 from questionnaires import Instrument, Item, Option, Wording
 from questionnaires.datatypes import JsonObject
 from questionnaires.resources import STRUCTURE
@@ -88,6 +89,8 @@ def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iter
         elif item.max_length is not None and (length := _longest(item, choice)) > item.max_length:
             message = f"The answer has {length} characters and may have {item.max_length}."
             yield Issue("too-long", link_id, path, message, "Write less.")
+        elif any(_is_too_fine(item, each) for each in _chosen(choice)):
+            yield too_fine(item, path)
     for below, above in _nested(instrument.items):
         if _chosen(choices.get(below)) and not _chosen(choices.get(above)):
             path = f"QuestionnaireResponse.item.where(linkId='{below}')"
@@ -111,6 +114,11 @@ def _longest(item: Item, choice: Choice) -> int:
     Looked at only here, where it is sent: what is kept already, or came from the EHR, is not refused for it.
     """
     return max((len(each) for each in _chosen(choice) if _find_option(item, each) is None), default=0)
+
+
+def _is_too_fine(item: Item, choice: str) -> bool:
+    value = None if item.options else (_value(item, choice) or {}).get("valueDecimal")
+    return isinstance(value, Decimal) and is_too_fine(value, item)
 
 
 def _nested(items: tuple[Item, ...], above: str | None = None) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from plugin.responses.resource import Answer
-from questionnaires import Condition, Item
+from plugin.responses.values import find_option
+from questionnaires import Condition, Item, walk
 from questionnaires.datatypes import Coding, Quantity, Reference
 
 Comparable = tuple[str | None, str] | Decimal | bool | str
@@ -19,28 +20,32 @@ _ORDER: dict[str, Callable[[int], bool]] = {
 
 def find_disabled(items: tuple[Item, ...], answers: Mapping[str, Sequence[Answer]]) -> frozenset[str]:
     """Give the linkIds of items that were not to be asked, those below a disabled item included."""
-    return frozenset(_disabled(items, answers, above=False))
+    values = {item.link_id: _values(item, answers.get(item.link_id, ())) for item in walk(items)}
+    return frozenset(_disabled(items, values, above=False))
+
+
+def _values(item: Item, answers: Sequence[Answer]) -> list[Comparable]:
+    return [value for answer in answers if (value := comparable(answer, item)) is not None]
 
 
 def _disabled(
-    items: tuple[Item, ...], answers: Mapping[str, Sequence[Answer]], *, above: bool
+    items: tuple[Item, ...], values: Mapping[str, Sequence[Comparable]], *, above: bool
 ) -> Iterator[str]:
     for item in items:
-        off = above or not _is_enabled(item, answers)
+        off = above or not _is_enabled(item, values)
         if off:
             yield item.link_id
-        yield from _disabled(item.items, answers, above=off)
+        yield from _disabled(item.items, values, above=off)
 
 
-def _is_enabled(item: Item, answers: Mapping[str, Sequence[Answer]]) -> bool:
+def _is_enabled(item: Item, values: Mapping[str, Sequence[Comparable]]) -> bool:
     if not item.conditions:
         return True
-    met = (_is_met(condition, answers.get(condition.question, ())) for condition in item.conditions)
+    met = (_is_met(condition, values.get(condition.question, ())) for condition in item.conditions)
     return any(met) if item.any_condition else all(met)
 
 
-def _is_met(condition: Condition, answers: Sequence[Answer]) -> bool:
-    values = [value for value in map(comparable, answers) if value is not None]
+def _is_met(condition: Condition, values: Sequence[Comparable]) -> bool:
     if condition.operator == "exists":
         return bool(values) == condition.answer
     # R4: "!=" holds if no answer is equal, so also where nothing was answered.
@@ -59,11 +64,12 @@ def _in_order(operator: str, value: Comparable, answer: Comparable) -> bool:
     return False
 
 
-def comparable(answer: Answer) -> Comparable | None:
+def comparable(answer: Answer, item: Item) -> Comparable | None:
     """Give an answer's value in the form in which conditions hold theirs."""
     value = answer.value
     if isinstance(value, Coding):
-        return (value.system, value.code or "")
+        option = find_option(answer, item)
+        return (option.system if option else value.system, value.code or "")
     if isinstance(value, Quantity):
         return None if value.value is None else Decimal(value.value)
     if isinstance(value, Reference):

@@ -272,7 +272,7 @@ def _is_plain(item: Item) -> bool:
         and not item.read_only
         and all(each.type == "display" for each in item.items)
         and bool(codes)
-        and len(codes) == len(item.options_by)
+        and len(codes) == len({(option.system, option.code) for option in item.options})
         and all(option.kind == "Coding" for option in item.options)
     )
 

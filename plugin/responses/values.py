@@ -41,7 +41,7 @@ def read_choice(answer: Answer, item: Item) -> Given | None:
         each.url in WEIGHTS and each.valueDecimal == option.weight for each in coding.extension
     ):
         return None
-    return Given(code=option.code, weight=option.weight, number=None, system=coding.system)
+    return Given(code=option.code, weight=option.weight, number=None, system=option.system)
 
 
 def find_value_issues(answer: Answer, item: Item, path: str) -> Iterator[Issue]:
@@ -121,7 +121,7 @@ def to_given(answer: Answer, item: Item) -> Given | None:
         number=Decimal(number)
         if isinstance(number, int | Decimal) and not isinstance(number, bool)
         else None,
-        system=system,
+        system=option.system if option else system,
     )
 
 

@@ -20,8 +20,9 @@ function readNumber(text) {
   return whole ? `${sign === "-" ? "-" : ""}${whole}${part ? `.${part}` : ""}` : null;
 }
 const isNumber = (field) => field && "number" in field.dataset;
-function fits(number, { low, high, whole }) {
-  if (number === null || (whole !== undefined && number.includes("."))) return false;
+function fits(number, { low, high, whole, places }) {
+  const digits = number?.split(".")[1]?.replace(/0+$/, "").length ?? 0;
+  if (number === null || (whole !== undefined && number.includes(".")) || (places && digits > places)) return false;
   return !(low && Number(number) < Number(low)) && !(high && Number(number) > Number(high));
 }
 const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && !fits(readNumber(field.value), field.dataset) : field?.validity?.badInput);

@@ -75,6 +75,45 @@ def test_a_weight_beyond_all_computing_is_named(tmp_path: Path) -> None:
     assert "answerOption[3].extension[0].value: The number is larger than any that is kept" in done.stdout
 
 
+def numbered(link_id: str, *numbers: int) -> forms.Json:
+    options = [{"valueInteger": number} for number in numbers]
+    return {"linkId": link_id, "text": link_id, "type": "choice", "answerOption": options}
+
+
+def test_options_that_are_numbers_themselves_are_not_told_to_count_for_nothing(tmp_path: Path) -> None:
+    total = forms.score("total", "%resource.item.where(linkId in ('a' | 'b')).answer.value.sum()")
+    path = forms.write(tmp_path / "ours", forms.form(numbered("a", 0, 3), numbered("b", 1, 2), total))
+    report = json.loads(check(path, "--json").stdout)
+    assert [each for each in report["warnings"] if "no weight" in each] == []
+
+
+def test_a_score_names_what_it_reads_by_way_of_another(tmp_path: Path) -> None:
+    part = forms.score("part", "%resource.item.where(linkId = 'a').answer.value.weight().sum()")
+    whole = "%resource.item.where(linkId = 'part').answer.value + "
+    whole += "%resource.item.where(linkId = 'b').answer.value.weight().sum()"
+    form = forms.form(forms.question("a"), forms.question("b"), part, forms.score("whole", whole))
+    report = json.loads(check(forms.write(tmp_path / "ours", form), "--json").stdout)
+    assert [each["items"] for each in report["scores"]] == [["a"], ["a", "b"]]
+
+
+def test_a_score_that_makes_numbers_of_codes_that_are_none_is_refused(tmp_path: Path) -> None:
+    total = forms.score("total", "%resource.item.where(linkId = 'a').answer.value.code.toInteger().sum()")
+    path = forms.write(tmp_path / "ours", forms.form(forms.question("a"), total))
+    (problem,) = json.loads(check(path, "--json").stdout)["problems"]
+    assert problem["place"] == "total"
+    assert "no option of a has a number for its code" in problem["found"]
+    coded = forms.question("a", answerOption=[forms.option(code, 1) for code in ("0", "1")])
+    assert check(forms.write(path, forms.form(coded, total))).returncode == 0
+
+
+def test_a_licence_that_a_form_does_not_state_is_not_called_open(tmp_path: Path) -> None:
+    forms.write(tmp_path / "ours", forms.form(forms.question("a")))
+    shown = run_rapport("instruments", "show", "ours", "--instruments", tmp_path).stdout
+    assert "licence: not stated" in " ".join(shown.split())
+    page = run_rapport("instruments", "list", "--format", "markdown", "--instruments", tmp_path).stdout
+    assert "Licence: not stated." in page.partition("/made-up|")[2].partition("## ")[0]
+
+
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = check(tmp_path / "none.json")
     assert done.returncode == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from questionnaires import load_catalogue
 from tests.product.forms import response_of
 from tests.questionnaires import forms
 
@@ -41,6 +42,16 @@ def test_a_range_that_nothing_names_is_called_not_known(tmp_path: Path) -> None:
     body = json.dumps({**given, "questionnaire": instrument.canonical}).encode()
     done = run("score", "-", "--instruments", str(tmp_path), given=body)
     assert (done.returncode, b"not known" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(("number", "is_taken"), [("8.5", True), ("8.50", True), ("8.55", False)])
+def test_a_number_has_no_more_digits_than_its_form_allows(number: str, *, is_taken: bool) -> None:
+    canonical = load_catalogue().by_id("srs").canonical
+    body = f"""{{"resourceType": "QuestionnaireResponse", "questionnaire": "{canonical}", "status": "completed",
+        "item": [{{"linkId": "line-1", "answer": [{{"valueDecimal": {number}}}]}}]}}"""
+    done = run("score", "-", given=body.encode())
+    assert (done.returncode == 0) is is_taken, done.stderr
+    assert is_taken or b"line-1 The number has more digits after its point" in done.stderr
 
 
 def test_the_table_says_why_a_score_is_missing() -> None:

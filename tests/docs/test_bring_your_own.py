@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from plugin.settings import read_settings
 from questionnaires import Rater
+from tests.terminal import run_rapport
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-your-own.md"
+SYSTEM = "https://w3id.org/rapport-fhir/site/CodeSystem/session"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
@@ -39,6 +42,54 @@ def test_the_report_of_a_broken_form_is_what_the_command_says(tmp_path: Path) ->
     first = report(tmp_path, json.dumps(broken))
     broken["item"][1]["linkId"] = "helped"
     assert first + report(tmp_path, json.dumps(broken)) == blocks("text")[1]
+
+
+def score(folder: Path, form: dict[str, Any], *answers: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Score answers to a form in a folder, in the order of its questions."""
+    (folder / "session.json").write_text(json.dumps(form), encoding="utf-8")
+    items = [
+        {"linkId": item["linkId"], "answer": [{"valueCoding": coding}]}
+        for item, coding in zip(form["item"], answers, strict=False)
+    ]
+    response = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": items}
+    response["questionnaire"] = f"{form['url']}|{form['version']}"
+    (folder / "response.json").write_text(json.dumps(response), encoding="utf-8")
+    return run_rapport(
+        "score", folder / "response.json", "--instruments", folder / "session.json", "--format", "json"
+    )
+
+
+def totals(done: subprocess.CompletedProcess[str]) -> list[int]:
+    assert done.returncode == 0, done.stderr
+    found = [each["resource"].get("valueQuantity") for each in json.loads(done.stdout)["entry"]]
+    return [each["value"] for each in found if each]
+
+
+YES = {"code": "yes", "display": "Yes"}
+
+
+def test_answers_with_the_forms_own_codings_are_scored(tmp_path: Path) -> None:
+    form = json.loads(blocks("json")[0])
+    assert totals(score(tmp_path, form, YES, YES)) == [2]
+    assert totals(score(tmp_path, form, YES, {**YES, "system": SYSTEM})) == [2]
+
+
+def test_an_option_that_named_a_system_is_answered_with_it(tmp_path: Path) -> None:
+    form = json.loads(blocks("json")[0])
+    assert "none of the options" in score(tmp_path, form, {**YES, "system": "https://other.invalid"}).stderr
+    for option in form["item"][0]["answerOption"]:
+        option["valueCoding"]["system"] = SYSTEM
+    assert "none of the options" in score(tmp_path, form, YES).stderr
+
+
+def test_a_condition_on_a_coding_without_a_system_holds_for_its_option(tmp_path: Path) -> None:
+    form = json.loads(blocks("json")[0])
+    no = {"question": "heard", "operator": "!=", "answerCoding": YES}
+    form["item"][1]["enableWhen"] = [{**no, "operator": "="}]
+    assert totals(score(tmp_path, form, YES, YES)) == [2]
+    assert totals(score(tmp_path, form, {**YES, "system": SYSTEM}, YES)) == [2]
+    form["item"][1]["enableWhen"] = [no]
+    assert "although the form does not ask it" in score(tmp_path, form, YES, YES).stderr
 
 
 def test_the_settings_of_the_page_can_be_read(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from plugin.packaging.definitions import SCHEDULES, write_condition
 from questionnaires import load_catalogue
+from tests.questionnaires import forms
 
 SHIPPED = Path(str(files("questionnaires"))) / "instruments"
 
@@ -135,6 +136,16 @@ def test_what_breaks_an_invariant_stops_the_build_naming_file_and_element(
     assert done.returncode == 1
     assert named in done.stderr.decode()
     assert "broken/questionnaire.json" in done.stderr.decode()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["own", "own/two-ov.json"])
+def test_a_form_that_is_a_file_alone_is_not_left_out_in_silence(tmp_path: Path, place: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "two-ov.json").write_text(json.dumps(forms.form(forms.question("a"))))
+    done = build(tmp_path / "out", "--instruments", str(tmp_path / place), COLUMNS="500")
+    assert done.returncode == 1
+    assert "two-ov.json is a file alone" in done.stderr.decode()
     assert not (tmp_path / "out").exists()
 
 

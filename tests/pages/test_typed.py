@@ -116,7 +116,8 @@ def test_a_number_is_read_in_the_digits_of_any_script(
         (Decimal(0), Decimal(10), True, "11", "Give a whole number from 0 to 10."),
         (Decimal(0), Decimal(10), True, "2,5", "Give a whole number from 0 to 10."),
         (Decimal(-5), None, False, "-5,5", "Give a number, -5 or more."),
-        (None, Decimal("9.5"), False, "9.6", "Give a number, 9.5 or less."),
+        (None, Decimal("9.5"), False, "9.6", "Give a number, 9.5 or less. At most 1 digit after the point."),
+        (None, Decimal("9.5"), False, "8,55", "Give a number, 9.5 or less. At most 1 digit after the point."),
     ],
 )
 def test_a_number_that_the_form_does_not_take_is_told_at_its_field(
@@ -130,6 +131,7 @@ def test_a_number_that_the_form_does_not_take_is_told_at_its_field(
     told: str,
 ) -> None:
     days = replace(BY_ID["days"], conditions=(), low=low, high=high, whole=whole)
+    days = replace(days, places=1 if high == Decimal("9.5") else None)
     show(desk, questions=(days, BY_ID["word"]))
     open_form(page, address, "typed")
     field = page.get_by_role("textbox", name="For how many days?")

@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from plugin.audit import Kind
+from plugin.responses import take_answers
+from questionnaires import load_catalogue
 from sandbox_ehr.oauth.server import SmartAuthorizationServer
 from smart_launch import Sites
 from tests.product.forms import CHILD, question, response_of
@@ -43,6 +45,31 @@ async def post(world: World, body: bytes | dict[str, Any], *, token: str | None 
         "Accept": "application/fhir+json",
     }
     return await world.browser.post(DOOR, content=content, headers=headers)
+
+
+async def test_a_number_finer_than_its_form_allows_is_refused_and_what_was_kept_before_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = await world.people()
+    form = load_catalogue().by_id("srs")
+    body = {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": form.canonical,
+        "status": "completed",
+        "subject": {"reference": f"Patient/{people['amara']}"},
+        "authored": "2026-03-02T09:00:00Z",
+        "item": [{"linkId": "line-1", "answer": [{"valueDecimal": 8.55}]}],
+    }
+    token = await app_token(world)
+    refused = await post(world, body, token=token)
+    assert refused.status_code == 422
+    assert "line-1" in problems(refused)
+    with monkeypatch.context() as before:  # as Rapport took it before it looked
+        before.setattr("plugin.flow.check_places", lambda *_: None)
+        assert (await post(world, body, token=token)).status_code == 201
+    assert (await post(world, body, token=token)).status_code == 200
+    _, answers = take_answers(json.dumps(body).encode(), form, patient=None)  # as all that is kept is read
+    assert answers.given["line-1"][0].code == "8.55"
 
 
 def problems(answer: httpx.Response) -> str:

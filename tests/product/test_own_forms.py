@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from plugin.pages.kinds import asked_of, step_of
 from tests.product import public_forms
 from tests.product.public_forms import FREQUENCY, GAD_7, GAD_7_TOTAL, LOINC, PHQ_9, PHQ_9_TOTAL, Json
 from tests.product.test_kept import unlock
@@ -382,3 +384,14 @@ async def test_a_visual_analogue_scale_is_asked_as_a_line_and_scored(tmp_path: P
         assert sent.status_code == 200, sent.text
         (found,) = await world.delivered(code=f"{scored['code'][0]['system']}|{scored['code'][0]['code']}")
         assert found["valueQuantity"]["value"] == 95
+
+
+async def test_no_place_on_a_line_is_finer_than_its_form_allows(tmp_path: Path) -> None:
+    bounds = {"minValue": {"valueDecimal": 0}, "maxValue": {"valueDecimal": 7}}
+    extension = [
+        {"url": f"http://hl7.org/fhir/StructureDefinition/{name}", **value}
+        for name, value in {**bounds, "maxDecimalPlaces": {"valueInteger": 1}}.items()
+    ]
+    line = _line("a") | {"type": "decimal", "extension": [_control("slider"), *extension]}
+    (asked, *_) = asked_of(forms.load(tmp_path / "line", forms.form(line)))
+    assert step_of(asked.item) == Decimal("0.1")

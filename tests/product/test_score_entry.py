@@ -60,7 +60,7 @@ async def test_it_is_not_chosen_beforehand_where_a_form_can_be_filled(licensed: 
     assert offered.index("rapport-checkin-adolescent") < offered.index("srs")
 
 
-@pytest.mark.parametrize("wrong", ["10.1", "-1", "eight"])
+@pytest.mark.parametrize("wrong", ["10.1", "-1", "eight", "8.55"])
 async def test_a_number_outside_the_line_is_named(licensed: World, wrong: str) -> None:
     people = await licensed.people()
     page = await licensed.launch(TEENAGER)
@@ -85,7 +85,9 @@ async def test_around_the_lines_stand_the_clinicians_words(licensed: World) -> N
     headers = {"X-Rapport-Invitation": secret, "Accept-Language": "de-AT"}
     form = await licensed.browser.get("/fill/form", headers=headers)
     assert "Was eingegeben wird, wird in der Akte gespeichert" in form.text
-    assert 'data-wrong="Bitte eine Zahl von 0 bis 10 angeben."' in form.text
+    assert (
+        'data-wrong="Bitte eine Zahl von 0 bis 10 angeben. Höchstens 1 Stelle nach dem Komma."' in form.text
+    )
     assert '<h1 tabindex="-1" lang="en"' in form.text  # the title is its holder's
 
 

@@ -55,7 +55,12 @@ def test_a_site_adds_an_instrument_by_a_folder(tmp_path: Path) -> None:
     found = load_catalogue(folders=(tmp_path,)).by_canonical(
         "https://site.invalid/Questionnaire/made-up|2.0.0"
     )
-    assert (found.id, found.fillable, found.licence_kind, found.validated) == ("made-up", True, "open", False)
+    assert (found.id, found.fillable, found.licence_kind, found.validated) == (
+        "made-up",
+        True,
+        "not stated",
+        False,
+    )
     assert found.scores[0].low is None
 
 
@@ -82,6 +87,11 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def _variable(**parts: str) -> dict[str, Any]:
     return {"url": forms.VARIABLE, "valueExpression": {"language": "text/fhirpath", **parts}}
+
+
+def _weighed(*values: dict[str, Any]) -> dict[str, Any]:
+    ordinal = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
+    return forms.option("a", 1) | {"extension": [{"url": ordinal, **value} for value in values]}
 
 
 BAD = [
@@ -129,6 +139,17 @@ BAD = [
             )
         ),
         "linkId q1: The option “a” carries different weights: 1, 2",
+    ),
+    (
+        forms.form(forms.question("q1", answerOption=[_weighed({"valueDecimal": 1}, {"valueDecimal": 3})])),
+        "linkId q1: The option “a” carries different weights: 1, 3",
+    ),
+    *(
+        (
+            forms.form(forms.question("q1", answerOption=[_weighed(value)])),
+            "linkId q1: The option “a” has a weight that is not read: ordinalValue is a valueDecimal",
+        )
+        for value in ({"valueInteger": 1}, {"valueString": "1"})
     ),
     (
         forms.form(

@@ -111,6 +111,10 @@ def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
         (PACK | {"items": ITEMS | {"item-13": "more"}}, "linkId item-13: The instrument has no such item"),
         (PACK | {"options": without(PACK["options"], "2")}, "The text of the option “2” is missing"),
         (PACK | {"options": PACK["options"] | {"5": "fifth"}}, "No item has the option “5”"),
+        (
+            PACK | {"options": PACK["options"] | {"3": "second"}},
+            "linkId item-1: Its options 2, 3 have the same text “second”",
+        ),
         (PACK | {"version": "0.2.0"}, "The pack is for version 0.2.0, the instrument is 0.1.0"),
         (PACK | {"instrument": "wai-sr"}, "The pack is for “wai-sr”"),
         (without(PACK, "licence"), "pack.licence: “licence” is missing"),
