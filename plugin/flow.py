@@ -158,9 +158,7 @@ async def _check_places(
     try:
         check_places(answers, instrument)
     except InvalidResponse:
-        vault = intake.ledger.vault
-        known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
-        if arrival.collected is None and (known is None or known.digest != record.digest):
+        if arrival.collected is None and not await _is_kept(intake, record):
             raise
 
 
@@ -169,12 +167,15 @@ async def _check_named(intake: Intake, arrival: Arrival, head: Head, record: Rec
     if arrival.vouching is None:
         return
     named = arrival.vouching.to_ask(head, arrival.patient)
-    if not named:
-        return
+    if named and not await _is_kept(intake, record):
+        await arrival.vouching.check(named, arrival.patient)
+
+
+async def _is_kept(intake: Intake, record: Record) -> bool:
+    """Whether these very bytes are kept under this identifier already."""
     vault = intake.ledger.vault
     known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
-    if known is None or known.digest != record.digest:
-        await arrival.vouching.check(named, arrival.patient)
+    return known is not None and known.digest == record.digest
 
 
 async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Record) -> bool:
