@@ -17,9 +17,12 @@ _TO_NUMBER = (b"toInteger(", b"toDecimal(")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")  # what these functions take: FHIRPath N1, "Conversion"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stock:
-    """What can be used, by id and canonical address, and what was left out."""
+    """What can be used, by id and canonical address, and what was left out.
+
+    It is not shown with all that it holds: `asyncio.run` has the result of its task shown, twice, and then throws that away.
+    """
 
     catalogue: Catalogue
     keys: Mapping[str, Key]

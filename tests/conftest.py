@@ -4,13 +4,15 @@ import gc
 import os
 import sys
 import uuid
-from collections.abc import Generator, Iterator
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 import pytest
 import sqlalchemy as sa
+import uvloop
 from fastapi.dependencies import models
 from hypothesis import settings
 from playwright.sync_api import Page
@@ -74,6 +76,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long; all others keep their order."""
     rank = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(_LONG)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """Run what is asynchronous in the loop that `rapport serve` runs in."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_finish() -> None:

@@ -1,12 +1,15 @@
 """Turns a template and its values into HTML: escaping always on, an unknown name is an error."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from gettext import NullTranslations
 from hashlib import sha256
 from importlib.resources import files
+from types import CodeType
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.bccache import Bucket
+from jinja2.runtime import Context
 
 from plugin.pages import figures
 from plugin.pages.checks import FLAWS, GATES, PARTS, ROWS
@@ -36,6 +39,23 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={digest[:_HASH_LENGTH]}"
 
 
+class _Compiled(BytecodeCache):
+    """What templates were compiled to, kept in memory for all languages: the words come in when a page is made."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 @cache
 def _environment(language: str) -> Environment:
     environment = Environment(
@@ -43,6 +63,7 @@ def _environment(language: str) -> Environment:
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         auto_reload=False,  # the templates come with the package
+        bytecode_cache=_COMPILED,
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
@@ -54,35 +75,47 @@ def _environment(language: str) -> Environment:
     environment.globals["text_direction"] = direction
     environment.globals["colon"] = colon(language)
     environment.globals["semicolon"] = semicolon(language)
-    environment.filters["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
-    environment.filters["found"] = lambda text: retell_finding(text, language)
-    environment.filters["place"] = lambda where: retell_place(where, language)
+    speaking: dict[str, Callable[..., object]] = {}
+    speaking["said"] = lambda text: retell(text, language)  # what is worded elsewhere, in English
+    speaking["found"] = lambda text: retell_finding(text, language)
+    speaking["place"] = lambda where: retell_place(where, language)
     for name, words in (("flaw", FLAWS), ("row", ROWS), ("part", PARTS), ("gate", GATES)):
-        environment.filters[name] = partial(_named, catalogue, words)
-    environment.filters["day"] = lambda day: figures.day(day, language)
-    environment.filters["birth"] = lambda born: figures.birth(born, language)
-    environment.filters["day_of_year"] = lambda day: figures.day_of_year(day, language)
-    environment.filters["rows"] = lambda panel, words: table_rows(
+        speaking[name] = partial(_named, catalogue, words)
+    speaking["day"] = lambda day: figures.day(day, language)
+    speaking["birth"] = lambda born: figures.birth(born, language)
+    speaking["day_of_year"] = lambda day: figures.day_of_year(day, language)
+    speaking["rows"] = lambda panel, words: table_rows(
         panel,
         words,
         lambda day: figures.day(day, language),
         lambda value: figures.number(value, language),
         lambda absent: say_unscored(absent, language),
     )
-    environment.filters["unscored"] = lambda absent: say_unscored(absent, language)
-    environment.filters["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
-    environment.filters["moment"] = lambda moment: figures.moment(moment, language)
-    environment.filters["clock"] = lambda when: figures.clock(when, language)
-    environment.filters["number"] = lambda value: figures.number(value, language)
-    environment.filters["within"] = within
-    environment.filters["worded"] = lambda text: mark(text, language)
-    environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
-    environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
-    environment.filters["label"] = lambda state: delivery_label(state, language)
-    environment.filters["fixed"] = lambda value, places: figures.fixed(value, places, language)
-    environment.filters["count_of"] = lambda value: figures.count_of(value, language)
-    environment.filters["bound"] = lambda value: figures.number(figures.hundredths(value), language)
+    speaking["unscored"] = lambda absent: say_unscored(absent, language)
+    speaking["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
+    speaking["moment"] = lambda moment: figures.moment(moment, language)
+    speaking["clock"] = lambda when: figures.clock(when, language)
+    speaking["number"] = lambda value: figures.number(value, language)
+    speaking["within"] = within
+    speaking["worded"] = lambda text: mark(text, language)
+    speaking["shorten"] = lambda name, characters: shorten(str(name), characters)
+    speaking["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
+    speaking["label"] = lambda state: delivery_label(state, language)
+    speaking["fixed"] = lambda value, places: figures.fixed(value, places, language)
+    speaking["count_of"] = lambda value: figures.count_of(value, language)
+    speaking["bound"] = lambda value: figures.number(figures.hundredths(value), language)
+    environment.filters |= {name: _when_made(each) for name, each in speaking.items()}
     return environment
+
+
+def _when_made(filter_: Callable[..., object]) -> Callable[..., object]:
+    """Have a filter called when a page is made, also with what is always the same: compiled, a template is of no language."""
+
+    @pass_context
+    def use(_context: Context, *values: object) -> object:
+        return filter_(*values)
+
+    return use
 
 
 def _named(catalogue: NullTranslations, words: Mapping[str, str], code: str) -> str:
