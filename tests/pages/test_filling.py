@@ -1331,6 +1331,7 @@ def test_while_answers_are_looked_over_send_is_in_sight_and_the_last_of_them_can
 # whatever stands over the page.
 OUT_OF_SIGHT = """async () => {
     const options = [...document.querySelectorAll("[data-option]")], found = [];
+    document.activeElement.blur();
     for (const option of [...options, ...options.toReversed()]) {
         option.focus();
         await new Promise(requestAnimationFrame);
