@@ -179,17 +179,18 @@ def _become(child: _Child) -> None:
 def _main() -> None:
     import alembic.autogenerate
     import anyio._backends._asyncio
+    import typer.main
     import uvicorn.lifespan.on
     import uvicorn.loops.uvloop
     import uvicorn.protocols.websockets.auto
 
-    import plugin.app  # and not the commands, which look at the terminal while they are imported
+    import plugin.app  # and not our commands, which look at the terminal while they are imported
     import plugin.slow_clients
     from plugin.pages.engine import _environment
     from plugin.pages.words import LANGUAGES, SOURCE_LANGUAGE, translations
     from questionnaires import load_catalogue
 
-    assert all((alembic.autogenerate, anyio._backends._asyncio, plugin.app, plugin.slow_clients))
+    assert all((alembic.autogenerate, anyio._backends._asyncio, typer.main, plugin.app, plugin.slow_clients))
     assert all((uvicorn.lifespan.on, uvicorn.loops.uvloop, uvicorn.protocols.websockets.auto))
     # What comes with the package is read once a process.
     load_catalogue()
