@@ -18,7 +18,13 @@ from plugin.pages.trend_table import table_rows
 from plugin.pages.worded import Instead, mark, within
 from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
-ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
+ROLE_NAMES: Mapping[str, str] = {
+    "administrator": N_("administrator"),
+    "auditor": N_("auditor"),
+    "supervisor": N_("supervisor"),
+    "researcher": N_("researcher"),
+}
+"""The roles that a site gives by name, as pages call them."""
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
 
 

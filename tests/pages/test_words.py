@@ -20,11 +20,13 @@ from plugin import pages
 from plugin.auditing.versions import WORDS
 from plugin.pages.auditing import LogPage, render_log
 from plugin.pages.caseload import render_caseload
+from plugin.pages.engine import ROLE_NAMES
 from plugin.pages.patient import ScoreLine
 from plugin.pages.staff import DeskFrame, NormsPage, ResearchPage, render_norms, render_research
 from plugin.pages.worded import Worded
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
 from plugin.research_settings import Research
+from plugin.roles import STAFF
 from plugin.verify import MEANING
 from questionnaires.loader import CITED
 from tests.pages import samples
@@ -329,3 +331,10 @@ def test_words_of_a_form_say_their_language_where_it_is_not_the_readers() -> Non
     arabic = dataclasses.replace(response, instrument=Worded("كيف نعمل معًا؟", "ar"))
     assert '· <span lang="ar" dir="rtl">كيف' in pages.render_patient(samples.patient(responses=(arabic,)))
     assert '<dt><span lang="en">Total</span></dt>' in german
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_role_that_a_site_gives_has_a_name_in_every_language(language: str) -> None:
+    assert set(ROLE_NAMES) == {str(each) for each in STAFF}
+    named = catalogue_of(language, "clinician")
+    assert all((found := named.get(each)) and found.string for each in ROLE_NAMES.values())
