@@ -11,6 +11,7 @@ from plugin import pages
 from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
+from plugin.pages.worded import Instead
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
@@ -186,6 +187,40 @@ def test_every_value_stands_in_the_table() -> None:
     rows = re.findall(r'<tr><th scope="row">(.*?)</tr>', html, re.DOTALL)
     assert re.sub(r"<[^>]+>|\s+", " ", rows[0]).split() == ["23", "Nov", "2026", "19", "21", "20"]
     assert "not computed: Question 4 has no answer" in html
+
+
+WITHHELD = Instead("withheld: the answers may not be read one by one")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (["Question 4 has no answer"], "answered, but not computed"),
+        ([WITHHELD], "answered, but withheld"),
+        ([WITHHELD, None], "answered, but not computed or withheld"),
+        ([], None),
+    ],
+    ids=["not computed", "withheld", "both", "none"],
+)
+def test_page_and_pdf_say_what_a_hollow_mark_is(reasons: list[str | None], words: str | None) -> None:
+    trend = samples.marked_trend()
+    child = trend.series[0]
+    points = [
+        dataclasses.replace(point, event=None, value=20.0 if place >= len(reasons) else None)
+        for place, point in enumerate(child.points)
+    ]
+    points = [
+        *(dataclasses.replace(point, absent=reason) for point, reason in zip(points, reasons, strict=False)),
+        *points[len(reasons) :],
+    ]
+    page = samples.patient(
+        trend=dataclasses.replace(trend, series=(dataclasses.replace(child, points=tuple(points)),))
+    )
+    for html in (pages.render_patient(page), summary_html(page, "Mia")):
+        legend = html.partition('class="legend"')[2].partition("</ul>")[0]
+        told = [each.strip() for each in re.findall(r"answered, but [^<]*", legend)]
+        assert told == ([words] if words else [])
+        assert html.count("but not computed") == ("not computed" in (words or ""))
 
 
 def test_a_line_breaks_where_a_score_is_missing() -> None:
