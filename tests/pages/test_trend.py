@@ -11,7 +11,6 @@ from plugin import pages
 from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
-from plugin.pages.worded import Instead
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
@@ -25,6 +24,7 @@ from plugin.pages.trend import (
     looks_of,
     shown_courses,
 )
+from plugin.pages.worded import Instead
 from plugin.tips import Occasion
 from plugin.trends.change import LIMIT, Statistics
 from plugin.trends.medication import Course

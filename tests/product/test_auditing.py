@@ -921,15 +921,22 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         world.browser = world.new_browser()  # the other one is handed over
         assert (await mark(world, audit.response, why="wrong child")).status_code == 303
         await settled(world, audit.response)
+        for listed in ("/audit", f"/reviews/{await drawn(audit)}"):
+            row = (
+                (await audit.get(listed))
+                .text.partition(f"responses/{audit.response}")[2]
+                .partition("</tr>")[0]
+            )
+            assert "Entered in error" in row
         await score_somebody_again(world)
         await logged(world)
         page = (await audit.get(audit.chain)).text
-        drawn = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
-        assert drawn.index("Response") < drawn.index("Version 1: marked as entered in error")
+        stations = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
+        assert stations.index("Response") < stations.index("Version 1: marked as entered in error")
         assert (
-            drawn.index("Score: 14 of 24")
-            < drawn.index("Scored again: 14 (version 0)")
-            < drawn.index("Observation")
+            stations.index("Score: 14 of 24")
+            < stations.index("Scored again: 14 (version 0)")
+            < stations.index("Observation")
         )
         assert "as they were first received" in page.split('id="again"')[1].split("</article>")[0]
         told = page.split('id="versions"')[1].split("</article>")[0]
