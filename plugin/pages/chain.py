@@ -19,7 +19,7 @@ from plugin.days import day_of, in_zone
 from plugin.delivery.states import DeliveryState
 from plugin.pages.auditing import NOTHING_TYPED, STANDINGS, TypedSignOff
 from plugin.pages.delivery import delivery_label
-from plugin.pages.engine import render
+from plugin.pages.engine import name_score, render
 from plugin.pages.figures import day, number
 from plugin.pages.picture import Node, Picture, draw
 from plugin.pages.staff import DeskFrame
@@ -274,9 +274,9 @@ class _Telling:
         if first.high is not None and first.stored is not None:
             value = _("%(value)s of %(high)s", value=value, high=self._number(first.high))
         others = len(unfolding.scores) - 1
-        detail = first.label
+        detail = name_score(first.label, self._language)
         if others:
-            detail = _("%(what)s, and %(many)s more", what=first.label, many=others)
+            detail = _("%(what)s, and %(many)s more", what=detail, many=others)
         wrong = any(each.agrees is False for each in unfolding.scores)
         nodes.append(
             Node(

@@ -25,6 +25,8 @@ ROLE_NAMES: Mapping[str, str] = {
     "researcher": N_("researcher"),
 }
 """The roles that a site gives by name, as pages call them."""
+SCORE_NAMES = (N_("Total"), N_("Goals"), N_("Tasks"), N_("Bond"))
+"""What the open forms call their scores; other instruments' names stay as their holders wrote them."""
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
 
 
@@ -33,6 +35,11 @@ def render(template: str, *, language: str = "en", **values: object) -> str:
     spoken = interface_language(language)
     page = _environment(spoken).get_template(template)
     return page.render(language=spoken, direction=direction(spoken), **values)
+
+
+def name_score(display: str, language: str) -> str:
+    """Name a score for a reader, as far as its name is one of the open forms'."""
+    return translations(language).gettext(display) if display in SCORE_NAMES else display
 
 
 @cache
@@ -74,6 +81,7 @@ def _environment(language: str) -> Environment:
         lambda day: figures.day(day, language),
         lambda value: figures.number(value, language),
         lambda absent: say_unscored(absent, language),
+        colon(language),
     )
     environment.filters["unscored"] = lambda absent: say_unscored(absent, language)
     environment.filters["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
@@ -83,6 +91,7 @@ def _environment(language: str) -> Environment:
     environment.filters["within"] = within
     environment.filters["worded"] = lambda text: mark(text, language)
     environment.filters["shorten"] = lambda name, characters: shorten(str(name), characters)
+    environment.filters["score"] = lambda display: name_score(display, language)
     environment.filters["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
     environment.filters["label"] = lambda state: delivery_label(state, language)
     environment.filters["fixed"] = lambda value, places: figures.fixed(value, places, language)

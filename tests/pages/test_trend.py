@@ -223,6 +223,15 @@ def test_page_and_pdf_say_what_a_hollow_mark_is(reasons: list[str | None], words
         assert html.count("but not computed") == ("not computed" in (words or ""))
 
 
+def test_the_pdf_opens_with_what_changed_as_the_page_does() -> None:
+    page = samples.patient(trend=samples.marked_trend())
+    shown, printed = pages.render_patient(page), summary_html(page, "Mia")
+    for what in ("moved", "event"):
+        told = re.findall(rf"data-{what}>([^<]*)<", shown)
+        assert told == re.findall(rf"data-{what}>([^<]*)<", printed)
+    assert "2 higher" in printed
+
+
 def test_a_line_breaks_where_a_score_is_missing() -> None:
     line = draw(_panel([14, 16, None, 18]), WIDE).lines[0]
     assert line.path.count("M") == 2

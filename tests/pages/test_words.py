@@ -21,7 +21,8 @@ from plugin.auditing.versions import WORDS
 from plugin.pages.auditing import LogPage, render_log
 from plugin.pages.caseload import render_caseload
 from plugin.pages.engine import ROLE_NAMES
-from plugin.pages.patient import ScoreLine
+from plugin.pages.note import draft_text
+from plugin.pages.patient import ScoreLine, summary_html
 from plugin.pages.staff import DeskFrame, NormsPage, ResearchPage, render_norms, render_research
 from plugin.pages.worded import Worded
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
@@ -193,6 +194,27 @@ def test_no_line_of_french_begins_with_a_mark(domain: str) -> None:
 def test_a_french_colon_that_a_page_sets_keeps_to_its_word() -> None:
     assert "Jeune\N{NO-BREAK SPACE}: 10 sur 24" in render_caseload(samples.caseload(), "fr")
     assert "Young person: 10 of 24" in render_caseload(samples.caseload(), "en")
+
+
+def test_a_french_colon_before_a_reason_keeps_to_its_word_too() -> None:
+    trend = samples.marked_trend()
+    points = (dataclasses.replace(trend.series[0].points[0], value=None, absent="sans réponse"),)
+    trend = dataclasses.replace(trend, series=(dataclasses.replace(trend.series[0], points=points),))
+    page = samples.patient(language="fr", trend=trend, notes=samples.NOTES)
+    assert "non calculé\N{NO-BREAK SPACE}: sans réponse" in pages.render_patient(page)
+    assert 'data-who="Note pour le dossier\N{NO-BREAK SPACE}:"' in pages.render_patient(page)
+    assert "non calculé\N{NO-BREAK SPACE}: sans réponse" in summary_html(page, "Mia")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("criterion", ["gumz-1sd", "gumz-2sd", "tukey", "any"])
+def test_a_drafted_note_has_no_line_that_breaks_off(language: str, criterion: str) -> None:
+    trend = dataclasses.replace(samples.marked_trend(), criterion=criterion)
+    lines = draft_text(samples.patient(language=language, trend=trend)).splitlines()
+    assert all(line == line.strip() and line[-1:] not in {",", "("} for line in lines)
+    (rule,) = (line for line in lines if re.search("Gumz|Tukey|ACORN", line))
+    assert rule.endswith(".")
+    assert rule.count(". ") + rule.count(") ") >= 2  # the whole of it
 
 
 def test_a_french_semicolon_that_a_page_sets_keeps_to_its_word() -> None:

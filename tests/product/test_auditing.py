@@ -947,6 +947,14 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         assert "it was marked as entered in error" in decided
 
 
+async def test_scores_are_named_in_the_auditor_s_language(audit: Audit) -> None:
+    audit.browser.headers["Accept-Language"] = "pt"
+    page = (await audit.get(audit.chain)).text
+    scores = page.split('id="score"')[1].split("</details>")[0]
+    assert re.findall(r"<h3>(\w+):", scores) == ["Total", "Objetivos", "Tarefas", "Vínculo"]
+    assert not re.search(r">[^<]*\b(Goals|Tasks|Bond)\b", page)
+
+
 async def test_flaws_of_later_versions_and_of_what_scored_again_are_shown(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=BOOK, more_scopes=CORRECTING) as world:
         audit = await start(world)
