@@ -6,7 +6,7 @@ the same link again (docs/adr/0007-invitation-secrets.md). The draft rests encry
 
 import hashlib
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -197,9 +197,18 @@ def renew_code(connection: Connection, invitation_id: str, now: datetime) -> int
 
 
 def take_code(
-    connection: Connection, vault: Vault, code: str, now: datetime, lives: Mapping[str, timedelta]
+    connection: Connection,
+    vault: Vault,
+    code: str,
+    now: datetime,
+    lives: Mapping[str, timedelta],
+    *,
+    among: Container[str] | None = None,
 ) -> str | None:
-    """Use a spoken code, once: gives the secret of its form; None if no open form has it. `lives` by site. Count tries before."""
+    """Use a spoken code, once: gives the secret of its form; None if no open form has it. `lives` by site. Count tries before.
+
+    `among`: only codes of these forms are used.
+    """
     longest = max(lives.values(), default=timedelta(0))
     c = invitation.c
     rows = connection.execute(
@@ -213,7 +222,8 @@ def take_code(
     found = [
         each
         for each in rows
-        if each.code_made > now - lives.get(each.site, timedelta(0))
+        if (among is None or each.id in among)
+        and each.code_made > now - lives.get(each.site, timedelta(0))
         and code in _possible_codes(vault, each.id, each.code_number)
         and row_fits(vault, invitation, each)
     ]

@@ -73,7 +73,7 @@ class ChainReader:
             unfold(record, self.catalogue, self.keys),
             later,
             tuple((each, self._beside(connection, each)) for each in again),
-            read_entries(connection, self.vault, site, record.patient, response, record.received),
+            read_entries(connection, self.vault, record),
             prove_rows(connection, self.vault, self.prover, response),
             tuple(
                 dict.fromkeys(

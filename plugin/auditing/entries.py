@@ -1,7 +1,7 @@
 """What the trail says about one administration: how it came about, what was decided since, and who has looked."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.audit import Kind
+from plugin.delivery.keep import Record
 from plugin.ledger import SealBroken, Vault
 from plugin.ledger import tables as t
+from plugin.observations.build import full_url
 from plugin.unfinished import reworded
 
 MOST = 5_000
@@ -22,14 +24,21 @@ VIEWS = frozenset(
     {
         Kind.PATIENT_VIEWED,
         Kind.RESPONSE_VIEWED,
+        Kind.RECORD_SEARCHED,
+        Kind.CASELOAD_VIEWED,
+        Kind.NOTE_VIEWED,
         Kind.CARDS_GIVEN,
         Kind.RECORD_COMPARED,
         Kind.DELIVERIES_VIEWED,
         Kind.AUDIT_SEARCHED,
         Kind.CHAIN_VIEWED,
+        Kind.REVIEW_VIEWED,
         Kind.EXPORTED,
+        Kind.RESEARCH_EXPORTED,
     }
 )
+LISTS = frozenset({Kind.AUDIT_SEARCHED, Kind.REVIEW_VIEWED})
+"""Views in which it stood in a list without answer or score."""
 DECISIONS = frozenset(
     {
         Kind.DELIVERY_RETRIED,
@@ -41,9 +50,11 @@ DECISIONS = frozenset(
     }
 )
 # Kinds whose entries name no patient, so that they are not found by one.
-_ELSEWHERE = (*DECISIONS, Kind.DELIVERIES_VIEWED, Kind.RECORD_COMPARED, Kind.EXPORTED)
+_ELSEWHERE = (*DECISIONS, Kind.DELIVERIES_VIEWED, Kind.RECORD_COMPARED, Kind.REVIEW_VIEWED, Kind.EXPORTED)
 # What is about everything there was at the time, this administration included.
 _OF_ALL = frozenset({Kind.EXPORTED, Kind.RECORD_COMPARED})
+# Whose entries name whatever was given: a search that did not name it did not give it.
+_NAMING = frozenset({Kind.RECORD_SEARCHED, Kind.RESPONSE_VIEWED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +95,26 @@ class Account:
 class Folded:
     """Entries of one kind by one person, told as one: how many, and the last day of them."""
 
+    kind: str
     who: str
     many: int
     last: datetime
 
 
-def fold(entries: Sequence[Entry], kind: str) -> tuple[tuple[Entry, ...], tuple[Folded, ...]]:
-    """Give the entries that are not of a kind, as they came, and those that are, folded by person.
+def fold(entries: Sequence[Entry], kinds: Collection[str]) -> tuple[tuple[Entry, ...], tuple[Folded, ...]]:
+    """Give the entries that are of none of these kinds, as they came, and those that are, folded by kind and person.
 
     One that was altered, that failed or that has a reason stays by itself.
     """
     left: list[Entry] = []
-    of: dict[str, list[Entry]] = {}
+    of: dict[tuple[str, str], list[Entry]] = {}
     for each in entries:
         is_plain = each.succeeded and not (each.is_altered or each.failure or each.reason)
-        if each.kind == kind and is_plain:
-            of.setdefault(each.who, []).append(each)
+        if each.kind in kinds and is_plain:
+            of.setdefault((each.kind, each.who), []).append(each)
         else:
             left.append(each)
-    return tuple(left), tuple(Folded(who, len(own), own[-1].when) for who, own in of.items())
+    return tuple(left), tuple(Folded(*by, len(own), own[-1].when) for by, own in of.items())
 
 
 class _Event(msgspec.Struct, rename="camel"):
@@ -116,15 +128,14 @@ _decoder = msgspec.json.Decoder(_Event)
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def read_entries(
-    connection: Connection, vault: Vault, site: str, patient: str, response: str, received: datetime
-) -> Account:
+def read_entries(connection: Connection, vault: Vault, record: Record) -> Account:
     """Read what the trail says about a response, and about its patient; an entry that was altered is among them, by its columns.
 
-    What names another response of the patient, or another's launch or invitation, is not about this one. An entry of before
+    What names another response of the patient, another's launch or invitation, or a note from before it, is not about this one. An entry of before
     that tells of a device given back without naming its form is told only where no other form was out.
     """
-    ids = _ids(connection, site, patient, response)
+    site, patient, received = record.site, record.patient, record.received
+    ids = _ids(connection, record)
     of_patient = (t.audit.c.patient == patient, t.audit.c.site == site)
     kinds = [str(each) for each in _ELSEWHERE]
     others = (t.audit.c.kind.in_(kinds), t.audit.c.patient.is_(None), t.audit.c.recorded >= received)
@@ -134,7 +145,7 @@ def read_entries(
         query = sa.select(t.audit).where(*conditions).order_by(t.audit.c.id.desc()).limit(MOST + 1)
         rows = connection.execute(query).all()
         whole = whole and len(rows) <= MOST
-        found += _entries(vault, rows[:MOST][::-1], site, response, received, devices)
+        found += _entries(vault, rows[:MOST][::-1], record, devices)
     return Account(tuple(sorted(found, key=lambda each: each.when)), whole, devices.unnamed)
 
 
@@ -185,13 +196,19 @@ class _Devices:
         return not (may_be_own and is_certain)
 
 
-def _ids(connection: Connection, site: str, patient: str, response: str) -> _Named:
-    """Give the ids of a response, its invitation and its launch, and those of the patient's others."""
-    known = t.response.c
-    row = connection.execute(sa.select(known.invitation, known.launch).where(known.id == response)).first()
+def _ids(connection: Connection, record: Record) -> _Named:
+    """Give the ids of a response, its Observations, its invitation and its launch, and those of the patient's others.
+
+    A note that was written before it came cannot tell of it.
+    """
+    site, patient = record.site, record.patient
+    known, note = t.response.c, t.note.c
+    row = connection.execute(sa.select(known.invitation, known.launch).where(known.id == record.id)).first()
     invitation, launch = row or (None, None)
-    own = {response, *(str(each) for each in (invitation,) if each)}
+    own = {*_given_as(record), *(str(each) for each in (invitation,) if each)}
     own_launch = {str(each) for each in (launch,) if each}
+    of_before = note.site == site, note.patient == patient, note.written < record.received
+    earlier = map(str, connection.execute(sa.select(note.id).where(*of_before)).scalars())
 
     def of_patient(*tables: sa.Table) -> set[str]:
         found: set[str] = set()
@@ -200,12 +217,18 @@ def _ids(connection: Connection, site: str, patient: str, response: str) -> _Nam
             found.update(map(str, connection.execute(query).scalars()))
         return found
 
-    return _Named(own, of_patient(t.response, t.invitation) - own, own_launch, of_patient(t.launch))
+    others = of_patient(t.response, t.invitation).union(earlier) - own
+    return _Named(own, others, own_launch, of_patient(t.launch))
 
 
-def _entries(
-    vault: Vault, rows: Sequence[Any], site: str, response: str, received: datetime, devices: _Devices
-) -> Iterator[Entry]:
+def _given_as(record: Record) -> set[str]:
+    """Give the ids by which a response, its Observations and their Provenance are given over the FHIR interface."""
+    derived = (*record.results.identifiers, f"{record.id}/provenance")
+    return {record.id, *(full_url(each).removeprefix("urn:uuid:") for each in derived)}
+
+
+def _entries(vault: Vault, rows: Sequence[Any], record: Record, devices: _Devices) -> Iterator[Entry]:
+    site, given = record.site, _given_as(record)
     for row in rows:
         try:
             event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
@@ -213,13 +236,15 @@ def _entries(
             if row.site in (None, site):
                 yield _altered(row)
             continue
-        named = _names(event, response)
+        named = not given.isdisjoint(_ids_in(event))
         if row.patient is None and not named and (row.kind not in _OF_ALL or row.site not in (None, site)):
             continue
         if devices.is_another(row, event) or (row.kind in DECISIONS and not named):
             continue
-        if row.kind in VIEWS and row.recorded < received:
+        if row.kind in VIEWS and row.recorded < record.received:
             continue  # nobody can have seen it then
+        if row.kind in _NAMING and not named:
+            continue
         yield Entry(
             row.event,
             row.recorded,
@@ -251,12 +276,6 @@ def _references(event: _Event) -> Iterator[str]:
         what = each.get("what")
         if isinstance(what, Mapping):
             yield str(what.get("reference", ""))
-
-
-def _names(event: _Event, response: str) -> bool:
-    wanted = f"QuestionnaireResponse/{response}"
-    # An Observation that was read here has an id derived from the response's.
-    return any(each == wanted or f"/{response}" in each for each in _references(event))
 
 
 def _who(event: _Event) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.auditing.asked import ID, REFERENCE
+from plugin.delivery.revising import RevisionKind
 from plugin.delivery.states import DeliveryState, state_of
 from plugin.errors import Invalid
 from plugin.exports.manifest import instant_after
@@ -53,6 +54,7 @@ class Found:
     state: DeliveryState
     user: str | None
     remote: bool | None  # None: it did not come by an invitation
+    is_voided: bool = False  # marked as entered in error
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def search(connection: Connection, wanted: Wanted, after: str | None = None) -> 
             sa.type_coerce(newest, sa.BigInteger) + 0
         )  # by no index: few are sorted, rather than all looked at
     rows = connection.execute(query.order_by(newest.desc(), t.response.c.id.desc()).limit(PAGE + 1)).all()
-    found = tuple(map(_found, rows[:PAGE]))
+    found = _found_all(connection, rows[:PAGE])
     following = _write_place(found[-1]) if len(rows) > PAGE else None
     return Page(found, int(many), following)
 
@@ -117,7 +119,7 @@ def read_listed(connection: Connection, site: str | None, responses: Sequence[st
     query = _all().where(t.response.c.id.in_(responses))
     if site is not None:
         query = query.where(t.response.c.site == site)
-    return {row.id: _found(row) for row in connection.execute(query)}
+    return {each.response: each for each in _found_all(connection, connection.execute(query).all())}
 
 
 def instruments_of(connection: Connection, site: str) -> tuple[str, ...]:
@@ -125,7 +127,15 @@ def instruments_of(connection: Connection, site: str) -> tuple[str, ...]:
     return tuple(texts_of(connection, t.response.c.instrument, t.response.c.site == site))
 
 
-def _found(row: sa.Row[Any]) -> Found:
+def _found_all(connection: Connection, rows: Sequence[sa.Row[Any]]) -> tuple[Found, ...]:
+    error = t.revision.c.kind == RevisionKind.ENTERED_IN_ERROR
+    ids = [row.id for row in rows]
+    query = sa.select(t.revision.c.response).where(t.revision.c.response.in_(ids), error)
+    voided = frozenset(connection.execute(query).scalars())
+    return tuple(_found(row, is_voided=row.id in voided) for row in rows)
+
+
+def _found(row: sa.Row[Any], *, is_voided: bool) -> Found:
     return Found(
         row.id,
         row.received,
@@ -137,6 +147,7 @@ def _found(row: sa.Row[Any]) -> Found:
         state_of(row.state),
         row.user,
         row.remote,
+        is_voided,
     )
 
 

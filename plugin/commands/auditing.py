@@ -172,9 +172,7 @@ def _trace(
     attempts = attempts_of(opened.connection, record.id)
     launch, now = read_launch(opened.connection, opened.vault, record.launch), datetime.now(UTC)
     invited = read_invitation(opened.connection, record.invitation)
-    told = read_entries(
-        opened.connection, opened.vault, record.site, record.patient, record.id, record.received
-    )
+    told = read_entries(opened.connection, opened.vault, record)
     prover = Prover(opened.tiles, opened.signer.verifier)
     altered = (
         *(

@@ -5,6 +5,7 @@ DocumentReference, found again by its identifier.
 """
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Connection, Row
 
 from plugin.delivery.states import OPEN, DeliveryState, state_of
 from plugin.errors import NotFound
-from plugin.ledger import Vault, change_rows, insert_row, note_for_log
+from plugin.ledger import SealBroken, Vault, change_rows, insert_row, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations.build import IDENTIFIER_SYSTEM
 
@@ -163,6 +164,16 @@ def notes_of(connection: Connection, site: str, patient: str, most: int = 10) ->
         .limit(most)
     )
     return tuple(_open(row, None) for row in rows)
+
+
+def notes_from(connection: Connection, vault: Vault, launch: str) -> tuple[SentNote, ...]:
+    """Read the notes that were written from one launch, newest first, with their texts; one that was altered is left out."""
+    rows = connection.execute(_joined().where(t.note.c.launch == launch).order_by(t.note.c.written.desc()))
+    found = []
+    for row in rows:
+        with suppress(SealBroken):
+            found.append(_open(row, vault))
+    return tuple(found)
 
 
 def read_note(connection: Connection, vault: Vault, note_id: str) -> SentNote:

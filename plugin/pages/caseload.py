@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from plugin.pages.engine import render
 from plugin.pages.plot import Frame, Plot, draw
 from plugin.pages.staff import DeskFrame
-from plugin.pages.trend import Panel
+from plugin.pages.trend import Gap, Panel
 
 SMALL = Frame(
     width=340, height=154, left=26, right=122, top=14, bottom=28, label_characters=14, label_lines=1
@@ -124,10 +124,9 @@ class CaseloadPage:
         return any(each.panel is not None and each.panel.has_events for each in self.rows)
 
     @property
-    def has_hollow(self) -> bool:
-        """Whether one of the plots has a score that was not computed."""
-        series = (each for row in self.rows if row.panel is not None for each in row.panel.series)
-        return any(point.value is None for each in series for point in each.points)
+    def gaps(self) -> frozenset[Gap]:
+        """Why there are marks of scores without a value in one of the plots."""
+        return frozenset().union(*(each.panel.gaps for each in self.rows if each.panel is not None))
 
     @property
     def numbers(self) -> range:

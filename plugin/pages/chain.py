@@ -10,7 +10,7 @@ import msgspec
 from plugin.audit import Kind
 from plugin.auditing.asked import Asked
 from plugin.auditing.chain import Chain
-from plugin.auditing.entries import DECISIONS, VIEWS, fold
+from plugin.auditing.entries import DECISIONS, LISTS, VIEWS, fold
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
 from plugin.auditing.unfolding import Unfolded
@@ -19,7 +19,7 @@ from plugin.days import day_of, in_zone
 from plugin.delivery.states import DeliveryState
 from plugin.pages.auditing import NOTHING_TYPED, STANDINGS, TypedSignOff
 from plugin.pages.delivery import delivery_label
-from plugin.pages.engine import render
+from plugin.pages.engine import name_score, render
 from plugin.pages.figures import day, number
 from plugin.pages.picture import Node, Picture, draw
 from plugin.pages.staff import DeskFrame
@@ -32,6 +32,9 @@ ENTRIES: Mapping[str, str] = {
     "launch-ended": N_("the sign-in ended"),
     "patient-viewed": N_("the patient page was looked at"),
     "response-viewed": N_("results were read"),
+    "record-searched": N_("it was found by a search over the FHIR interface"),
+    "caseload-viewed": N_("the patient stood in a supervisor’s caseload, with scores"),
+    "note-viewed": N_("a note written since, which may tell of it, was read again"),
     "invitation-created": N_("a form was sent out"),
     "invitation-shown": N_("the link was shown again"),
     "invitation-opened": N_("the form was opened"),
@@ -53,6 +56,7 @@ ENTRIES: Mapping[str, str] = {
     "audit-searched": N_("it stood in an auditor's list"),
     "chain-viewed": N_("an auditor looked at this page"),
     "exported": N_("a period was exported"),
+    "research-exported": N_("the patient’s forms were given to research, de-identified"),
     "review-viewed": N_("a review that holds it was looked at"),
     "review-signed": N_("an auditor signed it off"),
 }
@@ -136,7 +140,7 @@ def render_chain(page: ChainPage) -> str:
     """Render the page."""
     chain = page.chain
     views = [each for each in chain.told.entries if each.kind in VIEWS]
-    seen, listed = fold(views, Kind.AUDIT_SEARCHED)
+    seen, listed = fold(views, LISTS)
     return render(
         "staff/audit/chain.html",
         language=page.desk.language,
@@ -270,9 +274,9 @@ class _Telling:
         if first.high is not None and first.stored is not None:
             value = _("%(value)s of %(high)s", value=value, high=self._number(first.high))
         others = len(unfolding.scores) - 1
-        detail = first.label
+        detail = name_score(first.label, self._language)
         if others:
-            detail = _("%(what)s, and %(many)s more", what=first.label, many=others)
+            detail = _("%(what)s, and %(many)s more", what=detail, many=others)
         wrong = any(each.agrees is False for each in unfolding.scores)
         nodes.append(
             Node(

@@ -21,7 +21,15 @@ from plugin.pages.trend_table import table_rows
 from plugin.pages.worded import Instead, mark, within
 from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
-ROLE_NAMES = {"administrator": N_("administrator"), "auditor": N_("auditor"), "supervisor": N_("supervisor")}
+ROLE_NAMES: Mapping[str, str] = {
+    "administrator": N_("administrator"),
+    "auditor": N_("auditor"),
+    "supervisor": N_("supervisor"),
+    "researcher": N_("researcher"),
+}
+"""The roles that a site gives by name, as pages call them."""
+SCORE_NAMES = (N_("Total"), N_("Goals"), N_("Tasks"), N_("Bond"))
+"""What the open forms call their scores; other instruments' names stay as their holders wrote them."""
 _HASH_LENGTH = 12  # hex digits: enough to tell versions of one file apart
 
 
@@ -30,6 +38,11 @@ def render(template: str, *, language: str = "en", **values: object) -> str:
     spoken = interface_language(language)
     page = _environment(spoken).get_template(template)
     return page.render(language=spoken, direction=direction(spoken), **values)
+
+
+def name_score(display: str, language: str) -> str:
+    """Name a score for a reader, as far as its name is one of the open forms'."""
+    return translations(language).gettext(display) if display in SCORE_NAMES else display
 
 
 @cache
@@ -90,6 +103,7 @@ def _environment(language: str) -> Environment:
         lambda day: figures.day(day, language),
         lambda value: figures.number(value, language),
         lambda absent: say_unscored(absent, language),
+        colon(language),
     )
     speaking["unscored"] = lambda absent: say_unscored(absent, language)
     speaking["beside"] = lambda absent: None if isinstance(absent, Instead) else absent
@@ -99,6 +113,7 @@ def _environment(language: str) -> Environment:
     speaking["within"] = within
     speaking["worded"] = lambda text: mark(text, language)
     speaking["shorten"] = lambda name, characters: shorten(str(name), characters)
+    speaking["score"] = lambda display: name_score(display, language)
     speaking["role"] = lambda role: catalogue.gettext(ROLE_NAMES.get(role) or str(role))
     speaking["label"] = lambda state: delivery_label(state, language)
     speaking["fixed"] = lambda value, places: figures.fixed(value, places, language)

@@ -206,6 +206,7 @@ class GatePage:
     audience: Audience = Audience.RECORD
     auditors_read: bool = False
     asks_sharing: bool = False
+    is_refused: bool = False  # a caregiver did not agree: the page says that, and asks nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +277,6 @@ def render_lock(page: LockPage) -> str:
     return render("respondent/lock.html", language=page.language, page=page, pin=pin)
 
 
-def render_code(language: str = "en", *, wrong: bool = False) -> str:
-    """Ask for the code that opens a form."""
-    return render("respondent/code.html", language=language, wrong=wrong)
+def render_code(language: str = "en", *, wrong: bool = False, out: bool = False) -> str:
+    """Ask for the code that opens a form; `out`: this device is with somebody for another."""
+    return render("respondent/code.html", language=language, wrong=wrong, out=out)

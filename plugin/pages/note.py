@@ -5,7 +5,7 @@ from datetime import datetime
 
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
-from plugin.pages.patient import PatientPage, facts_of
+from plugin.pages.patient import NoteLine, PatientPage, facts_of
 from plugin.pages.sentences import left_out_of, sentences_of
 from plugin.pages.trend import group
 
@@ -23,6 +23,7 @@ class DraftPage:
     language: str
     most: int
     problem: str = ""  # why it could not be taken as it stands here
+    earlier: NoteLine | None = None  # the last note that was written from the same launch
     look: str | None = None  # the address of the EHR's look, if it has one
 
 
@@ -40,6 +41,7 @@ class NotePage:
     detail: str
     location: str | None
     language: str
+    is_again: bool = False  # the same text was sent once more, and nothing was written
     look: str | None = None  # the address of the EHR's look, if it has one
 
     @property

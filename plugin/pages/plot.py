@@ -53,7 +53,7 @@ NARROW = Frame(width=350, height=262, left=58, right=98, top=26, bottom=30, labe
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One session of one rater; hollow where the score was not computed."""
+    """One session of one rater; hollow where the score was not computed or is withheld."""
 
     path: str
     x: float

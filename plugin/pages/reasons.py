@@ -178,6 +178,8 @@ OF_FAILURES = (
     N_("There is no such form of this patient."),
     N_("There is no such note."),
     N_("There is no such note of this patient."),
+    N_("From this draft another text was written already."),
+    N_("Press again to write this one too."),
     N_("The note is empty."),
     N_("The note is too long."),
     N_("Write up to %(many)s characters."),

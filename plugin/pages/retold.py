@@ -115,7 +115,11 @@ def _in_turn(text: str, language: str) -> str | None:
 def _named(text: str, language: str) -> str:
     """Tell what can be told of something that nobody here worded."""
     name, parted, rest = text.partition(": ")
-    return f"{retell(name, language)}: {retell(rest, language)}" if parted else text
+    if not parted:
+        return text
+    told = retell(name, language), retell(rest, language)
+    mark = ":" if told == (name, rest) else colon(language)  # what is quoted stays as it is
+    return f"{told[0]}{mark} {told[1]}"
 
 
 def _sentence(text: str, language: str) -> str | None:

@@ -9,7 +9,7 @@ from plugin.pages.figures import count_of, day, number, tenths
 from plugin.pages.strips import shorten
 from plugin.pages.trend import Trend
 from plugin.pages.worded import Instead, RoleName, within
-from plugin.pages.words import translations
+from plugin.pages.words import semicolon, translations
 from plugin.trends.findings import EarlyFinding, FallFinding, Findings, PairFinding
 
 _MOST_NAMED = 3  # forms that are left out
@@ -88,7 +88,9 @@ def left_out_of(trend: Trend, language: str) -> tuple[str, ...]:
             ),
         ),
     )
-    return tuple(text % {"num": len(forms), "forms": _named(forms)} for forms, text in sentences if forms)
+    return tuple(
+        text % {"num": len(forms), "forms": _named(forms, language)} for forms, text in sentences if forms
+    )
 
 
 def say_unscored(absent: str | None, language: str) -> str:
@@ -96,10 +98,10 @@ def say_unscored(absent: str | None, language: str) -> str:
     return absent if isinstance(absent, Instead) else translations(language).gettext("not computed")
 
 
-def _named(forms: Sequence[tuple[str, str]]) -> str:
+def _named(forms: Sequence[tuple[str, str]], language: str) -> str:
     """List whose forms they are, each with its day; of many the first."""
     told = [f"{_apart(within(name))}, {when}" for name, when in forms[:_MOST_NAMED]]
-    return "; ".join([*told, *(["…"] if len(forms) > _MOST_NAMED else [])])
+    return f"{semicolon(language)} ".join([*told, *(["…"] if len(forms) > _MOST_NAMED else [])])
 
 
 def _falls(falls: tuple[FallFinding, ...], within: int, language: str) -> Iterator[Sentence]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from plugin.pages.figures import tenths
 from plugin.pages.shapes import SHAPES
+from plugin.pages.worded import Instead
 from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
@@ -23,9 +24,16 @@ class Event(StrEnum):
     REPAIR = "repair"
 
 
+class Gap(StrEnum):
+    """Why a form that was answered has no value to draw."""
+
+    UNCOMPUTED = "uncomputed"
+    WITHHELD = "withheld"
+
+
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One session's score on its native scale; `value` is None where it was not computed, and `absent` says why.
+    """One session's score on its native scale; `value` is None where it was not computed or is withheld, and `absent` says why.
 
     `day` is that of `when` at the site. `virtual` is None where the record does not say how the session was held.
     """
@@ -214,6 +222,16 @@ class Panel:
     def has_events(self) -> bool:
         """Whether a rupture or a repair is marked."""
         return any(point.event for series in self.series for point in series.points)
+
+    @property
+    def gaps(self) -> frozenset[Gap]:
+        """Why there are marks of scores without a value."""
+        points = (point for series in self.series for point in series.points)
+        return frozenset(
+            Gap.WITHHELD if isinstance(point.absent, Instead) else Gap.UNCOMPUTED
+            for point in points
+            if point.value is None
+        )
 
     @property
     def video(self) -> tuple[int, int]:

@@ -22,8 +22,9 @@ def table_rows(
     day_of: Callable[[date], str],
     number: Callable[[float], str],
     unscored: Callable[[str | None], str],
+    colon: str,
 ) -> Iterator[Row]:
-    """Give the rows of a plot's table, the latest day first; `words` and what the callables give are in the reader's language."""
+    """Give the rows of a plot's table, the latest day first; `words`, `colon` and what the callables give are in the reader's language."""
     kinds = {True: words["video"], False: words["person"]}
     events = {None: "", Event.RUPTURE: f" ({words['rupture']})", Event.REPAIR: f" ({words['repair']})"}
 
@@ -31,7 +32,7 @@ def table_rows(
         if point.value is not None:
             return f"{number(point.value)}{events[point.event]}"
         reason = None if isinstance(point.absent, Instead) else point.absent
-        return f"{unscored(point.absent)}{f': {reason}' if reason else ''}{events[point.event]}"
+        return f"{unscored(point.absent)}{f'{colon} {reason}' if reason else ''}{events[point.event]}"
 
     for day in reversed(panel.days):
         told = [day_of(day), *(kinds[each] for each in panel.kinds[day])]

@@ -240,7 +240,11 @@ async def form(
     except InvitationUnusable as unusable:
         await rapport.ledger.record(_opened(rapport, found, failure=unusable.what_happened))
         told_in_trail(request)
-        raise
+        if found.gate_answer != GateAnswer.REFUSED:
+            raise
+        shell = choose_language(accept_language, language_of_installation(rapport))
+        gate = replace(gate_page(rapport, found, accept_language, back), is_refused=True)
+        return HTMLResponse(render_gate(gate, shell), unusable.status, {"X-Rapport-Refused": "true"})
     vault = rapport.ledger.vault
     if found.state is InvitationState.CREATED:
         audit = _opened(rapport, found, details=written({"opened": now}))

@@ -166,10 +166,10 @@ def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str
     """
     spoken = interface_language(language)
     names = {each.link_id: label_of(each.display, spoken) for each in instrument.scores}
-    lines = [
-        _score_line(names[each.link_id], each, spoken) for each in scores if each.absent_reason != WITHHELD
-    ]
-    return [*lines, translations(spoken).gettext(_MEANING)] if lines else []
+    told = [each for each in scores if each.absent_reason != WITHHELD]
+    lines = [_score_line(names[each.link_id], each, spoken) for each in told]
+    has_result = any(each.value is not None for each in told)
+    return [*lines, translations(spoken).gettext(_MEANING)] if has_result else lines
 
 
 def _score_line(name: str, score: Score, language: str) -> str:

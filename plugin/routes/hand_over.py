@@ -245,16 +245,17 @@ async def cancel(
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
     sure: Annotated[bool, Form()] = False,
-    accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Withdraw a form that has not come back; with answers only after a question.
+    """Withdraw a form that has not come back; with answers only after a question, which has a page of its own to go back to.
 
     One that came meanwhile is told; a second press finds it withdrawn.
     """
     check_csrf(rapport, found, csrf)
     vault = rapport.ledger.vault
-    if not sure and (page := await _withdraw_page(rapport, found, invitation, accept_language)) is not None:
-        return HTMLResponse(render_withdraw(page))
+    if not sure and await _answers_of(rapport, found, invitation):
+        return RedirectResponse(
+            f"/launches/{found.id}/invitations/{quote(invitation)}/withdraw", status_code=303
+        )
     try:
         await _withdraw(rapport, found, invitation)
     except InvitationUnusable:
@@ -265,19 +266,28 @@ async def cancel(
     return RedirectResponse(f"/launches/{found.id}", status_code=303)
 
 
+@router.get("/invitations/{invitation}/withdraw")
+async def ask_before_withdrawing(
+    invitation: str,
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Ask whether a form is withdrawn with its answers; the patient page where there is nothing to lose any more."""
+    page = await _withdraw_page(rapport, found, invitation, accept_language)
+    if page is None:
+        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+    return HTMLResponse(render_withdraw(page))
+
+
 async def _withdraw_page(
     rapport: Rapport, found: Launch, invitation: str, accept_language: str | None
 ) -> WithdrawPage | None:
     """Say what withdrawing a form would lose; None if it has no answers."""
-    vault = rapport.ledger.vault
-    answers, left = await rapport.ledger.read(
-        lambda connection: (
-            count_answers(connection, vault, invitation, found.site, found.patient),
-            held_form(connection, vault, invitation),
-        )
-    )
-    if not answers or left is None:  # one that was altered is no use to anybody: it is withdrawn at once
+    kept = await _answers_of(rapport, found, invitation)
+    if kept is None:
         return None
+    left, answers = kept
     language = language_for(rapport, found.site, accept_language)
     of = f"/launches/{found.id}"
     return WithdrawPage(
@@ -291,6 +301,19 @@ async def _withdraw_page(
         look=look_address(found.context.style),
         language=language,
     )
+
+
+async def _answers_of(rapport: Rapport, found: Launch, invitation: str) -> tuple[Invitation, int] | None:
+    """Give a form of this patient that has answers and is not sent, and how many."""
+    vault = rapport.ledger.vault
+    answers, left = await rapport.ledger.read(
+        lambda connection: (
+            count_answers(connection, vault, invitation, found.site, found.patient),
+            held_form(connection, vault, invitation),
+        )
+    )
+    # One that was altered is no use to anybody: it is withdrawn at once.
+    return (left, answers) if answers and left is not None else None
 
 
 async def _withdraw(rapport: Rapport, found: Launch, invitation: str, reason: str | None = None) -> None:

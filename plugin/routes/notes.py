@@ -4,19 +4,28 @@ import uuid
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Header
+from fastapi import APIRouter, Depends, Form, Header, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from plugin.access.launches import Launch
 from plugin.access.sessions import Session
 from plugin.audit import Kind
 from plugin.delivery.document import DOCUMENT
-from plugin.delivery.notes import MOST_CHARACTERS, Note, SentNote, keep_note, read_note, retry_note
+from plugin.delivery.notes import (
+    MOST_CHARACTERS,
+    Note,
+    SentNote,
+    keep_note,
+    notes_from,
+    read_note,
+    retry_note,
+)
 from plugin.delivery.writers import can_create
 from plugin.errors import NotFound
 from plugin.pages import (
     DeliveryMark,
     DraftPage,
+    NoteLine,
     NotePage,
     draft_text,
     render_draft,
@@ -65,6 +74,7 @@ async def _draft_page(
     await rapport.ledger.record(
         rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
     )
+    written = await _written_from(rapport, found)
     return DraftPage(
         launch=found.id,
         csrf=csrf,
@@ -75,7 +85,35 @@ async def _draft_page(
         language=language,
         most=MOST_CHARACTERS,
         look=look_address(found.context.style),
+        earlier=next((_line(each) for each in written), None),
     )
+
+
+def _line(sent: SentNote) -> NoteLine:
+    return NoteLine(sent.note.id, sent.note.written, DeliveryMark(sent.state))
+
+
+async def _written_from(rapport: Rapport, found: Launch) -> tuple[SentNote, ...]:
+    vault = rapport.ledger.vault
+    return await rapport.ledger.read(lambda connection: notes_from(connection, vault, found.id))
+
+
+async def _refuse(
+    rapport: Rapport,
+    found: Launch,
+    session: Session,
+    text: str,
+    problem: str,
+    language: str | None,
+    *,
+    note: uuid.UUID | None = None,
+) -> HTMLResponse:
+    """Show the draft again as it was sent, under its id or a new one."""
+    page = await _draft_page(rapport, found, session, language)
+    page = replace(
+        page, note=str(note) if note else page.note, text=text, problem=retell(problem, page.language)
+    )
+    return HTMLResponse(render_draft(page), status_code=422 if note else 409)
 
 
 @router.post("")
@@ -88,15 +126,21 @@ async def write(
     text: Annotated[str, Form(max_length=2 * MOST_CHARACTERS)] = "",
     accept_language: Language = None,
 ) -> Response:
-    """Keep a note, durably, and have it written; the same form again changes nothing."""
+    """Keep a note, durably, and have it written; the same form or the same text again leads to the note that there is."""
     check_csrf(rapport, found, csrf)
     written = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     if not written or len(written) > MOST_CHARACTERS:
         what = "The note is empty." if not written else "The note is too long."
         problem = f"{what} Write up to {MOST_CHARACTERS} characters."
-        page = await _draft_page(rapport, found, session, accept_language)
-        page = replace(page, note=str(note), text=text, problem=retell(problem, page.language))
-        return HTMLResponse(render_draft(page), status_code=422)
+        return await _refuse(rapport, found, session, text, problem, accept_language, note=note)
+    for each in await _written_from(rapport, found):
+        # "Back" gives the text again, under a new id or the old one.
+        if each.note.text == f"{written}\n":
+            again = "" if each.note.id == str(note) else "?again=true"
+            return RedirectResponse(f"/launches/{found.id}/notes/{each.note.id}{again}", status_code=303)
+        if each.note.id == str(note):
+            problem = "From this draft another text was written already. Press again to write this one too."
+            return await _refuse(rapport, found, session, text, problem, accept_language)
     new = Note(
         id=str(note),
         site=found.site,
@@ -119,7 +163,11 @@ async def write(
 
 @router.get("/{note}")
 async def show(
-    note: str, found: CurrentLaunch, rapport: CurrentRapport, accept_language: Language = None
+    note: str,
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    accept_language: Language = None,
+    again: Annotated[bool, Query()] = False,
 ) -> HTMLResponse:
     """Show a note and how far it is."""
     language = language_for(rapport, found.site, accept_language)
@@ -143,6 +191,7 @@ async def show(
                 detail=retell(kept.detail, language),
                 location=kept.location,
                 language=language,
+                is_again=again,
                 look=look_address(found.context.style),
             )
         )

@@ -22,6 +22,7 @@ from plugin.access.invitations import (
     take_code,
 )
 from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
+from plugin.access.sessions import read_session
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.ehr import EhrError
@@ -30,6 +31,7 @@ from plugin.pages import LinkPage, choose_language, render_code, render_link
 from plugin.pages.look import look_address
 from plugin.routes.chart import read_respondent
 from plugin.routes.state import (
+    COOKIE,
     CurrentLaunch,
     CurrentRapport,
     Rapport,
@@ -240,17 +242,21 @@ async def ask_code(
     accept_language: Annotated[str, Header(max_length=500)] = "",
     *,
     wrong: bool = False,
+    out: bool = False,
 ) -> HTMLResponse:
-    """Ask for the code that the therapist has read out; say so after one that opened no form."""
+    """Ask for the code that the therapist has read out; say so after one that opened no form, or on a device that is `out`."""
     language = choose_language(accept_language, language_of_installation(rapport))
-    return HTMLResponse(render_code(language, wrong=wrong))
+    return HTMLResponse(render_code(language, wrong=wrong, out=out))
 
 
 @router.post("/code", dependencies=[Depends(check_origin)])
 async def open_by_code(
     request: Request, rapport: CurrentRapport, code: Annotated[str, Form(max_length=40)] = ""
 ) -> Response:
-    """Open the form of a spoken code, which is used with that; wrong ones are counted, by address and in all."""
+    """Open the form of a spoken code, which is used with that; wrong ones are counted, by address and in all.
+
+    A device that is handed over opens no other form than that one, so that it uses no other's code.
+    """
     vault, now = rapport.ledger.vault, rapport.clock()
     source = place_of(request)
     for where, most in ((source, _MOST_TRIES_FROM_ONE_ADDRESS), ("", _MOST_TRIES_OF_ALL)):
@@ -261,15 +267,27 @@ async def open_by_code(
         str(int(each)) for each in code if each.isdecimal()
     )  # in whichever script they are typed
     lives = {site: policy.code_life for site, policy in rapport.settings.policies.items()}
+    out_with = await _out_with(request, rapport)
     secret = await rapport.ledger.bookkeep(
-        lambda connection: take_code(connection, vault, digits, now, lives)
+        lambda connection: take_code(connection, vault, digits, now, lives, among=out_with)
     )
     if secret is None:
+        failure = "Wrong code" if out_with is None else "A code on a device that is out with another form"
         await rapport.ledger.record(
             rapport.trail.entry(
-                Kind.INVITATION_OPENED, Actor(None, "unknown"), site=None, patient=None, failure="Wrong code"
+                Kind.INVITATION_OPENED, Actor(None, "unknown"), site=None, patient=None, failure=failure
             )
         )
         # Another address, so that going back from the form later asks nobody to send the wrong code again.
-        return RedirectResponse("/code?wrong=true", status_code=303)
+        why = "wrong" if out_with is None else "out"
+        return RedirectResponse(f"/code?{why}=true", status_code=303)
     return RedirectResponse(f"/fill#{secret}", status_code=303)
+
+
+async def _out_with(request: Request, rapport: Rapport) -> tuple[str, ...] | None:
+    """Name the form with which this very device is handed over, if Rapport still knows it; None if it is not."""
+    handle, now, vault = request.cookies.get(COOKIE), rapport.clock(), rapport.ledger.vault
+    session = await rapport.ledger.read(lambda connection: read_session(connection, vault, handle, now))
+    if session is None or session.locked is None:
+        return None
+    return (session.locked_for,) if session.locked_for else ()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from plugin.pages import Notice, NoticeKind
 from plugin.pages.figures import day
 from plugin.pages.retold import retell
-from plugin.pages.words import translations
+from plugin.pages.words import semicolon, translations
 from plugin.plan import problems_of
 from plugin.routes.state import Rapport
 
@@ -40,5 +40,5 @@ def told_of_schedule(rapport: Rapport, site: str, language: str) -> Iterator[Not
         yield Notice(
             NoticeKind.INFORMATION,
             _("Your service's schedule is not followed in everything: %(what)s.")
-            % {"what": "; ".join(retell(each, language) for each in problems)},
+            % {"what": f"{semicolon(language)} ".join(retell(each, language) for each in problems)},
         )

@@ -14,6 +14,7 @@ from plugin.interpretation import Interpretation
 from plugin.norming import Norm, norm_for
 from plugin.norms.administrations import band_of
 from plugin.pages import Trend, TrendPoint, TrendSeries
+from plugin.pages.engine import SCORE_NAMES, name_score
 from plugin.pages.trend import Acceptance, Ahead, Unplaced
 from plugin.pages.worded import RoleName, Worded, within
 from plugin.pages.words import N_, SOURCE_LANGUAGE, translations
@@ -33,9 +34,6 @@ _ROLE_NAMES = {
 }
 
 _PAST_MIDNIGHT = timedelta(hours=6)  # a session may go on into the next day
-
-_LABELS = (N_("Total"), N_("Goals"), N_("Tasks"), N_("Bond"))
-"""What the open forms call their scores; other instruments' names stay as their holders wrote them."""
 
 
 def read_trend(
@@ -332,7 +330,7 @@ def _on_scale(point: Point, score: ScoreItem) -> Point:
 
 def label_of(display: str, language: str, written: str = SOURCE_LANGUAGE) -> str:
     """Name a score for a reader: the open forms' in the reader's language, others as their holders wrote them, in `written`."""
-    return translations(language).gettext(display) if display in _LABELS else Worded(display, written)
+    return name_score(display, language) if display in SCORE_NAMES else Worded(display, written)
 
 
 def language_of(instrument: Instrument | None) -> str:

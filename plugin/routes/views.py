@@ -45,7 +45,7 @@ from plugin.pages.response import PASSED_OVER
 from plugin.pages.responses import ResponsesPage
 from plugin.pages.retold import retell
 from plugin.pages.worded import Worded
-from plugin.pages.words import N_, translations
+from plugin.pages.words import N_, colon, translations
 from plugin.plan import addresses_of
 from plugin.responses import Answers, take_answers
 from plugin.responses.labels import Label, read_labels
@@ -675,7 +675,7 @@ def _worded(text: str, wording: Wording | None) -> str:
 
 def _result(attempt: Attempt, language: str) -> str:
     label = delivery_label(attempt.state, language)
-    return f"{label}: {retell(attempt.detail, language)}" if attempt.detail else label
+    return f"{label}{colon(language)} {retell(attempt.detail, language)}" if attempt.detail else label
 
 
 _PARTS = {

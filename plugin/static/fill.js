@@ -54,7 +54,7 @@ async function showEnd(given) {
   }
 }
 
-// Inside an EHR's frame the chart lies around the form: it is covered before the form shows.
+// In an EHR's frame the chart lies around the form: it is covered first.
 const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
 
 // `given`: what the page had that opens it again, if it was sent meanwhile.
@@ -64,7 +64,7 @@ async function open(note = "", given = { answers: {} }) {
   try {
     await cover();
     const answer = await call("form", "GET");
-    if (answer.ok) {
+    if (answer.ok || answer.headers.has("X-Rapport-Refused")) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html").body;
       // In the form's words: found before the shell's.
       main.before(...page.querySelectorAll("template[data-screen]"));
@@ -117,7 +117,7 @@ function begin(form, parts, note) {
     return find("decline", question)?.checked ? tools.declined(question) : undefined;
   };
 
-  // What only some forms need comes in files of their own, which put other ways in the place of these.
+  // What only some forms need comes in files of its own, which put other ways here.
   const tools = {
     words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
     mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined,

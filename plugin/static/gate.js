@@ -8,6 +8,8 @@ export function begin(gate, { call, open, showEnd }) {
 
   document.documentElement.lang = gate.lang;
   document.title = heading.textContent;
+  const end = (told) => showEnd(gate.querySelector("[data-refused]"), told);
+  if ("over" in gate.dataset) return end({ return_url: gate.dataset.over });
 
   async function say(agreed) {
     let answer, counts;
@@ -19,7 +21,7 @@ export function begin(gate, { call, open, showEnd }) {
     if (answer?.status === 410) return open(); // it ended meanwhile: shows how
     if (!answer?.ok) { alert.textContent = gate.dataset.failed; return undefined; }
     // Of two caregivers whoever refuses is heard, whatever this one said.
-    return counts.state === "agreed" ? open() : showEnd(gate.querySelector("[data-refused]"), counts);
+    return counts.state === "agreed" ? open() : end(counts);
   }
 
   agree.addEventListener("click", () => {
@@ -40,9 +42,9 @@ export function begin(gate, { call, open, showEnd }) {
     yes.addEventListener("click", () => say(false));
     sure.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
   } else {
-    refuse.addEventListener("click", () => showEnd(gate.querySelector("[data-refused]"), {}));
+    refuse.addEventListener("click", () => end({}));
   }
   gate.addEventListener("submit", (event) => event.preventDefault());
   heading.focus();
-  gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
+  return gate.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));
 }

@@ -92,7 +92,7 @@ function follow(section) {
     chip.dataset.state = state;
     chip.querySelector("use").setAttribute("href", `${section.dataset.icons}#${state}`);
     chip.querySelector("[data-label]").textContent = label;
-    section.querySelector("[data-announce]").textContent = `${item.dataset.who}: ${label}`;
+    section.querySelector("[data-announce]").textContent = `${item.dataset.who} ${label}`;
     return true;
   }
 

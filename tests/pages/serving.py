@@ -70,6 +70,7 @@ class Desk:
     changed: list[list[str]] = field(default_factory=list)  # of each submission: what no draft had
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)  # by a caregiver
     delay: float = 0.0  # seconds before a submission or a code is answered
     return_url: str | None = "/launches/0b8e/return"
     states: list[dict[str, str]] = field(default_factory=list)
@@ -106,8 +107,11 @@ class _Fill:
         secret = _secret(request)
         if secret in self.desk.sent or secret not in self.desk.forms:
             return _gone()
+        held = self.desk.forms[secret].back
+        if secret in self.desk.refused:
+            gate = pages.GatePage("consent", back=held, is_refused=True)
+            return HTMLResponse(pages.render_gate(gate), 410, {"X-Rapport-Refused": "true"})
         if secret in self.desk.gates:
-            held = self.desk.forms[secret].back
             return HTMLResponse(pages.render_gate(pages.GatePage(self.desk.gates[secret], back=held)))
         return HTMLResponse(pages.render_form(replace(self.desk.forms[secret], mark=self.desk.mark)))
 
@@ -120,6 +124,8 @@ class _Fill:
         asked = self.desk.gates.pop(_secret(request))
         self.desk.said.append((asked, agreed))
         counts = "agreed" if agreed and not self.desk.refused_meanwhile else "refused"
+        if counts == "refused":
+            self.desk.refused.add(_secret(request))
         return JSONResponse({"state": counts, "return_url": self.desk.return_url})
 
     async def answers(self, request: Request) -> Response:

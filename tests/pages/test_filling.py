@@ -866,6 +866,23 @@ def test_a_caregiver_who_agrees_after_another_refused_is_told_that(
     expect(page.get_by_text("A caregiver did not agree")).to_be_visible()
 
 
+def test_a_caregiver_who_refused_is_told_that_again_after_a_reload(
+    page: Page, address: str, desk: Desk
+) -> None:
+    page.goto(f"{address}/fill#held-gated")
+    page.get_by_role("button", name="I do not agree").click()
+    page.wait_for_timeout(700)  # a press at the same place is a new wish only then
+    page.get_by_role("button", name="Yes, I do not agree").click()
+    for reload in (False, True):
+        if reload:
+            page.reload()
+        expect(page.get_by_role("heading", name="The form stays closed")).to_be_focused()
+        expect(page.get_by_text("A caregiver did not agree")).to_be_visible()
+        expect(page.get_by_role("link", name="Give the tablet back")).to_have_attribute(
+            "href", "/launches/0b8e/return"
+        )
+
+
 def test_a_caregiver_who_taps_twice_has_not_refused(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#gated")
     page.get_by_role("button", name="I do not agree").dblclick()

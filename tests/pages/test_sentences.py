@@ -58,7 +58,10 @@ def test_where_forms_are_counted_no_session_is_named(values: tuple[float, ...], 
         ("en", ("The caregiver rated it 2 higher than the young person.", " sessions the caregiver rated ")),
         ("de", ("urteilte die Bezugsperson um 2 höher als der junge Mensch.", "urteilte die Bezugsperson ")),
         ("es", ("En ella, el cuidador puntuó 2 más que el joven.", "sesiones, el cuidador puntuó")),
-        ("fr", ("Le proche y a donné 2 de plus que le jeune.", "séances, le proche a donné")),
+        (
+            "fr",
+            ("Le proche y a donné 2 de plus, en comparaison avec le jeune.", "séances, le proche a donné"),
+        ),
         ("pt", ("Nela, o cuidador pontuou 2 a mais que o jovem.", "sessões, o cuidador pontuou")),
     ],
 )

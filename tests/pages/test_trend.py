@@ -24,6 +24,7 @@ from plugin.pages.trend import (
     looks_of,
     shown_courses,
 )
+from plugin.pages.worded import Instead
 from plugin.tips import Occasion
 from plugin.trends.change import LIMIT, Statistics
 from plugin.trends.medication import Course
@@ -186,6 +187,49 @@ def test_every_value_stands_in_the_table() -> None:
     rows = re.findall(r'<tr><th scope="row">(.*?)</tr>', html, re.DOTALL)
     assert re.sub(r"<[^>]+>|\s+", " ", rows[0]).split() == ["23", "Nov", "2026", "19", "21", "20"]
     assert "not computed: Question 4 has no answer" in html
+
+
+WITHHELD = Instead("withheld: the answers may not be read one by one")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (["Question 4 has no answer"], "answered, but not computed"),
+        ([WITHHELD], "answered, but withheld"),
+        ([WITHHELD, None], "answered, but not computed or withheld"),
+        ([], None),
+    ],
+    ids=["not computed", "withheld", "both", "none"],
+)
+def test_page_and_pdf_say_what_a_hollow_mark_is(reasons: list[str | None], words: str | None) -> None:
+    trend = samples.marked_trend()
+    child = trend.series[0]
+    points = [
+        dataclasses.replace(point, event=None, value=20.0 if place >= len(reasons) else None)
+        for place, point in enumerate(child.points)
+    ]
+    points = [
+        *(dataclasses.replace(point, absent=reason) for point, reason in zip(points, reasons, strict=False)),
+        *points[len(reasons) :],
+    ]
+    page = samples.patient(
+        trend=dataclasses.replace(trend, series=(dataclasses.replace(child, points=tuple(points)),))
+    )
+    for html in (pages.render_patient(page), summary_html(page, "Mia")):
+        legend = html.partition('class="legend"')[2].partition("</ul>")[0]
+        told = [each.strip() for each in re.findall(r"answered, but [^<]*", legend)]
+        assert told == ([words] if words else [])
+        assert html.count("but not computed") == ("not computed" in (words or ""))
+
+
+def test_the_pdf_opens_with_what_changed_as_the_page_does() -> None:
+    page = samples.patient(trend=samples.marked_trend())
+    shown, printed = pages.render_patient(page), summary_html(page, "Mia")
+    for what in ("moved", "event"):
+        told = re.findall(rf"data-{what}>([^<]*)<", shown)
+        assert told == re.findall(rf"data-{what}>([^<]*)<", printed)
+    assert "2 higher" in printed
 
 
 def test_a_line_breaks_where_a_score_is_missing() -> None:

@@ -20,11 +20,14 @@ from plugin import pages
 from plugin.auditing.versions import WORDS
 from plugin.pages.auditing import LogPage, render_log
 from plugin.pages.caseload import render_caseload
-from plugin.pages.patient import ScoreLine
+from plugin.pages.engine import ROLE_NAMES
+from plugin.pages.note import draft_text
+from plugin.pages.patient import ScoreLine, summary_html
 from plugin.pages.staff import DeskFrame, NormsPage, ResearchPage, render_norms, render_research
 from plugin.pages.worded import Worded
 from plugin.pages.words import DOMAINS, LANGUAGES, TRANSLATED, direction, translations
 from plugin.research_settings import Research
+from plugin.roles import STAFF
 from plugin.verify import MEANING
 from questionnaires.loader import CITED
 from tests.pages import samples
@@ -193,6 +196,27 @@ def test_a_french_colon_that_a_page_sets_keeps_to_its_word() -> None:
     assert "Young person: 10 of 24" in render_caseload(samples.caseload(), "en")
 
 
+def test_a_french_colon_before_a_reason_keeps_to_its_word_too() -> None:
+    trend = samples.marked_trend()
+    points = (dataclasses.replace(trend.series[0].points[0], value=None, absent="sans réponse"),)
+    trend = dataclasses.replace(trend, series=(dataclasses.replace(trend.series[0], points=points),))
+    page = samples.patient(language="fr", trend=trend, notes=samples.NOTES)
+    assert "non calculé\N{NO-BREAK SPACE}: sans réponse" in pages.render_patient(page)
+    assert 'data-who="Note pour le dossier\N{NO-BREAK SPACE}:"' in pages.render_patient(page)
+    assert "non calculé\N{NO-BREAK SPACE}: sans réponse" in summary_html(page, "Mia")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("criterion", ["gumz-1sd", "gumz-2sd", "tukey", "any"])
+def test_a_drafted_note_has_no_line_that_breaks_off(language: str, criterion: str) -> None:
+    trend = dataclasses.replace(samples.marked_trend(), criterion=criterion)
+    lines = draft_text(samples.patient(language=language, trend=trend)).splitlines()
+    assert all(line == line.strip() and line[-1:] not in {",", "("} for line in lines)
+    (rule,) = (line for line in lines if re.search("Gumz|Tukey|ACORN", line))
+    assert rule.endswith(".")
+    assert rule.count(". ") + rule.count(") ") >= 2  # the whole of it
+
+
 def test_a_french_semicolon_that_a_page_sets_keeps_to_its_word() -> None:
     shown = pages.render_patient(samples.patient(language="fr"))
     assert "\N{NO-BREAK SPACE}; 21 la fois précédente" in shown
@@ -329,3 +353,10 @@ def test_words_of_a_form_say_their_language_where_it_is_not_the_readers() -> Non
     arabic = dataclasses.replace(response, instrument=Worded("كيف نعمل معًا؟", "ar"))
     assert '· <span lang="ar" dir="rtl">كيف' in pages.render_patient(samples.patient(responses=(arabic,)))
     assert '<dt><span lang="en">Total</span></dt>' in german
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_role_that_a_site_gives_has_a_name_in_every_language(language: str) -> None:
+    assert set(ROLE_NAMES) == {str(each) for each in STAFF}
+    named = catalogue_of(language, "clinician")
+    assert all((found := named.get(each)) and found.string for each in ROLE_NAMES.values())

@@ -26,7 +26,7 @@ from plugin.exports import Exporter
 from plugin.ledger import insert_row
 from plugin.ledger import tables as t
 from plugin.pages.words import LANGUAGES, TRANSLATED
-from plugin.roles import Role, RoleBook
+from plugin.roles import EVERYBODY, Role, RoleBook, Team
 from plugin.routes.auditing import prover_of
 from plugin.verify import Finding, Flaw, Progress, Verifier
 from smart_launch import Sites, SmartDirectory, system_token
@@ -35,6 +35,7 @@ from tests.audit.test_exports import run
 from tests.product.forms import ANSWERS
 from tests.product.test_administering import ADMINISTRATOR, csrf_of, kinds, sign_in
 from tests.product.test_later_versions import CORRECTING, mark
+from tests.product.test_notes import DOCUMENTS, draft, send
 from tests.product.test_personalities import newest, send_form, settled
 from tests.product.ways import form_to
 from tests.product.world import EHR, PIN, RAPPORT, World, run_world
@@ -81,8 +82,12 @@ async def audit(tmp_path: Path) -> AsyncIterator[Audit]:
 async def start(world: World) -> Audit:
     response = await send_form(world)
     await settled(world, response)
+    return Audit(world, *await at_a_desk(world), response)
+
+
+async def at_a_desk(world: World) -> tuple[httpx.AsyncClient, str]:
     browser, desk = await sign_in(world, AUDITOR)
-    return Audit(world, browser, str(desk.url), response)
+    return browser, str(desk.url)
 
 
 def folder_in(folder: Path, name: str) -> Path:
@@ -916,15 +921,22 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         world.browser = world.new_browser()  # the other one is handed over
         assert (await mark(world, audit.response, why="wrong child")).status_code == 303
         await settled(world, audit.response)
+        for listed in ("/audit", f"/reviews/{await drawn(audit)}"):
+            row = (
+                (await audit.get(listed))
+                .text.partition(f"responses/{audit.response}")[2]
+                .partition("</tr>")[0]
+            )
+            assert "Entered in error" in row
         await score_somebody_again(world)
         await logged(world)
         page = (await audit.get(audit.chain)).text
-        drawn = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
-        assert drawn.index("Response") < drawn.index("Version 1: marked as entered in error")
+        stations = re.findall(r'<text class="name"[^>]*>([^<]*)</text>', page)
+        assert stations.index("Response") < stations.index("Version 1: marked as entered in error")
         assert (
-            drawn.index("Score: 14 of 24")
-            < drawn.index("Scored again: 14 (version 0)")
-            < drawn.index("Observation")
+            stations.index("Score: 14 of 24")
+            < stations.index("Scored again: 14 (version 0)")
+            < stations.index("Observation")
         )
         assert "as they were first received" in page.split('id="again"')[1].split("</article>")[0]
         told = page.split('id="versions"')[1].split("</article>")[0]
@@ -933,6 +945,14 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
         assert "in the log, as it was logged" in page.split("Later version <code>")[1].split("</tr>")[0]
         decided = page.split('id="changes"')[1].split("</details>")[0]
         assert "it was marked as entered in error" in decided
+
+
+async def test_scores_are_named_in_the_auditor_s_language(audit: Audit) -> None:
+    audit.browser.headers["Accept-Language"] = "pt"
+    page = (await audit.get(audit.chain)).text
+    scores = page.split('id="score"')[1].split("</details>")[0]
+    assert re.findall(r"<h3>(\w+):", scores) == ["Total", "Objetivos", "Tarefas", "Vínculo"]
+    assert not re.search(r">[^<]*\b(Goals|Tasks|Bond)\b", page)
 
 
 async def test_flaws_of_later_versions_and_of_what_scored_again_are_shown(tmp_path: Path) -> None:
@@ -969,3 +989,51 @@ async def test_what_the_command_line_verified_last_stands_on_the_page_of_the_log
         await asyncio.to_thread(run, "verify", *place, environment=environment)
         assert "It is not what was logged." in (await audit.get("/log")).text
         assert (await kinds(world)).count("ledger-verified") == 2
+
+
+async def test_whoever_saw_scores_or_answers_is_among_those_who_have_seen_it(tmp_path: Path) -> None:
+    auditor = f"Practitioner/{AUDITOR}"
+    both = {auditor: frozenset({Role.AUDITOR, Role.SUPERVISOR})}
+    book = RoleBook(both, teams=(Team((auditor,), (EVERYBODY,)),))
+    async with run_world(tmp_path, roles=book, more_scopes=DOCUMENTS, show_item_answers=True) as world:
+        response = await send_form(world)
+        await settled(world, response)
+        audit = Audit(world, *await at_a_desk(world), response)
+        browser, address, form = await draft(world)
+        await send(world, browser, address, form)
+        fhir = f"{RAPPORT}/sites/sandbox/fhir"
+        about = {"derived-from": f"QuestionnaireResponse/{response}", "_count": "1", "_page": "2"}
+        for path, asked in (
+            ("QuestionnaireResponse", {}),
+            ("Observation", about),  # one score, and not the panel
+            ("QuestionnaireResponse", {"_id": "another"}),  # does not give this one
+            ("AuditEvent", {}),
+        ):
+            assert (await browser.get(f"{fhir}/{path}", params=asked)).status_code == 200
+        await audit.get("/caseload")
+        await audit.get(f"/reviews/{await drawn(audit)}")
+        rapport = world.rapport.state.rapport
+        given = rapport.trail.entry(
+            Kind.RESEARCH_EXPORTED,
+            Actor("Practitioner/9"),
+            site="sandbox",
+            patient=f"Patient/{(await world.people())['amara']}",
+            reason="A study",
+        )
+        await rapport.ledger.record(given)
+        seen = (await audit.get(audit.chain)).text.partition('id="views"')[2].partition("</details>")[0]
+        seen = html.unescape(seen)
+        for words, times in (
+            ("it was found by a search over the FHIR interface", 2),
+            ("the patient stood in a supervisor’s caseload, with scores", 1),
+            ("a note written since, which may tell of it, was read again", 1),
+            ("the patient’s forms were given to research, de-identified", 1),
+            ("a review that holds it was looked at 1 time", 1),
+        ):
+            assert seen.count(words) == times, words
+        world.clock.pass_time(minutes=1)
+        later = await another(world)
+        await browser.get(f"{address}/{form['note']}")  # written before that one came
+        seen = (await audit.get(f"/audit/responses/{later}")).text.partition('id="views"')[2]
+        assert "FHIR interface" not in seen.partition("</details>")[0]
+        assert "note written since" not in seen.partition("</details>")[0]

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -91,6 +92,38 @@ async def test_the_same_form_twice_is_one_note(tmp_path: Path) -> None:
         await send(world, browser, address, form)
         await send(world, browser, address, form)
         assert len(await texts(world)) == 1
+
+
+async def test_the_same_text_again_under_a_new_id_is_one_note_and_the_page_says_so(tmp_path: Path) -> None:
+    """The browser's Back loads the draft anew, with another id, and puts what was written into it."""
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        own = {**form, "text": "We spoke about school."}
+        first = await send(world, browser, address, own)
+        back = await browser.get(f"{address}/new")
+        assert "A note was written from here already:" in back.text
+        assert urlsplit(str(first.url)).path in back.text
+        anew = re.findall(r'name="note" value="([^"]+)"', back.text)[0]
+        again = await send(world, browser, address, {**own, "note": anew})
+        assert "Nothing was written a second time." in again.text
+        assert str(again.url).partition("?")[0] == str(first.url)
+        assert len(await texts(world)) == 1
+        await send(world, browser, address, {**own, "note": anew, "text": "And about home."})
+        assert len(await texts(world)) == 2
+
+
+async def test_another_text_from_a_draft_that_was_written_needs_another_press(tmp_path: Path) -> None:
+    """A browser may show the page as it was left, with its old id: what is written there then is not lost."""
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        browser, address, form = await draft(world)
+        await send(world, browser, address, form)
+        page = await browser.post(address, data={**form, "text": "And about home."})
+        assert page.status_code == 409
+        assert "From this draft another text was written already." in page.text
+        assert "And about home." in page.text
+        (anew,) = re.findall(r'name="note" value="([^"]+)"', page.text)
+        await send(world, browser, address, {**form, "note": anew, "text": "And about home."})
+        assert len(await texts(world)) == 2
 
 
 @pytest.mark.parametrize("kind", ["failed-after-commit", "reset-after-commit"])

@@ -182,6 +182,24 @@ async def test_a_code_opens_its_form_once(world: World) -> None:
     assert "The last code was used" in (await world.browser.get(str(made.url))).text
 
 
+async def test_a_device_that_is_out_with_another_form_uses_no_code(world: World) -> None:
+    made = await teenagers_link(world)
+    people = await world.people()
+    tablet = world.new_browser()
+    page = await world.launch("amara", browser=tablet)
+    world.browser, own = tablet, world.browser
+    await world.hand_over(page, f"Patient/{people['amara']}")
+    for code in (code_of(made), "0000 0000"):  # whether a code is right is not told there
+        refused = await tablet.post("/code", data={"code": code})
+        assert refused.headers["location"] == "/code?out=true"
+    told = await tablet.get("/code?out=true")
+    assert "This device is out with another form. Give it back first" in told.text
+    world.browser = own
+    async with world.new_browser() as phone:
+        opened = await phone.post("/code", data={"code": code_of(made)})
+        assert opened.headers["location"].startswith("/fill#")
+
+
 async def test_the_clinician_makes_another_code_with_one_press(world: World) -> None:
     made = await teenagers_link(world)
     csrf = re.search(r'name="csrf" value="([^"]+)"', made.text)

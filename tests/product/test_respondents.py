@@ -224,6 +224,15 @@ async def test_a_result_that_is_missing_is_told_to_the_respondent(tmp_path: Path
         assert sum(" of 8 points" in each for each in told) == 2
 
 
+async def test_without_any_result_the_device_says_nothing_of_what_it_means(tmp_path: Path) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
+    async with run_world(tmp_path, respondents=policy) as world:
+        headers = await hand_to_child(world)
+        body = {"answers": {**ANSWERS, "goal-1": None}, "share": False}
+        told = (await world.browser.post("/fill/submit", headers=headers, json=body)).json()["scores"]
+        assert ["no result, because" in each for each in told] == [True]
+
+
 async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(tmp_path: Path) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
     async with run_world(tmp_path, respondents=policy) as world:
@@ -345,7 +354,11 @@ async def test_a_refusal_closes_the_form_and_the_next_one_asks_again(tmp_path: P
         headers = await hand_to_child(world)
         refused = await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
         assert refused.json()["state"] == "refused"
-        assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
+        told_anew = await world.browser.get("/fill/form", headers={**headers, "Accept-Language": "fr"})
+        assert (told_anew.status_code, told_anew.headers["x-rapport-refused"]) == (410, "true")
+        assert re.search(
+            r'lang="en" data-gate="[^"]*" data-cover data-over="/launches/[^"]+/return"', told_anew.text
+        )
         assert (await audited(world)).count("consent-refused") == 1
         await unlock(world)
         told = re.findall(r"data-unsent>([^<]*)<", (await world.launch(CHILD)).text)

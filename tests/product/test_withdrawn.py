@@ -187,8 +187,10 @@ async def answer_two(world: World, made: httpx.Response) -> dict[str, str]:
 async def test_before_answers_are_withdrawn_with_their_form_it_is_asked_once(world: World) -> None:
     made = await teenagers_link(world)
     headers = await answer_two(world, made)
-    asked = await cancel(world, made)
-    assert asked.status_code == 200
+    pressed = await cancel(world, made)
+    question = f"{made.url.path}/withdraw"
+    assert (pressed.status_code, pressed.headers["location"]) == (303, question)
+    asked = await world.browser.get(question)
     assert "2 answers would be lost" in asked.text
     assert f'href="{made.url.path}"' in asked.text
     assert (await world.browser.get("/fill/form", headers=headers)).status_code == 200
@@ -196,6 +198,8 @@ async def test_before_answers_are_withdrawn_with_their_form_it_is_asked_once(wor
     assert (await cancel(world, asked_on(asked, made), sure="yes")).status_code == 303
     assert (await world.browser.get("/fill/form", headers=headers)).status_code == 410
     assert (await kinds(world)).count("invitation-withdrawn") == 1
+    back = await world.browser.get(question)  # as the browser's Back asks for it
+    assert (back.status_code, back.headers["location"]) == (303, made.url.path.partition("/invitations")[0])
 
 
 def asked_on(asked: httpx.Response, made: httpx.Response) -> httpx.Response:
