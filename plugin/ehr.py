@@ -41,6 +41,10 @@ _UNTOLD = "The EHR's answer to the transaction does not say what became of each 
 _MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attempt
 _LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
 
+_OF_A_RESOURCE = frozenset({400, 409, 412, 422})
+# Issue types (R4 valueset-issue-type) of a server that does not do it, or does it for nobody like us.
+_OF_A_TYPE = frozenset({"not-supported", "business-rule", "security", "login", "forbidden", "suppressed"})
+
 _TYPE = r"[A-Z][A-Za-z]{1,63}"
 _REFERENCE = re.compile(rf"({_TYPE})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[A-Za-z0-9\-.]{{1,64}})?")
 _LOCATION = re.compile(rf"(?:.*/)?{_REFERENCE.pattern}/?")
@@ -112,6 +116,17 @@ class EhrRefused(EhrError):
         super().__init__(f"The EHR refused it (HTTP {status}{f': {named}' if named else ''}).")
         self.status = status
         self.issues = issues
+
+    @property
+    def is_of_content(self) -> bool:
+        """Whether it is this resource that is not taken, rather than its type or form (an EHR's own rules).
+
+        HTTP 422 is said of a resource; other refusals are as their issues say.
+        """
+        codes = {issue.code for issue in self.issues}
+        if self.status not in _OF_A_RESOURCE or codes & _OF_A_TYPE:
+            return False
+        return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import msgspec
 from plugin.delivery.capability import JsonObject
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
-from plugin.delivery.standing import has_arrived
+from plugin.delivery.standing import has_arrived, stands_as
 from plugin.ehr import BadAnswer, Ehr, EhrRefused, NotFound, NotPermitted, OutcomeUnknown
 from questionnaires.datatypes import read_decimal
 
@@ -27,12 +27,20 @@ _WITHDRAWN = "entered-in-error"
 Fits = Callable[[JsonObject], bool]
 
 
-class NotCorrected(NotPermitted):
-    """Something in the record could not be changed: a person must do it in the chart. `locations` stand there all the same."""
+class NotWhole(NotPermitted):
+    """What was to stand in the record does not, or not as it should: a person must act. `locations` stand there all the same."""
 
-    def __init__(self, message: str, locations: tuple[str, ...]) -> None:
+    def __init__(self, message: str, locations: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.locations = locations
+
+
+class NotCorrected(NotWhole):
+    """Something in the record could not be changed: a person must do it in the chart."""
+
+
+class RefusedInPart(NotWhole):
+    """The EHR takes such resources and refused the response or some of its Observations for what they hold."""
 
 
 @dataclass(slots=True)
@@ -101,6 +109,13 @@ class Correction:
             reason = reason or refused
         self.leave(location, reason)
         return False
+
+    async def change_if_other(self, kind: str, location: str, resource: bytes) -> bool:
+        """Replace what a creation found there, unless it is this already; as `change`."""
+        found = await self._look_at(location)
+        if found is not None and stands_as(_decoder.decode(resource), found):
+            return True
+        return await self.change(kind, location, resource)
 
     async def withdraw(self, kind: str, location: str, status: str = "entered-in-error") -> bool:
         """Mark what stands there as it stands, but for its status."""

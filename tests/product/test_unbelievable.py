@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from plugin.ledger import tables as t
+from plugin.writing import DEFAULT_WRITING, Writing
 from tests.product.collecting import rows
-from tests.product.test_corrections import amend, answered, settled
-from tests.product.test_later_versions import CORRECTING, mark
+from tests.product.test_corrections import amend, answered, retry, settled
+from tests.product.test_later_versions import ALL, CORRECTING, mark
 from tests.product.test_personalities import Watch
 from tests.product.world import World, run_world
 
@@ -120,3 +121,78 @@ async def test_a_transaction_that_is_not_answered_entry_by_entry_is_looked_up(
         await settled(world)
         assert watch.counts() == {"QuestionnaireResponse": 1, "Observation": 5, "Provenance": 1}
         assert [each.state for each in await rows(world, t.attempt)] == ["unknown", "delivered"]
+
+
+class Lost(httpx.AsyncBaseTransport):
+    """The sandbox EHR, which shows none of its Observations until one is sent."""
+
+    def __init__(self, world: World) -> None:
+        self._ehr = world.hosts.apps["ehr.invalid"]
+        self._shows = False
+        world.hosts.apps["ehr.invalid"] = self  # type: ignore[assignment]  # any transport will do
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        of_observations = request.url.path.startswith("/r4/Observation")
+        self._shows |= request.method == "POST" and of_observations
+        if self._shows or request.method != "GET" or not of_observations:
+            return await self._ehr.handle_async_request(request)
+        if request.url.path == "/r4/Observation":
+            return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset", "total": 0})
+        return httpx.Response(410)
+
+
+async def test_what_a_conditional_creation_finds_of_an_earlier_version_is_changed(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        watch = Watch(world)
+        await answered(world)
+        await settled(world)
+        Lost(world)
+        await amend(world)
+        await settled(world)
+        assert (statuses(watch), totals(watch)) == ({"amended"}, [8, 8, 8, 24])
+        assert len(watch.of("Observation")) == 5
+
+
+@pytest.mark.parametrize("writing", [DEFAULT_WRITING, ALL], ids=["alone", "several"])
+async def test_scores_of_answers_that_the_ehr_refused_are_held_back(tmp_path: Path, writing: Writing) -> None:
+    async with run_world(tmp_path, writing=writing, more_scopes=CORRECTING) as world:
+        watch = Watch(world)
+        own = await answered(world, source={"reference": "Practitioner/999999"})
+        row = await settled(world, "refused")
+        assert {each["resourceType"] for each in watch.new()} <= {"DocumentReference", "Observation"}
+        assert not any("derivedFrom" in each or "hasMember" in each for each in watch.of("Observation"))
+        assert len(watch.of("Observation")) == (1 if writing is ALL else 0)  # the row of the flowsheet
+        assert "QuestionnaireResponse: The EHR refused it (HTTP 422: not-found" in row.detail
+        assert "Its scores wait for it" in row.detail
+        page = await world.launch("amara")
+        single = await world.browser.get(f"{page.url}/responses/{own}")
+        assert "Refused by the EHR" in page.text
+        assert "In the record" not in page.text
+        assert "Its scores wait for it" in single.text
+
+
+class Panel(httpx.AsyncBaseTransport):
+    """The sandbox EHR, which refuses Observations that have members."""
+
+    def __init__(self, world: World) -> None:
+        self._ehr = world.hosts.apps["ehr.invalid"]
+        world.hosts.apps["ehr.invalid"] = self  # type: ignore[assignment]  # any transport will do
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and b'"hasMember"' in await request.aread():
+            return httpx.Response(422, json=OUTCOME)
+        return await self._ehr.handle_async_request(request)
+
+
+async def test_a_panel_that_the_ehr_refused_is_not_called_delivered(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="veradigm") as world:
+        watch = Watch(world)
+        Panel(world)
+        own = await answered(world)
+        row = await settled(world, "refused")
+        assert "The record holds only a part of the scores" in row.detail
+        assert len(row.locations.split()) == len(watch.new()) == 5
+        world.hosts.apps["ehr.invalid"] = httpx.ASGITransport(world.ehr)
+        await retry(world, own)
+        await settled(world)
+        assert len(watch.of("Observation")) == 5
