@@ -31,6 +31,7 @@ OF_THE_EHR = (
     N_("The EHR's answer is not a %(kind)s."),
     N_("The EHR's answer to the transaction does not say what became of each entry."),
     N_("The EHR's answer is not that to a transaction."),
+    N_("The EHR did not say whose %(kind)s it is."),
     N_("it did not answer"),
     N_("it did not answer in time"),
 )
