@@ -36,8 +36,14 @@ _LONGEST_EXCHANGE = 60.0  # seconds in all, however slowly the EHR drips
 _AT_ONCE = 8  # Medications, say, of one page or one person
 _MOST_PAGES = 100
 _PAGE_SIZE = 100
+_TRANSACTED = "transaction-response"
+_UNTOLD = "The EHR's answer to the transaction does not say what became of each entry."
 _MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attempt
 _LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
+
+_OF_A_RESOURCE = frozenset({400, 409, 412, 422})
+# Issue types (R4 valueset-issue-type) of a server that does not do it, or does it for nobody like us.
+_OF_A_TYPE = frozenset({"not-supported", "business-rule", "security", "login", "forbidden", "suppressed"})
 
 _TYPE = r"[A-Z][A-Za-z]{1,63}"
 _REFERENCE = re.compile(rf"({_TYPE})/([A-Za-z0-9\-.]{{1,64}})(?:/_history/[A-Za-z0-9\-.]{{1,64}})?")
@@ -110,6 +116,17 @@ class EhrRefused(EhrError):
         super().__init__(f"The EHR refused it (HTTP {status}{f': {named}' if named else ''}).")
         self.status = status
         self.issues = issues
+
+    @property
+    def is_of_content(self) -> bool:
+        """Whether it is this resource that is not taken, rather than its type or form (an EHR's own rules).
+
+        HTTP 422 is said of a resource; other refusals are as their issues say.
+        """
+        codes = {issue.code for issue in self.issues}
+        if self.status not in _OF_A_RESOURCE or codes & _OF_A_TYPE:
+            return False
+        return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +217,21 @@ class _Entry(msgspec.Struct):
 
 class _Bundle(msgspec.Struct):
     resourceType: Literal["Bundle"]  # noqa: N815 -- FHIR's element name
+    type: str = ""
     link: tuple[_Link, ...] = ()
     entry: tuple[_Entry, ...] = ()
+
+
+class _Request(msgspec.Struct):
+    url: str
+
+
+class _SentEntry(msgspec.Struct):
+    request: _Request
+
+
+class _Sent(msgspec.Struct):
+    entry: tuple[_SentEntry, ...] = ()
 
 
 class _Coding(msgspec.Struct):
@@ -358,7 +388,7 @@ class Ehr:
             headers["If-None-Exist"] = if_none_exist
         answer = await self._send("POST", f"{self._base}/{resource_type}", resource, headers)
         location = _read_location(answer.headers.get("location") or answer.headers.get("content-location"))
-        if location is None:
+        if location is None or location.partition("/")[0] != resource_type:
             # Epic answers 201 with a relative Location and nothing else; others give the resource and no Location.
             location = _read_location(f"{resource_type}/{_decode(answer, resource_type).get('id', '')}")
             self._heard.locate(location)
@@ -366,27 +396,41 @@ class Ehr:
             raise BadAnswer("The EHR took the resource and did not say where it stands.")
         return Created(location, answer.status)
 
-    async def update(self, resource: bytes, reference: str, *, if_match: str | None = None) -> None:
-        """Replace `Type/id` by a resource that has this id; with a version only if that is what stands there (else 412)."""
+    async def update(
+        self, resource: bytes, reference: str, *, if_match: str | None = None
+    ) -> JsonObject | None:
+        """Replace `Type/id` by a resource that has this id; with a version only if that is what stands there (else 412).
+
+        Gives what stands there now, where the answer holds it. None where it does not tell, be it as short as it was asked
+        to be or a page to sign in: read it then before you believe it.
+        """
         if _REFERENCE.fullmatch(reference) is None:
             raise Elsewhere("The reference is not to a resource on this EHR, so it was not followed.")
         headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
         if if_match is not None:
             headers["If-Match"] = f'W/"{if_match}"'
-        await self._send("PUT", f"{self._base}/{reference}", resource, headers)
+        answer = await self._send("PUT", f"{self._base}/{reference}", resource, headers)
+        kind, _, own = reference.partition("/")
+        try:
+            found = _decode(answer, kind)
+        except BadAnswer:
+            return None
+        return found if found.get("id") == own.partition("/")[0] else None
 
     async def transact(self, bundle: bytes) -> tuple[EntryResult, ...]:
-        """Send a transaction Bundle: all of it stands in the record, or nothing (EhrRefused)."""
+        """Send a transaction Bundle: all of it stands in the record, or nothing (EhrRefused).
+
+        BadAnswer unless the answer is that to a transaction, and says of each entry where it stands.
+        """
         headers = {"Content-Type": _FHIR_JSON, "Prefer": "return=minimal"}
         answer = await self._send("POST", self._base, bundle, headers)
-        entries = [entry.response for entry in _decode_bundle(answer).entry]
-        results = tuple(_read_entry(each) for each in entries)
+        answered = _decode_bundle(answer)
+        entries = [entry.response for entry in answered.entry]
+        results = tuple(map(_read_entry, answered.entry))
         for number, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
             place = _with_version(result.location, entry.location, entry.etag) if entry else None
             self._heard.note(Answered(f"entry {number}", result.status, place, is_entry=True))
-        for entry, result in zip(entries, results, strict=True):
-            if entry is not None and result.status >= httpx.codes.BAD_REQUEST:
-                raise EhrRefused(result.status, _read_issues(bytes(entry.outcome)))
+        _check_entries(answered, results, bundle)
         return results
 
     def _check_granted(self, resource_type: str, letter: str, word: str) -> None:
@@ -526,11 +570,33 @@ def _with_version(location: str | None, told: str | None, etag: str | None) -> s
     return f"{location}/_history/{version[1]}" if location and version else location
 
 
-def _read_entry(response: _EntryResponse | None) -> EntryResult:
+def _read_entry(entry: _Entry) -> EntryResult:
+    response, resource = entry.response, entry.resource or {}
     status = response.status[:3] if response else ""
     if response is None or not status.isdecimal():
-        raise BadAnswer("The EHR's answer to the transaction does not say what became of each entry.")
-    return EntryResult(int(status), _read_location(response.location))
+        raise BadAnswer(_UNTOLD)
+    # Some give the resource, whatever was preferred, and no location.
+    itself = f"{resource.get('resourceType', '')}/{resource.get('id', '')}"
+    return EntryResult(int(status), _read_location(response.location) or _read_location(itself))
+
+
+def _check_entries(answered: _Bundle, results: tuple[EntryResult, ...], sent: bytes) -> None:
+    """EhrRefused if an entry was; BadAnswer if any entry that was sent is not said to stand where its type does."""
+    if answered.type != _TRANSACTED:
+        # Of a batch some entries may stand there and others not, and what was found is no answer at all.
+        raise BadAnswer("The EHR's answer is not that to a transaction.")
+    for entry, result in zip(answered.entry, results, strict=True):
+        if entry.response is not None and result.status >= httpx.codes.BAD_REQUEST:
+            raise EhrRefused(result.status, _read_issues(bytes(entry.response.outcome)))
+    kinds = [each.request.url for each in msgspec.json.decode(sent, type=_Sent).entry]
+    if len(kinds) != len(results) or not all(map(_stands, results, kinds)):
+        raise BadAnswer(_UNTOLD)
+
+
+def _stands(result: EntryResult, kind: str) -> bool:
+    """Tell whether an entry was taken, and is told to stand among those of its type."""
+    place = result.location or ""
+    return httpx.codes.is_success(result.status) and place.partition("/")[0] == kind.partition("/")[0]
 
 
 def _read_issues(body: bytes) -> tuple[RefusalIssue, ...]:

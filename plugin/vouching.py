@@ -3,9 +3,27 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from plugin.ehr import BadAnswer, Ehr, EhrRefused, Elsewhere, NotFound, NotPermitted, TokenRefused
+from plugin.ehr import (
+    BadAnswer,
+    Ehr,
+    EhrRefused,
+    EhrUnavailable,
+    Elsewhere,
+    NotFound,
+    NotPermitted,
+    TokenRefused,
+)
 from plugin.responses import Head, InvalidResponse, Issue
 from plugin.responses.named import OWNER, Named, read_named
+
+_CLIENT_ERROR = 400
+
+
+class NotTold(EhrUnavailable):
+    """Asked whose something is, the EHR answered with a page to sign in, or refused the sign-in: asked again later, it may tell."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The EHR did not say whose {kind} it is.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +45,36 @@ class Vouching:
         return tuple(each for each in named if each.reference not in self.known)
 
     async def check(self, named: tuple[Named, ...], patient: str) -> None:
-        """InvalidResponse unless all of these are the patient's; EhrUnavailable if the EHR does not answer now."""
+        """InvalidResponse unless all of these are the patient's; EhrUnavailable if the EHR does not answer now.
+
+        NotTold if it answers, and says nothing of the matter.
+        """
         issues = [issue for each in named if (issue := await self._find_issue(each, patient)) is not None]
         if issues:
             raise InvalidResponse(tuple(issues))
 
     async def _find_issue(self, named: Named, patient: str) -> Issue | None:
-        missing = False
+        is_hidden, nothing_said = False, False
         async for ehr in self.sights():
             try:
                 owner = _owner(await ehr.read(named.reference), named.kind, ehr.base)
-            except NotFound:
-                missing = True  # or not seen with this token
+            except (NotFound, NotPermitted, EhrRefused) as refusal:
+                # With a status it is the EHR's word: there is none, or this token may not see it. Which, it keeps to itself.
+                is_hidden |= refusal.status is not None and refusal.status >= _CLIENT_ERROR
                 continue
-            except (NotPermitted, TokenRefused, EhrRefused, BadAnswer, Elsewhere):
+            except (TokenRefused, BadAnswer):
+                nothing_said = True
+                continue
+            except Elsewhere:
                 continue
             if owner is not None:
                 return None if owner == patient else _another(named)
+            is_hidden = True
+        if nothing_said and not is_hidden:
+            raise NotTold(named.kind)
         if not self.is_strict:
             return None
-        # In the same words as another patient's: whether there is such a one is nobody's to learn.
-        return _another(named) if missing else _unknown(named)
+        return _another(named) if is_hidden else _unknown(named)
 
 
 def _owner(resource: dict[str, object], kind: str, base: str) -> str | None:
@@ -59,8 +86,10 @@ def _owner(resource: dict[str, object], kind: str, base: str) -> str | None:
 
 
 def _another(named: Named) -> Issue:
-    message = f"The EHR has no such {named.kind} of this patient."
-    return named.refuse(message, f"Name the patient's own {named.kind}, or leave it out.")
+    """Refuse another patient's, one that there is not and one that is not shown, in the same words: nobody learns which it is."""
+    message = f"The EHR shows no such {named.kind} of this patient."
+    remedy = f"Name the patient's own {named.kind}, with a sign-in that may read it (patient/{named.kind}.r), or leave it out."
+    return named.refuse(message, remedy)
 
 
 def _unknown(named: Named) -> Issue:

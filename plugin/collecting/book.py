@@ -27,7 +27,7 @@ class Found(StrEnum):
     SET_ASIDE = "set-aside"  # cannot be scored: a person must act
     OTHER = "other"  # to a form that is not ours, or not finished: not remembered
     SEEN = "seen"  # looked at before, in this version
-    WAITS = "waits"  # cannot be told from one that is just being written: looked at again
+    WAITS = "waits"  # cannot be told from one that is just being written, or whose contact it names: looked at again
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from plugin.collecting.book import Candidate, Found
 from plugin.collecting.compared import answers_in
 from plugin.delivery.revising import find_current, is_under_way, read_versions
 from plugin.ehr import Ehr, NotFound
-from plugin.errors import Conflict
+from plugin.errors import Conflict, TooLate
 from plugin.flow import Arrival, Intake, enter_in_error, submit
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
 from plugin.responses import InvalidResponse, UnreadableResponse
-from plugin.vouching import Vouching
+from plugin.vouching import NotTold, Vouching
 from questionnaires import Catalogue, UnknownQuestionnaire, UnversionedQuestionnaire
 
 log = structlog.get_logger()
@@ -34,6 +34,10 @@ _CHANGED_THERE = (
 _WITHDRAWN_THERE = (
     "Rapport wrote it, and it was marked as entered in error in the EHR: its scores stand. "
     "If it is one, mark it so in Rapport."
+)
+_ENDED = (
+    "It was marked as entered in error, which cannot be taken back: its scores count no more. "
+    "Have the form filled in again."
 )
 _REFUSALS = (
     UnreadableResponse,
@@ -216,6 +220,9 @@ class Taker:
         now = self.intake.clock()
         try:
             saved = await submit(self.intake, arrival)
+        except NotTold as error:
+            log.warning("collected.waits", site=self.site, reason=str(error))
+            return Found.WAITS
         except _REFUSALS as error:
             await self._set_aside(candidate, explain(error), now)
             return Found.SET_ASIDE
@@ -264,6 +271,8 @@ def explain(error: Exception) -> str:
             else "It does not fit its form"
         )
         return f"{kind}: {', '.join(places)}{more}."
+    if isinstance(error, TooLate):
+        return _ENDED
     if isinstance(error, Conflict):
         return "Another response with the same identifier and other answers is kept already."
     return str(error)

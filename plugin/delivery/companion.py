@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject
-from plugin.delivery.correcting import NotCorrected
+from plugin.delivery.correcting import NotCorrected, RefusedInPart
 from plugin.delivery.keep import Record
 from plugin.delivery.writers import Writer, Written, choose_writer
 from plugin.ehr import BadAnswer, Ehr, EhrError, EhrUnavailable, NotPermitted, OutcomeUnknown, TokenRefused
@@ -150,6 +150,8 @@ def _of_companion(error: EhrError, base: str) -> EhrError:
             return OutcomeUnknown(message)
         case NotCorrected(locations=stands):
             return NotCorrected(message, tuple(f"{base}{each}" for each in stands))
+        case RefusedInPart(locations=stands):
+            return RefusedInPart(message, tuple(f"{base}{each}" for each in stands))
         case TokenRefused():
             return EhrUnavailable(message)  # the clinician's sign-in does not help here: it is tried again
         case _:

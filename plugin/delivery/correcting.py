@@ -13,7 +13,8 @@ import msgspec
 from plugin.delivery.capability import JsonObject
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
-from plugin.ehr import BadAnswer, Ehr, EhrRefused, NotFound, NotPermitted
+from plugin.delivery.standing import has_arrived, stands_as
+from plugin.ehr import BadAnswer, Ehr, EhrRefused, NotFound, NotPermitted, OutcomeUnknown
 from questionnaires.datatypes import read_decimal
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
@@ -26,12 +27,20 @@ _WITHDRAWN = "entered-in-error"
 Fits = Callable[[JsonObject], bool]
 
 
-class NotCorrected(NotPermitted):
-    """Something in the record could not be changed: a person must do it in the chart. `locations` stand there all the same."""
+class NotWhole(NotPermitted):
+    """What was to stand in the record does not, or not as it should: a person must act. `locations` stand there all the same."""
 
-    def __init__(self, message: str, locations: tuple[str, ...]) -> None:
+    def __init__(self, message: str, locations: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.locations = locations
+
+
+class NotCorrected(NotWhole):
+    """Something in the record could not be changed: a person must do it in the chart."""
+
+
+class RefusedInPart(NotWhole):
+    """The EHR takes such resources and refused the response or some of its Observations for what they hold."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ class Correction:
     told: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
     reason: str = ""
     _read: dict[str, JsonObject] = field(default_factory=dict)
 
@@ -100,6 +110,13 @@ class Correction:
         self.leave(location, reason)
         return False
 
+    async def change_if_other(self, kind: str, location: str, resource: bytes) -> bool:
+        """Replace what a creation found there, unless it is this already; as `change`."""
+        found = await self._look_at(location)
+        if found is not None and stands_as(_decoder.decode(resource), found):
+            return True
+        return await self.change(kind, location, resource)
+
     async def withdraw(self, kind: str, location: str, status: str = "entered-in-error") -> bool:
         """Mark what stands there as it stands, but for its status."""
         found = await self._look_at(location)
@@ -128,18 +145,14 @@ class Correction:
             version = _version_of(found) if versioned else None
             body = {**build(found), "id": location.partition("/")[2]}
             try:
-                await self.ehr.update(_encoder.encode(body), location, if_match=version)
+                answered = await self.ehr.update(_encoder.encode(body), location, if_match=version)
             except EhrRefused as error:
                 if error.status != _CHANGED or version is None:
                     return str(error)
             except _REFUSALS as error:
                 return str(error)
             else:
-                self._read.pop(location, None)
-                self.changed.append(location)
-                if turn:
-                    self.told.append(f"{location}: somebody changed it meanwhile; read again, then corrected")
-                return None
+                return await self._see(location, body, answered, is_late=turn > 0)
             del self._read[location]
             now = await self._look_at(location)
             if now is None:
@@ -148,18 +161,45 @@ class Correction:
                 return "Somebody marked it as entered in error meanwhile."
         return f"Somebody else kept changing it: {_MOST_TURNS} corrections in a row came too late."
 
+    async def _see(
+        self, location: str, body: JsonObject, answered: JsonObject | None, *, is_late: bool
+    ) -> str | None:
+        """Note whether a change that was answered well stands there; the reason, if the EHR does not let us see it."""
+        before = self._read.pop(location, None)
+        if answered is None or not has_arrived(body, answered, before):
+            try:
+                answered = await self.ehr.read(location)
+            except (NotPermitted, EhrRefused):
+                return "The EHR does not show whether it took the change."
+            except (NotFound, BadAnswer):
+                answered = {}
+        if not has_arrived(body, answered, before):
+            self.unsure.append(location)
+            return None
+        self.changed.append(location)
+        if is_late:
+            self.told.append(f"{location}: somebody changed it meanwhile; read again, then corrected")
+        return None
+
     def leave(self, location: str, reason: str) -> None:
         """Note that something stands there uncorrected."""
         self.left.append(location)
         self.reason = self.reason or reason
 
     def finish(self, locations: Iterable[str] = ()) -> None:
-        """NotCorrected if anything was left; `locations` is what stands there."""
+        """NotCorrected if anything was left, OutcomeUnknown as `check_arrived`; `locations` is what stands there."""
+        self.check_arrived()
         if self.left:
             raise NotCorrected(
                 f"{self.reason} Correct it by hand in the chart: {', '.join(self.left)}. Rapport itself shows it corrected.",
                 tuple(locations),
             )
+
+    def check_arrived(self) -> None:
+        """OutcomeUnknown if the EHR answered a change as if it were done, and the record does not show it."""
+        if self.unsure:
+            places = ", ".join(self.unsure)
+            raise OutcomeUnknown(f"The EHR said that it changed these, and does not show it: {places}.")
 
     async def _look_at(self, location: str) -> JsonObject | None:
         if location not in self._read:

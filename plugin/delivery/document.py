@@ -99,6 +99,7 @@ class DocumentWriter:
         body = {**await self._body(record), "identifier": _identifier(record, version)}
         # Not every EHR knows a docStatus but `final`.
         if await correction.change(DOCUMENT, location, body, {**body, "docStatus": "final"}):
+            correction.check_arrived()
             return Written(everything, tuple(correction.told))
         if DOCUMENT not in self.capability.creates:
             correction.finish(everything)
@@ -114,6 +115,7 @@ class DocumentWriter:
 
     async def _supersede(self, correction: Correction, old: str, everything: tuple[str, ...]) -> Written:
         if await correction.withdraw(DOCUMENT, old, "superseded"):
+            correction.check_arrived()
             return Written(everything, tuple(correction.told))
         told = f"{DOCUMENT}: {old} could not be changed, and {everything[-1]} says that it replaces it"
         return Written(everything, (told,))

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from plugin.delivery.correcting import NotCorrected
+from plugin.delivery.correcting import NotWhole
 from plugin.delivery.outbox import Claimed, Outcome
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import (
@@ -49,7 +49,7 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
         case EhrUnavailable(retry_after=seconds):
             asked = timedelta(seconds=seconds or 0)
             return Outcome(DeliveryState.SCORED, detail, now + max(pause, asked), status=status)
-        case NotCorrected(locations=stands):
+        case NotWhole(locations=stands):
             return Outcome(DeliveryState.REFUSED, detail, now, stands, status=status)
         case NotPermitted() | EhrRefused() | NotFound():
             return Outcome(DeliveryState.REFUSED, detail, now, status=status)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from plugin.delivery.correcting import NotCorrected
+from plugin.delivery.correcting import NotCorrected, NotWhole, RefusedInPart
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Unverifiable
 from plugin.delivery.writers import Writer, Written
@@ -31,7 +31,7 @@ class SeveralWriter:
 
         If one cannot be finished now, its error is raised once all have been tried (an unknown outcome first): the
         next attempt looks for what stands there already. Refusals are told as left out, and raised only if nothing
-        at all was taken.
+        at all was taken, or a person must act.
         """
         written: list[Written] = []
         refused: list[tuple[str, EhrError]] = []
@@ -46,7 +46,7 @@ class SeveralWriter:
         if unfinished:
             raise next((each for each in unfinished if isinstance(each, OutcomeUnknown)), unfinished[0])
         locations = tuple(each for one in written for each in one.locations)
-        if any(isinstance(error, (NotCorrected, Unverifiable)) for _, error in refused) and record.revision:
+        if any(_needs_a_person(error, record) for _, error in refused):
             raise _together(refused, locations)
         if refused and not locations and not record.voided:
             raise refused[0][1]
@@ -56,8 +56,15 @@ class SeveralWriter:
         )
 
 
+def _needs_a_person(error: EhrError, record: Record) -> bool:
+    """Tell whether a refusal leaves the record wrong, whatever another way brought there."""
+    return isinstance(error, RefusedInPart) or (
+        isinstance(error, (NotCorrected, Unverifiable)) and bool(record.revision)
+    )
+
+
 def _together(refused: list[tuple[str, EhrError]], locations: tuple[str, ...]) -> EhrError:
-    """Say of a later version everything that the record does not hold of it: a person must act."""
-    stands = (each for _, error in refused if isinstance(error, NotCorrected) for each in error.locations)
+    """Say everything that the record does not hold: a person must act."""
+    stands = (each for _, error in refused if isinstance(error, NotWhole) for each in error.locations)
     message = "; ".join(f"{name}: {error}".removesuffix(".") for name, error in refused)
-    return NotCorrected(f"{message}.", tuple(dict.fromkeys((*locations, *stands))))
+    return NotWhole(f"{message}.", tuple(dict.fromkeys((*locations, *stands))))

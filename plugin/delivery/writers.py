@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject, read_capability
-from plugin.delivery.correcting import Correction, with_response_status
+from plugin.delivery.correcting import Correction, RefusedInPart, with_response_status
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
-from plugin.ehr import Ehr, EhrError, EhrRefused, NotFound, NotPermitted
+from plugin.ehr import Created, Ehr, EhrError, EhrRefused, NotFound, NotPermitted
 from plugin.observations import Results
 from plugin.observations.build import IDENTIFIER_SYSTEM, build_bundle, full_url, identifier_query
 from questionnaires.datatypes import read_decimal
@@ -37,7 +37,9 @@ _NOT_SHARED = f"{RESPONSE}: the respondent did not agree that single answers are
 _NOT_SHOWN = f"{RESPONSE}: the form said that single answers are shown to nobody, kept in Rapport"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50 stays 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_SEVERAL = 412  # the answer to If-None-Exist
+_SEVERAL, _STOOD_THERE = 412, 200  # the answers to If-None-Exist
+_SCORES_WAIT = "Its scores wait for it: they are not written without the answers that they come from."
+_ONLY_A_PART = "The record holds only a part of the scores."
 _NOTHING_STANDS = "Nothing of it stands in the record"
 _Searches = Mapping[str, frozenset[str]]
 
@@ -187,12 +189,28 @@ class _Progress:
     addresses: dict[str, str] = field(default_factory=dict)
     refused: dict[str, EhrError] = field(default_factory=dict)
 
+    def takes(self, kind: str) -> bool:
+        """Whether one more of a type is tried: none of one that was refused, and no score of answers that were."""
+        return kind not in self.refused and not _is_of_content(self.refused.get(RESPONSE))
+
+    def check_whole(self) -> None:
+        """The first refusal if nothing at all was taken; RefusedInPart for one of the response or the panel by itself."""
+        standing = tuple(self.addresses.values())
+        response, observation = self.refused.get(RESPONSE), self.refused.get(OBSERVATION)
+        if _is_of_content(response):
+            raise RefusedInPart(f"{RESPONSE}: {response} {_SCORES_WAIT}", standing)
+        if self.refused and not standing:
+            raise next(iter(self.refused.values()))
+        if _is_of_content(observation) and any(each.startswith(f"{OBSERVATION}/") for each in standing):
+            raise RefusedInPart(f"{OBSERVATION}: {observation} {_ONLY_A_PART}", standing)
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceWriter:
     """One create after another, for EHRs without transactions; each looked up before it is repeated.
 
-    A type that the EHR declares and then refuses (its own rules) is left out, and the others are still written.
+    A type that the EHR declares and then refuses (its own rules) is left out, and the others are still written. If it
+    takes the type and refuses this response, its scores are held back.
     """
 
     creates: frozenset[str]
@@ -205,17 +223,17 @@ class SequenceWriter:
     async def write(self, ehr: Ehr, record: Record, *, look_first: bool) -> Written:
         """Create the response, the scores, the panel and the Provenance, as far as the EHR takes them.
 
-        Of a later version what stands there is changed. Raises the first refusal if it takes nothing at all.
+        Of a later version what stands there is changed. Raises the first refusal if it takes nothing at all, and
+        RefusedInPart if it refuses the response, or some Observations and not all, for what they hold.
         """
         lookup = Lookup.of(ehr, self.searches, record)
         if record.revision:
             return await self._correct(ehr, record, lookup)
         progress = _Progress(lookup, look_first)
         for kind, value, identifier, body in _steps(record):
-            if kind in self.creates and kind not in progress.refused and _may_leave(kind, record):
+            if kind in self.creates and progress.takes(kind) and _may_leave(kind, record):
                 await self._step(ehr, progress, kind, (value, identifier), body)
-        if progress.refused and not progress.addresses:
-            raise next(iter(progress.refused.values()))
+        progress.check_whole()
         if PROVENANCE in self.creates and not look_first and progress.addresses:
             await self._add_provenance(ehr, progress, record)
         kept_back = (_why_kept_back(record),) if RESPONSE in self.creates and record.answers_held_back else ()
@@ -232,11 +250,14 @@ class SequenceWriter:
             if location is not None:
                 progress.addresses[full_url(value)] = location
                 await correction.change(kind, location, _with_addresses(body, progress.addresses))
-            elif not record.voided and kind in self.creates and kind not in progress.refused:
-                await self._step(ehr, progress, kind, (value, identifier), body)
+            elif not record.voided and kind in self.creates and progress.takes(kind):
+                created = await self._step(ehr, progress, kind, (value, identifier), body)
+                if created is not None and created.status == _STOOD_THERE:
+                    resource = _with_addresses(body, progress.addresses)
+                    await correction.change_if_other(kind, created.location, resource)
         correction.finish(progress.addresses.values())
-        if not progress.addresses and not record.voided and progress.refused:
-            raise next(iter(progress.refused.values()))
+        if not record.voided:
+            progress.check_whole()
         if PROVENANCE in self.creates and progress.addresses and correction.changed:
             await self._add_provenance(ehr, progress, record)
         kept = [each for each in record.locations if each not in progress.addresses.values()]
@@ -246,31 +267,35 @@ class SequenceWriter:
 
     async def _step(
         self, ehr: Ehr, progress: _Progress, kind: str, names: tuple[str, str], body: bytes
-    ) -> None:
+    ) -> Created | None:
+        """Create one resource and note where it stands, or why it does not."""
         value, identifier = names
         try:
-            location = await self._create(ehr, progress, kind, identifier, body)
+            created = await self._create(ehr, progress, kind, identifier, body)
         except Unverifiable:
             raise
         except (EhrRefused, NotPermitted, NotFound) as error:
             progress.refused[kind] = error
-        else:
-            progress.addresses[full_url(value)] = location
+            return None
+        progress.addresses[full_url(value)] = created.location
+        return created
 
-    async def _create(self, ehr: Ehr, progress: _Progress, kind: str, identifier: str, body: bytes) -> str:
+    async def _create(
+        self, ehr: Ehr, progress: _Progress, kind: str, identifier: str, body: bytes
+    ) -> Created:
         if progress.look_first and (found := await self._find(progress.lookup, kind, identifier)):
-            return found
+            return Created(found, _STOOD_THERE)
         condition = identifier_query(identifier) if self.conditional else None
         resource = _with_addresses(body, progress.addresses)
         try:
-            return (await ehr.create(resource, kind, if_none_exist=condition)).location
+            return await ehr.create(resource, kind, if_none_exist=condition)
         except EhrRefused as error:
             # Several of ours stand there already: a condition chooses none of them.
             several = condition is not None and error.status == _SEVERAL
             found = await self._find(progress.lookup, kind, identifier) if several else None
             if found is None:
                 raise
-            return found
+            return Created(found, _STOOD_THERE)
 
     async def _find(self, lookup: Lookup, kind: str, identifier: str) -> str | None:
         try:
@@ -387,6 +412,10 @@ def _with_addresses(body: bytes, addresses: dict[str, str]) -> bytes:
             else:
                 del resource[name]
     return _encoder.encode(resource)
+
+
+def _is_of_content(error: EhrError | None) -> bool:
+    return isinstance(error, EhrRefused) and error.is_of_content
 
 
 def _is_missing(reference: JsonObject) -> bool:

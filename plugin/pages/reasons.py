@@ -30,6 +30,8 @@ OF_THE_EHR = (
     N_("The EHR's answer is not JSON."),
     N_("The EHR's answer is not a %(kind)s."),
     N_("The EHR's answer to the transaction does not say what became of each entry."),
+    N_("The EHR's answer is not that to a transaction."),
+    N_("The EHR did not say whose %(kind)s it is."),
     N_("it did not answer"),
     N_("it did not answer in time"),
 )
@@ -62,7 +64,11 @@ OF_DELIVERIES = (
         "into the chart before sending it again."
     ),
     N_("%(why)s Correct it by hand in the chart: %(places)s. Rapport itself shows it corrected."),
+    N_("%(why)s Its scores wait for it: they are not written without the answers that they come from."),
+    N_("%(why)s The record holds only a part of the scores."),
     N_("The EHR, or the scopes it granted, takes no change of %(kind)s."),
+    N_("The EHR does not show whether it took the change."),
+    N_("The EHR said that it changed these, and does not show it: %(places)s."),
     N_("Somebody changed it meanwhile, and it cannot be read again."),
     N_("Somebody marked it as entered in error meanwhile."),
     N_("Somebody else kept changing it: %(many)s corrections in a row came too late."),

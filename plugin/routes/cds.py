@@ -324,9 +324,10 @@ async def _attention(
                 fell[fall.rated.rater] = min(since, fall.fell.when)
     due = () if tells_death(*sent.deceased) else _due(rapport, site_id, contacts, asked, known)
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
+    uncorrected = sum(bool(account.locations and account.record.revision) for account in not_taken)
     return Attention(
-        not_delivered=sum(not account.locations for account in not_taken),
-        not_corrected=sum(bool(account.locations) for account in not_taken),
+        not_delivered=len(not_taken) - uncorrected,
+        not_corrected=uncorrected,
         fell=tuple((each.value, fell[each]) for each in Rater if each in fell),
         due_from=tuple(each.value for each in due),
         by_link=tuple(

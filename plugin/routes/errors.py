@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from math import ceil
 
 import msgspec
 import structlog
@@ -20,7 +21,7 @@ from plugin.responses import InvalidResponse, UnreadableResponse
 from plugin.routes.refusals import note_refusal
 from plugin.routes.state import language_of_installation
 from questionnaires import CatalogueError, UnknownQuestionnaire, UnversionedQuestionnaire
-from smart_launch import SmartError
+from smart_launch import ServerUnavailable, SmartError
 
 log = structlog.get_logger()
 
@@ -323,6 +324,8 @@ def _headers(error: Exception, told: Told) -> dict[str, str]:
         headers["Retry-After"] = str(_STORAGE_PAUSE)
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.seconds)
+    if isinstance(error, EhrUnavailable | ServerUnavailable) and error.retry_after:
+        headers["Retry-After"] = str(ceil(error.retry_after))
     if (current := request_id.current()) is not None:
         headers[request_id.HEADER] = (
             current  # an unforeseen error is answered outside of what adds it elsewhere

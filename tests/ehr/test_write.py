@@ -1,5 +1,6 @@
 """Writing into the record: what is certain, what is not, and what nobody must learn from an error."""
 
+import json
 import re
 
 import httpx
@@ -26,6 +27,13 @@ from tests.ehr.conftest import BASE
 
 BODY = b'{ "resourceType":"Observation", "valueQuantity":{"value":1.50} }'
 BUNDLE = b'{"resourceType":"Bundle","type":"transaction","entry":[]}'
+TRANSACTED = {"resourceType": "Bundle", "type": "transaction-response"}
+
+
+def sent(*kinds: str) -> bytes:
+    """A transaction that creates one of each kind."""
+    entries = [{"resource": {}, "request": {"method": "POST", "url": each}} for each in kinds]
+    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()
 
 
 async def create(ehr: Ehr) -> Created:
@@ -81,6 +89,7 @@ async def test_a_location_may_be_read_from_the_resource(wire: respx.MockRouter, 
     [
         httpx.Response(201),
         httpx.Response(201, headers={"Location": "somewhere"}),
+        httpx.Response(200, html="Sign in", headers={"Location": "https://ehr.invalid/Account/login"}),
         httpx.Response(201, json={"resourceType": "Patient", "id": "17"}),
         httpx.Response(201, json={"resourceType": "Observation"}),
         httpx.Response(201, json={"resourceType": "Observation", "id": "a b"}),
@@ -154,15 +163,47 @@ async def test_a_transaction_tells_what_became_of_each_entry(wire: respx.MockRou
     entries = [
         {"response": {"status": "201 Created", "location": "QuestionnaireResponse/1/_history/1"}},
         {"response": {"status": "200", "location": f"{BASE}/Observation/2"}},
-        {"response": {"status": "201"}},
+        {"response": {"status": "201"}, "resource": {"resourceType": "Provenance", "id": "3"}},
     ]
-    route = wire.post(BASE).respond(json={"resourceType": "Bundle", "entry": entries})
-    assert await ehr.transact(BUNDLE) == (
+    bundle = sent("QuestionnaireResponse", "Observation", "Provenance")
+    route = wire.post(BASE).respond(json={**TRANSACTED, "entry": entries})
+    assert await ehr.transact(bundle) == (
         EntryResult(201, "QuestionnaireResponse/1"),
         EntryResult(200, "Observation/2"),
-        EntryResult(201, None),
+        EntryResult(201, "Provenance/3"),
     )
-    assert route.calls.last.request.content == BUNDLE
+    assert route.calls.last.request.content == bundle
+
+
+WHOLE = [{"response": {"status": "201", "location": f"Observation/{own}"}} for own in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"type": "transaction-response"},
+        {"type": "transaction-response", "entry": WHOLE[:1]},
+        {"type": "transaction-response", "entry": [*WHOLE, WHOLE[0]]},
+        {"type": "transaction-response", "entry": [WHOLE[0], {"response": {"status": "201"}}]},
+        {
+            "type": "transaction-response",
+            "entry": [WHOLE[0], {"response": {"status": "201", "location": "Patient/2"}}],
+        },
+        {
+            "type": "transaction-response",
+            "entry": [WHOLE[0], {"response": {"status": "304", "location": "Observation/2"}}],
+        },
+        {"type": "batch-response", "entry": WHOLE},
+        {"type": "searchset", "total": 0},
+        {"entry": WHOLE},
+    ],
+)
+async def test_a_transaction_is_believed_when_each_entry_is_said_to_stand(
+    wire: respx.MockRouter, ehr: Ehr, answer: dict[str, object]
+) -> None:
+    wire.post(BASE).respond(json={"resourceType": "Bundle", **answer})
+    with pytest.raises(BadAnswer):
+        await ehr.transact(sent("Observation", "Observation"))
 
 
 async def test_a_transaction_with_a_failed_entry_is_refused(wire: respx.MockRouter, ehr: Ehr) -> None:
@@ -171,9 +212,9 @@ async def test_a_transaction_with_a_failed_entry_is_refused(wire: respx.MockRout
         {"response": {"status": "201 Created", "location": "Observation/1"}},
         {"response": {"status": "422 Unprocessable", "outcome": outcome}},
     ]
-    wire.post(BASE).respond(json={"resourceType": "Bundle", "entry": entries})
+    wire.post(BASE).respond(json={**TRANSACTED, "entry": entries})
     with pytest.raises(EhrRefused) as caught:
-        await ehr.transact(BUNDLE)
+        await ehr.transact(sent("Observation", "Observation"))
     assert (caught.value.status, caught.value.issues) == (422, (RefusalIssue("not-supported"),))
 
 
@@ -223,7 +264,7 @@ async def test_what_was_answered_to_each_write_is_heard_and_nothing_of_the_conte
     )
     wire.put(f"{BASE}/Observation/1").respond(200, headers={"ETag": 'W/"4"'})
     entry = {"response": {"status": "201 Created", "location": "Observation/9", "etag": 'W/"1"'}}
-    wire.post(BASE).respond(json={"resourceType": "Bundle", "entry": [entry]})
+    wire.post(BASE).respond(json={**TRANSACTED, "entry": [entry]})
     heard = Heard()
     async with httpx.AsyncClient() as http:
         ehr = Ehr(BASE, "token", http, heard=heard)
@@ -232,7 +273,7 @@ async def test_what_was_answered_to_each_write_is_heard_and_nothing_of_the_conte
         with pytest.raises(EhrRefused):
             await ehr.create(b"{}", "Observation", if_none_exist=None)
         await Ehr(BASE, "token", http, heard=heard.beside("companion")).update(b"{}", "Observation/1")
-        await ehr.transact(b"{}")
+        await ehr.transact(sent("Observation"))
     assert str(heard).splitlines() == [
         "POST Observation: 201 Observation/1/_history/3",
         "POST Observation: 201 Observation/2",

@@ -245,6 +245,19 @@ async def changed(world: World, reference: str, **changes: Any) -> None:
     await world.collect({**there, **changes}, reference)
 
 
+async def test_one_that_was_entered_in_error_and_is_completed_again_is_set_aside_with_that_reason(
+    tmp_path: Path,
+) -> None:
+    async with collecting_world(tmp_path) as world:
+        await started(world)
+        reference = await world.collect(await someones_answers(world))
+        for status in ("completed", "entered-in-error", "completed"):
+            await changed(world, reference, status=status)
+            await look(world)
+        (aside,) = await found(world, Found.SET_ASIDE)
+        assert "marked as entered in error, which cannot be taken back" in aside.reason
+
+
 async def test_one_of_rapports_own_whose_answers_were_changed_in_the_ehr_is_set_aside(tmp_path: Path) -> None:
     async with collecting_world(tmp_path) as world:
         reference = await own_response(world)

@@ -33,7 +33,10 @@ class Answering(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if f"/r4/{self.kind}/" in request.url.path:
             self.asked += 1
-            return httpx.Response(self.status, json={"resourceType": "OperationOutcome", "issue": []})
+            if self.status == 200:
+                return httpx.Response(200, html="<html>Sign in</html>")
+            outcome = {"resourceType": "OperationOutcome", "issue": []}
+            return httpx.Response(self.status, json=outcome, headers={"Retry-After": "7"})
         answer = await self.ehr.handle_async_request(request)
         if not request.url.path.endswith("/introspect"):
             return answer
@@ -123,7 +126,7 @@ async def test_what_the_apps_token_may_not_read_rapports_own_launch_may(
     assert answer.status_code == told, answer.text
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, 422), (503, 503)])
+@pytest.mark.parametrize(("status", "told"), [(403, 422), (503, 503), (401, 503), (200, 503)])
 async def test_where_the_ehr_does_not_tell_nothing_is_kept_and_the_sender_is_told(
     world: World, status: int, told: int
 ) -> None:
@@ -133,12 +136,31 @@ async def test_where_the_ehr_does_not_tell_nothing_is_kept_and_the_sender_is_tol
     answering(world, "Encounter", status)
     answer = await post(world, body, token=token)
     assert answer.status_code == told, answer.text
+    assert answer.headers.get("Retry-After") == ("7" if status == 503 else None)
     if told == 422:
         assert "patient/Encounter.r" in problems(answer)
     world.hosts.apps["ehr.invalid"] = plain
     assert (await post(world, body, token=token)).status_code == 201
     answering(world, "Encounter", status)
     assert (await post(world, body, token=token)).status_code == 200, "kept already: it is not asked again"
+
+
+@pytest.mark.parametrize(
+    ("element", "others", "nobodys"),
+    [
+        ("encounter", MATEOS_VISIT, "Encounter/there-is-none"),
+        ("source", "RelatedPerson/1002-1", "RelatedPerson/none"),
+    ],
+)
+async def test_what_is_another_patients_and_what_there_is_not_are_refused_in_the_same_words(
+    world: World, element: str, others: str, nobodys: str
+) -> None:
+    token = await app_token(world)
+    told = {
+        problems(await post(world, response_of("1001", **{element: named(each)}), token=token))
+        for each in (others, nobodys)
+    }
+    assert len(told) == 1, told
 
 
 async def test_what_the_ehr_collected_with_another_patients_contact_is_set_aside(tmp_path: Path) -> None:
@@ -152,6 +174,23 @@ async def test_what_the_ehr_collected_with_another_patients_contact_is_set_aside
         assert [each.reference for each in await found(world, Found.SET_ASIDE)] == [others]
         observations = await standing(world, own, 5)
         assert {each["encounter"]["reference"].endswith(visit) for each in observations} == {True}
+
+
+@pytest.mark.parametrize("status", [200, 401])
+async def test_what_the_ehr_collected_waits_while_the_ehr_says_nothing_of_its_contact(
+    tmp_path: Path, status: int
+) -> None:
+    scopes = (*COLLECTING_SCOPES, "system/Encounter.r")
+    async with collecting_world(tmp_path, backend_scopes=scopes) as world:
+        await started(world)
+        plain = world.hosts.apps["ehr.invalid"]
+        others = await world.collect(await someones_answers(world, encounter=named(MATEOS_VISIT)))
+        answering(world, "Encounter", status)
+        await look(world)
+        assert await found(world) == ()
+        world.hosts.apps["ehr.invalid"] = plain
+        await look(world)
+        assert [each.reference for each in await found(world, Found.SET_ASIDE)] == [others]
 
 
 async def test_where_whose_contact_it_is_cannot_be_read_what_the_ehr_collected_is_scored(
