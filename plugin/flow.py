@@ -8,6 +8,7 @@ DELIVERY     keep all of it with its audit entry and its place in the outbox, du
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep, not_its_own
-from plugin.delivery.revising import Revision, RevisionKind, find_current, revise, void
+from plugin.delivery.revising import IsKept, Revision, RevisionKind, find_current, revise, void
 from plugin.errors import Conflict
 from plugin.ledger import AuditRow, Ledger
 from plugin.metrics import Metrics
@@ -121,7 +122,8 @@ async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], 
         when=record.received,
     )
     if await _has_changed(intake, arrival, head, record):
-        return await _amend(intake, arrival, record, scores)
+        with suppress(IsKept):  # by the same one, sent again at the same moment
+            return await _amend(intake, arrival, record, scores)
 
     def checked(connection: Connection) -> bool:
         check(connection)

@@ -35,6 +35,10 @@ class RevisionKind(StrEnum):
     ENTERED_IN_ERROR = "entered-in-error"
 
 
+class IsKept(Exception):
+    """The latest version is this very one: somebody else has kept it meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A later version. `made_by` is a reference or a role, `why` what was given as the reason."""
@@ -54,13 +58,17 @@ class Revision:
 
 
 def revise(connection: Connection, vault: Vault, response_id: str, revision: Revision) -> int:
-    """Keep a later version and make its delivery due; gives its number. TooLate after it was entered in error."""
+    """Keep a later version and make its delivery due; gives its number.
+
+    TooLate after it was entered in error, IsKept if the latest version is the same.
+    """
     waiting = connection.execute(
         sa.select(t.delivery.c.state, t.delivery.c.attempts, t.delivery.c.revision)
         .where(t.delivery.c.response == response_id)
         .with_for_update()
     ).one()
     _check_open(connection, response_id)
+    _check_new(connection, response_id, int(waiting.revision), revision)
     number = int(waiting.revision) + 1
     own_id = str(uuid.uuid5(_NAMESPACE, f"{response_id}/{number}"))
     connection.execute(
@@ -256,6 +264,13 @@ def _check_open(connection: Connection, response_id: str) -> None:
         raise TooLate(
             "This response is marked as entered in error already.", "Have the form filled in again instead."
         )
+
+
+def _check_new(connection: Connection, response_id: str, latest: int, revision: Revision) -> None:
+    c = t.revision.c
+    same = c.response == response_id, c.number == latest, c.kind == revision.kind
+    if connection.execute(sa.select(c.id).where(*same, c.body_digest == revision.digest)).first() is not None:
+        raise IsKept
 
 
 def _way(state: DeliveryState, attempts: int, revision: Revision) -> dict[str, object]:
