@@ -105,7 +105,12 @@ async def submit(
 
 
 async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], None]) -> Saved:
-    head, instrument, answers = take_response(arrival.body, intake.catalogue, patient=arrival.patient)
+    head, instrument, answers = take_response(
+        arrival.body,
+        intake.catalogue,
+        patient=arrival.patient,
+        home=arrival.vouching.home if arrival.vouching else None,
+    )
     if arrival.respondent is not None:
         check_whose(head, instrument, arrival.respondent)
     scores = compute(intake.keys[instrument.canonical], answers)

@@ -22,7 +22,7 @@ from plugin.ledger import SealBroken, Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
 from plugin.observations.build import with_status
-from plugin.responses import UnreadableResponse, read_response
+from plugin.responses import UnreadableResponse, as_kept, read_response
 
 _NEVER_SENT = "Entered in error before it was sent: it does not stand in the record."
 _NAMESPACE = uuid.UUID("3d3a5fd4-5a2e-5b1c-8d43-51f6d2a4c7b0")
@@ -102,7 +102,7 @@ def revise(connection: Connection, vault: Vault, response_id: str, revision: Rev
 def _as_answered(record: Record) -> Record:
     """Give a record whose time, contact and source are those of its present answers; as it is if these are unreadable."""
     try:
-        response = read_response(record.body)
+        response = as_kept(read_response(record.body))
     except UnreadableResponse:
         return record
     return replace(

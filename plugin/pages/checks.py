@@ -539,6 +539,7 @@ OF_COLLECTING = (
     N_("It is no readable R4 response: %(where)s"),
     N_("It does not fit its form: %(where)s"),
     N_("Another response with the same identifier and other answers is kept already."),
+    N_("It is about somebody in another server's record: its subject must be Patient/<id> of this EHR."),
     N_("QuestionnaireResponse: the form said that single answers are shown to nobody, kept in Rapport"),
     N_("QuestionnaireResponse: the respondent did not agree that single answers are read, kept in Rapport"),
     N_("%(place)s: stood there beside %(other)s, marked as entered in error"),
