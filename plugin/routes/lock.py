@@ -131,7 +131,7 @@ async def open_device(
 
 
 async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
-    """Open a lock on which too many PINs were wrong if its new launch proves a sign-in later than that; False if it is locked.
+    """Open a lock on which too many PINs were wrong, or which has none, if its new launch proves a sign-in later than that; False if it is locked.
 
     The proof is auth_time of the id_token (OpenID Connect Core 2): without it, or with an older one, the lock stays.
     """
@@ -151,7 +151,8 @@ async def open_to_clinician(
 ) -> Response:
     """Open a lock for the clinician who signed in from its page, if the launch is theirs and so was the hand-over.
 
-    The proof is that of open_by_sign_in. After five wrong PINs another's hand-over opens, too, as by a launch from the chart.
+    The proof is that of open_by_sign_in. After five wrong PINs, and where none opens it, another's hand-over opens, too, as by
+    a launch from the chart.
     """
     vault, now = rapport.ledger.vault, rapport.clock()
 
@@ -249,6 +250,7 @@ async def _page(
             language=interface_language(language or "en"),
             reader=reader,
             is_barred=session.is_barred,
+            lacks_pin=session.lacks_pin,
             wait=wait,
             wrong_sign_in=wrong_sign_in,
             # Without cookies a sign-in begins another session, in which nothing is locked.
