@@ -245,6 +245,7 @@ class LockPage:
     wait: int | None = None  # minutes until the next PIN is looked at
     wrong_sign_in: bool = False  # somebody signed in to the EHR, and that did not open it
     offers_sign_in: bool = True
+    note: bool = False  # it stands where a note was being written, and leads back there
 
 
 def render_fill(language: str = "en") -> str:

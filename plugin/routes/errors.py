@@ -63,7 +63,8 @@ def install_error_answers(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> Response:
     await note_refusal(request, error)
     if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
-        return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
+        note = "?note=true" if request.url.path.endswith("/notes/new") else ""
+        return RedirectResponse(f"/launches/{error.return_to}/return{note}", status_code=303)
     if (above := _page_above(request, error)) is not None:
         return RedirectResponse(above, status_code=303)
     told = tell(error)
