@@ -268,7 +268,7 @@ def _check_same(connection: Connection, known: Any, record: Record) -> None:
     if known.body_digest != record.digest and not same_filling and not _is_later_version(connection, record):
         raise Conflict(
             f"A response with the identifier {record.identifier} is recorded already, with other content.",
-            "Give the new response an identifier of its own.",
+            "If this replaces it, send it with the status amended; else give it an identifier of its own.",
         )
 
 

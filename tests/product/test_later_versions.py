@@ -22,7 +22,7 @@ from tests.product.collecting import (
     started,
 )
 from tests.product.forms import ANSWERS, question, response_of
-from tests.product.test_bad_input import app_token, post
+from tests.product.test_bad_input import app_token, post, problems
 from tests.product.test_path import send_child_form
 from tests.product.world import World, run_world
 
@@ -212,6 +212,22 @@ async def test_the_same_amendment_sent_again_is_kept_once(tmp_path: Path) -> Non
         assert (await post(world, better, token=token)).status_code == 200
         assert len(await rows(world, t.revision)) == 1
         assert (await audited(world))["response-amended"] == 1
+
+
+async def test_a_form_that_was_stopped_and_then_completed_has_one_set_of_scores(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        token = await app_token(world)
+        whole = response_of("1001", identifier={"system": "urn:x-app", "value": "17"})
+        stopped = {**whole, "status": "stopped", "item": whole["item"][:1]}
+        saved = [await post(world, each, token=token) for each in (stopped, whole, whole)]
+        assert [each.status_code for each in saved] == [201, 201, 200], saved[1].text
+        await settled(world)
+        there = await ours(world, saved[0].headers["location"].rpartition("/")[2])
+        assert len(there) == SCORES
+        assert sum("valueQuantity" in each for each in there) == SCORES - 1  # all but the panel
+        other = await post(world, {**whole, "item": whole["item"][:1]}, token=token)
+        assert other.status_code == 409
+        assert "send it with the status amended" in problems(other)
 
 
 async def submitted(world: World, body: dict[str, Any]) -> httpx.Response:
