@@ -79,6 +79,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Return"] = back
     if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
+    if isinstance(error, InvitationUnusable) and (screen := getattr(request.state, "screen", None)):
+        headers["X-Rapport-Screen"] = screen  # what /fill shows instead of its usual words
     if _wants_page(request):
         # Whoever typed a code too often, or none that counts, types the next one there.
         page = replace(failure_page(error), asks_code=request.url.path == "/code", back=_back(request, told))
