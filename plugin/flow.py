@@ -8,6 +8,7 @@ DELIVERY     keep all of it with its audit entry and its place in the outbox, du
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep, not_its_own
-from plugin.delivery.revising import Revision, RevisionKind, find_current, revise, void
+from plugin.delivery.revising import IsKept, Revision, RevisionKind, find_current, revise, void
 from plugin.errors import Conflict
 from plugin.ledger import AuditRow, Ledger
 from plugin.metrics import Metrics
@@ -31,6 +32,7 @@ from plugin.responses import (
     UnreadableResponse,
     check_places,
     check_whose,
+    read_response,
     take_response,
 )
 from plugin.responses.labels import labels_of
@@ -104,7 +106,12 @@ async def submit(
 
 
 async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], None]) -> Saved:
-    head, instrument, answers = take_response(arrival.body, intake.catalogue, patient=arrival.patient)
+    head, instrument, answers = take_response(
+        arrival.body,
+        intake.catalogue,
+        patient=arrival.patient,
+        home=arrival.vouching.home if arrival.vouching else None,
+    )
     if arrival.respondent is not None:
         check_whose(head, instrument, arrival.respondent)
     scores = compute(intake.keys[instrument.canonical], answers)
@@ -121,13 +128,19 @@ async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], 
         when=record.received,
     )
     if await _has_changed(intake, arrival, head, record):
-        return await _amend(intake, arrival, record, scores)
+        with suppress(IsKept):  # by the same one, sent again at the same moment
+            return await _amend(intake, arrival, record, scores)
 
     def checked(connection: Connection) -> bool:
         check(connection)
         return keep(connection, intake.ledger.vault, record)
 
-    fresh = await intake.ledger.write(checked, audit)
+    try:
+        fresh = await intake.ledger.write(checked, audit)
+    except Conflict:
+        if not await _completes_stopped(intake, arrival, head, record):
+            raise
+        return await _amend(intake, arrival, record, scores)
     return Saved(record.id, scores, replayed=not fresh)
 
 
@@ -173,8 +186,7 @@ async def _check_named(intake: Intake, arrival: Arrival, head: Head, record: Rec
 
 async def _is_kept(intake: Intake, record: Record) -> bool:
     """Whether these very bytes are kept under this identifier already."""
-    vault = intake.ledger.vault
-    known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
+    known = await _find_known(intake, record)
     return known is not None and known.digest == record.digest
 
 
@@ -182,9 +194,26 @@ async def _has_changed(intake: Intake, arrival: Arrival, head: Head, record: Rec
     """Whether its author has replaced a response that is kept: it says so, or the EHR holds another version of it now."""
     if head.status != "amended" and arrival.collected is None:
         return False
+    known = await _find_known(intake, record)
+    return known is not None and _replaces(arrival, known, record)
+
+
+async def _completes_stopped(intake: Intake, arrival: Arrival, head: Head, record: Record) -> bool:
+    """Whether a form that was kept as stopped was completed after all: in the EHR that collects, too, that one counts."""
+    known = await _find_known(intake, record) if head.status == "completed" else None
+    if known is None or read_response(known.body).status != "stopped":
+        return False
+    return _replaces(arrival, known, record)
+
+
+async def _find_known(intake: Intake, record: Record) -> Record | None:
     vault = intake.ledger.vault
-    known = await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
-    if known is None or known.digest == record.digest:
+    return await intake.ledger.read(lambda connection: find_current(connection, vault, record.id))
+
+
+def _replaces(arrival: Arrival, known: Record, record: Record) -> bool:
+    """Whether a response replaces the one that is kept under its identifier; Conflict if it may not."""
+    if known.digest == record.digest:
         return False
     if (known.site, known.patient) != (record.site, record.patient):
         raise not_its_own()

@@ -38,14 +38,15 @@ def score_response(
     now: datetime,
     site: str = "",
     patient: str | None = None,
+    home: str | None = None,
     organization: str = "",
 ) -> Scored:
     """Read, check, score and build; the same response gives the same identifiers every time.
 
     `keys` are compiled keys by canonical; without them the one that is needed is compiled here. `patient`, if given, is
-    whom the response must be about. Raises what `plugin.flow.submit` raises, except Conflict.
+    whom the response must be about, `home` the base of the EHR that its absolute references may name. Raises what `plugin.flow.submit` raises, except Conflict.
     """
-    response, instrument, answers = take_response(body, catalogue, patient=patient)
+    response, instrument, answers = take_response(body, catalogue, patient=patient, home=home)
     check_places(answers, instrument)
     key = keys[instrument.canonical] if keys is not None else compile_key(instrument)
     scores = compute(key, answers)

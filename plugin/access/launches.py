@@ -330,6 +330,18 @@ def open_to_another(connection: Connection, session: str, new: Launch) -> tuple[
     return tuple(Open(*row) for row in connection.execute(query.order_by(c.created, c.id)))
 
 
+def follows_another(connection: Connection, session: str, new: Launch) -> bool:
+    """Tell whether the last launch in a browser session at a new one's site, ended or not, is another user's."""
+    if new.user is None:
+        return False
+    own = launch.c.handle == session, launch.c.site == new.site
+    query = (
+        sa.select(launch.c.user).where(*own).order_by(launch.c.created.desc(), launch.c.id.desc()).limit(1)
+    )
+    last = connection.execute(query).first()
+    return last is not None and last.user != new.user
+
+
 def gave_way(connection: Connection, launch_id: str, session: str) -> bool:
     """Tell whether a launch of this browser session has ended, and another user of its site opened one there since."""
     c, later = launch.c, launch.alias().c

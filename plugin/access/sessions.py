@@ -34,12 +34,15 @@ _HANDLE_BYTES = 32  # 256 bits; ASVS 7.2.3 asks for 128
 class Session:
     """A browser session: `key` is the digest of its handle.
 
-    `locked`: since when the device is handed over; after five wrong PINs, when the last of them was typed.
+    `locked`: since when the device is handed over; after five wrong PINs, when the last of them was typed; without a PIN,
+    since when it has none.
     """
 
     key: str
     locked: datetime | None
-    pin: str | None  # hashed; kept from one hand-over to the next, until somebody signs in
+    pin: (
+        str | None
+    )  # hashed; kept from one hand-over to the next, until somebody signs in; None of a lock: it opens no more
     pin_attempts: int
     last_seen: datetime
     locked_for: str | None = None  # the invitation that the device was handed over with
@@ -47,13 +50,18 @@ class Session:
 
     @property
     def is_barred(self) -> bool:
-        """Whether too many PINs were wrong: no sign-in opens it but one that is proven to be later."""
-        return self.locked is not None and self.pin_attempts >= PIN_ATTEMPTS
+        """Whether too many PINs were wrong, or none opens it: no sign-in does but one that is proven to be later."""
+        return self.locked is not None and (self.pin_attempts >= PIN_ATTEMPTS or self.pin is None)
+
+    @property
+    def lacks_pin(self) -> bool:
+        """Whether the PIN that locked it was somebody else's than whose launches are in it now."""
+        return self.locked is not None and self.pin is None and not self.is_altered
 
     @property
     def next_try(self) -> datetime | None:
         """When the next PIN is looked at, of a device that is barred; None if no more are."""
-        if self.locked is None or self.pin_attempts >= PIN_ATTEMPTS + LATER_ATTEMPTS:
+        if self.locked is None or self.pin is None or self.pin_attempts >= PIN_ATTEMPTS + LATER_ATTEMPTS:
             return None
         return self.locked + _wait(self.pin_attempts)
 
@@ -128,6 +136,12 @@ def renew_handle(connection: Connection, old: str, new: str, now: datetime) -> N
     change_rows(connection, browser_session, (browser_session.c.handle == old,), renewed)
     for table in (launch, pending_launch):
         change_rows(connection, table, (table.c.handle == old,), {"handle": new})
+
+
+def drop_pin(connection: Connection, key: str, now: datetime) -> bool:
+    """Have a lock's PIN open nothing any more: somebody else than who chose it has signed in. False where none is locked."""
+    locked = browser_session.c.handle == key, browser_session.c.locked.is_not(None)
+    return bool(change_rows(connection, browser_session, locked, {"pin": None, "locked": now}))
 
 
 def check_pin_form(pin: str) -> None:

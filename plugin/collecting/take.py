@@ -17,7 +17,7 @@ from plugin.errors import Conflict, TooLate
 from plugin.flow import Arrival, Intake, enter_in_error, submit
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
-from plugin.responses import InvalidResponse, UnreadableResponse
+from plugin.responses import InvalidResponse, UnreadableResponse, own_reference
 from plugin.vouching import NotTold, Vouching
 from questionnaires import Catalogue, UnknownQuestionnaire, UnversionedQuestionnaire
 
@@ -46,6 +46,9 @@ _REFUSALS = (
     UnversionedQuestionnaire,
     Conflict,
 )
+
+
+_ELSEWHERE = "It is about somebody in another server's record: its subject must be Patient/<id> of this EHR."
 
 
 class _Reference(msgspec.Struct):
@@ -81,14 +84,13 @@ class Head(msgspec.Struct):
             return None
         return found if found.tzinfo else None
 
-    @property
-    def candidate(self) -> Candidate:
-        """What is needed to tell whose it is."""
+    def candidate(self, home: str) -> Candidate:
+        """Give what is needed to tell whose it is, in the EHR with the base `home`."""
         own = self.identifier
         return Candidate(
             reference=f"QuestionnaireResponse/{self.id}",
             version=(self.meta.versionId or self.meta.lastUpdated)[:100],
-            patient=self.subject.reference,
+            patient=own_reference(self.subject.reference, home),
             instrument=self.questionnaire,
             identifier=f"{own.system}|{own.value}" if own and own.system and own.value else None,
         )
@@ -140,14 +142,14 @@ class Taker:
         if found is Found.OWN:
             found = await self._compare(head, body)
         elif found is None:
-            found = await self._submit(ehr, head.candidate, body)
+            found = await self._submit(ehr, head.candidate(self.home), body)
         return self._count(found)
 
     async def _rule_out(self, head: Head) -> Found | None:
         """Say why a response is not to be scored now; None if it is."""
         if not head.id or self._catalogue.nearest(head.questionnaire) is None:
             return Found.OTHER
-        candidate = head.candidate
+        candidate = head.candidate(self.home)
         if head.status not in {*_FINISHED, _WITHDRAWN}:
             return Found.OTHER
         found = await self._ledger.read(lambda connection: book.tell(connection, self.site, candidate))
@@ -157,7 +159,7 @@ class Taker:
 
     async def _compare(self, head: Head, body: bytes) -> Found:
         """Hold what Rapport wrote against what now stands in the EHR: set aside, if somebody changed it there."""
-        candidate = head.candidate
+        candidate = head.candidate(self.home)
         vault = self._ledger.vault
         own = await self._ledger.read(lambda connection: book.own_response(connection, self.site, candidate))
         if own is None:
@@ -204,6 +206,10 @@ class Taker:
         return Found.KEPT
 
     async def _submit(self, ehr: Ehr, candidate: Candidate, body: bytes) -> Found:
+        if "://" in candidate.patient:
+            await self._set_aside(candidate, _ELSEWHERE, self.intake.clock())
+            return Found.SET_ASIDE
+
         async def as_itself() -> AsyncIterator[Ehr]:
             yield ehr
 

@@ -71,6 +71,13 @@ def can_write_some(writing: Writing, granted: Scopes) -> bool:
     return any(_scope_obstacle(kind, writing, granted) is None for kind in writing.kinds if kind in _TYPE)
 
 
+def missing_rights(writing: Writing, granted: Scopes) -> tuple[str, ...]:
+    """Name what a token may not create in the EHR that the site wants written there; nothing while it may create some of it."""
+    if not needs_ehr(writing) or can_write_some(writing, granted):
+        return ()
+    return tuple(dict.fromkeys(_TYPE[kind] for kind in writing.kinds if kind in _TYPE))
+
+
 def needs_ehr(writing: Writing) -> bool:
     """Tell whether anything is written in the EHR itself."""
     return any(kind in _TYPE for kind in writing.kinds)

@@ -106,7 +106,7 @@ class Record:
 
 
 def keep(connection: Connection, vault: Vault, record: Record) -> bool:
-    """Store a record, enqueue its delivery and close its invitation; False if the very same one was stored before.
+    """Store a record, enqueue its delivery and close its invitation; False if it was stored before, or is a later version.
 
     Conflict if its identifier is taken by other content, InvitationUnusable if its form was withdrawn meanwhile.
     """
@@ -135,7 +135,7 @@ def keep(connection: Connection, vault: Vault, record: Record) -> bool:
     }
     if connection.execute(_INSERT[connection.dialect.name], row).rowcount == 0:
         known = connection.execute(_KNOWN, {"site": record.site, "identifier": record.identifier}).first()
-        _check_same(known, record)
+        _check_same(connection, known, record)
         return False
     note_for_log(connection, "response", record.id)
     if record.invitation is not None:
@@ -260,13 +260,18 @@ def not_its_own() -> Conflict:
     )
 
 
-def _check_same(known: Any, record: Record) -> None:
+def _check_same(connection: Connection, known: Any, record: Record) -> None:
     if known is None or known.patient != record.patient:
         raise not_its_own()
     # A filling that is sent twice (a double press, a lost answer) differs in its time of writing only.
     same_filling = record.invitation is not None and known.invitation == record.invitation
-    if known.body_digest != record.digest and not same_filling:
+    if known.body_digest != record.digest and not same_filling and not _is_later_version(connection, record):
         raise Conflict(
             f"A response with the identifier {record.identifier} is recorded already, with other content.",
-            "Give the new response an identifier of its own.",
+            "If this replaces it, send it with the status amended; else give it an identifier of its own.",
         )
+
+
+def _is_later_version(connection: Connection, record: Record) -> bool:
+    same = t.revision.c.response == record.id, t.revision.c.body_digest == record.digest
+    return connection.execute(sa.select(t.revision.c.id).where(*same)).first() is not None

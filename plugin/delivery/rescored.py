@@ -17,7 +17,7 @@ from plugin.ledger import SealBroken, Vault, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results, build_results
 from plugin.observations.build import Subject
-from plugin.responses import check_response, read_response
+from plugin.responses import as_kept, check_response, read_response
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from questionnaires import Instrument
@@ -52,7 +52,7 @@ def score_again(
     record: Record, instrument: Instrument, key: Key, computed: datetime
 ) -> tuple[tuple[Score, ...], Results]:
     """Score a response's answers by another version of its form; InvalidResponse if they do not fit that one. Pure."""
-    response = read_response(record.body)
+    response = as_kept(read_response(record.body))
     renamed = msgspec.structs.replace(response, questionnaire=instrument.canonical)
     scores = compute(key, check_response(renamed, instrument, patient=record.patient))
     results = build_results(

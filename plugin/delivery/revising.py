@@ -22,7 +22,7 @@ from plugin.ledger import SealBroken, Vault, change_rows, note_for_log
 from plugin.ledger import tables as t
 from plugin.observations import Results
 from plugin.observations.build import with_status
-from plugin.responses import UnreadableResponse, read_response
+from plugin.responses import UnreadableResponse, as_kept, read_response
 
 _NEVER_SENT = "Entered in error before it was sent: it does not stand in the record."
 _NAMESPACE = uuid.UUID("3d3a5fd4-5a2e-5b1c-8d43-51f6d2a4c7b0")
@@ -33,6 +33,10 @@ class RevisionKind(StrEnum):
 
     AMENDED = "amended"
     ENTERED_IN_ERROR = "entered-in-error"
+
+
+class IsKept(Exception):
+    """The latest version is this very one: somebody else has kept it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,17 @@ class Revision:
 
 
 def revise(connection: Connection, vault: Vault, response_id: str, revision: Revision) -> int:
-    """Keep a later version and make its delivery due; gives its number. TooLate after it was entered in error."""
+    """Keep a later version and make its delivery due; gives its number.
+
+    TooLate after it was entered in error, IsKept if the latest version is the same.
+    """
     waiting = connection.execute(
         sa.select(t.delivery.c.state, t.delivery.c.attempts, t.delivery.c.revision)
         .where(t.delivery.c.response == response_id)
         .with_for_update()
     ).one()
     _check_open(connection, response_id)
+    _check_new(connection, response_id, int(waiting.revision), revision)
     number = int(waiting.revision) + 1
     own_id = str(uuid.uuid5(_NAMESPACE, f"{response_id}/{number}"))
     connection.execute(
@@ -94,7 +102,7 @@ def revise(connection: Connection, vault: Vault, response_id: str, revision: Rev
 def _as_answered(record: Record) -> Record:
     """Give a record whose time, contact and source are those of its present answers; as it is if these are unreadable."""
     try:
-        response = read_response(record.body)
+        response = as_kept(read_response(record.body))
     except UnreadableResponse:
         return record
     return replace(
@@ -256,6 +264,13 @@ def _check_open(connection: Connection, response_id: str) -> None:
         raise TooLate(
             "This response is marked as entered in error already.", "Have the form filled in again instead."
         )
+
+
+def _check_new(connection: Connection, response_id: str, latest: int, revision: Revision) -> None:
+    c = t.revision.c
+    same = c.response == response_id, c.number == latest, c.kind == revision.kind
+    if connection.execute(sa.select(c.id).where(*same, c.body_digest == revision.digest)).first() is not None:
+        raise IsKept
 
 
 def _way(state: DeliveryState, attempts: int, revision: Revision) -> dict[str, object]:

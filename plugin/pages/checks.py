@@ -543,6 +543,7 @@ OF_COLLECTING = (
         "It was marked as entered in error, which cannot be taken back: its scores count no more. Have the "
         "form filled in again."
     ),
+    N_("It is about somebody in another server's record: its subject must be Patient/<id> of this EHR."),
     N_("QuestionnaireResponse: the form said that single answers are shown to nobody, kept in Rapport"),
     N_("QuestionnaireResponse: the respondent did not agree that single answers are read, kept in Rapport"),
     N_("%(place)s: stood there beside %(other)s, marked as entered in error"),

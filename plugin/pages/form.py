@@ -241,10 +241,12 @@ class LockPage:
     wrong: bool = False
     language: str = "en"  # of the respondent
     reader: str = "en"  # of the clinician, who opens it
-    is_barred: bool = False  # too many PINs were wrong
+    is_barred: bool = False  # too many PINs were wrong, or none opens it
+    lacks_pin: bool = False  # it was somebody else's, who is signed out here
     wait: int | None = None  # minutes until the next PIN is looked at
     wrong_sign_in: bool = False  # somebody signed in to the EHR, and that did not open it
     offers_sign_in: bool = True
+    note: bool = False  # it stands where a note was being written, and leads back there
 
 
 def render_fill(language: str = "en") -> str:

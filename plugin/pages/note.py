@@ -22,6 +22,7 @@ class DraftPage:
     can_write: bool
     language: str
     most: int
+    is_kept: bool = False  # the text is what was written before in this sign-in, and not saved
     problem: str = ""  # why it could not be taken as it stands here
     earlier: NoteLine | None = None  # the last note that was written from the same launch
     look: str | None = None  # the address of the EHR's look, if it has one

@@ -1,6 +1,7 @@
 """Stage 3, RESPONSE: what was answered. Read bytes, check them against their form, build them from a form filled here."""
 
 from plugin.responses.answers import Answers, Given
+from plugin.responses.at_home import as_kept, own_reference
 from plugin.responses.build import build_response
 from plugin.responses.check import check_response
 from plugin.responses.errors import (
@@ -27,10 +28,12 @@ __all__ = [
     "Taken",
     "UnfinishedResponse",
     "UnreadableResponse",
+    "as_kept",
     "build_response",
     "check_places",
     "check_response",
     "check_whose",
+    "own_reference",
     "read_response",
     "take_answers",
     "take_response",

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from plugin.responses.at_home import own_reference
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.resource import Head
 from questionnaires.datatypes import Reference
 
 _ROOT = "QuestionnaireResponse"
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?")
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}")
 # What R4 lets each element name: https://hl7.org/fhir/R4/questionnaireresponse.html.
 _MAY_NAME = {
     "encounter": ("Encounter",),
@@ -54,8 +55,7 @@ def read_named(head: Head, *, patient: str, home: str) -> tuple[Named, ...]:
     """
     named, issues = [], []
     for element, reference in _references(head):
-        relative = reference.removeprefix(f"{home.removesuffix('/')}/")
-        each = Named(element, relative)
+        each = Named(element, own_reference(reference, home))
         issue = _find_issue(each, patient)
         if issue is not None:
             issues.append(issue)
@@ -74,7 +74,7 @@ def _find_issue(each: Named, patient: str) -> Issue | None:
     if each.kind not in may_name:
         message = f"It names a {each.kind}."
         return each.refuse(message, f"Name one of these, or leave it out: {', '.join(may_name)}.")
-    if each.kind == "Patient" and each.reference.partition("/_history/")[0] != patient:
+    if each.kind == "Patient" and each.reference != patient:
         message = "It names another patient than the one whom the response is about."
         return each.refuse(message, f"Write {patient}, or leave it out.")
     return None

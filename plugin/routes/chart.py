@@ -27,7 +27,14 @@ from plugin.ehr import (
 from plugin.routes.medicines import read_medicines
 from plugin.routes.relationships import code_of
 from plugin.trends.contacts import Contacts, read_contacts
-from plugin.trends.history import Point, Unplaced, read_scores, read_sources, read_withdrawn
+from plugin.trends.history import (
+    Point,
+    Unplaced,
+    read_performers,
+    read_scores,
+    read_sources,
+    read_withdrawn,
+)
 from plugin.trends.medication import Course, read_courses, referred
 from questionnaires import Catalogue, Rater
 
@@ -100,6 +107,7 @@ class Chart:
     has_died: bool = False  # as the record says
     of_session: date | None = None  # the day of a session that was on one day alone
     unplaced: tuple[Unplaced, ...] = ()  # scores that have no day among `points`
+    is_of_scores_alone: bool = False  # the responses behind the record's scores may not be read
     others: tuple[
         Respondent, ...
     ] = ()  # who has rated, and is not asked now: colleagues, caregivers of before
@@ -208,7 +216,7 @@ async def read_chart(
     )
     contact = encounter.contact_class if encounter else None
     contacts = contacts or Contacts()
-    points, unplaced = scores or ((), ())
+    points, unplaced, is_of_scores_alone = scores or ((), (), False)
     # Of earlier colleagues the ledger may know nothing.
     known = {each.reference for each in (*people, *colleagues)}
     later = dict.fromkeys(each.respondent or "" for each in reversed(points))
@@ -231,6 +239,7 @@ async def read_chart(
         is_sign_in_refused=await _is_sign_in_refused(ehr, launch, reading),
         has_died=patient is not None and tells_death(patient.deceasedBoolean, patient.deceasedDateTime),
         unplaced=unplaced,
+        is_of_scores_alone=is_of_scores_alone,
         others=(*(each for each in people if not each.is_active), *colleagues),
     )
 
@@ -512,18 +521,28 @@ async def _is_sign_in_refused(ehr: Ehr, launch: Launch, reading: "_Reading") -> 
 
 async def _read_history(
     ehr: Ehr, launch: Launch, catalogue: Catalogue, zone: tzinfo
-) -> tuple[tuple[Point, ...], tuple[Unplaced, ...]]:
+) -> tuple[tuple[Point, ...], tuple[Unplaced, ...], bool]:
+    """Read the record's scores; without their responses, which tell of those entered in error, where these may not be read."""
     patient_id = launch.patient.removeprefix("Patient/")
     observations, responses = await asyncio.gather(
         _search_all(ehr, "Observation", {"patient": patient_id, "category": "survey"}),
-        _search_all(ehr, "QuestionnaireResponse", {"patient": patient_id}),
+        _if_permitted(_search_all(ehr, "QuestionnaireResponse", {"patient": patient_id})),
     )
-    points, unplaced = read_scores(observations, read_sources(responses), catalogue, zone)
-    withdrawn = read_withdrawn(responses)
+    sources = read_performers(observations) if responses is None else read_sources(responses)
+    points, unplaced = read_scores(observations, sources, catalogue, zone)
+    withdrawn = read_withdrawn(responses or ())
     return (
         tuple(each for each in points if each.response not in withdrawn),
         tuple(each for each in unplaced if each.response not in withdrawn),
+        responses is None,
     )
+
+
+async def _if_permitted(work: Awaitable[T]) -> T | None:
+    try:
+        return await work
+    except NotPermitted:
+        return None
 
 
 async def _search_all(ehr: Ehr, kind: str, asked: Mapping[str, str]) -> tuple[JsonObject, ...]:

@@ -64,7 +64,8 @@ def install_error_answers(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> Response:
     await note_refusal(request, error)
     if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
-        return RedirectResponse(f"/launches/{error.return_to}/return", status_code=303)
+        note = "?note=true" if request.url.path.endswith("/notes/new") else ""
+        return RedirectResponse(f"/launches/{error.return_to}/return{note}", status_code=303)
     if (above := _page_above(request, error)) is not None:
         return RedirectResponse(above, status_code=303)
     told = tell(error)
@@ -79,6 +80,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Return"] = back
     if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
+    if isinstance(error, InvitationUnusable) and (screen := getattr(request.state, "screen", None)):
+        headers["X-Rapport-Screen"] = screen  # what /fill shows instead of its usual words
     if _wants_page(request):
         # Whoever typed a code too often, or none that counts, types the next one there.
         page = replace(failure_page(error), asks_code=request.url.path == "/code", back=_back(request, told))

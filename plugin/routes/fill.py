@@ -4,6 +4,7 @@ The invitation's secret travels in a header, out of the address's fragment: neve
 """
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
@@ -166,6 +167,9 @@ async def _check_in_hand(request: Request, rapport: Rapport, found: Invitation) 
         request.state.way_back = await _way_back(rapport, found, session)
     if handed_over or (_is_clinicians_own(rapport, found) and not with_another):
         return
+    with suppress(InvitationUnusable):
+        check_usable(found, now)
+        request.state.screen = "given-back"  # it goes on once the device is handed over again
     raise InvitationUnusable(
         "This device has been given back since.", "Hand it over again for the form to go on."
     )

@@ -34,6 +34,9 @@ from smart_launch import LaunchContext, begin
 
 router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_origin)])
 
+# The lock stands where a note was being written.
+ToNote = Annotated[bool, Query()]
+
 _SIGNED_IN = "Signed in to the EHR anew"
 _ELSEWHERE = "Opened from another browser"
 
@@ -45,15 +48,21 @@ async def ask_pin(
     session: CurrentSession,
     rapport: CurrentRapport,
     opened: Annotated[bool, Query()] = True,
+    note: ToNote = False,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Ask for the clinician's PIN; straight to the patient page where nothing is locked."""
+    """Ask for the clinician's PIN; straight to the page that it opens where nothing is locked."""
     if session.locked is None:
-        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+        return RedirectResponse(_behind(found, note=note), status_code=303)
     reader = language_for(rapport, found.site, accept_language)
     return HTMLResponse(
-        await _page(request, rapport, found, session, reader=reader, wrong_sign_in=not opened)
+        await _page(request, rapport, found, session, reader=reader, wrong_sign_in=not opened, note=note)
     )
+
+
+def _behind(found: Launch, *, note: bool) -> str:
+    """Name the page that the lock opens: the patient's, or the note whose place it took."""
+    return f"/launches/{found.id}/notes/new" if note else f"/launches/{found.id}"
 
 
 @router.get("/return/sign-in")
@@ -82,12 +91,13 @@ async def give_back(
     rapport: CurrentRapport,
     csrf: Annotated[str, Form()],
     pin: Annotated[str, Form()] = "",
+    note: ToNote = False,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Unlock with the PIN; after five wrong ones it stays locked, and the next is looked at after a while."""
     check_csrf(rapport, found, csrf)
     if session.locked is None or session.pin is None:
-        return RedirectResponse(f"/launches/{found.id}", status_code=303)
+        return RedirectResponse(_behind(found, note=note), status_code=303)
     now = rapport.clock()
     left = await rapport.ledger.bookkeep(
         lambda connection: sessions.count_attempt(connection, session.key, now)
@@ -95,7 +105,7 @@ async def give_back(
     if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
         audit = _ended(rapport, found, form=session.locked_for)
         await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
-        answer = RedirectResponse(f"/launches/{found.id}", status_code=303)
+        answer = RedirectResponse(_behind(found, note=note), status_code=303)
         keep_session_cookie(request, answer, lasting=False)
         return answer
     if left is None:  # counted with the refusals: these can be as many as somebody likes
@@ -106,7 +116,7 @@ async def give_back(
         await rapport.ledger.record(wrong)
     known = await session_by(rapport, session.key) or session
     reader = language_for(rapport, found.site, accept_language)
-    page = await _page(request, rapport, found, known, reader=reader, wrong=left is not None)
+    page = await _page(request, rapport, found, known, reader=reader, wrong=left is not None, note=note)
     return HTMLResponse(page, status_code=429 if left is None else 403)
 
 
@@ -131,7 +141,7 @@ async def open_device(
 
 
 async def open_by_sign_in(rapport: Rapport, new: Launch, key: str) -> bool:
-    """Open a lock on which too many PINs were wrong if its new launch proves a sign-in later than that; False if it is locked.
+    """Open a lock on which too many PINs were wrong, or which has none, if its new launch proves a sign-in later than that; False if it is locked.
 
     The proof is auth_time of the id_token (OpenID Connect Core 2): without it, or with an older one, the lock stays.
     """
@@ -151,7 +161,8 @@ async def open_to_clinician(
 ) -> Response:
     """Open a lock for the clinician who signed in from its page, if the launch is theirs and so was the hand-over.
 
-    The proof is that of open_by_sign_in. After five wrong PINs another's hand-over opens, too, as by a launch from the chart.
+    The proof is that of open_by_sign_in. After five wrong PINs, and where none opens it, another's hand-over opens, too, as by
+    a launch from the chart.
     """
     vault, now = rapport.ledger.vault, rapport.clock()
 
@@ -231,6 +242,7 @@ async def _page(
     reader: str,
     wrong: bool = False,
     wrong_sign_in: bool = False,
+    note: bool = False,
 ) -> str:
     """Show the lock: to the respondent in the words of their form, of whichever chart it is; the rest to the clinician."""
     vault = rapport.ledger.vault
@@ -249,6 +261,8 @@ async def _page(
             language=interface_language(language or "en"),
             reader=reader,
             is_barred=session.is_barred,
+            lacks_pin=session.lacks_pin,
+            note=note,
             wait=wait,
             wrong_sign_in=wrong_sign_in,
             # Without cookies a sign-in begins another session, in which nothing is locked.

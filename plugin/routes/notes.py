@@ -58,10 +58,27 @@ async def draft(
     found: CurrentLaunch,
     session: CurrentSession,
     rapport: CurrentRapport,
+    anew: Annotated[bool, Query()] = False,
     accept_language: Language = None,
 ) -> HTMLResponse:
-    """Draft a note from what the patient page shows."""
-    return HTMLResponse(render_draft(await _draft_page(rapport, found, session, accept_language)))
+    """Draft a note from what the patient page shows, or go on with one that is being written; `anew` begins again."""
+    if anew:
+        rapport.unsaved.drop(found.id)
+    page = await _draft_page(rapport, found, session, accept_language)
+    kept = rapport.unsaved.read(rapport.ledger.vault, found.id)
+    return HTMLResponse(render_draft(page if kept is None else replace(page, text=kept, is_kept=True)))
+
+
+@router.post("/draft", status_code=204)
+async def keep_draft(
+    found: CurrentLaunch,
+    rapport: CurrentRapport,
+    csrf: Csrf,
+    text: Annotated[str, Form(max_length=2 * MOST_CHARACTERS)] = "",
+) -> None:
+    """Keep what is being written, for this sign-in: the page may have to give way to the lock."""
+    check_csrf(rapport, found, csrf)
+    rapport.unsaved.keep(rapport.ledger.vault, found.id, text, rapport.clock())
 
 
 async def _draft_page(
@@ -157,6 +174,7 @@ async def write(
         Kind.NOTE_WRITTEN, actor_of(found), site=found.site, patient=found.patient, about=about
     )
     await rapport.ledger.write(lambda connection: keep_note(connection, rapport.ledger.vault, new), audit)
+    rapport.unsaved.drop(found.id)
     rapport.courier.wake()
     return RedirectResponse(f"/launches/{found.id}/notes/{new.id}", status_code=303)
 

@@ -90,6 +90,7 @@ async def _answer(
         now=rapport.clock(),
         site=caller.site,
         patient=caller.patient,
+        home=rapport.settings.sites[caller.site].fhir_base,
         organization=rapport.settings.policies[caller.site].organization,
     )
     await rapport.ledger.record(

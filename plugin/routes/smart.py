@@ -321,7 +321,7 @@ async def _arrive(
 ) -> Response:
     """Keep the launch in the session that began it, or (None) in one of its own, and open its page.
 
-    What another person of the site had open in that session is over then.
+    What another person of the site had open in that session is over then, and of a device that they handed over the PIN.
     """
     now = rapport.clock()
     vault = rapport.ledger.vault
@@ -341,15 +341,19 @@ async def _arrive(
     if session_key is not None:
         await end_those_of_another(rapport, new, session_key)
 
-    def store(connection: Connection) -> None:
+    def store(connection: Connection) -> bool:
+        lacks_pin = False
         if session_key is None:
             sessions.start_session(connection, key, now)
         else:
+            if launches.follows_another(connection, session_key, new):
+                lacks_pin = sessions.drop_pin(connection, session_key, now)
             sessions.renew_handle(connection, session_key, key, now)
         launches.save_launch(connection, vault, key, new, codes)
         if new.patient:
             outbox.release_held(connection, site.id, new.patient, now)
             notes.release_held_notes(connection, site.id, new.patient, now)
+        return lacks_pin
 
     audit = rapport.trail.entry(
         Kind.LAUNCH,
@@ -360,8 +364,8 @@ async def _arrive(
         server=site.fhir_base,
         details=launches.facts_of(new, codes, site.fhir_base),
     )
-    await rapport.ledger.write(store, audit)
-    is_locked = not await open_by_sign_in(rapport, new, key)
+    lacks_pin = await rapport.ledger.write(store, audit)
+    is_locked = lacks_pin or not await open_by_sign_in(rapport, new, key)
     rapport.worker.wake()
     rapport.courier.wake()
     place = _place_of(context) if new.patient else ""

@@ -13,6 +13,7 @@ from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
 from plugin.days import Age, age_on, day_alone, day_of
 from plugin.delivery.account import Account, Attempt, whole
+from plugin.delivery.choosing import can_write_some, missing_rights
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
 from plugin.erasure import Erasure
@@ -64,7 +65,9 @@ from plugin.settings import Attestation
 from plugin.stock import is_offered
 from plugin.tips import told_in
 from plugin.trends.contacts import ThisSession
+from plugin.writing import DEFAULT_WRITING
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
+from smart_launch import Scopes
 
 _STANDING = (
     N_(
@@ -187,6 +190,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         messaging=_messaging(launch, policy.frame_ancestors),
         notices=(
             *_notices(launch, known, zone, language),
+            *_not_written(rapport, launch, language),
             *told_of_schedule(rapport, launch.site, language),
         ),
         open_forms=tuple(
@@ -740,6 +744,20 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
     yield from _not_given(known, again, language)
 
 
+def _not_written(rapport: Rapport, launch: Launch, language: str) -> Iterable[Notice]:
+    """Tell before anything is answered that nothing will be written to the record: no token may."""
+    site = rapport.settings.sites[launch.site]
+    writing = rapport.settings.writing.get(launch.site, DEFAULT_WRITING)
+    missing = missing_rights(writing, launch.context.granted)
+    if not missing or can_write_some(writing, Scopes.parse(" ".join(site.backend_scopes))):
+        return
+    _ = translations(language).gettext
+    text = _(
+        "The EHR has not granted Rapport the right to write (missing: %(rights)s). What is answered is kept in Rapport, and does not go into the record."
+    )
+    yield Notice(NoticeKind.INFORMATION, text % {"rights": ", ".join(f"{each}.c" for each in missing)})
+
+
 def _not_given(known: Known, again: str, language: str) -> Iterable[Notice]:
     """Tell what the EHR did not give of the chart, and what it does not keep."""
     _ = translations(language).gettext
@@ -753,6 +771,11 @@ def _not_given(known: Known, again: str, language: str) -> Iterable[Notice]:
     if CAREGIVERS in known.chart.lacking:
         text = _("The EHR keeps no caregivers: the young person and the therapist can answer here.")
         yield Notice(NoticeKind.QUIET, text)
+    if known.chart.is_of_scores_alone and known.chart.points:
+        text = _(
+            "The EHR does not let Rapport read the responses behind the record's scores: one that was marked as entered in error there may still count here."
+        )
+        yield Notice(NoticeKind.INFORMATION, text, is_of_scores=True)
     for part in _parts_by_reason(known.chart.unread, language):
         text = _("The EHR did not give %(part)s") % {"part": part}
         yield Notice(NoticeKind.PROBLEM, text, retry=again, is_of_scores=True)

@@ -39,10 +39,10 @@ function showSaved(template, answer) {
   });
 }
 
-// Nothing can be answered here any more; the clinician's own device is given back all the same.
-const showClosed = ({ headers }) => showSaved(screen("unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") });
+// Closed for answers; the clinician's device is given back all the same.
+const showClosed = ({ headers }) => showSaved(screen(headers.get("X-Rapport-Screen") ?? "unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") });
 
-// What is closed may have been sent: the server says that again, tells if `given` differs, and changes nothing.
+// What is closed may have been sent: the server says so again, tells if `given` differs, and changes nothing.
 async function showEnd(given) {
   try {
     const sent = await call("submit", "POST", given);

@@ -5,6 +5,18 @@ const { text } = form.elements;
 const alert = form.querySelector("[data-alert]");
 const drafted = text.value;
 let goes = false;
+let kept = drafted;
+let pause;
+
+// The server keeps it for this sign-in while it is written: a hand-over in another tab puts the lock in this page's place.
+async function keep() {
+  if (text.value === kept || goes) return;
+  const value = text.value;
+  const answer = await fetch(form.dataset.keeps, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+  if (answer?.status === 204) kept = value; // else it is the lock, or there is no connection
+}
+text.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(keep, 1000); });
+document.addEventListener("visibilitychange", keep);
 
 addEventListener("beforeunload", (event) => {
   if (!goes && text.value !== drafted && !document.body.hidden) event.preventDefault();

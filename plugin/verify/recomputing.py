@@ -12,7 +12,7 @@ from plugin.delivery.rescored import Again, score_again
 from plugin.delivery.revising import RevisionKind
 from plugin.observations import build_results
 from plugin.observations.build import Results, Subject, with_status
-from plugin.responses import Head, InvalidResponse, UnreadableResponse, read_response, take_answers
+from plugin.responses import Head, InvalidResponse, UnreadableResponse, as_kept, read_response, take_answers
 from plugin.responses.labels import labels_of
 from plugin.scores import Key, Score, compute
 from plugin.verify.findings import Finding, Flaw
@@ -51,26 +51,42 @@ def recompute(
         yield Finding(Flaw.ALTERED, where, "The stored answers are no response.")
         return
     except InvalidResponse:
-        yield from _columns(record, read_response(record.body), where)
+        yield from _columns(record, as_kept(read_response(record.body)), where)
         what = "The stored answers are no response to their form about this patient."
         yield Finding(Flaw.ALTERED, where, what)
         return
-    yield from _columns(record, response, where)
     scores = compute(key, answers)
+
+    def held(head: Head) -> tuple[Finding, ...]:
+        return tuple(_hold(record, head, instrument, scores, where, software=software, status=status))
+
+    findings = held(response)
+    if findings and as_kept(written := read_response(record.body)) is not written:
+        # Earlier versions of Rapport stored references with a version or a base as they came.
+        findings = min(findings, held(written), key=len)
+    yield from findings
+
+
+def _hold(
+    record: Record,
+    head: Head,
+    instrument: Instrument,
+    scores: tuple[Score, ...],
+    where: str,
+    *,
+    software: str | None,
+    status: str,
+) -> Iterator[Finding]:
+    yield from _columns(record, head, where)
     again = build_results(
         record.id,
         instrument,
         scores,
-        Subject(
-            record.patient,
-            response.encounter_reference,
-            response.source_reference,
-            response.author_reference,
-        ),
-        authored=response.authored_at or record.authored,
+        Subject(record.patient, head.encounter_reference, head.source_reference, head.author_reference),
+        authored=head.authored_at or record.authored,
         issued=record.received,
         organization="",
-        labels=labels_of(response.meta),
+        labels=labels_of(head.meta),
         status=status,
         recorded=True,
     )

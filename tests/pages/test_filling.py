@@ -410,6 +410,18 @@ def test_a_form_that_has_ended_meanwhile_lets_the_device_be_given_back(
     expect(page.get_by_role("heading", name="Please give this device back to the therapist")).to_be_visible()
 
 
+def test_whose_device_was_given_back_meanwhile_reads_that_and_that_the_answers_are_kept(
+    page: Page, address: str, desk: Desk
+) -> None:
+    said = {"X-Rapport-Screen": "given-back"}
+    open_form(page, address)
+    answer_all(page)
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410, headers=said))
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("heading", name="The tablet was given back")).to_be_focused()
+    expect(page.get_by_text("what you answered before is kept")).to_be_visible()
+
+
 def test_answers_that_were_not_sent_because_their_form_was_withdrawn_are_told_as_that(
     page: Page, address: str, desk: Desk
 ) -> None:

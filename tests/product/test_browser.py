@@ -559,6 +559,26 @@ def test_a_note_that_is_refused_can_be_sent_again_without_a_reload(
     expect(again).to_have_count(0)
 
 
+def test_an_unsaved_note_is_there_again_after_a_hand_over_in_another_tab(
+    page: Page, demonstration: Demonstration
+) -> None:
+    open_chart(page, demonstration, "Marisol Vega Prieto", "Priya Raghunathan")
+    frame = open_rapport(page)
+    frame.get_by_role("link", name="Draft a note").click()
+    text = frame.locator("textarea")
+    with page.expect_response("**/notes/draft"):
+        text.fill("Half a sentence")
+    other = page.context.new_page()
+    open_chart(other, demonstration, "Marisol Vega Prieto", "Mateo Ríos Delgado")
+    hand_over(open_rapport(other), "Mateo Ríos Delgado")
+    expect(frame.get_by_role("heading", name="Please give this device back")).to_be_visible()
+    assert "Half a sentence" not in frame.locator("html").inner_html()
+    frame.get_by_label("PIN").fill(PIN)
+    frame.get_by_role("button", name="Unlock").click()
+    expect(text).to_have_value("Half a sentence")
+    other.close()
+
+
 def test_the_patient_page_shows_what_came_back_without_a_reload(
     page: Page, demonstration: Demonstration, browser: Browser
 ) -> None:

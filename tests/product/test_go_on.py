@@ -169,6 +169,23 @@ async def test_a_device_that_was_given_back_opens_the_form_no_more_when_its_sign
     assert "mostly" not in gone.text
 
 
+async def test_who_holds_a_form_that_was_unlocked_in_another_tab_reads_that_the_tablet_was_given_back(
+    world: World,
+) -> None:
+    page = await world.launch("amara")
+    secret = await world.hand_over(page, f"Patient/{(await world.people())['amara']}")
+    held = {"X-Rapport-Invitation": secret}
+    lock = await world.browser.get(f"{page.url}/return")
+    csrf = lock.text.split('name="csrf" value="')[1].split('"')[0]
+    await world.browser.post(f"{page.url}/return", data={"csrf": csrf, "pin": PIN})
+    kept = await world.browser.put("/fill/answers", headers=held, json=KEPT)
+    assert (kept.status_code, kept.headers["X-Rapport-Screen"]) == (410, "given-back")
+    world.clock.pass_time(hours=90)
+    over = await world.browser.get("/fill/form", headers=held)
+    assert over.status_code == 410
+    assert "X-Rapport-Screen" not in over.headers  # its time has passed: it does not go on
+
+
 async def test_a_sibling_cannot_go_back_to_a_form_of_an_earlier_sign_in(world: World) -> None:
     secret = await interrupted(world)
     world.clock.pass_time(minutes=61)

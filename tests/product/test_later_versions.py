@@ -1,5 +1,6 @@
 """A response that is amended, or was entered in error: one set of Observations, changed where it stands."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from tests.product.collecting import (
     standing,
     started,
 )
-from tests.product.forms import ANSWERS, question
+from tests.product.forms import ANSWERS, question, response_of
+from tests.product.test_bad_input import app_token, post, problems
 from tests.product.test_path import send_child_form
 from tests.product.world import World, run_world
 
@@ -35,8 +37,6 @@ ALL = Writing(
 
 async def settled(world: World, state: str = "delivered") -> Any:
     """Wait until the one delivery is in this state, in its latest version."""
-    import asyncio
-
     for _ in range(3000):
         (row,) = await rows(world, t.delivery)
         if row.state == state and row.owner is None:
@@ -199,6 +199,35 @@ async def test_an_app_that_sends_an_amended_response_changes_the_first(tmp_path:
         there = await ours(world, response)
         assert len(there) == SCORES
         assert {each["status"] for each in there} == {"amended"}
+
+
+async def test_the_same_amendment_sent_again_is_kept_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        token = await app_token(world)
+        first = response_of("1001", identifier={"system": "urn:x-app", "value": "17"})
+        better = {**first, "status": "amended", "item": [question(name, "completely") for name in ANSWERS]}
+        assert (await post(world, first, token=token)).status_code == 201
+        at_once = await asyncio.gather(*(post(world, better, token=token) for _ in range(6)))
+        assert sorted(each.status_code for each in at_once) == [*[200] * 5, 201]
+        assert (await post(world, better, token=token)).status_code == 200
+        assert len(await rows(world, t.revision)) == 1
+        assert (await audited(world))["response-amended"] == 1
+
+
+async def test_a_form_that_was_stopped_and_then_completed_has_one_set_of_scores(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        token = await app_token(world)
+        whole = response_of("1001", identifier={"system": "urn:x-app", "value": "17"})
+        stopped = {**whole, "status": "stopped", "item": whole["item"][:1]}
+        saved = [await post(world, each, token=token) for each in (stopped, whole, whole)]
+        assert [each.status_code for each in saved] == [201, 201, 200], saved[1].text
+        await settled(world)
+        there = await ours(world, saved[0].headers["location"].rpartition("/")[2])
+        assert len(there) == SCORES
+        assert sum("valueQuantity" in each for each in there) == SCORES - 1  # all but the panel
+        other = await post(world, {**whole, "item": whole["item"][:1]}, token=token)
+        assert other.status_code == 409
+        assert "send it with the status amended" in problems(other)
 
 
 async def submitted(world: World, body: dict[str, Any]) -> httpx.Response:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.ledger.tables import audit
+from tests.product.forms import ANSWERS
 from tests.product.world import EHR, PIN, RAPPORT, World
 
 PAGE_OF_CHART = "Scores over sessions"
@@ -301,16 +302,32 @@ async def test_a_colleague_who_signs_in_at_the_lock_does_not_open_it(
     assert PAGE_OF_CHART not in (await world.browser.get(lock[0].removesuffix("/return"))).text
 
 
-async def test_a_colleague_does_not_open_the_hand_over_of_another_from_a_launch_of_their_own(
-    world: World,
-) -> None:
-    await handed_over(world)
+async def test_a_pin_opens_nothing_of_a_colleague_who_signs_in_after_its_owner(world: World) -> None:
+    page = await world.launch("amara")
     people = await world.people()
+    secret = await world.hand_over(page, f"Patient/{people['amara']}")
     other = "202" if people["practitioner"] != "202" else "201"
-    page = await world.follow(await world.browser.get(await world.new_launch("amara", other)))
+    world.clock.pass_time(seconds=30)
+    page = await world.follow(await world.browser.get(await world.new_launch("mateo", other)))
     assert LOCK in page.text
+    assert "chosen by somebody else" in page.text
+    assert 'name="pin"' not in page.text
     own = (str(page.url), csrf_of(page))
-    assert LOCK in (await sign_in_from_lock(world, own, other)).text
+    assert LOCK in (await world.follow(await try_pin(world, own, PIN))).text
+    assert (await world.fill(secret, ANSWERS)).status_code == 200  # the form that is under way goes on
+    wrong = await sign_in_from_lock(world, own, people["practitioner"])
+    assert "it has to be yours" in wrong.text
+    page = await sign_in_from_lock(world, own, other)
+    assert PAGE_OF_CHART in page.text
+    assert "Mateo" in page.text
+    assert "data-kept" not in page.text  # the first hand-over asks for a PIN of her own
+
+
+async def test_a_pin_still_opens_the_lock_for_its_owner_in_another_chart(world: World) -> None:
+    await handed_over(world)
+    page = await launch_in_chart(world, "mateo")
+    own = (str(page.url), csrf_of(page))
+    assert PAGE_OF_CHART in (await world.follow(await try_pin(world, own, PIN))).text
 
 
 async def test_a_sign_in_that_the_ehr_does_not_date_later_opens_nothing(world: World) -> None:

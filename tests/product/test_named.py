@@ -10,11 +10,13 @@ import httpx
 import pytest
 
 from plugin.collecting.book import Found
+from plugin.delivery.revising import read_current
 from plugin.delivery.writers import RESPONSE
 from plugin.ledger import tables as t
-from tests.product.collecting import collecting_world, found, look, someones_answers, standing, started
+from tests.product.collecting import collecting_world, found, look, rows, someones_answers, standing, started
 from tests.product.forms import response_of
 from tests.product.test_bad_input import app_token, post, problems
+from tests.product.test_withdrawn import flaws
 from tests.product.world import COLLECTING_SCOPES, EHR, World
 
 CAREGIVERS = "https://w3id.org/rapport-fhir/Questionnaire/rapport-checkin-caregiver|1.1.0"
@@ -73,6 +75,7 @@ def named(reference: str) -> dict[str, str]:
         ("author", named("Patient/1002")),
         ("author", named("RelatedPerson/1002-1")),
         ("author", named("https://evil.invalid/Practitioner/202")),
+        ("subject", named("https://evil.invalid/r4/Patient/1001")),
         ("basedOn", [named("https://evil.invalid/ServiceRequest/1")]),
         ("partOf", [named("https://evil.invalid/Procedure/1")]),
     ],
@@ -104,6 +107,63 @@ async def test_what_is_the_patients_own_goes_into_the_record(world: World) -> No
     (panel,) = await world.delivered(identifier=f"https://w3id.org/rapport-fhir/identifier|{own}/panel")
     assert panel["encounter"]["reference"].endswith(visit)
     assert panel["performer"][0]["reference"] == "RelatedPerson/1001-1"
+
+
+@pytest.mark.parametrize("written", [f"{EHR}/r4/{{}}", "{}/_history/1", f"{EHR}/r4/{{}}/_history/1"])
+async def test_one_caregiver_is_one_rater_however_the_ehrs_own_are_written(
+    world: World, written: str
+) -> None:
+    visit = await a_visit_of(world, "amara")
+    both = []
+    for number, form in enumerate(("{}", written)):
+        changes = {
+            "subject": named(form.format("Patient/1001")),
+            "encounter": named(form.format(visit)),
+            "source": named(form.format("RelatedPerson/1001-1")),
+            "author": named(form.format("RelatedPerson/1001-1")),
+        }
+        whole = response_of(
+            "1001", questionnaire=CAREGIVERS, authored=f"2026-03-02T08:0{number}:00Z", **changes
+        )
+        del whole["item"]
+        both.append(await post(world, whole))
+    assert [each.status_code for each in both] == [201, 201], both[1].text
+    kept = await rows(world, t.response)
+    assert {(each.patient, each.encounter, each.source) for each in kept} == {
+        ("Patient/1001", visit, "RelatedPerson/1001-1")
+    }
+    records = await world.rapport.state.rapport.ledger.read(
+        lambda connection: [
+            read_current(connection, world.rapport.state.rapport.ledger.vault, each.id) for each in kept
+        ]
+    )
+    results = [each.results.panel + each.results.provenance for each in records]
+    assert not any(b"_history" in each or f"{EHR}/r4".encode() in each for each in results)
+    sent = {json.loads(each.body)["source"]["reference"] for each in records}
+    assert sent == {"RelatedPerson/1001-1", written.format("RelatedPerson/1001-1")}
+    assert not await flaws(world)
+
+
+@pytest.mark.parametrize(
+    ("subject", "state"),
+    [
+        (f"{EHR}/r4/Patient/1001", Found.KEPT),
+        ("Patient/1001/_history/1", Found.KEPT),
+        ("https://evil.invalid/r4/Patient/1001", Found.SET_ASIDE),
+    ],
+)
+async def test_a_collected_response_may_write_its_subject_in_full(
+    tmp_path: Path, subject: str, state: Found
+) -> None:
+    async with collecting_world(tmp_path, backend_scopes=COLLECTING_SCOPES) as world:
+        await started(world)
+        answers = await someones_answers(world, subject=named(subject), source={"display": "Amara"})
+        await world.collect(answers)
+        await look(world)
+        (one,) = await found(world)
+        assert (one.state, "another server's record" in one.reason) == (state, state is Found.SET_ASIDE)
+        kept = await rows(world, t.response)
+        assert [each.patient for each in kept] == ["Patient/1001"] * (state is Found.KEPT)
 
 
 async def test_the_contact_of_the_tokens_own_launch_needs_no_asking(world: World) -> None:

@@ -16,7 +16,7 @@ from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
-from tests.product.world import EHR, World, run_world
+from tests.product.world import EHR, PIN, World, run_world
 
 DOCUMENTS = ("patient/DocumentReference.crs",)
 
@@ -239,3 +239,42 @@ async def test_a_draft_before_anybody_answered_says_so_in_good_german(world: Wor
     page = await world.launch("amara")
     shown = await world.browser.get(f"{page.url}/notes/new")
     assert "In dieser Sitzung hat noch niemand geantwortet." in shown.text
+
+
+async def test_what_is_being_written_is_there_again_behind_the_lock_of_another_charts_hand_over(
+    world: World,
+) -> None:
+    noted = await world.launch("amara")
+    shown = await world.browser.get(f"{noted.url}/notes/new")
+    form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    kept = f"{noted.url}/notes/draft"
+    assert (await world.browser.post(kept, data=form | {"text": "half a sent"})).status_code == 204
+    other = await world.launch("mateo")
+    await world.hand_over(other, f"Patient/{(await world.people())['mateo']}")
+    lock = await world.follow(await world.browser.get(f"{noted.url}/notes/new"))
+    assert "half a sent" not in lock.text
+    refused = await world.browser.post(kept, data=form | {"text": "a child's"})
+    assert refused.headers["location"].endswith("/return")
+    action = re.search(r'action="([^"]+)"', lock.text)
+    assert action
+    csrf = re.search(r'name="csrf" value="([^"]+)"', lock.text)
+    assert csrf
+    opened = await world.browser.post(action[1], data={"csrf": csrf[1], "pin": PIN})
+    again = await world.follow(opened)
+    assert "half a sent" in again.text
+    assert "have not saved it yet" in again.text
+    assert "half a sent" not in (await world.browser.get(f"{other.url}/notes/new")).text
+    await world.browser.post(f"{noted.url}/notes", data=form | {"text": "a sentence"})
+    assert "have not saved it yet" not in (await world.browser.get(f"{noted.url}/notes/new")).text
+
+
+async def test_what_is_being_written_ends_with_the_sign_in(world: World) -> None:
+    noted = await world.launch("amara")
+    shown = await world.browser.get(f"{noted.url}/notes/new")
+    form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    await world.browser.post(f"{noted.url}/notes/draft", data=form | {"text": "half a sent"})
+    people = await world.people()
+    other = "202" if people["practitioner"] != "202" else "201"
+    await world.launch("mateo", practitioner=other)
+    rapport = world.rapport.state.rapport
+    assert rapport.unsaved.read(rapport.ledger.vault, noted.url.path.rpartition("/")[2]) is None

@@ -11,7 +11,7 @@ from fhir.resources.R4B.bundle import Bundle
 from plugin.ledger import tables as t
 from tests.product.forms import response_of
 from tests.product.test_bad_input import app_token, problems
-from tests.product.world import World
+from tests.product.world import EHR, World
 
 SCORE, EXTRACT = ("/fhir/QuestionnaireResponse/$score", "/fhir/QuestionnaireResponse/$extract")
 
@@ -46,6 +46,16 @@ async def test_a_response_comes_back_as_its_scores(world: World) -> None:
     panel = bundle["entry"][0]["resource"]
     assert {each["reference"] for each in panel["hasMember"]} < addresses
     assert panel["derivedFrom"] == [{"reference": "QuestionnaireResponse/qr-1"}]
+
+
+async def test_references_into_the_ehr_come_back_in_one_form(world: World) -> None:
+    patient = f"Patient/{(await world.people())['amara']}"
+    written = {"reference": f"{EHR}/r4/{patient}/_history/1"}
+    response = response_of("", subject=written, source=written)
+    answer = await ask(world, EXTRACT, response)
+    assert answer.status_code == 200, answer.text
+    panel = answer.json()["entry"][0]["resource"]
+    assert (panel["subject"], panel["performer"]) == ({"reference": patient}, [{"reference": patient}])
 
 
 async def test_a_weight_that_is_not_the_forms_is_told_beside_the_scores(world: World) -> None:

@@ -1,6 +1,7 @@
 """What SMART App Launch asks of an app, at Rapport's front door."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +163,30 @@ async def test_where_no_resource_is_granted_none_is_asked_for(tmp_path: Path) ->
         page = await world.launch("amara")
         assert page.status_code == 200
         assert asked_by_rapport(world) == set()
+
+
+READING = ("patient/Patient.r", "patient/RelatedPerson.rs", "patient/Encounter.rs", "patient/Observation.rs")
+
+
+async def test_where_only_reading_is_granted_the_page_says_so_before_anybody_answers(tmp_path: Path) -> None:
+    async with run_world(tmp_path, granted_scopes=("launch", "openid", "fhirUser", *READING)) as world:
+        page = await world.launch("amara")
+    assert "(missing: QuestionnaireResponse.c, Observation.c)" in page.text
+    assert "What is answered is kept in Rapport, and does not go into the record." in page.text
+
+
+async def test_the_records_scores_are_shown_where_their_responses_may_not_be_read(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        whole = await world.launch("amara")
+    async with run_world(tmp_path, granted_scopes=("launch", "openid", "fhirUser", *READING)) as world:
+        page = await world.launch("amara")
+    assert "may still count here" in page.text
+    assert "may still count here" not in whole.text
+    assert _plotted(page) == _plotted(whole) != []
+
+
+def _plotted(page: httpx.Response) -> list[str]:
+    return re.findall(r"<td[^>]*>[^<]*\d[^<]*</td>", page.text)
 
 
 async def test_what_may_be_created_and_not_searched_is_not_looked_for(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def test_every_address_lets_in_whom_the_table_says_and_nobody_else(walked: Walke
 UNTOLD = {
     "GET /launches/{launch}/events": "says that something has changed, and nothing else; the page that listens is told",
     "GET /launches/{launch}/forms/{form}": "a form that nobody has answered, with nothing of the patient",
+    "POST /launches/{launch}/notes/draft": "takes what its writer types and answers with nothing; the saved note is told",
     "GET /launches/{launch}/responses.json": (
         "how far each is on its way, without answer or score, asked again and again by the patient page, which is told"
     ),
