@@ -153,6 +153,7 @@ async def write(
     for each in await _written_from(rapport, found):
         # "Back" gives the text again, under a new id or the old one.
         if each.note.text == f"{written}\n":
+            rapport.unsaved.drop(found.id)
             again = "" if each.note.id == str(note) else "?again=true"
             return RedirectResponse(f"/launches/{found.id}/notes/{each.note.id}{again}", status_code=303)
         if each.note.id == str(note):

@@ -54,7 +54,7 @@ async function showEnd(given) {
   }
 }
 
-// In an EHR's frame the chart lies around the form: it is covered first.
+// In an EHR's frame the chart lies around the form: covered first.
 const cover = () => (parent === window ? null : import(screen("cover").dataset.script));
 
 // `given`: what the page had that opens it again, if it was sent meanwhile.
