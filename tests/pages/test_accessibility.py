@@ -80,6 +80,11 @@ def _is_away(_: Page, desk: Desk) -> None:
     desk.refusals.append(Response(status_code=503))
 
 
+def _is_given_back(_: Page, desk: Desk) -> None:
+    said = {"X-Rapport-Screen": "given-back"}
+    desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410, headers=said))
+
+
 def _refused(page: Page, desk: Desk) -> None:
     _do(_form("one", 8), page, desk)
     expect(page.get_by_text("This answer does not fit here.")).to_be_visible()
@@ -340,6 +345,9 @@ STATES: dict[str, State] = {
     "form, look over, asked whether to begin again": State("/fill#one", _asked_whether_again),
     "form, refused": State("/fill#one", _refused, _is_misfit),
     "form, sent as soon as there is a connection": State("/fill#one", _sent_later, _is_away),
+    "form, device given back meanwhile": State(
+        "/fill#one", _form("one", 8).act, _is_given_back, screen="data-screen=given-back"
+    ),
     "form, sent": _form("one", 8, screen="data-saved"),
     "form, sent, with its score": _form("told", 3, screen="data-saved"),
     "form, sent before": State("/fill#one", before=_is_sent, screen=SAVED),

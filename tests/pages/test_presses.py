@@ -1,5 +1,6 @@
 """Pressing twice where once was meant: the second press does nothing to what has come under the finger meanwhile."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,16 +17,18 @@ PHONE: ViewportSize = {"width": 360, "height": 740}
 OVER = 700  # ms after which a press is a new wish
 
 
-def press_twice(page: Page, control: Locator, *, after: int) -> None:
-    """Press by a mouse twice at one place, whatever comes to lie there."""
+def press_twice(page: Page, control: Locator, *, after: int) -> bool:
+    """Press by a mouse twice at one place, whatever comes to lie there; False if a busy machine made them two wishes."""
     control.scroll_into_view_if_needed()
     box = control.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    begun = time.monotonic()
     page.mouse.click(x, y)
     page.wait_for_timeout(after)
     page.mouse.down(click_count=2 if after < 300 else 1)
     page.mouse.up(click_count=2 if after < 300 else 1)
+    return time.monotonic() - begun < OVER / 1000
 
 
 @pytest.mark.parametrize("after", [60, 480])
@@ -37,7 +40,13 @@ def test_changing_by_two_presses_leaves_every_answer_as_it_is(
     open_form(page, address)
     for number in range(1, 7):
         page.wait_for_timeout(OVER)
-        press_twice(page, page.get_by_label(f"Change the answer to question {number}"), after=after)
+        while not press_twice(
+            page, page.get_by_label(f"Change the answer to question {number}"), after=after
+        ):
+            desk.drafts.clear()
+            page.reload()
+            expect(page.locator("[data-form]")).to_be_visible()
+            page.wait_for_timeout(OVER)
         expect(page.get_by_text(f"Question {number} of 6")).to_be_visible()
         expect(page.locator("section:visible").get_by_role("radio", name="Mostly")).to_be_checked()
         page.get_by_role("button", name="Back to all answers").press("Enter")
