@@ -569,8 +569,8 @@ def test_an_unsaved_note_is_there_again_after_a_hand_over_in_another_tab(
     with page.expect_response("**/notes/draft"):
         text.fill("Half a sentence")
     other = page.context.new_page()
-    open_chart(other, demonstration, "Marisol Vega Prieto", "Mateo Ríos Delgado")
-    hand_over(open_rapport(other), "Mateo Ríos Delgado")
+    open_chart(other, demonstration, "Marisol Vega Prieto", "Kofi Mensah")
+    hand_over(open_rapport(other), "Kofi Mensah")
     expect(frame.get_by_role("heading", name="Please give this device back")).to_be_visible()
     assert "Half a sentence" not in frame.locator("html").inner_html()
     frame.get_by_label("PIN").fill(PIN)
