@@ -128,6 +128,11 @@ class EhrRefused(EhrError):
             return False
         return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
 
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether it does not say what is not taken, this resource or its type."""
+        return self.status in _OF_A_RESOURCE and not self.issues
+
 
 @dataclass(frozen=True, slots=True)
 class Created:
@@ -594,8 +599,8 @@ def _check_entries(answered: _Bundle, results: tuple[EntryResult, ...], sent: by
 
 
 def _stands(result: EntryResult, kind: str) -> bool:
-    """Tell whether an entry was taken, and is told to stand among those of its type."""
-    place = result.location or ""
+    """Tell whether an entry was taken, and stands among those of its type, if it is told where."""
+    place = result.location or kind
     return httpx.codes.is_success(result.status) and place.partition("/")[0] == kind.partition("/")[0]
 
 

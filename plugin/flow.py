@@ -140,7 +140,9 @@ async def _take(intake: Intake, arrival: Arrival, check: Callable[[Connection], 
     except Conflict:
         if not await _completes_stopped(intake, arrival, head, record):
             raise
-        return await _amend(intake, arrival, record, scores)
+        with suppress(IsKept):
+            return await _amend(intake, arrival, record, scores)
+        fresh = False
     return Saved(record.id, scores, replayed=not fresh)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject
-from plugin.delivery.correcting import NotCorrected, RefusedInPart
+from plugin.delivery.correcting import NotCorrected, NotShown, RefusedInPart
 from plugin.delivery.keep import Record
 from plugin.delivery.writers import Writer, Written, choose_writer
 from plugin.ehr import BadAnswer, Ehr, EhrError, EhrUnavailable, NotPermitted, OutcomeUnknown, TokenRefused
@@ -146,6 +146,8 @@ def _of_companion(error: EhrError, base: str) -> EhrError:
     match error:
         case EhrUnavailable(retry_after=seconds):
             return EhrUnavailable(message, seconds)
+        case NotShown(locations=stands):
+            return NotShown(message, tuple(f"{base}{each}" for each in stands))
         case OutcomeUnknown() | BadAnswer():
             return OutcomeUnknown(message)
         case NotCorrected(locations=stands):

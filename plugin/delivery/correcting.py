@@ -39,6 +39,14 @@ class NotCorrected(NotWhole):
     """Something in the record could not be changed: a person must do it in the chart."""
 
 
+class NotShown(OutcomeUnknown):
+    """The EHR answered a change as if it were done, and does not show it; `locations` stand there all the same."""
+
+    def __init__(self, message: str, locations: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.locations = locations
+
+
 class RefusedInPart(NotWhole):
     """The EHR takes such resources and refused the response or some of its Observations for what they hold."""
 
@@ -173,9 +181,9 @@ class Correction:
                 return "The EHR does not show whether it took the change."
             except (NotFound, BadAnswer):
                 answered = {}
-        if not has_arrived(body, answered, before):
-            self.unsure.append(location)
-            return None
+            if not has_arrived(body, answered, before):
+                self.unsure.append(location)
+                return None
         self.changed.append(location)
         if is_late:
             self.told.append(f"{location}: somebody changed it meanwhile; read again, then corrected")
@@ -187,19 +195,20 @@ class Correction:
         self.reason = self.reason or reason
 
     def finish(self, locations: Iterable[str] = ()) -> None:
-        """NotCorrected if anything was left, OutcomeUnknown as `check_arrived`; `locations` is what stands there."""
-        self.check_arrived()
+        """NotCorrected if anything was left, NotShown as `check_arrived`; `locations` is what stands there."""
+        self.check_arrived(locations)
         if self.left:
             raise NotCorrected(
                 f"{self.reason} Correct it by hand in the chart: {', '.join(self.left)}. Rapport itself shows it corrected.",
                 tuple(locations),
             )
 
-    def check_arrived(self) -> None:
-        """OutcomeUnknown if the EHR answered a change as if it were done, and the record does not show it."""
+    def check_arrived(self, locations: Iterable[str] = ()) -> None:
+        """NotShown if the EHR answered a change as if it were done, and the record does not show it."""
         if self.unsure:
             places = ", ".join(self.unsure)
-            raise OutcomeUnknown(f"The EHR said that it changed these, and does not show it: {places}.")
+            what = f"The EHR said that it changed these, and does not show it: {places}."
+            raise NotShown(what, tuple(locations) or tuple(self.unsure))
 
     async def _look_at(self, location: str) -> JsonObject | None:
         if location not in self._read:

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from plugin.delivery.correcting import NotWhole
+from plugin.delivery.correcting import NotShown, NotWhole
 from plugin.delivery.outbox import Claimed, Outcome
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import (
@@ -21,6 +21,10 @@ from plugin.ehr import (
 from plugin.pace import Pace
 
 HELD_PAUSE = timedelta(minutes=15)
+MOST_UNSHOWN = 10  # changes in a row that the EHR said it made and does not show: some minutes
+_BY_HAND = (
+    "If the chart does not show it either, correct it there by hand. Rapport itself shows it corrected."
+)
 MOST_UNFINISHED = 20  # attempts in a row that no worker lived to see end
 WITHOUT_ENCOUNTER = (
     "The EHR wants an encounter, and Rapport was opened without one: open it from within an encounter for the "
@@ -44,6 +48,10 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
     match error:
         case TokenRefused():
             return held("The EHR did not accept the sign-in", now, status)
+        case NotShown(locations=stands):
+            if claimed.failures >= MOST_UNSHOWN:
+                return Outcome(DeliveryState.REFUSED, f"{detail} {_BY_HAND}", now, stands, status=status)
+            return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status, understood=False)
         case OutcomeUnknown() | BadAnswer():
             return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status)
         case EhrUnavailable(retry_after=seconds):

@@ -127,7 +127,8 @@ class TransactionWriter:
             return await self.sequence.write(ehr, record, look_first=True)
         if record.answers_held_back and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=look_first)
-        found = await self._find(ehr, record) if look_first else ()
+        looked_up = await self._find(ehr, record) if look_first else ()
+        found = looked_up or ()
         wanted = len(record.results.identifiers) + (record.collected is None)
         missing = wanted - len(found)
         if found and (not missing or self.sequence is None):
@@ -135,25 +136,27 @@ class TransactionWriter:
         if found and self.sequence is not None:
             return await self.sequence.write(ehr, record, look_first=True)
         try:
-            return await self._transact(ehr, record)
+            # Provenance has no condition: repeated unseen, it would stand there once more.
+            return await self._transact(ehr, record, provenance=self.provenance and looked_up is not None)
         except (EhrRefused, NotPermitted, NotFound):
             if self.sequence is None:
                 raise
             return await self.sequence.write(ehr, record, look_first=look_first)
 
-    async def _transact(self, ehr: Ehr, record: Record) -> Written:
+    async def _transact(self, ehr: Ehr, record: Record, *, provenance: bool) -> Written:
         bundle = build_bundle(
             record.id,
             record.identifier,
             None if record.collected else forwarded(record),
             anchored(record),
             conditional=self.conditional,
-            provenance=self.provenance,
+            provenance=provenance,
         )
         results = await ehr.transact(bundle)
         return Written(tuple(result.location for result in results if result.location), self._left_out())
 
-    async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...]:
+    async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...] | None:
+        """Find what stands there; None where that cannot be looked up, and the EHR itself looks before it creates."""
         searches = self.sequence.searches if self.sequence else {}
         lookup = Lookup.of(ehr, searches, record)
         try:
@@ -166,7 +169,7 @@ class TransactionWriter:
             ]
         except Unverifiable:
             if self.conditional:
-                return ()  # the EHR itself looks: the Bundle creates nothing that is there
+                return None
             raise
         return tuple(location for location in (response, *found) if location)
 
@@ -201,7 +204,10 @@ class _Progress:
             raise RefusedInPart(f"{RESPONSE}: {response} {_SCORES_WAIT}", standing)
         if self.refused and not standing:
             raise next(iter(self.refused.values()))
-        if _is_of_content(observation) and any(each.startswith(f"{OBSERVATION}/") for each in standing):
+        is_alone = any(
+            each.startswith(f"{OBSERVATION}/") for each in standing
+        )  # others of its type were taken
+        if is_alone and (_is_of_content(observation) or _is_unexplained(observation)):
             raise RefusedInPart(f"{OBSERVATION}: {observation} {_ONLY_A_PART}", standing)
 
 
@@ -416,6 +422,10 @@ def _with_addresses(body: bytes, addresses: dict[str, str]) -> bytes:
 
 def _is_of_content(error: EhrError | None) -> bool:
     return isinstance(error, EhrRefused) and error.is_of_content
+
+
+def _is_unexplained(error: EhrError | None) -> bool:
+    return isinstance(error, EhrRefused) and error.is_unexplained
 
 
 def _is_missing(reference: JsonObject) -> bool:

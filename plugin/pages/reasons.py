@@ -64,6 +64,9 @@ OF_DELIVERIES = (
         "into the chart before sending it again."
     ),
     N_("%(why)s Correct it by hand in the chart: %(places)s. Rapport itself shows it corrected."),
+    N_(
+        "%(why)s If the chart does not show it either, correct it there by hand. Rapport itself shows it corrected."
+    ),
     N_("%(why)s Its scores wait for it: they are not written without the answers that they come from."),
     N_("%(why)s The record holds only a part of the scores."),
     N_("The EHR, or the scopes it granted, takes no change of %(kind)s."),

@@ -57,13 +57,17 @@ def recompute(
         return
     scores = compute(key, answers)
 
-    def held(head: Head) -> tuple[Finding, ...]:
+    def held(head: Head, record: Record = record) -> tuple[Finding, ...]:
         return tuple(_hold(record, head, instrument, scores, where, software=software, status=status))
 
     findings = held(response)
     if findings and as_kept(written := read_response(record.body)) is not written:
         # Earlier versions of Rapport stored references with a version or a base as they came.
-        findings = min(findings, held(written), key=len)
+        ways = [findings, held(written)]
+        if record.revision:  # whose contact and source are nowhere but in its answers
+            source, encounter = written.source_reference, written.encounter_reference
+            ways.append(held(written, replace(record, source=source, encounter=encounter)))
+        findings = min(ways, key=len)
     yield from findings
 
 

@@ -184,7 +184,7 @@ WHOLE = [{"response": {"status": "201", "location": f"Observation/{own}"}} for o
         {"type": "transaction-response"},
         {"type": "transaction-response", "entry": WHOLE[:1]},
         {"type": "transaction-response", "entry": [*WHOLE, WHOLE[0]]},
-        {"type": "transaction-response", "entry": [WHOLE[0], {"response": {"status": "201"}}]},
+        {"type": "transaction-response", "entry": [WHOLE[0], {"response": {"location": "Observation/2"}}]},
         {
             "type": "transaction-response",
             "entry": [WHOLE[0], {"response": {"status": "201", "location": "Patient/2"}}],
@@ -204,6 +204,14 @@ async def test_a_transaction_is_believed_when_each_entry_is_said_to_stand(
     wire.post(BASE).respond(json={"resourceType": "Bundle", **answer})
     with pytest.raises(BadAnswer):
         await ehr.transact(sent("Observation", "Observation"))
+
+
+async def test_a_transaction_may_say_of_its_entries_only_that_they_were_taken(
+    wire: respx.MockRouter, ehr: Ehr
+) -> None:
+    wire.post(BASE).respond(json={**TRANSACTED, "entry": [WHOLE[0], {"response": {"status": "201"}}]})
+    results = await ehr.transact(sent("Observation", "Observation"))
+    assert results == (EntryResult(201, "Observation/1"), EntryResult(201, None))
 
 
 async def test_a_transaction_with_a_failed_entry_is_refused(wire: respx.MockRouter, ehr: Ehr) -> None:

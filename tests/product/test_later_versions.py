@@ -227,6 +227,10 @@ async def test_a_form_that_was_stopped_and_then_completed_has_one_set_of_scores(
         assert sum("valueQuantity" in each for each in there) == SCORES - 1  # all but the panel
         other = await post(world, {**whole, "item": whole["item"][:1]}, token=token)
         assert other.status_code == 409
+        whole["identifier"] = stopped["identifier"] = {"system": "urn:x-app", "value": "18"}
+        assert (await post(world, stopped, token=token)).status_code == 201
+        at_once = await asyncio.gather(*(post(world, whole, token=token) for _ in range(6)))
+        assert sorted(each.status_code for each in at_once) == [*[200] * 5, 201]
         assert "send it with the status amended" in problems(other)
 
 

@@ -13,6 +13,7 @@ from plugin.collecting.book import Found
 from plugin.delivery.revising import read_current
 from plugin.delivery.writers import RESPONSE
 from plugin.ledger import tables as t
+from plugin.responses import at_home
 from tests.product.collecting import collecting_world, found, look, rows, someones_answers, standing, started
 from tests.product.forms import response_of
 from tests.product.test_bad_input import app_token, post, problems
@@ -141,6 +142,27 @@ async def test_one_caregiver_is_one_rater_however_the_ehrs_own_are_written(
     assert not any(b"_history" in each or f"{EHR}/r4".encode() in each for each in results)
     sent = {json.loads(each.body)["source"]["reference"] for each in records}
     assert sent == {"RelatedPerson/1001-1", written.format("RelatedPerson/1001-1")}
+    assert not await flaws(world)
+
+
+@pytest.mark.parametrize("written", [f"{EHR}/r4/{{}}", "{}/_history/1"])
+async def test_what_was_kept_before_references_were_read_in_one_form_is_verified_as_it_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    changes = {
+        "encounter": named(written.format(await a_visit_of(world, "amara"))),
+        "source": named(written.format("RelatedPerson/1001-1")),
+    }
+    whole = response_of(
+        "1001", questionnaire=CAREGIVERS, identifier={"system": "urn:x", "value": "1"}, **changes
+    )
+    del whole["item"]
+    with monkeypatch.context() as before:
+        before.setattr(at_home, "_rewritten", lambda head, _: head)
+        assert (await post(world, whole)).status_code == 201
+        amended = await post(world, {**whole, "status": "amended", "language": "en"})
+        assert amended.status_code == 201, amended.text
+    assert len(await rows(world, t.revision)) == 1
     assert not await flaws(world)
 
 

@@ -1,5 +1,6 @@
 """Answers of an EHR that cannot be believed: what they are about is looked for in the record before it counts."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from plugin.delivery.reacting import MOST_UNSHOWN
 from plugin.ledger import tables as t
 from plugin.writing import DEFAULT_WRITING, Writing
 from tests.product.collecting import rows
@@ -98,6 +100,78 @@ async def test_a_correction_that_is_done_and_answered_with_nothing_is_believed_w
         await settled(world)
         assert (statuses(watch), totals(watch)) == ({"amended"}, [8, 8, 8, 24])
         assert [each.state for each in await rows(world, t.attempt)] == ["delivered", "delivered"]
+
+
+def as_kept_by_some(resource: dict[str, Any]) -> None:
+    """Show a resource as an EHR keeps it that has no versions, one word for what is right, and days."""
+    resource.pop("meta", None)
+    resource["status"] = {"amended": "final", "completed": "final"}.get(
+        resource["status"], resource["status"]
+    )
+    if "effectiveDateTime" in resource:
+        resource["effectiveDateTime"] = resource["effectiveDateTime"][:10]
+    if "valueQuantity" in resource:
+        resource["valueQuantity"] = {"value": resource["valueQuantity"]["value"]}
+    for item in resource.get("item", ()):
+        for answer in item.get("answer", ()):
+            answer.get("valueCoding", {})["version"] = "1"
+
+
+def as_before(resource: dict[str, Any]) -> None:
+    """Show a resource as if no change of it had ever come."""
+    resource.pop("meta", None)
+    resource["status"] = "preliminary"
+
+
+class Shown(httpx.AsyncBaseTransport):
+    """The sandbox EHR, which shows each resource that is changed or read by `show`."""
+
+    def __init__(self, world: World, show: Callable[[dict[str, Any]], None]) -> None:
+        self._ehr, self._show, self.puts = world.hosts.apps["ehr.invalid"], show, 0
+        world.hosts.apps["ehr.invalid"] = self  # type: ignore[assignment]  # any transport will do
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._ehr.handle_async_request(request)
+        self.puts += request.method == "PUT"
+        await answer.aread()
+        if not request.url.path.startswith("/r4/") or not answer.content:
+            return answer
+        resource = answer.json()
+        if resource.get("resourceType") in ("Observation", "QuestionnaireResponse"):
+            self._show(resource)
+        return httpx.Response(answer.status_code, json=resource)
+
+
+async def test_a_correction_that_the_ehr_keeps_in_its_own_way_is_believed_at_once(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        own = await answered(world)
+        await settled(world)
+        shown = Shown(world, as_kept_by_some)
+        await amend(world)
+        assert (await settled(world)).state == "delivered"
+        assert shown.puts == 6
+        await mark(world, own)
+        assert (await settled(world)).state == "delivered"
+        assert shown.puts == 12
+
+
+async def test_a_correction_that_the_record_never_shows_ends_with_its_addresses(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        await answered(world)
+        await settled(world)
+        shown = Shown(world, as_before)
+        await amend(world)
+        for _ in range(500):
+            (row,) = await rows(world, t.delivery)
+            if row.state == "refused":
+                break
+            if row.owner is None:  # else its lease would end
+                world.clock.pass_time(minutes=10)
+            world.rapport.state.rapport.worker.wake()
+            await asyncio.sleep(0.02)
+        assert (row.state, shown.puts) == ("refused", 6 * MOST_UNSHOWN), row.detail
+        assert "correct it there by hand" in row.detail
+        assert sum(each.startswith("Observation/") for each in row.locations.split()) == 5
 
 
 def transacted(*entries: dict[str, Any], kind: str = "transaction-response") -> Answer:
