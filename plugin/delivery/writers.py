@@ -1,6 +1,7 @@
 """The standard ways to put a response and its results into a record: one transaction, or one create after another."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -153,7 +154,15 @@ class TransactionWriter:
             provenance=provenance,
         )
         results = await ehr.transact(bundle)
-        return Written(tuple(result.location for result in results if result.location), self._left_out())
+        told = tuple(result.location for result in results if result.location)
+        found = await self._find_untold(ehr, record) if len(told) < len(results) else ()
+        return Written(tuple(dict.fromkeys((*told, *found))), self._left_out())
+
+    async def _find_untold(self, ehr: Ehr, record: Record) -> tuple[str, ...]:
+        """Look for what was taken and is not told where it stands; nothing if that cannot be done now."""
+        with suppress(EhrError):
+            return await self._find(ehr, record) or ()
+        return ()
 
     async def _find(self, ehr: Ehr, record: Record) -> tuple[str, ...] | None:
         """Find what stands there; None where that cannot be looked up, and the EHR itself looks before it creates."""

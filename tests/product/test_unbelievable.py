@@ -181,6 +181,16 @@ def transacted(*entries: dict[str, Any], kind: str = "transaction-response") -> 
 ONE = {"response": {"status": "201 Created", "location": "QuestionnaireResponse/1/_history/1"}}
 
 
+async def test_where_it_stands_is_looked_up_if_a_transaction_does_not_say_so(tmp_path: Path) -> None:
+    async with run_world(tmp_path) as world:
+        taken = transacted(*[{"response": {"status": "201 Created"}}] * 7)
+        Odd(world, "POST", "/r4", taken, times=1, does=True)
+        await answered(world)
+        row = await settled(world)
+        assert sum(each.startswith("Observation/") for each in row.locations.split()) == 5
+        assert [each.state for each in await rows(world, t.attempt)] == ["delivered"]
+
+
 @pytest.mark.parametrize("does", [False, True])
 @pytest.mark.parametrize(
     "answer", [transacted(), transacted(kind="searchset"), transacted(ONE)], ids=["none", "search", "one"]
