@@ -57,13 +57,17 @@ def recompute(
         return
     scores = compute(key, answers)
 
-    def held(head: Head) -> tuple[Finding, ...]:
-        return tuple(_hold(record, head, instrument, scores, where, software=software, status=status))
+    def held(head: Head, made_by: str = record.revised_by) -> tuple[Finding, ...]:
+        stored = replace(record, revised_by=made_by)
+        return tuple(_hold(stored, head, instrument, scores, where, software=software, status=status))
 
     findings = held(response)
     if findings and as_kept(written := read_response(record.body)) is not written:
         # Earlier versions of Rapport stored references with a version or a base as they came.
         findings = min(findings, held(written), key=len)
+    if findings and record.revised_by:
+        # They named nobody but the author in the Provenance of what was amended.
+        findings = min(findings, held(response, made_by=""), key=len)
     yield from findings
 
 
@@ -89,6 +93,7 @@ def _hold(
         labels=labels_of(head.meta),
         status=status,
         recorded=True,
+        made_by=record.revised_by,
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)
@@ -114,9 +119,15 @@ def check_follows(record: Record, earlier: Record, where: str) -> Iterator[Findi
         yield Finding(Flaw.DELETED, where, "A version before it is missing.")
     if not record.voided:
         return
-    marked = with_status(earlier.results, RevisionKind.ENTERED_IN_ERROR)
-    if record.results != marked or record.body != earlier.body:
+    if record.results not in _marked(record, earlier) or record.body != earlier.body:
         yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
+
+
+def _marked(record: Record, earlier: Record) -> Iterator[Results]:
+    """Give what marking makes of a version: with who marked it and when; and as earlier versions of Rapport did, with neither."""
+    kind = RevisionKind.ENTERED_IN_ERROR
+    yield with_status(earlier.results, kind, made_by=record.revised_by, made=record.revised)
+    yield with_status(earlier.results, kind)
 
 
 def _columns(record: Record, response: Head, where: str) -> Iterator[Finding]:
