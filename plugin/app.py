@@ -178,6 +178,7 @@ def create_app(
             rapport.worker.stop()
             await stop_collecting(rapport.collector, collecting)
             await asyncio.wait({worker})
+            await rapport.sender.close()
             if port:
                 await port.close()
             if http is None:

@@ -17,7 +17,15 @@ from sqlalchemy.engine import Connection
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.keep import Record, keep, not_its_own
-from plugin.delivery.revising import IsKept, Revision, RevisionKind, find_current, revise, void
+from plugin.delivery.revising import (
+    LONGEST_NAME,
+    IsKept,
+    Revision,
+    RevisionKind,
+    find_current,
+    revise,
+    void,
+)
 from plugin.errors import Conflict
 from plugin.ledger import AuditRow, Ledger
 from plugin.metrics import Metrics
@@ -230,14 +238,14 @@ def _replaces(arrival: Arrival, known: Record, record: Record) -> bool:
 
 async def _amend(intake: Intake, arrival: Arrival, record: Record, scores: tuple[Score, ...]) -> Saved:
     """Keep a later version: the same Observations, scored anew, say `amended`."""
-    actor = arrival.actor.reference or arrival.actor.display or ""
+    actor = (arrival.actor.reference or arrival.actor.display or "")[:LONGEST_NAME]
     revision = Revision(
         RevisionKind.AMENDED,
         record.received,
         actor,
         "Amended by its author",
         record.body,
-        with_status(record.results, RevisionKind.AMENDED),
+        with_status(record.results, RevisionKind.AMENDED, made_by=actor),
         record.key_hash,
     )
     audit = intake.trail.entry(

@@ -27,6 +27,8 @@ _ROLES = {
     "author": "another person as having answered",
     _SOFTWARE: "another software that computed the scores",
 }
+# Who made a later version, beside who answered.
+_MAKERS = ("performer", "enterer")
 _WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
 # Words that an EHR may write in its own way in an answer.
 _WORDS = frozenset({"display", "text", "extension", "id", "userSelected", "version", "unit"})
@@ -123,6 +125,9 @@ def of_provenance(
         agrees["It has another time."] = moment(found.get("recorded")) == moment(delivered.get("recorded"))
         done = codes(delivered, "activity") <= codes(found, "activity")
         agrees["It tells of something else that was done."] = done
+        agrees["It names another person as having changed it, or none."] = all(
+            _agents(delivered, role)[0] <= _agents(found, role)[0] for role in _MAKERS
+        )
     (form, content), (form_there, content_there) = _form_of(delivered), _form_of(found)
     agrees["It names another form, or another version of it."] = form == form_there
     agrees["It tells another content hash of the form."] = content == content_there or not same_version
@@ -140,12 +145,13 @@ def _inside(resource: JsonObject, name: str) -> JsonObject:
 
 
 def _whats(provenance: JsonObject) -> list[object]:
-    entities = provenance.get("entity")
-    return (
-        [each.get("what") for each in entities if isinstance(each, dict)]
-        if isinstance(entities, list)
-        else []
-    )
+    return [each.get("what") for each in _list(provenance, "entity")]
+
+
+def _list(value: JsonObject, name: str) -> tuple[JsonObject, ...]:
+    """Take the objects of a list."""
+    found = value.get(name)
+    return tuple(each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
 
 
 def _form_of(provenance: JsonObject) -> tuple[object, object]:
@@ -161,13 +167,12 @@ def _identifier(value: JsonObject) -> tuple[object, object]:
 
 
 def _agents(provenance: JsonObject, role: str) -> tuple[set[object], set[object]]:
-    """Take who acted in a role, and for whom: by reference, else by identifier, else by name."""
-    agents = provenance.get("agent")
-    acting = [
-        each
-        for each in (agents if isinstance(agents, list) else ())
-        if isinstance(each, dict) and role in {code for _, code in codes(each, "type")}
-    ]
+    """Take who acted in a role, in it or in a source of it, and for whom: by reference, else by identifier, else by name."""
+    agents = (
+        *_list(provenance, "agent"),
+        *(each for own in _list(provenance, "entity") for each in _list(own, "agent")),
+    )
+    acting = [each for each in agents if role in {code for _, code in codes(each, "type")}]
     return {_who(_inside(each, "who")) for each in acting}, {
         _who(_inside(each, "onBehalfOf")) for each in acting
     }

@@ -66,15 +66,17 @@ def plan(writing: Writing, capability: Capability, granted: Scopes | None) -> tu
     return tuple(Planned(kind, _obstacle(kind, writing, capability, granted)) for kind in writing.kinds)
 
 
-def can_write_some(writing: Writing, granted: Scopes) -> bool:
-    """Tell whether a token may write anything in the EHR that the site wants written."""
-    return any(_scope_obstacle(kind, writing, granted) is None for kind in writing.kinds if kind in _TYPE)
+def can_write_some(writing: Writing, granted: Scopes, capability: Capability | None = None) -> bool:
+    """Tell whether a token may write anything in the EHR that the site wants written; with `capability`, of what that takes."""
+    return any(
+        _scope_obstacle(kind, writing, granted) is None
+        for kind in writing.kinds
+        if kind in _TYPE and (capability is None or _TYPE[kind] in capability.creates)
+    )
 
 
-def missing_rights(writing: Writing, granted: Scopes) -> tuple[str, ...]:
-    """Name what a token may not create in the EHR that the site wants written there; nothing while it may create some of it."""
-    if not needs_ehr(writing) or can_write_some(writing, granted):
-        return ()
+def wanted_there(writing: Writing) -> tuple[str, ...]:
+    """Name the types that the site wants written in the EHR itself."""
     return tuple(dict.fromkeys(_TYPE[kind] for kind in writing.kinds if kind in _TYPE))
 
 

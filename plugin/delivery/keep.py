@@ -71,6 +71,7 @@ class Record:
     revision: int = 0  # which version this is; 0 the first
     voided: bool = False  # marked as entered in error
     revised: datetime | None = None
+    revised_by: str = ""
     why: str = ""
     locations: tuple[str, ...] = ()  # of a later version: where the earlier one stands in the EHR
     altered: tuple[str, ...] = ()  # what of it is not as Rapport wrote it; it then lacks what does not open

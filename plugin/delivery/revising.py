@@ -25,6 +25,7 @@ from plugin.observations.build import with_status
 from plugin.responses import UnreadableResponse, as_kept, read_response
 
 _NEVER_SENT = "Entered in error before it was sent: it does not stand in the record."
+LONGEST_NAME = 200  # of who made a version
 _NAMESPACE = uuid.UUID("3d3a5fd4-5a2e-5b1c-8d43-51f6d2a4c7b0")
 
 
@@ -78,7 +79,7 @@ def revise(connection: Connection, vault: Vault, response_id: str, revision: Rev
             number=number,
             kind=revision.kind,
             made=revision.made,
-            made_by=revision.made_by[:200],
+            made_by=revision.made_by[:LONGEST_NAME],
             why=revision.why,
             sealed_body=vault.seal("response", own_id, revision.body),
             body_digest=revision.digest,
@@ -117,7 +118,9 @@ def _as_answered(record: Record) -> Record:
 def void(record: Record, made: datetime, made_by: str, why: str) -> Revision:
     """Make the version that says that a response was entered in error; its answers stay as they were."""
     kind = RevisionKind.ENTERED_IN_ERROR
-    return Revision(kind, made, made_by, why, record.body, with_status(record.results, kind), record.key_hash)
+    made_by = made_by[:LONGEST_NAME]
+    results = with_status(record.results, kind, made_by=made_by, made=made)
+    return Revision(kind, made, made_by, why, record.body, results, record.key_hash)
 
 
 def read_current(connection: Connection, vault: Vault, response_id: str) -> Record:
@@ -238,6 +241,7 @@ def _revised(record: Record, row: Mapping[str, object], results: Results) -> Rec
         revision=int(str(row["number"])),
         voided=row["kind"] == RevisionKind.ENTERED_IN_ERROR,
         revised=row["made"],  # type: ignore[arg-type]  # an Instant
+        revised_by=str(row["made_by"]),
         why=str(row["why"]),
         locations=tuple(str(locations).split()) if locations else (),
     )

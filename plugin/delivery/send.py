@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -23,7 +24,7 @@ from plugin.delivery.notes import Note, build_note, note_identifier
 from plugin.delivery.outbox import Claimed
 from plugin.delivery.worker import NoToken, NoWriter
 from plugin.delivery.writers import Writer, Written, can_create
-from plugin.ehr import Ehr, EhrRefused, EhrUnavailable, Heard, NotFound, NotPermitted, TokenRefused
+from plugin.ehr import Ehr, EhrError, EhrRefused, EhrUnavailable, Heard, NotFound, NotPermitted, TokenRefused
 from plugin.ledger import Ledger
 from plugin.observations.build import identifier_query
 from plugin.writing import DEFAULT_WRITING, WriterKind, Writing
@@ -103,6 +104,7 @@ class EhrSender:
         self._system_tokens: dict[str, TokenSet] = {}
         self._ended: deque[str] = deque(maxlen=MOST_ENDED)  # digests of tokens refused before their time
         self._companions: dict[str, asyncio.Lock] = {}
+        self._learning: dict[str, asyncio.Task[None]] = {}  # what the EHRs declare, by site
         self._refreshing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # while one is held
 
     async def __call__(self, claimed: Claimed, record: Record, heard: Heard) -> Written:
@@ -289,6 +291,38 @@ class EhrSender:
             known = (self._clock(), read_capability(await ehr.capability()))
             self._capabilities[site.id] = known
         return known[1]
+
+    def known_capability(self, site_id: str) -> Capability | None:
+        """Give what an EHR declared when it was read last; None if it was not yet."""
+        known = self._capabilities.get(site_id)
+        return known[1] if known else None
+
+    def learn(self, site: Site, ehr: Ehr) -> None:
+        """Have what an EHR declares read meanwhile, if the site writes there and it is not known: nobody waits for it."""
+        if (
+            site.id in self._capabilities
+            or site.id in self._learning
+            or not needs_ehr(self._manner.of(site.id))
+        ):
+            return
+        self._learning[site.id] = task = asyncio.create_task(self._learn(site, ehr))
+        task.add_done_callback(lambda _: self._learning.pop(site.id, None))
+
+    async def _learn(self, site: Site, ehr: Ehr) -> None:
+        with suppress(EhrError):  # whoever sends something is told
+            await self.capability_of(site, ehr)
+
+    async def close(self) -> None:
+        """Read no more of what EHRs declare."""
+        if tasks := tuple(self._learning.values()):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    def own_scopes(self, site: Site) -> Scopes:
+        """Give what the EHR granted Rapport itself; until it was asked, what the site says that it grants."""
+        known = self._system_tokens.get(site.id)
+        return Scopes.parse(known.scope if known else " ".join(site.backend_scopes))
 
     def _lives(self, tokens: TokenSet) -> bool:
         ended = digest_of(tokens.access_token) in self._ended

@@ -69,7 +69,7 @@ def record_of(line: Line) -> Record:
 
 def version_of(first: Record, line: Line) -> Record:
     """Read the line of a later version of a response; NotAsLogged if it is none."""
-    row: Line = {name: _text(line, name) for name in ("kind", "why", "key_hash")}
+    row: Line = {name: _text(line, name) for name in ("kind", "made_by", "why", "key_hash")}
     row |= {"number": _number(line, "number"), "made": instant(line.get("made"))}
     return later_version(first, row, bytes_of(line.get("body")), _results(line))
 

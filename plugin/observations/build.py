@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from plugin import __version__
+from plugin.observations.agents import PARTICIPANT, marked_by, with_sender
 from plugin.responses.labels import OF_SCORES, Label, write_labels
 from plugin.scores import Score, only_together
 from plugin.scores.together import WITHHELD
@@ -29,7 +30,6 @@ _PROFILE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-
 _ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _MASKED, _NOT_PERFORMED = ("masked", "Masked"), ("not-performed", "Not Performed")
 _UCUM = "http://unitsofmeasure.org"
-_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(JsonObject, float_hook=read_decimal)  # 1.50 stays 1.50
@@ -92,6 +92,7 @@ def build_results(
     labels: Collection[Label] = (),
     status: str = "final",
     recorded: bool = False,
+    made_by: str = "",
 ) -> Results:
     """Build panel, scores and Provenance of the response known as `response_id` (a UUID).
 
@@ -99,6 +100,7 @@ def build_results(
     replaces these by the addresses that the EHR gives. `labels` are those of the response; what holds for scores is passed on,
     and where single answers may not be read only the score of all of them together has a value.
     With `recorded` the Provenance is the response's, too: it is kept or written together with its scores.
+    `made_by` is who made a later version (`with_status`).
     """
     if Label.ANSWERS_NOT_SHARED in labels:
         scores = only_together(scores)
@@ -124,11 +126,16 @@ def build_results(
         response_id, targets, instrument, subject, issued, organization, recorded=recorded
     )
     results = Results(_encoder.encode(panel), members, _encoder.encode(provenance), identifiers)
-    return results if status == "final" else with_status(results, status)
+    return results if status == "final" else with_status(results, status, made_by=made_by)
 
 
-def with_status(results: Results, status: str) -> Results:
-    """Give the results of a later version: its Observations have this status, and its Provenance tells of a change."""
+def with_status(results: Results, status: str, *, made_by: str = "", made: datetime | None = None) -> Results:
+    """Give the results of a later version: its Observations have this status, and its Provenance tells of a change.
+
+    `made_by` (a reference, or words where no person is known) is named as who made it, if that is not the author of the
+    answers. What is `made` by marking it as entered in error has that time, and names the author with the answers alone.
+    Without either it is as earlier versions of Rapport stored it.
+    """
 
     def marked(body: bytes) -> bytes:
         return _encoder.encode({**_decoder.decode(body), "status": status})
@@ -137,6 +144,10 @@ def with_status(results: Results, status: str) -> Results:
     coding = {"system": _OPERATION, "code": "UPDATE"}
     text = "Marked as entered in error" if status == "entered-in-error" else "Scores computed anew"
     provenance["activity"] = {"coding": [coding], "text": text}
+    if made is not None:
+        provenance |= marked_by(provenance, made_by, made)
+    elif made_by:
+        provenance["agent"] = with_sender(provenance, made_by)
     return Results(
         marked(results.panel),
         tuple(map(marked, results.scores)),
@@ -279,7 +290,7 @@ def _provenance(
     agents: list[object] = [_write_engine(organization)]
     if subject.source is not None:
         author: JsonObject = {
-            "type": {"coding": [{"system": _PARTICIPANT, "code": "author", "display": "Author"}]},
+            "type": {"coding": [{"system": PARTICIPANT, "code": "author", "display": "Author"}]},
             "who": {"reference": subject.source},
         }
         if subject.source.startswith("Practitioner/"):
@@ -301,7 +312,7 @@ def _provenance(
 @lru_cache(maxsize=_KEPT)
 def _write_engine(organization: str) -> msgspec.Raw:
     engine = {
-        "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
+        "type": {"coding": [{"system": PARTICIPANT, "code": "assembler", "display": "Assembler"}]},
         "who": {
             "type": "Device",
             "identifier": {"system": IDENTIFIER_SYSTEM, "value": f"software/rapport-fhir/{__version__}"},

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from plugin.pages.engine import render
 from plugin.pages.plot import Frame, Plot, draw
+from plugin.pages.shapes import samples_of
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Gap, Panel
 
@@ -127,6 +128,12 @@ class CaseloadPage:
     def gaps(self) -> frozenset[Gap]:
         """Why there are marks of scores without a value in one of the plots."""
         return frozenset().union(*(each.panel.gaps for each in self.rows if each.panel is not None))
+
+    @property
+    def gap_samples(self) -> tuple[str, ...]:
+        """Their marks, as a legend shows them."""
+        panels = (each.panel for each in self.rows if each.panel is not None)
+        return samples_of(sorted({look for each in panels for look in each.gap_looks}))
 
     @property
     def numbers(self) -> range:

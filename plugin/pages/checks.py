@@ -236,6 +236,7 @@ OF_COMPARISON = (
     N_("It names another form, or another version of it."),
     N_("It tells another content hash of the form."),
     N_("It names another person as having answered, or none."),
+    N_("It names another person as having changed it, or none."),
     N_("It names another software that computed the scores, or none."),
     N_("The author acts on behalf of another organization, or of none."),
     N_("The assembler acts on behalf of another organization, or of none."),

@@ -369,6 +369,7 @@ class WithdrawPage:
     instrument: str
     answers: int
     back: str
+    who: str = ""  # nothing where the EHR gives no name
     look: str | None = None
     language: str = "en"
 

@@ -1,6 +1,6 @@
 """The marks of a plot, one a rater: they differ by outline, so that a plot reads in greyscale. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _MARK = 5.0  # half the height of a mark, px
 SMALL = 3.6  # the same of the mark that says whose an arrow is
@@ -12,6 +12,11 @@ def shape_at(shape: str, x: float, y: float, *, small: bool = False) -> str:
     """Draw a mark around a place."""
     dx, dy, rest = (_SMALL_OUTLINES if small else _OUTLINES)[shape]
     return f"M{x + dx:.1f} {y + dy:.1f}{rest}"
+
+
+def samples_of(looks: Iterable[int]) -> tuple[str, ...]:
+    """Draw the marks of some looks as a legend shows those without a value: below the axis, 16 px wide; each shape once."""
+    return tuple(shape_at(each, 8, 10, small=True) for each in dict.fromkeys(SHAPES[look] for look in looks))
 
 
 def _outlines(r: float) -> _Outlines:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from plugin.pages.figures import tenths
-from plugin.pages.shapes import SHAPES
+from plugin.pages.shapes import SHAPES, samples_of
 from plugin.pages.worded import Instead
 from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 from plugin.trends.findings import Findings
@@ -232,6 +232,16 @@ class Panel:
             for point in points
             if point.value is None
         )
+
+    @property
+    def gap_looks(self) -> tuple[int, ...]:
+        """The looks of those whose marks stand for scores without a value."""
+        return tuple(look for look, each in self.looked if any(point.value is None for point in each.points))
+
+    @property
+    def gap_samples(self) -> tuple[str, ...]:
+        """Their marks, as a legend shows them."""
+        return samples_of(self.gap_looks)
 
     @property
     def video(self) -> tuple[int, int]:

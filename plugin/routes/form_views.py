@@ -162,23 +162,31 @@ def gate_page(rapport: Rapport, invitation: Invitation, accept_language: str, ba
 def score_lines(instrument: Instrument, scores: tuple[Score, ...], language: str) -> list[str]:
     """Write what a respondent may see of the result, where the site lets them, in the language of their form.
 
-    A score that is missing says so; one that is withheld from clinicians stands here neither: they hold the device next.
+    A score that is missing says so, and where none has a value that is said once; one that is withheld from clinicians
+    stands here neither: they hold the device next.
     """
     spoken = interface_language(language)
     names = {each.link_id: label_of(each.display, spoken) for each in instrument.scores}
     told = [each for each in scores if each.absent_reason != WITHHELD]
+    _ = translations(spoken).gettext
+    if len(told) > 1 and all(each.value is None for each in told):
+        whole = all(map(_is_unanswered, told))
+        return [_("No result, because not every question was answered.") if whole else _("No result.")]
     lines = [_score_line(names[each.link_id], each, spoken) for each in told]
     has_result = any(each.value is not None for each in told)
-    return [*lines, translations(spoken).gettext(_MEANING)] if has_result else lines
+    return [*lines, _(_MEANING)] if has_result else lines
+
+
+def _is_unanswered(score: Score) -> bool:
+    return bool(score.missing) or score.absent_reason == INCOMPLETE
 
 
 def _score_line(name: str, score: Score, language: str) -> str:
     _ = translations(language).gettext
     if score.value is None:
-        unanswered = score.missing or score.absent_reason == INCOMPLETE
         told = (
             _("%(name)s: no result, because not every question was answered.")
-            if unanswered
+            if _is_unanswered(score)
             else _("%(name)s: no result.")
         )
         return told % {"name": name}

@@ -42,6 +42,7 @@ from plugin.routes.asked import read_begun
 from plugin.routes.chart import as_observer, is_of_session, read_age, read_born, read_respondent
 from plugin.routes.offering import choose_form, mark_of
 from plugin.routes.patient import patient_page_for
+from plugin.routes.remote import name_asked
 from plugin.routes.session_cookie import keep_session_cookie
 from plugin.routes.state import (
     CurrentLaunch,
@@ -294,6 +295,7 @@ async def _withdraw_page(
         launch=found.id,
         csrf=csrf_token(rapport, found),
         invitation=left.id,
+        who=await name_asked(rapport, found, left),
         rater=left.rater,
         instrument=form_state(rapport.intake.catalogue, left, answers, rapport.clock(), language).instrument,
         answers=answers,

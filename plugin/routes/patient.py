@@ -289,6 +289,7 @@ async def _chart(
             return closed_chart(str(error))
         except TimeoutError:
             return replace(closed_chart("it did not answer"), unread=(), late=(HISTORY,))
+        rapport.sender.learn(rapport.settings.sites[found.site], ehr)
         chart = await read_chart(
             ehr,
             found,

@@ -81,7 +81,7 @@ async def link(
         )
     )
     page = _link_page(rapport, found, planned, secret, language_for(rapport, found.site, accept_language))
-    return HTMLResponse(render_link(replace(page, who=await _name_of(rapport, found, planned))))
+    return HTMLResponse(render_link(replace(page, who=await name_asked(rapport, found, planned))))
 
 
 @router.post("/launches/{launch}/invitations/{invitation}/code", dependencies=[Depends(check_origin)])
@@ -105,7 +105,7 @@ async def new_code(
     return RedirectResponse(f"/launches/{found.id}/invitations/{planned.id}#code", status_code=303)
 
 
-async def _name_of(rapport: Rapport, found: Launch, planned: Invitation) -> str:
+async def name_asked(rapport: Rapport, found: Launch, planned: Invitation) -> str:
     """Name whom a form is for, so that two caregivers' links are told apart; nothing where the EHR does not answer."""
     try:
         async with asyncio.timeout(rapport.settings.policies[found.site].ehr_patience):

@@ -13,7 +13,7 @@ from plugin.access.sessions import LockedDevice
 from plugin.auditing.unfolding import Unfolded, unfold
 from plugin.days import Age, age_on, day_alone, day_of
 from plugin.delivery.account import Account, Attempt, whole
-from plugin.delivery.choosing import can_write_some, missing_rights
+from plugin.delivery.choosing import can_write_some, wanted_there
 from plugin.delivery.notes import SentNote
 from plugin.delivery.pdf import can_render
 from plugin.erasure import Erasure
@@ -67,7 +67,6 @@ from plugin.tips import told_in
 from plugin.trends.contacts import ThisSession
 from plugin.writing import DEFAULT_WRITING
 from questionnaires import Catalogue, Instrument, Item, Rater, Wording, walk
-from smart_launch import Scopes
 
 _STANDING = (
     N_(
@@ -745,13 +744,21 @@ def _notices(launch: Launch, known: Known, zone: tzinfo, language: str) -> Itera
 
 
 def _not_written(rapport: Rapport, launch: Launch, language: str) -> Iterable[Notice]:
-    """Tell before anything is answered that nothing will be written to the record: no token may."""
-    site = rapport.settings.sites[launch.site]
+    """Tell before anything is answered that nothing will be written to the record: no token may, or the EHR takes nothing."""
+    site, sender = rapport.settings.sites[launch.site], rapport.sender
     writing = rapport.settings.writing.get(launch.site, DEFAULT_WRITING)
-    missing = missing_rights(writing, launch.context.granted)
-    if not missing or can_write_some(writing, Scopes.parse(" ".join(site.backend_scopes))):
+    wanted, capability = wanted_there(writing), sender.known_capability(site.id)
+    tokens = (launch.context.granted, sender.own_scopes(site))
+    if not wanted or any(can_write_some(writing, each, capability) for each in tokens):
         return
     _ = translations(language).gettext
+    missing = [each for each in wanted if capability is None or each in capability.creates]
+    if not missing:
+        text = _(
+            "The EHR takes nothing of what Rapport would write there (%(kinds)s). What is answered is kept in Rapport, and does not go into the record."
+        )
+        yield Notice(NoticeKind.INFORMATION, text % {"kinds": ", ".join(wanted)})
+        return
     text = _(
         "The EHR has not granted Rapport the right to write (missing: %(rights)s). What is answered is kept in Rapport, and does not go into the record."
     )

@@ -57,18 +57,28 @@ def recompute(
         return
     scores = compute(key, answers)
 
-    def held(head: Head, record: Record = record) -> tuple[Finding, ...]:
-        return tuple(_hold(record, head, instrument, scores, where, software=software, status=status))
+    def held(head: Head, stored: Record) -> tuple[Finding, ...]:
+        return tuple(_hold(stored, head, instrument, scores, where, software=software, status=status))
 
-    findings = held(response)
-    if findings and as_kept(written := read_response(record.body)) is not written:
-        # Earlier versions of Rapport stored references with a version or a base as they came.
-        ways = [findings, held(written)]
+    findings = held(response, record)
+    if findings:
+        earlier = [held(*each) for each in _ways_of_before(record, response)]
+        findings = min((findings, *earlier), key=len)
+    yield from findings
+
+
+def _ways_of_before(record: Record, response: Head) -> Iterator[tuple[Head, Record]]:
+    """Give the head and the record as earlier versions of Rapport read them, to hold each other by."""
+    ways = [(response, record)]
+    if as_kept(written := read_response(record.body)) is not written:
+        # They stored references with a version or a base as they came.
+        ways.append((written, record))
         if record.revision:  # whose contact and source are nowhere but in its answers
             source, encounter = written.source_reference, written.encounter_reference
-            ways.append(held(written, replace(record, source=source, encounter=encounter)))
-        findings = min(ways, key=len)
-    yield from findings
+            ways.append((written, replace(record, source=source, encounter=encounter)))
+    yield from ways[1:]
+    if record.revised_by:  # they named nobody but the author in the Provenance of what was amended
+        yield from ((head, replace(stored, revised_by="")) for head, stored in ways)
 
 
 def _hold(
@@ -93,6 +103,7 @@ def _hold(
         labels=labels_of(head.meta),
         status=status,
         recorded=True,
+        made_by=record.revised_by,
     )
     yield from _compare(record.results, again, scores, where)
     yield from _provenance(record, again, software, where)
@@ -118,9 +129,15 @@ def check_follows(record: Record, earlier: Record, where: str) -> Iterator[Findi
         yield Finding(Flaw.DELETED, where, "A version before it is missing.")
     if not record.voided:
         return
-    marked = with_status(earlier.results, RevisionKind.ENTERED_IN_ERROR)
-    if record.results != marked or record.body != earlier.body:
+    if record.results not in _marked(record, earlier) or record.body != earlier.body:
         yield Finding(Flaw.MISMATCH, where, "It is not the version before it, marked.")
+
+
+def _marked(record: Record, earlier: Record) -> Iterator[Results]:
+    """Give what marking makes of a version: with who marked it and when; and as earlier versions of Rapport did, with neither."""
+    kind = RevisionKind.ENTERED_IN_ERROR
+    yield with_status(earlier.results, kind, made_by=record.revised_by, made=record.revised)
+    yield with_status(earlier.results, kind)
 
 
 def _columns(record: Record, response: Head, where: str) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from plugin.comparing.differences import Targets, of_provenance
+from plugin.observations.build import with_status
 from plugin.verify import Flaw
 from plugin.writing import DEFAULT_WRITING
 from sandbox_ehr import RegisteredClient
@@ -26,6 +27,7 @@ from tests.product.test_personalities import FLOWSHEET, send_form, settled
 from tests.product.world import READER_SECRET, SIGNING_KEY, run_world, sandbox_settings
 from tests.sandbox_ehr.serving import serving
 
+MARKING = datetime(2026, 3, 3, 8, tzinfo=UTC)
 SYSTEM = "https://w3id.org/rapport-fhir/identifier"
 JsonObject = dict[str, Any]
 EDITING = tuple(f"system/{each}.crus" for each in ("Observation", "QuestionnaireResponse", "Provenance"))
@@ -409,6 +411,35 @@ def test_whatever_of_a_provenance_is_altered_is_told_and_nothing_else(
     delivered = deepcopy(found)
     about = frozenset(each["reference"] for each in found["target"])
     targets = Targets(about, 0, "QuestionnaireResponse/9")
+    assert list(of_provenance(delivered, found, targets)) == []
+    alter(found)
+    assert list(of_provenance(delivered, found, targets)) == [(Flaw.PROVENANCE, told)]
+
+
+MARKED = [
+    (change("recorded", "2026-03-03T09:00:00.000+00:00"), "It has another time."),
+    (
+        change("agent.0.who.reference", "Practitioner/9"),
+        "It names another person as having changed it, or none.",
+    ),
+    (
+        change("entity.0.agent.0.who.reference", "Patient/1002"),
+        "It names another person as having answered, or none.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("alter", "told"), MARKED, ids=["time", "who marked it", "author"])
+def test_whoever_marked_a_response_is_held_against_the_record(
+    alter: Callable[[JsonObject], None], told: str
+) -> None:
+    marked = with_status(
+        results_of({"goal-1": "mostly"}), "entered-in-error", made_by="Practitioner/1", made=MARKING
+    )
+    found = json.loads(marked.provenance.replace(b"urn:uuid:", b"Observation/"))
+    found["entity"][0]["what"]["reference"] = "QuestionnaireResponse/9"
+    targets = Targets(frozenset(each["reference"] for each in found["target"]), 0, "QuestionnaireResponse/9")
+    delivered = deepcopy(found)
     assert list(of_provenance(delivered, found, targets)) == []
     alter(found)
     assert list(of_provenance(delivered, found, targets)) == [(Flaw.PROVENANCE, told)]

@@ -12,6 +12,7 @@ from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
 from plugin.pages.plot import NARROW, WIDE, Frame, Plot, draw
+from plugin.pages.shapes import SHAPES, shape_at
 from plugin.pages.strips import MOST_COURSES
 from plugin.pages.trend import (
     Event,
@@ -221,6 +222,26 @@ def test_page_and_pdf_say_what_a_hollow_mark_is(reasons: list[str | None], words
         told = [each.strip() for each in re.findall(r"answered, but [^<]*", legend)]
         assert told == ([words] if words else [])
         assert html.count("but not computed") == ("not computed" in (words or ""))
+
+
+def test_the_legend_shows_a_hollow_mark_below_an_axis_in_the_shape_of_whose_it_is() -> None:
+    trend = samples.marked_trend()
+    whole, gapped = trend.series[:2]
+    points = (*gapped.points[:-1], dataclasses.replace(gapped.points[-1], value=None, event=None))
+    both = (
+        dataclasses.replace(whole, points=tuple(each for each in whole.points if each.value is not None)),
+        dataclasses.replace(gapped, points=points),
+    )
+    panel = dataclasses.replace(trend, series=both)
+    look = looks_of([each.rater for each in both])[1]
+    assert SHAPES[look] != "circle"
+    page = samples.patient(trend=panel)
+    for html in (pages.render_patient(page), summary_html(page, "Mia")):
+        legend = html.partition('class="legend"')[2].partition("</ul>")[0]
+        assert re.findall(r'class="mark hollow" d="([^"]+)"', legend) == [
+            shape_at(SHAPES[look], 8, 10, small=True)
+        ]
+        assert '<g class="grid">' in legend
 
 
 def test_the_pdf_opens_with_what_changed_as_the_page_does() -> None:

@@ -1,15 +1,22 @@
 """A response that is amended, or was entered in error: one set of Observations, changed where it stands."""
 
 import asyncio
+import json
 import re
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from plugin.delivery.keep import Record
+from plugin.delivery.revising import RevisionKind, read_versions
 from plugin.ledger import tables as t
-from plugin.observations.build import IDENTIFIER_SYSTEM
+from plugin.observations.build import IDENTIFIER_SYSTEM, with_status
+from plugin.scores import compile_key
+from plugin.verify import Flaw, check_follows, recompute
 from plugin.writing import DocumentForm, FlowsheetRow, WriterKind, Writing
 from tests.product.collecting import (
     audited,
@@ -132,6 +139,50 @@ async def test_the_clinician_marks_one_and_all_of_it_is_marked_in_the_record(tmp
         assert own["status"] == "entered-in-error"
 
 
+async def test_the_record_says_who_marked_it_and_when_and_whose_answers_they_are(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        _, response = await send_child_form(world, ANSWERS)
+        await settled(world)
+        people = await world.people()
+        world.clock.pass_time(seconds=3600)
+        await mark(world, response, "filled by the sister")
+        row = await settled(world)
+        (revision,) = await rows(world, t.revision)
+        there = [
+            each for each in await world.search("Provenance") if f"Provenance/{each['id']}" in row.locations
+        ]
+        newest = max(there, key=lambda each: str(each["recorded"]))
+        assert datetime.fromisoformat(newest["recorded"]) == revision.made
+        acted = [
+            (each["type"]["coding"][0]["code"], each["who"].get("reference")) for each in newest["agent"]
+        ]
+        assert acted == [("performer", f"Practitioner/{people['practitioner']}"), ("assembler", None)]
+        assert newest["agent"][0]["onBehalfOf"] == newest["agent"][1]["onBehalfOf"]
+        (author,) = newest["entity"][0]["agent"]
+        assert author["type"]["coding"][0]["code"] == "author"
+        assert author["who"]["reference"] == f"Patient/{people['amara']}"
+        # What the clinician typed stays in Rapport.
+        assert "sister" not in json.dumps(newest)
+
+
+async def test_what_was_marked_before_it_said_who_verifies_and_nothing_else_does(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        _, response = await send_child_form(world, ANSWERS)
+        await settled(world)
+        world.clock.pass_time(seconds=3600)
+        await mark(world, response)
+        ledger = world.rapport.state.rapport.ledger
+        first, marked = await ledger.read(lambda c: read_versions(c, ledger.vault, response))
+    of_before = with_status(first.results, RevisionKind.ENTERED_IN_ERROR)
+    assert marked.results != of_before
+    assert [*check_follows(marked, first, "")] == []
+    assert [*check_follows(replace(marked, results=of_before), first, "")] == []
+    by_another = replace(marked, revised_by="Practitioner/9")
+    at_another_time = replace(marked, revised=marked.received)
+    for altered in (by_another, at_another_time):
+        assert [each.flaw for each in check_follows(altered, first, "")] == [Flaw.MISMATCH]
+
+
 async def test_the_reason_stands_on_the_page_and_in_the_trail(tmp_path: Path) -> None:
     async with run_world(tmp_path, more_scopes=CORRECTING) as world:
         _, response = await send_child_form(world, ANSWERS)
@@ -201,6 +252,34 @@ async def test_an_app_that_sends_an_amended_response_changes_the_first(tmp_path:
         assert {each["status"] for each in there} == {"amended"}
 
 
+async def test_who_sent_an_amendment_of_anothers_answers_is_named_beside_the_author(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=CORRECTING) as world:
+        own = {"system": "urn:x-app", "value": "17"}
+        first = await someones_answers(world, identifier=own)
+        await submitted(world, first)
+        better = [question(name, "completely") for name in ANSWERS]
+        await submitted(world, {**first, "status": "amended", "item": better})
+        people = await world.people()
+        rapport = world.rapport.state.rapport
+        (kept,) = await rows(world, t.response)
+        _, amended = await rapport.ledger.read(lambda c: read_versions(c, rapport.ledger.vault, kept.id))
+        agents = json.loads(amended.results.provenance)["agent"]
+        acted = {each["type"]["coding"][0]["code"]: each["who"].get("reference") for each in agents}
+        practitioner = f"Practitioner/{people['practitioner']}"
+        assert acted == {"author": first["source"]["reference"], "assembler": None, "enterer": practitioner}
+        instrument = rapport.intake.catalogue.find(amended.instrument)
+        key = compile_key(instrument)
+
+        def problems_of(record: Record) -> list[str]:
+            again = replace(record, received=record.revised or record.received)
+            return [each.what for each in recompute(again, instrument, key, "", status="amended")]
+
+        assert problems_of(amended) == []
+        nameless = json.dumps({**json.loads(amended.results.provenance), "agent": agents[:2]}).encode()
+        assert problems_of(replace(amended, results=replace(amended.results, provenance=nameless))) == []
+        assert problems_of(replace(amended, revised_by="Practitioner/9"))
+
+
 async def test_the_same_amendment_sent_again_is_kept_once(tmp_path: Path) -> None:
     async with run_world(tmp_path, more_scopes=CORRECTING) as world:
         token = await app_token(world)
@@ -236,8 +315,6 @@ async def test_a_form_that_was_stopped_and_then_completed_has_one_set_of_scores(
 
 async def submitted(world: World, body: dict[str, Any]) -> httpx.Response:
     """Send a response to Rapport as another app does, with a token of its launch."""
-    import json
-
     from plugin.access.launches import launches_with_token
 
     await world.launch()

@@ -224,6 +224,15 @@ async def test_a_result_that_is_missing_is_told_to_the_respondent(tmp_path: Path
         assert sum(" of 8 points" in each for each in told) == 2
 
 
+async def test_that_nothing_has_a_result_is_told_once(tmp_path: Path) -> None:
+    policy = RespondentPolicy(show_score_to=frozenset({"child"}))
+    async with run_world(tmp_path, respondents=policy) as world:
+        headers = await hand_to_child(world)
+        one = {name: given if name == "goal-1" else None for name, given in ANSWERS.items()}
+        sent = await world.browser.post("/fill/submit", headers=headers, json={"answers": one})
+        assert sent.json()["scores"] == ["No result, because not every question was answered."]
+
+
 async def test_without_any_result_the_device_says_nothing_of_what_it_means(tmp_path: Path) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
     async with run_world(tmp_path, respondents=policy) as world:

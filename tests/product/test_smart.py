@@ -175,6 +175,17 @@ async def test_where_only_reading_is_granted_the_page_says_so_before_anybody_ans
     assert "What is answered is kept in Rapport, and does not go into the record." in page.text
 
 
+OWN = ("system/QuestionnaireResponse.crus", "system/Observation.crus")
+
+
+async def test_where_the_ehr_takes_nothing_the_page_says_so_whatever_is_configured(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="read-only", backend_scopes=OWN) as world:
+        await world.launch("amara")  # beside which the statement is read
+        page = await world.launch("amara")
+    assert "takes nothing of what Rapport would write there (QuestionnaireResponse, Observation)" in page.text
+    assert "What is answered is kept in Rapport, and does not go into the record." in page.text
+
+
 async def test_the_records_scores_are_shown_where_their_responses_may_not_be_read(tmp_path: Path) -> None:
     async with run_world(tmp_path) as world:
         whole = await world.launch("amara")

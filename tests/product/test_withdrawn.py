@@ -1,6 +1,7 @@
 """A form that is withdrawn in the moment it is sent: whoever comes second is told, and nothing withdrawn is filed."""
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -192,6 +193,9 @@ async def test_before_answers_are_withdrawn_with_their_form_it_is_asked_once(wor
     assert (pressed.status_code, pressed.headers["location"]) == (303, question)
     asked = await world.browser.get(question)
     assert "2 answers would be lost" in asked.text
+    named = re.search(r'<p class="quiet"><b>[^<]+</b> · [^<]+</p>', made.text)
+    assert named
+    assert named[0] in asked.text
     assert f'href="{made.url.path}"' in asked.text
     assert (await world.browser.get("/fill/form", headers=headers)).status_code == 200
     assert "invitation-withdrawn" not in await kinds(world)
