@@ -15,6 +15,7 @@ class Kind(StrEnum):
     LAUNCH = "launch"
     LAUNCH_ENDED = "launch-ended"
     PATIENT_VIEWED = "patient-viewed"
+    SUMMARY_GIVEN = "summary-given"
     RESPONSE_VIEWED = "response-viewed"
     RECORD_SEARCHED = "record-searched"
     INVITATION_CREATED = "invitation-created"
@@ -54,6 +55,7 @@ class Kind(StrEnum):
     REVIEW_SIGNED = "review-signed"
     CONSENT_GIVEN = "consent-given"
     CONSENT_REFUSED = "consent-refused"
+    NOTE_DRAFTED = "note-drafted"
     NOTE_WRITTEN = "note-written"
     NOTE_VIEWED = "note-viewed"
     NOTE_DELIVERY = "note-delivery"
@@ -101,6 +103,7 @@ _CODING: dict[Kind, tuple[Does, tuple[tuple[str, str, str], ...], str]] = {
     Kind.LAUNCH: (Does.SIGN_IN, _LOGIN, "E"),
     Kind.LAUNCH_ENDED: (Does.SIGN_IN, _LOGOUT, "E"),
     Kind.PATIENT_VIEWED: (Does.READ, _rest(Does.READ), "R"),
+    Kind.SUMMARY_GIVEN: (Does.READ, _rest(Does.READ), "R"),
     Kind.RESPONSE_VIEWED: (Does.READ, _rest(Does.READ), "R"),
     Kind.RECORD_SEARCHED: (Does.SEARCH, _rest(Does.SEARCH), "E"),
     Kind.INVITATION_CREATED: (Does.SIGN_IN, (), "C"),
@@ -126,6 +129,7 @@ _CODING: dict[Kind, tuple[Does, tuple[tuple[str, str, str], ...], str]] = {
     Kind.CARDS_GIVEN: (Does.READ, _rest(Does.READ), "R"),
     Kind.CARD_ANSWERED: (Does.OPERATION, _rest(Does.OPERATION), "C"),
     Kind.CONFIGURATION_CHANGED: (Does.CHANGE, ((_DCM, "110131", "Software Configuration"),), "U"),
+    Kind.NOTE_DRAFTED: (Does.READ, _rest(Does.READ), "R"),
     Kind.NOTE_WRITTEN: (Does.CREATE, _rest(Does.CREATE), "C"),
     Kind.NOTE_VIEWED: (Does.READ, _rest(Does.READ), "R"),
     Kind.NOTE_DELIVERY: (Does.CREATE, _rest(Does.CREATE), "C"),

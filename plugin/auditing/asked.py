@@ -37,7 +37,7 @@ def find_response(connection: Connection, site: str | None, text: str) -> str:
     Identifiers of Rapport's begin with the response's id, so that they are found by key; addresses are looked for among
     those that deliveries left.
     """
-    given = _plain(text)
+    given = plain(text)
     if not given:
         raise Invalid("Nothing was typed.", _REMEDY)
     of_site = () if site is None else (t.response.c.site == site,)
@@ -46,7 +46,7 @@ def find_response(connection: Connection, site: str | None, text: str) -> str:
         known = connection.execute(sa.select(t.response.c.id).where(condition, *of_site)).scalar()
         if known is not None:
             return str(known)
-    for wanted in _written(given):
+    for wanted in written_as(given):
         at = () if site is None else (t.delivery.c.site == site,)
         query = sa.select(t.delivery.c.response, t.delivery.c.locations).where(
             t.delivery.c.locations.contains(wanted, autoescape=True), *at
@@ -61,14 +61,14 @@ def observation_asked(
     text: str, account: Account, attempts: tuple[Attempt, ...], unfolding: Unfolding
 ) -> Asked | None:
     """Tell which Observation of an administration was asked for; None if it was the response, or nothing of it."""
-    given = _plain(text)
+    given = plain(text)
     scores = {each.identifier: each for each in unfolding.scores}
     panel = next(iter(account.record.results.identifiers), None)
     if given in (panel, *scores):
         places = _places(account, attempts)
         address = next((where for where, name in places.items() if name == given), given)
         return Asked(address, scores.get(given), is_panel=given == panel)
-    for wanted in _written(given):
+    for wanted in written_as(given):
         for each in account.locations:
             if f"/{each}".endswith(f"/{wanted}") and "Observation/" in each:
                 name = _places(account, attempts).get(each)
@@ -76,7 +76,7 @@ def observation_asked(
     return None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Take from what was typed its system, the version, and the beginning that says that a UUID follows."""
     given = _VERSION.sub("", text.strip().rpartition("|")[2].strip()).rstrip("/")
     if given.lower().startswith(_URN):
@@ -84,13 +84,13 @@ def _plain(text: str) -> str:
     return given
 
 
-def _written(given: str) -> Iterator[str]:
-    """Give how what is asked for can stand among the addresses that a delivery left; of an id alone Observations come first."""
+def written_as(given: str, kind: str = "Observation") -> Iterator[str]:
+    """Give how what is asked for can stand among the addresses that a delivery left; of an id alone those of a kind come first."""
     whole = REFERENCE.fullmatch(given)
     if whole:
         yield f"{whole[1]}/{whole[2]}"
     elif ID.fullmatch(given):
-        yield from (f"Observation/{given}", given)
+        yield from (f"{kind}/{given}", given)
 
 
 def _places(account: Account, attempts: tuple[Attempt, ...]) -> dict[str, str]:

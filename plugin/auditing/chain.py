@@ -1,7 +1,7 @@
 """The chain behind one number: launch, invitation, response, key, score, Observation, delivery, and what came after."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -120,13 +120,20 @@ def lacks_attempt(account: Account, attempts: Sequence[Attempt]) -> tuple[str, .
 
 def prove_rows(connection: Connection, vault: Vault, prover: Prover, response: str) -> tuple[Proof, ...]:
     """Hold every row of an administration that is logged against the log: itself, attempts, versions, scores by other forms."""
+    own = t.attempt.c.response == response
+    numbers = connection.execute(sa.select(t.attempt.c.id, t.attempt.c.number).where(own)).all()
+    attempt_numbers = {str(row.id): row.number for row in numbers}
     logged = [
         ("response", response),
         *(("attempt", each) for each in _ids(connection, t.attempt, response)),
         *(("revision", each) for each in _ids(connection, t.revision, response)),
         *(("rescoring", each) for each in _ids(connection, t.rescoring, response)),
     ]
-    return tuple(prover.prove(connection, vault, kind, key) for kind, key in logged)
+    proofs = (prover.prove(connection, vault, kind, key) for kind, key in logged)
+    return tuple(
+        replace(each, number=attempt_numbers.get(each.row)) if each.kind == "attempt" else each
+        for each in proofs
+    )
 
 
 def _ids(connection: Connection, table: sa.Table, response: str) -> list[str]:

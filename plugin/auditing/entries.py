@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,10 +20,13 @@ from plugin.unfinished import reworded
 
 MOST = 5_000
 NOT_KNOWN = "not known"
+_AT_THE_COMMAND_LINE = " at the command line"
 
 VIEWS = frozenset(
     {
         Kind.PATIENT_VIEWED,
+        Kind.SUMMARY_GIVEN,
+        Kind.NOTE_DRAFTED,
         Kind.RESPONSE_VIEWED,
         Kind.RECORD_SEARCHED,
         Kind.CASELOAD_VIEWED,
@@ -49,12 +53,19 @@ DECISIONS = frozenset(
         Kind.RESPONSE_RESCORED,
     }
 )
+_OF_NOTES = (
+    Kind.NOTE_WRITTEN,
+    Kind.NOTE_DELIVERY,
+    Kind.NOTE_VIEWED,
+    Kind.DELIVERY_RETRIED,
+    Kind.CHAIN_VIEWED,
+)
 # Kinds whose entries name no patient, so that they are not found by one.
 _ELSEWHERE = (*DECISIONS, Kind.DELIVERIES_VIEWED, Kind.RECORD_COMPARED, Kind.REVIEW_VIEWED, Kind.EXPORTED)
 # What is about everything there was at the time, this administration included.
 _OF_ALL = frozenset({Kind.EXPORTED, Kind.RECORD_COMPARED})
 # Whose entries name whatever was given: a search that did not name it did not give it.
-_NAMING = frozenset({Kind.RECORD_SEARCHED, Kind.RESPONSE_VIEWED})
+_NAMING = frozenset({Kind.RECORD_SEARCHED, Kind.RESPONSE_VIEWED, Kind.CHAIN_VIEWED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +232,22 @@ def _ids(connection: Connection, record: Record) -> _Named:
     return _Named(own, others, own_launch, of_patient(t.launch))
 
 
+def read_note_entries(
+    connection: Connection, vault: Vault, note: str, *, site: str, patient: str
+) -> tuple[Entry, ...]:
+    """Read what the trail says of a note, oldest first; what does not open cannot be told to be about it."""
+    kinds = [str(each) for each in _OF_NOTES]
+    of_patient = (t.audit.c.patient == patient, t.audit.c.site == site, t.audit.c.kind.in_(kinds))
+    query = sa.select(t.audit).where(*of_patient).order_by(t.audit.c.id.desc()).limit(MOST)
+    found = []
+    for row in connection.execute(query).all()[::-1]:
+        with suppress(SealBroken):
+            event = _decoder.decode(vault.open("audit", row.event, row.sealed_resource))
+            if note in _ids_in(event):
+                found.append(_entry(row, event, named=True))
+    return tuple(found)
+
+
 def _given_as(record: Record) -> set[str]:
     """Give the ids by which a response, its Observations and their Provenance are given over the FHIR interface."""
     derived = (*record.results.identifiers, f"{record.id}/provenance")
@@ -245,16 +272,20 @@ def _entries(vault: Vault, rows: Sequence[Any], record: Record, devices: _Device
             continue  # nobody can have seen it then
         if row.kind in _NAMING and not named:
             continue
-        yield Entry(
-            row.event,
-            row.recorded,
-            row.kind,
-            _who(event),
-            row.outcome == "0",
-            None if event.outcome_desc is None else reworded(event.outcome_desc),
-            next((each.get("text") for each in event.purpose_of_event), None),
-            named,
-        )
+        yield _entry(row, event, named=named)
+
+
+def _entry(row: Any, event: _Event, *, named: bool) -> Entry:
+    return Entry(
+        row.event,
+        row.recorded,
+        row.kind,
+        _who(event),
+        row.outcome == "0",
+        None if event.outcome_desc is None else reworded(event.outcome_desc),
+        next((each.get("text") for each in event.purpose_of_event), None),
+        named,
+    )
 
 
 def _altered(row: Any) -> Entry:
@@ -269,6 +300,11 @@ def _altered(row: Any) -> Entry:
         named=False,
         is_altered=True,
     )
+
+
+def is_at_the_command_line(who: str) -> bool:
+    """Tell whether an entry's actor is the user of a machine, whom no EHR knows as a person."""
+    return who.endswith(_AT_THE_COMMAND_LINE)
 
 
 def _references(event: _Event) -> Iterator[str]:

@@ -44,6 +44,8 @@ class Proof:
     place: int | None = None
     size: int | None = None
     problem: str | None = None
+    number: int | None = None
+    """Of an attempt its own number, which counts those of its response."""
 
     @property
     def is_bad(self) -> bool:

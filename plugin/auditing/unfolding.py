@@ -12,7 +12,7 @@ from plugin.delivery.rescored import Again
 from plugin.observations import Results
 from plugin.responses import InvalidResponse, UnreadableResponse, take_answers
 from plugin.scores import Key, Score, compute, only_together
-from questionnaires import Catalogue, Instrument, Item, walk
+from questionnaires import Catalogue, Instrument, Item, Wording, walk
 from questionnaires.datatypes import read_decimal
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)
@@ -20,7 +20,10 @@ _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One item of a score. `answer` and `weight` are None where nothing was answered."""
+    """One item of a score. `answer` and `weight` are None where nothing was answered.
+
+    `words` are those of the option as the respondent read them; None where the answer is none of the form's options.
+    """
 
     link_id: str
     text: str
@@ -28,6 +31,7 @@ class Counted:
     weight: Decimal | None
     is_reversed: bool
     is_skipped: bool
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
     again = {each.link_id: each for each in told}
     used = {step.score.link_id: step.used for step in key.steps}
     items = {each.link_id: each for each in walk(nearest.items)}
-    texts = _texts(nearest, record.language)
+    wording = _wording(nearest, record.language)
+    texts = {} if wording is None else wording.items
+    options = {} if wording is None else wording.options
     known = {each.link_id: each for each in nearest.scores}
     turned = _reversed(items)
     unfolded = []
@@ -110,7 +116,8 @@ def unfold(record: Record, catalogue: Catalogue, keys: Mapping[str, Key]) -> Unf
             if link_id not in given:
                 lines.append(Counted(link_id, text, None, None, is_turned, is_skipped=True))
             for answer, weight in given.get(link_id, ()):
-                lines.append(Counted(link_id, text, answer, weight, is_turned, is_skipped=False))
+                words = options.get((link_id, answer))
+                lines.append(Counted(link_id, text, answer, weight, is_turned, is_skipped=False, words=words))
         unfolded.append(
             Unfolded(
                 stored.link_id,
@@ -282,9 +289,9 @@ def _stored(results: Results) -> list[Unfolded]:
     return found
 
 
-def _texts(instrument: Instrument, language: str | None) -> Mapping[str, str]:
+def _wording(instrument: Instrument, language: str | None) -> Wording | None:
     chosen = language if language in instrument.wordings else next(iter(instrument.wordings), None)
-    return {} if chosen is None else instrument.wordings[chosen].items
+    return None if chosen is None else instrument.wordings[chosen]
 
 
 def _reversed(items: Mapping[str, Item]) -> frozenset[str]:

@@ -19,8 +19,9 @@ from plugin.audit import Actor, Kind, Trail
 from plugin.audit.leaves import LOGGED
 from plugin.auditing.asked import Asked, find_response, observation_asked
 from plugin.auditing.chain import check_not_removed, lacks_attempt, prove_rows
-from plugin.auditing.entries import MOST, read_entries
+from plugin.auditing.entries import MOST, Entry, read_entries
 from plugin.auditing.entries import Account as Told
+from plugin.auditing.notes import NoteTold, find_note, read_note_told
 from plugin.auditing.origins import (
     invitation_as_json,
     invitation_as_lines,
@@ -35,6 +36,7 @@ from plugin.auditing.unfolding import as_json as as_json_of
 from plugin.auditing.versions import Later, altered_of, later_as_json, later_as_lines, read_later
 from plugin.delivery.account import Attempt, attempts_of, read_account
 from plugin.delivery.keep import Record
+from plugin.delivery.notes import Note
 from plugin.delivery.rescored import kept_again
 from plugin.delivery.revising import read_version_as_it_opens
 from plugin.errors import Conflict, Forbidden, NotFound, RapportError
@@ -110,19 +112,50 @@ def trace(observation: str, config: Path, *, as_json: bool) -> None:
     """
     with opening(config) as opened:
         try:
-            record_of, chain, odd = looking(
-                opened.connection, lambda _: _trace(opened, observation, as_json=as_json)
-            )
-            kinds = _misfits(opened.connection) if odd else []
-        except (TypeError, ValueError, sa.exc.OperationalError):
-            with readable(opened.connection) as misfits:
-                kinds = [f"{each.where}: {each.what}" for each in misfits]
-                if not kinds:
-                    raise
-                record_of, chain, odd = _trace(opened, observation, as_json=as_json)
-        if kinds or odd:
-            chain = {"not as Rapport wrote it": [*kinds, *odd]} | chain
-    _note_view(opened.settings, record_of)
+            seen, chain = _traced(opened, observation, as_json=as_json)
+        except NotFound:
+            note = find_note(opened.connection, None, observation)
+            if note is None:
+                raise
+            prover = Prover(opened.tiles, opened.signer.verifier)
+            told = read_note_told(opened.connection, opened.vault, prover, note)
+            seen, chain = _Seen.of(told.sent.note), _told_note(opened.connection, told)
+    _note_view(opened.settings, seen)
+    _print(chain, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was traced."""
+
+    site: str
+    patient: str
+    reference: str
+
+    @classmethod
+    def of(cls, what: Record | Note) -> "_Seen":
+        kind = "DocumentReference" if isinstance(what, Note) else "QuestionnaireResponse"
+        return cls(what.site, what.patient, f"{kind}/{what.id}")
+
+
+def _traced(opened: Opened, observation: str, *, as_json: bool) -> tuple[_Seen, dict[str, object]]:
+    try:
+        record_of, chain, odd = looking(
+            opened.connection, lambda _: _trace(opened, observation, as_json=as_json)
+        )
+        kinds = _misfits(opened.connection) if odd else []
+    except (TypeError, ValueError, sa.exc.OperationalError):
+        with readable(opened.connection) as misfits:
+            kinds = [f"{each.where}: {each.what}" for each in misfits]
+            if not kinds:
+                raise
+            record_of, chain, odd = _trace(opened, observation, as_json=as_json)
+    if kinds or odd:
+        chain = {"not as Rapport wrote it": [*kinds, *odd]} | chain
+    return _Seen.of(record_of), chain
+
+
+def _print(chain: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(chain, indent=2, default=str))
         return
@@ -138,12 +171,29 @@ def _misfits(connection: Connection) -> list[str]:
         return [f"{each.where}: {each.what}" for each in misfits]
 
 
-def _note_view(settings: Settings, seen: Record) -> None:
+def _told_note(connection: Connection, told: NoteTold) -> dict[str, object]:
+    sent, note = told.sent, told.sent.note
+    detail = f", {sent.detail}" if sent.detail else ""
+    broken = [f"note {note.id}: {told.proof.problem}"] if told.proof.is_bad else []
+    return {
+        **({"not as Rapport wrote it": broken} if broken else {}),
+        "note": f"{note.id} (identifier {note.id}/note); its text is for those who treat, and not told here",
+        "about": f"{note.patient} at {note.site}" + (f", {note.encounter}" if note.encounter else ""),
+        "written by": f"{note.author}, {note.written.isoformat()}",
+        "launch": note.launch,
+        "delivery": f"{sent.state}, attempts: {sent.attempts}{detail}",
+        "in the record": sent.location or "nothing yet",
+        "seen and touched": [_event(each) for each in told.entries] or ["no entry"],
+        "log": _leaf_text(connection, "note", note.id),
+    }
+
+
+def _note_view(settings: Settings, seen: _Seen) -> None:
     """Have the trail tell who traced it; say so if that cannot be."""
     trail = Trail(settings.base_url, lambda: datetime.now(UTC))
-    about = (f"QuestionnaireResponse/{seen.id}",)
     who = at_the_command_line()
     try:
+        about = (seen.reference,)
         record(
             settings, trail.entry(Kind.CHAIN_VIEWED, who, site=seen.site, patient=seen.patient, about=about)
         )
@@ -284,11 +334,7 @@ def _check_stands(connection: Connection, response: str) -> None:
 
 def _events(told: Told) -> list[str]:
     """Tell what came of it and who has seen it, as the auditor's page of it does; who saw the patient's page is among them."""
-    lines = [
-        f"{each.when.isoformat()} {each.kind} by {each.who}"
-        + (f", failed: {each.failure}" if each.failure else "" if each.succeeded else ", failed")
-        for each in told.entries
-    ]
+    lines = [_event(each) for each in told.entries]
     if told.unnamed:
         lines.append(
             f"left out, since they name no form and several were out: {told.unnamed} of a device given back"
@@ -296,6 +342,11 @@ def _events(told: Told) -> list[str]:
     if not told.whole:
         lines.append(f"and more: the newest {MOST} entries were read")
     return lines or ["no entry"]
+
+
+def _event(each: Entry) -> str:
+    failed = f", failed: {each.failure}" if each.failure else "" if each.succeeded else ", failed"
+    return f"{each.when.isoformat()} {each.kind} by {each.who}{failed}"
 
 
 def _leaf_text(connection: Connection, kind: str, row: str) -> str:

@@ -75,7 +75,11 @@ def print_verdict(
     _out.print(
         f"{progress.responses} responses recomputed, {progress.audit_entries} audit entries read, "
         f"{progress.leaves} {kind} checked{erased}: "
-        + (f"[bold red]{len(findings)} flaws[/]" if findings else f"[bold green]{good}[/]"),
+        + (
+            f"[bold red]{len(findings)} {'flaw' if len(findings) == 1 else 'flaws'}[/]"
+            if findings
+            else f"[bold green]{good}[/]"
+        ),
         highlight=False,
     )
     for each in progress.not_looked_at:

@@ -176,8 +176,17 @@ def notes_from(connection: Connection, vault: Vault, launch: str) -> tuple[SentN
     return tuple(found)
 
 
+def sent_note(connection: Connection, note_id: str) -> SentNote:
+    """Read how far one is, its text left sealed; NotFound if there is none."""
+    return _read(connection, None, note_id)
+
+
 def read_note(connection: Connection, vault: Vault, note_id: str) -> SentNote:
     """Read one with its text; NotFound if there is none."""
+    return _read(connection, vault, note_id)
+
+
+def _read(connection: Connection, vault: Vault | None, note_id: str) -> SentNote:
     row = connection.execute(_joined().where(t.note.c.id == note_id)).first()
     if row is None:
         raise NotFound("There is no such note.", "Go back to the patient page.")

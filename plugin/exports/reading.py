@@ -1,8 +1,8 @@
 """Reads the files of an export line by line, and holds each sheet against its NDJSON on the way."""
 
 from collections import deque
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Iterable, Iterator
+from io import SEEK_CUR, BytesIO
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +35,7 @@ class Lines:
         if not self._ndjson.is_file():
             return
         with self._ndjson.open("rb") as file, self._open_csv() as csv:
-            whole = self._same(csv, sheets.header(self.sheet), "its head")
+            whole = self._same(csv, "its head", (sheets.header(self.sheet),))
             for text in file:
                 self.number += 1
                 try:
@@ -44,7 +44,7 @@ class Lines:
                     self._tell(Flaw.ALTERED, self.where, "It cannot be read.")
                     whole = False
                     continue
-                whole = whole and self._same(csv, sheets.row(self.sheet, line), f"row {self.number}")
+                whole = whole and self._same(csv, f"row {self.number}", self._rows(line))
                 yield line
             if whole and csv.read(1):
                 self._tell(Flaw.FILE, self._csv.name, "It has more rows than the NDJSON has lines.")
@@ -52,10 +52,19 @@ class Lines:
     def _open_csv(self) -> BinaryIO:
         return self._csv.open("rb") if self._csv.is_file() else BytesIO()
 
-    def _same(self, csv: BinaryIO, expected: bytes, what: str) -> bool:
+    def _rows(self, line: Line) -> Iterator[bytes]:
+        """Give how a line may stand in its sheet; how exports of before have it is asked for only if it stands otherwise."""
+        yield sheets.row(self.sheet, line)
+        if self.sheet == "audit":
+            yield sheets.row_of_before(self.sheet, line)
+
+    def _same(self, csv: BinaryIO, what: str, expected: Iterable[bytes]) -> bool:
         # Behind the first difference rows are not where they should be: the others are not compared.
-        if csv.read(len(expected)) == expected:
-            return True
+        for each in expected:
+            found = csv.read(len(each))
+            if found == each:
+                return True
+            csv.seek(-len(found), SEEK_CUR)
         self._tell(Flaw.FILE, f"{self._csv.name}, {what}", f"It is not what {self._ndjson.name} says.")
         return False
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from plugin.auditing.notes import NoteTold
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import Review, SignOff, Verdict
 from plugin.auditing.searching import MOST_COUNTED, Found, Page
@@ -24,6 +25,15 @@ STANDINGS: Mapping[Standing, str] = {
     Standing.UNKNOWN: N_("the log has never seen it"),
     Standing.BROKEN: N_("the proof does not lead to the signed root"),
 }
+
+NOTE_ENTRIES: Mapping[str, str] = {
+    "note-written": N_("the note was written"),
+    "note-delivery": N_("an attempt to write into the record"),
+    "note-viewed": N_("the note was read again"),
+    "delivery-retried": N_("somebody had it tried again"),
+    "chain-viewed": N_("an auditor looked up the note"),
+}
+"""Kinds of entries about a note in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,7 @@ class SearchPage:
     page: Page | None
     is_first: bool = True
     problem: str | None = None
+    note: NoteTold | None = None  # what was asked for is a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,8 @@ def render_search(page: SearchPage, titles: Mapping[str, str]) -> str:
         states=tuple(DeliveryState),
         named=lambda canonical: instrument_name(canonical, titles),
         most=MOST_COUNTED,
+        entries=NOTE_ENTRIES,
+        standings=STANDINGS,
     )
 
 

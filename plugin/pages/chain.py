@@ -10,7 +10,7 @@ import msgspec
 from plugin.audit import Kind
 from plugin.auditing.asked import Asked
 from plugin.auditing.chain import Chain
-from plugin.auditing.entries import DECISIONS, LISTS, VIEWS, fold
+from plugin.auditing.entries import DECISIONS, LISTS, VIEWS, fold, is_at_the_command_line
 from plugin.auditing.proving import Standing
 from plugin.auditing.reviews import SignOff, Verdict
 from plugin.auditing.unfolding import Unfolded
@@ -23,7 +23,7 @@ from plugin.pages.engine import name_score, render
 from plugin.pages.figures import day, number
 from plugin.pages.picture import Node, Picture, draw
 from plugin.pages.staff import DeskFrame
-from plugin.pages.words import N_, translations
+from plugin.pages.words import N_, colon, translations
 from plugin.verify import Finding
 from plugin.verify.findings import MEANING
 
@@ -31,6 +31,8 @@ ENTRIES: Mapping[str, str] = {
     "launch": N_("Rapport was opened from the EHR"),
     "launch-ended": N_("the sign-in ended"),
     "patient-viewed": N_("the patient page was looked at"),
+    "summary-given": N_("the patient’s scores were given as a PDF"),
+    "note-drafted": N_("a note was drafted from the patient’s scores"),
     "response-viewed": N_("results were read"),
     "record-searched": N_("it was found by a search over the FHIR interface"),
     "caseload-viewed": N_("the patient stood in a supervisor’s caseload, with scores"),
@@ -278,16 +280,21 @@ class _Telling:
         if others:
             detail = _("%(what)s, and %(many)s more", what=detail, many=others)
         wrong = any(each.agrees is False for each in unfolding.scores)
+        if record.voided:
+            detail = self._in_error(detail)
         nodes.append(
             Node(
                 "score",
                 _("Score: %(value)s", value=value),
                 detail,
                 verb=_("scored with"),
-                mark="alert" if wrong else "",
+                mark="alert" if wrong else "quiet" if record.voided else "",
             )
         )
         return nodes
+
+    def _in_error(self, detail: str) -> str:
+        return f"{self._said('Entered in error')}{colon(self._language)} {detail}"
 
     def after(self) -> list[Node]:
         """Tell what became of the result."""
@@ -303,12 +310,15 @@ class _Telling:
         if len(placed) > 1:
             where = _("%(what)s, and %(many)s more", what=where, many=len(placed) - 1)
         differs = compared is not None and bool(compared.findings)
+        voided = self._chain.account.record.voided
+        if voided and placed:
+            where = self._in_error(where)
         return Node(
             "observation",
             "Observation",
             _("It differs in the EHR") if differs else where,
             verb=_("written as"),
-            mark="alert" if differs else "" if placed else "quiet",
+            mark="alert" if differs else "" if placed and not voided else "quiet",
         )
 
     def _delivery(self) -> Node:
@@ -335,8 +345,11 @@ class _Telling:
         seen = _("Nobody yet.").removesuffix(".")
         if views:
             many = self._many("%(num)d view", "%(num)d views", len(views))
-            by = self._many("by %(num)d person", "by %(num)d people", len({each.who for each in views}))
-            seen = f"{many} {by}"
+            people = {each.who for each in views if not is_at_the_command_line(each.who)}
+            by = [self._many("by %(num)d person", "by %(num)d people", len(people))] if people else []
+            if any(is_at_the_command_line(each.who) for each in views):
+                by.append(_("at the command line"))
+            seen = f"{many} {', '.join(by)}"
         return [
             Node("changes", _("Since then"), changed, verb=_("after that"), mark="" if decided else "quiet"),
             Node("views", _("Seen by"), seen, verb=_("looked at"), mark="" if views else "quiet"),

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 WIDTH = 360
 _LEFT, _BOX, _HEIGHT, _GAP = 8, 344, 48, 28
 _BRANCH = 112  # how far a box that joins from the side is set in
-_LONGEST = 47  # characters of a line that fit into a box
-_LONGEST_IN = 33  # into one that is set in
+_BESIDE = 14  # left free on either side of a line in a box
+_SIZE = 12  # of a line's letters
+_NARROW, _WIDE = frozenset("iljtfrI .,:;|/()[]-'’!"), frozenset("mwMW@%&…—")
+_IDEOGRAPHS = "\u2e80"  # where letters as wide as they are high begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,8 @@ def draw(nodes: Sequence[Node]) -> Picture:
     for node in nodes:
         is_in = node.joins or node.aside
         x = _LEFT + (_BRANCH if is_in else 0)
-        longest = _LONGEST_IN if is_in else _LONGEST
-        detail = node.detail if len(node.detail) <= longest else f"{node.detail[: longest - 1]}…"
-        box = Box(node, x, y, _LEFT + _BOX - x, _HEIGHT, detail)
+        width = _LEFT + _BOX - x
+        box = Box(node, x, y, width, _HEIGHT, _fitted(node.detail, width - 2 * _BESIDE))
         before = boxes[-1] if boxes else None
         if node.joins:
             passed_from = before
@@ -92,3 +93,22 @@ def draw(nodes: Sequence[Node]) -> Picture:
         boxes.append(box)
         y += _HEIGHT + _GAP
     return Picture(tuple(nodes), tuple(boxes), tuple(arrows), WIDTH, y - _GAP + 4)
+
+
+def _fitted(text: str, room: int) -> str:
+    """Cut a line to the room that there is, by how wide its letters are in the widest of the usual fonts."""
+    if sum(map(_width, text)) <= room:
+        return text
+    left = room - _width("…")
+    end = 0
+    while (left := left - _width(text[end])) >= 0:
+        end += 1
+    return f"{text[:end]}…"
+
+
+def _width(letter: str) -> float:
+    if letter in _NARROW:
+        return 0.39 * _SIZE
+    if letter in _WIDE or letter >= _IDEOGRAPHS:
+        return 0.98 * _SIZE
+    return (0.7 if letter.isupper() else 0.63) * _SIZE

@@ -15,6 +15,7 @@ from plugin.access.launches import Launch, read_launch
 from plugin.audit import Kind
 from plugin.auditing.asked import find_response, observation_asked
 from plugin.auditing.chain import Chain, ChainReader
+from plugin.auditing.notes import find_note, read_note_told
 from plugin.auditing.proving import Prover
 from plugin.auditing.reviews import latest, read_review, sign_offs_of
 from plugin.auditing.searching import (
@@ -99,6 +100,9 @@ async def search_for(
     try:
         response = await rapport.reading.read(lambda c: find_response(c, found.site, number))
     except (NotFound, Invalid) as unknown:
+        note = await rapport.reading.read(lambda c: find_note(c, found.site, number)) if number else None
+        if note is not None:
+            return await _show_note(rapport, found, sought, _site_names(rapport, found, desks), note)
         entry = rapport.trail.entry(
             Kind.AUDIT_SEARCHED, actor_of(found), site=found.site, failure="No such Observation"
         )
@@ -108,6 +112,24 @@ async def search_for(
         return HTMLResponse(render_search(page, titles_of(rapport)), status_code=unknown.status)
     asked = urlencode({"number": number.strip()})
     return RedirectResponse(f"/desks/{found.id}/audit/responses/{response}?{asked}", status_code=303)
+
+
+async def _show_note(
+    rapport: Rapport, found: Desk, sought: Sought, sites: tuple[tuple[str, str], ...], note: str
+) -> HTMLResponse:
+    """Tell who wrote a note, when, and how far it is; the look is in the trail, under the note."""
+    vault, prover = rapport.reading.vault, prover_of(rapport)
+    told = await rapport.reading.read(lambda c: read_note_told(c, vault, prover, note))
+    entry = rapport.trail.entry(
+        Kind.CHAIN_VIEWED,
+        actor_of(found),
+        site=found.site,
+        patient=told.sent.note.patient,
+        about=(f"DocumentReference/{note}",),
+    )
+    await rapport.ledger.record(entry)
+    page = SearchPage(frame(rapport, found, "audit"), sought, sites, (), None, note=told)
+    return HTMLResponse(render_search(page, titles_of(rapport)))
 
 
 @router.get("/responses/{response}")

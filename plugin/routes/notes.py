@@ -89,7 +89,7 @@ async def _draft_page(
     csrf = csrf_token(rapport, found)
     page = patient_page(rapport, found, known, csrf, language)
     await rapport.ledger.record(
-        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+        rapport.trail.entry(Kind.NOTE_DRAFTED, actor_of(found), site=found.site, patient=found.patient)
     )
     written = await _written_from(rapport, found)
     return DraftPage(

@@ -116,12 +116,12 @@ async def summary(
     rapport: CurrentRapport,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Give the scores over sessions, plots and all, as a PDF; the view is in the trail."""
+    """Give the scores over sessions, plots and all, as a PDF; the trail tells that it was given."""
     if not can_render():
         raise NotFound("This installation makes no PDF.", "Install the extra `pdf`, or print the page.")
     known = await read_known(rapport, found, session, wait=True)
     await rapport.ledger.record(
-        rapport.trail.entry(Kind.PATIENT_VIEWED, actor_of(found), site=found.site, patient=found.patient)
+        rapport.trail.entry(Kind.SUMMARY_GIVEN, actor_of(found), site=found.site, patient=found.patient)
     )
     page = patient_page(
         rapport, found, known, csrf_token(rapport, found), language_for(rapport, found.site, accept_language)

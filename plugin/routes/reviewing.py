@@ -333,12 +333,13 @@ def _known(found: Found | None) -> dict[str, object]:
         "rater": found.rater,
         "instrument": found.instrument,
         "state": found.state,
+        "entered_in_error": found.is_voided,
         "clinician": found.user,
     }
 
 
 def _csv(kept: Review, listed: Mapping[str, Found], signed: tuple[SignOff, ...]) -> bytes:
-    names = ("received", "patient", "rater", "instrument", "state", "clinician")
+    names = ("received", "patient", "rater", "instrument", "state", "entered_in_error", "clinician")
     out = io.StringIO()
     sheet = csv.writer(out)
     sheet.writerow(("place", "response", *names, "verdict", "comment", "signed", "signed_by"))

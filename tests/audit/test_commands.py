@@ -10,9 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from plugin import __version__
+from plugin.commands.findings import print_verdict
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.transparency import leaf_hash, open_checkpoint, verify_inclusion
+from plugin.verify import Finding, Flaw, Progress
 from tests.audit.conftest import Kept
 from tests.product.demonstration import running_demonstration
 from tests.product.world import rapport_settings
@@ -368,3 +370,8 @@ def test_a_trace_is_itself_in_the_trail_and_in_the_next_trace(
     again = rapport(kept.folder, "trace", location_of(kept), "--json", environment=environment)
     (told,) = [each for each in json.loads(again.stdout)["seen and touched"] if "chain-viewed" in each]
     assert told.endswith(" at the command line")
+
+
+def test_one_flaw_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    print_verdict([Finding(Flaw.LOG, "log", "It is another.")], Progress())
+    assert capsys.readouterr().out.split()[-2:] == ["1", "flaw"]

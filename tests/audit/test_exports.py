@@ -17,12 +17,14 @@ from plugin.audit.leaves import LOGGED, row_content
 from plugin.command_line import app
 from plugin.exports import read_manifest
 from plugin.exports.manifest import write_manifest
+from plugin.exports.reading import Lines
 from plugin.exports.rows import columns_of, content_of, read_values
-from plugin.exports.sheets import LOGGED_AS, disarm
+from plugin.exports.sheets import LOGGED_AS, disarm, header, row, row_of_before
 from plugin.ledger import Vault
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
 from plugin.transparency import LogSigner
+from plugin.verify import Finding
 from tests.audit.conftest import Kept, configure, record
 from tests.product.world import rapport_settings
 
@@ -130,6 +132,22 @@ def test_whose_key_was_used_is_told(folder: Path, signer: LogSigner) -> None:
     given = run("verify", str(folder), "--key", signer.verifier)
     assert "taken from the export itself" not in " ".join(given.stdout.split())
     assert verify(folder)[1]["key"]["from"] == "the export itself"
+
+
+def test_whoever_acted_with_a_token_is_named_once_and_exports_of_before_verify_too(
+    folder: Path,
+) -> None:
+    who = "Practitioner/202"
+    agents = [{"requestor": True, "who": {"reference": who}} for _ in range(2)]
+    line: dict[str, object] = {"resource": json.dumps({"agent": agents})}
+    now, before = row("audit", line), row_of_before("audit", line)
+    assert (now.count(who.encode()), before.count(who.encode())) == (1, 2)
+    (folder / "audit.ndjson").write_text(f"{json.dumps(line)}\n" * 2)
+    for rows, many in (((now, now), 0), ((before, before), 0), ((before, now + b"x"), 1)):
+        (folder / "audit.csv").write_bytes(header("audit") + b"".join(rows))
+        findings: list[Finding] = []
+        assert len(list(Lines(folder, "audit", findings))) == 2
+        assert len(findings) == many
 
 
 def test_an_empty_key_is_refused_and_not_taken_for_none(folder: Path) -> None:

@@ -219,6 +219,9 @@ async def oversee(world: World) -> None:
     await fill_forms(world, ("amara",))
     assert (await supervisor.get(f"{desk.url}/caseload")).status_code == 200
     assert (await research_export(world)).status_code == 200
+    world.browser = world.new_browser()
+    page = await world.launch("amara")
+    assert (await world.browser.get(f"{page.url}/summary.pdf")).status_code == 200
 
 
 async def ask_the_caregiver(world: World) -> None:

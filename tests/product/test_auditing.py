@@ -1,6 +1,7 @@
 """The auditor's pages: from any number back to its origin, with nothing written but the trail of having looked."""
 
 import asyncio
+import csv
 import html
 import io
 import json
@@ -188,6 +189,44 @@ async def test_a_number_that_rapport_never_wrote_is_told_so(audit: Audit) -> Non
     assert "Rapport delivered nothing under this address" in unknown.text
 
 
+async def test_a_note_is_told_by_who_wrote_it_when_and_how_far_it_is_and_not_by_its_text(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, roles=BOOK, more_scopes=DOCUMENTS) as world:
+        audit = await start(world)
+        browser, address, form = await draft(world)
+        await send(world, browser, address, {**form, "text": "We spoke about school."})
+        people = await world.people()
+        ledger = world.rapport.state.rapport.ledger
+        where = await ledger.read(lambda c: c.execute(sa.select(t.note_delivery.c.location)).scalar_one())
+        for number in (where, f"{EHR}/r4/{where}/_history/1", form["note"], f"{SYSTEM}|{form['note']}/note"):
+            page = await audit.search(number=number, by="number")
+            assert page.status_code == 200, number
+            told = html.unescape(page.text.partition('id="note"')[2].partition("</section>")[0])
+            for words in (
+                f"Practitioner/{people['practitioner']}",
+                f"Patient/{people['amara']}",
+                "In the record",
+                where,
+                "the note was written",
+                "an attempt to write into the record",
+            ):
+                assert words in told, (number, words)
+            assert "school" not in page.text
+        trail = await ledger.read(
+            lambda c: c.execute(sa.select(t.audit).where(t.audit.c.kind == "chain-viewed")).all()
+        )
+        assert {each.patient for each in trail} == {f"Patient/{people['amara']}"}
+        assert "an auditor looked up the note" in told
+        seen = (await audit.get(audit.chain)).text.partition('id="views"')[2].partition("</details>")[0]
+        assert "an auditor looked at this page" not in seen
+        place = ("--config", str(tmp_path / "rapport.toml"))
+        traced = await asyncio.to_thread(run, "trace", where, *place, environment=configure(tmp_path))
+        assert f"Practitioner/{people['practitioner']}" in traced.stdout
+        assert "delivered, attempts: 1" in traced.stdout
+        assert "school" not in traced.stdout
+
+
 @pytest.mark.parametrize(
     ("path", "typed", "told"),
     [
@@ -357,6 +396,7 @@ async def test_single_answers_are_held_back_unless_the_site_lets_auditors_see_th
         page = await audit.get(audit.chain)
         assert "held back" not in page.text
         assert '"valueCoding"' in page.text.replace("&#34;", '"')
+        assert "<td>Mostly yes <code>mostly</code></td>" in re.sub(r"</?span[^>]*>", "", page.text)
 
 
 async def test_the_key_and_the_log_prove_every_row_of_it(audit: Audit) -> None:
@@ -928,6 +968,12 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
                 .partition("</tr>")[0]
             )
             assert "Entered in error" in row
+        review = await drawn(audit)
+        (item,) = (await audit.get(f"/reviews/{review}/export?form=json")).json()["sample"]
+        assert item["entered_in_error"] is True
+        sheet = (await audit.get(f"/reviews/{review}/export?form=csv")).text
+        (line, *_) = csv.DictReader(io.StringIO(sheet))
+        assert line["entered_in_error"] == "True"
         await score_somebody_again(world)
         await logged(world)
         page = (await audit.get(audit.chain)).text
@@ -939,6 +985,13 @@ async def test_a_later_version_is_drawn_told_and_proved(tmp_path: Path) -> None:
             < stations.index("Observation")
         )
         assert "as they were first received" in page.split('id="again"')[1].split("</article>")[0]
+        for link in ("score", "observation"):
+            (box,) = re.findall(rf'<a href="#{link}" class="node (\w*)".*?</a>', page)
+            assert box == "quiet"
+            assert re.search(rf'<a href="#{link}" class="node.*>Entered in error: ', page)
+        assert "wrong child" in page.split('id="score"')[1].split("</details>")[0]
+        proofs = page.split('id="proof"')[1].split("</details>")[0]
+        assert re.findall(r"Delivery attempt (\S+)<br>", proofs) == ["1", "2"]
         told = page.split('id="versions"')[1].split("</article>")[0]
         assert "wrong child" in told
         assert "not the one that was stored" not in page
@@ -1011,6 +1064,17 @@ async def test_whoever_saw_scores_or_answers_is_among_those_who_have_seen_it(tmp
         ):
             assert (await browser.get(f"{fhir}/{path}", params=asked)).status_code == 200
         await audit.get("/caseload")
+        pdf = f"{address.removesuffix('/notes')}/summary.pdf"
+        assert (await browser.get(pdf)).content.startswith(b"%PDF")
+        traced = await asyncio.to_thread(
+            run,
+            "trace",
+            response,
+            "--config",
+            str(tmp_path / "rapport.toml"),
+            environment=configure(tmp_path),
+        )
+        assert "summary-given by" in traced.stdout
         await audit.get(f"/reviews/{await drawn(audit)}")
         rapport = world.rapport.state.rapport
         given = rapport.trail.entry(
@@ -1023,11 +1087,16 @@ async def test_whoever_saw_scores_or_answers_is_among_those_who_have_seen_it(tmp
         await rapport.ledger.record(given)
         seen = (await audit.get(audit.chain)).text.partition('id="views"')[2].partition("</details>")[0]
         seen = html.unescape(seen)
+        assert re.search(
+            r"\d+ views by \d (person|people), at the command line", (await audit.get(audit.chain)).text
+        )
         for words, times in (
             ("it was found by a search over the FHIR interface", 2),
             ("the patient stood in a supervisor’s caseload, with scores", 1),
             ("a note written since, which may tell of it, was read again", 1),
             ("the patient’s forms were given to research, de-identified", 1),
+            ("a note was drafted from the patient’s scores", 1),
+            ("the patient’s scores were given as a PDF", 1),
             ("a review that holds it was looked at 1 time", 1),
         ):
             assert seen.count(words) == times, words

@@ -24,6 +24,7 @@ from tests.product.test_auditing import (
     from_the_chart,
     start,
 )
+from tests.product.test_notes import draft
 from tests.product.world import run_world
 
 pytestmark = pytest.mark.browser
@@ -108,6 +109,13 @@ async def exported_for_research(audit: Audit) -> None:
             await rapport.ledger.record(entry)
 
 
+async def write_note(audit: Audit) -> str:
+    """Have a clinician write a note; gives its id."""
+    browser, address, form = await draft(audit.world)
+    assert (await browser.post(address, data=form)).status_code == 303
+    return form["note"]
+
+
 async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
     """Go through every page and state."""
     for path in (
@@ -134,6 +142,12 @@ async def states(page: Page, audit: Audit, review: str) -> AsyncIterator[str]:
     await page.get_by_role("button", name="Show its chain").click()
     await expect(page.get_by_role("alert")).to_be_visible()
     yield "not known"
+    await page.goto(f"{audit.base}/audit")
+    note = await write_note(audit)
+    await page.get_by_label("Observation or response").fill(note)
+    await page.get_by_role("button", name="Show its chain").click()
+    await expect(page.get_by_role("heading", name="This is a note for the record")).to_be_visible()
+    yield "a note"
     await page.goto(f"{audit.chain}?review={review}")
     yield "chain"
     for summary in await page.locator("summary").all():
@@ -184,11 +198,21 @@ async def test_a_search_needs_no_mouse(browser: Browser, audit: Audit) -> None:
         await expect(page.get_by_role("heading", name="Where this number comes from")).to_be_visible()
 
 
-_OUTSIDE = """() => [...document.querySelectorAll('.node.alert')].filter((node) => {
+_OUTSIDE = """() => [...document.querySelectorAll('.node')].filter((node) => {
   const [box, said] = ['rect', '.what'].map((each) => node.querySelector(each).getBoundingClientRect());
-  const sign = node.querySelector('.sign').getBoundingClientRect();
-  return said.right > box.right || (said.right > sign.left && said.top < sign.bottom);
+  const sign = node.querySelector('.sign')?.getBoundingClientRect();
+  return said.right > box.right || (sign && said.right > sign.left && said.top < sign.bottom);
 }).map((node) => node.textContent)"""
+
+
+async def test_a_long_address_ends_inside_the_box_of_its_station(browser: Browser, audit: Audit) -> None:
+    long = "Observation/" + "0DBC" * 12
+    ledger = audit.world.rapport.state.rapport.ledger
+    await ledger.bookkeep(lambda c: c.exec_driver_sql("UPDATE delivery SET locations = ?", (long,)).rowcount)
+    async with opened(browser, audit, viewport={"width": 1280, "height": 900}) as page:
+        await page.goto(audit.chain)
+        await expect(page.locator(".node .what", has_text="Observation/0DBC")).to_be_visible()
+        assert await page.evaluate(_OUTSIDE) == []
 
 
 async def test_the_words_of_an_altered_station_stay_in_its_box_and_off_its_sign(
