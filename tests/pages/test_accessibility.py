@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -345,8 +345,8 @@ STATES: dict[str, State] = {
     "form, look over, asked whether to begin again": State("/fill#one", _asked_whether_again),
     "form, refused": State("/fill#one", _refused, _is_misfit),
     "form, sent as soon as there is a connection": State("/fill#one", _sent_later, _is_away),
-    "form, device given back meanwhile": State(
-        "/fill#one", _form("one", 8).act, _is_given_back, screen="data-screen=given-back"
+    "form, device given back meanwhile": replace(
+        _form("one", 8, screen="data-screen=given-back"), before=_is_given_back
     ),
     "form, sent": _form("one", 8, screen="data-saved"),
     "form, sent, with its score": _form("told", 3, screen="data-saved"),
