@@ -111,5 +111,5 @@ def _is_time(sent: object, there: object) -> bool:
     except ValueError:
         return False
     if one.tzinfo is None or other.tzinfo is None:
-        return one.date() == other.date()
+        return str(sent).partition("T")[0] == str(there).partition("T")[0]
     return abs((one - other).total_seconds()) < _MINUTE

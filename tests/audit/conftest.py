@@ -336,7 +336,7 @@ async def mark_as_error(world: World) -> None:
     latest = sa.text("SELECT response FROM delivery ORDER BY rowid DESC LIMIT 1")
     response = await rapport.ledger.read(lambda c: str(c.execute(latest).scalar_one()))
     record = await rapport.ledger.read(lambda c: read_current(c, vault, response))
-    await enter_in_error(rapport.intake, record, Actor("Practitioner/1"), "wrong child")
+    await enter_in_error(rapport.intake, record, Actor("Practitioner/202"), "wrong child")
     rapport.worker.wake()
     ended = sa.select(t.attempt.c.id).where(t.attempt.c.response == response, t.attempt.c.revision == 1)
     for _ in range(2000):

@@ -197,7 +197,7 @@ def test_trace_tells_later_versions_with_by_whom_and_why(kept: Kept, environment
     assert (first["version"], first["kind"]) == (0, "answered")
     assert first["log"].startswith("leaf ")
     assert (later["version"], later["kind"], later["why"]) == (1, "entered-in-error", "wrong child")
-    assert (later["by"], later["digest_is_the_stored_one"]) == ("Practitioner/1", True)
+    assert (later["by"], later["digest_is_the_stored_one"]) == ("Practitioner/202", True)
     said = rapport(kept.folder, "trace", response, environment=environment).stdout
     assert said.count("version 1, marked as entered in error") == 1
     assert "later versions" not in said
