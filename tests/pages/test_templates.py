@@ -10,6 +10,7 @@ import pytest
 from jinja2 import nodes
 
 from plugin import pages
+from plugin.pages.engine import _environment
 
 TEMPLATES = Path(pages.__file__).parent / "templates"
 ALL = sorted(each for each in TEMPLATES.rglob("*") if each.suffix in {".html", ".txt"})
@@ -108,3 +109,11 @@ def test_words_without_gettext_are_found(template: str) -> None:
 @pytest.mark.parametrize("template", ["<p>{{ _('Nobody yet') }}</p>", "<p class='quiet'>{{ name }}: 7</p>"])
 def test_words_of_gettext_and_markup_are_not(template: str) -> None:
     assert words_of(template) == []
+
+
+def test_what_a_template_is_compiled_to_is_of_no_language() -> None:
+    source = "{{ 1.5|number }}"
+    compiled = {language: _environment(language).compile(source, raw=True) for language in ("en", "fr")}
+    assert compiled["en"] == compiled["fr"]
+    made = {language: _environment(language).from_string(source).render() for language in ("en", "fr")}
+    assert made == {"en": "1.5", "fr": "1,5"}
