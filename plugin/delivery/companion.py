@@ -146,14 +146,10 @@ def _of_companion(error: EhrError, base: str) -> EhrError:
     match error:
         case EhrUnavailable(retry_after=seconds):
             return EhrUnavailable(message, seconds)
-        case NotShown(locations=stands):
-            return NotShown(message, tuple(f"{base}{each}" for each in stands))
+        case NotShown() | NotCorrected() | RefusedInPart():
+            return type(error)(message, tuple(f"{base}{each}" for each in error.locations))
         case OutcomeUnknown() | BadAnswer():
             return OutcomeUnknown(message)
-        case NotCorrected(locations=stands):
-            return NotCorrected(message, tuple(f"{base}{each}" for each in stands))
-        case RefusedInPart(locations=stands):
-            return RefusedInPart(message, tuple(f"{base}{each}" for each in stands))
         case TokenRefused():
             return EhrUnavailable(message)  # the clinician's sign-in does not help here: it is tried again
         case _:
