@@ -41,6 +41,7 @@ from smart_launch import (
     refresh,
     system_token,
 )
+from smart_launch import TokenRefused as RefreshRefused
 
 _EARLY = timedelta(seconds=20)  # a token this near its end is not begun with
 MOST_ENDED = 1000  # of more the oldest is forgotten: if it comes again, the EHR refuses it once more
@@ -49,6 +50,7 @@ _NOTHING_TAKEN = (
     "The EHR, or the scopes it granted, accepts nothing of what this site would write there; "
     "the result stays readable in Rapport"
 )
+_ENDED = "The sign-in to the EHR has ended: opening Rapport for this patient again sends it"
 _NOTHING = Capability(transaction=False, creates=frozenset(), conditional=frozenset())
 
 
@@ -80,6 +82,10 @@ class Manner:
     def of(self, site: str) -> Writing:
         """Give what a site sets."""
         return self.writing.get(site, DEFAULT_WRITING)
+
+
+class _RefreshRefused(EhrUnavailable):
+    """The authorization server answers, and gives no token for what one launch holds."""
 
 
 class EhrSender:
@@ -215,15 +221,9 @@ class EhrSender:
             lambda connection: launches_with_token(connection, vault, site.id, note.patient, note.launch)
         )
         able = [each for each in launches if can_create(DOCUMENT, each.context.granted)]
-        for each in able:
-            tokens = await self.tokens_of(each)
-            if tokens is not None:
-                return _Token(tokens.access_token, Scopes.parse(tokens.scope))
-        if site.backend_scopes:
-            return await self._system_token(site)
-        if not able:
+        if not able and not site.backend_scopes:
             raise NoWriter("The EHR did not grant Rapport to write documents")
-        raise NoToken("The sign-in to the EHR has ended: opening Rapport for this patient again sends it")
+        return await self._token_of_one(site, able)
 
     async def _find_token(self, site: Site, claimed: Claimed) -> _Token | None:
         """Find a token that may write; None if none may and the companion server still can."""
@@ -235,17 +235,34 @@ class EhrSender:
         )
         writing = self._manner.of(site.id)
         able = [each for each in launches if can_write_some(writing, each.context.granted)]
-        for held in able:
-            tokens = await self.tokens_of(held)
+        if launches and not able and not site.backend_scopes:
+            if WriterKind.COMPANION in writing.kinds:
+                return None
+            raise NoWriter(_NOTHING_TAKEN)
+        return await self._token_of_one(site, able)
+
+    async def _token_of_one(self, site: Site, launches: list[Launch]) -> _Token:
+        """Give the first token that is to be had: of a launch, in their order, then the site's own.
+
+        NoToken if the sign-ins are over or refused; EhrUnavailable if one of them could not be asked for now.
+        """
+        failed: EhrUnavailable | None = None
+        for held in launches:
+            try:
+                tokens = await self.tokens_of(held)
+            except EhrUnavailable as error:  # another sign-in may have a token that lives
+                if failed is None or isinstance(failed, _RefreshRefused):
+                    failed = error
+                continue
             if tokens is not None:
                 return _Token(tokens.access_token, Scopes.parse(tokens.scope))
         if site.backend_scopes:
             return await self._system_token(site)
-        if launches and not able:
-            if WriterKind.COMPANION in writing.kinds:
-                return None
-            raise NoWriter(_NOTHING_TAKEN)
-        raise NoToken("The sign-in to the EHR has ended: opening Rapport for this patient again sends it")
+        if isinstance(failed, _RefreshRefused):
+            raise NoToken(f"{failed} Opening Rapport for this patient again sends it")
+        if failed is not None:
+            raise failed
+        raise NoToken(_ENDED)
 
     async def _refresh(self, held: Launch) -> TokenSet | None:
         # Another task may have refreshed while this one waited; a used refresh token must never be used again.
@@ -266,6 +283,8 @@ class EhrSender:
             return None
         except ServerUnavailable as error:
             raise EhrUnavailable(error.what_happened, error.retry_after) from None
+        except RefreshRefused as error:
+            raise _RefreshRefused(error.what_happened) from None
         except SmartError as error:
             raise EhrUnavailable(error.what_happened) from None
         await self._ledger.bookkeep(lambda connection: save_tokens(connection, vault, current, tokens))

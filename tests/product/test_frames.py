@@ -117,7 +117,10 @@ def answer_as_child(frame: FrameLocator) -> None:
         frame.get_by_role("radio", name="Mostly yes").locator("visible=true").check()
         frame.get_by_role("button", name=re.compile("Next|Look over")).click()
     frame.get_by_role("button", name="Send").click()
-    frame.get_by_role("link", name="Give the tablet back").click()
+    back = frame.get_by_role("link", name="Give the tablet back")
+    expect(back).to_be_visible()
+    back.page.wait_for_timeout(700)  # the page around has scrolled to the new heading by then
+    back.click()
     frame.get_by_label("PIN").fill(PIN)
     frame.get_by_role("button", name="Unlock").click()
     expect(frame.get_by_role("heading", name="Start a form")).to_be_visible()

@@ -131,8 +131,29 @@ async def test_a_clock_that_is_wrong_by_a_day_doubles_nothing(tmp_path: Path, da
             world.clock.pass_time(seconds=1)
             world.rapport.state.rapport.worker.wake()
             await asyncio.sleep(0.02)
+        # A day ahead, the EHR takes neither the token nor the assertion that would bring another: that needs a launch.
+        assert row.state == ("held" if days > 0 else "delivered"), row.detail
         await sure_of(world)
         await world.launch("amara")  # a token that was over by the EHR's clock is got anew
+        await settled(world)
+        assert watch.counts() == WHOLE
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "forbidden", "login-page"])
+async def test_a_sign_in_that_cannot_be_renewed_does_not_keep_from_using_a_later_one(
+    tmp_path: Path, kind: str
+) -> None:
+    async with run_world(tmp_path) as world:
+        watch = Watch(world)
+        away = {"kind": "unavailable", "method": "POST", "path": "/r4*"}
+        fault = (await world.browser.post(f"{EHR}/sandbox/faults", json=away)).json()["id"]
+        await send_form(world)
+        await unlock(world)
+        world.clock.pass_time(minutes=30)
+        await world.launch("amara")
+        await forbid(world, "POST", "/auth/token", kind=kind)
+        world.clock.pass_time(minutes=45)  # the token of the first sign-in is over, that of the second lives
+        assert (await world.browser.delete(f"{EHR}/sandbox/faults/{fault}")).is_success
         await settled(world)
         assert watch.counts() == WHOLE
 
