@@ -120,19 +120,17 @@ def lacks_attempt(account: Account, attempts: Sequence[Attempt]) -> tuple[str, .
 
 def prove_rows(connection: Connection, vault: Vault, prover: Prover, response: str) -> tuple[Proof, ...]:
     """Hold every row of an administration that is logged against the log: itself, attempts, versions, scores by other forms."""
-    own = t.attempt.c.response == response
-    numbers = connection.execute(sa.select(t.attempt.c.id, t.attempt.c.number).where(own)).all()
-    attempt_numbers = {str(row.id): row.number for row in numbers}
+    attempts = sa.select(t.attempt.c.id, t.attempt.c.number).where(t.attempt.c.response == response)
+    numbers = {str(row.id): row.number for row in connection.execute(attempts.order_by(t.attempt.c.id))}
     logged = [
         ("response", response),
-        *(("attempt", each) for each in _ids(connection, t.attempt, response)),
+        *(("attempt", each) for each in numbers),
         *(("revision", each) for each in _ids(connection, t.revision, response)),
         *(("rescoring", each) for each in _ids(connection, t.rescoring, response)),
     ]
     proofs = (prover.prove(connection, vault, kind, key) for kind, key in logged)
     return tuple(
-        replace(each, number=attempt_numbers.get(each.row)) if each.kind == "attempt" else each
-        for each in proofs
+        replace(each, number=numbers.get(each.row)) if each.kind == "attempt" else each for each in proofs
     )
 
 

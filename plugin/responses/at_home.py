@@ -3,22 +3,35 @@
 import re
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from plugin.responses.resource import Head
 
 _REFERENCE = re.compile(
-    r"(https?://[^?#\s]+/)?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+    r"((?i:https?)://[^?#\s]+/)?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
+_USUAL = {"http": 80, "https": 443}
 _H = TypeVar("_H", bound=Head)
 
 
 def own_reference(reference: str, home: str | None) -> str:
     """Give a reference into the EHR with the base `home` as `Type/id`; any other stays as it is."""
     found = _REFERENCE.fullmatch(reference)
-    base = None if home is None else f"{home.removesuffix('/')}/"
-    return found[2] if found is not None and found[1] in {None, base} else reference
+    if found is None or (found[1] is not None and (home is None or _base(found[1]) != _base(home))):
+        return reference
+    return found[2]
+
+
+def _base(address: str) -> tuple[str, str | None, int | None, str]:
+    """Give what tells one server's base from another's: scheme and host in any case, the usual port left out or not."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port or _USUAL.get(parts.scheme)
+    except ValueError:  # no number
+        return (address, None, None, "")
+    return (parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
 def at_home(head: _H, home: str | None) -> _H:

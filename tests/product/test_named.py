@@ -110,7 +110,9 @@ async def test_what_is_the_patients_own_goes_into_the_record(world: World) -> No
     assert panel["performer"][0]["reference"] == "RelatedPerson/1001-1"
 
 
-@pytest.mark.parametrize("written", [f"{EHR}/r4/{{}}", "{}/_history/1", f"{EHR}/r4/{{}}/_history/1"])
+@pytest.mark.parametrize(
+    "written", [f"{EHR}/r4/{{}}", "{}/_history/1", f"{EHR}/r4/{{}}/_history/1", f"{EHR.upper()}:443/r4/{{}}"]
+)
 async def test_one_caregiver_is_one_rater_however_the_ehrs_own_are_written(
     world: World, written: str
 ) -> None:
@@ -172,6 +174,8 @@ async def test_what_was_kept_before_references_were_read_in_one_form_is_verified
         (f"{EHR}/r4/Patient/1001", Found.KEPT),
         ("Patient/1001/_history/1", Found.KEPT),
         ("https://evil.invalid/r4/Patient/1001", Found.SET_ASIDE),
+        (f"{EHR}:8443/r4/Patient/1001", Found.SET_ASIDE),
+        (f"{EHR}:x/r4/Patient/1001", Found.SET_ASIDE),
     ],
 )
 async def test_a_collected_response_may_write_its_subject_in_full(
