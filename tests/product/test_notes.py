@@ -263,6 +263,8 @@ async def test_what_is_being_written_is_there_again_behind_the_lock_of_another_c
     again = await world.follow(opened)
     assert "half a sent" in again.text
     assert "have not saved it yet" in again.text
+    assert re.search(r"<textarea [^>]*data-first", again.text)  # the keyboard goes on where it was
+    assert not re.search(r"<textarea [^>]*data-first", shown.text)
     assert "half a sent" not in (await world.browser.get(f"{other.url}/notes/new")).text
     await world.browser.post(f"{noted.url}/notes", data=form | {"text": "a sentence"})
     assert "have not saved it yet" not in (await world.browser.get(f"{noted.url}/notes/new")).text
