@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from plugin.access import sessions
 from plugin.access.desks import Desk
 from plugin.access.invitations import Invitation, begun_here, withdraw
-from plugin.access.launches import Launch, SignedIn, browsers_of, open_in
+from plugin.access.launches import Launch, Open, SignedIn, browsers_of, open_in
 from plugin.audit import Actor, Kind
 from plugin.errors import InvitationUnusable, NotFound
 from plugin.pages import choose_language
@@ -56,11 +56,18 @@ async def leave_chart(
     rapport: CurrentRapport,
     csrf: Csrf,
     sure: Annotated[bool, Form()] = False,
-    accept_language: Language = None,
-) -> Response:
-    """Sign out: everything that is open in this browser is closed."""
+) -> RedirectResponse:
+    """Sign out: everything that is open in this browser is closed; after a question where answers would be lost."""
     check_csrf(rapport, found, csrf)
-    return await _sign_out(rapport, found, session, accept_language, sure=sure)
+    return await _sign_out(rapport, found, session, sure=sure)
+
+
+@router.get("/launches/{launch}/sign-out")
+async def ask_before_leaving_chart(
+    found: CurrentLaunch, session: CurrentSession, rapport: CurrentRapport, accept_language: Language = None
+) -> Response:
+    """Ask whether what was begun here is withdrawn; the patient page where there is nothing to lose."""
+    return await _ask(rapport, found, session, accept_language)
 
 
 @router.post("/desks/{desk}/sign-out")
@@ -70,11 +77,18 @@ async def leave_desk(
     rapport: CurrentRapport,
     csrf: Csrf,
     sure: Annotated[bool, Form()] = False,
-    accept_language: Language = None,
-) -> Response:
+) -> RedirectResponse:
     """Sign out, from a desk."""
     check_csrf(rapport, found, csrf)
-    return await _sign_out(rapport, found, session, accept_language, sure=sure)
+    return await _sign_out(rapport, found, session, sure=sure)
+
+
+@router.get("/desks/{desk}/sign-out")
+async def ask_before_leaving_desk(
+    found: AnyDesk, session: CurrentSession, rapport: CurrentRapport, accept_language: Language = None
+) -> Response:
+    """Ask the same at a desk."""
+    return await _ask(rapport, found, session, accept_language)
 
 
 @router.get("/signed-out")
@@ -129,24 +143,35 @@ async def end_from_desk(
     return await _end(rapport, found, session, which)
 
 
-async def _sign_out(
-    rapport: Rapport,
-    found: Launch | Desk,
-    session: sessions.Session,
-    accept_language: str | None,
-    *,
-    sure: bool,
-) -> Response:
+async def _begun(
+    rapport: Rapport, session: sessions.Session
+) -> tuple[tuple[Open, ...], tuple[Invitation, ...], int]:
+    """Give what is open in this browser, the forms that were begun in it, and how many of these have answers."""
     now = rapport.clock()
     all_open = await rapport.ledger.read(lambda connection: open_in(connection, session.key))
     ids = [each.id for each in all_open]
     begun = await rapport.ledger.read(lambda connection: begun_here(connection, ids, now))
-    answered = sum(has_answers for _, has_answers in begun)
+    return all_open, tuple(form for form, _ in begun), sum(has_answers for _, has_answers in begun)
+
+
+async def _ask(
+    rapport: Rapport, found: Launch | Desk, session: sessions.Session, accept_language: str | None
+) -> Response:
+    *_, answered = await _begun(rapport, session)
+    if not answered:
+        return RedirectResponse(_base(found), status_code=303)
+    language = language_for(rapport, found.site, accept_language)
+    page = PartingPage(_base(found), csrf_token(rapport, found), answered, language, _look(found))
+    return HTMLResponse(render_parting(page))
+
+
+async def _sign_out(
+    rapport: Rapport, found: Launch | Desk, session: sessions.Session, *, sure: bool
+) -> RedirectResponse:
+    all_open, begun, answered = await _begun(rapport, session)
     if answered and not sure:
-        language = language_for(rapport, found.site, accept_language)
-        page = PartingPage(_base(found), csrf_token(rapport, found), answered, language, _look(found))
-        return HTMLResponse(render_parting(page))
-    for form, _ in begun:  # their addresses are in this browser's history
+        return RedirectResponse(f"{_base(found)}/sign-out", status_code=303)
+    for form in begun:  # their addresses are in this browser's history
         await _withdraw(rapport, actor_of(found), form)
     # With the first the session is gone, and nothing opens by it any more.
     await end_launches(rapport, found, all_open, _SIGNED_OUT, session=session.key)
