@@ -259,7 +259,9 @@ class EhrSender:
         if site.backend_scopes:
             return await self._system_token(site)
         if isinstance(failed, _RefreshRefused):
-            raise NoToken(f"{failed} Opening Rapport for this patient again sends it")
+            raise NoToken(
+                f"The EHR renews no sign-in; opening Rapport for this patient again sends it. {failed}"
+            )
         if failed is not None:
             raise failed
         raise NoToken(_ENDED)

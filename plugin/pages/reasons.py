@@ -41,6 +41,7 @@ OF_DELIVERIES = (
     N_("The EHR did not accept the sign-in"),
     N_("The sign-in to the EHR has ended: opening Rapport for this patient again sends it"),
     N_("The EHR gave Rapport no token of its own: %(why)s"),
+    N_("The EHR renews no sign-in; opening Rapport for this patient again sends it. %(why)s"),
     N_("%(why)s Later ones go on; `rapport deliveries retry` tries it again."),
     N_("Rapport could not work on it (%(error)s), %(many)s times in a row."),
     N_("Rapport could not work on it (%(error)s)"),
