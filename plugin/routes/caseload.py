@@ -281,7 +281,7 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         panel=_panel(totals),
         answered=day_of(known.answered, known.zone) if known.answered else None,
         rated=len(known.rated),
-        last_session=known.sessions[-1].day,
+        last_session=last.day if (last := known.last_session) else None,
         has_forms=bool(known.accounts or known.altered),
         all_voided=not known.altered and all(each.record.voided for each in known.accounts),
     )

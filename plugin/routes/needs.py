@@ -49,7 +49,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger tells of one patient; `openings` are the team's sessions, oldest first, `zone` is the site's."""
+    """What the ledger tells of one patient; `openings` are when the team opened the chart, oldest first, `zone` is the site's."""
 
     patient: str
     trend: Trend
@@ -74,11 +74,17 @@ class Known:
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that the ledger knows of, oldest first: in which the team opened Rapport, or which an answer names.
 
-        What has no encounter belongs to the sessions of its day that have one.
+        What has no encounter belongs to the sessions of its day that have one; else it is one if a form of that day was begun,
+        or taken in without one. A chart that was opened without an encounter, to look, is none.
         """
+        collected = {day_of(each.authored, self.zone) for each in self.answers if each.invitation is None}
         told = sorted(
             [
-                *(Session(each.encounter, each.day, each.first) for each in self.openings),
+                *(
+                    Session(each.encounter, each.day, each.first)
+                    for each in self.openings
+                    if each.encounter or each.has_form or each.day in collected
+                ),
                 *(self._answered_in(each) for each in self.answers if each.encounter),
             ],
             key=lambda each: each.first,
@@ -89,6 +95,11 @@ class Known:
     def rated(self) -> tuple[Session, ...]:
         """The sessions about which somebody answered, told apart in the same way."""
         return _told_apart(sorted(map(self._answered_in, self.answers), key=lambda each: each.first))
+
+    @property
+    def last_session(self) -> Session | None:
+        """The last session, by what was answered where no other is known."""
+        return next(reversed(self.sessions or self.rated), None)
 
     def _answered_in(self, record: Record) -> Session:
         return Session(record.encounter or None, day_of(record.authored, self.zone), record.authored)
@@ -172,7 +183,7 @@ def _is_late(known: Known, sessions: Sequence[Session], rater: str, schedule: Du
 def by_need(known: Sequence[tuple[Known, tuple[Need, ...]]]) -> list[tuple[Known, tuple[Need, ...]]]:
     """Sort: the most urgent need first, then who has more of them, then who has not answered for longest.
 
-    Where nobody has answered, it counts from the team's first session.
+    Where nobody has answered, it counts from when the team first opened the chart.
     """
 
     def key(each: tuple[Known, tuple[Need, ...]]) -> tuple[int, int, float, str]:

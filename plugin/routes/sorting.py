@@ -11,21 +11,23 @@ Case = tuple[Known, tuple[Need, ...]]
 
 
 def sort_cases(cases: Sequence[Case], sort: Sort, way: Way, names: Mapping[str, str]) -> list[Case]:
-    """Sort; what is equal stays in the order of need, and who has no name comes last either way."""
+    """Sort; what is equal stays in the order of need, and who has no name, or no session, comes last either way."""
     urgent = by_need(cases)
     if sort is Sort.NEED:
         return urgent
     key: Callable[[Case], str | float]
+    has_key: Callable[[Case], object] = lambda _: True  # noqa: E731 -- each of these is a line
     if sort is Sort.SESSION:
-        key = lambda case: case[0].sessions[-1].first.timestamp()  # noqa: E731 -- one of three, each a line
+        last = {known.patient: each.first.timestamp() for known, _ in cases if (each := known.last_session)}
+        key = lambda case: last.get(case[0].patient, 0)  # noqa: E731
+        has_key = lambda case: case[0].patient in last  # noqa: E731
     elif sort is Sort.CLINICIAN:
         key = lambda case: _folded(names.get(last := case[0].openings[-1].clinician) or last)  # noqa: E731
     else:
         key = lambda case: _folded(names.get(case[0].patient, ""))  # noqa: E731
+        has_key = lambda case: names.get(case[0].patient)  # noqa: E731
     ordered = sorted(urgent, key=key, reverse=way is Way.DOWN)  # stable, reversed too
-    if sort is Sort.NAME:
-        ordered.sort(key=lambda case: not names.get(case[0].patient))
-    return ordered
+    return sorted(ordered, key=lambda case: not has_key(case))
 
 
 def _folded(name: str) -> str:

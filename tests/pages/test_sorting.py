@@ -23,7 +23,9 @@ NAMES = {
 
 def case(number: int, clinician: int, *needs: Need) -> Case:
     first = samples.NOW + timedelta(days=number)
-    opening = Opening(f"Patient/{number}", f"Practitioner/{clinician}", None, first, first.date())
+    opening = Opening(
+        f"Patient/{number}", f"Practitioner/{clinician}", None, first, first.date(), has_form=True
+    )
     return Known(f"Patient/{number}", Trend(), (), (opening,), UTC), needs
 
 

@@ -143,7 +143,7 @@ async def test_a_fall_to_a_day_to_come_is_on_no_card(tmp_path: Path) -> None:
 
 async def test_an_answer_of_a_day_to_come_keeps_nobody_from_being_overdue(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
-        await world.launch("amara", practitioner=FIRST)
+        await world.launch("amara", practitioner=FIRST, encounter="1001-20260302")
         amara = (await world.people())["amara"]
         sent = await submitted(world, response_of(amara, authored="2027-03-02T09:00:00+00:00"))
         assert sent.status_code == 201, sent.text

@@ -92,7 +92,9 @@ async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_b
         people = await world.people()
         page = await caseload(world)
         row = page.text.partition(f'data-patient="{people["amara"]}"')[2].partition("</tr>")[0]
-        assert row.count("the record was not read") == 2
+        assert (
+            row.count("the record was not read") == 3
+        )  # no scores, no answer, no session: a chart was opened
         assert "not looked at: Rapport has no form of this patient" in row
         assert not re.search(">(nothing|none|never)<|rated", row)
         assert "no sign here is no all-clear" in page.text
@@ -305,9 +307,38 @@ async def test_what_did_not_reach_the_record_is_a_need(tmp_path: Path) -> None:
         assert needs(await caseload(world), (await world.people())["amara"]) == ["undelivered"]
 
 
+async def test_a_chart_opened_to_look_is_no_session_until_a_form_of_that_day_is_begun(tmp_path: Path) -> None:
+    async with run_world(tmp_path, roles=OF_BOTH) as world:
+        amara, mateo = [(await world.people())[each] for each in ("amara", "mateo")]
+        await answer(world, "amara")
+        for patient in ("amara", "mateo"):
+            world.browser = world.new_browser()
+            looked = await world.launch(patient, practitioner=FIRST)
+            assert "No session chosen in the EHR" in looked.text
+        world.clock.pass_time(hours=26)
+        latest, earliest = [await caseload(world, f"?sort=session{way}") for way in ("", "&way=ascending")]
+        world.browser = world.new_browser()
+        await world.hand_over(await world.launch("mateo", practitioner=FIRST), f"Patient/{mateo}")
+        world.clock.pass_time(hours=26)
+        begun = await caseload(world)
+    for page in (latest, earliest):
+        assert needs(page, amara) == needs(page, mateo) == []
+        assert last_session(page, amara) == "2 Mar 2026 1 session rated"
+        assert last_session(page, mateo) == "the record was not read"
+        assert patients(page) == [amara, mateo]
+    assert (needs(begun, amara), needs(begun, mateo)) == ([], ["overdue"])
+    assert last_session(begun, mateo) == "10 Mar 2026"
+
+
+def last_session(page: httpx.Response, patient: str) -> str:
+    row = page.text.partition(f'data-patient="{patient}"')[2].partition("</tr>")[0]
+    cell = re.sub("<.*?>", "", row.partition('data-label="Last session">')[2].partition("</td>")[0])
+    return " ".join(cell.split())
+
+
 async def test_a_session_without_an_answer_is_overdue_the_day_after(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
-        await world.launch("amara", practitioner=FIRST)
+        await world.launch("amara", practitioner=FIRST, encounter="1001-20260302")
         amara = (await world.people())["amara"]
         assert needs(await caseload(world), amara) == []
         world.clock.pass_time(days=1)
@@ -332,7 +363,7 @@ async def test_who_is_overdue_is_told_of_each_kind_of_rater(tmp_path: Path) -> N
 
 async def test_of_a_patient_who_has_died_nobody_is_overdue(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
-        await world.launch("amara", practitioner=FIRST)
+        await world.launch("amara", practitioner=FIRST, encounter="1001-20260302")
         world.clock.pass_time(days=1)
         amara, store = (await world.people())["amara"], world.ehr.state.store
         assert needs(await caseload(world), amara) == ["overdue"]

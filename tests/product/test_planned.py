@@ -52,7 +52,9 @@ async def test_nobody_is_overdue_with_a_form_that_is_for_another_age(tmp_path: P
         for patient in ("mateo", "wei-ling"):
             await world.launch(patient, practitioner=FIRST)
             await answer(world, patient)
-            await world.launch(patient, practitioner=FIRST)  # the second session
+            await world.launch(
+                patient, practitioner=FIRST, encounter=f"{people[patient]}-20260302"
+            )  # the second
         world.clock.pass_time(days=1)
         page = await caseload(world)
     assert needs(page, people["mateo"]) == []

@@ -117,7 +117,7 @@ async def test_the_caseload_counts_one_session_and_nobody_is_overdue_before_the_
         assert re.findall(r"\d+ sessions?", row) == ["1 session"]
         assert re.findall(r"\d+ \w{3} 2026", row) == ["2 Mar 2026", "2 Mar 2026"]
         world.clock.now = datetime(2026, 3, 3, 8, 10, tzinfo=UTC)  # ten minutes into the next day there
-        await patient_page(world)
+        await world.hand_over(await patient_page(world), "Patient/1008")  # else the chart was opened to look
         assert needs(await caseload(world), "1008") == []
         world.clock.pass_time(days=1)
         assert needs(await caseload(world), "1008") == ["overdue"]
