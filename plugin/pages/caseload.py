@@ -114,10 +114,16 @@ class CaseloadPage:
     clinicians: tuple[tuple[str, str], ...]
     instruments: tuple[tuple[str, str], ...]
     has_team: bool
+    today: date
     reads_scores: bool  # whether the site accepts interpretation
     names_missing: str = ""  # why names are not shown, in words
     is_stranger: bool = False  # the clinician that is asked for is nobody of the team
     altered: int = 0  # responses whose rows were altered in the database: named, and not counted
+
+    @property
+    def clinician(self) -> str:
+        """Whose patients are chosen, in words; empty for everybody's."""
+        return dict(self.clinicians).get(self.chosen.clinician, self.chosen.clinician)
 
     @property
     def has_events(self) -> bool:

@@ -227,6 +227,7 @@ async def _page(
             sorted({(line.measure, line.measure) for each in read for line in each.trend.series})
         ),
         has_team=team != (),
+        today=today,
         is_stranger=chosen.clinician not in ("", *clinicians, *(team or ())),
         reads_scores=policy.interpretation is not None,
         names_missing=missing if on_page else "",

@@ -179,6 +179,10 @@ RESEARCH_NOT_DECIDED = ResearchPage(DESK, None, TODAY)
 # The caseload, where there is little to show
 
 CASELOAD_WITHOUT_TEAM = replace(samples.caseload(), has_team=False)
+CASELOAD_OF_A_NEED = replace(
+    samples.caseload(),
+    chosen=Chosen("Practitioner/1", "Rapport Check-in", "rupture", 90, page=2),
+)
 CASELOAD_WITHOUT_PATIENTS = replace(samples.caseload(), rows=(), found=0, all=0, pages=0, clinicians=())
 CASELOAD_NOBODY_FITS = replace(
     samples.caseload(),

@@ -542,7 +542,7 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
     return CaseloadPage(
         desk=frame, chosen=Chosen(plots=plots), rows=rows, found=4, all=4, pages=2, counts=counts,
         clinicians=(("Practitioner/1", "Dr Amara Osei"),), instruments=(("Rapport Check-in", "Rapport Check-in"),),
-        has_team=True, reads_scores=True,
+        has_team=True, today=TODAY, reads_scores=True,
     )  # fmt: skip
 
 

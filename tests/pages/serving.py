@@ -208,6 +208,7 @@ def site(desk: Desk) -> Starlette:
         "/caseload": lambda: render_caseload(samples.caseload(), "en"),
         "/caseload-plots": lambda: render_caseload(samples.caseload(plots=True), "en"),
         "/caseload-plots-german": lambda: render_caseload(samples.caseload(plots=True), "de"),
+        "/caseload-of-a-need": lambda: render_caseload(desks.CASELOAD_OF_A_NEED, "en"),
         "/caseload-without-team": lambda: render_caseload(desks.CASELOAD_WITHOUT_TEAM, "en"),
         "/caseload-without-patients": lambda: render_caseload(desks.CASELOAD_WITHOUT_PATIENTS, "en"),
         "/caseload-without-names": lambda: render_caseload(desks.CASELOAD_WITHOUT_NAMES, "en"),

@@ -64,6 +64,17 @@ def test_ways_to_other_pages_and_what_is_pressed_are_not_printed(page: Page, add
     assert page.locator(".places a").count() > 0
 
 
+def test_a_printed_caseload_says_what_it_is_a_list_of(page: Page, address: str) -> None:
+    page.goto(f"{address}/caseload-of-a-need")
+    chosen = page.locator(".printed")
+    expect(chosen).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(chosen).to_be_visible()
+    assert chosen.inner_text() == (
+        "Needs: Rupture · Clinician: Dr Amara Osei · Instrument: Rapport Check-in · Period: 90 days · page 2 of 2 · as of 23 Nov 2026"
+    )
+
+
 @pytest.mark.parametrize("path", ["/caseload-plots", "/caseload-plots-german"])
 def test_the_days_under_a_small_plot_are_inside_it_and_apart(page: Page, address: str, path: str) -> None:
     page.goto(f"{address}{path}")
