@@ -67,7 +67,7 @@ class CaseRow:
     clinicians: tuple[str, ...]
     needs: tuple[str, ...]
     lines: tuple[RaterLine, ...]
-    panel: Panel | None
+    panel: Panel | None  # of the period that is looked at
     answered: date | None
     rated: int  # sessions about which somebody answered
     last_session: date | None = None
@@ -78,11 +78,6 @@ class CaseRow:
     whose: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # by need, the kinds of rater it is about
-
-    @property
-    def plot(self) -> Plot | None:
-        """The small plot of the first measure's totals."""
-        return draw(self.panel, SMALL) if self.panel is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +119,20 @@ class CaseloadPage:
     def clinician(self) -> str:
         """Whose patients are chosen, in words; empty for everybody's."""
         return dict(self.clinicians).get(self.chosen.clinician, self.chosen.clinician)
+
+    @property
+    def axis(self) -> tuple[date, date]:
+        """The days between which every small plot lies: from the first form of the period, whoever answered it, to today."""
+        days = [day for row in self.rows if row.panel is not None for day in row.panel.days]
+        return min(days, default=self.today), max((self.today, *days))
+
+    @property
+    def drawn(self) -> tuple[tuple[CaseRow, Plot | None], ...]:
+        """The rows, each with the small plot of its totals, all on one axis; None where there is nothing to draw."""
+        axis = self.axis
+        return tuple(
+            (each, None if each.panel is None else draw(each.panel, SMALL, axis=axis)) for each in self.rows
+        )
 
     @property
     def has_events(self) -> bool:

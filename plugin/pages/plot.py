@@ -150,12 +150,13 @@ class _Placing:
     axis_y: float
     inset: float
     sessions: int = 1
+    spread: float = 1.0  # the share of the axis over which they lie
 
     @property
     def spacing(self) -> float:
         """How many px there are from one session to the next, on the average."""
         room = self.frame.width - self.frame.right - self.frame.left - 2 * self.inset
-        return room / (self.sessions - 1) if self.sessions > 1 else room
+        return room * self.spread / (self.sessions - 1) if self.sessions > 1 else room
 
     @property
     def is_crowded(self) -> bool:
@@ -178,15 +179,25 @@ class _Placing:
         return self.axis_y - (self.axis_y - self.frame.top) * share
 
 
-def draw(panel: Panel, frame: Frame, courses: tuple[Course, ...] = ()) -> Plot:
-    """Lay a panel out in a frame; sessions' kinds and medicines make it higher."""
+def draw(
+    panel: Panel,
+    frame: Frame,
+    courses: tuple[Course, ...] = (),
+    *,
+    axis: tuple[date, date] | None = None,
+) -> Plot:
+    """Lay a panel out in a frame; sessions' kinds and medicines make it higher.
+
+    `axis` is the first and the last day of the x axis, which lie around the panel's own; None: those.
+    """
     days = panel.days
+    first, last = axis or (days[0], days[-1])
+    covered = (last - first).days
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
     inset = 10 + _DODGE * (len(panel.series) - 1) / 2
-    placing = _Placing(
-        frame, days[0], (days[-1] - days[0]).days, panel.low, panel.high, axis_y, inset, len(days)
-    )
+    spread = (days[-1] - days[0]).days / covered if covered else 1.0
+    placing = _Placing(frame, first, covered, panel.low, panel.high, axis_y, inset, len(days), spread)
     room = _room(panel, placing)
     frame = replace(frame, height=frame.height + room, bottom=frame.bottom + room)
     strip_y = axis_y + room + _STRIP / 2 + 2 if gaps else None

@@ -320,6 +320,11 @@ def group(trend: Trend) -> tuple[Scale, ...]:
     return tuple(scales)
 
 
+def since(series: TrendSeries, first: date) -> TrendSeries:
+    """Leave out what was rated before a day; what is marked is judged by the whole history all the same."""
+    return replace(series, points=tuple(each for each in series.points if each.day >= first))
+
+
 def latest(scales: tuple[Scale, ...], today: date) -> tuple[Fact, ...]:
     """Put each respondent's last score beside the one before, for the first scale of each measure."""
     facts: list[Fact] = []

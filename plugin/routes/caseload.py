@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from math import ceil
 from typing import Annotated, TypeVar
@@ -28,7 +28,7 @@ from plugin.ehr import Ehr, EhrError
 from plugin.norming import Norm, in_use
 from plugin.pages import Trend
 from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, Sort, Way, render_caseload
-from plugin.pages.trend import RATER_ORDER, Panel, TrendSeries, group
+from plugin.pages.trend import RATER_ORDER, Panel, TrendSeries, group, since
 from plugin.plan import addresses_of
 from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, Called, people_of
@@ -164,7 +164,8 @@ async def _page(
 ) -> CaseloadPage:
     policy = rapport.settings.policies[found.site]
     schedule = rapport.schedules.of(found.site)
-    since, today = rapport.clock() - timedelta(days=chosen.days), rapport.today(found.site)
+    period, today = timedelta(days=chosen.days), rapport.today(found.site)
+    earliest = rapport.clock() - period
     catalogue = rapport.intake.catalogue
 
     @cache
@@ -175,7 +176,7 @@ async def _page(
     within = [
         (each, needs_of(each, at_any_age, policy.interpretation, today))
         for each in read
-        if each.seen >= since
+        if each.seen >= earliest
     ]
     clinicians = sorted({opening.clinician for each in read for opening in each.openings})
     people, missing = await _people(rapport, found, (*_asked_for(within, chosen), *clinicians))
@@ -202,7 +203,7 @@ async def _page(
         chosen=replace(chosen, page=page),
         rows=tuple(
             replace(
-                _row(each, needs, names, chosen),
+                _row(each, needs, names, chosen, today - period),
                 page=f"/launches/{found.id}" if each.patient == found.patient else "",
                 whose={
                     str(need): raters
@@ -266,7 +267,10 @@ def _shown(page: int) -> slice:
     return slice((page - 1) * MOST_ON_A_PAGE, page * MOST_ON_A_PAGE)
 
 
-def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen: Chosen) -> CaseRow:
+def _row(
+    known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen: Chosen, first: date
+) -> CaseRow:
+    """Tell of one patient; what is drawn begins with the day `first`."""
     totals = tuple(
         each
         for each in known.trend.series
@@ -279,7 +283,7 @@ def _row(known: Known, needs: tuple[Need, ...], names: Mapping[str, str], chosen
         clinicians=tuple(names.get(each) or each for each in clinicians),
         needs=tuple(map(str, needs)),
         lines=_lines(totals),
-        panel=_panel(totals),
+        panel=_panel(tuple(since(each, first) for each in totals)),
         answered=day_of(known.answered, known.zone) if known.answered else None,
         rated=len(known.rated),
         last_session=last.day if (last := known.last_session) else None,

@@ -234,7 +234,7 @@ async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tm
         told = await caseload(world, "?view=plots")
     drawing = told.text.partition('class="plot small"')[2].partition("</svg>")[0]
     days = re.findall(r">(\d+ \w+ 20\d\d)</text>", drawing)
-    assert days == ["2 Mar 2026", "6 Apr 2026"]
+    assert days == ["2 Mar 2026", "13 Apr 2026"]  # to today
     assert "2 Mar 2026 – 6 Apr 2026" in drawing.partition("</title>")[0]
     assert "Young person: 1 rupture, on 30 Mar 2026." in drawing.partition("</desc>")[0]
     assert "<desc" not in plain.text
@@ -243,6 +243,28 @@ async def test_a_small_plot_says_which_days_it_covers_and_what_its_marks_mean(tm
         "<svg.*?</svg>|<.*?>", "", told.text.partition('class="legend"')[2].partition("</ul>")[0], flags=re.S
     )
     assert all(each in legend for each in ("rupture", "repair", "whose it is", "answered, but not computed"))
+
+
+async def test_the_small_plots_have_one_axis_of_days(tmp_path: Path) -> None:
+    """A fall of weeks ago lies as far from the right edge as it is from today."""
+    async with run_world(tmp_path, roles=OF_BOTH, more_scopes=NAMES) as world:
+        for patient in ("amara", "mateo", "mateo"):
+            await answer(world, patient)
+        world.browser = world.new_browser()
+        await world.launch("amara", practitioner=FIRST)
+        page = await caseload(world, "?view=plots&sort=name")
+        lately = await caseload(world, "?view=plots&sort=name&days=10")
+    amara, mateo = re.findall(r'<svg class="plot small".*?</svg>', page.text, re.S)
+    for each in (amara, mateo):
+        assert re.findall(r">(\d+ \w+ 20\d\d)</text>", each) == ["2 Mar 2026", "23 Mar 2026"]
+    places = [float(each) for each in re.findall(r'class="leader" d="M([\d.]+)', amara + mateo)]
+    curve = re.findall(r'class="curve" d="M([\d.]+) [\d.]+L([\d.]+)', mateo)
+    start, end = (float(each) for each in curve[0])
+    assert places == pytest.approx([start - (end - start) + 8, end + 8], abs=0.2)
+    assert lately.text.count('<svg class="plot small"') == 1
+    assert "No scores in this period." in lately.text.partition("Mateo")[0]
+    card = re.sub("<.*?>", "", page.text.partition("<ol")[2].partition("</li>")[0])
+    assert "Last answered: 2 Mar 2026 · Last session: 2 Mar 2026 · Clinician: " in card
 
 
 async def test_a_fall_after_a_good_start_is_a_drop_by_the_rule_of_the_patient_page(tmp_path: Path) -> None:
