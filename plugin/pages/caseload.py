@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from plugin.pages.engine import render
@@ -45,6 +46,13 @@ class Way(StrEnum):
         return Way.DOWN if self is Way.UP else Way.UP
 
 
+class Who(NamedTuple):
+    """A kind of rater, with a number where one is told from others of that kind: names are not kept."""
+
+    rater: str
+    number: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RaterLine:
     """One rater's last total beside the one before."""
@@ -56,6 +64,7 @@ class RaterLine:
     low: float
     high: float | None  # None: nobody knows what can be reached
     when: datetime | None
+    number: int = 0  # as in `Who`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +84,7 @@ class CaseRow:
     all_voided: bool = False  # each of them was entered in error
     has_died: bool = False  # as the record says
     page: str = ""  # the patient's own page, where the desk was opened from their chart
-    whose: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # by need, the kinds of rater it is about
+    whose: Mapping[str, tuple[Who, ...]] = field(default_factory=dict)  # by need, whom it is about
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from plugin.pages.figures import tenths
 from plugin.pages.shapes import SHAPES, samples_of
-from plugin.pages.worded import Instead
+from plugin.pages.worded import Instead, number_of
 from plugin.trends.change import Direction, Statistics, band_around, reliable_change
 from plugin.trends.findings import Findings
 from plugin.trends.medication import Course
@@ -84,6 +84,11 @@ class TrendSeries:
         for point in self.points:
             days[point.day] = (*days.get(point.day, ()), point)
         object.__setattr__(self, "by_day", days)
+
+    @property
+    def number(self) -> int:
+        """By which a respondent without a name is told from others of their kind; 0 where there are none."""
+        return number_of(self.name)
 
     @property
     def most(self) -> float | None:

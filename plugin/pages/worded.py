@@ -25,15 +25,19 @@ class Worded(str):
 
 
 class RoleName(str):
-    """What somebody is, said in place of a name that nobody tells; `within` is how it stands inside a sentence."""
+    """What somebody is, said in place of a name that nobody tells; `within` is how it stands inside a sentence.
 
-    __slots__ = ("within",)
+    `number` tells several of a kind apart; 0 where there is one.
+    """
+
+    __slots__ = ("number", "within")
     within: str
+    number: int
 
-    def __new__(cls, text: str, within: str) -> Self:
+    def __new__(cls, text: str, within: str, number: int = 0) -> Self:
         """Give a label its words inside a sentence."""
         made = super().__new__(cls, text)
-        made.within = within
+        made.within, made.number = within, number
         return made
 
 
@@ -46,6 +50,11 @@ class Instead(str):
 def within(name: str) -> str:
     """Write a name, or what stands for one, inside a sentence."""
     return name.within if isinstance(name, RoleName) else name
+
+
+def number_of(name: str) -> int:
+    """Give the number by which somebody without a name is told from others of a kind; 0 where there is none."""
+    return name.number if isinstance(name, RoleName) else 0
 
 
 def mark(text: str, reader: str) -> Markup:

@@ -34,7 +34,7 @@ from plugin.roles import Role
 from plugin.routes.chart import OWN_HISTORY, Called, people_of
 from plugin.routes.desk import frame
 from plugin.routes.marks import TOTAL
-from plugin.routes.needs import Known, Need, needs_of, raters_of
+from plugin.routes.needs import Known, Need, needs_of, whose
 from plugin.routes.sorting import Case, sort_cases
 from plugin.routes.state import CurrentRapport, Rapport, actor_of, desk_for, language_for, request_line
 from plugin.routes.trend_views import read_trend
@@ -206,8 +206,8 @@ async def _page(
                 _row(each, needs, names, chosen, today - period),
                 page=f"/launches/{found.id}" if each.patient == found.patient else "",
                 whose={
-                    str(need): raters
-                    for need, raters in raters_of(
+                    str(need): people
+                    for need, people in whose(
                         each, own.get(each.patient, at_any_age), policy.interpretation, today
                     ).items()
                 },
@@ -295,7 +295,9 @@ def _row(
 def _lines(totals: tuple[TrendSeries, ...]) -> tuple[RaterLine, ...]:
     """Tell each rater's last total: measure by measure, the young person first as on the patient page."""
     measures = list(dict.fromkeys(each.measure for each in totals))
-    ordered = sorted(totals, key=lambda each: (measures.index(each.measure), RATER_ORDER.index(each.rater)))
+    ordered = sorted(
+        totals, key=lambda each: (measures.index(each.measure), RATER_ORDER.index(each.rater), each.number)
+    )
     return tuple(_line(each) for each in ordered if not each.is_past)
 
 
@@ -303,6 +305,7 @@ def _line(series: TrendSeries) -> RaterLine:
     last, before = series.counted[-1], series.before
     return RaterLine(
         rater=series.rater,
+        number=series.number,
         measure=series.measure,
         last=last.value,
         before=before.value if before else None,

@@ -13,11 +13,13 @@ from plugin.days import day_of, is_ahead
 from plugin.delivery.account import Account
 from plugin.delivery.keep import Record
 from plugin.interpretation import Interpretation
-from plugin.pages import Trend
+from plugin.pages import Trend, TrendSeries
+from plugin.pages.caseload import Who
 from plugin.pages.trend import RATER_ORDER
+from plugin.pages.worded import number_of
 from plugin.routes.marks import has_dropped
 from plugin.schedule import Due
-from plugin.trends.findings import Findings
+from plugin.trends.findings import Findings, Rated
 
 
 class Need(StrEnum):
@@ -126,25 +128,33 @@ def needs_of(
     known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
 ) -> tuple[Need, ...]:
     """Give everything that calls for a look, the most urgent first."""
-    found = set(raters_of(known, schedules, interpretation, today))
+    found = set(whose(known, schedules, interpretation, today))
     if any(each.lacks for each in known.accounts):
         found.add(Need.UNDELIVERED)
     return tuple(each for each in _ORDER if each in found)
 
 
-def raters_of(
+def whose(
     known: Known, schedules: Mapping[str, Due], interpretation: Interpretation | None, today: date
-) -> Mapping[Need, tuple[str, ...]]:
-    """Name the kinds of rater whom a need is about, the young person first; a divergence is told of the adult."""
+) -> Mapping[Need, tuple[Who, ...]]:
+    """Name whom a need is about, the young person first; a divergence is told of the adult, what is overdue of a kind of rater."""
     findings = known.trend.findings or Findings()
-    about: dict[Need, set[str]] = {
-        Need.RUPTURE: {each.rated.rater for each in findings.falls if each.is_current},
-        Need.DIVERGENCE: {pair.second.rater for pair in findings.pairs if pair.is_divergent},
-        Need.OVERDUE: set(overdue_raters(known, schedules, today)),
+    about: dict[Need, set[Who]] = {
+        Need.RUPTURE: {_who(each.rated) for each in findings.falls if each.is_current},
+        Need.DIVERGENCE: {_who(pair.second) for pair in findings.pairs if pair.is_divergent},
+        Need.OVERDUE: {Who(each) for each in overdue_raters(known, schedules, today)},
     }
     if interpretation is not None:
-        about[Need.DROP] = {each.rater for each in known.trend.series if has_dropped(each)}
-    return {need: tuple(sorted(raters, key=RATER_ORDER.index)) for need, raters in about.items() if raters}
+        about[Need.DROP] = {_who(each) for each in known.trend.series if has_dropped(each)}
+    return {need: tuple(sorted(people, key=_place)) for need, people in about.items() if people}
+
+
+def _who(of: Rated | TrendSeries) -> Who:
+    return Who(of.rater, number_of(of.name))
+
+
+def _place(who: Who) -> tuple[int, int]:
+    return RATER_ORDER.index(who.rater), who.number
 
 
 def overdue_raters(known: Known, schedules: Mapping[str, Due], today: date) -> tuple[str, ...]:

@@ -184,7 +184,7 @@ def _numbered(
 
 
 def _with_number(name: str, number: int) -> str:
-    return RoleName(f"{name} {number}", f"{within(name)} {number}")
+    return RoleName(f"{name} {number}", f"{within(name)} {number}", number)
 
 
 def _is_past(
@@ -369,7 +369,7 @@ def _line_name(person: Respondent | None, rater: Rater, language: str) -> str:
     """Name a line after who rated; of an observer say so, for the same clinician may rate as the therapist, too."""
     name = name_of(person, rater, language)
     role = translations(language).gettext(_ROLE_NAMES[rater])
-    return f"{name} ({role})" if rater == Rater.OBSERVER and name != role else name
+    return f"{name} ({role})" if rater == Rater.OBSERVER and not isinstance(name, RoleName) else name
 
 
 def name_of(person: Respondent | None, rater: Rater, language: str = "en") -> str:

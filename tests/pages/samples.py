@@ -47,12 +47,13 @@ from plugin.pages import (
     WithdrawPage,
     draft_text,
 )
-from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine
+from plugin.pages.caseload import CaseloadPage, CaseRow, Chosen, RaterLine, Who
 from plugin.pages.look import look_address
 from plugin.pages.parting import BrowserLine, PartingPage, SessionsPage
 from plugin.pages.responses import ResponsesPage
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Event, group
+from plugin.pages.worded import RoleName
 from plugin.routes.pressing import with_due
 from plugin.tips import Occasion, Tip
 from plugin.trends.agreement import Rating
@@ -486,6 +487,11 @@ def slow_patient() -> PatientPage:
     )
 
 
+def _two_caregivers(like: TrendSeries) -> list[TrendSeries]:
+    names = [RoleName(f"Caregiver {number}", f"the caregiver {number}", number) for number in (1, 2)]
+    return [replace(like, rater="caregiver", name=name) for name in names]
+
+
 def caseload(*, plots: bool = False) -> CaseloadPage:
     """A supervisor's list: every need, somebody without a name, somebody without an answer."""
     frame = DeskFrame(
@@ -497,7 +503,7 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
     )
     (total,) = (scale for scale in group(marked_trend()) if scale.key == "total")
     once, gap = (
-        (replace(each, points=each.points[:1]) for each in total.panels[0].series),
+        [replace(each, points=each.points[:1]) for each in total.panels[0].series],
         total.panels[0].series[0],
     )
     panels = (
@@ -507,13 +513,17 @@ def caseload(*, plots: bool = False) -> CaseloadPage:
             series=(replace(gap, points=(*gap.points[:2], replace(gap.points[2], value=None))),),
         ),
         None,
-        replace(total.panels[0], series=tuple(once)),
+        replace(total.panels[0], series=(*once, *_two_caregivers(once[0]))),
     )
     needs = (("rupture", "drop", "divergence"), ("undelivered", "overdue"), ("overdue",), ())
-    whose: tuple[dict[str, tuple[str, ...]], ...] = (
-        {"rupture": ("child", "caregiver"), "drop": ("child",), "divergence": ("therapist",)},
-        {"overdue": ("caregiver", "therapist")},
-        {"overdue": ("child",)},
+    whose: tuple[dict[str, tuple[Who, ...]], ...] = (
+        {
+            "rupture": (Who("child"), Who("caregiver", 2)),
+            "drop": (Who("child"),),
+            "divergence": (Who("therapist"),),
+        },
+        {"overdue": (Who("caregiver"), Who("therapist"))},
+        {"overdue": (Who("child"),)},
         {},
     )
     names = ("Mia Kowalski", "Jonas van den Bergh-Hernández", "", "Noor Haddad")

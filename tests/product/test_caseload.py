@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,9 +203,32 @@ async def test_a_need_says_whose_line_it_is_about(tmp_path: Path) -> None:
     assert re.sub("<.*?>", "", row) == "Rupture: Young person"
 
 
+async def test_two_of_a_kind_of_rater_have_the_same_numbers_everywhere(tmp_path: Path) -> None:
+    accepted = replace(NAMED, sessions_before=3)
+    async with run_world(tmp_path, roles=OF_BOTH, interpretation=accepted) as world:
+        await rate_as(world, f"Practitioner/{SECOND}", "therapist")
+        for goal in (*["completely"] * 4, "not-at-all"):
+            answers = dict.fromkeys((each.replace("_", "-") for each in ANSWERS_OF_TOTAL), goal)
+            await rate_as(world, f"Practitioner/{FIRST}", "therapist", answers)
+        await rate_as(world, "RelatedPerson/1001-1", "caregiver")
+        await answer(world, "amara")
+        table, plots = await caseload(world), await caseload(world, "?view=plots")
+    scores = table.text.partition('data-label="Last scores"')[2].partition("</td>")[0]
+    assert re.findall(r"([A-Z][a-z ]+\d?):", re.sub("<.*?>", "", scores)) == [
+        "Young person", "Caregiver", "Therapist 1", "Therapist 2",
+    ]  # fmt: skip
+    drawing = plots.text.partition('<svg class="plot small')[2].partition("</svg>")[0]
+    labels = re.findall(r">([A-Z][^<\d]+\d?)</text>", drawing)
+    assert sorted(labels) == ["Caregiver", "Therapist 1", "Therapist 2", "Young person"]
+    assert "Therapist 2: 1 rupture" in drawing.partition("</desc>")[0]
+    for page in (table, plots):
+        need = page.text.partition('data-need="rupture">')[2].partition("</li>")[0]
+        assert re.sub("<.*?>", "", need) == "Rupture: Therapist 2"
+
+
 async def test_raters_stand_in_one_order_the_young_person_first(tmp_path: Path) -> None:
     async with run_world(tmp_path, roles=OF_BOTH) as world:
-        await rate_as_a_caregiver(world)
+        await rate_as(world, "RelatedPerson/1001-1", "caregiver")
         await answer(world, "amara")
         row = (await caseload(world)).text.partition('data-label="Last scores"')[2].partition("</td>")[0]
         (title,) = re.findall(
@@ -215,11 +238,16 @@ async def test_raters_stand_in_one_order_the_young_person_first(tmp_path: Path) 
         assert told.index("Young person:") < told.index("Caregiver:")
 
 
-async def rate_as_a_caregiver(world: World) -> None:
-    """Have Amara's caregiver fill their form, a week before whatever comes after it."""
-    page = await world.launch("amara", practitioner=FIRST)
-    secret = await world.hand_over(page, "RelatedPerson/1001-1", "rapport-checkin-caregiver")
-    assert (await world.fill(secret, ANSWERS)).status_code == 200
+async def rate_as(world: World, who: str, rater: str, answers: Mapping[str, str | None] = ANSWERS) -> None:
+    """Have a caregiver of Amara's or a clinician fill their form, a week before whatever comes after it."""
+    is_clinician = who.startswith("Practitioner/")
+    world.browser = world.new_browser()
+    page = await world.launch(
+        "amara", practitioner=who.removeprefix("Practitioner/") if is_clinician else FIRST
+    )
+    pin = {"pin": ""} if is_clinician else {}
+    secret = await world.hand_over(page, who, f"rapport-checkin-{rater}", **pin)
+    assert (await world.fill(secret, answers)).status_code == 200
     world.clock.pass_time(days=7)
 
 
