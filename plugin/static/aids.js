@@ -74,8 +74,9 @@ function press(name, label, act) {
 
 // Reading aloud
 
-const SPOKEN = `h1, h2, .above, .lead, .audience p, .option span, .ends span, .other span, .meaning summary, .meaning[open] p, .decline span,
-  .review span > *, #share-means, .asked p, .asked .button`;
+const SPOKEN = `h1, h2, .above, .lead, .audience p, .error, .options .quiet, .option span, .ends span, .other span, .meaning summary,
+  .meaning[open] p, .decline span, .reasons legend, .hint, .review span > :not(:has(.ends)), #share-means, .asked p, .asked .button`;
+const isSeen = (each) => each.getClientRects().length > 0 && getComputedStyle(each).visibility === "visible";
 
 function readAloud(form, words, voiceFor) {
   let reading = null; // the last that is to be said, and the button beside it, which stops it
@@ -84,28 +85,30 @@ function readAloud(form, words, voiceFor) {
     reading = null;
     speech.cancel();
   };
+  const say = (each) => {
+    const voice = voiceFor(each);
+    // The number before a question is a place in the list, not a word of the instrument.
+    const text = (each.querySelector("[data-text]") ?? each).textContent.trim();
+    if (!voice || !text) return;
+    const said = Object.assign(new SpeechSynthesisUtterance(text), { voice, lang: voice.lang });
+    said.onend = said.onerror = () => { if (reading?.said === said) hush(); };
+    reading = { ...reading, said, texts: [...reading?.texts ?? [], text] };
+    speech.speak(said);
+  };
   const speak = (part, own = () => true) => {
     hush();
-    [...part.querySelectorAll(SPOKEN)].filter((each) => (each.checkVisibility?.() ?? each.offsetParent) && own(each)).forEach((each) => {
-      const voice = voiceFor(each);
-      // The number before a question is a place in the list, not a word of the instrument.
-      const text = (each.querySelector("[data-text]") ?? each).textContent.trim();
-      if (!voice || !text) return;
-      const said = Object.assign(new SpeechSynthesisUtterance(text), { voice, lang: voice.lang });
-      said.onend = said.onerror = () => { if (reading?.said === said) hush(); };
-      reading = { said };
-      speech.speak(said);
-    });
+    [...part.querySelectorAll(SPOKEN)].filter((each) => isSeen(each) && own(each)).forEach(say);
     const button = part.closest(".question, [data-step]").querySelector("[data-read]");
     if (!reading || !button) return;
     reading.button = button;
     button.textContent = words.stop;
   };
   form.querySelectorAll("[data-read]").forEach((button) => button.remove());
-  form.removeEventListener("step-shown", form.readsStep);
-  form.removeEventListener("toggle", form.readsMeaning, true);
+  form.reads?.abort();
   speech.cancel();
   if (!on.read) return;
+  form.reads = new AbortController();
+  const { signal } = form.reads;
   // What stands before the questions, each of them, the answers looked over, and who may read them.
   form.querySelectorAll("[data-step]:has(> h1), .question").forEach((part, place) => {
     const button = make(words.again);
@@ -122,12 +125,22 @@ function readAloud(form, words, voiceFor) {
     });
     title.after(button);
   });
-  form.readsStep = ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else hush(); };
-  form.addEventListener("step-shown", form.readsStep);
-  form.readsMeaning = ({ target }) => speak(target, (each) => each.localName === "p");
-  form.addEventListener("toggle", form.readsMeaning, true);
+  form.addEventListener("step-shown", ({ detail }) => { if (form.dataset.mode === "one") speak(detail); else hush(); }, { signal });
+  form.addEventListener("toggle", ({ target }) => speak(target, (each) => each.localName === "p"), { signal, capture: true });
+  form.addEventListener("change", ({ target }) => { // asked only then: why
+    if (target.matches("[data-decline]:checked")) target.closest(".question").querySelectorAll(".reasons").forEach((part) => speak(part));
+  }, { signal });
+  // An error cuts short what is being read, unless it is read there as well.
+  const errors = new MutationObserver((changes) => {
+    const shown = changes.map(({ target }) => target).filter((each) => each.textContent && isSeen(each));
+    const isRead = ({ textContent }) => reading?.texts.includes(textContent);
+    if (shown.length && !shown.some(isRead)) hush();
+    shown.forEach((each) => { if (!isRead(each)) say(each); });
+  });
+  form.querySelectorAll(".error, .alert").forEach((each) => errors.observe(each, { childList: true }));
+  signal.addEventListener("abort", () => errors.disconnect());
   if (form.dataset.mode === "one") speak(form.querySelector("[data-step]:not([hidden])"));
-  addEventListener("pagehide", () => speech.cancel());
+  addEventListener("pagehide", () => speech.cancel(), { signal });
 }
 
 // For switches that know two keys, Tab and Space: every answer is a stop of its own, not every group of answers.

@@ -5,6 +5,9 @@ const framed = parent !== window;
 const root = document.documentElement;
 const main = document.querySelector("main");
 const goTo = (path) => (globalThis.openPage ?? ((to) => location.assign(to)))(path); // carried.js has a way of its own
+const screen = (name) => document.querySelector(`template[data-screen=${name}]`).content.cloneNode(true);
+const PATIENCE = 30000; // ms
+let asking = null; // for the lock, or whether a PIN is right
 let panel = null; // what asks for the press, while the screen is not filled
 let covered = null; // the form that may not be left standing beside the chart
 
@@ -20,7 +23,7 @@ document.addEventListener("fullscreenchange", coverAgain);
 function ask() {
   if (panel) return;
   panel = document.createElement("main"); // while the form's own is hidden
-  panel.append(document.querySelector("template[data-screen=cover]").content.cloneNode(true));
+  panel.append(screen("cover"));
   const possible = document.fullscreenEnabled && "requestFullscreen" in root;
   panel.querySelectorAll(possible ? "[data-coverable]" : "[data-uncoverable]").forEach((part) => { part.hidden = false; });
   panel.querySelectorAll("[data-fill-screen], [data-fill-again]").forEach((press) => {
@@ -68,6 +71,11 @@ document.addEventListener("keydown", (event) => {
   if (!event.shiftKey && sameGroup(at, last)) { event.preventDefault(); first.focus(); }
 });
 
+function fill(found) {
+  main.replaceChildren(...found.childNodes);
+  (main.querySelector("input:not([type=hidden])") ?? main.querySelector("h1")).focus();
+}
+
 // The PIN is asked for in this page, so that the screen stays filled until it is right.
 document.addEventListener("click", (event) => {
   const way = event.target.closest("[data-return]");
@@ -76,18 +84,24 @@ document.addEventListener("click", (event) => {
   put(new URL(way.href).pathname);
 });
 
+export const drop = () => { asking?.abort(); asking = null; };
+
 export async function put(path, given) {
+  drop();
+  const mine = new AbortController();
+  asking = mine;
+  setTimeout(() => mine.abort(), PATIENCE);
+  if (!given) fill(screen("leaving"));
   let answer, page;
   try {
-    answer = await fetch(path, { cache: "no-store", redirect: "manual", ...given });
+    answer = await fetch(path, { cache: "no-store", redirect: "manual", signal: mine.signal, ...given });
     // A redirection: nothing is locked any more, and the clinician has the device.
     if (answer.type === "opaqueredirect") { covered = null; return goTo(path); }
     if (answer.status < 500) page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch { /* no connection: asked again by a press, for a browser's own page would leave the chart around it in sight */ }
-  const found = page?.querySelector("main") ?? document.querySelector("template[data-screen=offline]").content.cloneNode(true);
+  if (asking !== mine) return;
   if (page) Object.assign(root, { lang: page.documentElement.lang, dir: page.documentElement.dir });
-  main.replaceChildren(...found.childNodes);
-  (main.querySelector("input:not([type=hidden])") ?? main.querySelector("h1")).focus();
+  fill(page?.querySelector("main") ?? screen("offline"));
   main.querySelector("[data-reload]")?.addEventListener("click", () => put(path));
   main.querySelector("form")?.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -120,7 +120,7 @@ function begin(form, parts, note) {
   // What only some forms need comes in files of its own, which put other ways here.
   const tools = {
     words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
-    mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined,
+    mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined, whenReleased: (act) => act(),
   };
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
@@ -225,7 +225,9 @@ function begin(form, parts, note) {
       const change = make("button", { type: "button", className: "button", textContent: words.change });
       change.setAttribute("aria-label", say(words.change_of, place + 1));
       change.addEventListener("click", () => { fromReview = true; go(stepOf(question), question); });
-      said.append(find("text", question).cloneNode(true), given);
+      const text = find("text", question).cloneNode(true);
+      text.removeAttribute("id");
+      said.append(text, given);
       item.append(said, change);
       return item;
     }));
@@ -365,8 +367,7 @@ function begin(form, parts, note) {
     if (declines || target.type === "radio") written.forEach((field) => { field.value = ""; });
     refresh();
     tell();
-    mark(question, "");
-    alert.textContent = "";
+    tools.whenReleased(() => { mark(question, ""); alert.textContent = ""; });
     keep();
     prepareEnd();
   });

@@ -15,8 +15,12 @@ export function begin(form, tools) {
   tools.picture = (question, answer, place) => {
     const line = question.querySelector("[type=range]")?.cloneNode();
     if (!line || typeof answer !== "string") return;
+    const ends = question.querySelector(".ends").cloneNode(true);
+    [line, ends].forEach((each) => ["id", "aria-labelledby", "aria-describedby"].forEach((name) => each.removeAttribute(name)));
+    line.setAttribute("aria-label", question.querySelector("[data-text]").textContent);
     line.disabled = true;
-    place.replaceChildren(line);
+    place.dir = question.closest("[dir]").dir;
+    place.replaceChildren(line, ends);
   };
 
   form.querySelectorAll("[type=range]").forEach((line) => {

@@ -32,10 +32,10 @@ document.addEventListener("click", async (event) => {
   const way = event.target.closest("[data-pause]");
   if (!way) return;
   event.preventDefault();
-  const { put } = await covering();
+  const { put, drop } = await covering();
   if (paused) return;
   const on = screen("paused").content.firstElementChild.cloneNode(true);
-  paused = { on, form: [...main.childNodes], said: { lang: root.lang, dir: root.dir } };
+  paused = { on, drop, form: [...main.childNodes], said: { lang: root.lang, dir: root.dir } };
   history.pushState(null, "");
   on.querySelector("button").addEventListener("click", () => history.back());
   put(new URL(way.href).pathname);
@@ -45,13 +45,17 @@ document.addEventListener("click", async (event) => {
 new MutationObserver(() => { if (paused && !paused.on.isConnected) main.append(paused.on); }).observe(main, { childList: true });
 
 // The form ended behind the lock, and that is told.
-document.addEventListener("screen-shown", () => {
+document.addEventListener("screen-shown", leave);
+
+// A lock that is still on its way comes no more.
+function leave() {
+  paused?.drop();
   paused = null;
-});
+}
 
 function goOn() {
   const { form, said } = paused;
-  paused = null;
+  leave();
   main.replaceChildren(...form);
   Object.assign(root, said);
   main.querySelector("section:not([hidden]) h1, h1")?.focus();

@@ -45,11 +45,16 @@ export function begin(form, tools) {
     if (!tools.isUnreadable(question)) before.set(question, valuesOf(question).map(read));
     return before.get(question) ?? [];
   };
+  // What comes or goes above what is being pressed would move it away from under the finger: done with the click.
+  tools.whenReleased = (act) => {
+    if (!form.matches(":active")) return act();
+    const once = () => { act?.(); act = null; };
+    addEventListener("click", once, { capture: true, once: true });
+    return addEventListener("pointerup", () => setTimeout(once, RELEASE), { once: true }); // where no click follows
+  };
   form.addEventListener("focusout", ({ target }) => {
     const tell = () => { if (isBad(target)) mark(...wrongOf(target.closest("[data-question]"))); };
-    // What is being pressed would move away from under the finger.
-    if (form.matches(":active")) addEventListener("pointerup", () => setTimeout(tell, RELEASE), { once: true });
-    else tell();
+    tools.whenReleased(() => setTimeout(tell)); // the click may empty the field
   });
 
   let timer, field;

@@ -167,6 +167,13 @@ def _aided(page: Page, desk: Desk) -> None:
     page.get_by_text("What does this mean?").click()
 
 
+def _lock_on_its_way(page: Page, desk: Desk) -> None:
+    page.route("**/return", lambda _: None)
+    _do(_form("held", 1), page, desk)
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("heading", name="One moment …")).to_be_visible()
+
+
 def _read_aloud(page: Page, desk: Desk) -> None:
     give_voices(page, ("en-GB", True))
     page.reload()
@@ -300,6 +307,7 @@ STATES: dict[str, State] = {
     "form, given back before the end": State(
         "/fill#held", _given_back_before_the_end, screen="data-screen=paused"
     ),
+    "form, on the way to the lock": State("/fill#held", _lock_on_its_way, screen="data-screen=leaving"),
     "form, beside the chart": State("/fill#one", _uncovered, screen="data-screen=cover"),
     "form, start": _form("one", 0),
     "form of every kind": _form("kinds", 0, "true"),
@@ -338,7 +346,7 @@ STATES: dict[str, State] = {
     "form, read aloud": State("/fill#all", _read_aloud),
     "form, with aids": State("/fill#lines", _aided),
     "form, a line": _form("lines", 1),
-    "form, lines looked over": _form("lines-kept", 0),
+    "form, lines looked over": _form("lines-kept", 1),
     "form, right to left, whole": _form("arabic-all", 0),
     "form, right to left": _form("arabic", 1),
     "form, look over": _form("one", 7),

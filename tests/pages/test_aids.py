@@ -555,3 +555,78 @@ def test_what_a_question_means_is_offered_aloud_and_read_when_it_is_opened(
     page.get_by_text("What does this mean?").locator("visible=true").click()
     page.wait_for_function("window.spoken.length === 1")
     assert spoken(page) == [[means, "en-GB", True]]
+
+
+def texts(page: Page) -> list[str]:
+    return [str(text) for text, *_ in spoken(page)]
+
+
+def test_how_a_line_is_answered_is_read_with_it_and_its_ends_where_it_is_looked_over(
+    page: Page, address: str
+) -> None:
+    give_voices(page, ("en", True))
+    open_aids(page, address, "lines")
+    page.get_by_role("button", name="Read aloud").click()
+    page.locator("[data-forward]").click()
+    assert texts(page)[:4] == [
+        samples.LINE.text,
+        "Touch the line where your answer lies, or use the arrow keys.",
+        *samples.LINE.ends,
+    ]
+    page.get_by_role("slider").press("End")
+    for _ in range(2):
+        page.locator("[data-forward]").click()
+    assert texts(page)[2:6] == [samples.LINE.text, *samples.LINE.ends, samples.LINES[1].text]
+
+
+def test_all_that_stands_at_a_question_is_read(page: Page, address: str, desk: Desk) -> None:
+    by_id = {each.link_id: each for each in samples.KINDS}
+    questions = (by_id["names"], replace(by_id["word"], required=True))
+    desk.forms["one"] = samples.form(FormMode.ONE, questions=questions, asks_why=True)
+    give_voices(page, ("en", True))
+    open_aids(page, address)
+    page.get_by_role("button", name="Read aloud").click()
+    page.locator("[data-forward]").click()
+    assert texts(page) == [questions[0].text, "Several answers: one a line.", "No answer"]
+    page.get_by_role("checkbox", name="No answer").check()
+    assert texts(page)[:2] == ["Why there is no answer", "I do not want to answer"]
+    page.locator("[data-forward]").click()
+    needed = "This question needs an answer."
+    assert texts(page) == [questions[1].text, needed]
+    word = page.get_by_role("textbox", name=questions[1].text)
+    word.fill("loud")
+    page.get_by_role("button", name="Stop reading").click()
+    page.get_by_role("button", name="Read this aloud").click()
+    assert texts(page) == [questions[1].text]  # the hint has gone
+    word.fill("")
+    page.locator("[data-forward]").click()
+    page.get_by_role("button", name="Send").click()
+    correct = "Some answers need another look. They are marked."
+    page.wait_for_function("window.spoken.length === 3")
+    assert texts(page) == [questions[1].text, needed, correct]
+
+
+def test_an_error_is_read_when_it_appears(page: Page, address: str, desk: Desk) -> None:
+    by_id = {each.link_id: each for each in samples.KINDS}
+    number = replace(by_id["days"], conditions=(), required=False)
+    desk.forms["all"] = samples.form(FormMode.ALL, questions=(number, by_id["word"]))
+    give_voices(page, ("en", True))
+    open_aids(page, address, "all")
+    read = page.get_by_role("button", name="Read aloud")
+    read.click()
+    days = page.get_by_role("textbox", name=number.text)
+    days.fill("many")
+    page.keyboard.press("Tab")
+    page.wait_for_function("window.spoken.length === 1")
+    assert texts(page) == ["Give a whole number."]
+    page.locator("[data-forward]").press("Enter")
+    page.wait_for_function("window.spoken.length === 2")
+    assert texts(page) == ["Give a whole number.", "Some answers need another look. They are marked."]
+    days.fill("1")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-error]").first).to_have_text("")
+    read.click()
+    days.fill("many")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-error]").first).to_have_text("Give a whole number.")
+    assert texts(page) == []

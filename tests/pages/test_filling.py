@@ -525,6 +525,26 @@ def test_english_in_the_place_of_a_form_from_right_to_left_is_set_from_left_to_r
     expect(page.get_by_role("heading", name="This form cannot be opened")).to_have_css("direction", "ltr")
 
 
+def test_an_english_card_in_the_place_of_a_form_from_right_to_left_is_on_one_side(
+    page: Page, address: str
+) -> None:
+    open_form(page, address, "arabic")
+    begins = page.evaluate("""() => {
+      const panel = document.querySelector("template[data-screen=cover]").content.cloneNode(true);
+      document.querySelector("main").replaceChildren(panel);
+      document.querySelectorAll("[data-coverable], [data-uncoverable], [data-unlock], [data-fill-again]")
+        .forEach((part) => { part.hidden = false; });
+      return [...document.querySelectorAll(".message :is(svg, h1, .lead, div > p, .button)")].filter((each) => each.checkVisibility())
+        .map((each) => {
+          const range = document.createRange();
+          range.selectNodeContents(each);
+          return Math.round((each.matches("p, h1") ? range : each).getBoundingClientRect().left);
+        });
+    }""")
+    assert len(begins) > 6
+    assert len(set(begins)) == 1
+
+
 @pytest.mark.parametrize("secret", ["one", "german", "arabic", "lines"])
 def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
     page: Page, address: str, secret: str

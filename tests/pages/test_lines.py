@@ -156,6 +156,15 @@ def test_what_was_marked_is_there_again_and_is_looked_over_on_the_line(
     assert desk.submissions == [{"line": "62"}]
 
 
+def test_a_line_that_is_looked_over_has_its_question_and_its_ends(page: Page, address: str) -> None:
+    open_line(page, address, "lines-kept")
+    item = page.get_by_role("listitem").first
+    expect(item.get_by_role("slider", name="How was it today?")).to_be_visible()
+    expect(item.locator(".ends span")).to_have_text(["Not good at all", "Very good"])
+    ids = "[...document.querySelectorAll('[id]')].map(({ id }) => id)"
+    assert page.evaluate(f"{ids}.length === new Set({ids}).size")
+
+
 def test_no_number_and_no_scale_mark_is_shown_with_the_line(page: Page, address: str) -> None:
     line = open_line(page, address)
     line.press("End")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -87,6 +87,43 @@ def test_a_number_that_cannot_be_read_is_told_and_holds_the_way_to_the_end(
     forward(page)
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     assert desk.submissions == [{"days": "4", "word": "quiet"}]
+
+
+@pytest.mark.parametrize(
+    ("mode", "by"), [(FormMode.ALL, "mouse"), (FormMode.ALL, "finger"), (FormMode.ONE, "mouse")]
+)
+def test_the_first_press_after_a_marked_number_was_mended_counts(
+    browser: Browser, address: str, desk: Desk, mode: FormMode, by: str
+) -> None:
+    """The line that goes lets the button move up, from under what presses it."""
+    by_finger = by == "finger"
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740}, is_mobile=by_finger, has_touch=by_finger
+    )
+    page = context.new_page()
+    days = replace(BY_ID["days"], conditions=(), required=False, low=Decimal(0), high=Decimal(24))
+    show(desk, questions=(days,), mode=mode)
+    open_form(page, address, "typed")
+    if mode is FormMode.ONE:
+        forward(page)
+    field = page.get_by_role("textbox", name="For how many days?")
+    field.fill("30")
+    forward(page)
+    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    field.press("Control+a")
+    field.press_sequentially("8")
+    button = page.locator("[data-forward]")
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
+    assert box is not None
+    place = (box["x"] + box["width"] / 2, box["y"] + box["height"] - 4)
+    if by_finger:
+        page.touchscreen.tap(*place)
+    else:
+        page.mouse.click(*place)
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+    expect(page.locator("[data-alert], [data-error]")).to_have_text(["", ""])
+    context.close()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Ways out of a form by which nothing is lost: the browser's Back, and giving the device back before the end."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.pages import samples
 from tests.pages.serving import Desk
@@ -82,6 +82,47 @@ def test_the_device_is_given_back_before_the_end_and_the_form_goes_on_if_nobody_
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     assert desk.drafts[-1] == {"goal-1": "somewhat"}
     give_back(page)
+
+
+def test_a_lock_on_its_way_is_told_at_once_and_comes_no_more_after_back(page: Page, address: str) -> None:
+    held: list[Route] = []
+    page.route("**/return", lambda route: held.append(route))
+    open_form(page, address, "held")
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("status")).to_have_text("One moment …")
+    expect(page.get_by_role("button", name="Go on with the form")).to_be_visible()
+    page.go_back()
+    heading(page, FIRST)
+    held[0].continue_()
+    page.get_by_role("link", name="Give the tablet back").click()
+    expect(page.get_by_role("status")).to_have_text("One moment …")
+    held[1].continue_()
+    heading(page, LOCK)
+    page.get_by_role("button", name="Go on with the form").click()
+    heading(page, FIRST)
+    expect(page.get_by_role("radio", name="Mostly")).to_be_checked()
+
+
+def test_a_lock_that_does_not_come_is_asked_for_again(
+    own_context: BrowserContext, page: Page, address: str
+) -> None:
+    assert own_context == page.context
+    held: list[Route] = []
+    page.route("**/return", lambda route: held.append(route))
+    page.clock.install()
+    open_form(page, address, "held")
+    page.get_by_role("link", name="Give the tablet back").click()
+    heading(page, "One moment …")
+    page.clock.run_for(31_000)
+    heading(page, "No connection")
+    page.get_by_role("button", name="Try again").click()
+    heading(page, "One moment …")
+    held[-1].continue_()
+    heading(page, LOCK)
+    page.get_by_role("button", name="Go on with the form").click()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
 
 
 def test_a_caregiver_who_decides_nothing_gives_the_device_back_and_is_asked_again(
