@@ -144,10 +144,22 @@ def drop_pin(connection: Connection, key: str, now: datetime) -> bool:
     return bool(change_rows(connection, browser_session, locked, {"pin": None, "locked": now}))
 
 
-def check_pin_form(pin: str) -> None:
-    """Invalid unless a PIN is 4 to 8 digits."""
-    if not (4 <= len(pin) <= 8 and pin.isascii() and pin.isdigit()):
+def read_digits(typed: str) -> str:
+    """Take the digits out of what was typed, in whichever script they are, and write them as 0 to 9."""
+    return "".join(str(int(each)) for each in typed if each.isdecimal())
+
+
+def read_pin(typed: str) -> str | None:
+    """Read a PIN; None unless it is 4 to 8 digits."""
+    return read_digits(typed) if 4 <= len(typed) <= 8 and typed.isdecimal() else None
+
+
+def read_new_pin(typed: str) -> str:
+    """Read a PIN that is chosen; Invalid unless it is 4 to 8 digits."""
+    pin = read_pin(typed)
+    if pin is None:
         raise Invalid("The PIN is not usable.", "Choose 4 to 8 digits that the respondent does not know.")
+    return pin
 
 
 def hash_pin(pin: str) -> str:

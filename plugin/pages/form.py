@@ -239,6 +239,7 @@ class LockPage:
     csrf: str
     attempts_left: int
     wrong: bool = False
+    no_pin: bool = False  # what was typed is no PIN, and cost no attempt
     language: str = "en"  # of the respondent
     reader: str = "en"  # of the clinician, who opens it
     is_barred: bool = False  # too many PINs were wrong, or none opens it

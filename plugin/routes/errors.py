@@ -63,7 +63,7 @@ def install_error_answers(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> Response:
     await note_refusal(request, error)
-    if isinstance(error, Locked) and error.return_to is not None and _wants_page(request):
+    if isinstance(error, Locked) and error.return_to is not None and wants_page(request):
         note = "?note=true" if request.url.path.endswith("/notes/new") else ""
         return RedirectResponse(f"/launches/{error.return_to}/return{note}", status_code=303)
     if (above := _page_above(request, error)) is not None:
@@ -82,7 +82,7 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
     if isinstance(error, InvitationUnusable) and (screen := getattr(request.state, "screen", None)):
         headers["X-Rapport-Screen"] = screen  # what /fill shows instead of its usual words
-    if _wants_page(request):
+    if wants_page(request):
         # Whoever typed a code too often, or none that counts, types the next one there.
         page = replace(failure_page(error), asks_code=request.url.path == "/code", back=_back(request, told))
         return HTMLResponse(render_failure(page, spoken_in(request)), told.status, headers=headers)
@@ -101,7 +101,7 @@ def _back(request: Request, told: Told) -> str | None:
 def _page_above(request: Request, error: Exception) -> str | None:
     """Name the page whose form leads to an address that takes forms alone, where that is opened from the address bar."""
     is_form = isinstance(error, HTTPException) and error.status_code == 405 and request.method == "GET"
-    if not is_form or not _wants_page(request) or not _UNDER.match(request.url.path):
+    if not is_form or not wants_page(request) or not _UNDER.match(request.url.path):
         return None
     return request.url.path.rpartition("/")[0]
 
@@ -307,7 +307,8 @@ _ISSUE_TYPES = {
 }
 
 
-def _wants_page(request: Request) -> bool:
+def wants_page(request: Request) -> bool:
+    """Tell whether a page answers a request, as somebody's browser asks for one; a script or a program does not."""
     if request.url.path.startswith(_SCRIPTED) or request.url.path.endswith(".json"):
         return False
     return "text/html" in request.headers.get("accept", "text/html")

@@ -355,8 +355,7 @@ async def _hash(pin: str, session: sessions.Session) -> str:
     """Hash the PIN that was typed; without one give that of the last hand-over of this sign-in."""
     if not pin and session.pin is not None:
         return session.pin
-    sessions.check_pin_form(pin)
-    return await asyncio.to_thread(sessions.hash_pin, pin)
+    return await asyncio.to_thread(sessions.hash_pin, sessions.read_new_pin(pin))
 
 
 async def _start(rapport: Rapport, found: Launch, start: _Start) -> str:

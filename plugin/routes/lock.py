@@ -1,8 +1,10 @@
 """The lock of a device that is handed over: the PIN that opens it, and the ways that are left when too many were wrong."""
 
 import asyncio
+from functools import partial
 from math import ceil
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Header, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,6 +18,7 @@ from plugin.errors import NotSignedIn
 from plugin.ledger import AuditRow, Vault
 from plugin.pages import LockPage, interface_language, render_lock
 from plugin.routes.carried import is_carried
+from plugin.routes.errors import wants_page
 from plugin.routes.refusals import record_refusal
 from plugin.routes.session_cookie import keep_session_cookie, set_session_cookie
 from plugin.routes.state import (
@@ -36,6 +39,9 @@ router = APIRouter(prefix="/launches/{launch}", dependencies=[Depends(check_orig
 
 # The lock stands where a note was being written.
 ToNote = Annotated[bool, Query()]
+# What the PIN before was: not the right one, or none at all.
+Wrong = Annotated[bool, Query()]
+NoPin = Annotated[bool, Query()]
 
 _SIGNED_IN = "Signed in to the EHR anew"
 _ELSEWHERE = "Opened from another browser"
@@ -48,6 +54,8 @@ async def ask_pin(
     session: CurrentSession,
     rapport: CurrentRapport,
     opened: Annotated[bool, Query()] = True,
+    wrong: Wrong = False,
+    no_pin: NoPin = False,
     note: ToNote = False,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -55,9 +63,19 @@ async def ask_pin(
     if session.locked is None:
         return RedirectResponse(_behind(found, note=note), status_code=303)
     reader = language_for(rapport, found.site, accept_language)
-    return HTMLResponse(
-        await _page(request, rapport, found, session, reader=reader, wrong_sign_in=not opened, note=note)
+    # Of a hand-over before this one the address may still say that a PIN was wrong.
+    page = _page(
+        request,
+        rapport,
+        found,
+        session,
+        reader=reader,
+        wrong=wrong and session.pin_attempts > 0,
+        no_pin=no_pin,
+        wrong_sign_in=not opened,
+        note=note,
     )
+    return HTMLResponse(await page)
 
 
 def _behind(found: Launch, *, note: bool) -> str:
@@ -94,30 +112,56 @@ async def give_back(
     note: ToNote = False,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Unlock with the PIN; after five wrong ones it stays locked, and the next is looked at after a while."""
+    """Unlock with the PIN; after five wrong ones it stays locked, and the next is looked at after a while.
+
+    What is no PIN at all is not counted.
+    """
     check_csrf(rapport, found, csrf)
     if session.locked is None or session.pin is None:
         return RedirectResponse(_behind(found, note=note), status_code=303)
-    now = rapport.clock()
+    reader = language_for(rapport, found.site, accept_language)
+    ask_again = partial(_ask_again, request, rapport, found, session, reader=reader, note=note)
+    now, typed = rapport.clock(), sessions.read_pin(pin)
+    if typed is None:
+        return await ask_again(422, no_pin=True)
     left = await rapport.ledger.bookkeep(
         lambda connection: sessions.count_attempt(connection, session.key, now)
     )
-    if left is not None and await asyncio.to_thread(sessions.is_pin, pin, session.pin):
-        audit = _ended(rapport, found, form=session.locked_for)
-        await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
-        answer = RedirectResponse(_behind(found, note=note), status_code=303)
-        keep_session_cookie(request, answer, lasting=False)
-        return answer
     if left is None:  # counted with the refusals: these can be as many as somebody likes
         why = "PIN not looked at: too many were wrong"
         await record_refusal(request, rapport, _ended(rapport, found, form=session.locked_for, failure=why))
-    else:
-        wrong = _ended(rapport, found, form=session.locked_for, failure="Wrong PIN")
-        await rapport.ledger.record(wrong)
+        return await ask_again(429)
+    if not await asyncio.to_thread(sessions.is_pin, typed, session.pin):
+        await rapport.ledger.record(_ended(rapport, found, form=session.locked_for, failure="Wrong PIN"))
+        return await ask_again(403, wrong=True)
+    audit = _ended(rapport, found, form=session.locked_for)
+    await rapport.ledger.write(lambda connection: sessions.unlock(connection, session.key, now), audit)
+    answer = RedirectResponse(_behind(found, note=note), status_code=303)
+    keep_session_cookie(request, answer, lasting=False)
+    return answer
+
+
+async def _ask_again(
+    request: Request,
+    rapport: Rapport,
+    found: Launch,
+    session: sessions.Session,
+    status: int,
+    *,
+    reader: str,
+    note: bool,
+    **said: bool,
+) -> Response:
+    """Lead a browser to the lock's own address, so that loading it again or going back sends no PIN a second time.
+
+    The script of the filled screen gets the page at once: for it a redirection says that nothing is locked any more.
+    """
+    if wants_page(request):
+        asked = urlencode({name: "true" for name, is_so in {**said, "note": note}.items() if is_so})
+        return RedirectResponse(f"/launches/{found.id}/return{'?' if asked else ''}{asked}", status_code=303)
     known = await session_by(rapport, session.key) or session
-    reader = language_for(rapport, found.site, accept_language)
-    page = await _page(request, rapport, found, known, reader=reader, wrong=left is not None, note=note)
-    return HTMLResponse(page, status_code=429 if left is None else 403)
+    page = await _page(request, rapport, found, known, reader=reader, note=note, **said)
+    return HTMLResponse(page, status_code=status)
 
 
 @router.post("/devices/open")
@@ -241,6 +285,7 @@ async def _page(
     *,
     reader: str,
     wrong: bool = False,
+    no_pin: bool = False,
     wrong_sign_in: bool = False,
     note: bool = False,
 ) -> str:
@@ -258,6 +303,7 @@ async def _page(
             csrf=csrf_token(rapport, found),
             attempts_left=left,
             wrong=wrong,
+            no_pin=no_pin,
             language=interface_language(language or "en"),
             reader=reader,
             is_barred=session.is_barred,

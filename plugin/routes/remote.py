@@ -22,7 +22,7 @@ from plugin.access.invitations import (
     take_code,
 )
 from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
-from plugin.access.sessions import read_session
+from plugin.access.sessions import read_digits, read_session
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.ehr import EhrError
@@ -263,13 +263,10 @@ async def open_by_code(
         await rapport.ledger.bookkeep(
             partial(count_try, vault=vault, what="code", source=where, now=now, most=most)
         )
-    digits = "".join(
-        str(int(each)) for each in code if each.isdecimal()
-    )  # in whichever script they are typed
     lives = {site: policy.code_life for site, policy in rapport.settings.policies.items()}
     out_with = await _out_with(request, rapport)
     secret = await rapport.ledger.bookkeep(
-        lambda connection: take_code(connection, vault, digits, now, lives, among=out_with)
+        lambda connection: take_code(connection, vault, read_digits(code), now, lives, among=out_with)
     )
     if secret is None:
         failure = "Wrong code" if out_with is None else "A code on a device that is out with another form"

@@ -52,10 +52,12 @@ def _without(answers: Answers, link_id: str) -> Answers:
 def only_together(scores: tuple[Score, ...]) -> tuple[Score, ...]:
     """Leave of a response's scores the first that takes in every question; the others have no value, and say why.
 
+    Where too few questions are made into one for it ever to be told, nor is it told that one of them was left out.
     What a score was computed from, and which answers were missing, is taken out of all of them.
     """
     every = {link_id for each in scores for link_id in _read_by(each)}
-    told = next((each.link_id for each in scores if _read_by(each) == every), None)
+    whole = (each.link_id for each in scores if _read_by(each) == every)
+    told = next(whole, None) if len(every) >= FEWEST_TOGETHER else None
     return tuple(_withheld(each, is_told=each.link_id == told) for each in scores)
 
 

@@ -165,6 +165,7 @@ TIPS = (
 
 LOCK = LockPage(launch="0b8e", csrf="token", attempts_left=5)
 LOCK_WRONG = LockPage(launch="0b8e", csrf="token", attempts_left=1, wrong=True)
+LOCK_NO_PIN = LockPage(launch="0b8e", csrf="token", attempts_left=5, no_pin=True)
 LOCK_SIGNED_IN = LockPage(launch="0b8e", csrf="token", attempts_left=4, wrong_sign_in=True)
 LOCK_BARRED = LockPage(launch="0b8e", csrf="token", attempts_left=1, reader="de", is_barred=True, wait=5)
 

@@ -538,6 +538,20 @@ def test_in_forced_colours_the_edge_of_a_button_keeps_off_its_words(page: Page, 
     expect(page.get_by_role("button", name="Help with reading")).to_have_css("padding-left", "16px")
 
 
+def test_in_forced_colours_what_is_pressed_and_chosen_shows(page: Page, address: str) -> None:
+    page.emulate_media(forced_colors="active")
+    open_aids(page, address)
+    press = page.get_by_role("button", name="Two keys")
+    expect(press).to_have_css("border-top-width", "1px")
+    press.click()
+    expect(press).to_have_css("border-top-width", "3px")
+    page.locator("[data-forward]").click()
+    option = page.locator(".option:visible").first
+    expect(option).to_have_css("outline-style", "none")
+    option.get_by_role("radio").check()
+    expect(option).to_have_css("outline-style", "solid")
+
+
 def test_what_a_question_means_is_offered_aloud_and_read_when_it_is_opened(
     page: Page, address: str, desk: Desk
 ) -> None:

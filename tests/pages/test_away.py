@@ -93,6 +93,17 @@ def test_at_the_lock_the_pin_can_be_typed_at_once(kept_page: Page, address: str,
     expect(kept_page.get_by_label("PIN", exact=True)).to_have_value("4711")
 
 
+def test_the_lock_takes_what_can_be_a_pin(kept_page: Page, address: str) -> None:
+    kept_page.goto(f"{address}/launches/0b8e/return")
+    pin = kept_page.get_by_label("PIN", exact=True)
+    taken = []
+    for typed in ("abcd", "12ab", "123", "4711", "٤٧١١"):
+        pin.fill(typed)
+        if pin.evaluate("each => each.checkValidity()"):
+            taken.append(typed)
+    assert taken == ["4711", "٤٧١١"]
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [("/locked-out", "Die nächste PIN"), ("/signed-in-at-the-lock", "That sign-in did not open this device")],

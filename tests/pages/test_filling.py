@@ -981,7 +981,9 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     page.wait_for_timeout(TO_READ)
     page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
     forward(page)
-    expect(sharing).to_contain_text("neither your answers nor a result, only that you have answered.")
+    expect(sharing).to_contain_text(
+        "neither your answers nor a result, only that you have answered, but not every question."
+    )
     # What was chosen was said to other words.
     expect(sharing.get_by_role("radio", name="No, and no result either")).not_to_be_checked()
     sharing.get_by_role("radio", name="No, and no result either").check()

@@ -40,6 +40,7 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "response without answers": lambda: pages.render_response(dataclasses.replace(samples.RESPONSE, answers=None)),
     "lock": lambda: pages.render_lock(samples.LOCK),
     "wrong PIN": lambda: pages.render_lock(samples.LOCK_WRONG),
+    "no PIN": lambda: pages.render_lock(samples.LOCK_NO_PIN),
     "lock after another's sign-in": lambda: pages.render_lock(samples.LOCK_SIGNED_IN),
     "locked out": lambda: pages.render_lock(samples.LOCK_BARRED),
     "fill": pages.render_fill,

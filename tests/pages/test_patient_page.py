@@ -127,15 +127,16 @@ def test_a_hand_over_waits_for_a_pin(page: Page, address: str, desk: Desk, pin: 
     assert desk.handed_over == []
 
 
-def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk) -> None:
+@pytest.mark.parametrize("pin", ["4711", "٤٧١١"])
+def test_a_hand_over_sends_what_was_chosen(page: Page, address: str, desk: Desk, pin: str) -> None:
     page.goto(f"{address}/patient")
-    page.get_by_label("PIN for this hand-over").fill("4711")
+    page.get_by_label("PIN for this hand-over").fill(pin)
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_label("PIN for this hand-over")).to_have_attribute("type", "text")
     page.get_by_role("button", name="Hand over").click()
     expect(page.locator("[data-form]")).to_be_visible()
     assert desk.handed_over[0]["respondent"] == "Patient/mia"
-    assert desk.handed_over[0]["pin"] == "4711"
+    assert desk.handed_over[0]["pin"] == pin
 
 
 def test_a_pin_that_is_shown_is_hidden_again_before_it_is_sent(page: Page, address: str) -> None:

@@ -288,6 +288,11 @@ def test_after_five_wrong_pins_only_a_fresh_sign_in_opens_the_chart(
         frame.get_by_label("PIN").fill("0000")
         frame.get_by_role("button", name="Unlock").click()
         expect(frame.get_by_text(left)).to_be_visible()
+        if left == "4 attempts":  # loaded again, it sends the PIN no second time
+            frame.locator("body").evaluate("() => location.reload()")
+            page.wait_for_timeout(SEEN)
+            expect(frame.get_by_text("That PIN is wrong. 4 attempts")).to_be_visible()
+            expect(frame.get_by_label("PIN")).to_be_focused()
 
     # Nothing opens by itself: neither the same chart nor a sibling's.
     for patient in ("Amara Okafor", "Mateo Ríos Delgado"):

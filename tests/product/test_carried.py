@@ -95,6 +95,35 @@ async def test_a_page_that_refuses_a_form_leads_back_without_a_cookie_too(world:
     assert "Start a form" in (await frame.open(launch)).text
 
 
+async def test_a_wrong_pin_is_told_without_a_cookie_too_and_the_right_one_opens(world: World) -> None:
+    frame = Frame(world)
+    page = await frame.launch()
+    launch = urlsplit(frame.address).path
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert csrf
+    form = httpx.QueryParams(
+        csrf=csrf[1],
+        respondent=f"Patient/{(await world.people())['amara']}",
+        instrument="rapport-checkin-child",
+        language="en",
+        pin=PIN,
+    )
+    await frame.open(f"{launch}/invitations", str(form))
+    given = str(httpx.QueryParams(csrf=csrf[1], pin="0000"))
+    wrong = await frame.open(f"{launch}/return", given)
+    assert "That PIN is wrong." in wrong.text
+    assert "4 attempts left." in wrong.text
+    # What is asked for in the filled screen is shown there: a redirection would say that the device is open.
+    asked = await world.new_browser().post(
+        f"{launch}/return",
+        data={"csrf": csrf[1], "pin": "0000"},
+        headers={"X-Rapport-Session": frame.session, "Origin": "null", "Accept": "*/*"},
+    )
+    assert (asked.status_code, "3 attempts left." in asked.text) == (403, True)
+    right = await frame.open(f"{launch}/return", str(httpx.QueryParams(csrf=csrf[1], pin=PIN)))
+    assert "Start a form" in right.text
+
+
 async def test_the_session_stands_in_no_address(world: World) -> None:
     frame = Frame(world)
     await frame.launch()

@@ -31,6 +31,7 @@ async def interrupted(world: World) -> str:
     lock = await world.launch("amara")
     given = await world.browser.post(str(lock.url), data={"csrf": csrf_of(lock), "pin": PIN})
     assert given.status_code == 303
+    assert "/return" not in given.headers["location"]
     return secret
 
 

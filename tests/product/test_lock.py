@@ -29,7 +29,13 @@ def csrf_of(page: httpx.Response) -> str:
 
 
 async def try_pin(world: World, lock: tuple[str, str], pin: str = "0000") -> httpx.Response:
-    return await world.browser.post(lock[0], data={"csrf": lock[1], "pin": pin})
+    """Send a PIN as the script of the filled screen does, which shows what it gets in its own page."""
+    return await world.browser.post(lock[0], data={"csrf": lock[1], "pin": pin}, headers={"Accept": "*/*"})
+
+
+async def type_pin(world: World, lock: tuple[str, str], pin: str = "0000") -> httpx.Response:
+    """Press "Unlock" where the lock stands at its own address; gives the page that it leads to."""
+    return await world.follow(await world.browser.post(lock[0], data={"csrf": lock[1], "pin": pin}))
 
 
 async def barred(world: World) -> tuple[str, str]:
@@ -75,6 +81,46 @@ async def test_after_five_wrong_pins_the_device_stays_locked(world: World) -> No
     assert [each.status_code for each in answers] == [403] * 5 + [429]
     assert "too many PINs were wrong" in answers[-1].text
     assert "Amara" not in (await world.follow(await world.browser.get(lock[0].removesuffix("/return")))).text
+
+
+async def test_a_wrong_pin_leads_to_a_page_that_is_loaded_again_without_another_attempt(world: World) -> None:
+    address, csrf = await handed_over(world)
+    page = await type_pin(world, (f"{address}?note=true", csrf))
+    for shown in (page, await world.browser.get(str(page.url))):
+        assert "That PIN is wrong." in shown.text
+        assert "4 attempts left." in shown.text
+        assert 'aria-invalid="true"' in shown.text
+        assert "return?note=true" in shown.text  # what it opens is still the note
+    await type_pin(world, (address, csrf), PIN)
+    await world.hand_over(
+        await world.browser.get(address.removesuffix("/return")),
+        f"Patient/{(await world.people())['amara']}",
+    )
+    assert "That PIN is wrong." not in (await world.browser.get(str(page.url))).text
+
+
+async def test_a_pin_that_is_not_looked_at_leads_to_the_page_that_says_how_long(world: World) -> None:
+    page = await type_pin(world, await barred(world), PIN)
+    assert (page.request.method, "in 5 minutes" in page.text) == ("GET", True)
+
+
+@pytest.mark.parametrize("typed", ["", "abcd", "123", "123456789", "47 11", "²²²²"])
+async def test_what_is_no_pin_is_told_and_costs_no_attempt(world: World, typed: str) -> None:
+    lock = await handed_over(world)
+    page = await type_pin(world, lock, typed)
+    assert "4 to 8 digits" in page.text.partition('id="pin-help"')[2]
+    assert "5 attempts left." in page.text
+    assert "wrong" not in page.text.partition('id="pin-help"')[2].partition("</p>")[0]
+    assert (await try_pin(world, lock, typed)).status_code == 422
+
+
+@pytest.mark.parametrize(("chosen", "typed"), [("4711", "٤٧١١"), ("٤٧١١", "4711"), ("४७११", "٤٧١١")])
+async def test_a_pin_is_read_in_digits_of_any_script(world: World, chosen: str, typed: str) -> None:
+    page = await world.launch("amara")
+    await world.hand_over(page, f"Patient/{(await world.people())['amara']}", pin=chosen)
+    address = f"{page.url}/return"
+    lock = (address, csrf_of(await world.browser.get(address)))
+    assert PAGE_OF_CHART in (await type_pin(world, lock, typed)).text
 
 
 @pytest.mark.parametrize("patient", ["amara", "mateo"])

@@ -11,6 +11,8 @@ from plugin.access.sessions import PIN_ATTEMPTS, hash_pin, is_pin
 from tests.product.world import PIN, World
 from tests.sharing import PASSES
 
+IN_PAGE = {"Accept": "*/*"}  # as the script of the filled screen asks: the answer says what became of the PIN
+
 
 @pytest.fixture(autouse=True)
 def _stretched_as_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,14 +60,14 @@ async def test_the_right_pin_comes_too_late_while_five_wrong_ones_are_looked_at(
 
     monkeypatch.setattr(sessions, "is_pin", look)
     wrong = [
-        asyncio.create_task(world.browser.post(address, data={"csrf": csrf, "pin": "0000"}))
+        asyncio.create_task(world.browser.post(address, data={"csrf": csrf, "pin": "0000"}, headers=IN_PAGE))
         for _ in range(PIN_ATTEMPTS)
     ]
     for _ in range(1000):
         if len(looked_at) == PIN_ATTEMPTS:
             break
         await asyncio.sleep(0.01)
-    late = await world.browser.post(address, data={"csrf": csrf, "pin": PIN})
+    late = await world.browser.post(address, data={"csrf": csrf, "pin": PIN}, headers=IN_PAGE)
     decided.set()
     assert {each.status_code for each in await asyncio.gather(*wrong)} == {403}
     assert (late.status_code, PIN in looked_at) == (429, False)
@@ -84,7 +86,7 @@ async def test_of_many_wrong_pins_at_once_five_are_looked_at(
     monkeypatch.setattr(sessions, "is_pin", look)
     pins = [f"{number:04}" for number in range(24)]
     answers = await asyncio.gather(
-        *(world.browser.post(address, data={"csrf": csrf, "pin": each}) for each in pins)
+        *(world.browser.post(address, data={"csrf": csrf, "pin": each}, headers=IN_PAGE) for each in pins)
     )
     assert len(looked_at) == PIN_ATTEMPTS
     assert {each.status_code for each in answers} == {403, 429}

@@ -31,7 +31,11 @@ async def press(world: World, page: httpx.Response, wanted: str, pin: str = "") 
 
 async def give_back(world: World, page: httpx.Response, pin: str = PIN) -> httpx.Response:
     lock = await world.browser.get(f"{page.url}/return")
-    return await world.browser.post(f"{page.url}/return", data={"csrf": token(lock), "pin": pin})
+    data = {
+        "csrf": token(lock),
+        "pin": pin,
+    }  # as in the filled screen, which shows what it gets in its own page
+    return await world.browser.post(f"{page.url}/return", data=data, headers={"Accept": "*/*"})
 
 
 def hand_to(page: httpx.Response, kind: str) -> str:

@@ -330,6 +330,7 @@ async def test_a_siblings_answers_go_to_their_own_record(world: World) -> None:
     assert csrf
     back = await world.browser.post(f"{first.url}/return", data={"csrf": csrf[1], "pin": "4711"})
     assert back.status_code == 303
+    assert "/return" not in back.headers["location"]
     second = await world.launch("mateo")
     of_second = await world.hand_over(second, f"Patient/{people['mateo']}")
     assert (await world.fill(of_second, {**ANSWERS, "goal-1": "not-at-all"})).status_code == 200

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from plugin.responses import Answers, Given, check_response, read_response
-from plugin.scores import BadExpression, Key, compile_key, compute, needed_together
+from plugin.scores import BadExpression, Key, compile_key, compute, needed_together, only_together
 from plugin.scores.errors import BadSyntax
 from plugin.scores.syntax import Binary, Call, Empty, Literal, Member, Negative, Number, Text, Variable, parse
+from plugin.scores.together import WITHHELD
 from questionnaires import BadInstrument
 from tests.questionnaires import forms
 
@@ -74,6 +75,14 @@ def test_a_result_of_all_needs_the_answers_that_its_rule_needs(
         variables=(forms.variable("abcd", read),),
     )
     assert needed_together(key) == needed
+
+
+def test_of_two_questions_no_result_is_told_nor_that_one_was_left_out(tmp_path: Path) -> None:
+    """Its form says that a *no* gives nobody anything but that there was an answer."""
+    key = key_of(tmp_path, forms.score("total", "iif(%abc.count() = 2, %abc.sum(), {})"))
+    for given in (answer(a=1, b=2), answer(a=1)):
+        (told,) = only_together(compute(key, given))
+        assert (told.value, told.absent_reason, told.missing) == (None, WITHHELD, ())
 
 
 def test_a_fallback_may_need_a_compiled_score_and_the_other_way_round(tmp_path: Path) -> None:
