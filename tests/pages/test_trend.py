@@ -110,13 +110,13 @@ def test_the_page_says_how_far_the_latest_score_moved(values: list[float | None]
 
 @pytest.mark.parametrize(
     ("width", "told"),
-    [(3.4, "within measurement error (± 3.4)"), (1.5, "more than measurement error (± 1.5)")],
+    [(3.4, "within measurement error (± 3.4)."), (1.5, "larger than measurement error explains (± 1.5).")],
 )
 def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str) -> None:
     series = samples.series("child", "Mia", "total", "Total", 24, [17, 19])
     trend = Trend((dataclasses.replace(series, error=_error(width)),))
     assert lines_of(samples.patient(trend=trend)) == [
-        f"Mia 19 of 24 ▲ 2 higher {told} · today; 17 last time (9 Nov 2026)"
+        f"Mia 19 of 24 ▲ 2 higher today; 17 last time (9 Nov 2026). The difference is {told}"
     ]
     assert "Measurement error (Mia): own data." in pages.render_patient(samples.patient(trend=trend))
     assert "data-unknown" not in pages.render_patient(samples.patient(trend=trend))
@@ -162,6 +162,15 @@ def test_a_rupture_in_the_latest_score_stands_in_its_line() -> None:
     points = (series.points[0], dataclasses.replace(series.points[1], event=Event.RUPTURE))
     page = samples.patient(trend=Trend((dataclasses.replace(series, points=points),)))
     assert lines_of(page) == ["Mia 9 of 24 ▼ 8 lower rupture · today; 17 last time (9 Nov 2026)"]
+
+
+def test_a_rupture_is_not_what_is_said_to_be_within_error() -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [17, 10, 9])
+    down = dataclasses.replace(series, error=_error(4.1), down_since=series.points[1].day)
+    assert lines_of(samples.patient(trend=Trend((down,)))) == [
+        "Mia 9 of 24 ▼ 1 lower rupture since 9 Nov 2026, not back yet · today; 10 last time (9 Nov 2026). "
+        "The difference is within measurement error (± 4.1)."
+    ]
 
 
 def test_several_forms_of_one_person_are_told_apart() -> None:
