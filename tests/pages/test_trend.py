@@ -2,12 +2,15 @@
 
 import dataclasses
 import re
+import shutil
+import subprocess
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from plugin import pages
+from plugin.delivery.pdf import can_render, pdf_of
 from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
@@ -171,6 +174,23 @@ def test_a_rupture_is_not_what_is_said_to_be_within_error() -> None:
     assert (
         "rupture since 9 Nov 2026, not back yet · today; 10 last time (9 Nov 2026). The difference is" in told
     )
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+@pytest.mark.parametrize(
+    ("name", "foot"), [("Mia Kowalski", "Mia Kowalski"), ("Mia" * 80, f"{'Mia' * 30}"[:-1])]
+)
+def test_each_sheet_of_the_pdf_says_whose_it_is_and_of_which_day(name: str, foot: str) -> None:
+    page = samples.patient(trend=samples.long_trend(40), printed=samples.patient().banner)
+    command = ["pdftotext", "-raw", "-", "-"]
+    text = subprocess.run(command, input=pdf_of(summary_html(page, name)), capture_output=True, check=True)
+    sheets = text.stdout.decode().split("\f")[:-1]
+    assert len(sheets) > 1
+    for number, sheet in enumerate(sheets, 1):
+        told = re.sub(r"\s+", "", sheet)
+        assert re.sub(r"\s+", "", f"{foot}, born 3 May 2017 (9 years)") in told.replace("…", "")
+        assert f"23Nov2026·{number}/{len(sheets)}" in told
 
 
 def test_what_lasts_gives_the_day_where_the_page_says_today() -> None:
