@@ -628,6 +628,20 @@ def test_at_the_foot_of_the_scale_an_arrow_lies_on_nothing_that_stands_below(
     assert all(tip < mark.y - 4 for mark in plot.lines[0].marks if mark.hollow)
 
 
+@pytest.mark.parametrize("frame", [WIDE, NARROW, SMALL])
+def test_at_the_top_of_the_scale_the_mark_above_a_repair_is_drawn_whole(frame: Frame) -> None:
+    trend = samples.marked_trend()
+    high = tuple(
+        dataclasses.replace(
+            s, points=tuple(dataclasses.replace(p, value=24.0, event=Event.REPAIR) for p in s.points)
+        )
+        for s in trend.series
+    )
+    plot = draw(group(dataclasses.replace(trend, series=high))[0].panels[0], frame)
+    assert {line.look for line in plot.lines} == {0, 2}  # a triangle reaches highest
+    assert all(_places_of(each.whose)[1] > 0.75 for line in plot.lines for each in line.events)
+
+
 def test_an_arrow_lies_on_nobodys_score() -> None:
     """The therapist rates the session of the young person's rupture 2 lower, and that of the repair 2 higher."""
     trend = samples.marked_trend()
