@@ -8,13 +8,13 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from plugin.pages.engine import render
-from plugin.pages.plot import Frame, Plot, draw
+from plugin.pages.plot import TOP, Frame, Plot, draw
 from plugin.pages.shapes import samples_of
 from plugin.pages.staff import DeskFrame
 from plugin.pages.trend import Gap, Panel
 
 SMALL = Frame(
-    width=340, height=154, left=26, right=122, top=14, bottom=28, label_characters=14, label_lines=1
+    width=340, height=168, left=26, right=122, top=TOP, bottom=28, label_characters=14, label_lines=1
 )
 PERIODS = (30, 90, 180, 365)
 """Days that can be looked back on."""

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from plugin.pages.delivery import FINAL, DeliveryMark
 from plugin.pages.engine import render
-from plugin.pages.patient import NoteLine, PatientPage, facts_of
+from plugin.pages.patient import NoteLine, PatientPage, facts_of, scales_of
 from plugin.pages.sentences import left_out_of, sentences_of
-from plugin.pages.trend import group
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class NotePage:
 
 def draft_text(page: PatientPage) -> str:
     """Write what a patient page shows as plain text: who answered, each rater's scores, and what the site lets be read of them."""
-    scales = group(page.trend)
+    scales = scales_of(page)
     facts = facts_of(page, scales)
     text = render(
         "clinician/draft.txt",

@@ -387,7 +387,7 @@ def told_on(page: PatientPage, problem: str, chosen: ChosenForm | None) -> Patie
 
 def render_patient(page: PatientPage) -> str:
     """Show everything that the clinician needs in a session on one screen."""
-    scales = group(page.trend)
+    scales = scales_of(page)
     return render(
         "clinician/patient.html",
         language=page.language,
@@ -416,7 +416,7 @@ _PDF_STYLE = Markup(
 
 def summary_html(page: PatientPage, who: str) -> str:
     """Write the scores over sessions as one document that fetches nothing: what a PDF is made of."""
-    scales = group(page.trend)
+    scales = scales_of(page)
     drawn = _draw_all(page, scales)
     return render(
         "clinician/summary.html",
@@ -439,6 +439,14 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
         courses = shown_courses(page.trend.courses, panel, page.today)
         drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
     return drawn
+
+
+def scales_of(page: PatientPage) -> tuple[Scale, ...]:
+    """Sort the scores into plots; out of a part of the history without a band, for its first score may not be the first."""
+    trend = page.trend
+    if page.is_part:
+        trend = replace(trend, series=tuple(replace(each, is_part=True) for each in trend.series))
+    return group(trend)
 
 
 def facts_of(page: PatientPage, scales: tuple[Scale, ...]) -> tuple[Fact, ...]:

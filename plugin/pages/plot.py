@@ -47,8 +47,9 @@ class Frame:
     label_lines: int = 2
 
 
-WIDE = Frame(width=720, height=282, left=66, right=172, top=26, bottom=30, label_characters=19)
-NARROW = Frame(width=350, height=262, left=58, right=98, top=26, bottom=30, label_characters=10)
+TOP = 28.0  # px above the scale's highest score: a repair's arrow and the rater's mark above it
+WIDE = Frame(width=720, height=284, left=66, right=172, top=TOP, bottom=30, label_characters=19)
+NARROW = Frame(width=350, height=264, left=58, right=98, top=TOP, bottom=30, label_characters=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -376,6 +376,7 @@ OF_STAFF = (
     N_("It is not what was logged."),
     N_("The log has never seen it."),
     N_("There is no purpose."),
+    N_("The purpose has fewer than %(many)s characters."),
     N_("Say in a few words for which study the export is made."),
     N_("%(kind)s cannot be kept longest."),
     N_("Name one of %(kinds)s."),

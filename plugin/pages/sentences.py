@@ -179,12 +179,12 @@ def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
 def _over_all(each: PairFinding, language: str) -> str:
     """Tell how the second rated over all sessions: what never was is not said."""
     _ = translations(language).gettext
-    known = {"number": str(len(each.pairs)), "name": each.second.name}
+    known = {"number": str(len(each.pairs)), "name": each.second.name, "other": each.first.name}
     counts = {way: many for way, many in each.counts.items() if many}
     if len(counts) == 1:
         always = {
             "above": _("%(name)s rated higher in each of the %(number)s sessions."),
-            "same": _("%(name)s rated the same in each of the %(number)s sessions."),
+            "same": _("%(name)s gave the same score as %(other)s in each of the %(number)s sessions."),
             "below": _("%(name)s rated lower in each of the %(number)s sessions."),
         }
         return _tell(always[next(iter(counts))], known)

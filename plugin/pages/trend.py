@@ -74,6 +74,7 @@ class TrendSeries:
     is_past: bool = (
         False  # the same person has answered a later form of this measure since: this line has ended
     )
+    is_part: bool = False  # earlier scores may be missing for now: which was the first is not known
     by_day: Mapping[date, tuple[TrendPoint, ...]] = field(init=False, repr=False, compare=False)
     counted: tuple[TrendPoint, ...] = field(init=False, repr=False, compare=False)  # one of each session
 
@@ -122,8 +123,8 @@ class TrendSeries:
 
     @property
     def band(self) -> tuple[float, float] | None:
-        """Scores that do not differ reliably from the first, cut to the scale; None where error is not known."""
-        if self.error is None or self.first is None or self.first.value is None:
+        """Scores that do not differ reliably from the first, cut to the scale; None where error or the first is not known."""
+        if self.is_part or self.error is None or self.first is None or self.first.value is None:
             return None
         return band_around(self.first.value, self.error, self.low, self.high)
 

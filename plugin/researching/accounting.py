@@ -19,11 +19,14 @@ from plugin.unfinished import why_unfinished
 
 Details = tuple[tuple[str, str], ...]
 
+_LEAST = 3  # characters of a purpose, as the field on the page asks for
+
 
 def check_purpose(why: str) -> None:
-    """Invalid without a purpose."""
-    if len(why.strip()) < 3:
-        raise Invalid("There is no purpose.", "Say in a few words for which study the export is made.")
+    """Invalid without a purpose, or with one that is too short to be one."""
+    if len(why.strip()) < _LEAST:
+        found = f"The purpose has fewer than {_LEAST} characters." if why.strip() else "There is no purpose."
+        raise Invalid(found, "Say in a few words for which study the export is made.")
 
 
 def check_kept(keep: str | None) -> None:

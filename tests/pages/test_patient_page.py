@@ -389,6 +389,21 @@ def test_on_paper_stand_the_wide_plot_and_its_table_and_nothing_to_press(page: P
     expect(page.get_by_role("cell", name="10 (rupture)")).to_be_hidden()
 
 
+def test_on_paper_a_legend_says_what_is_shaded_and_stays_with_whose_it_is(page: Page, address: str) -> None:
+    page.goto(f"{address}/marked")
+    asked, told = page.get_by_text("Shade what does not"), page.get_by_text("Shaded: what does not")
+    expect(asked).to_be_visible()
+    expect(told).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(asked).to_be_hidden()
+    expect(told).to_be_visible()
+    assert told.evaluate("each => getComputedStyle(each.closest('fieldset')).breakInside") == "avoid"
+    page.emulate_media(media="screen")
+    page.get_by_role("radio", name="nobody").check()
+    page.emulate_media(media="print")
+    expect(told).to_be_hidden()
+
+
 def test_on_paper_stands_the_score_that_was_chosen_and_not_what_was_sent_where(
     page: Page, address: str
 ) -> None:

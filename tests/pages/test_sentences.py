@@ -80,7 +80,7 @@ def test_who_has_no_name_begins_a_sentence_with_a_capital_and_no_word_within(
     ("young", "adult", "text"),
     [
         ((10, 10, 10), (12, 12, 12), "Therapist rated higher in each of the 3 sessions."),
-        ((10, 10), (10, 10), "Therapist rated the same in each of the 2 sessions."),
+        ((10, 10), (10, 10), "Therapist gave the same score as Child in each of the 2 sessions."),
         ((10, 10), (8, 8), "Therapist rated lower in each of the 2 sessions."),
         ((10, 10, 10), (12, 8, 12), "Over the 3 sessions Therapist rated higher in 2, lower in 1."),
         (

@@ -2,12 +2,15 @@
 
 import dataclasses
 import re
+import shutil
+import subprocess
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from plugin import pages
+from plugin.delivery.pdf import can_render, pdf_of
 from plugin.pages.caseload import SMALL
 from plugin.pages.note import draft_text
 from plugin.pages.patient import summary_html
@@ -110,13 +113,13 @@ def test_the_page_says_how_far_the_latest_score_moved(values: list[float | None]
 
 @pytest.mark.parametrize(
     ("width", "told"),
-    [(3.4, "within measurement error (± 3.4)"), (1.5, "more than measurement error (± 1.5)")],
+    [(3.4, "within measurement error (± 3.4)."), (1.5, "larger than measurement error explains (± 1.5).")],
 )
 def test_the_page_says_whether_a_move_is_more_than_error(width: float, told: str) -> None:
     series = samples.series("child", "Mia", "total", "Total", 24, [17, 19])
     trend = Trend((dataclasses.replace(series, error=_error(width)),))
     assert lines_of(samples.patient(trend=trend)) == [
-        f"Mia 19 of 24 ▲ 2 higher {told} · today; 17 last time (9 Nov 2026)"
+        f"Mia 19 of 24 ▲ 2 higher today; 17 last time (9 Nov 2026). The difference is {told}"
     ]
     assert "Measurement error (Mia): own data." in pages.render_patient(samples.patient(trend=trend))
     assert "data-unknown" not in pages.render_patient(samples.patient(trend=trend))
@@ -162,6 +165,40 @@ def test_a_rupture_in_the_latest_score_stands_in_its_line() -> None:
     points = (series.points[0], dataclasses.replace(series.points[1], event=Event.RUPTURE))
     page = samples.patient(trend=Trend((dataclasses.replace(series, points=points),)))
     assert lines_of(page) == ["Mia 9 of 24 ▼ 8 lower rupture · today; 17 last time (9 Nov 2026)"]
+
+
+def test_a_rupture_is_not_what_is_said_to_be_within_error() -> None:
+    series = samples.series("child", "Mia", "total", "Total", 24, [17, 10, 9])
+    down = dataclasses.replace(series, error=_error(4.1), down_since=series.points[1].day)
+    (told,) = lines_of(samples.patient(trend=Trend((down,))))
+    assert (
+        "rupture since 9 Nov 2026, not back yet · today; 10 last time (9 Nov 2026). The difference is" in told
+    )
+
+
+@pytest.mark.skipif(not can_render(), reason="needs the extra `pdf` and Pango: apt install libpangoft2-1.0-0")
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext: apt install poppler-utils")
+@pytest.mark.parametrize(
+    ("name", "foot"), [("Mia Kowalski", "Mia Kowalski"), ("Mia" * 80, f"{'Mia' * 30}"[:-1])]
+)
+def test_each_sheet_of_the_pdf_says_whose_it_is_and_of_which_day(name: str, foot: str) -> None:
+    page = samples.patient(trend=samples.long_trend(40), printed=samples.patient().banner)
+    command = ["pdftotext", "-raw", "-", "-"]
+    text = subprocess.run(command, input=pdf_of(summary_html(page, name)), capture_output=True, check=True)
+    sheets = text.stdout.decode().split("\f")[:-1]
+    assert len(sheets) > 1
+    for number, sheet in enumerate(sheets, 1):
+        told = re.sub(r"\s+", "", sheet)
+        assert re.sub(r"\s+", "", f"{foot}, born 3 May 2017 (9 years)") in told.replace("…", "")
+        assert f"23Nov2026·{number}/{len(sheets)}" in told
+
+
+def test_what_lasts_gives_the_day_where_the_page_says_today() -> None:
+    page = samples.patient()
+    assert "today; 21 last time" in lines_of(page)[0]
+    for lasting in (draft_text(page), summary_html(page, "Mia")):
+        assert "on 23 Nov 2026; 21 last time (9 Nov 2026)" in lasting
+        assert "today" not in lasting
 
 
 def test_several_forms_of_one_person_are_told_apart() -> None:
@@ -589,6 +626,20 @@ def test_at_the_foot_of_the_scale_an_arrow_lies_on_nothing_that_stands_below(
     assert tip < (plot.frame.height - 8 if frame is SMALL else plot.days_y) - 10
     assert all(tip < _places_of(each.path)[1] for each in plot.contacts)
     assert all(tip < mark.y - 4 for mark in plot.lines[0].marks if mark.hollow)
+
+
+@pytest.mark.parametrize("frame", [WIDE, NARROW, SMALL])
+def test_at_the_top_of_the_scale_the_mark_above_a_repair_is_drawn_whole(frame: Frame) -> None:
+    trend = samples.marked_trend()
+    high = tuple(
+        dataclasses.replace(
+            s, points=tuple(dataclasses.replace(p, value=24.0, event=Event.REPAIR) for p in s.points)
+        )
+        for s in trend.series
+    )
+    plot = draw(group(dataclasses.replace(trend, series=high))[0].panels[0], frame)
+    assert {line.look for line in plot.lines} == {0, 2}  # a triangle reaches highest
+    assert all(_places_of(each.whose)[1] > 0.75 for line in plot.lines for each in line.events)
 
 
 def test_an_arrow_lies_on_nobodys_score() -> None:

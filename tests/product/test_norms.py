@@ -36,7 +36,7 @@ async def adopt_figures(
 @pytest.mark.parametrize(
     ("sd", "told"),
     [
-        (0.2, "more than measurement error"),
+        (0.2, "larger than measurement error explains"),
         (9.0, "within measurement error"),
     ],
 )

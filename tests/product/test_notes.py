@@ -61,7 +61,7 @@ async def test_the_draft_names_each_raters_scores_and_no_answer(world: World) ->
     await send_form(world)
     _, _, form = await draft(world)
     assert re.search(
-        r"^- Amara Okafor, Rapport Check-in, Total: 14 of 24 today; \d+ last time", form["text"], re.M
+        r"^- Amara Okafor, Rapport Check-in, Total: 14 of 24 on 2 Mar 2026; \d+ last time", form["text"], re.M
     )
     assert "Answered in this session: Amara Okafor" in form["text"]
     assert "rupture" not in form["text"].lower()
@@ -231,7 +231,7 @@ async def test_the_draft_says_why_a_score_was_not_computed(world: World) -> None
     assert (await world.fill(secret, {**ANSWERS, "bond-2": None})).status_code == 200
     world.browser = world.new_browser()
     _, _, form = await draft(world, "amara")
-    assert "Total: not computed today (unanswered questions: no. 6)" in form["text"]
+    assert "Total: not computed on 2 Mar 2026 (unanswered questions: no. 6)" in form["text"]
 
 
 async def test_a_draft_before_anybody_answered_says_so_in_good_german(world: World) -> None:

@@ -324,7 +324,9 @@ async def test_in_the_pdf_a_name_in_arabic_stands_at_its_line_as_it_is_written(w
         check=True,
     )
     told = re.sub("[\u202a-\u202e]", "", unicodedata.normalize("NFKC", text.stdout.decode()))
-    assert told.count(ARABIC["text"]) == 10  # above, with the last score, in four tables, at four lines
+    sheets = told.count("\f")
+    # Above, with the last score, in four tables, at four lines, and in the foot of each sheet.
+    assert told.count(ARABIC["text"]) == 10 + sheets
 
 
 async def test_of_a_history_that_is_too_long_no_part_is_shown_as_if_it_were_all(

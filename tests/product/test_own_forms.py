@@ -292,7 +292,7 @@ async def test_a_score_whose_range_nobody_knows_is_not_told_as_a_share_of_the_hi
         page, note = launched.text, (await world.browser.get(f"{launched.url}/notes/new")).text
         assert "2 of 2" not in page
         assert "2 of 2" not in note
-        assert "total: 2 today" in note
+        assert "total: 2 on 2 Mar 2026" in note
         assert '<span class="now">2</span>' in page
         figure = page.partition("</b> Made up</figcaption>")[2].partition("</figure>")[0]
         assert "<svg" in figure

@@ -836,7 +836,11 @@ async def test_a_malformed_consent_is_none_and_stops_nobody_elses(tmp_path: Path
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"why": "ab"}, "There is no purpose. Say in a few words for which study the export is made."),
+        ({"why": ""}, "There is no purpose. Say in a few words for which study the export is made."),
+        (
+            {"why": "ab"},
+            "The purpose has fewer than 3 characters. Say in a few words for which study the export is made.",
+        ),
         ({"first": "1st of October"}, "First day: 1st of October is no date. Write it as 2026-10-01."),
         ({"last": ""}, "Last day: there is no date. Write it as 2026-10-01."),
         ({"first": "2026-12-31", "last": "2026-01-01"}, "2026-12-31 is after 2026-01-01. Exchange the two."),

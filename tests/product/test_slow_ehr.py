@@ -15,6 +15,7 @@ from plugin.audit import Actor
 from plugin.flow import Arrival, submit
 from plugin.routes.patient import MOST_SHOWN
 from tests.product.forms import ANSWERS, question, response_of
+from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
 from tests.product.test_tips import NAMED
@@ -161,6 +162,23 @@ async def test_nothing_is_read_out_of_the_sessions_that_came_in_time(tmp_path: P
         whole = await browser.get(f"{browser.headers['Referer']}?wait=true")
         assert "What the scores say" in whole.text
         assert "data-moved" in whole.text
+
+
+async def test_there_is_no_band_around_the_first_score_of_a_part(tmp_path: Path) -> None:
+    async with run_world(tmp_path, ehr_patience=0.4) as world:
+        await adopt_figures(world, 3.0)
+        browser = await opened_after_a_form(world)
+        address = browser.headers["Referer"]
+        await slow(world, "/r4/Observation*", 1.0)
+        late, whole = await browser.get(address), await browser.get(f"{address}?wait=true")
+        await unavailable(world, "/r4/Observation*")
+        unread = await browser.get(f"{address}?wait=true")
+    assert '<span class="quiet">(20 ± 3.72)</span>' in whole.text
+    assert "from the first score between 16.28 and 23.72" in whole.text
+    for page in (late, unread):
+        assert '<span class="now">14 of 24</span>' in page.text
+        assert 'class="band' not in page.text
+        assert "the first score" not in page.text
 
 
 @pytest.mark.parametrize("path", ["/r4/Medication*", "/r4/Encounter*", "/r4/RelatedPerson*", "/r4/Patient*"])

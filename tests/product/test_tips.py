@@ -108,7 +108,7 @@ async def test_without_a_norm_no_drop_is_told(tmp_path: Path) -> None:
 async def test_without_acceptance_no_drop_is_told(world: World) -> None:
     await adopt_figures(world, 2.0)
     page = await rate(world, HIGH, LOW)
-    assert "more than measurement error" in page
+    assert "larger than measurement error explains" in page
     assert tips(page) == []
 
 
