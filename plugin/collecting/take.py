@@ -1,5 +1,6 @@
 """Takes one response that stands in an EHR: whose it is, whether it is ours to score, and then what submit() does."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,6 +49,7 @@ _REFUSALS = (
 )
 
 
+_OWN = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _ELSEWHERE = "It is about somebody in another server's record: its subject must be Patient/<id> of this EHR."
 
 
@@ -206,7 +208,7 @@ class Taker:
         return Found.KEPT
 
     async def _submit(self, ehr: Ehr, candidate: Candidate, body: bytes) -> Found:
-        if "://" in candidate.patient:
+        if candidate.patient and _OWN.fullmatch(candidate.patient) is None:
             await self._set_aside(candidate, _ELSEWHERE, self.intake.clock())
             return Found.SET_ASIDE
 

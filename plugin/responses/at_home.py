@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,26 +11,34 @@ from plugin.responses.resource import Head
 _REFERENCE = re.compile(
     r"((?i:https?)://[^?#\s]+/)?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
-_USUAL = {"http": 80, "https": 443}
+# No user, no port that is none, no sign by which one reader sees another host than the next does.
+_BASE = re.compile(
+    r"(https?)://([a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]*))?(/.*)", re.IGNORECASE | re.ASCII
+)
+_USUAL = {"http": "80", "https": "443"}
 _H = TypeVar("_H", bound=Head)
 
 
 def own_reference(reference: str, home: str | None) -> str:
     """Give a reference into the EHR with the base `home` as `Type/id`; any other stays as it is."""
     found = _REFERENCE.fullmatch(reference)
-    if found is None or (found[1] is not None and (home is None or _base(found[1]) != _base(home))):
-        return reference
-    return found[2]
+    return found[2] if found is not None and _is_home(found[1], home) else reference
 
 
-def _base(address: str) -> tuple[str, str | None, int | None, str]:
-    """Give what tells one server's base from another's: scheme and host in any case, the usual port left out or not."""
-    parts = urlsplit(address)
-    try:
-        port = parts.port or _USUAL.get(parts.scheme)
-    except ValueError:  # no number
-        return (address, None, None, "")
-    return (parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
+def _is_home(base: str | None, home: str | None) -> bool:
+    """Tell whether a base is that of the EHR: none, or its own, with scheme and host in any case and the usual port left out or not."""
+    if base is None:
+        return True
+    return home is not None and _told_apart(base) == _told_apart(f"{home.removesuffix('/')}/")
+
+
+def _told_apart(base: str) -> tuple[str, str, str, str]:
+    """Give what tells one server's base from another's; what is written in no usual way is only ever itself."""
+    parts = _BASE.fullmatch(base)
+    if parts is None:
+        return ("", "", "", base)
+    scheme, host, port, path = parts[1].lower(), parts[2].lower(), parts[3], parts[4]
+    return (scheme, host, port or _USUAL[scheme], path)
 
 
 def at_home(head: _H, home: str | None) -> _H:

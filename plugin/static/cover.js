@@ -84,6 +84,7 @@ document.addEventListener("click", (event) => {
   put(new URL(way.href).pathname);
 });
 
+export const isAsking = () => asking !== null;
 export const drop = () => { asking?.abort(); asking = null; };
 
 export async function put(path, given) {
@@ -100,13 +101,15 @@ export async function put(path, given) {
     if (answer.status < 500) page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch { /* no connection: asked again by a press, for a browser's own page would leave the chart around it in sight */ }
   if (asking !== mine) return;
+  asking = null;
   if (page) Object.assign(root, { lang: page.documentElement.lang, dir: page.documentElement.dir });
   fill(page?.querySelector("main") ?? screen("offline"));
   main.querySelector("[data-reload]")?.addEventListener("click", () => put(path));
   main.querySelector("form")?.addEventListener("submit", (event) => {
     event.preventDefault();
-    const body = new URLSearchParams(new FormData(event.target));
-    event.target.querySelector("[type=submit]").disabled = true; // a second press would count as a second PIN
-    put(path, { method: "POST", body });
+    if (isAsking()) return; // a second press would count as a second PIN
+    event.target.querySelector("[type=submit]").textContent = screen("leaving").querySelector("h1").textContent;
+    put(path, { method: "POST", body: new URLSearchParams(new FormData(event.target)) });
+    document.dispatchEvent(new Event("pin-sent"));
   });
 }

@@ -7,24 +7,30 @@ const screen = (name) => document.querySelector(`template[data-screen=${name}]`)
 const covering = () => import(screen("cover").dataset.script);
 let at = 0; // of the steps
 let paused = null;
+let place = history.state?.place ?? 0; // among the pages that Back goes through
+const push = () => { place += 1; history.pushState({ place }, ""); };
 
 document.addEventListener("step-shown", ({ target, detail }) => {
   const before = at;
   at = [...target.querySelectorAll("[data-step]")].indexOf(detail);
-  if (at > before) history.pushState(null, "");
+  if (at > before) push();
 }, true);
 
 // Before the press there may be no connection any more.
 document.addEventListener("form-opened", ({ target }) => { if (target.querySelector("[data-pause]")) covering(); });
 
-addEventListener("popstate", () => {
+addEventListener("popstate", ({ state }) => {
+  const isForward = (state?.place ?? 0) > place;
+  place = state?.place ?? 0;
+  if (isForward) return undefined; // nothing lies ahead
+  if (paused?.on.hidden) return push();
   if (paused) return goOn();
   const back = main.querySelector("[data-form] [data-back]:not([hidden])");
   return back ? back.click() : stay();
 });
 
 // A filled screen is not left: around it lies the chart.
-const stay = () => { if (document.fullscreenElement) history.pushState(null, ""); };
+const stay = () => { if (document.fullscreenElement) push(); };
 document.addEventListener("fullscreenchange", stay);
 
 // Before carried.js, which has a way of its own to the page that a link names.
@@ -36,13 +42,19 @@ document.addEventListener("click", async (event) => {
   if (paused) return;
   const on = screen("paused").content.firstElementChild.cloneNode(true);
   paused = { on, drop, form: [...main.childNodes], said: { lang: root.lang, dir: root.dir } };
-  history.pushState(null, "");
+  push();
   on.querySelector("button").addEventListener("click", () => history.back());
   put(new URL(way.href).pathname);
 }, true);
 
 // Each answer to a PIN is a page of its own in this one.
-new MutationObserver(() => { if (paused && !paused.on.isConnected) main.append(paused.on); }).observe(main, { childList: true });
+new MutationObserver(() => {
+  if (!paused || paused.on.isConnected) return;
+  paused.on.hidden = false;
+  main.append(paused.on);
+}).observe(main, { childList: true });
+// While a PIN is looked at there is no way on: it may have unlocked the device.
+document.addEventListener("pin-sent", () => { if (paused) paused.on.hidden = true; });
 
 // The form ended behind the lock, and that is told.
 document.addEventListener("screen-shown", leave);

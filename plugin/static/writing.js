@@ -50,7 +50,8 @@ export function begin(form, tools) {
     if (!form.matches(":active")) return act();
     const once = () => { act?.(); act = null; };
     addEventListener("click", once, { capture: true, once: true });
-    return addEventListener("pointerup", () => setTimeout(once, RELEASE), { once: true }); // where no click follows
+    // Where no click follows: the finger left the control, or moved the page.
+    return ["pointerup", "pointercancel"].forEach((end) => addEventListener(end, () => setTimeout(once, RELEASE), { once: true }));
   };
   form.addEventListener("focusout", ({ target }) => {
     const tell = () => { if (isBad(target)) mark(...wrongOf(target.closest("[data-question]"))); };

@@ -34,6 +34,8 @@ def test_the_browsers_back_goes_a_question_back_and_nothing_is_lost(
     page.go_back()
     expect(page.get_by_role("heading", name=FIRST)).to_be_focused()
     expect(page.get_by_role("radio", name="Mostly")).to_be_checked()
+    page.go_forward()  # nothing lies ahead
+    heading(page, FIRST)
     page.go_back()
     heading(page, title)
     answer_all(page)
@@ -123,6 +125,38 @@ def test_a_lock_that_does_not_come_is_asked_for_again(
     heading(page, LOCK)
     page.get_by_role("button", name="Go on with the form").click()
     expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+
+
+def test_while_a_pin_is_looked_at_that_is_told_and_there_is_no_way_on(page: Page, address: str) -> None:
+    open_form(page, address, "held")
+    give_back(page)
+    held: list[Route] = []
+    page.route(
+        "**/return",
+        lambda route: held.append(route) if route.request.method == "POST" else route.continue_(),
+    )
+    page.get_by_label("PIN").fill("4711")
+    page.get_by_role("button", name="Unlock").click()
+    expect(page.get_by_role("button", name="One moment …")).to_be_focused()
+    expect(page.get_by_role("button", name="Go on with the form")).to_be_hidden()
+    page.go_back()
+    page.keyboard.press("Enter")
+    heading(page, LOCK)
+    assert len(held) == 1
+    lock = page.request.get(f"{address}/launches/0b8e/return").text()
+    held[0].fulfill(status=403, content_type="text/html", body=lock)
+    expect(page.get_by_role("button", name="Unlock")).to_be_visible()
+    page.get_by_role("button", name="Go on with the form").click()
+    expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+
+
+def test_what_is_said_of_keeping_moves_nothing_that_is_pressed(page: Page, address: str) -> None:
+    open_form(page, address, "held")
+    forward(page)
+    before = page.get_by_role("link", name="Give the tablet back").bounding_box()
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_contain_text("saved")
+    assert page.get_by_role("link", name="Give the tablet back").bounding_box() == before
 
 
 def test_a_caregiver_who_decides_nothing_gives_the_device_back_and_is_asked_again(

@@ -168,6 +168,37 @@ async def test_what_was_kept_before_references_were_read_in_one_form_is_verified
     assert not await flaws(world)
 
 
+HOST = EHR.removeprefix("https://")
+DISGUISED = [
+    "https://evil.invalid/r4/",
+    f"https://{HOST}:8443/r4/",
+    f"https://{HOST}:0/r4/",
+    f"https://{HOST}:/r4/",
+    f"https://{HOST}:x/r4/",
+    f"http://{HOST}/r4/",
+    f"https://user@{HOST}/r4/",
+    f"https://user:pw@{HOST.upper()}:443/r4/",
+    f"https://evil.invalid\\@{HOST}/r4/",
+    f"https://{HOST}/R4/",
+    f"https://{HOST}/r4//",
+    f"https://{HOST}/x/../r4/",
+    f"//{HOST}/r4/",
+    "https://[::1/r4/",
+    "https://a\N{ACCOUNT OF}b/r4/",
+]
+
+
+@pytest.mark.parametrize("element", ["subject", "encounter", "source", "author"])
+async def test_what_only_looks_like_a_reference_into_the_own_ehr_is_refused(
+    world: World, element: str
+) -> None:
+    own = {"subject": "Patient/1001", "encounter": "Encounter/1001-20260302"}.get(element, "Practitioner/202")
+    for base in DISGUISED:
+        answer = await post(world, response_of("1001", **{element: named(f"{base}{own}")}))
+        assert answer.status_code in {400, 403, 422}, (base, answer.status_code, answer.text)
+    assert not await rows(world, t.response)
+
+
 @pytest.mark.parametrize(
     ("subject", "state"),
     [
@@ -175,7 +206,10 @@ async def test_what_was_kept_before_references_were_read_in_one_form_is_verified
         ("Patient/1001/_history/1", Found.KEPT),
         ("https://evil.invalid/r4/Patient/1001", Found.SET_ASIDE),
         (f"{EHR}:8443/r4/Patient/1001", Found.SET_ASIDE),
-        (f"{EHR}:x/r4/Patient/1001", Found.SET_ASIDE),
+        ("https://[::1/r4/Patient/1001", Found.SET_ASIDE),
+        (f"{EHR.replace('://', '://user@')}/r4/Patient/1001", Found.SET_ASIDE),
+        ("//evil.invalid/r4/Patient/1001", Found.SET_ASIDE),
+        ("../Patient/1001", Found.SET_ASIDE),
     ],
 )
 async def test_a_collected_response_may_write_its_subject_in_full(

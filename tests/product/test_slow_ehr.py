@@ -179,6 +179,9 @@ async def test_there_is_no_band_around_the_first_score_of_a_part(tmp_path: Path)
         assert '<span class="now">14 of 24</span>' in page.text
         assert 'class="band' not in page.text
         assert "the first score" not in page.text
+    # Beside a score that Rapport has itself, too; printed, nothing follows by itself.
+    assert "Earlier scores are still being read" in late.text
+    assert "Earlier scores are still being read" not in whole.text + unread.text
 
 
 @pytest.mark.parametrize("path", ["/r4/Medication*", "/r4/Encounter*", "/r4/RelatedPerson*", "/r4/Patient*"])
