@@ -238,6 +238,8 @@ def test_ones_own_words_beside_several_options_stand_there_again(
     open_form(page, address, "kinds")
     expect(page.get_by_label("Another answer").first).to_have_value("my uncle")
     forward(page)
+    # It comes in a file of its own, and moves what is below it.
+    expect(page.get_by_role("button", name="Answer everything again")).to_be_visible()
     forward(page)
     expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
     assert desk.submissions == [kept]
