@@ -1,6 +1,5 @@
 """Takes one response that stands in an EHR: whose it is, whether it is ours to score, and then what submit() does."""
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,7 @@ from plugin.errors import Conflict, TooLate
 from plugin.flow import Arrival, Intake, enter_in_error, submit
 from plugin.ledger import Ledger
 from plugin.metrics import Metrics
-from plugin.responses import InvalidResponse, UnreadableResponse, own_reference
+from plugin.responses import InvalidResponse, UnreadableResponse, is_own, own_reference
 from plugin.vouching import NotTold, Vouching
 from questionnaires import Catalogue, UnknownQuestionnaire, UnversionedQuestionnaire
 
@@ -49,7 +48,6 @@ _REFUSALS = (
 )
 
 
-_OWN = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _ELSEWHERE = "It is about somebody in another server's record: its subject must be Patient/<id> of this EHR."
 
 
@@ -208,7 +206,7 @@ class Taker:
         return Found.KEPT
 
     async def _submit(self, ehr: Ehr, candidate: Candidate, body: bytes) -> Found:
-        if candidate.patient and _OWN.fullmatch(candidate.patient) is None:
+        if candidate.patient and not is_own(candidate.patient):
             await self._set_aside(candidate, _ELSEWHERE, self.intake.clock())
             return Found.SET_ASIDE
 

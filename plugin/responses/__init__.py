@@ -1,7 +1,7 @@
 """Stage 3, RESPONSE: what was answered. Read bytes, check them against their form, build them from a form filled here."""
 
 from plugin.responses.answers import Answers, Given
-from plugin.responses.at_home import as_kept, own_reference
+from plugin.responses.at_home import as_kept, is_own, own_reference
 from plugin.responses.build import build_response
 from plugin.responses.check import check_response
 from plugin.responses.errors import (
@@ -33,6 +33,7 @@ __all__ = [
     "check_places",
     "check_response",
     "check_whose",
+    "is_own",
     "own_reference",
     "read_response",
     "take_answers",

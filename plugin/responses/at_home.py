@@ -16,6 +16,7 @@ _BASE = re.compile(
     r"(https?)://([a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]*))?(/.*)", re.IGNORECASE | re.ASCII
 )
 _USUAL = {"http": "80", "https": "443"}
+_OWN = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _H = TypeVar("_H", bound=Head)
 
 
@@ -23,6 +24,11 @@ def own_reference(reference: str, home: str | None) -> str:
     """Give a reference into the EHR with the base `home` as `Type/id`; any other stays as it is."""
     found = _REFERENCE.fullmatch(reference)
     return found[2] if found is not None and _is_home(found[1], home) else reference
+
+
+def is_own(reference: str) -> bool:
+    """Tell whether a reference that `own_reference` gave is into one's own EHR: `Type/id`."""
+    return _OWN.fullmatch(reference) is not None
 
 
 def _is_home(base: str | None, home: str | None) -> bool:

@@ -1,16 +1,14 @@
 """What a response names beside its patient: what the response itself shows to be wrong, and what an EHR has to be asked about."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plugin.responses.at_home import own_reference
+from plugin.responses.at_home import is_own, own_reference
 from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.resource import Head
 from questionnaires.datatypes import Reference
 
 _ROOT = "QuestionnaireResponse"
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,63})/[A-Za-z0-9\-.]{1,64}")
 # What R4 lets each element name: https://hl7.org/fhir/R4/questionnaireresponse.html.
 _MAY_NAME = {
     "encounter": ("Encounter",),
@@ -68,7 +66,7 @@ def read_named(head: Head, *, patient: str, home: str) -> tuple[Named, ...]:
 
 def _find_issue(each: Named, patient: str) -> Issue | None:
     may_name = _MAY_NAME[each.element.partition("[")[0]]
-    if _REFERENCE.fullmatch(each.reference) is None:
+    if not is_own(each.reference):
         message = "It refers to nothing on this site's EHR."
         return each.refuse(message, f"Write it as {may_name[0]}/<id> of this EHR, or leave it out.")
     if each.kind not in may_name:
