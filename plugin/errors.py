@@ -25,6 +25,8 @@ Messages never hold answers, names, tokens or secrets.
 from dataclasses import dataclass
 from typing import ClassVar
 
+_SHORTEST_REASON = 3  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Issue:
@@ -143,6 +145,16 @@ class Invalid(RapportError):
     status = 422
     title = "Please correct"
     code = "invalid"
+
+
+def stated_reason(why: str, remedy: str) -> str:
+    """Give a reason without the blanks around it; Invalid if there is none, or none that says anything."""
+    stated = why.strip()
+    if not stated:
+        raise Invalid("There is no reason.", remedy)
+    if len(stated) < _SHORTEST_REASON:
+        raise Invalid("The reason is too short.", remedy)
+    return stated
 
 
 class TooCostly(Invalid):

@@ -58,12 +58,10 @@ def read_openings(
         .where(*wanted)
         .order_by(launch.c.created)
     ).all()
-    days = {
-        (row.patient, row.answered_on or day_of(row.created, zone).isoformat()) for row in rows if row.form
-    }
+    dated = [(row, day_of(row.created, zone)) for row in rows]
+    days = {(row.patient, row.answered_on or day.isoformat()) for row, day in dated if row.form}
     found: dict[tuple[str, str, str | None, date], Opening] = {}
-    for row in rows:
-        day = day_of(row.created, zone)
+    for row, day in dated:
         has_form = (row.patient, day.isoformat()) in days
         opening = Opening(row.patient, row.user, row.encounter, row.created, day, has_form)
         found.setdefault((row.patient, row.user, *opening.session), opening)

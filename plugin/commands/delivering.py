@@ -18,7 +18,7 @@ from plugin.delivery import changes
 from plugin.delivery.account import Attempt, attempts_of
 from plugin.delivery.changes import Listed
 from plugin.delivery.states import OPEN, DeliveryState
-from plugin.errors import Invalid
+from plugin.errors import Invalid, stated_reason
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.store import open_database
 from plugin.settings import read_settings
@@ -110,15 +110,14 @@ def release(config: Path, site: str | None) -> None:
 
 def discard(config: Path, response: str, why: str) -> None:
     """Decide that one is not sent; Invalid without a reason, Conflict if it is in the record or being sent."""
-    if len(why.strip()) < 3:
-        raise Invalid("There is no reason.", "Say with --why why it is not to be sent.")
+    reason = stated_reason(why, "Say with --why why it is not to be sent.")
     response = _whole_id(config, response)
     with _changing(config) as apply:
         apply(
             Kind.DELIVERY_DISCARDED,
             (response,),
-            lambda connection: changes.discard(connection, response, why.strip()),
-            why.strip(),
+            lambda connection: changes.discard(connection, response, reason),
+            reason,
         )
     _out.print(f"{response} will not be sent. It stays readable in Rapport.", highlight=False)
 

@@ -13,7 +13,7 @@ from plugin.access.launches import Open, end_launch, open_launches
 from plugin.access.sessions import locked_devices
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.facts import written
-from plugin.errors import Invalid, NotFound
+from plugin.errors import Invalid, NotFound, stated_reason
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
@@ -66,8 +66,7 @@ def end_sessions(config: Path, wish: Wish) -> None:
 
 def check_wish(wish: Wish) -> None:
     """Invalid without a reason or without saying whose."""
-    if len(wish.why) < 3:
-        raise Invalid("There is no reason.", "Say with --why for what they are ended.")
+    stated_reason(wish.why, "Say with --why for what they are ended.")
     if (wish.user is None) != wish.everybody:
         raise Invalid("It is not clear whose are to be ended.", "Give either --user or --all.")
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from plugin.audit import Actor, Kind, Trail
 from plugin.erasure import Decision, clear_remains, count_rows, erase, new_id
-from plugin.errors import Invalid, NotFound
+from plugin.errors import NotFound, stated_reason
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.store import open_database
 from plugin.settings import Settings, read_settings
@@ -30,13 +30,12 @@ class Wish:
 
 def erase_patient(config: Path, wish: Wish, *, certain: bool) -> None:
     """Erase a patient, or count what would go; Invalid without a reason, NotFound without such a site or patient."""
-    if len(wish.why.strip()) < 3:
-        raise Invalid("There is no reason.", "Say with --why on which decision it is erased.")
+    reason = stated_reason(wish.why, "Say with --why on which decision it is erased.")
     settings = read_settings(config)
     if wish.site not in settings.sites:
         raise NotFound(f"There is no site {wish.site}.", f"The file names: {', '.join(settings.sites)}.")
     who = f"{getpass.getuser()} at the command line"
-    decision = Decision(wish.site, wish.patient, who, wish.why.strip(), wish.with_trail)
+    decision = Decision(wish.site, wish.patient, who, reason, wish.with_trail)
     counts = asyncio.run(_erase(settings, decision)) if certain else _count(settings, decision)
     told = ", ".join(f"{many} {name}" for name, many in counts.items()) or "nothing"
     if not certain:

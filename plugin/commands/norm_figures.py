@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plugin.audit import Actor, Kind, Trail
-from plugin.errors import Invalid, NotFound, SettingsInvalid
+from plugin.errors import Invalid, NotFound, SettingsInvalid, stated_reason
 from plugin.ledger import Ledger, Vault
 from plugin.ledger.store import open_database
 from plugin.norming import (
@@ -83,7 +83,7 @@ def show(wanted: Wanted, *, as_json: bool) -> None:
 
 def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coefficient, why: str) -> None:
     """Compute the figures of one group and store the decision; Invalid says why it cannot be."""
-    _check_reason(why)
+    reason = stated_reason(why, "Say with --why what the decision rests on.")
     age_band = age_band.replace("-", "–")  # bands are named with the dash that few keyboards have
     settings = read_settings(wanted.config or _DEFAULT_CONFIG)
     if site not in settings.sites:
@@ -105,7 +105,7 @@ def adopt(wanted: Wanted, site: str, score: str, age_band: str, coefficient: Coe
         about = (chosen.instrument.partition("|")[0],)
         audit = trail.entry(Kind.NORM_ADOPTED, Actor(display=who), site=site, about=about, reason=why)
         identity = asyncio.run(
-            ledger.write(lambda c: adopt_figures(c, group, figures, who, why.strip(), now), audit)
+            ledger.write(lambda c: adopt_figures(c, group, figures, who, reason, now), audit)
         )
     _out.print(f"Norm {identity} is in use for {chosen.label} ({chosen.rater}) at {site}.", highlight=False)
 
@@ -153,13 +153,13 @@ def list_all(config: Path | None, site: str | None, *, as_json: bool) -> None:
 
 def withdraw(config: Path | None, norm: str, why: str) -> None:
     """Take a norm out of use."""
-    _check_reason(why)
+    reason = stated_reason(why, "Say with --why what the decision rests on.")
     now = datetime.now(UTC)
     with _changing(read_settings(config or _DEFAULT_CONFIG)) as (ledger, trail):
         who = _operator()
         about = (f"urn:uuid:{norm}",)
         audit = trail.entry(Kind.NORM_WITHDRAWN, Actor(display=who), about=about, reason=why)
-        asyncio.run(ledger.write(lambda c: withdraw_norm(c, norm, who, why.strip(), now), audit))
+        asyncio.run(ledger.write(lambda c: withdraw_norm(c, norm, who, reason, now), audit))
     _out.print(f"Norm {norm} is no longer in use.", highlight=False)
 
 
@@ -278,11 +278,6 @@ def _changing(settings: Settings) -> Iterator[tuple[Ledger, Trail]]:
 
 def _operator() -> str:
     return f"{getpass.getuser()} at the command line"
-
-
-def _check_reason(why: str) -> None:
-    if len(why.strip()) < 3:
-        raise Invalid("There is no reason.", "Say with --why what the decision rests on.")
 
 
 def _print_report(each: Report) -> None:

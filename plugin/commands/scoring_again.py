@@ -12,7 +12,7 @@ from plugin.audit import Actor, Kind, Trail
 from plugin.delivery.keep import Record
 from plugin.delivery.rescored import Why, is_kept_again, keep_again, responses_of_other_versions, score_again
 from plugin.delivery.revising import read_current
-from plugin.errors import Invalid, NotFound
+from plugin.errors import NotFound, stated_reason
 from plugin.ledger import Ledger, Vault
 from plugin.observations import Results
 from plugin.responses import ResponseError
@@ -27,8 +27,7 @@ _AT_ONCE = 100  # responses whose results are committed together
 
 def rescore(config: Path, site: str, instrument_id: str, why: str) -> None:
     """Score again, and tell how many; Invalid without a reason, NotFound without such a site or form."""
-    if len(why.strip()) < 3:
-        raise Invalid("There is no reason.", "Say with --why for what they are scored again.")
+    reason = stated_reason(why, "Say with --why for what they are scored again.")
     settings = read_settings(config)
     if site not in settings.sites:
         raise NotFound(f"There is no site {site}.", f"The file names: {', '.join(settings.sites)}.")
@@ -37,7 +36,7 @@ def rescore(config: Path, site: str, instrument_id: str, why: str) -> None:
     if instrument_id not in known:
         raise NotFound(f"There is no form {instrument_id}.", f"Installed are: {', '.join(sorted(known))}.")
     instrument = known[instrument_id]
-    work = _Rescoring(settings, site, instrument, stock.keys[instrument.canonical], why.strip())
+    work = _Rescoring(settings, site, instrument, stock.keys[instrument.canonical], reason)
     asyncio.run(work.run())
     _tell(instrument, work.counts, work.aside)
 

@@ -322,6 +322,7 @@ OF_STAFF = (
     N_("No response is named."),
     N_("Go back to the list and press the button beside one."),
     N_("There is no reason."),
+    N_("The reason is too short."),
     N_("Say in a few words why it is not to be sent."),
     N_("There is no delivery of a response %(id)s."),
     N_("Go back to the list."),

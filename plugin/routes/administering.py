@@ -25,7 +25,7 @@ from plugin.delivery.worker import NoToken
 from plugin.doctor import examine
 from plugin.doctor.examine import Registration
 from plugin.ehr import EhrError
-from plugin.errors import Invalid, NotFound
+from plugin.errors import Invalid, NotFound, stated_reason
 from plugin.ledger.schema import version_of
 from plugin.operating.backlog import read_backlog
 from plugin.operating.readiness import examine as examine_parts
@@ -198,11 +198,13 @@ async def discard(
 ) -> Response:
     """Decide that one is not to be sent; the reason is kept in the trail."""
     check_csrf(rapport, found, csrf)
-    reason = why.strip()
-    if len(reason) < 3:
+    try:
+        reason = stated_reason(why, "Say in a few words why it is not to be sent.")
+    except Invalid as problem:
         page = await _delivery_page(request, rapport, found, response)
-        problem = "There is no reason. Say in a few words why it is not to be sent."
-        return HTMLResponse(render_delivery(replace(page, problem=problem, why=why)), status_code=422)
+        return HTMLResponse(
+            render_delivery(replace(page, problem=str(problem), why=why)), status_code=problem.status
+        )
     listed = await _own(rapport, found, response)
     await _change(
         rapport,

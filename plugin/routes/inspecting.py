@@ -19,7 +19,7 @@ from plugin.access.desks import Desk
 from plugin.audit import Kind
 from plugin.audit.leaves import count_pending
 from plugin.auditing.verifying import Run, read_last_runs
-from plugin.errors import Forbidden, Invalid
+from plugin.errors import Forbidden, Invalid, stated_reason
 from plugin.exports import Exporter, Period
 from plugin.ledger import tables as t
 from plugin.pages.auditing import ExportsPage, LogPage, render_exports, render_log
@@ -133,8 +133,7 @@ async def _exports_page(
 async def _period(rapport: Rapport, found: Desk, typed: PeriodForm) -> Period:
     """Read what is to be exported; Invalid without a reason, or if a page does not give as much."""
     period = Period.parse(typed.first, typed.last, names=DAYS)
-    if len(typed.why) < 3:
-        raise Invalid("There is no reason.", "Say in a few words whom or what it is for.")
+    stated_reason(typed.why, "Say in a few words whom or what it is for.")
     many = await rapport.reading.read(lambda c: _count(c, found.site, period))
     if many > MOST_EXPORTED:
         raise Invalid(

@@ -32,5 +32,5 @@ export function begin(form, { hold, restart }) {
   yes.addEventListener("click", unlessSending(() => { empty(); restart(); }));
   question.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
   form.addEventListener("step-shown", ({ detail }) => { if (detail !== question) ask(false); });
-  place.hidden = false;
+  place.dataset.anew = "ready";
 }

@@ -404,7 +404,7 @@ function begin(form, parts, note) {
   const first = asked().find((question) => !(question.dataset.question in given));
   if (note) go(review);
   else if (!Object.keys(given).length) go(0);
-  else if (first) ask(first);
+  else if (first) { ask(first); prepareEnd(); }
   else go(review);
   alert.textContent = note === words.failed && find("sharing") ? words.share : note;
   form.dispatchEvent(new CustomEvent("form-opened", { bubbles: true }));

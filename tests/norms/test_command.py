@@ -212,6 +212,7 @@ def test_adopting_again_replaces_and_keeps_the_earlier_decision(run: Run, place:
     ("words", "told"),
     [
         ((*ADOPT, "--why", " "), "There is no reason."),
+        ((*ADOPT, "--why", "x"), "The reason is too short."),
         (
             ("norms", "adopt", "rapport-checkin-child", "total", "--site", "none", *WHY),
             "There is no site none.",

@@ -182,7 +182,8 @@ def test_what_is_read_is_stopped_by_the_button_beside_it(page: Page, address: st
 
 SHARE = "May the people who look after you at the clinic read your single answers?"
 MEANS = (
-    "If you say no, they and your health record get one result, made of all your answers together. "
+    "If you say no, they and your health record get one result, made of all your answers together, "
+    "if you gave enough of them. "
     "A result that is as low or as high as it can be tells what you answered."
 )
 

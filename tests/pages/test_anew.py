@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -67,6 +67,24 @@ def test_by_keyboard_alone_everything_is_answered_again_and_sent_once(
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
     assert desk.submissions == [{question.link_id: "not-at-all" for question in samples.QUESTIONS}]
+
+
+def test_a_button_that_comes_late_moves_nothing_below_it(page: Page, address: str, desk: Desk) -> None:
+    desk.forms["resumed"] = replace(
+        desk.forms["resumed"], answers={each.link_id: "mostly" for each in samples.QUESTIONS}
+    )
+    asked: list[Route] = []
+    page.route("**/anew.*", lambda route: asked.append(route))
+    open_form(page, address, "resumed")
+    send = page.get_by_role("button", name="Send")
+    expect(send).to_be_visible()
+    before = send.bounding_box()
+    again = page.get_by_role("button", name=AGAIN)
+    expect(again).to_have_count(0)  # nor is it reached by keyboard
+    (late,) = asked
+    late.continue_()
+    expect(again).to_be_visible()
+    assert send.bounding_box() == before
 
 
 @pytest.mark.parametrize("way", ["button", "Escape"])

@@ -974,7 +974,7 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     for question in ("goal-1", "goal-2"):
         page.locator(f"[data-question={question}]").get_by_role("radio", name="Mostly").check()
     forward(page)
-    expect(sharing).to_contain_text("one result, made of all your answers together")
+    expect(sharing).to_contain_text("one result, made of all your answers together. A result")
     sharing.get_by_role("radio", name="No, only the result of all of them together").check()
     page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Back").click()

@@ -22,7 +22,7 @@ ROOT = Path(plugin.__file__).parent
 LAUNCH = Path(smart_launch.__file__).parent
 # Where messages arise that pages of clinicians and respondents show; of others (interfaces, commands) none is.
 MODULES = [
-    *(ROOT / name for name in ("ehr.py", "scheduling.py", "plan.py")),
+    *(ROOT / name for name in ("ehr.py", "errors.py", "scheduling.py", "plan.py")),
     *(ROOT / "access" / f"{name}.py" for name in ("gates", "invitations", "sessions", "throttle")),
     *(
         ROOT / "routes" / f"{name}.py"
@@ -54,7 +54,7 @@ MODULES = [
 ERRORS = {
     *("NotSignedIn", "Forbidden", "NotFound", "Conflict", "InvitationUnusable", "Invalid", "TooManyAttempts"),
     *("EhrUnavailable", "OutcomeUnknown", "TokenRefused", "NotPermitted", "Elsewhere", "BadAnswer"),
-    *("NoToken", "NoWriter", "ValueError", "held", "_set_aside", "Locked", "kind"),
+    *("NoToken", "NoWriter", "ValueError", "held", "_set_aside", "Locked", "kind", "stated_reason"),
     *(
         "LaunchRefused",
         "AddressRefused",

@@ -59,7 +59,7 @@ async def test_an_administrator_sees_why_something_is_not_in_the_record_and_deci
         asked = {"csrf": csrf_of(one), "why": "Printed and scanned instead"}
         hasty = await browser.post(f"{base}/deliveries/{response}/discard", data={**asked, "why": "x"})
         assert hasty.status_code == 422
-        assert "There is no reason. Say in a few words why it is not to be sent." in hasty.text
+        assert "The reason is too short. Say in a few words why it is not to be sent." in hasty.text
         assert form_to(hasty, "/discard").as_it_stands["why"] == "x"
         decided = await browser.post(f"{base}/deliveries/{response}/discard", data=asked)
         assert decided.status_code == 303

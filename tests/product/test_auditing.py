@@ -759,7 +759,7 @@ async def test_a_period_is_exported_as_the_command_does_and_verifies(tmp_path: P
         ({"first": "soon"}, "Received from: soon is no date. Write it as 2026-10-01."),
         ({"last": ""}, "to, that day included: there is no date. Write it as 2026-10-01."),
         ({"first": "2026-04-01"}, "2026-04-01 is after 2026-03-31. Exchange the two."),
-        ({"why": "x"}, "There is no reason. Say in a few words whom or what it is for."),
+        ({"why": "x"}, "The reason is too short. Say in a few words whom or what it is for."),
     ],
 )
 async def test_an_export_that_is_refused_stands_in_the_form_again(
