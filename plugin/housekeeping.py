@@ -22,6 +22,7 @@ from plugin.access.invitations import Invitation, expired_invitations, mark_expi
 from plugin.access.launches import forget_begun
 from plugin.access.sessions import forget_sessions
 from plugin.access.throttle import forget_refusals, unwritten_refusals
+from plugin.access.unsaved import forget_unsaved
 from plugin.audit import Actor, Kind, Trail
 from plugin.audit.trail import Clock
 from plugin.delivery.returning import TokenReturn
@@ -83,6 +84,7 @@ class Housekeeping:
         now: datetime = self._clock()
         after: str | None = ""
         await self._ledger.bookkeep(partial(forget_begun, now=now, most=self._most_begun))
+        await self._ledger.bookkeep(partial(forget_unsaved, now=now))
         while after is not None:
             after = await self._ledger.bookkeep(partial(forget_sessions, now=now, after=after, most=_AT_ONCE))
 

@@ -362,4 +362,4 @@ def is_open(connection: Connection, launch_id: str, now: datetime) -> bool:
 def end_launch(connection: Connection, launch_id: str, now: datetime) -> None:
     """End one launch: its pages open no more."""
     ending = launch.c.id == launch_id, launch.c.ended.is_(None)
-    change_rows(connection, launch, ending, {"ended": now})
+    change_rows(connection, launch, ending, {"ended": now, "sealed_note": None, "note_kept": None})

@@ -297,7 +297,7 @@ def end_session(connection: Connection, key: str, launches: Sequence[str], now: 
     A session that was altered stays, too: it may have been locked.
     """
     ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
-    change_rows(connection, launch, ending, {"ended": now})
+    change_rows(connection, launch, ending, {"ended": now, "sealed_note": None, "note_kept": None})
     unlocked = browser_session.c.handle == key, browser_session.c.locked.is_(None)
     remove_rows(connection, browser_session, unlocked)
 

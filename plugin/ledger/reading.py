@@ -41,7 +41,7 @@ READABLE: dict[str, tuple[str, ...] | None] = {
     "sign_off": None,
     "log_pending": None,
     "log_leaf": None,
-    "launch": _all_but(t.launch, "handle", "sealed_context", "seal"),
+    "launch": _all_but(t.launch, "handle", "sealed_context", "sealed_note", "seal"),
     "invitation": _all_but(t.invitation, "secret", "sealed_draft", "code_made", "code_number", "seal"),
 }
 REPEATABLE_READ = 3  # psycopg.IsolationLevel, which an installation on SQLite has not

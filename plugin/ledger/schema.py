@@ -10,7 +10,7 @@ from plugin.errors import SettingsInvalid
 from plugin.ledger import rows, tables
 from plugin.ledger.vault import Vault
 
-HEAD = "0024"
+HEAD = "0025"
 _FIRST_WITH_SEALS = "0020"
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 SEALED: Mapping[str, Mapping[str, str]] = {
     "pending_launch": {"sealed_pending": "pending"},
-    "launch": {"sealed_context": "launch"},
+    "launch": {"sealed_context": "launch", "sealed_note": "unsaved-note"},
     "invitation": {"sealed_draft": "draft"},
     "response": {"sealed_body": "response", "sealed_results": "results"},
     "revision": {"sealed_body": "response", "sealed_results": "results"},

@@ -157,6 +157,8 @@ launch = Table(
     # Codes of the user's PractitionerRole; patient is null where none was chosen.
     Column("role_codes", LongWords),
     Column("sealed_context", Bytes, nullable=False),
+    Column("sealed_note", Bytes),  # the note that is being written; null: none is
+    Column("note_kept", Instant, index=True),
     _seal(),
     Index("ix_launch_site_user", "site", "user"),
     Index("ix_launch_site_patient", "site", "patient"),

@@ -36,7 +36,6 @@ async def end_launches(
         else:
             end = partial(end_launch, launch_id=each.id, now=now)
         await rapport.ledger.write(end, entry)
-        rapport.unsaved.drop(each.id)
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
             await rapport.returning.sweep([each.id for each in ending])

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Header, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.engine import Connection
 
 from plugin.access.launches import Launch
 from plugin.access.sessions import Session
+from plugin.access.unsaved import drop_unsaved, keep_unsaved, read_unsaved
 from plugin.audit import Kind
 from plugin.delivery.document import DOCUMENT
 from plugin.delivery.notes import (
@@ -62,10 +64,11 @@ async def draft(
     accept_language: Language = None,
 ) -> HTMLResponse:
     """Draft a note from what the patient page shows, or go on with one that is being written; `anew` begins again."""
+    ledger = rapport.ledger
     if anew:
-        rapport.unsaved.drop(found.id)
+        await ledger.bookkeep(lambda connection: drop_unsaved(connection, found.id))
     page = await _draft_page(rapport, found, session, accept_language)
-    kept = rapport.unsaved.read(rapport.ledger.vault, found.id)
+    kept = await ledger.read(lambda connection: read_unsaved(connection, ledger.vault, found.id))
     return HTMLResponse(render_draft(page if kept is None else replace(page, text=kept, is_kept=True)))
 
 
@@ -78,7 +81,10 @@ async def keep_draft(
 ) -> None:
     """Keep what is being written, for this sign-in: the page may have to give way to the lock."""
     check_csrf(rapport, found, csrf)
-    rapport.unsaved.keep(rapport.ledger.vault, found.id, text, rapport.clock())
+    ledger = rapport.ledger
+    await ledger.bookkeep(
+        lambda connection: keep_unsaved(connection, ledger.vault, found.id, text, rapport.clock())
+    )
 
 
 async def _draft_page(
@@ -153,7 +159,7 @@ async def write(
     for each in await _written_from(rapport, found):
         # "Back" gives the text again, under a new id or the old one.
         if each.note.text == f"{written}\n":
-            rapport.unsaved.drop(found.id)
+            await rapport.ledger.bookkeep(lambda connection: drop_unsaved(connection, found.id))
             again = "" if each.note.id == str(note) else "?again=true"
             return RedirectResponse(f"/launches/{found.id}/notes/{each.note.id}{again}", status_code=303)
         if each.note.id == str(note):
@@ -174,8 +180,12 @@ async def write(
     audit = rapport.trail.entry(
         Kind.NOTE_WRITTEN, actor_of(found), site=found.site, patient=found.patient, about=about
     )
-    await rapport.ledger.write(lambda connection: keep_note(connection, rapport.ledger.vault, new), audit)
-    rapport.unsaved.drop(found.id)
+
+    def keep(connection: Connection) -> None:
+        keep_note(connection, rapport.ledger.vault, new)
+        drop_unsaved(connection, found.id)
+
+    await rapport.ledger.write(keep, audit)
     rapport.courier.wake()
     return RedirectResponse(f"/launches/{found.id}/notes/{new.id}", status_code=303)
 

@@ -36,7 +36,6 @@ from plugin.pages import choose_language
 from plugin.pages.words import SOURCE_LANGUAGE
 from plugin.roles import Role
 from plugin.routes.handing import HandOvers
-from plugin.routes.unsaved import UnsavedNotes
 from plugin.scheduling import Schedules
 from plugin.settings import Settings
 from questionnaires import LeftOut
@@ -70,7 +69,6 @@ class Rapport:
     known_tokens: KnownTokens = field(default_factory=KnownTokens)
     styles: Styles = field(default_factory=Styles)
     hand_overs: HandOvers = field(default_factory=HandOvers)
-    unsaved: UnsavedNotes = field(default_factory=UnsavedNotes)
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site

@@ -96,6 +96,7 @@ def test_the_auditors_role_verifies_what_it_may_read_and_says_what_it_may_not(
     assert [each.split()[1] for each in said["not_looked_at"]] == [
         "pending_launch.sealed_pending",
         "launch.sealed_context",
+        "launch.sealed_note",
         "invitation.sealed_draft",
         "browser_session",
         "pending_launch",

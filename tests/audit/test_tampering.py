@@ -54,7 +54,7 @@ def altered(table: str, column: str, row: int) -> str:
     value = t.metadata.tables[table].c[column]
     if str(value.type) in {"BLOB", "BYTEA"}:
         last = f"CASE WHEN substr({column}, -1) = x'00' THEN x'01' ELSE x'00' END"
-        change = f"CAST(substr({column}, 1, length({column}) - 1) || {last} AS BLOB)"
+        change = f"COALESCE(CAST(substr({column}, 1, length({column}) - 1) || {last} AS BLOB), x'01')"
     elif str(value.type) == "BOOLEAN":
         change = f"1 - {column}"
     elif str(value.type) in {"BIGINT", "INTEGER"}:
@@ -245,7 +245,7 @@ ROWS = {
     "a launch is removed": "DELETE FROM launch WHERE id NOT IN (SELECT launch FROM invitation)",
     "a launch is invented": (
         "INSERT INTO launch SELECT 'forged', handle, site, patient, encounter, 'Practitioner/9', created, expires, ended, "
-        "role_codes, sealed_context, seal FROM launch LIMIT 1"
+        "role_codes, sealed_context, sealed_note, note_kept, seal FROM launch LIMIT 1"
     ),
     "a launch loses its tokens": "UPDATE launch SET sealed_context = x''",
     "a browser session is invented": (

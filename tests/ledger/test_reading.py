@@ -55,6 +55,7 @@ def test_the_role_may_write_no_table_even_if_it_tries(role_url: str) -> None:
 def test_the_role_may_read_no_secret_token_or_draft(role_url: str) -> None:
     hidden = [
         ("launch", "sealed_context"),
+        ("launch", "sealed_note"),
         ("launch", "handle"),
         ("invitation", "secret"),
         ("invitation", "sealed_draft"),

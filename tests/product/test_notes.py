@@ -12,11 +12,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from plugin.access.unsaved import read_unsaved
+from plugin.app import create_app
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
-from tests.product.world import EHR, PIN, World, run_world
+from tests.product.world import EHR, PIN, RAPPORT, World, run_world
 
 DOCUMENTS = ("patient/DocumentReference.crs",)
 
@@ -278,5 +280,31 @@ async def test_what_is_being_written_ends_with_the_sign_in(world: World) -> None
     people = await world.people()
     other = "202" if people["practitioner"] != "202" else "201"
     await world.launch("mateo", practitioner=other)
-    rapport = world.rapport.state.rapport
-    assert rapport.unsaved.read(rapport.ledger.vault, noted.url.path.rpartition("/")[2]) is None
+    assert await unsaved(world, noted.url.path) is None
+
+
+async def unsaved(world: World, page: str) -> str | None:
+    ledger = world.rapport.state.rapport.ledger
+    text: str | None = await ledger.read(lambda c: read_unsaved(c, ledger.vault, page.rpartition("/")[2]))
+    return text
+
+
+async def test_what_is_being_written_is_there_whichever_worker_answers_and_goes_with_its_sign_in(
+    world: World,
+) -> None:
+    noted = await world.launch("amara")
+    shown = await world.browser.get(f"{noted.url}/notes/new")
+    form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    await world.browser.post(f"{noted.url}/notes/draft", data=form | {"text": "half a sent"})
+    async with httpx.AsyncClient(transport=world.hosts) as http:
+        second = create_app(world.settings, http=http, clock=world.clock)
+        async with second.router.lifespan_context(second):
+            world.hosts.add(RAPPORT, second)
+            assert "half a sent" in (await world.browser.get(f"{noted.url}/notes/new")).text
+            world.hosts.add(RAPPORT, world.rapport)
+    housekeeping = world.rapport.state.housekeeping
+    await housekeeping.sweep()
+    assert await unsaved(world, noted.url.path) == "half a sent"
+    world.clock.pass_time(hours=24)
+    await housekeeping.sweep()
+    assert await unsaved(world, noted.url.path) is None
