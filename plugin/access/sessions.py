@@ -24,6 +24,7 @@ FIRST_WAIT = timedelta(minutes=5)
 LOCK_LIFE = timedelta(days=400)  # as long as a browser keeps a cookie at most (RFC 6265bis section 5.5)
 INACTIVITY = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)  # from the last sign-in, however busy
+LONGEST_HAND_OVER = timedelta(seconds=15)  # an EHR that is slower than this has made it fail, too
 PENDING_LIFE = timedelta(minutes=10)  # of a launch that was begun, until it is back from the EHR
 TOUCH_EVERY = timedelta(minutes=1)
 _PASSES = 5  # with 16 MB: one of the settings that OWASP's Password Storage Cheat Sheet gives for scrypt
@@ -46,7 +47,12 @@ class Session:
     pin_attempts: int
     last_seen: datetime
     locked_for: str | None = None  # the invitation that the device was handed over with
+    handing: datetime | None = None  # since when a hand-over is being saved
     is_altered: bool = False  # its row is not as Rapport wrote it: no page opens by it, no PIN opens its lock
+
+    def is_being_handed_over(self, now: datetime) -> bool:
+        """Whether a hand-over is being saved just now, by whichever process; of one that broke off not for longer than it takes."""
+        return self.handing is not None and abs(now - self.handing) < LONGEST_HAND_OVER
 
     @property
     def is_barred(self) -> bool:
@@ -115,7 +121,9 @@ def _session(vault: Vault, row: sa.Row[Any], now: datetime) -> Session:
     if not row_fits(vault, browser_session, row):
         # It may have been locked, and with how many wrong PINs nothing tells: it counts as locked for good.
         return Session(row.handle, now, None, PIN_ATTEMPTS + LATER_ATTEMPTS, now, is_altered=True)
-    return Session(row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for)
+    return Session(
+        row.handle, row.locked, row.pin, row.pin_attempts, row.last_seen, row.locked_for, handing=row.handing
+    )
 
 
 def touch(connection: Connection, key: str, now: datetime) -> None:
@@ -183,8 +191,19 @@ def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_i
         connection,
         browser_session,
         (browser_session.c.handle == key,),
-        {"locked": now, "locked_for": invitation_id, "pin": pin, "pin_attempts": 0},
+        {"handing": None, "locked": now, "locked_for": invitation_id, "pin": pin, "pin_attempts": 0},
     )
+
+
+def begin_hand_over(connection: Connection, key: str, now: datetime) -> None:
+    """Note that a hand-over is being saved: the EHR is asked who answers, the PIN is hashed."""
+    change_rows(connection, browser_session, (browser_session.c.handle == key,), {"handing": now})
+
+
+def end_hand_over(connection: Connection, key: str, began: datetime) -> None:
+    """Note that it is over, well or not."""
+    own = browser_session.c.handle == key, browser_session.c.handing == began
+    change_rows(connection, browser_session, own, {"handing": None})
 
 
 def count_attempt(connection: Connection, key: str, now: datetime) -> int | None:

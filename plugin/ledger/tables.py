@@ -124,6 +124,7 @@ browser_session = Table(
     Column("handle", Words(64), primary_key=True),  # digest of the cookie
     Column("created", Instant, nullable=False),
     Column("last_seen", Instant, nullable=False),
+    Column("handing", Instant),  # since when a hand-over is being saved; null: none is
     Column("locked", Instant),
     Column("locked_for", Words(36)),  # the invitation that the device was handed over with
     Column("pin", Words(200)),  # scrypt

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -134,6 +135,17 @@ async def invite(
         return HTMLResponse(render_patient(told_on(page, str(refused), chosen)), refused.status)
 
 
+@asynccontextmanager
+async def _saving(rapport: Rapport, session: str) -> AsyncIterator[None]:
+    """Have the chart's pages in this browser wait until a hand-over is saved, or has failed: it may be somebody else's by then."""
+    began = rapport.clock()
+    await rapport.ledger.bookkeep(lambda connection: sessions.begin_hand_over(connection, session, began))
+    try:
+        yield
+    finally:
+        await rapport.ledger.bookkeep(lambda connection: sessions.end_hand_over(connection, session, began))
+
+
 async def _invite(
     request: Request,
     rapport: Rapport,
@@ -144,7 +156,7 @@ async def _invite(
     continues: str,
 ) -> Response:
     vault = rapport.ledger.vault
-    with rapport.hand_overs.saving(session.key):
+    async with _saving(rapport, session.key):
         planned = await _plan(rapport, found, wish)
         on_paper = rapport.intake.catalogue.by_id(wish.instrument).licence_kind == "score-entry"
         handed_over = not (Rater(planned.rater).is_signed_in or planned.remote or on_paper)
@@ -173,7 +185,7 @@ async def _go_on(
 ) -> Response:
     """Hand over again, or open again, a form of this patient that is under way, with its answers."""
     vault, now = rapport.ledger.vault, rapport.clock()
-    with rapport.hand_overs.saving(session.key):
+    async with _saving(rapport, session.key):
         left = await rapport.ledger.read(lambda connection: read_invitation(connection, vault, form))
         if left is None or (left.site, left.patient) != (found.site, found.patient):
             raise Invalid("There is no such form of this patient.", "Load the page again.")

@@ -1,5 +1,6 @@
 """What every handler works with, and who is asking: the dependencies of the routes."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,6 @@ from plugin.operating.readiness import Check
 from plugin.pages import choose_language
 from plugin.pages.words import SOURCE_LANGUAGE
 from plugin.roles import Role
-from plugin.routes.handing import HandOvers
 from plugin.scheduling import Schedules
 from plugin.settings import Settings
 from questionnaires import LeftOut
@@ -44,6 +44,8 @@ from smart_launch import Scopes, SmartDirectory, Styles
 COOKIE = "__Host-rapport"
 _OF_A_NETWORK = 64  # bits
 UNNAMED = "User of the EHR, not named in the launch"
+_LOOK_AGAIN = 0.1  # seconds
+_LOOKS = int(sessions.LONGEST_HAND_OVER.total_seconds() / _LOOK_AGAIN)
 _SIGN_IN_AGAIN = "Sign in again from Rapport's front page."  # a desk is had without a chart
 
 
@@ -68,7 +70,6 @@ class Rapport:
     verification: LedgerVerification
     known_tokens: KnownTokens = field(default_factory=KnownTokens)
     styles: Styles = field(default_factory=Styles)
-    hand_overs: HandOvers = field(default_factory=HandOvers)
     left_out: tuple[LeftOut, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
@@ -106,8 +107,8 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
     now = rapport.clock()
     found = await _read_session(request, rapport)
     # A page that is loaded while a hand-over is being saved is for whoever holds the device when it appears.
-    if found is not None and request.method == "GET" and await rapport.hand_overs.settle(found.key):
-        found = await _read_session(request, rapport)
+    if request.method == "GET":
+        found = await _settled(request, rapport, found)
     if found is None:
         raise NotSignedIn(
             "You have signed out, perhaps in another tab; or Rapport does not know this browser, it has not been used for "
@@ -120,6 +121,16 @@ async def browser_session(request: Request, rapport: CurrentRapport) -> Session:
         raise sessions.told_altered(NotSignedIn)
     if found.last_seen < now - sessions.TOUCH_EVERY:
         await rapport.ledger.bookkeep(lambda connection: sessions.touch(connection, found.key, now))
+    return found
+
+
+async def _settled(request: Request, rapport: Rapport, found: Session | None) -> Session | None:
+    """Wait until no hand-over is being saved any more, by whichever process, for a while at most."""
+    for _ in range(_LOOKS):
+        if found is None or not found.is_being_handed_over(rapport.clock()):
+            break
+        await asyncio.sleep(_LOOK_AGAIN)
+        found = await _read_session(request, rapport)
     return found
 
 

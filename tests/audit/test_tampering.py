@@ -249,7 +249,7 @@ ROWS = {
     ),
     "a launch loses its tokens": "UPDATE launch SET sealed_context = x''",
     "a browser session is invented": (
-        "INSERT INTO browser_session SELECT 'forged', created, last_seen, locked, locked_for, pin, pin_attempts, seal "
+        "INSERT INTO browser_session SELECT 'forged', created, last_seen, handing, locked, locked_for, pin, pin_attempts, seal "
         "FROM browser_session LIMIT 1"
     ),
     "a browser session is unlocked": "UPDATE browser_session SET locked = NULL WHERE locked IS NOT NULL",

@@ -102,6 +102,7 @@ def test_rows_from_before_there_were_seals_are_sealed_by_the_upgrade_and_never_a
         connection.exec_driver_sql("DROP INDEX ix_launch_note_kept")
         connection.exec_driver_sql("ALTER TABLE launch DROP COLUMN sealed_note")
         connection.exec_driver_sql("ALTER TABLE launch DROP COLUMN note_kept")
+        connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN handing")
         connection.execute(t.alembic_version.update().values(version_num="0019"))
     upgrade(engine, VAULT)
     with engine.begin() as connection:

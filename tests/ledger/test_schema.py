@@ -88,6 +88,7 @@ def test_a_database_that_has_the_index_of_the_next_step_already_is_upgraded(tmp_
         connection.exec_driver_sql("DROP INDEX ix_launch_note_kept")
         connection.exec_driver_sql("ALTER TABLE launch DROP COLUMN sealed_note")
         connection.exec_driver_sql("ALTER TABLE launch DROP COLUMN note_kept")
+        connection.exec_driver_sql("ALTER TABLE browser_session DROP COLUMN handing")
         connection.exec_driver_sql("ALTER TABLE response DROP COLUMN collected")
         connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN answer")
         for table in ("delivery", "attempt"):
