@@ -42,6 +42,9 @@ _MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attemp
 _LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
 
 _OF_A_RESOURCE = frozenset({400, 409, 412, 422})
+# Issue types of what passes by itself. Not of a 412, of which Medplum says `lock-error` for a version that is no more.
+_PASSING = frozenset({"transient", "lock-error", "no-store", "throttled", "timeout"})
+_MAY_PASS = _OF_A_RESOURCE - {412}
 # Issue types (R4 valueset-issue-type) of a server that does not do it, or does it for nobody like us.
 _OF_A_TYPE = frozenset({"not-supported", "business-rule", "security", "login", "forbidden", "suppressed"})
 
@@ -127,6 +130,11 @@ class EhrRefused(EhrError):
         if self.status not in _OF_A_RESOURCE or codes & _OF_A_TYPE:
             return False
         return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether something else stood in the way: another write at the same time (HAPI, Azure, LinuxForHealth) or the same resource."""
+        return self.status == httpx.codes.CONFLICT
 
     @property
     def is_unexplained(self) -> bool:
@@ -518,20 +526,27 @@ class Ehr:
 def _check_status(answer: _Answer, *, changes: bool) -> None:
     """Raise the error that a status calls for."""
     status = answer.status
-    if status in {408, 429, 503}:
-        raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", read_retry_after(answer.headers))
+    if status in {408, 423, 425, 429, 503}:
+        raise _too_busy(answer)
     if status in {302, 303, 307, 500, 502, 504} or status > 505:
         # A gateway that gave up or sends elsewhere for a while, or a server that broke, may have done the write all the same.
         raise _lost(f"failed (HTTP {status})", changes=changes)
     if status == httpx.codes.UNAUTHORIZED:
         raise TokenRefused("The EHR does not accept the sign-in (HTTP 401).")
     if status == httpx.codes.FORBIDDEN:
-        issues = "; ".join(str(issue) for issue in _read_issues(answer.body))
-        raise NotPermitted(f"The EHR does not allow it (HTTP 403{f': {issues}' if issues else ''}).")
+        named = "; ".join(str(issue) for issue in _read_issues(answer.body))
+        raise NotPermitted(f"The EHR does not allow it (HTTP 403{f': {named}' if named else ''}).")
     if status in {404, 410}:
         raise NotFound(f"The EHR has no such resource (HTTP {status}).")
     if not httpx.codes.is_success(status):
-        raise EhrRefused(status, _read_issues(answer.body))
+        issues = _read_issues(answer.body)
+        if status in _MAY_PASS and any(each.code in _PASSING for each in issues):
+            raise _too_busy(answer)
+        raise EhrRefused(status, issues)
+
+
+def _too_busy(answer: _Answer) -> EhrUnavailable:
+    return EhrUnavailable(f"The EHR is too busy (HTTP {answer.status}).", read_retry_after(answer.headers))
 
 
 _SLOW = "did not answer in time"  # it was Rapport that gave up
