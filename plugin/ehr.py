@@ -286,7 +286,8 @@ class Ehr:
         self._heard = heard or Heard()
         self._base = base.removesuffix("/")
         self._http = http
-        self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
+        # HAPI answers the same search for a minute from what it found before, unless it is asked not to.
+        self._headers = {"Accept": _FHIR_JSON, "Cache-Control": "no-cache", "User-Agent": user_agent}
         self.access_token = access_token
         if access_token is not None:
             self._headers["Authorization"] = f"Bearer {access_token}"

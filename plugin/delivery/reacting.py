@@ -54,7 +54,7 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
                 return Outcome(DeliveryState.REFUSED, f"{detail} {_BY_HAND}", now, stands, status=status)
             return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status, understood=False)
         case OutcomeUnknown() | BadAnswer():
-            return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status)
+            return Outcome(DeliveryState.UNKNOWN, detail, now + max(pause, pace.settling), status=status)
         case EhrUnavailable(retry_after=seconds):
             asked = timedelta(seconds=seconds or 0)
             return Outcome(DeliveryState.SCORED, detail, now + max(pause, asked), status=status)

@@ -20,6 +20,7 @@ from tests.product.test_personalities import FLOWSHEET, Watch, send_form
 from tests.product.world import EHR, World, run_world
 
 Answer = Callable[[httpx.Request, httpx.Response | None], httpx.Response | None]
+SEARCH = "/r4/QuestionnaireResponse"
 ALL = {"QuestionnaireResponse": 1, "Observation": 5}
 
 
@@ -117,3 +118,43 @@ async def test_a_version_that_is_no_more_is_read_again_where_the_ehr_says_409_of
         await settled(world)
         (document,) = watch.of("DocumentReference")
         assert (document["status"], document["description"]) == ("entered-in-error", "Read by the team")
+
+
+async def test_a_search_is_not_answered_with_what_it_found_a_minute_ago(tmp_path: Path) -> None:
+    """HAPI, and what is built of it, keeps the results of a search for 60 seconds, those that are empty as well."""
+    async with run_world(tmp_path, personality="veradigm") as world:
+        watch = Watch(world)
+        kept: dict[httpx.URL, httpx.Response] = {}
+
+        def from_before(request: httpx.Request, answer: httpx.Response | None) -> httpx.Response | None:
+            if answer is not None:
+                kept.setdefault(request.url, answer)
+            elif request.headers.get("cache-control") != "no-cache" and request.url in kept:
+                return httpx.Response(200, content=kept[request.url].content)
+            return None
+
+        Answering(world, from_before, "GET", SEARCH)
+        await forbid(world, "POST", SEARCH, kind="failed", count=1)
+        await forbid(world, "POST", SEARCH, kind="failed-after-commit", count=1)
+        await send_form(world)
+        await settled(world)
+        assert watch.counts() == ALL
+
+
+async def test_what_a_search_shows_some_seconds_late_is_not_written_twice(tmp_path: Path) -> None:
+    """HealthLake, Azure on Cosmos DB and LinuxForHealth write their index after they have answered."""
+    async with run_world(tmp_path, personality="veradigm") as world:
+        watch = Watch(world)
+        shown = world.clock() + timedelta(
+            seconds=8
+        )  # the clock stands still until the first attempt has ended
+
+        def late(_: httpx.Request, answer: httpx.Response | None) -> httpx.Response | None:
+            empty = {"resourceType": "Bundle", "type": "searchset"}
+            return httpx.Response(200, json=empty) if not answer and world.clock() < shown else None
+
+        Answering(world, late, "GET", SEARCH, many=100)
+        await forbid(world, "POST", SEARCH, kind="failed-after-commit", count=1)
+        await send_form(world)
+        await settled(world)
+        assert watch.counts() == ALL
