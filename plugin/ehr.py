@@ -15,6 +15,7 @@ Messages hold no token, no body and no value of one: of an OperationOutcome only
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -508,7 +509,8 @@ class Ehr:
                     raise BadAnswer(f"The EHR's answer is larger than {_LARGEST_ANSWER // 1024 // 1024} MB.")
         finally:
             await response.aclose()
-        return _Answer(response.status_code, response.headers, bytes(content))
+        # A byte order mark is no JSON, and RFC 8259 lets readers pass over it.
+        return _Answer(response.status_code, response.headers, bytes(content).removeprefix(BOM_UTF8))
 
     def _next_page(self, bundle: _Bundle) -> str | None:
         """Find the next page's address, made absolute; BadAnswer if it leaves the base."""

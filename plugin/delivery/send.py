@@ -306,10 +306,17 @@ class EhrSender:
         return _Token(known.access_token, Scopes.parse(known.scope))
 
     async def capability_of(self, site: Site, ehr: Ehr) -> Capability:
-        """Read what an EHR declares, once a day; EhrError if it does not say."""
+        """Read what an EHR declares, once an hour; EhrError if it does not say."""
         known = self._capabilities.get(site.id)
         if known is None or known[0] + _CAPABILITY_LIFE <= self._clock():
-            known = (self._clock(), read_capability(await ehr.capability()))
+            try:
+                declared = await ehr.capability()
+            except (EhrRefused, NotPermitted, NotFound) as error:
+                # Who keeps back what everybody may read, a gateway most likely, has refused no result by that.
+                raise EhrUnavailable(
+                    f"The EHR failed (HTTP {error.status}) while it was answering."
+                ) from None
+            known = (self._clock(), read_capability(declared))
             self._capabilities[site.id] = known
         return known[1]
 

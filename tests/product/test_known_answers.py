@@ -158,3 +158,30 @@ async def test_what_a_search_shows_some_seconds_late_is_not_written_twice(tmp_pa
         await send_form(world)
         await settled(world)
         assert watch.counts() == ALL
+
+
+@pytest.mark.parametrize("instead", [httpx.Response(404, text="default backend - 404"), httpx.Response(403)])
+async def test_a_gateway_that_knows_no_capability_statement_for_a_while_refuses_no_result(
+    tmp_path: Path, instead: httpx.Response
+) -> None:
+    async with run_world(tmp_path, personality="veradigm") as world:
+        watch = Watch(world)
+        Answering(world, lambda _, __: instead, "GET", "/r4/metadata", many=2)
+        await send_form(world)
+        await settled(world)
+        assert watch.counts() == ALL
+
+
+async def test_a_byte_order_mark_before_the_json_of_an_answer_keeps_nothing_back(tmp_path: Path) -> None:
+    async with run_world(tmp_path, personality="veradigm") as world:
+        watch = Watch(world)
+
+        def mark_order(_: httpx.Request, answer: httpx.Response | None) -> httpx.Response | None:
+            return answer and httpx.Response(200, content=b"\xef\xbb\xbf" + answer.content)
+
+        Answering(world, mark_order, "GET", "/r4/metadata", many=100)
+        Answering(world, mark_order, "GET", SEARCH, many=100)
+        await forbid(world, "POST", SEARCH, kind="failed-after-commit", count=1)
+        await send_form(world)
+        await settled(world)
+        assert watch.counts() == ALL
