@@ -202,6 +202,14 @@ class EhrSender:
         """Write a note into its record; NoToken or NoWriter besides the EHR's errors. Gives its reference there."""
         site = self._sites[note.site]
         token = await self._note_token(site, note)
+        try:
+            return await self._send_note(site, note, token, look_first=look_first)
+        except TokenRefused:  # as of a response
+            self._ended.append(token.digest)
+            another = await self._note_token(site, note)
+            return await self._send_note(site, note, another, look_first=True)
+
+    async def _send_note(self, site: Site, note: Note, token: _Token, *, look_first: bool) -> str:
         ehr = Ehr(site.fhir_base, token.value, self._http, granted=token.granted)
         capability = await self.capability_of(site, ehr)
         if DOCUMENT not in capability.creates:
