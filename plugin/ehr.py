@@ -15,6 +15,7 @@ Messages hold no token, no body and no value of one: of an OperationOutcome only
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,9 @@ _MOST_ANSWERS = 200  # lines that are kept of what an EHR answered to one attemp
 _LONGEST_PAUSE = 86_400.0  # seconds of Retry-After that are believed
 
 _OF_A_RESOURCE = frozenset({400, 409, 412, 422})
+# Issue types of what passes by itself. Not of a 412, of which Medplum says `lock-error` for a version that is no more.
+_PASSING = frozenset({"transient", "lock-error", "no-store", "throttled", "timeout"})
+_MAY_PASS = _OF_A_RESOURCE - {412}
 # Issue types (R4 valueset-issue-type) of a server that does not do it, or does it for nobody like us.
 _OF_A_TYPE = frozenset({"not-supported", "business-rule", "security", "login", "forbidden", "suppressed"})
 
@@ -127,6 +131,11 @@ class EhrRefused(EhrError):
         if self.status not in _OF_A_RESOURCE or codes & _OF_A_TYPE:
             return False
         return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether something else stood in the way: another write at the same time (HAPI, Azure, LinuxForHealth) or the same resource."""
+        return self.status == httpx.codes.CONFLICT
 
     @property
     def is_unexplained(self) -> bool:
@@ -278,7 +287,8 @@ class Ehr:
         self._heard = heard or Heard()
         self._base = base.removesuffix("/")
         self._http = http
-        self._headers = {"Accept": _FHIR_JSON, "User-Agent": user_agent}
+        # HAPI answers the same search for a minute from what it found before, unless it is asked not to.
+        self._headers = {"Accept": _FHIR_JSON, "Cache-Control": "no-cache", "User-Agent": user_agent}
         self.access_token = access_token
         if access_token is not None:
             self._headers["Authorization"] = f"Bearer {access_token}"
@@ -499,7 +509,8 @@ class Ehr:
                     raise BadAnswer(f"The EHR's answer is larger than {_LARGEST_ANSWER // 1024 // 1024} MB.")
         finally:
             await response.aclose()
-        return _Answer(response.status_code, response.headers, bytes(content))
+        # A byte order mark is no JSON, and RFC 8259 lets readers pass over it.
+        return _Answer(response.status_code, response.headers, bytes(content).removeprefix(BOM_UTF8))
 
     def _next_page(self, bundle: _Bundle) -> str | None:
         """Find the next page's address, made absolute; BadAnswer if it leaves the base."""
@@ -518,20 +529,27 @@ class Ehr:
 def _check_status(answer: _Answer, *, changes: bool) -> None:
     """Raise the error that a status calls for."""
     status = answer.status
-    if status in {408, 429, 503}:
-        raise EhrUnavailable(f"The EHR is too busy (HTTP {status}).", read_retry_after(answer.headers))
+    if status in {408, 423, 425, 429, 503}:
+        raise _too_busy(answer)
     if status in {302, 303, 307, 500, 502, 504} or status > 505:
         # A gateway that gave up or sends elsewhere for a while, or a server that broke, may have done the write all the same.
         raise _lost(f"failed (HTTP {status})", changes=changes)
     if status == httpx.codes.UNAUTHORIZED:
         raise TokenRefused("The EHR does not accept the sign-in (HTTP 401).")
     if status == httpx.codes.FORBIDDEN:
-        issues = "; ".join(str(issue) for issue in _read_issues(answer.body))
-        raise NotPermitted(f"The EHR does not allow it (HTTP 403{f': {issues}' if issues else ''}).")
+        named = "; ".join(str(issue) for issue in _read_issues(answer.body))
+        raise NotPermitted(f"The EHR does not allow it (HTTP 403{f': {named}' if named else ''}).")
     if status in {404, 410}:
         raise NotFound(f"The EHR has no such resource (HTTP {status}).")
     if not httpx.codes.is_success(status):
-        raise EhrRefused(status, _read_issues(answer.body))
+        issues = _read_issues(answer.body)
+        if status in _MAY_PASS and any(each.code in _PASSING for each in issues):
+            raise _too_busy(answer)
+        raise EhrRefused(status, issues)
+
+
+def _too_busy(answer: _Answer) -> EhrUnavailable:
+    return EhrUnavailable(f"The EHR is too busy (HTTP {answer.status}).", read_retry_after(answer.headers))
 
 
 _SLOW = "did not answer in time"  # it was Rapport that gave up

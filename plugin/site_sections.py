@@ -71,6 +71,7 @@ class _Pace(_Strict):
     per_second: Annotated[float, Field(gt=0, le=1000)] = 10.0
     first_pause_seconds: Annotated[float, Field(ge=0.5, le=600)] = 2.0
     longest_pause_seconds: Annotated[float, Field(ge=1, le=86_400)] = 600.0
+    settling_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
     failures_to_rest: Annotated[int, Field(ge=1, le=1000)] = 5
     rest_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     set_aside_after: Annotated[int, Field(ge=1, le=100)] = 5
@@ -132,6 +133,7 @@ def _build_pace(pace: _Pace) -> Pace:
         per_second=pace.per_second,
         first_pause=timedelta(seconds=pace.first_pause_seconds),
         longest_pause=timedelta(seconds=pace.longest_pause_seconds),
+        settling=timedelta(seconds=pace.settling_seconds),
         failures_to_rest=pace.failures_to_rest,
         rest=timedelta(seconds=pace.rest_seconds),
         set_aside_after=pace.set_aside_after,

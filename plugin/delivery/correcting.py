@@ -21,7 +21,7 @@ _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=read_decimal)  # 1.50
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _REFUSALS = (EhrRefused, NotPermitted, NotFound)
 _VERSION = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_CHANGED = 412  # it is not what was read any more
+_CHANGED = 412  # it is not what was read any more; HAPI, and others as before R4, say 409
 _MOST_TURNS = 4
 _WITHDRAWN = "entered-in-error"
 Fits = Callable[[JsonObject], bool]
@@ -45,6 +45,10 @@ class NotShown(OutcomeUnknown):
     def __init__(self, message: str, locations: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.locations = locations
+
+
+class InTheWay(NotWhole):
+    """Something else stood in the way of a creation (HTTP 409): the same may be taken, or be found there, a little later."""
 
 
 class RefusedInPart(NotWhole):
@@ -155,13 +159,13 @@ class Correction:
             try:
                 answered = await self.ehr.update(_encoder.encode(body), location, if_match=version)
             except EhrRefused as error:
-                if error.status != _CHANGED or version is None:
+                if not error.is_conflict and (error.status != _CHANGED or version is None):
                     return str(error)
             except _REFUSALS as error:
                 return str(error)
             else:
                 return await self._see(location, body, answered, is_late=turn > 0)
-            del self._read[location]
+            self._read.pop(location, None)
             now = await self._look_at(location)
             if now is None:
                 return "Somebody changed it meanwhile, and it cannot be read again."

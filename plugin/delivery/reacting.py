@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from plugin.delivery.correcting import NotShown, NotWhole
+from plugin.delivery.correcting import InTheWay, NotShown, NotWhole
 from plugin.delivery.outbox import Claimed, Outcome
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import (
@@ -22,6 +22,7 @@ from plugin.pace import Pace
 
 HELD_PAUSE = timedelta(minutes=15)
 MOST_UNSHOWN = 10  # changes in a row that the EHR said it made and does not show: some minutes
+MOST_CONFLICTS = 10  # refusals in a row because of something else: some minutes
 _BY_HAND = (
     "If the chart does not show it either, correct it there by hand. Rapport itself shows it corrected."
 )
@@ -53,10 +54,13 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
                 return Outcome(DeliveryState.REFUSED, f"{detail} {_BY_HAND}", now, stands, status=status)
             return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status, understood=False)
         case OutcomeUnknown() | BadAnswer():
-            return Outcome(DeliveryState.UNKNOWN, detail, now + pause, status=status)
+            return Outcome(DeliveryState.UNKNOWN, detail, now + max(pause, pace.settling), status=status)
         case EhrUnavailable(retry_after=seconds):
             asked = timedelta(seconds=seconds or 0)
             return Outcome(DeliveryState.SCORED, detail, now + max(pause, asked), status=status)
+        case InTheWay() | EhrRefused(is_conflict=True) if claimed.failures < MOST_CONFLICTS:
+            stands = error.locations if isinstance(error, InTheWay) else ()
+            return Outcome(DeliveryState.SCORED, detail, now + pause, stands, status=status, understood=False)
         case NotWhole(locations=stands):
             return Outcome(DeliveryState.REFUSED, detail, now, stands, status=status)
         case NotPermitted() | EhrRefused() | NotFound():

@@ -202,6 +202,14 @@ class EhrSender:
         """Write a note into its record; NoToken or NoWriter besides the EHR's errors. Gives its reference there."""
         site = self._sites[note.site]
         token = await self._note_token(site, note)
+        try:
+            return await self._send_note(site, note, token, look_first=look_first)
+        except TokenRefused:  # as of a response
+            self._ended.append(token.digest)
+            another = await self._note_token(site, note)
+            return await self._send_note(site, note, another, look_first=True)
+
+    async def _send_note(self, site: Site, note: Note, token: _Token, *, look_first: bool) -> str:
         ehr = Ehr(site.fhir_base, token.value, self._http, granted=token.granted)
         capability = await self.capability_of(site, ehr)
         if DOCUMENT not in capability.creates:
@@ -306,10 +314,17 @@ class EhrSender:
         return _Token(known.access_token, Scopes.parse(known.scope))
 
     async def capability_of(self, site: Site, ehr: Ehr) -> Capability:
-        """Read what an EHR declares, once a day; EhrError if it does not say."""
+        """Read what an EHR declares, once an hour; EhrError if it does not say."""
         known = self._capabilities.get(site.id)
         if known is None or known[0] + _CAPABILITY_LIFE <= self._clock():
-            known = (self._clock(), read_capability(await ehr.capability()))
+            try:
+                declared = await ehr.capability()
+            except (EhrRefused, NotPermitted, NotFound) as error:
+                # Who keeps back what everybody may read, a gateway most likely, has refused no result by that.
+                raise EhrUnavailable(
+                    f"The EHR failed (HTTP {error.status}) while it was answering."
+                ) from None
+            known = (self._clock(), read_capability(declared))
             self._capabilities[site.id] = known
         return known[1]
 

@@ -22,7 +22,7 @@ from plugin.delivery.keep import Record
 from plugin.delivery.outbox import LEASE, Claimed, Outcome, Room
 from plugin.delivery.reacting import exhausted, held, puzzle, react, with_remedy
 from plugin.delivery.revising import read_current
-from plugin.delivery.states import DeliveryState
+from plugin.delivery.states import TRIED, DeliveryState
 from plugin.delivery.writers import Written
 from plugin.ehr import EhrError, EhrUnavailable, Heard, OutcomeUnknown
 from plugin.ledger import Ledger
@@ -232,7 +232,10 @@ class DeliveryWorker:
         heard = Heard()
         outcome = await self._attempt(claimed, heard)
         known = outcome.status or heard.status(good=outcome.state is DeliveryState.DELIVERED)
-        return replace(outcome, status=known, answer=str(heard))
+        due = outcome.due
+        if outcome.state in TRIED and heard.status(good=True) is not None:  # some of it stands there
+            due = max(due, self._clock() + self._destinations[claimed.site].pace.settling)
+        return replace(outcome, status=known, answer=str(heard), due=due)
 
     async def _attempt(self, claimed: Claimed, heard: Heard) -> Outcome:
         pace, sent = self._destinations[claimed.site].pace, 0

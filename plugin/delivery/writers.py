@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from plugin.delivery.capability import Capability, JsonObject, read_capability
-from plugin.delivery.correcting import Correction, RefusedInPart, with_response_status
+from plugin.delivery.correcting import Correction, InTheWay, RefusedInPart, with_response_status
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Lookup, Unverifiable
 from plugin.ehr import Created, Ehr, EhrError, EhrRefused, NotFound, NotPermitted
@@ -206,9 +206,15 @@ class _Progress:
         return kind not in self.refused and not _is_of_content(self.refused.get(RESPONSE))
 
     def check_whole(self) -> None:
-        """The first refusal if nothing at all was taken; RefusedInPart for one of the response or the panel by itself."""
+        """The first refusal if nothing at all was taken; RefusedInPart for one of the response or the panel by itself.
+
+        InTheWay for one that may be taken a little later.
+        """
         standing = tuple(self.addresses.values())
         response, observation = self.refused.get(RESPONSE), self.refused.get(OBSERVATION)
+        for each in (response, observation):
+            if isinstance(each, EhrRefused) and each.is_conflict:
+                raise InTheWay(str(each), standing)
         if _is_of_content(response):
             raise RefusedInPart(f"{RESPONSE}: {response} {_SCORES_WAIT}", standing)
         if self.refused and not standing:

@@ -67,6 +67,7 @@ at_once = 16
 per_second = 1000
 first_pause_seconds = 0.5
 longest_pause_seconds = 1
+settling_seconds = 0
 failures_to_rest = 20
 rest_seconds = 0.5
 """

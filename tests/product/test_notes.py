@@ -16,6 +16,7 @@ from plugin.access.unsaved import read_unsaved
 from plugin.app import create_app
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
+from tests.product.test_corrections import forbid
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
 from tests.product.world import EHR, PIN, RAPPORT, World, run_world
@@ -86,6 +87,15 @@ async def test_it_is_as_each_ehr_that_takes_documents_wants_it(tmp_path: Path, p
         browser, address, form = await draft(world, encounter="1001-20260302")
         page = await send(world, browser, address, {**form, "text": "Ärger & Ruhe"})
     assert "In the record" in page.text
+
+
+async def test_a_sign_in_that_ends_before_its_time_is_renewed_and_the_note_is_written(tmp_path: Path) -> None:
+    async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
+        await forbid(world, "POST", "/r4/DocumentReference", kind="token-expired", count=1)
+        browser, address, form = await draft(world)
+        page = await send(world, browser, address, form)
+        assert "In the record" in page.text
+        assert len(await texts(world)) == 1
 
 
 async def test_the_same_form_twice_is_one_note(tmp_path: Path) -> None:
