@@ -320,7 +320,7 @@ def _check_stated(found: Invitation, said: _Said) -> None:
 async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
     """Keep the answers given so far, and say of which questions answers are kept; durable when this answers.
 
-    412 where others are kept than the page knows: it sends again, after the mark that it is told.
+    412 where others are kept than the page knows, with those that differ: it sends again, after the mark that it is told.
     """
     now = rapport.clock()
     check_usable(found, now)
@@ -340,7 +340,9 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
         )
     )
     if kept.moved:
-        return JSONResponse({"state": "moved", "mark": kept.mark}, 412)
+        both = kept.answers.keys() & sent.answers.keys()
+        others = {each: kept.answers[each] for each in both if _differs(kept.answers, sent.answers, each)}
+        return JSONResponse({"state": "moved", "mark": kept.mark, "others": others}, 412)
     return JSONResponse({"state": "kept", "answered": sorted(kept.answers), "mark": kept.mark})
 
 

@@ -235,13 +235,23 @@ function begin(form, parts, note) {
 
   // Keeping answers: one request at a time, the newest state, again until it is saved; none beside the sending of all
 
-  let unsaved = false, saving = null, timer, wait = FIRST_RETRY, told = "", known = form.dataset.mark;
+  let unsaved = false, saving = null, timer, wait = FIRST_RETRY, told = "", known = form.dataset.mark, tried = {};
 
   function keep() {
     unsaved = true;
     status.textContent = words.saving;
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_AFTER);
+  }
+
+  // What was given without a connection is older than what another page kept meanwhile: that stays, and is looked over.
+  function giveWay(others, { answers: own }) {
+    Object.entries(others).forEach(([id, other]) => {
+      const before = tried[id] ?? [];
+      if (!before.includes(JSON.stringify(own[id])) || before.includes(JSON.stringify(other))) return;
+      kept[id] = own[id];
+      told = words.more;
+    });
   }
 
   async function save() {
@@ -251,17 +261,21 @@ function begin(form, parts, note) {
     saving = new AbortController();
     const given = sent(false);
     [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
-    let answer, answered;
+    let answer, answered, others;
     try {
       answer = await call("answers", "PUT", { ...given, after: known }, saving);
-      if (answer.ok || answer.status === 412) ({ answered, mark: known } = await answer.json());
+      if (answer.ok || answer.status === 412) ({ answered, others, mark: known } = await answer.json());
     } catch { answer = null; }
     saving = null;
     if (closed) return;
     if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
     if (!answer?.ok) {
       unsaved = true;
-      if (answer?.status === 412) return save(); // other answers are kept than this page knew, such as its own that came late
+      if (answer?.status === 412) { // other answers are kept than this page knew, such as its own that came late
+        giveWay(others ?? {}, given);
+        return save();
+      }
+      Object.entries(given.answers).forEach(([id, own]) => { tried[id] = [...tried[id] ?? [], JSON.stringify(own)]; });
       if (forward.disabled) return;
       status.textContent = !answer || isAway(answer) ? words.retry : answer.status === 413 ? words.long : words.unkept;
       if (answer?.status === 413) return; // until less is written
@@ -270,6 +284,7 @@ function begin(form, parts, note) {
       return;
     }
     wait = FIRST_RETRY;
+    tried = {};
     Object.assign(kept, given.answers);
     given.removed.forEach((id) => { delete kept[id]; });
     const isNews = told || String(answered.sort()) !== String(Object.keys(kept).sort());
@@ -319,6 +334,8 @@ function begin(form, parts, note) {
     const more = tools.beforeSending();
     if (!more) return undefined;
     alert.textContent = "";
+    if (Object.keys(tried).length) await save(); // as without sending: another page may have kept something meanwhile
+    if (closed || forward.disabled) return undefined;
     forward.disabled = true;
     saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;

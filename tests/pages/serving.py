@@ -133,7 +133,12 @@ class _Fill:
             return _gone()
         sent = await request.json()
         if sent.get("after") not in (None, self.desk.mark):
-            return JSONResponse({"state": "moved", "mark": self.desk.mark}, 412)
+            others = {
+                each: self.desk.drafts[-1][each]
+                for each, own in sent["answers"].items()
+                if self.desk.drafts[-1].get(each, own) != own
+            }
+            return JSONResponse({"state": "moved", "mark": self.desk.mark, "others": others}, 412)
         before = self.desk.drafts[-1] if self.desk.drafts else self.desk.forms[_secret(request)].kept
         kept = {**before, **sent["answers"]}
         self.desk.drafts.append({each: kept[each] for each in kept if each not in sent["removed"]})

@@ -666,7 +666,7 @@ def test_a_form_with_more_answers_than_its_page_knows_is_looked_over_again(
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("alert")).to_have_text(
-        "There are more answers, from another page. Look them over, then send."
+        "Answers were given on another page, too. Look them over, then send."
     )
     page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Send").click()
@@ -743,6 +743,55 @@ def test_an_answer_that_the_network_delivers_too_late_does_not_undo_a_newer_one(
     assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "somewhat"}
 
 
+NOT_SAVED = "Not saved yet: no connection. Keep this page open; it tries again by itself."
+
+
+@pytest.mark.parametrize("is_sent", [False, True], ids=["kept", "sent"])
+def test_what_was_answered_without_connection_does_not_replace_what_another_page_kept_meanwhile(
+    page: Page, address: str, desk: Desk, *, is_sent: bool
+) -> None:
+    open_form(page, address, "asked-all")
+    page.context.set_offline(offline=True)
+    page.locator("[data-question=goal-1]").get_by_role("radio", name="A little").check()
+    expect(page.get_by_role("status")).to_have_text(NOT_SAVED)
+    page.locator("[data-question=goal-2]").get_by_role("radio", name="A little").check()
+    page.wait_for_timeout(700)  # tried
+    if is_sent:
+        forward(page)
+        page.get_by_role("radio", name="Yes, they may read them").check()
+        page.wait_for_timeout(TO_READ)
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("alert")).to_contain_text("No connection: the answers are not sent yet.")
+    desk.drafts.append({"goal-1": "mostly"})
+    desk.forms["asked-all"] = replace(
+        desk.forms["asked-all"], answers={"goal-1": "mostly", "goal-2": "a-little"}
+    )
+    page.context.set_offline(offline=False)
+    expect(page.get_by_role("alert")).to_have_text(
+        "Answers were given on another page, too. Look them over, then send."
+    )
+    assert (desk.drafts[-1], desk.submissions) == ({"goal-1": "mostly", "goal-2": "a-little"}, [])
+
+
+def test_ones_own_answer_that_came_without_an_answer_is_replaced_by_a_newer_one(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    forward(page)
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/fill/answers", lose, times=1)
+    page.get_by_role("radio", name="A little").check()
+    expect(page.get_by_role("status")).to_have_text(NOT_SAVED)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "mostly"}
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_what_was_kept_already_does_not_undo_what_another_page_changed(
     page: Page, address: str, desk: Desk
 ) -> None:
@@ -772,7 +821,7 @@ def test_a_form_says_what_was_changed_since_its_answers_were_kept(
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
     desk.forms["one"] = samples.form(FormMode.ONE, answers={**ALL_ANSWERED, "bond-1": "completely"})
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
     page.wait_for_timeout(TO_READ)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you.")).to_be_visible()
@@ -837,7 +886,7 @@ def test_an_answer_changed_just_before_sending_is_kept_when_there_are_more_from_
     page.wait_for_timeout(500)
     desk.forms["one"] = samples.form(FormMode.ONE, answers={**ALL_ANSWERED, "bond-1": "completely"})
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
     assert desk.drafts[-1] == {**ALL_ANSWERED, "bond-1": "completely"}
 
 

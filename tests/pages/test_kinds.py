@@ -263,5 +263,5 @@ def test_words_that_are_being_typed_while_a_form_is_refused_are_kept_before_it_i
     words.press_sequentially("oke", delay=20)
     expect(words).to_have_value("We spoke")
     words.blur()
-    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
     assert desk.drafts[-1] == {"away": "false", "more": "We spoke"}

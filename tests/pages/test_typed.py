@@ -267,7 +267,7 @@ def test_answers_from_another_page_are_told_where_all_are_looked_over(
     forward(page)
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
     forward(page)
-    expect(page.get_by_role("alert")).to_contain_text("There are more answers, from another page.")
+    expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
     expect(page.get_by_role("heading", name="Look over your answers")).to_be_focused()
 
 
