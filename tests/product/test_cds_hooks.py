@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,24 @@ async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path
         page = await chart(world, "freya")
     assert "a form is due in this session from the caregiver" in page.text
     assert "not yet back" not in page.text
+
+
+async def test_a_fall_that_came_back_late_is_over_on_page_and_card(tmp_path: Path) -> None:
+    """Back at the best after the sessions in which a return is a repair; the last score is low, and no rupture by the rule."""
+    accepted = any_fall_of("rapport-checkin-child", tmp_path)
+    assert accepted is not None
+    interpretation = replace(accepted, rupture="gumz-1sd")
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        await chart(world)
+        for day, value in enumerate((20, 20, 20, 10, 11, 11, 11, 20, 21, 20, 20, 17), start=1):
+            keep_score(world.ehr.state.store, f"2026-02-{day:02}T09:00:00Z", "Patient/1008", value)
+        found = await cards(world, "1008", prefetch=await sent_along(world, "2014-12-01"))
+        page = await world.launch("freya")
+    assert [each["summary"] for each in found if "is due" not in each["summary"]] == []
+    assert "a rupture by the rule below" in page.text
+    assert "It came back later, to 20 on 8 Feb 2026." in page.text
+    assert "not back yet" not in page.text
+    assert 'data-tip="rupture' not in page.text
 
 
 def keep_score(
