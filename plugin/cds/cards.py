@@ -36,12 +36,12 @@ def reason_in(app_context: str | None) -> Reason | None:
 class Attention:
     """What a patient's chart has: responses and corrections that it did not take, raters whose ratings are low since a fall, raters that are due.
 
-    `fell` has each rater with the day of the fall; it and `due_from` name raters as `Rater` does; `by_link` those of them to whom the site lets a link go.
+    `fell` has each rater with the day of the fall, or the days where several of a kind fell; it and `due_from` name raters as `Rater` does; `by_link` those of them to whom the site lets a link go.
     """
 
     not_delivered: int = 0
     not_corrected: int = 0
-    fell: tuple[tuple[str, date], ...] = ()
+    fell: tuple[tuple[str, tuple[date, ...]], ...] = ()
     due_from: tuple[str, ...] = ()
     by_link: tuple[str, ...] = ()
 
@@ -111,9 +111,8 @@ def cards_of(
         found.append((Reason.REFUSED, summary, detail, "warning", see))
     if attention.fell:
         summary = _fallen(attention.fell, words, write_day)
-        criterion = _("By the criterion your service has chosen: %(who)s.") % {
-            "who": _join([(rater, f" ({write_day(since)})") for rater, since in attention.fell], words)
-        }
+        since = [(rater, f" ({', '.join(map(write_day, days))})") for rater, days in attention.fell]
+        criterion = _("By the criterion your service has chosen: %(who)s.") % {"who": _join(since, words)}
         sign = _(
             "This is a sign to ask, not a finding. Rapport shows the sessions before it and since, and what others did in such "
             "a case."
@@ -132,15 +131,15 @@ def cards_of(
 
 
 def _fallen(
-    fell: tuple[tuple[str, date], ...], words: NullTranslations, write_day: Callable[[date], str]
+    fell: tuple[tuple[str, tuple[date, ...]], ...], words: NullTranslations, write_day: Callable[[date], str]
 ) -> str:
     """Say whose ratings fell and are not yet back: on which day, where it is one for all of them."""
     _ = words.gettext
-    raters, days = zip(*fell, strict=True)
-    who = _join(raters, words)
-    if len(set(days)) > 1:
+    who = _join([rater for rater, _days in fell], words)
+    days = {each for _rater, own in fell for each in own}
+    if len(days) > 1:
         return _("Alliance: the ratings of %(who)s fell and are not yet back") % {"who": who}
-    known = {"who": who, "day": write_day(days[0])}
+    known = {"who": who, "day": write_day(days.pop())}
     return _("Alliance: the rating of %(who)s fell on %(day)s and is not yet back") % known
 
 

@@ -118,7 +118,7 @@ def _falls(falls: tuple[FallFinding, ...], within: int, language: str) -> Iterat
             yield Sentence("more", found[0].rated.name, text)
 
 
-def _fall(each: FallFinding, within: int, language: str) -> Sentence:
+def _fall(each: FallFinding, sessions: int, language: str) -> Sentence:
     catalogue = translations(language)
     _ = catalogue.gettext
     told = [
@@ -138,12 +138,15 @@ def _fall(each: FallFinding, within: int, language: str) -> Sentence:
     elif each.is_settled:
         told.append(
             catalogue.ngettext(
-                "It did not come back in the %(num)d session after.",
-                "It did not come back in the %(num)d sessions after.",
-                within,
+                "It did not come back in the next %(num)d session that %(name)s rated.",
+                "It did not come back in the next %(num)d sessions that %(name)s rated.",
+                sessions,
             )
-            % {"num": within}
+            % {"num": sessions, "name": within(each.rated.name)}
         )
+        if each.late is not None:
+            known = {"value": _figure(each.late.value, language), "day": day(each.late.when, language)}
+            told.append(_("It came back later, to %(value)s on %(day)s.") % known)
     elif not each.rated.is_past:
         told.append(_("It is too early to say whether it comes back."))
     return Sentence("fall", each.rated.name, " ".join(told))

@@ -55,7 +55,7 @@ class TrendSeries:
 
     `measure` names the family of forms whose scores share a scale (the four check-ins are one measure): only series of
     one measure and one range share a plot. `scale` and `scale_label` name the score: total, goal, task, bond.
-    `down_since` is the day of the last rupture that the last score has not come back from. `is_bounded` tells whether `low`
+    `down_since` is the day of the last rupture from which the scores have not come back. `is_bounded` tells whether `low`
     and `high` are what can be reached; where nobody knows that, they are zero and the highest score there was.
     """
 

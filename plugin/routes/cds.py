@@ -305,7 +305,7 @@ async def _attention(
         unread=(Unread(HISTORY),),  # so that all of the ledger's are taken, too
         contacts=contacts,
     )
-    fell: dict[str, date] = {}
+    fell: dict[str, set[date]] = {}
     if policy.interpretation is not None:
         trend = read_trend(
             rapport.intake.catalogue,
@@ -317,18 +317,16 @@ async def _attention(
             policy.interpretation,
             today=rapport.today(site_id),
         )
-        falls = trend.findings.falls if trend.findings else ()
-        for fall in falls:
-            if fall.is_current:
-                since = fell.get(fall.rated.rater, date.max)
-                fell[fall.rated.rater] = min(since, fall.fell.when)
+        for series in trend.series:
+            if series.down_since is not None:  # the day that the page tells of this person
+                fell.setdefault(series.rater, set()).add(series.down_since)
     due = () if tells_death(*sent.deceased) else _due(rapport, site_id, contacts, asked, known)
     not_taken = [account for account in accounts if account.state in _WORKED_ON and account.lacks]
     uncorrected = sum(bool(account.locations and account.record.revision) for account in not_taken)
     return Attention(
         not_delivered=len(not_taken) - uncorrected,
         not_corrected=uncorrected,
-        fell=tuple((each.value, fell[each]) for each in Rater if each in fell),
+        fell=tuple((each.value, tuple(sorted(fell[each]))) for each in Rater if each in fell),
         due_from=tuple(each.value for each in due),
         by_link=tuple(
             each.value

@@ -48,7 +48,7 @@ class EarlyFinding:
 
 @dataclass(frozen=True, slots=True)
 class FallFinding:
-    """One rater's fall. `lowest` is its lowest score, `repaired` the return.
+    """One rater's fall. `lowest` is its lowest score, `repaired` the return, `late` one that came too late for that.
 
     `is_settled` tells whether the sessions that are waited for are over.
     """
@@ -58,8 +58,9 @@ class FallFinding:
     best: float
     lowest: Rating
     repaired: Rating | None
+    late: Rating | None
     is_settled: bool
-    is_current: bool  # whether the last score is still as far below the best as counts for a fall
+    is_current: bool  # whether it never came back, and the last score is as low as counts for a fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
         best=fall.best,
         lowest=rated.ratings[fall.lowest],
         repaired=repaired,
+        late=None if fall.late is None else rated.ratings[fall.late],
         is_settled=settled,
         is_current=fall.is_open(rated.ratings[-1].value) and not rated.is_past,
     )

@@ -44,6 +44,7 @@ class Rule:
 class Fall:
     """A fall at place `fell` of the series; `repaired` is the place of the return, None while there is none.
 
+    `late` is the place of a return that came after the sessions in which it is a repair: the fall is over, and not repaired.
     `lowest` is the place of the lowest score from the fall until the scores were back or the next fall: a fall may take several
     sessions (up to six in Gumz 2012), and what is lower in them belongs to it.
     """
@@ -54,10 +55,12 @@ class Fall:
     threshold: float
     repaired: int | None
     lowest: int
+    late: int | None = None
 
     def is_open(self, last: float) -> bool:
-        """Tell whether the scores, now at `last`, are still as far below the best as counts for a fall."""
-        return self.repaired is None and last < self.best and last <= self.best - self.threshold
+        """Tell whether the scores never came back, and are, now at `last`, as far below the best as counts for a fall."""
+        is_over = self.repaired is not None or self.late is not None
+        return not is_over and last < self.best and last <= self.best - self.threshold
 
 
 def find_sequences(
@@ -78,18 +81,16 @@ def find_sequences(
         found.append(fall)
         place = (fall.repaired or place + rule.within) + 1
     ends = [*(each.fell for each in found[1:]), len(values)] if found else []
-    return tuple(
-        replace(each, lowest=_lowest(values[:end], each, rule)) for each, end in zip(found, ends, strict=True)
-    )
+    return tuple(_complete(values, each, end, rule) for each, end in zip(found, ends, strict=True))
 
 
-def _lowest(values: Sequence[float], fall: Fall, rule: Rule) -> int:
-    """Find the lowest score of a fall, the first of equal ones: until the scores were back, however late."""
-    end = next(
-        (each for each in range(fall.fell + 1, len(values)) if _is_back(values[each], fall, rule)),
-        len(values),
-    )
-    return min(range(fall.fell, end), key=lambda each: values[each])
+def _complete(values: Sequence[float], fall: Fall, end: int, rule: Rule) -> Fall:
+    """Add a return that was late, and the lowest score, the first of equal ones: until the return or the next fall, at `end`."""
+    after = range(fall.fell + 1, len(values))
+    back = next((each for each in after if _is_back(values[each], fall, rule)), len(values))
+    is_late = fall.repaired is None and back < len(values)
+    lowest = min(range(fall.fell, min(back, end)), key=lambda each: values[each])
+    return replace(fall, lowest=lowest, late=back if is_late else None)
 
 
 def _is_back(value: float, fall: Fall, rule: Rule) -> bool:

@@ -1,5 +1,6 @@
 """What is read out of scores, in sentences: an average is one of several, and what never was is not said."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from plugin.pages.words import LANGUAGES
 from plugin.routes.trend_views import name_of
 from plugin.trends.agreement import Rating
 from plugin.trends.findings import Rated, read_findings
+from plugin.trends.sequences import Fall
 from questionnaires import Rater
 
 
@@ -74,6 +76,25 @@ def test_who_has_no_name_begins_a_sentence_with_a_capital_and_no_word_within(
     assert all(each in whole for each in texts), whole
     (whole,) = told("pair", first, rated("caregiver", 8, 10, 12, name="van den Berg"), language=language)
     assert "Van" not in whole
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "in the next 3 sessions that the caregiver rated. It came back later, to 20 on 9 Feb 2026."),
+        (
+            "de",
+            "In den nächsten 3 Sitzungen, die die Bezugsperson beurteilt hat, kam er nicht zurück. Später ",
+        ),
+        ("es", "en las 3 sesiones siguientes que valoró el cuidador. Se recuperó más tarde, hasta 20 el 9 "),
+        ("fr", "dans les 3 séances suivantes évaluées par le proche. Il est remonté plus tard, à 20 le 9 "),
+        ("pt", "nas 3 sessões seguintes que o cuidador avaliou. Recuperou mais tarde, para 20 em 9 "),
+    ],
+)
+def test_a_return_is_waited_for_in_sessions_that_the_same_person_rated(language: str, text: str) -> None:
+    caregiver = rated("caregiver", 20, 10, 10, 10, 10, 20, name=name_of(None, Rater.CAREGIVER, language))
+    (whole,) = told("fall", replace(caregiver, falls=(Fall(1, 20, 10, 2, None, 1, 5),)), language=language)
+    assert text in whole
 
 
 @pytest.mark.parametrize(

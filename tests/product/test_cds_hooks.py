@@ -8,6 +8,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -222,8 +223,12 @@ async def test_who_is_due_and_what_fell_is_known_from_the_scores_that_the_record
             "Alliance: the rating of the young person fell on 4 Feb 2026 and is not yet back",
         ),
         ((20, 20, 20, 9, 20), None),
+        (
+            (20, 20, 20, 9, 10, 11, 11, 10),
+            "Alliance: the rating of the young person fell on 8 Feb 2026 and is not yet back",
+        ),
     ],
-    ids=["rose since", "stayed", "is back"],
+    ids=["rose since", "stayed", "is back", "fell again"],
 )
 async def test_a_fall_is_told_of_the_day_on_which_it_was(
     tmp_path: Path, scores: tuple[int, ...], summary: str | None
@@ -237,17 +242,18 @@ async def test_a_fall_is_told_of_the_day_on_which_it_was(
     told = {each["summary"]: each["detail"] for each in found if "is due" not in each["summary"]}
     assert list(told) == ([summary] if summary else [])
     if summary:
-        assert "By the criterion your service has chosen: the young person (4 Feb 2026)." in told[summary]
+        when = summary.partition(" fell on ")[2].removesuffix(" and is not yet back")
+        assert f"By the criterion your service has chosen: the young person ({when})." in told[summary]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("days", [(28,), (27, 28)], ids=["on one day", "on several"])
 def test_a_fall_of_everybody_is_told_in_few_characters(language: str, days: tuple[int, ...]) -> None:
-    fell = tuple((each.value, date(2026, 11, days[at % len(days)])) for at, each in enumerate(Rater))
+    fell = tuple((each.value, (date(2026, 11, days[at % len(days)]),)) for at, each in enumerate(Rater))
     words = translations(language)
     (card,) = cards_of(Attention(fell=fell), ["1"], words, lambda each: write_day(each, language))
     assert len(card.summary) < 140, card.summary
-    assert all(write_day(day, language) in card.detail for _, day in fell)
+    assert all(write_day(day, language) in card.detail for _, (day,) in fell)
 
 
 OTHERS = ("Patient/1001", "https://elsewhere.invalid/r4/Patient/1008", "Group/1008", "urn:uuid:1008")
@@ -355,6 +361,42 @@ async def test_two_caregivers_of_the_record_are_not_one_that_fell(tmp_path: Path
         page = await chart(world, "freya")
     assert "a form is due in this session from the caregiver" in page.text
     assert "not yet back" not in page.text
+
+
+async def test_a_fall_that_came_back_late_is_over_on_page_and_card(tmp_path: Path) -> None:
+    """Back at the best after the sessions in which a return is a repair; the last score is low, and no rupture by the rule."""
+    accepted = any_fall_of("rapport-checkin-child", tmp_path)
+    assert accepted is not None
+    interpretation = replace(accepted, rupture="gumz-1sd")
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        await chart(world)
+        for day, value in enumerate((20, 20, 20, 10, 11, 11, 11, 20, 21, 20, 20, 17), start=1):
+            keep_score(world.ehr.state.store, f"2026-02-{day:02}T09:00:00Z", "Patient/1008", value)
+        found = await cards(world, "1008", prefetch=await sent_along(world, "2014-12-01"))
+        page = await world.launch("freya")
+    assert [each["summary"] for each in found if "is due" not in each["summary"]] == []
+    assert "a rupture by the rule below" in page.text
+    assert "It came back later, to 20 on 8 Feb 2026." in page.text
+    assert "not back yet" not in page.text
+    assert 'data-tip="rupture' not in page.text
+
+
+async def test_of_two_caregivers_who_fell_the_card_has_the_days_that_the_page_has(tmp_path: Path) -> None:
+    interpretation = any_fall_of("rapport-checkin-caregiver", tmp_path)
+    async with run_world(tmp_path, cds=CLIENT, interpretation=interpretation) as world:
+        await chart(world)
+        for who, scores in (("1", (20, 20, 20, 9, 10, 10, 10)), ("2", (20, 20, 20, 20, 12, 13))):
+            for day, value in enumerate(scores, start=1):
+                when, rater = f"2026-02-0{day}T09:00:00Z", f"RelatedPerson/1008-{who}"
+                keep_score(world.ehr.state.store, when, rater, value, "caregiver")
+        found = await cards(world, "1008", prefetch=await sent_along(world, "2014-12-01"))
+        page = await world.launch("freya")
+    told = {each["summary"]: each["detail"] for each in found if "is due" not in each["summary"]}
+    assert list(told) == ["Alliance: the ratings of the caregiver fell and are not yet back"]
+    assert "By the criterion your service has chosen: the caregiver (4 Feb 2026, 5 Feb 2026)." in str(told)
+    changed = re.findall(r"rupture since ([^,]*), not back yet", page.text)
+    assert sorted(changed) == ["4 Feb 2026", "5 Feb 2026"]
+    assert "It did not come back in the next 3 sessions that Karin Lindqvist rated." in page.text
 
 
 def keep_score(

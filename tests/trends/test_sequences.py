@@ -85,6 +85,15 @@ def test_whether_scores_are_still_down_goes_by_the_size_of_the_fall() -> None:
     assert (fall.is_open(20), fall.is_open(20.1)) == (True, False)
 
 
+def test_scores_that_came_back_after_the_window_are_not_down_from_that_fall_again() -> None:
+    before, *_ = find_sequences([*STEADY, 16, 17, 17, 17], ONE, low=0, high=24)
+    assert (before.late, before.is_open(17)) == (None, True)
+    since, *_ = find_sequences([*STEADY, 16, 17, 17, 17, 22], ONE, low=0, high=24)
+    assert (since.late, since.is_open(17)) == (9, False)
+    first, second = find_sequences([*STEADY, 16, 17, 17, 17, 12, 22], ONE, low=0, high=24)
+    assert (first.late, second.repaired, second.late) == (10, 10, None)
+
+
 def test_two_falls_are_two_sequences() -> None:
     assert find([*STEADY, 16, 22, 22, 22, 15, 22]) == [(5, 6), (9, 10)]
 
