@@ -49,8 +49,8 @@ async def test_what_the_network_delivers_once_more_does_not_undo_what_was_kept_s
 
     late = await world.browser.put("/fill/answers", headers=headers, json=first)
     assert late.status_code == 412
-    assert late.json()["others"] == {"goal-1": "mostly"}  # by which a page knows whose they are
-    assert late.json() == {"state": "moved", "mark": newest}
+    # By what differs a page knows whose it is.
+    assert late.json() == {"state": "moved", "mark": newest, "others": {"goal-1": "mostly"}}
     sent = await send(world, headers, answers={"goal-1": "mostly"}, changed=[])
     assert sent.status_code == 200, sent.text
 
