@@ -256,6 +256,9 @@ class PatientPage:
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     can_pdf: bool = False  # whether the scores can be had as a PDF
     due: tuple[DuePerson, ...] = ()
+    is_uncounted: bool = (
+        False  # the schedule names certain sessions, and which this is cannot be known: it is not applied
+    )
     begun: tuple[BegunForm, ...] = ()
     has_pin: bool = False  # a PIN of this sign-in serves again
     printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
