@@ -60,6 +60,11 @@ class Plan:
         wanted = set(addresses)
         return Together(tuple(each.schedule for each in self.rules if each.address in wanted))
 
+    @property
+    def is_every(self) -> bool:
+        """Whether any form is due at every session."""
+        return Together(tuple(each.schedule for each in self.rules)).is_every
+
     def is_due(self, session: int) -> bool:
         """Tell whether any form is due at a session."""
         return Together(tuple(each.schedule for each in self.rules)).is_due(session)

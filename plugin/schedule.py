@@ -15,6 +15,10 @@ _WRITTEN = re.compile(r"(?P<first>[1-9]\d{0,2}(,[1-9]\d{0,2})*)(,\+(?P<every>[1-
 class Due(Protocol):
     """When something is due, whatever says so."""
 
+    @property
+    def is_every(self) -> bool:
+        """Whether it is due at every session, so that nobody has to know their number."""
+
     def is_due(self, session: int) -> bool:
         """Tell whether it is due at a session, counted from 1."""
 
@@ -47,6 +51,11 @@ class Schedule:
             raise ValueError(f"“{text}” is no schedule: write every, or rising sessions such as 1,3,4,+4.")
         return cls(first, int(found["every"]) if found["every"] else None)
 
+    @property
+    def is_every(self) -> bool:
+        """Whether a form is due at every session."""
+        return self.every == 1 and self.first == tuple(range(1, self.first[-1] + 1))
+
     def of(self, _: Iterable[str]) -> "Schedule":
         """Give when these forms are due: whichever they are, at the same sessions."""
         return self
@@ -72,6 +81,11 @@ class Together:
     """Due whenever one of several is; never, if there are none."""
 
     schedules: tuple[Schedule, ...]
+
+    @property
+    def is_every(self) -> bool:
+        """Whether one of them is due at every session."""
+        return any(each.is_every for each in self.schedules)
 
     def is_due(self, session: int) -> bool:
         """Tell whether any is due at a session."""

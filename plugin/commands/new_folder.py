@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plugin.errors import Conflict
@@ -21,8 +21,12 @@ def check_free(out: Path) -> None:
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Give a new folder, which only its user may read, to be written; it stands at `out` if that ends well, else it goes."""
+    """Give a new folder, which only its user may read, to be written; it stands at `out` if that ends well.
+
+    Else it goes, and so do the folders above it that were made for it.
+    """
     beside = _beside(out)
+    above = [each for each in beside.parents if not each.exists()]
     beside.parent.mkdir(parents=True, exist_ok=True)
     try:
         beside.mkdir(mode=0o700)
@@ -34,6 +38,9 @@ def new_folder(out: Path) -> Iterator[Path]:
         beside.rename(out)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
+        with suppress(OSError):  # somebody else has written there meanwhile
+            for each in above:
+                each.rmdir()
         raise
 
 

@@ -22,6 +22,7 @@ from plugin.researching import (
     Gatherer,
     can_write_parquet,
     check_kept,
+    check_purpose,
     count_made,
     export_accounted,
     overlapping,
@@ -39,6 +40,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str, keep: str | None) -> None:
     """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose, or with no column to keep."""
     Period.parse(*days, names=("--from", "--to"))
+    check_purpose(why)
     check_kept(keep)
     check_free(out)
     settings, research = _open(config, site)

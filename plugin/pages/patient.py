@@ -14,13 +14,13 @@ from plugin.pages.engine import render
 from plugin.pages.plot import NARROW, WIDE, Plot, draw
 from plugin.pages.retold import retell
 from plugin.pages.sentences import left_out_of, sentences_of
-from plugin.pages.trend import Fact, Panel, Scale, Trend, group, latest, shown_courses
+from plugin.pages.trend import Fact, Panel, Scale, Trend, ended_before, group, latest, shown_courses
 from plugin.pages.words import language_name, look_up
 from plugin.tips import Tip
 from plugin.trends.medication import Course
 from questionnaires import Rater
 
-Drawn = dict[Panel, tuple[tuple[Plot, Plot], tuple[Course, ...]]]
+Drawn = dict[Panel, tuple[tuple[Plot, Plot], tuple[Course, ...], int]]
 """Each plot, wide and narrow, with the medicines of its time."""
 
 
@@ -256,6 +256,9 @@ class PatientPage:
     continues: str | None = None  # the response, begun in the EHR, whose answers are taken over
     can_pdf: bool = False  # whether the scores can be had as a PDF
     due: tuple[DuePerson, ...] = ()
+    is_uncounted: bool = (
+        False  # the schedule names certain sessions, and which this is cannot be known: it is not applied
+    )
     begun: tuple[BegunForm, ...] = ()
     has_pin: bool = False  # a PIN of this sign-in serves again
     printed: Banner | None = None  # who it is about, for paper: there the EHR's own banner is not beside it
@@ -425,7 +428,8 @@ def summary_html(page: PatientPage, who: str) -> str:
         who=who,
         scales=scales,
         drawn=drawn,
-        courses=tuple(dict.fromkeys(course for _, shown in drawn.values() for course in shown)),
+        courses=tuple(dict.fromkeys(course for _, shown, _ in drawn.values() for course in shown)),
+        ended=min((ended for _, _, ended in drawn.values()), default=0),
         facts=facts_of(page, scales),
         sentences=sentences_of(page.trend, page.language),
         left_out=left_out_of(page.trend, page.language),
@@ -437,7 +441,8 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     drawn: Drawn = {}
     for panel in (panel for scale in scales for panel in scale.panels):
         courses = shown_courses(page.trend.courses, panel, page.today)
-        drawn[panel] = ((draw(panel, WIDE, courses), draw(panel, NARROW, courses)), courses)
+        plots = (draw(panel, WIDE, courses), draw(panel, NARROW, courses))
+        drawn[panel] = (plots, courses, ended_before(page.trend.courses, panel))
     return drawn
 
 

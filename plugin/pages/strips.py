@@ -9,7 +9,7 @@ from plugin.trends.medication import Course
 
 CONTACTS = 18.0  # px of the strip of sessions
 COURSE = 18.0  # px of one medicine's row
-MOST_COURSES = 4  # rows in the drawing; the table has all
+MOST_COURSES = 4  # rows in the drawing; the list has all
 _CLEAR = 8.0  # px between two marks of one kind, below which the second is left out
 _STUB = 22.0  # px drawn of a course whose end the record does not tell
 
@@ -75,9 +75,14 @@ def course_bars(
 ) -> tuple[CourseBar, ...]:
     """Lay medicines out below each other; `characters` is the room for a name.
 
-    Where there are too many, those that begin or stop within the plot come first, and those without any day last.
+    Where there are too many, those that begin or stop within the plot come first, and those without any day last. One whose end
+    lies before its start is not drawn.
     """
-    drawn = [place for place, each in enumerate(courses) if each.start is None or each.start <= days[-1]]
+    drawn = [
+        place
+        for place, each in enumerate(courses)
+        if not each.is_reversed and (each.start is None or each.start <= days[-1])
+    ]
     chosen = sorted(drawn, key=lambda place: _weight(courses[place], days))[:MOST_COURSES]
     return tuple(
         _bar(courses[place], days, span, top + COURSE * (row + 0.5), characters)

@@ -349,13 +349,20 @@ def on_day(series: TrendSeries, day: date) -> tuple[TrendPoint, ...]:
 
 
 def shown_courses(courses: tuple[Course, ...] | None, panel: Panel, today: date) -> tuple[Course, ...]:
-    """The medicines of the time that a plot covers, and those begun since then until today."""
+    """The medicines of the time that a plot covers, those begun since then until today, and those whose time cannot be right."""
     first, last = panel.days[0], max(panel.days[-1], today)
     return tuple(
         each
         for each in courses or ()
-        if (each.end is None or each.end >= first) and (each.start is None or each.start <= last)
+        if each.is_reversed
+        or ((each.end is None or each.end >= first) and (each.start is None or each.start <= last))
     )
+
+
+def ended_before(courses: tuple[Course, ...] | None, panel: Panel) -> int:
+    """Count the medicines that ended before the first session of a plot, and so are none of its time."""
+    first = panel.days[0]
+    return sum(each.end is not None and each.end < first and not each.is_reversed for each in courses or ())
 
 
 def _panel(found: list[TrendSeries]) -> Panel:

@@ -6,6 +6,7 @@ from plugin.pages.worded import Instead
 from plugin.pages.words import N_, translations
 from plugin.scores.compute import NO_SCORE
 from plugin.scores.together import INCOMPLETE, WITHHELD
+from plugin.trends.history import MASKED
 from questionnaires import Instrument, walk
 
 _PREFIX = "Not computed: "  # the page says so itself, in the reader's language
@@ -27,8 +28,14 @@ def absence_of(reason: str | None, instrument: Instrument, language: str) -> str
     if reason is None:
         return None
     _ = translations(language).gettext
+    masked = reason.startswith(MASKED)
+    reason = reason.removeprefix(MASKED)
     if reason == WITHHELD:
         return Instead(_("withheld: the answers may not be read one by one"))
+    if masked:
+        return Instead(
+            _("withheld in the record: %(why)s") % {"why": reason} if reason else _("withheld in the record")
+        )
     if reason in _WORDS:
         return _(_WORDS[reason])
     told = reason.removeprefix(_PREFIX)

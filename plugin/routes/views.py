@@ -179,6 +179,8 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         printed=banner,
         session=chart.session,
         contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
+        is_uncounted=launch.encounter is None
+        and any(_depends_on_number(rapport, launch, each.rater, age) for each in offered),
         of_session=chart.of_session,
         responses=tuple(_recent(catalogue, account, people, zone, language) for account in known.recent),
         kept=known.many,
@@ -331,6 +333,12 @@ def _tell_unsent(rapport: Rapport, last: Invitation, zone: tzinfo, language: str
         "day": day(last.answered_on or day_of(last.created, zone), language),
         "why": state,
     }
+
+
+def _depends_on_number(rapport: Rapport, launch: Launch, rater: Rater, age: Age | None) -> bool:
+    """Tell whether somebody's form is due at certain sessions only; an observer's is agreed between people."""
+    schedule = rapport.schedules.of(launch.site).of(addresses_of(rapport.intake.catalogue, rater, age))
+    return rater != Rater.OBSERVER and schedule.next_after(0) is not None and not schedule.is_every
 
 
 def _due_forms(schedule: SiteSchedule, forms: tuple[str, ...], session: int | None) -> tuple[str, ...]:

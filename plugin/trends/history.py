@@ -12,6 +12,9 @@ from questionnaires import Catalogue
 
 JsonObject = dict[str, object]
 
+MASKED = "Masked in the record: "
+"""Begins why there is no value where the record says that there is one which may not be told; its own text follows."""
+_MASKED = ("http://terminology.hl7.org/CodeSystem/data-absent-reason", "masked")
 _NOT_VALID = {"entered-in-error", "cancelled"}
 
 
@@ -194,9 +197,7 @@ def _read_score(
         return None
     instrument, score = code
     value = found.valueQuantity.value if found.valueQuantity else None
-    absent = None
-    if value is None:
-        absent = (found.dataAbsentReason.text if found.dataAbsentReason else None) or "Not computed"
+    absent = _absent(found.dataAbsentReason or _Concept()) if value is None else None
     response = next(
         (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
     )
@@ -206,6 +207,12 @@ def _read_score(
     if when is None:
         return Unplaced(instrument, score, _written(found), respondent, response)
     return Point(when, instrument, score, value, absent, respondent, response, encounter)
+
+
+def _absent(reason: _Concept) -> str:
+    if any((each.system, each.code) == _MASKED for each in reason.coding):
+        return f"{MASKED}{reason.text or ''}"
+    return reason.text or "Not computed"
 
 
 def _code_of(

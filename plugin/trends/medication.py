@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from plugin.days import day_written
+from plugin.days import Born, born_written, day_written
 
 JsonObject = dict[str, object]
 _Read = TypeVar("_Read", bound=msgspec.Struct)
@@ -34,7 +34,8 @@ _ORDERS = {"order", "original-order", "reflex-order", "filler-order", "instance-
 class Course:
     """A medicine from a day to a day. `start` or `end` is None where the record does not say; `ongoing` has no end.
 
-    `name` is empty where it could not be read. `codes` are its codings, (system, code).
+    `name` is empty where it could not be read. `codes` are its codings, (system, code). `about` is a start that is known to a
+    month or a year alone.
     """
 
     name: str
@@ -42,9 +43,17 @@ class Course:
     end: date | None
     ongoing: bool
     codes: tuple[tuple[str, str], ...] = ()
+    about: Born | None = None
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether its end lies before its start: the record says both, and one cannot be right."""
+        return self.start is not None and self.end is not None and self.end < self.start
 
     def covers(self, day: date) -> bool | None:
-        """Tell whether it was taken on a day; None where the record does not say when it began or ended."""
+        """Tell whether it was taken on a day; None where the record does not say when it began or ended, or cannot be right."""
+        if self.is_reversed:
+            return None
         if (self.start is not None and self.start > day) or (self.end is not None and self.end < day):
             return False
         known = self.start is not None and (self.ongoing or self.end is not None)
@@ -173,10 +182,12 @@ def _read(raw: JsonObject, zone: tzinfo, medicines: Mapping[str, JsonObject], ba
         start, end = bounds.start or found.authored_on, bounds.end
     else:
         return None
-    last = day_written(end, zone)
+    first, last = day_written(start, zone), day_written(end, zone)
+    if not is_statement and not bounds.start and first and last and last < first:
+        first, start = None, None  # it was written down after the end: that is no start
     ongoing = found.status == "active" and last is None
     coded = tuple((each.system, each.code) for each in concept.coding if each.code)
-    course = Course(name, day_written(start, zone), last, ongoing, coded)
+    course = Course(name, first, last, ongoing, coded, None if first else born_written(start))
     return _Told(key, is_statement, course, is_taken)
 
 
@@ -235,9 +246,15 @@ def _name(concept: _Concept, reference: _Reference, place: str) -> tuple[str, st
 
 
 def _join(courses: list[Course]) -> list[Course]:
-    """Make one course of those that overlap; an order without an end is taken to last until the next of its medicine."""
+    """Make one course of those that overlap; an order without an end is taken to last until the next of its medicine.
+
+    One whose end lies before its start stands alone.
+    """
+    odd = [each for each in courses if each.is_reversed]
     joined: list[Course] = []
-    for each in sorted(courses, key=lambda one: one.start or date.min):
+    for each in sorted(
+        (each for each in courses if not each.is_reversed), key=lambda one: one.start or date.min
+    ):
         before = joined[-1] if joined else None
         if before is None or (before.end is not None and each.start is not None and each.start > before.end):
             joined.append(each)
@@ -246,5 +263,6 @@ def _join(courses: list[Course]) -> list[Course]:
         ends = [one.end for one in (before, each) if one.end is not None]
         end = None if ongoing or len(ends) < 2 else max(ends)
         codes = tuple(dict.fromkeys((*before.codes, *each.codes)))
-        joined[-1] = Course(before.name or each.name, before.start, end, ongoing, codes)
-    return joined
+        about = before.about or each.about
+        joined[-1] = Course(before.name or each.name, before.start, end, ongoing, codes, about)
+    return [*joined, *dict.fromkeys(odd)]

@@ -474,7 +474,7 @@ def test_a_medicine_begins_and_stops_where_the_record_says() -> None:
     assert unknown.x2 < going_on.x2
 
 
-def test_medicines_of_another_time_are_left_out_and_too_many_stand_in_the_table() -> None:
+def test_medicines_of_another_time_are_counted_and_too_many_stand_in_the_list() -> None:
     panel = group(samples.marked_trend())[0].panels[0]
     first, last = (day.when.date() for day in (panel.series[0].points[0], panel.series[0].points[-1]))
     old = Course("Old", None, first - timedelta(days=1), ongoing=False)
@@ -482,10 +482,14 @@ def test_medicines_of_another_time_are_left_out_and_too_many_stand_in_the_table(
     now = [Course(f"Now {place}", first, None, ongoing=True) for place in range(MOST_COURSES + 2)]
     shown = shown_courses((old, late, *now), panel, last)
     assert [each.name for each in shown] == [each.name for each in now]
-    trend = dataclasses.replace(samples.marked_trend(), courses=tuple(now))
-    html = pages.render_patient(samples.patient(trend=trend))
-    assert "2 more medicines stand in the table." in html
-    assert html.count("<li>Now 5 since") == 1
+    odd = Course("Odd", last, first - timedelta(days=1), ongoing=False)
+    trend = dataclasses.replace(samples.marked_trend(), courses=(old, late, odd, *now))
+    page = samples.patient(trend=trend)
+    for html in (pages.render_patient(page), summary_html(page, "Mia")):
+        assert "3 more medicines stand in the list “Medication in the record” below." in html
+        assert html.count("<li>Now 5 since") == 1
+        assert html.count("<li>Odd, not drawn") == 1
+        assert html.count("<li>1 medicine ended before the first session and is not listed</li>") == 1
 
 
 def test_of_many_medicines_those_are_drawn_that_begin_or_stop() -> None:

@@ -19,6 +19,7 @@ import pytest
 from plugin.delivery.pdf import can_render
 from plugin.respondents import RespondentPolicy
 from plugin.routes import chart
+from plugin.scores.together import WITHHELD
 from tests.product.forms import response_of
 from tests.product.test_later_versions import submitted
 from tests.product.test_norms import adopt_figures
@@ -86,6 +87,31 @@ async def test_a_value_that_is_not_on_the_scale_is_no_best_score_and_no_fall(
     assert "fell to 7 on" in findings(page)  # one score fewer before the rule may judge
     assert "from a best of 19" in findings(page)
     assert "15.3 on average over sessions 1 to 4, from 3 scores" in findings(page)
+
+
+async def test_a_score_that_the_ehr_masks_is_told_as_withheld(world: World) -> None:
+    masked = {"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "masked"}
+    reasons = [
+        {"coding": [masked]},
+        {"coding": [masked], "text": "By request"},
+        {"coding": [masked], "text": WITHHELD},
+    ]
+
+    def change(found: Resources) -> Resources:
+        for score, reason in zip(totals(found, "adolescent"), reasons, strict=False):
+            del score["valueQuantity"]
+            score["dataAbsentReason"] = reason
+        return found
+
+    tell(world, "/r4/Observation", change)
+    page = await world.launch(NOUR)
+    assert re.findall(r"<td>(withheld[^<]*)</td>", page.text)[:3] == [
+        "withheld: the answers may not be read one by one",
+        "withheld in the record: By request",
+        "withheld in the record",
+    ]
+    assert "answered, but withheld" in page.text
+    assert "not computed" not in page.text
 
 
 async def test_scores_of_a_response_that_was_entered_in_error_count_no_more(world: World) -> None:

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from plugin.plan import read_plan
+from plugin.schedule import EVERY_SESSION, Schedule, SiteSchedule
 from tests.product.test_caseload import FIRST, NAMES, OF_BOTH, answer, caseload, needs
 from tests.product.test_pressing import presses
 from tests.product.world import run_world
@@ -66,6 +69,25 @@ async def test_only_whose_forms_the_plan_asks_for_are_due(tmp_path: Path) -> Non
         page = await world.launch("amara")
     assert [each.split()[1] for each in presses(page)] == ["rapport-checkin-child"]
     assert "not due" in page.text
+
+
+@pytest.mark.parametrize(
+    ("schedule", "encounter", "is_told"),
+    [
+        (Schedule.parse("1,3,4,+4"), None, True),
+        (Schedule.parse("1,3,4,+4"), "1005-20260302", False),
+        (EVERY_SESSION, None, False),
+        (BY_AGE, None, True),
+        (CHILD_ALONE, None, False),
+    ],
+)
+async def test_that_no_session_was_chosen_is_said_where_the_schedule_counts_them(
+    tmp_path: Path, schedule: SiteSchedule, encounter: str | None, is_told: bool
+) -> None:
+    async with run_world(tmp_path, schedule=schedule) as world:
+        page = await world.launch("oliver", encounter=encounter)
+    due = page.text.partition('id="due"')[2].partition("</form>")[0]
+    assert ("schedule is not applied" in due) == is_told
 
 
 async def test_who_is_not_due_stands_behind_the_presses_of_those_who_are(tmp_path: Path) -> None:

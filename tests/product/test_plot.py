@@ -132,7 +132,11 @@ async def test_two_medicines_that_their_orders_contain_under_one_id_are_two(read
     [
         ({}, ", days not recorded"),
         ({"end": "2026-02-05"}, " until 5 Feb 2026"),
-        ({"start": "2025"}, ", days not recorded"),
+        ({"start": "2025"}, ", start recorded as 2025, without a day"),
+        (
+            {"start": "2025-11", "end": "2026-02-05"},
+            " until 5 Feb 2026, start recorded as Nov 2025, without a day",
+        ),
     ],
 )
 async def test_a_medicine_whose_start_is_not_recorded_is_not_drawn_as_taken_throughout(
@@ -154,6 +158,25 @@ async def test_a_medicine_whose_start_is_not_recorded_is_not_drawn_as_taken_thro
     assert "start or stop not recorded" in page.text
     assert page.text.count('class="course uncertain" d="M66') == 4  # from the left edge of each wide plot
     assert "uncertain" not in before.text
+
+
+async def test_a_medicine_whose_end_lies_before_its_start_is_named_and_not_drawn(reading: World) -> None:
+    person = f"Patient/{(await reading.people())['نور']}"
+    before = await reading.launch("نور")
+    reading.ehr.state.store.create(
+        {
+            "resourceType": "MedicationStatement",
+            "status": "completed",
+            "medicationCodeableConcept": {"text": "Sertraline"},
+            "subject": {"reference": person},
+            "effectivePeriod": {"start": "2026-02-17", "end": "2026-01-27"},
+        }
+    )
+    page = await reading.launch("نور")
+    told = "Sertraline, not drawn: in the record its end (27 Jan 2026) lies before its start (17 Feb 2026)"
+    assert f"<li>{told}</li>" in page.text
+    assert f"{told}. " in page.text.partition("<desc")[2].partition("</desc>")[0]
+    assert page.text.count('class="course') == before.text.count('class="course')
 
 
 async def test_a_medicine_begun_since_the_last_score_is_told(reading: World) -> None:

@@ -68,11 +68,19 @@ def test_a_site_that_has_not_decided_gives_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_salt_an_export_says_how_to_make_one(tmp_path: Path) -> None:
-    refused = rapport(tmp_path, *EXPORT, "--out", str(tmp_path / "out"), section=DECIDED)
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [((), "rapport research salt"), (("--why", "w"), "The purpose has fewer than 3 characters.")],
+    ids=["no salt", "no purpose"],
+)
+def test_an_export_that_is_refused_says_why_and_leaves_no_folder(
+    tmp_path: Path, more: tuple[str, ...], told: str
+) -> None:
+    out = tmp_path / "new" / "within" / "out"
+    refused = rapport(tmp_path, *EXPORT, *more, "--out", str(out), section=DECIDED)
     assert refused.returncode != 0
-    assert "rapport research salt" in refused.stderr
-    assert not (tmp_path / "out").exists()
+    assert told in refused.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_column_that_cannot_be_kept_longest_is_refused(tmp_path: Path) -> None:

@@ -64,6 +64,22 @@ def test_when_a_prescription_goes_stale_is_not_when_it_is_stopped() -> None:
     assert course.ongoing
 
 
+def test_of_an_order_written_down_after_its_end_the_start_is_not_known() -> None:
+    ended = {"timing": {"repeat": {"boundsPeriod": {"end": "2026-03-01"}}}}
+    (course,) = read_courses([order("2026-04-01", dosageInstruction=[ended])], UTC)
+    assert (course.start, course.about, course.end) == (None, None, date(2026, 3, 1))
+
+
+def test_a_course_that_ends_before_it_starts_stands_alone_and_covers_no_day() -> None:
+    odd = statement("2026-11-17", "2026-10-27", status="completed")
+    told = read_courses([statement("2026-01-05"), odd], UTC)
+    assert [(each.start, each.is_reversed) for each in told] == [
+        (date(2026, 1, 5), False),
+        (date(2026, 11, 17), True),
+    ]
+    assert [each.covers(date(2026, 11, 1)) for each in told] == [True, None]
+
+
 def test_a_stop_without_a_day_stays_unknown() -> None:
     (course,) = read_courses([order("2026-01-01", status="stopped")], UTC)
     assert (course.end, course.ongoing) == (None, False)

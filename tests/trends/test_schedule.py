@@ -29,6 +29,11 @@ def test_the_next_one_is_told() -> None:
     assert Schedule.parse("every").next_after(7) == 8
 
 
+def test_some_are_due_at_every_session_however_they_are_written() -> None:
+    written = ("every", "1,2,+1", "1,2", "2,+1", "1,+2")
+    assert [Schedule.parse(each).is_every for each in written] == [True, True, False, False, False]
+
+
 @pytest.mark.parametrize("text", ["", "often", "0", "3,1", "1,1", "+4", "1,+0", "1,2,+4,5", "-1"])
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no schedule"):
