@@ -278,7 +278,10 @@ async def check_origin(request: Request, rapport: CurrentRapport) -> None:
         "same-origin",
         "none",
     }:
-        raise Forbidden("This request came from another site's page.", "Use Rapport's own page.")
+        raise Forbidden(
+            "This request came from another site's page, or from Rapport's under another address.",
+            f"Open Rapport at its own address: {rapport.settings.base_url}",
+        )
 
 
 def actor_of(launch: Launch | Desk) -> Actor:

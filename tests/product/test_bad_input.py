@@ -329,6 +329,7 @@ async def test_a_form_from_another_site_is_refused(world: World) -> None:
         f"{page.url}/invitations", data={}, headers={"Origin": "https://evil.invalid"}
     )
     assert answer.status_code == 403
+    assert f"Open Rapport at its own address: {RAPPORT}" in answer.text
 
 
 async def test_a_refusal_is_logged_with_its_reason(world: World) -> None:
