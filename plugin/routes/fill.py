@@ -100,6 +100,8 @@ class _ToKeep(_Answers, forbid_unknown_fields=True):
 class _Sent(_Answers, forbid_unknown_fields=True):
     share: bool | None = None  # may single answers be read? where the site has this asked
     changed: tuple[str, ...] | None = None  # what was answered since the page last kept answers
+    # Of what may not have come through: the answer that was known to be kept, and those that were sent since, as JSON.
+    tried: dict[str, tuple[str | None, ...]] = {}
 
     @property
     def only_asks(self) -> bool:
@@ -340,7 +342,7 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
         )
     )
     if kept.moved:
-        both = kept.answers.keys() & sent.answers.keys()
+        both = kept.answers.keys() & {*sent.answers, *sent.removed}
         others = {each: kept.answers[each] for each in both if _differs(kept.answers, sent.answers, each)}
         return JSONResponse({"state": "moved", "mark": kept.mark, "others": others}, 412)
     return JSONResponse({"state": "kept", "answered": sorted(kept.answers), "mark": kept.mark})
@@ -420,6 +422,7 @@ def _check_complete(connection: Connection, vault: Vault, found: Invitation, sen
     unseen = sorted(
         {each for each in draft.keys() - set(sent.removed) if each not in sent.answers}
         | {each for each in sent.answers if _is_old(sent, each) and _differs(sent.answers, draft, each)}
+        | {each for each in sent.tried if each in draft and not _knows(sent, each, draft[each])}
     )
     if unseen:
         raise AnsweredElsewhere(
@@ -430,6 +433,16 @@ def _check_complete(connection: Connection, vault: Vault, found: Invitation, sen
 
 def _differs(one: Draft, other: Draft, link_id: str) -> bool:
     return link_id not in other or one[link_id] != other[link_id]
+
+
+def _knows(sent: _Sent, link_id: str, kept: object) -> bool:
+    """Tell whether a page that tried in vain to keep an answer knows the one that is kept: another page's may be newer."""
+    own = _written(sent.answers[link_id]) if link_id in sent.answers else None
+    return _written(kept) in (*sent.tried[link_id], own)
+
+
+def _written(answer: object) -> str:
+    return msgspec.json.encode(answer).decode()
 
 
 def _is_old(sent: _Sent, link_id: str) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from plugin.access.launches import Launch
 from plugin.access.sessions import Session
-from plugin.access.unsaved import drop_unsaved, keep_unsaved, read_unsaved
+from plugin.access.unsaved import Unsaved, drop_unsaved, keep_unsaved, read_unsaved, settle_unsaved
 from plugin.audit import Kind
 from plugin.delivery.document import DOCUMENT
 from plugin.delivery.notes import (
@@ -62,14 +62,16 @@ async def draft(
     rapport: CurrentRapport,
     anew: Annotated[bool, Query()] = False,
     accept_language: Language = None,
-) -> HTMLResponse:
+) -> Response:
     """Draft a note from what the patient page shows, or go on with one that is being written; `anew` begins again."""
     ledger = rapport.ledger
-    if anew:
+    if anew:  # at an address of its own, which loaded again forgets nothing
         await ledger.bookkeep(lambda connection: drop_unsaved(connection, found.id))
+        return RedirectResponse(f"/launches/{found.id}/notes/new", status_code=303)
     page = await _draft_page(rapport, found, session, accept_language)
     kept = await ledger.read(lambda connection: read_unsaved(connection, ledger.vault, found.id))
-    return HTMLResponse(render_draft(page if kept is None else replace(page, text=kept, is_kept=True)))
+    going_on = page if kept is None else replace(page, note=kept.note, text=kept.text, is_kept=True)
+    return HTMLResponse(render_draft(going_on))
 
 
 @router.post("/draft", status_code=204)
@@ -77,13 +79,14 @@ async def keep_draft(
     found: CurrentLaunch,
     rapport: CurrentRapport,
     csrf: Csrf,
+    note: Annotated[uuid.UUID, Form()],
     text: Annotated[str, Form(max_length=2 * MOST_CHARACTERS)] = "",
 ) -> None:
     """Keep what is being written, for this sign-in: the page may have to give way to the lock."""
     check_csrf(rapport, found, csrf)
-    ledger = rapport.ledger
+    ledger, unsaved = rapport.ledger, Unsaved(str(note), text)
     await ledger.bookkeep(
-        lambda connection: keep_unsaved(connection, ledger.vault, found.id, text, rapport.clock())
+        lambda connection: keep_unsaved(connection, ledger.vault, found.id, unsaved, rapport.clock())
     )
 
 
@@ -151,6 +154,7 @@ async def write(
 ) -> Response:
     """Keep a note, durably, and have it written; the same form or the same text again leads to the note that there is."""
     check_csrf(rapport, found, csrf)
+    ledger = rapport.ledger
     written = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     if not written or len(written) > MOST_CHARACTERS:
         what = "The note is empty." if not written else "The note is too long."
@@ -159,7 +163,9 @@ async def write(
     for each in await _written_from(rapport, found):
         # "Back" gives the text again, under a new id or the old one.
         if each.note.text == f"{written}\n":
-            await rapport.ledger.bookkeep(lambda connection: drop_unsaved(connection, found.id))
+            await ledger.bookkeep(
+                lambda connection: settle_unsaved(connection, ledger.vault, found.id, str(note))
+            )
             again = "" if each.note.id == str(note) else "?again=true"
             return RedirectResponse(f"/launches/{found.id}/notes/{each.note.id}{again}", status_code=303)
         if each.note.id == str(note):
@@ -182,10 +188,10 @@ async def write(
     )
 
     def keep(connection: Connection) -> None:
-        keep_note(connection, rapport.ledger.vault, new)
-        drop_unsaved(connection, found.id)
+        settle_unsaved(connection, ledger.vault, found.id, new.id)
+        keep_note(connection, ledger.vault, new)
 
-    await rapport.ledger.write(keep, audit)
+    await ledger.write(keep, audit)
     rapport.courier.wake()
     return RedirectResponse(f"/launches/{found.id}/notes/{new.id}", status_code=303)
 

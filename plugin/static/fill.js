@@ -247,9 +247,10 @@ function begin(form, parts, note) {
   // What was given without a connection is older than what another page kept meanwhile: that stays, and is looked over.
   function giveWay(others, { answers: own }) {
     Object.entries(others).forEach(([id, other]) => {
-      const before = tried[id] ?? [];
-      if (!before.includes(JSON.stringify(own[id])) || before.includes(JSON.stringify(other))) return;
-      kept[id] = own[id];
+      const [before, ...given] = tried[id] ?? [];
+      if (!given.includes(JSON.stringify(own[id])) || [before, ...given].includes(JSON.stringify(other))) return;
+      if (id in own) kept[id] = own[id];
+      else delete kept[id];
       told = words.more;
     });
   }
@@ -260,7 +261,11 @@ function begin(form, parts, note) {
     unsaved = false;
     saving = new AbortController();
     const given = sent(false);
-    [...Object.keys(given.answers), ...given.removed].forEach((id) => { kept[id] = UNSURE; });
+    const ids = [...Object.keys(given.answers), ...given.removed];
+    ids.forEach((id) => {
+      (tried[id] ??= [JSON.stringify(kept[id])]).push(JSON.stringify(given.answers[id])); // as it was known to be kept, and as it was sent
+      kept[id] = UNSURE;
+    });
     let answer, answered, others;
     try {
       answer = await call("answers", "PUT", { ...given, after: known }, saving);
@@ -272,10 +277,10 @@ function begin(form, parts, note) {
     if (!answer?.ok) {
       unsaved = true;
       if (answer?.status === 412) { // other answers are kept than this page knew, such as its own that came late
+        ids.forEach((id) => tried[id].pop());
         giveWay(others ?? {}, given);
         return save();
       }
-      Object.entries(given.answers).forEach(([id, own]) => { tried[id] = [...tried[id] ?? [], JSON.stringify(own)]; });
       if (forward.disabled) return;
       status.textContent = !answer || isAway(answer) ? words.retry : answer.status === 413 ? words.long : words.unkept;
       if (answer?.status === 413) return; // until less is written
@@ -294,7 +299,8 @@ function begin(form, parts, note) {
     const writing = form.querySelector("[data-question] :is(input, textarea):focus-visible");
     if (isNews && writing) writing.addEventListener("blur", keep, { once: true });
     else if (isNews) { closed = true; return open(told, sent(true)); }
-    status.textContent = wrongs().length ? "" : words.saved;
+    alert.textContent ||= told;
+    status.textContent = told || wrongs().length ? "" : words.saved;
   }
 
   // Sending: never twice at once; what comes back is shown where it belongs
@@ -334,12 +340,10 @@ function begin(form, parts, note) {
     const more = tools.beforeSending();
     if (!more) return undefined;
     alert.textContent = "";
-    if (Object.keys(tried).length) await save(); // as without sending: another page may have kept something meanwhile
-    if (closed || forward.disabled) return undefined;
     forward.disabled = true;
     saving?.abort(); // or it could come after what is sent, and be refused
     forward.textContent = words.sending;
-    const given = { ...sent(true), ...more, changed: differing(answers()).map(([id]) => id) };
+    const given = { ...sent(true), ...more, changed: differing(answers()).map(([id]) => id), ...(Object.keys(tried).length && { tried }) };
     let answer, saved;
     try {
       answer = await call("submit", "POST", given);

@@ -67,6 +67,7 @@ class Desk:
     refused_meanwhile: bool = False  # another caregiver has, on another page
     stated: list[list[str]] = field(default_factory=list)  # with each of them
     shared: list[bool | None] = field(default_factory=list)  # of each submission
+    tried: list[dict[str, list[str | None]]] = field(default_factory=list)
     changed: list[list[str]] = field(default_factory=list)  # of each submission: what no draft had
     locked: bool = False  # the device is handed over: every page of a patient leads to the lock
     sent: set[str] = field(default_factory=set)
@@ -133,11 +134,9 @@ class _Fill:
             return _gone()
         sent = await request.json()
         if sent.get("after") not in (None, self.desk.mark):
-            others = {
-                each: self.desk.drafts[-1][each]
-                for each, own in sent["answers"].items()
-                if self.desk.drafts[-1].get(each, own) != own
-            }
+            last = self.desk.drafts[-1]
+            own = {**dict.fromkeys(sent["removed"], "none"), **sent["answers"]}
+            others = {each: last[each] for each in own if last.get(each, own[each]) != own[each]}
             return JSONResponse({"state": "moved", "mark": self.desk.mark, "others": others}, 412)
         before = self.desk.drafts[-1] if self.desk.drafts else self.desk.forms[_secret(request)].kept
         kept = {**before, **sent["answers"]}
@@ -161,6 +160,7 @@ class _Fill:
             self.desk.submissions.append(body["answers"])
             self.desk.shared.append(body.get("share"))
             self.desk.changed.append(body.get("changed", []))
+            self.desk.tried += [body["tried"]] if "tried" in body else []
             await asyncio.sleep(self.desk.delay)
             if self.desk.refusals:
                 return self.desk.refusals.pop(0)

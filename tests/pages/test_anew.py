@@ -257,3 +257,19 @@ def test_of_what_stands_on_paper_nothing_is_answered_again(page: Page, address: 
     answer_all(page)
     expect(page.get_by_role("button", name="Change the answer to question 1")).to_be_visible()
     expect(page.get_by_role("button", name=AGAIN)).to_have_count(0)
+
+
+def test_what_is_taken_back_without_connection_does_not_take_back_what_another_page_kept(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address)
+    answer_all(page)
+    expect(page.get_by_role("status")).to_have_text(SAVED)
+    page.context.set_offline(offline=True)
+    begin_again(page)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet: no connection.")
+    desk.drafts.append({**ALL_ANSWERED, "goal-1": "somewhat"})
+    desk.forms["one"] = samples.form(FormMode.ONE, answers={"goal-1": "somewhat"})
+    page.context.set_offline(offline=False)
+    expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
+    assert desk.drafts[-1] == {"goal-1": "somewhat"}

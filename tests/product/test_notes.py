@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from plugin.access.unsaved import read_unsaved
+from plugin.access.unsaved import Unsaved, read_unsaved
 from plugin.app import create_app
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
@@ -282,6 +282,29 @@ async def test_what_is_being_written_is_there_again_behind_the_lock_of_another_c
     assert "have not saved it yet" not in (await world.browser.get(f"{noted.url}/notes/new")).text
 
 
+async def test_of_two_drafts_the_one_that_is_saved_is_forgotten_and_comes_back_by_no_late_request(
+    world: World,
+) -> None:
+    page = await world.launch("amara")
+
+    async def begin() -> dict[str, str]:
+        shown = await world.browser.get(f"{page.url}/notes/new?anew=true")
+        assert shown.headers["location"].endswith("/notes/new")  # loaded again, it forgets nothing
+        return dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', (await world.follow(shown)).text))
+
+    first, second = await begin(), await begin()
+    await world.browser.post(f"{page.url}/notes/draft", data=first | {"text": "one"})
+    await world.browser.post(f"{page.url}/notes/draft", data=second | {"text": "an other"})
+    await world.browser.post(f"{page.url}/notes", data=first | {"text": "one"})
+    assert await unsaved(world, page.url.path) == "an other"
+    shown = await world.browser.get(f"{page.url}/notes/new")
+    assert f'name="note" value="{second["note"]}"' in shown.text
+    await world.browser.post(f"{page.url}/notes", data=second | {"text": "another"})
+    assert await unsaved(world, page.url.path) is None
+    await world.browser.post(f"{page.url}/notes/draft", data=second | {"text": "an other"})
+    assert await unsaved(world, page.url.path) is None
+
+
 async def test_what_is_being_written_ends_with_the_sign_in(world: World) -> None:
     noted = await world.launch("amara")
     shown = await world.browser.get(f"{noted.url}/notes/new")
@@ -295,8 +318,8 @@ async def test_what_is_being_written_ends_with_the_sign_in(world: World) -> None
 
 async def unsaved(world: World, page: str) -> str | None:
     ledger = world.rapport.state.rapport.ledger
-    text: str | None = await ledger.read(lambda c: read_unsaved(c, ledger.vault, page.rpartition("/")[2]))
-    return text
+    kept: Unsaved | None = await ledger.read(lambda c: read_unsaved(c, ledger.vault, page.rpartition("/")[2]))
+    return kept.text if kept else None
 
 
 async def test_what_is_being_written_is_there_whichever_worker_answers_and_goes_with_its_sign_in(

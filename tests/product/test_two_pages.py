@@ -55,6 +55,20 @@ async def test_what_the_network_delivers_once_more_does_not_undo_what_was_kept_s
     assert sent.status_code == 200, sent.text
 
 
+@pytest.mark.parametrize(
+    ("tried", "status"),
+    [((None, '"somewhat"'), 409), ((None, '"somewhat"', '"mostly"'), 200), (('"mostly"',), 200)],
+)
+async def test_what_was_tried_in_vain_does_not_replace_another_pages_answer_unseen(
+    world: World, tried: tuple[str | None, ...], status: int
+) -> None:
+    headers = await open_form(world)
+    await keep(world, headers, answers={"goal-1": "mostly", "goal-2": "mostly"})
+    own = {"goal-1": "somewhat", "goal-2": "mostly"}
+    sent = await send(world, headers, answers=own, changed=["goal-1"], tried={"goal-1": tried})
+    assert sent.status_code == status, sent.text
+
+
 async def test_a_page_that_is_told_of_other_answers_keeps_its_own_when_it_asks_again(world: World) -> None:
     headers = await open_form(world)
     await keep(world, headers, answers={"goal-2": "mostly"})  # on another page
