@@ -4,6 +4,7 @@
 const main = document.querySelector("main");
 const secret = location.hash.slice(1);
 const SAVE_AFTER = 300, FIRST_RETRY = 1000, LAST_RETRY = 15000, PATIENCE = 30000; // ms
+const MOST_TRIED = 8; // answers to one question that may not have come through
 const LIVES_ON = 9000; // letters; 64 KB may outlive a page
 const make = (name, given) => Object.assign(document.createElement(name), given);
 
@@ -281,6 +282,7 @@ function begin(form, parts, note) {
         giveWay(others ?? {}, given);
         return save();
       }
+      ids.forEach((id) => { tried[id] = [tried[id][0], ...[...new Set(tried[id].slice(1))].slice(-MOST_TRIED)]; });
       if (forward.disabled) return;
       status.textContent = !answer || isAway(answer) ? words.retry : answer.status === 413 ? words.long : words.unkept;
       if (answer?.status === 413) return; // until less is written
