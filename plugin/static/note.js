@@ -4,18 +4,25 @@ const form = document.querySelector("form.written");
 const { text } = form.elements;
 const alert = form.querySelector("[data-alert]");
 const drafted = text.value;
+const SAVE_AFTER = 1000, RETRY = 5000; // ms
 let goes = false;
 let kept = drafted;
 let pause;
+
+function keepSoon(wait) {
+  clearTimeout(pause);
+  pause = setTimeout(keep, wait);
+}
 
 // The server keeps it for this sign-in while it is written: a hand-over in another tab puts the lock in this page's place.
 async function keep() {
   if (text.value === kept || goes) return;
   const value = text.value;
   const answer = await fetch(form.dataset.keeps, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
-  if (answer?.status === 204) kept = value; // else it is the lock, or there is no connection
+  if (answer?.status === 204) kept = value; // else it is the lock
+  else if (!answer || answer.status >= 500) keepSoon(RETRY);
 }
-text.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(keep, 1000); });
+text.addEventListener("input", () => keepSoon(SAVE_AFTER));
 document.addEventListener("visibilitychange", keep);
 
 addEventListener("beforeunload", (event) => {

@@ -61,6 +61,19 @@ def test_a_note_is_kept_on_the_page_without_a_connection_and_written_once_there_
     assert "What+we+agreed+on." in (sent.value.post_data or "")
 
 
+def test_what_could_not_be_kept_is_kept_by_itself_once_there_is_a_connection(
+    page: Page, address: str
+) -> None:
+    kept = "**/launches/0b8e/notes/draft"
+    page.route(kept, lambda route: route.fulfill(status=204))
+    page.route(kept, lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        write(page, address)
+    with page.expect_request(kept) as again:
+        pass
+    assert "What+we+agreed+on." in (again.value.post_data or "")
+
+
 def test_a_note_of_spaces_is_not_sent(page: Page, address: str) -> None:
     page.goto(f"{address}/draft")
     page.locator("textarea").fill("  \n ")
