@@ -61,17 +61,21 @@ class Plan:
         return Together(tuple(each.schedule for each in self.rules if each.address in wanted))
 
     @property
+    def _any(self) -> Together:
+        return Together(tuple(each.schedule for each in self.rules))
+
+    @property
     def is_every(self) -> bool:
         """Whether any form is due at every session."""
-        return Together(tuple(each.schedule for each in self.rules)).is_every
+        return self._any.is_every
 
     def is_due(self, session: int) -> bool:
         """Tell whether any form is due at a session."""
-        return Together(tuple(each.schedule for each in self.rules)).is_due(session)
+        return self._any.is_due(session)
 
     def next_after(self, session: int) -> int | None:
         """Give the next session at which any form is due; None if there is none."""
-        return Together(tuple(each.schedule for each in self.rules)).next_after(session)
+        return self._any.next_after(session)
 
 
 def read_plan(resource: object) -> Plan:

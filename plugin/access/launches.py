@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.desks import write_codes
-from plugin.access.sessions import INACTIVITY, LONGEST, PENDING_LIFE
+from plugin.access.sessions import INACTIVITY, LONGEST, PENDING_LIFE, end_launches
 from plugin.audit.facts import FHIR_USER, ISSUER, SCOPES, Facts, made, written
 from plugin.ledger import Vault, as_sealed, change_rows, check_fits, insert_row
 from plugin.ledger.tables import browser_session, launch, pending_launch
@@ -361,5 +361,4 @@ def is_open(connection: Connection, launch_id: str, now: datetime) -> bool:
 
 def end_launch(connection: Connection, launch_id: str, now: datetime) -> None:
     """End one launch: its pages open no more."""
-    ending = launch.c.id == launch_id, launch.c.ended.is_(None)
-    change_rows(connection, launch, ending, {"ended": now, "sealed_note": None, "note_kept": None})
+    end_launches(connection, (launch_id,), now)

@@ -191,7 +191,7 @@ def lock(connection: Connection, key: str, pin: str, now: datetime, invitation_i
         connection,
         browser_session,
         (browser_session.c.handle == key,),
-        {"handing": None, "locked": now, "locked_for": invitation_id, "pin": pin, "pin_attempts": 0},
+        {"locked": now, "locked_for": invitation_id, "pin": pin, "pin_attempts": 0},
     )
 
 
@@ -310,13 +310,18 @@ def forget_sessions(connection: Connection, now: datetime, after: str, most: int
     return str(keys[-1]) if len(keys) == most else None
 
 
+def end_launches(connection: Connection, launches: Sequence[str], now: datetime) -> None:
+    """End launches: their pages open no more, and what was being written in them is forgotten."""
+    ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
+    change_rows(connection, launch, ending, {"ended": now, "sealed_note": None, "note_kept": None})
+
+
 def end_session(connection: Connection, key: str, launches: Sequence[str], now: datetime) -> None:
     """End a session and its launches: those that the trail is told of. Of a device that is locked the lock stays.
 
     A session that was altered stays, too: it may have been locked.
     """
-    ending = launch.c.id.in_(launches), launch.c.ended.is_(None)
-    change_rows(connection, launch, ending, {"ended": now, "sealed_note": None, "note_kept": None})
+    end_launches(connection, launches, now)
     unlocked = browser_session.c.handle == key, browser_session.c.locked.is_(None)
     remove_rows(connection, browser_session, unlocked)
 

@@ -422,7 +422,7 @@ def _check_complete(connection: Connection, vault: Vault, found: Invitation, sen
     unseen = sorted(
         {each for each in draft.keys() - set(sent.removed) if each not in sent.answers}
         | {each for each in sent.answers if _is_old(sent, each) and _differs(sent.answers, draft, each)}
-        | {each for each in sent.tried if each in draft and not _knows(sent, each, draft[each])}
+        | {each for each in sent.tried if each in draft and _is_unknown(sent, draft, each)}
     )
     if unseen:
         raise AnsweredElsewhere(
@@ -435,14 +435,10 @@ def _differs(one: Draft, other: Draft, link_id: str) -> bool:
     return link_id not in other or one[link_id] != other[link_id]
 
 
-def _knows(sent: _Sent, link_id: str, kept: object) -> bool:
-    """Tell whether a page that tried in vain to keep an answer knows the one that is kept: another page's may be newer."""
-    own = _written(sent.answers[link_id]) if link_id in sent.answers else None
-    return _written(kept) in (*sent.tried[link_id], own)
-
-
-def _written(answer: object) -> str:
-    return msgspec.json.encode(answer).decode()
+def _is_unknown(sent: _Sent, draft: Draft, link_id: str) -> bool:
+    """Tell whether the answer that is kept is none that a page knows which tried in vain to keep one: another's may be newer."""
+    kept = msgspec.json.encode(draft[link_id]).decode()
+    return kept not in sent.tried[link_id] and _differs(draft, sent.answers, link_id)
 
 
 def _is_old(sent: _Sent, link_id: str) -> bool:

@@ -248,8 +248,8 @@ function begin(form, parts, note) {
   // What was given without a connection is older than what another page kept meanwhile: that stays, and is looked over.
   function giveWay(others, { answers: own }) {
     Object.entries(others).forEach(([id, other]) => {
-      const [before, ...given] = tried[id] ?? [];
-      if (!given.includes(JSON.stringify(own[id])) || [before, ...given].includes(JSON.stringify(other))) return;
+      const [, ...given] = tried[id];
+      if (!given.includes(JSON.stringify(own[id])) || tried[id].includes(JSON.stringify(other))) return;
       if (id in own) kept[id] = own[id];
       else delete kept[id];
       told = words.more;

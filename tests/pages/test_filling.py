@@ -744,6 +744,12 @@ def test_an_answer_that_the_network_delivers_too_late_does_not_undo_a_newer_one(
     assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "somewhat"}
 
 
+def lose(route: Route) -> None:
+    """Let a request arrive, and its answer be lost."""
+    route.fetch()
+    route.abort()
+
+
 NOT_SAVED = "Not saved yet: no connection. Keep this page open; it tries again by itself."
 
 
@@ -764,6 +770,8 @@ def test_what_was_answered_without_connection_does_not_replace_what_another_page
         page.get_by_role("button", name="Send").click()
         expect(page.get_by_role("alert")).to_contain_text("No connection: the answers are not sent yet.")
         desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+        # What is sent comes through before what is kept by itself.
+        page.route("**/fill/answers", lambda route: route.continue_() if desk.tried else route.abort())
     desk.drafts.append({"goal-1": "mostly"})
     desk.forms["asked-all"] = replace(
         desk.forms["asked-all"], answers={"goal-1": "mostly", "goal-2": "a-little"}
@@ -790,10 +798,6 @@ def test_of_one_page_on_a_bad_connection_the_newest_answer_is_kept(
         with page.expect_request("**/fill/answers"):
             page.locator(f"[data-question={question}]").get_by_role("radio", name=name).check()
 
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort()
-
     choose("goal-1", "A little")
     expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
     choose("goal-2", "Mostly", lose)
@@ -809,10 +813,6 @@ def test_ones_own_answer_that_came_without_an_answer_is_replaced_by_a_newer_one(
 ) -> None:
     open_form(page, address)
     forward(page)
-
-    def lose(route: Route) -> None:
-        route.fetch()
-        route.abort()
 
     page.route("**/fill/answers", lose, times=1)
     page.get_by_role("radio", name="A little").check()

@@ -13,13 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from plugin.access.unsaved import Unsaved, read_unsaved
-from plugin.app import create_app
 from plugin.ledger import tables as t
 from tests.product.forms import ANSWERS
 from tests.product.test_corrections import forbid
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
-from tests.product.world import EHR, PIN, RAPPORT, World, run_world
+from tests.product.world import EHR, PIN, World, another_worker, run_world
 
 DOCUMENTS = ("patient/DocumentReference.crs",)
 
@@ -329,12 +328,8 @@ async def test_what_is_being_written_is_there_whichever_worker_answers_and_goes_
     shown = await world.browser.get(f"{noted.url}/notes/new")
     form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
     await world.browser.post(f"{noted.url}/notes/draft", data=form | {"text": "half a sent"})
-    async with httpx.AsyncClient(transport=world.hosts) as http:
-        second = create_app(world.settings, http=http, clock=world.clock)
-        async with second.router.lifespan_context(second):
-            world.hosts.add(RAPPORT, second)
-            assert "half a sent" in (await world.browser.get(f"{noted.url}/notes/new")).text
-            world.hosts.add(RAPPORT, world.rapport)
+    async with another_worker(world):
+        assert "half a sent" in (await world.browser.get(f"{noted.url}/notes/new")).text
     housekeeping = world.rapport.state.housekeeping
     await housekeeping.sweep()
     assert await unsaved(world, noted.url.path) == "half a sent"

@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from plugin.app import create_app
 from plugin.audit import Actor
 from plugin.flow import Arrival, submit
 from plugin.routes.patient import MOST_SHOWN
@@ -20,7 +19,7 @@ from tests.product.test_norms import adopt_figures
 from tests.product.test_personalities import send_form
 from tests.product.test_plot import ACCEPTED
 from tests.product.test_tips import NAMED
-from tests.product.world import EHR, RAPPORT, World, run_world
+from tests.product.world import EHR, World, another_worker, run_world
 
 
 async def slow(world: World, path: str, seconds: float = 3.0) -> None:
@@ -80,12 +79,8 @@ async def test_a_page_loaded_while_a_hand_over_is_being_saved_leads_to_the_lock(
         await asked(world)
         assert not handing.done()
         # Whichever process answers.
-        async with httpx.AsyncClient(transport=world.hosts) as http:
-            second = create_app(world.settings, http=http, clock=world.clock)
-            async with second.router.lifespan_context(second):
-                world.hosts.add(RAPPORT, second)
-                loaded = await world.browser.get(str(page.url))
-                world.hosts.add(RAPPORT, world.rapport)
+        async with another_worker(world):
+            loaded = await world.browser.get(str(page.url))
         assert loaded.headers.get("location", "").endswith("/return")
         assert "Amara" not in loaded.text
         assert await handing

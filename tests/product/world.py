@@ -430,6 +430,17 @@ async def run_world(
             await world.browser.aclose()
 
 
+@asynccontextmanager
+async def another_worker(world: World) -> AsyncIterator[None]:
+    """Have another worker on the same ledger answer what is asked of Rapport."""
+    async with httpx.AsyncClient(transport=world.hosts) as http:
+        second = create_app(world.settings, http=http, clock=world.clock)
+        async with second.router.lifespan_context(second):
+            world.hosts.add(RAPPORT, second)
+            yield
+            world.hosts.add(RAPPORT, world.rapport)
+
+
 async def entries(world: World, kind: Kind) -> list[dict[str, object]]:
     """Read the entries of one kind in the trail, oldest first."""
     ledger = world.rapport.state.rapport.ledger
