@@ -11,7 +11,7 @@ from plugin.initial import write_keys
 from plugin.settings import read_settings
 from questionnaires import load_catalogue
 from sandbox_ehr.personalities import personality_ids
-from tests.product.crashing import free_port
+from tests.ports import free_port
 from tests.terminal import command_line
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from plugin.initial import write_keys
-from tests.product.crashing import free_port
+from tests.ports import free_port
 from tests.terminal import command_line
 
 SITE = """

@@ -16,13 +16,13 @@ from plugin.ledger import schema
 from plugin.ledger.store import open_database
 from tests.forking import Forked
 from tests.operating.test_storage import _make_database, _post
+from tests.ports import free_port
 from tests.postgres import PostgresMissing, postgres_server
 from tests.product.crashing import (
     SECRET,
     Place,
     _search,
     _wait_for_delivery,
-    free_port,
     launched_tokens,
     open_place,
 )

@@ -13,7 +13,8 @@ import pytest
 from plugin.commands.serving import read_proxies
 from plugin.errors import SettingsInvalid
 from tests.audit.conftest import configure
-from tests.operating.test_serving_tls import PATIENCE, free_port
+from tests.operating.test_serving_tls import PATIENCE
+from tests.ports import free_port
 from tests.terminal import ROOT, command_line
 
 MOST = 60  # wrong codes of one address

@@ -16,7 +16,8 @@ from plugin.access.launches import launches_with_token
 from plugin.ledger import Vault, change_rows
 from plugin.ledger import tables as t
 from plugin.ledger.store import open_database
-from tests.product.crashing import SECRET, Place, _key, _search, free_port, open_place
+from tests.ports import free_port
+from tests.product.crashing import SECRET, Place, _key, _search, open_place
 from tests.product.forms import ANSWERS, response_of
 from tests.questionnaires import forms
 from tests.terminal import run_rapport

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from plugin.commands.serving import read_tls
 from plugin.errors import SettingsInvalid
 from tests.audit.conftest import configure
+from tests.ports import free_port
 from tests.terminal import ROOT, command_line
 
 PATIENCE = 60  # seconds
@@ -48,12 +49,6 @@ def write_certificate(folder: Path, name: str = "localhost") -> tuple[Path, Path
         )
     )
     return chain, private
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from plugin.delivery.outbox import LEASE
 from tests.forking import Forked
+from tests.ports import free_port
 from tests.postgres import Postgres, PostgresMissing, postgres_server
-from tests.product.crashing import Place, _search, _wait_for_delivery, free_port, launched_tokens, open_place
+from tests.product.crashing import Place, _search, _wait_for_delivery, launched_tokens, open_place
 from tests.product.forms import response_of
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -133,12 +132,6 @@ class Place:
                 time.sleep(0.05)
             assert process.poll() is None, (self.folder / "output.txt").read_text()[-3000:]
         raise AssertionError("Rapport did not start")
-
-
-def free_port() -> int:
-    """Find a port that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from smart_launch import PrivateKeyJwt, SigningKey, Site, discover, system_token
+from tests.ports import free_ports
 from tests.terminal import command_line
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ class Demonstration:
 @contextmanager
 def running_demonstration(folder: Path, *, site: str = "") -> Iterator[Demonstration]:
     """Run `rapport demo` until the block ends; its state lies in the folder. `site`: sections that its site's settings have besides."""
-    demonstration = Demonstration(_two_free_ports(), folder / "state", folder / "output.txt")
+    demonstration = Demonstration(free_ports(2)[1], folder / "state", folder / "output.txt")
     environment = {**os.environ, "XDG_STATE_HOME": str(demonstration.state)}
     command = command_line("demo", "--fresh", "--port", demonstration.port)
     if site:
@@ -99,17 +99,3 @@ def _wait_until_ready(demonstration: Demonstration, process: "subprocess.Popen[b
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(demonstration.output.read_text(encoding="utf-8"))
         time.sleep(0.1)
-
-
-def _two_free_ports() -> int:
-    """Give a port that is free together with the one below it."""
-    for _ in range(50):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port - 1))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no two neighbouring ports are free")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.product.crashing import crash, die_at, free_port, open_place
+from tests.ports import free_port
+from tests.product.crashing import crash, die_at, open_place
 from tests.product.dying import MOMENTS
 
 

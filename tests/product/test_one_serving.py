@@ -13,7 +13,8 @@ import pytest
 
 from plugin.errors import SettingsInvalid
 from plugin.ledger import Ledger, Vault
-from tests.product.crashing import SECRET, Place, free_port, open_place
+from tests.ports import free_port
+from tests.product.crashing import SECRET, Place, open_place
 from tests.terminal import run_rapport
 
 OTHER_SECRET = "q3pVbTn0xRz7yLwJ5cKfUeHs1DgMa8oQiB2tXvN4W6E"

@@ -16,7 +16,8 @@ from plugin.bulk_export import BulkExport, ExportFailed, Wanted
 from plugin.command_line import main
 from smart_launch import PrivateKeyJwt, Site, generate_key
 from tests.packaging.built import built
-from tests.product.crashing import SECRET, Place, free_port, open_place
+from tests.ports import free_port
+from tests.product.crashing import SECRET, Place, open_place
 from tests.product.world import READER_SECRET
 
 BASE = "https://ehr.invalid/r4"
