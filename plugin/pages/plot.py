@@ -1,12 +1,13 @@
 """Geometry of a trend plot: panel in, coordinates out. Pure; `templates/clinician/plot.html` draws it.
 
-Raters differ by mark and dash, so the plot reads in greyscale; x is time, y the native scale with its full range.
+Raters differ by mark and dash, so the plot reads in greyscale; x is time, without long pauses, y the native scale with its full range.
 """
 
 from dataclasses import dataclass, replace
 from datetime import date
 
 from plugin.pages.arrows import EventMark, Marked, place_arrows, single_arrows
+from plugin.pages.folding import Axis, Fold, long_pauses
 from plugin.pages.naming import Label, label_all
 from plugin.pages.shapes import SHAPES, shape_at
 from plugin.pages.strips import (
@@ -27,6 +28,7 @@ _LABEL_LINE = 17.0  # px between two labels at the line ends
 _NEXT_LINE = 14.0  # px between the lines of one label
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
+_MARK = 7.0  # px from the middle of a mark to what stands beside it
 _CLOSE = 9.0  # px between two sessions below which marks are small, else they would cover each other
 _CROWDED = 4.5  # px below which lines stand alone: no mark would be told from the next
 _ARROW = 18.0  # px from a mark to the far side of a rupture's arrow, and of the rater's mark beside it
@@ -72,7 +74,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One rater's line, broken where a score is missing, with its label at the right end."""
+    """One rater's line, broken where a score is missing or a pause is left out, with its label at the right end."""
 
     order: int
     look: int
@@ -137,6 +139,23 @@ class Plot:
     caregivers: tuple[tuple[float, float], ...] = ()  # centres of rings around sessions
     courses: tuple[CourseBar, ...] = ()
     is_crowded: bool = False  # lines alone, and thinner
+    folds: tuple[Fold, ...] = ()  # pauses that the axis leaves out
+
+    def is_left_out(self, x: float) -> bool:
+        """Whether a place lies within the sign of a pause: nothing is drawn through its words."""
+        return any(fold.left <= x <= fold.right for fold in self.folds)
+
+    @property
+    def middle_y(self) -> float:
+        """Half-way up the scale."""
+        return (self.axis_y + self.frame.top) / 2
+
+    @property
+    def pieces(self) -> tuple[tuple[float, float], ...]:
+        """From where to where the grid is drawn: all of the width but for the signs of pauses left out."""
+        inner = [each for fold in self.folds for each in (fold.left, fold.right)]
+        ends = [self.frame.left, *inner, self.frame.width - self.frame.right]
+        return tuple(zip(ends[::2], ends[1::2], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +163,18 @@ class _Placing:
     """Where days and values fall."""
 
     frame: Frame
-    first: date
-    days: int
+    axis: Axis
     low: float
     high: float
     axis_y: float
-    inset: float
     sessions: int = 1
     spread: float = 1.0  # the share of the axis over which they lie
 
     @property
     def spacing(self) -> float:
         """How many px there are from one session to the next, on the average."""
-        room = self.frame.width - self.frame.right - self.frame.left - 2 * self.inset
-        return room * self.spread / (self.sessions - 1) if self.sessions > 1 else room
+        intervals = self.sessions - 1 - len(self.axis.folds)
+        return self.axis.room * self.spread / intervals if intervals > 0 else self.axis.room
 
     @property
     def is_crowded(self) -> bool:
@@ -170,9 +187,7 @@ class _Placing:
 
     def x(self, day: date) -> float:
         """Place a day; a single day stands in the middle."""
-        start = self.frame.left + self.inset
-        room = self.frame.width - self.frame.right - self.inset - start
-        return start + room * ((day - self.first).days / self.days if self.days else 0.5)
+        return self.axis.x(day)
 
     def y(self, value: float) -> float:
         """Place a value; one outside the range stands at its edge."""
@@ -189,16 +204,25 @@ def draw(
 ) -> Plot:
     """Lay a panel out in a frame; sessions' kinds and medicines make it higher.
 
-    `axis` is the first and the last day of the x axis, which lie around the panel's own; None: those.
+    `axis` is the first and the last day of the x axis, which lie around the panel's own: days stand by time then. None: the
+    panel's own, and pauses far longer than usual are left out.
     """
     days = panel.days
     first, last = axis or (days[0], days[-1])
     covered = (last - first).days
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
-    inset = 10 + _DODGE * (len(panel.series) - 1) / 2
+    aside = _DODGE * (len(panel.series) - 1) / 2
+    across = Axis(
+        first,
+        last,
+        frame.left + 10 + aside,
+        frame.width - frame.right - 10 - aside,
+        pauses=long_pauses(days) if axis is None else (),
+        aside=aside + _MARK,
+    )
     spread = (days[-1] - days[0]).days / covered if covered else 1.0
-    placing = _Placing(frame, first, covered, panel.low, panel.high, axis_y, inset, len(days), spread)
+    placing = _Placing(frame, across, panel.low, panel.high, axis_y, len(days), spread)
     room = _room(panel, placing)
     frame = replace(frame, height=frame.height + room, bottom=frame.bottom + room)
     strip_y = axis_y + room + _STRIP / 2 + 2 if gaps else None
@@ -228,6 +252,7 @@ def draw(
         caregivers=caregivers,
         courses=bars,
         is_crowded=placing.is_crowded,
+        folds=across.folds,
     )
 
 
@@ -247,18 +272,18 @@ def _line(series: TrendSeries, order: int, look: int, count: int, placing: _Plac
     shape = SHAPES[look]
     pieces: list[str] = []
     marks: list[Mark] = []
-    pen_down = False
+    run = -1  # in which the pen is down
     x = y = 0.0
     places = {day: placing.x(day) + shift for day in series.by_day}
     for number, point in enumerate(series.points):
         x = places[point.day]
         y = strip_y if point.value is None else placing.y(point.value)
-        is_marked = not placing.is_crowded or _stands_out(series.points, number)
+        is_marked = not placing.is_crowded or _stands_out(series.points, number, placing.axis)
         mark = shape_at(shape, x, y, small=placing.spacing < _CLOSE) if is_marked else ""
         marks.append(Mark(mark, x, y, hollow=point.value is None))
         if point.value is not None:
-            pieces.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
-        pen_down = point.value is not None
+            pieces.append(f"{'L' if run == placing.axis.run(point.day) else 'M'}{x:.1f} {y:.1f}")
+        run = -1 if point.value is None else placing.axis.run(point.day)
     return Line(
         order=order,
         look=look,
@@ -295,11 +320,14 @@ def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tup
     return place_arrows(marked, places, top=placing.frame.top, axis_y=placing.axis_y)
 
 
-def _stands_out(points: tuple[TrendPoint, ...], number: int) -> bool:
+def _stands_out(points: tuple[TrendPoint, ...], number: int, axis: Axis) -> bool:
     """Tell whether a score keeps its mark among lines alone: the last, a marked one, and one that no line goes through."""
     point = points[number]
     beside = (*points[max(0, number - 1) : number], *points[number + 1 : number + 2])
-    is_joined = point.value is not None and any(each.value is not None for each in beside)
+    run = axis.run(point.day)
+    is_joined = point.value is not None and any(
+        each.value is not None and axis.run(each.day) == run for each in beside
+    )
     return number == len(points) - 1 or point.event is not None or not is_joined
 
 
@@ -352,13 +380,12 @@ def _values(low: float, high: float) -> tuple[float, ...]:
 
 
 def _days(days: tuple[date, ...], placing: _Placing) -> tuple[date, ...]:
-    """Choose the days to label: the first, the last, and those between that leave room."""
-    chosen = [days[0]]
-    last_x = placing.x(days[-1])
-    for day in days[1:-1]:
+    """Choose the days to label: the first, the last, those beside pauses left out, and those between, as there is room."""
+    folds = placing.axis.folds
+    beside = (*(fold.pause.after for fold in folds), *(fold.pause.before for fold in folds))
+    chosen: dict[date, float] = {}
+    for day in (days[0], days[-1], *beside, *days[1:-1]):
         x = placing.x(day)
-        if x - placing.x(chosen[-1]) >= _DAY_LABEL and last_x - x >= _DAY_LABEL:
-            chosen.append(day)
-    if len(days) > 1 and last_x - placing.x(chosen[-1]) >= _DAY_LABEL:
-        chosen.append(days[-1])
-    return tuple(chosen)
+        if all(abs(x - each) >= _DAY_LABEL for each in chosen.values()):
+            chosen[day] = x
+    return tuple(sorted(chosen))

@@ -285,6 +285,39 @@ def marked_trend() -> Trend:
     return Trend(tuple(made), courses, "gumz-1sd", findings)
 
 
+def paused_trend() -> Trend:
+    """Thirty weekly sessions of three raters with a year between the first half and the second, a medicine begun within it."""
+    marked = marked_trend()
+    first = NOW - timedelta(days=7 * 28 + 365)
+    moments = [first + timedelta(days=7 * place + (358 if place >= 15 else 0)) for place in range(30)]
+    made = []
+    for shift, (rater, name) in enumerate(
+        (("child", "Mia"), ("caregiver", "Dana Kowalski (mother)"), ("therapist", "Dr Amara Osei"))
+    ):
+        points = tuple(
+            TrendPoint(
+                when,
+                when.date(),
+                float(14 + shift + place * 7 % 5 + (3 if place >= 15 else 0)),
+                virtual=place % 4 == 3,
+                caregiver=place % 7 == 0,
+                event=Event.RUPTURE if (rater, place) == ("child", 20) else None,
+            )
+            for place, when in enumerate(moments)
+        )
+        made.append(
+            TrendSeries(
+                rater, name, "Rapport Check-in", "total", "Total", 0, 24, points, error=marked.series[0].error
+            )
+        )
+    days = [each.date() for each in moments]
+    courses = (
+        Course("Methylphenidate 18 mg prolonged-release tablet", days[3], days[18], ongoing=False),
+        Course("Fluoxetine 20 mg capsule", days[14] + timedelta(days=180), None, ongoing=True),
+    )
+    return Trend(tuple(made), courses, "gumz-1sd")
+
+
 def scores(total: int | None, *parts: int) -> tuple[ScoreLine, ...]:
     low = Decimal(0)
     absent = (

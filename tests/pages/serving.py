@@ -203,6 +203,7 @@ def site(desk: Desk) -> Starlette:
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)
         ),
+        "/paused": lambda: pages.render_patient(samples.patient(trend=samples.paused_trend())),
         "/long": lambda: pages.render_patient(samples.patient(trend=samples.long_trend())),
         "/dressed": lambda: pages.render_patient(samples.dressed_patient()),
         "/slow": lambda: pages.render_patient(samples.slow_patient()),

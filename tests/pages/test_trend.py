@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -390,11 +390,108 @@ def test_the_axis_shows_the_whole_native_scale() -> None:
 
 def test_days_stand_by_time_not_by_number() -> None:
     start = samples.NOW
-    moments = (start + timedelta(days=days) for days in (0, 1, 100))
+    moments = (start + timedelta(days=days) for days in (0, 1, 80))
     points = tuple(TrendPoint(when, when.date(), 5) for when in moments)
     panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
     first, second, third = (float(x) for x in re.findall(r"[ML]([\d.]+) ", draw(panel, WIDE).lines[0].path))
-    assert (third - first) / (second - first) == pytest.approx(100, rel=0.1)
+    assert (third - first) / (second - first) == pytest.approx(80, rel=0.1)
+
+
+def _weekly(*pauses: int) -> Panel:
+    """Five sessions a week apart, then so many days to five others, and so on."""
+    days: list[datetime] = []
+    day = samples.NOW
+    for pause in (0, *pauses):
+        day += timedelta(days=pause)
+        days.extend(day + timedelta(days=7 * place) for place in range(5))
+        day = days[-1]
+    points = tuple(TrendPoint(when, when.date(), 5 + place % 3) for place, when in enumerate(days))
+    return group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
+
+
+@pytest.mark.parametrize("frame", [WIDE, NARROW])
+def test_a_year_without_sessions_takes_no_room_from_the_sessions(frame: Frame) -> None:
+    panel = group(samples.paused_trend())[0].panels[0]
+    plot = draw(panel, frame)
+    (fold,) = plot.folds
+    assert (fold.pause.months, fold.pause.before, fold.pause.after) == (12, panel.days[14], panel.days[15])
+    marks = [mark.x for mark in plot.lines[0].marks]
+    assert marks == sorted(marks)
+    assert not [mark for line in plot.lines for mark in line.marks if fold.left <= mark.x <= fold.right]
+    steps = [after - before for before, after in pairwise(marks)]
+    within = steps[:14] + steps[15:]
+    assert min(within) == pytest.approx(max(within))
+    assert sum(within) > (frame.width - frame.left - frame.right) / 2
+
+
+def test_no_line_goes_over_what_is_left_out() -> None:
+    plot = draw(group(samples.paused_trend())[0].panels[0], WIDE)
+    assert [line.path.count("M") for line in plot.lines] == [2, 2, 2]
+
+
+def test_among_lines_alone_a_score_between_two_pauses_keeps_its_mark() -> None:
+    first = samples.NOW
+    days = [0, *range(400, 500), 900]
+    points = tuple(TrendPoint(when := first + timedelta(days=day), when.date(), 5) for day in days)
+    panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
+    plot = draw(panel, NARROW)
+    assert plot.is_crowded
+    assert len(plot.folds) == 2
+    assert [place for place, mark in enumerate(plot.lines[0].marks) if mark.path] == [0, 101]
+
+
+@pytest.mark.parametrize(("pauses", "left_out"), [((89,), 0), ((90,), 1), ((120, 42, 400), 2), ((), 0)])
+def test_a_pause_is_left_out_from_three_months_on(pauses: tuple[int, ...], left_out: int) -> None:
+    assert len(draw(_weekly(*pauses), WIDE).folds) == left_out
+
+
+def test_of_monthly_sessions_three_months_are_no_pause() -> None:
+    days = [samples.NOW + timedelta(days=day) for day in (0, 30, 60, 150, 180)]
+    points = tuple(TrendPoint(when, when.date(), 5) for when in days)
+    panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
+    assert not draw(panel, WIDE).folds
+
+
+def test_on_the_axis_that_small_plots_share_nothing_is_left_out() -> None:
+    panel = _weekly(400)
+    assert not draw(panel, WIDE, axis=(panel.days[0], panel.days[-1])).folds
+
+
+def test_signs_of_many_pauses_take_half_of_the_axis_at_most() -> None:
+    panel = _weekly(700, 900, 701, 902)
+    plot = draw(panel, NARROW)
+    assert [fold.pause.days for fold in plot.folds] == [900, 902]
+    marks = [mark.x for mark in plot.lines[0].marks]
+    assert marks == sorted(marks)
+    assert marks[-1] <= NARROW.width - NARROW.right
+
+
+def test_the_first_session_after_a_pause_is_named_by_its_day() -> None:
+    panel = group(samples.paused_trend())[0].panels[0]
+    named = [tick.day for tick in draw(panel, WIDE).x_ticks]
+    assert {panel.days[0], panel.days[15], panel.days[-1]} <= set(named)
+    assert named == sorted(named)
+
+
+def test_what_is_left_out_is_said_in_the_drawing_and_in_its_description() -> None:
+    html = re.sub(r"\s+", " ", pages.render_patient(samples.patient(trend=samples.paused_trend())))
+    assert "12 months left out</text>" in html
+    assert "No answers between 17 Aug 2025 and 17 Aug 2026: the plot leaves this time out." in html
+    assert "12 months left out" in pages.summary_html(samples.patient(trend=samples.paused_trend()), "Dr A")
+
+
+def test_a_medicine_begun_within_a_pause_is_drawn_through_no_word() -> None:
+    trend = samples.paused_trend()
+    panel = group(trend)[0].panels[0]
+    plot = draw(panel, WIDE, shown_courses(trend.courses, panel, panel.days[-1]))
+    (fold,) = plot.folds
+    begun = plot.courses[1].begins
+    assert begun is not None
+    assert fold.left < begun < fold.right
+    assert plot.is_left_out(begun)
+    html = pages.render_patient(samples.patient(trend=trend))
+    assert f"M{begun:.1f} {plot.frame.top}V" not in html
+    assert f"M{plot.courses[0].begins:.1f} {plot.frame.top}V" in html
 
 
 def test_two_hundred_sessions_still_make_a_small_page() -> None:
