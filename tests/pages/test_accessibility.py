@@ -247,6 +247,7 @@ STATES: dict[str, State] = {
     "patient, other forms and another PIN": State("/due-again", _open_all),
     "patient, everything marked": State("/marked", _open_all),
     "patient, a long course": State("/long"),
+    "patient, a pause": State("/paused"),
     "patient, nothing yet": State("/empty"),
     "patient, in the EHR's look": State("/dressed"),
     "patient, EHR slow": State("/slow"),
