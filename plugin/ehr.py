@@ -66,6 +66,11 @@ class EhrError(Exception):
 
     status: int | None = None
 
+    @property
+    def is_conflict(self) -> bool:
+        """Whether something else stood in the way: another write at the same time (HAPI, Azure, LinuxForHealth) or the same resource."""
+        return self.status == httpx.codes.CONFLICT
+
 
 class EhrUnavailable(EhrError):
     """The EHR cannot be reached or is too busy; what was sent, if anything, was not done."""
@@ -131,11 +136,6 @@ class EhrRefused(EhrError):
         if self.status not in _OF_A_RESOURCE or codes & _OF_A_TYPE:
             return False
         return bool(codes) or self.status == httpx.codes.UNPROCESSABLE_ENTITY
-
-    @property
-    def is_conflict(self) -> bool:
-        """Whether something else stood in the way: another write at the same time (HAPI, Azure, LinuxForHealth) or the same resource."""
-        return self.status == httpx.codes.CONFLICT
 
     @property
     def is_unexplained(self) -> bool:
@@ -519,6 +519,9 @@ class Ehr:
             return None
         base = httpx.URL(self._base)
         url = read_address(address, f"{self._base}/")
+        if (url.scheme, base.scheme) == ("http", "https"):
+            # Behind a proxy that ends TLS a server may not know how it was asked. The page is asked for as all else is.
+            url = url.copy_with(scheme="https")
         same = (url.scheme, url.host, url.port, url.userinfo) == (base.scheme, base.host, base.port, b"")
         inside = url.path == base.path or url.path.startswith(f"{base.path.removesuffix('/')}/")
         if not (same and inside) or ".." in url.path:

@@ -50,6 +50,8 @@ class NotShown(OutcomeUnknown):
 class InTheWay(NotWhole):
     """Something else stood in the way of a creation (HTTP 409): the same may be taken, or be found there, a little later."""
 
+    status = 409
+
 
 class RefusedInPart(NotWhole):
     """The EHR takes such resources and refused the response or some of its Observations for what they hold."""

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from plugin.delivery.correcting import InTheWay, NotShown, NotWhole
+from plugin.delivery.correcting import NotShown, NotWhole
 from plugin.delivery.outbox import Claimed, Outcome
 from plugin.delivery.states import DeliveryState
 from plugin.ehr import (
@@ -58,8 +58,8 @@ def react(error: EhrError, claimed: Claimed, pace: Pace, now: datetime) -> Outco
         case EhrUnavailable(retry_after=seconds):
             asked = timedelta(seconds=seconds or 0)
             return Outcome(DeliveryState.SCORED, detail, now + max(pause, asked), status=status)
-        case InTheWay() | EhrRefused(is_conflict=True) if claimed.failures < MOST_CONFLICTS:
-            stands = error.locations if isinstance(error, InTheWay) else ()
+        case EhrError(is_conflict=True) if claimed.failures < MOST_CONFLICTS:
+            stands = error.locations if isinstance(error, NotWhole) else ()
             return Outcome(DeliveryState.SCORED, detail, now + pause, stands, status=status, understood=False)
         case NotWhole(locations=stands):
             return Outcome(DeliveryState.REFUSED, detail, now, stands, status=status)

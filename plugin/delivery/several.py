@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from plugin.delivery.correcting import InTheWay, NotCorrected, NotWhole, RefusedInPart
+from plugin.delivery.correcting import NotCorrected, NotWhole, RefusedInPart
 from plugin.delivery.keep import Record
 from plugin.delivery.lookup import Unverifiable
 from plugin.delivery.writers import Writer, Written
@@ -40,7 +40,7 @@ class SeveralWriter:
             try:
                 written.append(await part.writer.write(ehr, record, look_first=look_first))
             except _REFUSALS as error:
-                if _may_pass(error):
+                if error.is_conflict:
                     unfinished.append(error)
                 else:
                     refused.append((part.name, error))
@@ -57,11 +57,6 @@ class SeveralWriter:
         return Written(
             locations, (*(each for one in written for each in one.left_out), *told, *self.left_out)
         )
-
-
-def _may_pass(error: EhrError) -> bool:
-    """Tell whether the same may be taken, or be found there, a little later."""
-    return isinstance(error, InTheWay) or (isinstance(error, EhrRefused) and error.is_conflict)
 
 
 def _needs_a_person(error: EhrError, record: Record) -> bool:

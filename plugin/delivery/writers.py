@@ -213,7 +213,7 @@ class _Progress:
         standing = tuple(self.addresses.values())
         response, observation = self.refused.get(RESPONSE), self.refused.get(OBSERVATION)
         for each in (response, observation):
-            if isinstance(each, EhrRefused) and each.is_conflict:
+            if each is not None and each.is_conflict:
                 raise InTheWay(str(each), standing)
         if _is_of_content(response):
             raise RefusedInPart(f"{RESPONSE}: {response} {_SCORES_WAIT}", standing)

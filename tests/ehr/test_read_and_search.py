@@ -267,12 +267,24 @@ async def test_pages_are_followed_on_this_server(wire: respx.MockRouter, ehr: Eh
     assert route.calls.last.request.headers["authorization"] == "Bearer at-s3cret"
 
 
+@pytest.mark.parametrize("port", ["", ":80", ":443"])
+async def test_the_next_page_of_a_server_behind_a_proxy_that_ends_tls_is_asked_for_by_tls(
+    wire: respx.MockRouter, ehr: Ehr, port: str
+) -> None:
+    route = wire.get(url__startswith=BASE)
+    route.mock(side_effect=[page("1", following=f"http://ehr.invalid{port}/fhir/r4?page=2"), page("2")])
+    assert [each["id"] for each in await ehr.search("Observation", {})] == ["1", "2"]
+    assert str(route.calls.last.request.url) == f"{BASE}?page=2"
+
+
 @pytest.mark.parametrize(
     "following",
     [
         "https://evil.invalid/fhir/r4?page=2",
         "//evil.invalid/fhir/r4?page=2",
-        "http://ehr.invalid/fhir/r4?page=2",
+        "http://ehr.invalid:8080/fhir/r4?page=2",
+        "http://evil.invalid/fhir/r4?page=2",
+        "http://u:p@ehr.invalid/fhir/r4?page=2",
         "https://ehr.invalid:8443/fhir/r4?page=2",
         "https://ehr.invalid@evil.invalid/fhir/r4?page=2",
         "https://u:p@ehr.invalid/fhir/r4?page=2",
