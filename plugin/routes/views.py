@@ -179,7 +179,7 @@ def patient_page(rapport: Rapport, launch: Launch, known: Known, csrf: str, lang
         printed=banner,
         session=chart.session,
         contact=Contact(chart.contact, chart.virtual) if launch.encounter else None,
-        is_uncounted=launch.encounter is None
+        is_uncounted=chart.session is None
         and any(_depends_on_number(rapport, launch, each.rater, age) for each in offered),
         of_session=chart.of_session,
         responses=tuple(_recent(catalogue, account, people, zone, language) for account in known.recent),

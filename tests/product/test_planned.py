@@ -90,6 +90,18 @@ async def test_that_no_session_was_chosen_is_said_where_the_schedule_counts_them
     assert ("schedule is not applied" in due) == is_told
 
 
+async def test_that_an_encounter_is_no_counted_session_is_said_where_the_schedule_counts_them(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, schedule=Schedule.parse("1,3,4,+4")) as world:
+        store = world.ehr.state.store
+        visit = store.read("Encounter", "1005-20260302").read()
+        stay = store.create({**visit, "class": {**visit["class"], "code": "IMP"}}).id
+        page = await world.launch("oliver", encounter=stay)
+    due = page.text.partition('id="due"')[2].partition("</form>")[0]
+    assert "The number of this session is not known" in due
+
+
 async def test_who_is_not_due_stands_behind_the_presses_of_those_who_are(tmp_path: Path) -> None:
     async with run_world(tmp_path, schedule=CHILD_ALONE) as world:
         page = await world.launch("amara")
