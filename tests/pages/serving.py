@@ -199,6 +199,7 @@ def site(desk: Desk) -> Starlette:
         "/patient": lambda: pages.render_patient(samples.patient()),
         "/observed": lambda: pages.render_patient(samples.observed()),
         "/due": lambda: pages.render_patient(samples.due_patient()),
+        "/uncounted": lambda: pages.render_patient(samples.due_patient(is_uncounted=True)),
         "/due-again": lambda: pages.render_patient(samples.due_patient(has_pin=True, desk="/desks/0b8e")),
         "/marked": lambda: pages.render_patient(
             samples.patient(trend=samples.marked_trend(), tips=samples.TIPS)

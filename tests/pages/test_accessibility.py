@@ -244,6 +244,7 @@ STATES: dict[str, State] = {
     "patient, observed": State("/observed"),
     "patient, table open": State("/patient", _open_all),
     "patient, who is due": State("/due"),
+    "patient, a session without a number": State("/uncounted"),
     "patient, other forms and another PIN": State("/due-again", _open_all),
     "patient, everything marked": State("/marked", _open_all),
     "patient, a long course": State("/long"),
