@@ -4,8 +4,8 @@ import dataclasses
 import re
 import shutil
 import subprocess
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -388,25 +388,23 @@ def test_the_axis_shows_the_whole_native_scale() -> None:
     assert [tick.value for tick in draw(_panel([1, 2], low=1, high=2.5), WIDE).y_ticks] == [1, 2.5]
 
 
+def _on(*days: int) -> Panel:
+    """One rater's scores, so many days after a first day."""
+    moments = [samples.NOW + timedelta(days=day) for day in days]
+    points = tuple(TrendPoint(when, when.date(), 5 + place % 3) for place, when in enumerate(moments))
+    return group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
+
+
 def test_days_stand_by_time_not_by_number() -> None:
-    start = samples.NOW
-    moments = (start + timedelta(days=days) for days in (0, 1, 80))
-    points = tuple(TrendPoint(when, when.date(), 5) for when in moments)
-    panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
-    first, second, third = (float(x) for x in re.findall(r"[ML]([\d.]+) ", draw(panel, WIDE).lines[0].path))
+    path = draw(_on(0, 1, 80), WIDE).lines[0].path
+    first, second, third = (float(x) for x in re.findall(r"[ML]([\d.]+) ", path))
     assert (third - first) / (second - first) == pytest.approx(80, rel=0.1)
 
 
 def _weekly(*pauses: int) -> Panel:
     """Five sessions a week apart, then so many days to five others, and so on."""
-    days: list[datetime] = []
-    day = samples.NOW
-    for pause in (0, *pauses):
-        day += timedelta(days=pause)
-        days.extend(day + timedelta(days=7 * place) for place in range(5))
-        day = days[-1]
-    points = tuple(TrendPoint(when, when.date(), 5 + place % 3) for place, when in enumerate(days))
-    return group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
+    begins = accumulate((28 + pause for pause in pauses), initial=0)
+    return _on(*(begin + 7 * place for begin in begins for place in range(5)))
 
 
 @pytest.mark.parametrize("frame", [WIDE, NARROW])
@@ -430,11 +428,7 @@ def test_no_line_goes_over_what_is_left_out() -> None:
 
 
 def test_among_lines_alone_a_score_between_two_pauses_keeps_its_mark() -> None:
-    first = samples.NOW
-    days = [0, *range(400, 500), 900]
-    points = tuple(TrendPoint(when := first + timedelta(days=day), when.date(), 5) for day in days)
-    panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
-    plot = draw(panel, NARROW)
+    plot = draw(_on(0, *range(400, 500), 900), NARROW)
     assert plot.is_crowded
     assert len(plot.folds) == 2
     assert [place for place, mark in enumerate(plot.lines[0].marks) if mark.path] == [0, 101]
@@ -446,10 +440,7 @@ def test_a_pause_is_left_out_from_three_months_on(pauses: tuple[int, ...], left_
 
 
 def test_of_monthly_sessions_three_months_are_no_pause() -> None:
-    days = [samples.NOW + timedelta(days=day) for day in (0, 30, 60, 150, 180)]
-    points = tuple(TrendPoint(when, when.date(), 5) for when in days)
-    panel = group(Trend((TrendSeries("child", "Mia", "M", "total", "Total", 0, 24, points),)))[0].panels[0]
-    assert not draw(panel, WIDE).folds
+    assert not draw(_on(0, 30, 60, 150, 180), WIDE).folds
 
 
 def test_on_the_axis_that_small_plots_share_nothing_is_left_out() -> None:
