@@ -5,6 +5,7 @@ import re
 _OTHER = "an error of Rapport's own, told in its log"
 _WORDS = {
     "RecordUnreadable": "the record in the EHR could not be read",
+    "AskFirst": "its few days tell how far days are shifted",
     "SettingsInvalid": "a setting of this site cannot be used",
     "DBAPIError": "the ledger could not be read",
     "OSError": "a file could not be written",

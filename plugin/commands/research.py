@@ -26,12 +26,15 @@ def export(
             help="The column to be emptied last where few people share a combination, medication_class."
         ),
     ] = None,
+    despite: Annotated[
+        bool, typer.Option("--despite", help="Make it though it is of few days, or beside an earlier one.")
+    ] = False,
     config: ConfigOption = Path("rapport.toml"),
 ) -> None:
     """Write one row for each filled form, with a codebook: of people whose consent stands in the EHR, pseudonymous."""
     from plugin.commands import researching
 
-    researching.export(config, site, (first, last), out, why, keep)
+    researching.export(config, site, (first, last), out, why, keep, despite=despite)
 
 
 @app.command()

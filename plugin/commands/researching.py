@@ -17,7 +17,6 @@ from plugin.exports import Period
 from plugin.ledger import Ledger, Vault
 from plugin.research_settings import Research
 from plugin.researching import (
-    Earlier,
     Gathered,
     Gatherer,
     can_write_parquet,
@@ -25,7 +24,6 @@ from plugin.researching import (
     check_purpose,
     count_made,
     export_accounted,
-    overlapping,
     write_export,
 )
 from plugin.settings import Settings, read_settings
@@ -37,8 +35,13 @@ _progress = Console(stderr=True)
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
-def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str, keep: str | None) -> None:
-    """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose, or with no column to keep."""
+def export(
+    config: Path, site: str, days: tuple[str, str], out: Path, why: str, keep: str | None, *, despite: bool
+) -> None:
+    """Write an export; Conflict if something stands at `out`, Invalid without a period or a purpose, or with no column to keep.
+
+    AskFirst for what gives away more than one export of many months, unless it is made `despite` that.
+    """
     Period.parse(*days, names=("--from", "--to"))
     check_purpose(why)
     check_kept(keep)
@@ -46,7 +49,9 @@ def export(config: Path, site: str, days: tuple[str, str], out: Path, why: str, 
     settings, research = _open(config, site)
     period = Period.parse(*days, settings.policies[site].zone)
     with new_folder(out) as part:
-        gathered, files = asyncio.run(_export(settings, site, research, period, part, why, keep))
+        gathered, files = asyncio.run(
+            _export(settings, site, research, period, part, why, keep, despite=despite)
+        )
     tell_export(out, gathered, [file.name for file in files], research.smallest_cell)
 
 
@@ -79,6 +84,8 @@ async def _export(
     part: Path,
     why: str,
     keep: str | None,
+    *,
+    despite: bool,
 ) -> tuple[Gathered, tuple[Path, ...]]:
     trail = Trail(settings.base_url, _now)
     actor = Actor(display=f"{getpass.getuser()} at the command line")
@@ -92,11 +99,6 @@ async def _export(
             gatherer = Gatherer(
                 site, research, stock.catalogue, stock.keys, vault, ledger.read, reader, _now, zone, keep
             )
-            earlier = await ledger.read(
-                lambda connection: overlapping(connection, vault, site, research, period)
-            )
-            for each in earlier:
-                _warn(each, research)
             with _progress.status("reading") as status:
                 return await export_accounted(
                     gatherer,
@@ -107,23 +109,10 @@ async def _export(
                     why,
                     lambda gathered: write_export(part, gathered, research, period),
                     lambda done, whole: status.update(f"reading: {done} of {whole} patients"),
+                    despite=despite,
                 )
     finally:
         ledger.close()
-
-
-def _warn(earlier: Earlier, research: Research) -> None:
-    """Say what an export gives away beside an earlier one with the same salt."""
-    shift = (
-        "" if earlier.shift_days == research.shift_days else f", shifted by up to {earlier.shift_days} days"
-    )
-    _progress.print(
-        f"Warning: an export with the same salt was made on {earlier.made:%Y-%m-%d}, of {earlier.first} to {earlier.last}"
-        f"{shift}. Whoever has both can compare them: how far days are shifted, and rows that one of them withholds, may "
-        "show. Give them to the same people only if that is meant; for another project make another salt.",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def _now() -> datetime:

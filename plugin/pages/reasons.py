@@ -417,6 +417,7 @@ OF_TRAIL = (
     N_("It was not finished (%(error)s); nothing was given"),
     N_("It was not finished (%(error)s); nothing was kept"),
     N_("the record in the EHR could not be read"),
+    N_("its few days tell how far days are shifted"),
     N_("a setting of this site cannot be used"),
     N_("the ledger could not be read"),
     N_("a file could not be written"),

@@ -16,7 +16,7 @@ from plugin.pages.engine import render
 from plugin.pages.retold import retell
 from plugin.pages.words import N_
 from plugin.research_settings import Research
-from plugin.researching import Earlier, Gathered, count_made
+from plugin.researching import Doubt, Gathered, count_made
 
 MOST_LISTED = 100
 
@@ -138,10 +138,10 @@ class PeriodForm:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A research export that was asked for and not made: why, or which `earlier` ones of the same salt it overlaps with."""
+    """A research export that was asked for and not made: why, or what has to be confirmed first."""
 
     typed: PeriodForm
-    earlier: tuple[Earlier, ...] = ()
+    doubt: Doubt | None = None
     problem: str | None = None
     keep: str = ""
 

@@ -2,7 +2,7 @@
 
 from plugin.research.circumstances import Circumstances, read_circumstances
 from plugin.research.consent import Consents, Rule, read_consents
-from plugin.research.deidentify import Disguise, suppress
+from plugin.research.deidentify import Disguise, suppress, tells_shift
 from plugin.research.medicines import MedicineClasses
 from plugin.research.rows import COLUMNS, Administration, ScoreColumn
 from plugin.research.sessions import bands_told
@@ -20,4 +20,5 @@ __all__ = [
     "read_circumstances",
     "read_consents",
     "suppress",
+    "tells_shift",
 ]

@@ -57,12 +57,28 @@ class Disguise:
 
     def shifted(self, person: str, day: date) -> date:
         """Move a day by the person's own distance, which is never none."""
+        return day + self._distance(person)
+
+    def unshifted(self, person: str, day: date) -> date:
+        """Move a shifted day back."""
+        return day - self._distance(person)
+
+    def _distance(self, person: str) -> timedelta:
         drawn = int.from_bytes(self._digest("shift", person)[:8])
         distance = drawn % (2 * self.shift_days) - self.shift_days
-        return day + timedelta(days=distance if distance < 0 else distance + 1)
+        return timedelta(days=distance if distance < 0 else distance + 1)
 
     def _digest(self, *parts: str) -> bytes:
         return hmac.digest(self.salt, "\x00".join(parts).encode(), hashlib.sha256)
+
+
+def tells_shift(first: date, last: date, shift_days: int) -> bool:
+    """Tell whether forms that were all filled from one day to another give away how far their days are shifted.
+
+    From n days follows that each distance is one of n, and it is drawn from twice `shift_days`: of fewer days than
+    `shift_days` fewer than half of the distances are left.
+    """
+    return (last - first).days + 1 < shift_days
 
 
 def order_of(keep: str | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from plugin.audit import Actor, Kind, Trail
@@ -11,7 +12,9 @@ from plugin.errors import Invalid
 from plugin.exports import Period
 from plugin.ledger import Ledger
 from plugin.research.deidentify import QUASI_IDENTIFIERS
-from plugin.researching.earlier import EXPORT, details_of
+from plugin.research_settings import Research
+from plugin.researching.asking_first import AskFirst, Doubt, doubt_of, few_days
+from plugin.researching.earlier import DESPITE, EXPORT, FIRST_FORM, LAST_FORM, details_of
 from plugin.researching.gathering import Gathered, Gatherer
 from plugin.researching.made import DIGEST, count_made, made_details
 from plugin.researching.writing import TABLE
@@ -44,13 +47,23 @@ async def export_accounted(
     why: str,
     write: Callable[[Gathered], tuple[Path, ...]],
     tell: Callable[[int, int], None] = lambda _done, _all: None,
+    *,
+    despite: bool,
 ) -> tuple[Gathered, tuple[Path, ...]]:
-    """Gather a period and write it, with its entries in the trail; Invalid without a purpose. Gives the files, too."""
+    """Gather a period and write it, with its entries in the trail; Invalid without a purpose. Gives the files, too.
+
+    AskFirst where it gives away how far days are shifted, or more beside an earlier one, and is not made `despite` that.
+    """
     check_purpose(why)
     check_kept(gatherer.keep)
+    research = gatherer.research
+    doubt = await ledger.read(
+        lambda connection: doubt_of(connection, gatherer.vault, gatherer.site, research, period)
+    )
+    _check(doubt, research, despite=despite)
     reason = f"{why.strip()} ({period.first} to {period.last}, {period.zone})"
     export = str(uuid.uuid4())
-    asked = details_of(export, gatherer.research, period, gatherer.keep)
+    asked = details_of(export, research, period, gatherer.keep)
 
     async def record(
         details: Details = (), *, patient: str | None = None, failure: str | None = None
@@ -69,16 +82,30 @@ async def export_accounted(
     await record(asked)
     try:
         gathered = await gatherer.gather(period, tell)
+        doubt = replace(doubt, few=few_days(gathered.days, research))  # of those that are given
+        _check(doubt, research, despite=despite)
         for patient in gathered.included:
             await record(patient=patient)
         files = await asyncio.to_thread(write, gathered)
-        made = count_made(gathered, gatherer.research.smallest_cell)
+        made = count_made(gathered, research.smallest_cell)
         digest = await asyncio.to_thread(_digest, files)
-        await record(((EXPORT, export), *made_details(made), (DIGEST, digest)))
+        await record((*_end(export, gathered, doubt), *made_details(made), (DIGEST, digest)))
     except Exception as error:
         await record(asked, failure=f"It was not finished ({why_unfinished(error)}); nothing was given")
         raise
     return gathered, files
+
+
+def _check(doubt: Doubt, research: Research, *, despite: bool) -> None:
+    if doubt.kinds and not despite:
+        raise AskFirst(doubt, research.shift_days)
+
+
+def _end(export: str, gathered: Gathered, doubt: Doubt) -> Details:
+    """Give what a later export is held against, and what this one was made despite."""
+    first, last = gathered.days or (None, None)
+    days = ((FIRST_FORM, first.isoformat()), (LAST_FORM, last.isoformat())) if first and last else ()
+    return ((EXPORT, export), *days, *([(DESPITE, " ".join(doubt.kinds))] if doubt.kinds else []))
 
 
 def _digest(files: tuple[Path, ...]) -> str:

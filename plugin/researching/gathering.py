@@ -5,7 +5,7 @@ Nothing of a patient is read beyond Consent before consent is known.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from itertools import chain, count
 from typing import Protocol, TypeVar
 
@@ -65,6 +65,7 @@ class Gathered:
 
     rows: list[Administration] = field(default_factory=list)
     columns: list[ScoreColumn] = field(default_factory=list)
+    days: tuple[date, date] | None = None  # first and last on which a form in it was filled, as they were
     included: list[str] = field(
         default_factory=list
     )  # references of patients; for the trail, never for the export
@@ -121,6 +122,8 @@ class Gatherer:
         found.columns = [
             column for each in used.values() if (each.id, each.version) in told for column in _columns(each)
         ]
+        days = [disguise.unshifted(f"{self.site} {people[row.person]}", row.date) for row in found.rows]
+        found.days = (min(days), max(days)) if days else None
         found.included = sorted({people[row.person] for row in found.rows})
         found.not_read = sorted(reader.refused - reader.given)
         found.read_in_part = sorted(reader.refused & reader.given)
@@ -233,6 +236,14 @@ def _columns(instrument: Instrument) -> list[ScoreColumn]:
         )
         for score in instrument.scores
     ]
+
+
+def days_of_forms(connection: Connection, site: str, period: Period) -> tuple[date, date] | None:
+    """Give the first and the last day on which a form of a period was filled, given or not; None if there is none."""
+    authored = t.response.c.authored
+    query = sa.select(sa.func.min(authored), sa.func.max(authored)).where(_within(site, period))
+    first, last = connection.execute(query).one()
+    return None if first is None else (day_of(first, period.zone), day_of(last, period.zone))
 
 
 def _within(site: str, period: Period) -> sa.ColumnElement[bool]:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from plugin.audit.told import Acted
 from plugin.auditing.proving import Proof, Prover
 from plugin.ledger import SealBroken, Vault
-from plugin.researching.earlier import EXPORT, FIRST, KEPT, LAST, entries_of
+from plugin.researching.earlier import DESPITE, EXPORT, FIRST, KEPT, LAST, entries_of
 from plugin.researching.made import DIGEST, Made, read_made
 from plugin.unfinished import reworded
 
@@ -30,6 +30,7 @@ class Export:
     days: tuple[date, date] | None
     keep: str | None  # the column that was emptied last, where one was named
     made: Made | None
+    despite: tuple[str, ...]  # kinds of a Doubt, which were asked about first
     digest: str | None  # SHA-256 of administrations.csv
     failure: str | None
     proofs: tuple[Proof, ...]  # of its entries, the first one first
@@ -101,6 +102,7 @@ def _export(entry: _Entry, end: _Entry | None, proofs: tuple[Proof, ...]) -> Exp
         days=days,
         keep=entry.details.get(KEPT),
         made=None if end is None else read_made(end.details),
+        despite=() if end is None else tuple(end.details.get(DESPITE, "").split()),
         digest=None if end is None else end.details.get(DIGEST),
         failure=None if end is None or end.told.outcome_desc is None else reworded(end.told.outcome_desc),
         proofs=proofs,

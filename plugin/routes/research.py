@@ -17,14 +17,13 @@ from plugin.pages.staff import ResearchPage, Wish, render_research, research_fac
 from plugin.pages.words import N_
 from plugin.research_settings import Research
 from plugin.researching import (
-    Earlier,
+    AskFirst,
     Gathered,
     Gatherer,
     can_write_parquet,
     check_kept,
     check_purpose,
     export_accounted,
-    overlapping,
     write_export,
     zip_export,
 )
@@ -61,7 +60,7 @@ async def export(
     despite: Annotated[str, Form(max_length=10)] = "",
     keep: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    """Give the export as one archive; `despite` an earlier one with the same salt, if it is said. `keep`: emptied last.
+    """Give the export as one archive; `despite` what it gives away, if it is said. `keep`: emptied last.
 
     A header tells the page's script what was made: without script the browser takes the file and stays on its page.
     """
@@ -71,9 +70,11 @@ async def export(
         period = Period.parse(typed.first, typed.last, rapport.zone_of(found.site), names=_DAYS)
         check_purpose(typed.why)
         check_kept(keep or None)
-        if not despite and (earlier := await _earlier(rapport, found, decided, period)):
-            return _show(rapport, found, Wish(typed, earlier, keep=keep), status.HTTP_409_CONFLICT)
-        gathered, archive = await _archive(rapport, found, decided, period, typed.why, keep or None)
+        gathered, archive = await _archive(
+            rapport, found, decided, period, typed.why, keep or None, despite=bool(despite)
+        )
+    except AskFirst as asked:
+        return _show(rapport, found, Wish(typed, asked.doubt, keep=keep), asked.status)
     except (Invalid, RecordUnreadable) as refused:
         return _show(rapport, found, Wish(typed, problem=str(refused), keep=keep), refused.status)
     name = f"rapport-research-{period.first}-{period.last}.zip"
@@ -101,7 +102,14 @@ def _show(
 
 
 async def _archive(
-    rapport: Rapport, found: Desk, decided: Research, period: Period, why: str, keep: str | None
+    rapport: Rapport,
+    found: Desk,
+    decided: Research,
+    period: Period,
+    why: str,
+    keep: str | None,
+    *,
+    despite: bool,
 ) -> tuple[Gathered, bytes]:
     gatherer = Gatherer(
         site=found.site,
@@ -124,15 +132,9 @@ async def _archive(
             actor_of(found),
             why,
             lambda gathered: write_export(Path(folder), gathered, decided, period),
+            despite=despite,
         )
         return gathered, await asyncio.to_thread(zip_export, files)
-
-
-async def _earlier(rapport: Rapport, found: Desk, decided: Research, period: Period) -> tuple[Earlier, ...]:
-    vault = rapport.ledger.vault
-    return await rapport.ledger.read(
-        lambda connection: overlapping(connection, vault, found.site, decided, period)
-    )
 
 
 def _decided(rapport: Rapport, found: Desk) -> Research:

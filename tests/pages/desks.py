@@ -25,7 +25,7 @@ from plugin.pages.staff import (
     Wish,
 )
 from plugin.research_settings import Research
-from plugin.researching import Earlier
+from plugin.researching import Doubt, Earlier
 from plugin.writing import WriterKind
 from tests.pages import samples
 
@@ -163,10 +163,14 @@ NORMS = NormsPage(DESK, "clinic", _NORM_LINES, _PEOPLE, _NORM_LINES)
 # Research
 
 _DECIDED = Research(Path("salt"))
-_EARLIER = Earlier(datetime(2026, 5, 1, 9, tzinfo=UTC), date(2025, 5, 1), date(2026, 4, 30), 182)
+_EARLIER = Earlier(datetime(2026, 5, 1, 9, tzinfo=UTC), date(2025, 5, 1), date(2026, 4, 30), 182, True)
 RESEARCH = ResearchPage(DESK, _DECIDED, TODAY)
 RESEARCH_OVERLAPPING = replace(
-    RESEARCH, wish=Wish(PeriodForm("2026-03-01", "2026-03-07", "A study"), (_EARLIER,))
+    RESEARCH,
+    wish=Wish(
+        PeriodForm("2026-03-01", "2026-03-07", "A study"),
+        Doubt((date(2026, 3, 2), date(2026, 3, 6)), (_EARLIER,)),
+    ),
 )
 RESEARCH_REFUSED = replace(
     RESEARCH,

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ AGREED, REFUSED, NOT_ASKED = ("amara", "mateo", "نور"), "jayden", "kofi"
 
 
 def policy(folder: Path, **more: Any) -> dict[str, Any]:
-    research = Research(folder / "research.salt", smallest_cell=1, **more)
+    # All forms here are of one day: of more than one day's shift each export would be asked about for that.
+    research = Research(folder / "research.salt", **{"smallest_cell": 1, "shift_days": 1} | more)
     if not research.salt_file.exists():
         research.make_salt()
     return {"research": research, "roles": BOOK}
@@ -390,7 +392,7 @@ def test_what_a_form_calls_its_score_stays_text_in_the_codebook(said: str, writt
 
 async def test_combinations_that_few_people_share_are_not_told(tmp_path: Path) -> None:
     few = policy(tmp_path)
-    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11, shift_days=1)
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
         await fill_forms(world, AGREED[:2])
         answer = await export(world)
@@ -472,7 +474,7 @@ async def test_what_was_made_is_told_beside_the_file(tmp_path: Path) -> None:
 
 async def test_what_is_not_counted_is_told_in_the_browsers_language(tmp_path: Path) -> None:
     few = policy(tmp_path)
-    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=11, shift_days=1)
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
         await fill_forms(world, (AGREED[0], REFUSED))
         answer = await export(world, language="de")
@@ -523,7 +525,7 @@ async def test_an_auditor_sees_each_export_with_its_purpose_and_what_it_came_to(
 
 async def test_who_exports_says_which_column_is_kept_longest(tmp_path: Path) -> None:
     few = with_auditor(tmp_path)
-    few["research"] = Research(tmp_path / "research.salt", smallest_cell=2)
+    few["research"] = Research(tmp_path / "research.salt", smallest_cell=2, shift_days=1)
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **few) as world:
         await fill_forms(world, AGREED[:2])  # of whom one takes a medicine, in sessions 9 and 7
         rows = table_of(await export(world))
@@ -627,6 +629,45 @@ async def test_an_export_of_days_that_were_given_before_is_asked_about_first(tmp
         table_of(await export(world, first="2026-03-02", last="2026-03-02", despite="yes"))
 
 
+async def test_an_export_of_few_days_is_asked_about_first_and_so_is_every_later_one(tmp_path: Path) -> None:
+    whole = {"first": "2025-01-01", "last": "2025-12-31"}  # of another year
+    async with run_world(
+        tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path, shift_days=182)
+    ) as world:
+        await fill_forms(world, AGREED[:1])
+        table_of(await export(world, **whole))
+        asked = await export(world)
+        assert asked.status_code == 409
+        assert "All forms in it were filled from 2 Mar 2026 to 2 Mar 2026" in asked.text
+        assert "Make it all the same" in asked.text
+        assert len(await events(world)) == 2  # of the other year
+        table_of(await export(world, despite="yes"))
+        assert "its few days tell how far days are shifted" in await exports_page(world)
+        asked = await export(world, **whole)
+        assert asked.status_code == 409
+        assert "of so few days that it tells how far" in asked.text
+        (tmp_path / "research.salt").unlink()
+        Research(tmp_path / "research.salt").make_salt()
+        table_of(await export(world, **whole))
+
+
+async def test_the_days_of_the_forms_that_may_be_given_count(tmp_path: Path) -> None:
+    async with run_world(
+        tmp_path, backend_scopes=BACKEND_SCOPES, **with_auditor(tmp_path, shift_days=182)
+    ) as world:
+        await fill_forms(world, (AGREED[0], REFUSED))
+        whose = t.response.c.patient == f"Patient/{(await world.people())[REFUSED]}"
+        later = t.response.update().where(whose).values(authored=datetime(2026, 12, 20, tzinfo=UTC))
+        await world.rapport.state.rapport.ledger.bookkeep(lambda c: c.execute(later))
+        asked = await export(world)
+        assert asked.status_code == 409
+        assert "from 2 Mar 2026 to 2 Mar 2026" in asked.text
+        assert [each[2] for each in await events(world)] == ["0", "4"]
+        told = "It was not finished (its few days tell how far days are shifted); nothing was given"
+        assert told in await exports_page(world)
+        table_of(await export(world, despite="yes"))
+
+
 async def test_of_several_exports_of_the_same_days_the_latest_is_named(tmp_path: Path) -> None:
     async with run_world(tmp_path, backend_scopes=BACKEND_SCOPES, **policy(tmp_path)) as world:
         await fill_forms(world, AGREED[:1])
@@ -634,7 +675,7 @@ async def test_of_several_exports_of_the_same_days_the_latest_is_named(tmp_path:
             table_of(await export(world, despite="yes"))
         asked = await export(world)
         assert asked.status_code == 409
-        assert asked.text.count("days shifted by up to 182") == 1
+        assert asked.text.count("days shifted by up to 1") == 1
 
 
 async def test_neither_another_salt_nor_an_export_that_failed_is_an_earlier_one(tmp_path: Path) -> None:

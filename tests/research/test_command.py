@@ -89,7 +89,7 @@ def test_a_column_that_cannot_be_kept_longest_is_refused(tmp_path: Path) -> None
     assert "Name one of age_band, modality, carer_present, medication_class, language." in refused.stderr
 
 
-def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
+def test_an_earlier_export_with_the_same_salt_is_named_and_has_to_be_confirmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rapport(tmp_path, "salt", "clinic", section=DECIDED)
@@ -98,21 +98,24 @@ def test_an_earlier_export_of_the_same_days_with_the_same_salt_is_named(
     research = settings.policies["clinic"].research
     assert research is not None
     earlier = replace(research, shift_days=30)
-    period = Period.parse("2026-01-15", "2026-03-01")
     trail = Trail(settings.base_url, lambda: datetime(2026, 3, 2, tzinfo=UTC))
-    entry = trail.entry(
-        Kind.RESEARCH_EXPORTED, Actor(), site="clinic", details=details_of("1", earlier, period)
-    )
     ledger = Ledger(settings.database, Vault(settings.vault_keys))
-    asyncio.run(ledger.record(entry))
+    days = [("2024-01-15", "2024-03-01"), ("2025-01-15", "2025-01-17"), ("2026-01-15", "2026-03-01")]
+    for number, each in enumerate(days):  # neither, few, in common
+        details = details_of(str(number), earlier, Period.parse(*each))
+        entry = trail.entry(Kind.RESEARCH_EXPORTED, Actor(), site="clinic", details=details)
+        asyncio.run(ledger.record(entry))
     ledger.close()
-    made = rapport(tmp_path, *EXPORT, "--out", str(tmp_path / "out"), section=DECIDED)
-    told = " ".join(made.stderr.split())
-    assert "Warning: an export with the same salt was made on 2026-03-02, of 2026-01-15 to 2026-03-01" in told
-    assert "shifted by up to 30 days" in told
-    later = ("export", "clinic", "--from", "2026-04-01", "--to", "2026-05-01", "--why", "A study")
-    made = rapport(tmp_path, *later, "--out", str(tmp_path / "out"), section=DECIDED)
-    assert "Warning" not in made.stderr
+    refused = rapport(tmp_path, *EXPORT, "--out", str(tmp_path / "out"), section=DECIDED)
+    told = " ".join(refused.stderr.split())
+    assert refused.returncode != 0
+    assert not (tmp_path / "out").exists()
+    made = "An export with the same salt was made on 2026-03-02, of"
+    assert f"{made} 2026-01-15 to 2026-03-01, shifted by up to 30 days. {made} 2025-01-15" in told
+    assert "to 2025-01-17, shifted by up to 30 days, of so few days that it tells how far days are" in told
+    assert "2024" not in told
+    given = rapport(tmp_path, *EXPORT, "--despite", "--out", str(tmp_path / "out"), section=DECIDED)
+    assert given.returncode == 0, given.stderr
 
 
 @pytest.mark.parametrize(
