@@ -6,6 +6,7 @@ ever added; the last one of a group (instrument, score, rater, age band) counts.
 
 import gzip
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -282,22 +283,27 @@ def _norm(row: sa.Row[tuple[object, ...]], group: Group, figures: Figures) -> No
     return Norm(row.id, group, figures, row.decided, row.decided_by, row.why)
 
 
-def count_people(connection: Connection, site: str) -> tuple[Answered, ...]:
+def counted_as(catalogue: Catalogue) -> dict[str, str]:
+    """Say with which version each one counts: one that asks and counts the same as the version of today, with that."""
+    return {other: each.canonical for each in catalogue.all() for other in catalogue.alike(each.canonical)}
+
+
+def count_people(connection: Connection, site: str, catalogue: Catalogue) -> tuple[Answered, ...]:
     """Count who has answered at a site; the figures leave out forms without the score, or entered in error."""
-    response = t.response.c
+    response, now = t.response.c, counted_as(catalogue)
     person = response.patient + " " + sa.func.coalesce(response.source, "")
     query = (
-        sa.select(
-            response.instrument,
-            response.rater,
-            sa.func.count(sa.distinct(person)),
-            sa.func.count(response.id),
-        )
+        sa.select(response.instrument, response.rater, person, sa.func.count(response.id))
         .where(response.site == site)
-        .group_by(response.instrument, response.rater)
-        .order_by(response.instrument, response.rater)
+        .group_by(response.instrument, response.rater, person)
     )
-    return tuple(Answered(*row) for row in connection.execute(query))
+    people: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for instrument, rater, who, forms in connection.execute(query):
+        people[now.get(instrument, instrument), rater][who] += forms
+    return tuple(
+        Answered(instrument, rater, len(forms), forms.total())
+        for (instrument, rater), forms in sorted(people.items())
+    )
 
 
 def statistics_for(

@@ -12,6 +12,7 @@ from datetime import UTC, date, timedelta, tzinfo
 from pathlib import Path
 from typing import Annotated, Literal
 
+import httpx
 import msgspec
 import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,7 +37,17 @@ from plugin.settings_problems import describe_problems
 from plugin.signing_folder import read_folder
 from plugin.site_sections import DOCUMENT_SCOPE, WritingSection, build_writing
 from plugin.writing import Writing
-from smart_launch import ClientSecret, PrivateKeyJwt, PublicClient, Scopes, SigningKey, Site, Sites
+from smart_launch import (
+    AddressRefused,
+    ClientSecret,
+    PrivateKeyJwt,
+    PublicClient,
+    Scopes,
+    SigningKey,
+    Site,
+    Sites,
+)
+from smart_launch.wire import check_address
 
 # Requested at launch: read the patient and the alliance history, write one form's results.
 # v2 scopes; an EHR that grants v1 spellings instead is understood (standards: SMART App Launch 2.2).
@@ -414,9 +425,30 @@ def _build_sites(
     path: Path, file: _File, keys: tuple[SigningKey, ...], environment: Mapping[str, str]
 ) -> Sites:
     try:
-        return Sites([_build_site(site, file.server.base_url, keys, environment) for site in file.site])
+        sites = Sites([_build_site(site, file.server.base_url, keys, environment) for site in file.site])
     except ValueError as error:
         raise SettingsInvalid(f"A site in {path} cannot be used: {error}", "Correct its section.") from None
+    for site in file.site:
+        if site.cds is not None:
+            _check_keys_address(path, sites[site.id], site.cds.jwks_url)
+    return sites
+
+
+def _check_keys_address(path: Path, site: Site, address: str) -> None:
+    """SettingsInvalid for an address that would be asked for no keys, so that every call of the EHR would be refused."""
+    try:
+        check_address(site, address, "jwks_url")
+    except AddressRefused as error:
+        place = httpx.URL(address).netloc.decode()
+        told, remedy = f"{address} is not an https address", "Write it as https://host/path."
+        if error.reason == "host-not-pinned":
+            told = f"{place} is neither fhir_base's host and port nor one of extra_hosts"
+            remedy = (
+                f'If the EHR\'s keys stand there, add "{place}" to extra_hosts of the site, just as it is.'
+            )
+        raise SettingsInvalid(
+            f"{path} cannot be used: site {site.id}, cds.jwks_url: {told}.", remedy
+        ) from None
 
 
 def _build_site(

@@ -23,6 +23,7 @@ from plugin.norming import (
     Figures,
     Group,
     Skipped,
+    counted_as,
     from_files,
     from_ledger,
     in_use,
@@ -198,7 +199,7 @@ def _reports(
 
 def _together(administrations: Iterable[Administration], catalogue: Catalogue) -> Iterator[Administration]:
     """Count what was filled in an earlier version that asks and counts the same with the version of today."""
-    now = {other: each.canonical for each in catalogue.all() for other in catalogue.alike(each.canonical)}
+    now = counted_as(catalogue)
     return (replace(each, instrument=now.get(each.instrument, each.instrument)) for each in administrations)
 
 

@@ -86,11 +86,15 @@ class _Reason(msgspec.Struct):
 class _One(msgspec.Struct):
     card: str = ""
     outcome: str = ""
+    outcomeTimestamp: str = ""  # noqa: N815 -- CDS Hooks' name
     overrideReason: _Reason | None = None  # noqa: N815 -- CDS Hooks' name
 
 
 class _Feedback(msgspec.Struct):
     feedback: Annotated[tuple[_One, ...], msgspec.Meta(max_length=_MOST_ANSWERED)] = ()
+
+
+_NEEDED = ("card", "outcome", "outcomeTimestamp")  # https://cds-hooks.org/specification/2.0/#feedback
 
 
 @router.get("")
@@ -178,6 +182,7 @@ async def feedback(
     if (refused := await _refuse(request, rapport, service, "/feedback", authorization)) is not None:
         return refused
     told = _read(await request.body(), _Feedback).feedback
+    _check_whole(told)
     if any(each.outcome not in _OUTCOMES or not _is_uuid(each.card) for each in told):
         raise Invalid(
             "A feedback names a card by no uuid, or an outcome that there is not.",
@@ -200,6 +205,21 @@ async def feedback(
             )
         )
     return Response(status_code=200)
+
+
+def _check_whole(told: tuple[_One, ...]) -> None:
+    """Invalid for feedback that lacks something that CDS Hooks requires."""
+    lacking = [
+        f"feedback {number}: {name}"
+        for number, each in enumerate(told, 1)
+        for name in _NEEDED
+        if not getattr(each, name).strip()
+    ]
+    if not told or lacking:
+        raise Invalid(
+            f"The feedback is not whole. Missing: {', '.join(lacking) or 'feedback'}.",
+            "Send feedback, a list of entries, each with card, outcome and outcomeTimestamp.",
+        )
 
 
 async def _refuse(

@@ -20,12 +20,12 @@ _MOST_DECISIONS = 50
 @router.get("/norms")
 async def norms(found: AdministratorsDesk, rapport: CurrentRapport) -> HTMLResponse:
     """Show the norms of this site. Computing figures takes seconds of a processor, and is left to `rapport norms`."""
+    catalogue = rapport.intake.catalogue
     using, decided, people = await asyncio.gather(
         rapport.ledger.read(lambda connection: in_use(connection, found.site)),
         rapport.ledger.read(lambda connection: read_decisions(connection, found.site)),
-        rapport.ledger.read(lambda connection: count_people(connection, found.site)),
+        rapport.ledger.read(lambda connection: count_people(connection, found.site, catalogue)),
     )
-    catalogue = rapport.intake.catalogue
     latest = decided[: -_MOST_DECISIONS - 1 : -1]
     page = NormsPage(
         desk=frame(rapport, found, "norms"),

@@ -159,7 +159,8 @@ async def show_cards(world: World) -> None:
     people = await world.people()
     await chart(world)
     (card,) = (await post(world, call(people["amara"]))).json()["cards"]
-    feedback = {"card": card["uuid"], "outcome": "accepted"}
+    when = "2026-03-02T16:10:00Z"
+    feedback = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": when}
     address = f"{CDS}/feedback"
     answer = await post(world, {"feedback": [feedback]}, token(world, aud=address), address)
     assert answer.status_code == 200

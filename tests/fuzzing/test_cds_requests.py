@@ -168,6 +168,7 @@ def test_feedback_that_was_altered_is_taken_or_refused_and_its_words_are_not_kep
 ) -> None:
     reason = {"reason": {"code": "later", "system": "urn:x"}, "userComment": "She cried today"}
     one = {"card": service.card, "outcome": "overridden", "overrideReason": reason}
+    one["outcomeTimestamp"] = "2026-03-02T16:10:00Z"
     body = alter(chance, json.dumps({"feedback": [one, {**one, "outcome": "accepted"}]}).encode())
     answer = service.post(f"{CDS}/feedback", body)
     assert answer.status_code in {200, 400, 422}, answer.text

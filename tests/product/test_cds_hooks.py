@@ -735,6 +735,9 @@ async def test_nothing_prefetched_may_be_written_as_null(world: World) -> None:
     assert await cards(world, people["amara"], prefetch=None) == await cards(world, people["amara"])
 
 
+WHEN = {"outcomeTimestamp": "2026-03-02T16:10:00Z"}
+
+
 async def a_card(world: World, patient: str = "mateo") -> str:
     """Have a card given, for a first form that is due; gives its uuid."""
     await world.launch(patient)
@@ -748,7 +751,7 @@ async def test_feedback_on_a_card_that_was_never_given_is_refused(world: World) 
     other = CDS.replace("patient-view", "encounter-start")
     for card, service in ((str(uuid.uuid4()), CDS), (altered, CDS), (given, other)):
         address = f"{service}/feedback"
-        told = {"feedback": [{"card": card, "outcome": "accepted"}]}
+        told = {"feedback": [{"card": card, "outcome": "accepted", **WHEN}]}
         answer = await post(world, told, token(world, aud=address), address)
         assert answer.status_code == 422
         assert "a card that this service never gave" in answer.text
@@ -757,7 +760,7 @@ async def test_feedback_on_a_card_that_was_never_given_is_refused(world: World) 
 
 async def test_feedback_may_write_the_cards_id_in_capitals(world: World) -> None:
     address, card = f"{CDS}/feedback", await a_card(world)
-    told = {"feedback": [{"card": card.upper(), "outcome": "accepted"}]}
+    told = {"feedback": [{"card": card.upper(), "outcome": "accepted", **WHEN}]}
     assert (await post(world, told, token(world, aud=address), address)).status_code == 200
     ledger = world.rapport.state.rapport.ledger
     (row,) = await answered_cards(world)
@@ -766,7 +769,7 @@ async def test_feedback_may_write_the_cards_id_in_capitals(world: World) -> None
 
 async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     reason = {"reason": {"code": "not-relevant"}, "userComment": "Amara was ill"}
-    one = {"card": await a_card(world), "outcome": "overridden", "overrideReason": reason}
+    one = {"card": await a_card(world), "outcome": "overridden", "overrideReason": reason, **WHEN}
     address = f"{CDS}/feedback"
     answer = await post(world, {"feedback": [one]}, token(world, aud=address), address)
     assert answer.status_code == 200
@@ -779,12 +782,33 @@ async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     assert bad.status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [
+        (("feedback",), "Missing: feedback."),
+        (("card", "outcome", "outcomeTimestamp"), "Missing: feedback."),  # an empty list
+        (("outcomeTimestamp",), "Missing: feedback 2: outcomeTimestamp."),
+        (("card", "outcome"), "Missing: feedback 2: card, feedback 2: outcome."),
+    ],
+)
+async def test_feedback_that_is_not_whole_is_refused_with_what_is_missing(
+    world: World, without: tuple[str, ...], told: str
+) -> None:
+    address, whole = f"{CDS}/feedback", {"card": await a_card(world), "outcome": "accepted", **WHEN}
+    lacking = {name: value for name, value in whole.items() if name not in without}
+    sent = {} if "feedback" in without else {"feedback": [whole, lacking] if lacking else []}
+    answer = await post(world, sent, token(world, aud=address), address)
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert not await answered_cards(world)
+
+
 @pytest.mark.parametrize("last", ["one more than fits", "a wrong one"])
 async def test_feedback_that_is_refused_leaves_nothing_in_the_trail(world: World, last: str) -> None:
     address, card = f"{CDS}/feedback", await a_card(world)
-    told = [{"card": card, "outcome": "accepted"} for _ in range(50)]
+    told = [{"card": card, "outcome": "accepted", **WHEN} for _ in range(50)]
     if last == "a wrong one":
-        told[-1] = {"card": "x", "outcome": "accepted"}
+        told[-1] = {"card": "x", "outcome": "accepted", **WHEN}
     else:
         told.append(told[0])
     answer = await post(world, {"feedback": told}, token(world, aud=address), address)
@@ -794,7 +818,7 @@ async def test_feedback_that_is_refused_leaves_nothing_in_the_trail(world: World
 
 async def test_feedback_on_fifty_cards_is_kept(world: World) -> None:
     address, card = f"{CDS}/feedback", await a_card(world)
-    told = [{"card": card, "outcome": "accepted"} for _ in range(50)]
+    told = [{"card": card, "outcome": "accepted", **WHEN} for _ in range(50)]
     answer = await post(world, {"feedback": told}, token(world, aud=address), address)
     assert answer.status_code == 200
     assert len(await answered_cards(world)) == 50

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from plugin.ledger import tables as t
 from plugin.norming import Coefficient, Figures, Group, adopt, in_use, withdraw
 from questionnaires import load_catalogue
 from tests.product.test_administering import BOOK, sign_in
@@ -31,6 +33,18 @@ async def adopt_figures(
     now = datetime(2026, 2, 1, tzinfo=UTC)
     ledger = world.rapport.state.rapport.ledger
     return str(await ledger.bookkeep(lambda c: adopt(c, group, figures, "Head of service", "own data", now)))
+
+
+async def answered_before(world: World, version: str) -> None:
+    """Have somebody else's form of another version beside the one that there is."""
+    form = CATALOGUE.by_id("rapport-checkin-child")
+
+    def copy(connection: sa.Connection) -> None:
+        row = dict(connection.execute(sa.select(t.response)).mappings().first() or {})
+        other = {"id": version, "identifier": version, "invitation": None, "patient": f"Patient/{version}"}
+        connection.execute(t.response.insert().values(row | other | {"instrument": f"{form.url}|{version}"}))
+
+    await world.rapport.state.rapport.ledger.bookkeep(copy)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +138,14 @@ async def test_the_administrators_page_says_that_no_norm_is_in_use_and_how_many_
         page = await browser.get(f"{desk.url}/norms")
         assert "29 more are needed" in page.text
         assert "99 more are needed" in page.text
+        await answered_before(world, "1.0.0")
+        page = await browser.get(f"{desk.url}/norms")
+        assert "2 people, 2 forms" in page.text  # with the version of today, as `rapport norms show` counts
+        assert "28 more are needed" in page.text
+        await answered_before(world, "0.9.0")
+        page = await browser.get(f"{desk.url}/norms")
+        assert "28 more are needed" in page.text
+        assert "29 more are needed" in page.text
 
 
 async def test_the_administrators_page_shows_a_norm_while_it_is_in_use_and_every_decision(

@@ -97,6 +97,18 @@ def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
         (MINIMAL + 'scopes = ["launch", "openId"]\n', "openid is meant"),
         (MINIMAL + 'scopes = ["patients/Observation.rs"]\n', "begins with none of"),
         (MINIMAL + 'scopes = ["patient/Observation.rs openid"]\n', "not one scope"),
+        *(
+            (f'{MINIMAL}{hosts}[site.cds]\nissuer = "https://ehr.invalid"\njwks_url = "{keys}"\n', told)
+            for hosts, keys, told in (
+                ("", "https://evil.invalid/jwks", 'site clinic, cds.jwks_url: .* add "evil.invalid" to'),
+                (
+                    'extra_hosts = ["keys.invalid"]\n',
+                    "https://keys.invalid:8443/jwks",
+                    'keys.invalid:8443 is neither .* add "keys.invalid:8443" to extra_hosts',
+                ),
+                ("", "http://ehr.invalid/jwks", "http://ehr.invalid/jwks is not an https address"),
+            )
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, text: str, named: str) -> None:
@@ -121,6 +133,13 @@ def test_the_secret_is_not_repeated_in_the_refusal(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="rapport init"):
         read_settings(tmp_path / "rapport.toml", {})
+
+
+@pytest.mark.parametrize("place", ["ehr.invalid", "keys.invalid", "keys.invalid:8443"])
+def test_keys_of_cds_may_stand_on_each_of_the_sites_hosts(tmp_path: Path, place: str) -> None:
+    hosts = 'extra_hosts = ["keys.invalid", "keys.invalid:8443"]\n'
+    cds = f'[site.cds]\nissuer = "https://ehr.invalid"\njwks_url = "https://{place}/jwks"\n'
+    assert read(tmp_path, MINIMAL + hosts + cds).policies["clinic"].cds is not None
 
 
 def test_two_keys_rotate(tmp_path: Path) -> None:
