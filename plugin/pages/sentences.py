@@ -148,8 +148,24 @@ def _fall(each: FallFinding, sessions: int, language: str) -> Sentence:
             known = {"value": _figure(each.late.value, language), "day": day(each.late.when, language)}
             told.append(_("It came back later, to %(value)s on %(day)s.") % known)
     elif not each.rated.is_past:
-        told.append(_("It is too early to say whether it comes back."))
+        told.append(_unsettled(each, language))
     return Sentence("fall", each.rated.name, " ".join(told))
+
+
+def _unsettled(each: FallFinding, language: str) -> str:
+    """Say why it is not known whether a fall came back: only what its own rater has rated since counts."""
+    catalogue, known = translations(language), {"name": within(each.rated.name), "num": each.since}
+    if not each.since:
+        text = catalogue.gettext(
+            "Whether it came back is not known: there is no score of %(name)s since then."
+        )
+    else:
+        text = catalogue.ngettext(
+            "It is too early to say whether it comes back: %(name)s has rated %(num)d session since then.",
+            "It is too early to say whether it comes back: %(name)s has rated %(num)d sessions since then.",
+            each.since,
+        )
+    return text % known
 
 
 def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:

@@ -50,7 +50,7 @@ class EarlyFinding:
 class FallFinding:
     """One rater's fall. `lowest` is its lowest score, `repaired` the return, `late` one that came too late for that.
 
-    `is_settled` tells whether the sessions that are waited for are over.
+    `is_settled` tells whether the sessions that are waited for are over, `since` how many its rater has rated after the fall.
     """
 
     rated: Rated
@@ -60,6 +60,7 @@ class FallFinding:
     repaired: Rating | None
     late: Rating | None
     is_settled: bool
+    since: int
     is_current: bool  # whether it never came back, and the last score is as low as counts for a fall
 
 
@@ -127,7 +128,7 @@ def _early(rated: Rated) -> EarlyFinding | None:
 
 def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
     repaired = None if fall.repaired is None else rated.ratings[fall.repaired]
-    settled = repaired is not None or len(rated.ratings) - 1 - fall.fell >= within
+    since = len(rated.ratings) - 1 - fall.fell
     return FallFinding(
         rated,
         fell=rated.ratings[fall.fell],
@@ -135,7 +136,8 @@ def _fall(rated: Rated, fall: Fall, within: int) -> FallFinding:
         lowest=rated.ratings[fall.lowest],
         repaired=repaired,
         late=None if fall.late is None else rated.ratings[fall.late],
-        is_settled=settled,
+        is_settled=repaired is not None or since >= within,
+        since=since,
         is_current=fall.is_open(rated.ratings[-1].value) and not rated.is_past,
     )
 

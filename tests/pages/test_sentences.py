@@ -55,6 +55,19 @@ def test_where_forms_are_counted_no_session_is_named(values: tuple[float, ...], 
 
 
 @pytest.mark.parametrize(
+    ("later", "text"),
+    [
+        ((), "Whether it came back is not known: there is no score of Ann since then."),
+        ((11.0,), "It is too early to say whether it comes back: Ann has rated 1 session since then."),
+    ],
+)
+def test_of_a_fall_is_told_what_its_own_rater_has_rated_since(later: tuple[float, ...], text: str) -> None:
+    ann = replace(rated("child", 20, 10, *later, name="Ann"), falls=(Fall(1, 20, 10, 2, None, 1),))
+    (whole,) = told("fall", ann)
+    assert whole.endswith(text)
+
+
+@pytest.mark.parametrize(
     ("language", "texts"),
     [
         ("en", ("The caregiver rated it 2 higher than the young person.", " sessions the caregiver rated ")),

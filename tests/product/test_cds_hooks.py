@@ -397,6 +397,7 @@ async def test_of_two_caregivers_who_fell_the_card_has_the_days_that_the_page_ha
     changed = re.findall(r"rupture since ([^,]*), not back yet", page.text)
     assert sorted(changed) == ["4 Feb 2026", "5 Feb 2026"]
     assert "It did not come back in the next 3 sessions that Karin Lindqvist rated." in page.text
+    assert "has rated 1 session since then." in page.text
 
 
 def keep_score(

@@ -469,7 +469,8 @@ async def test_a_fall_on_a_form_that_its_person_has_outgrown_is_over(tmp_path: P
     assert '<span class="now">21 of 24</span>' in changed
     assert 'data-tip="rupture' not in page.text
     assert "fell to 10" in findings(page)
-    assert "too early to say" not in findings(page)  # on that form nothing will come back
+    assert "it comes back" not in findings(page)
+    assert "it came back" not in findings(page)  # on that form nothing will come back
 
 
 async def test_no_divergence_is_told_of_a_form_that_its_person_has_outgrown(tmp_path: Path) -> None:
