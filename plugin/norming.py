@@ -89,9 +89,10 @@ class Norm:
 
     def statistics_in(self, zone: tzinfo) -> Statistics:
         """Give the same with the day of the decision in the site's zone."""
-        figures = self.figures
+        figures, band = self.figures, self.group.age_band
+        ages = "" if band == UNKNOWN_AGE else f", ages {band}"
         source = (
-            f"own data ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
+            f"own data{ages} ({figures.source}), {figures.coefficient} {figures.reliability:.2f}, "
             f"n = {figures.n}, adopted {day_of(self.decided, zone)}"
         )
         return Statistics(figures.sd, figures.reliability, figures.n, source, figures.mean)

@@ -312,6 +312,7 @@ OF_LAUNCHES = (
 """What a launch can end with for whoever opens Rapport."""
 
 OF_NORMS = (
+    N_("own data, ages %(ages)s (%(where)s), %(coefficient)s %(value)s, n = %(many)s, adopted %(day)s"),
     N_("own data (%(where)s), %(coefficient)s %(value)s, n = %(many)s, adopted %(day)s"),
     N_("the ledger"),
     N_("an export"),

@@ -130,7 +130,9 @@ def test_a_score_that_did_not_move_is_compared_with_no_error() -> None:
     series = samples.series("child", "Mia", "total", "Total", 24, [19, 19])
     page = samples.patient(trend=Trend((dataclasses.replace(series, error=_error(3.4)),)))
     assert lines_of(page) == ["Mia 19 of 24 = unchanged today; 19 last time (9 Nov 2026)"]
-    assert "easurement error" not in pages.render_patient(page)
+    changed, _, plot = pages.render_patient(page).partition('id="changed"')[2].partition("</section>")
+    assert "easurement error" not in changed
+    assert "Measurement error (Mia): own data." in plot  # of its band
     assert "measurement error" not in draft_text(page)
 
 
@@ -150,10 +152,14 @@ def test_the_sources_of_error_say_whose_they_are() -> None:
     )
     html = pages.render_patient(samples.patient(trend=trend))
     told = re.findall(r'<p class="hint">(Measurement error .+?)</p>', html)
-    assert told == [
-        "Measurement error (Mia, Dr Osei): own data, n = 120.",
-        "Measurement error (Dana): own data, n = 90.",
-    ]
+    assert (
+        told
+        == [
+            "Measurement error (Mia, Dr Osei): own data, n = 120.",
+            "Measurement error (Dana): own data, n = 90.",
+        ]
+        * 2
+    )  # of what changed, and of the bands
 
 
 def test_a_move_whose_error_is_not_known_says_so() -> None:

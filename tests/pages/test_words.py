@@ -42,7 +42,7 @@ SPOKEN = {
     "respondent": sorted((TEMPLATES / "respondent").glob("*.html")),
     "trends": [
         TEMPLATES / "clinician" / f"{name}.html"
-        for name in ("changed", "trend", "plot", "criterion", "findings", "tips", "unknown")
+        for name in ("changed", "trend", "plot", "criterion", "findings", "sources", "tips", "unknown")
     ],
 }
 SPOKEN["clinician"] = [

@@ -26,10 +26,11 @@ async def adopt_figures(
     score: str = "score-total",
     mean: float = 14.0,
     version: str | None = None,
+    ages: str = "unknown",
 ) -> str:
     figures = Figures(mean, sd, 120, Coefficient.ALPHA, 0.8, 0.7, 0.9, 110, "the ledger")
     form = CATALOGUE.by_id(instrument)
-    group = Group(site, f"{form.url}|{version or form.version}", score, rater, "unknown")
+    group = Group(site, f"{form.url}|{version or form.version}", score, rater, ages)
     now = datetime(2026, 2, 1, tzinfo=UTC)
     ledger = world.rapport.state.rapport.ledger
     return str(await ledger.bookkeep(lambda c: adopt(c, group, figures, "Head of service", "own data", now)))
@@ -59,6 +60,16 @@ async def test_an_adopted_norm_says_what_a_difference_means(world: World, sd: fl
     page = await world.launch("amara")
     assert told in page.text
     assert "own data (the ledger), alpha 0.80, n = 120, adopted 1 Feb 2026" in page.text
+
+
+async def test_each_band_has_the_source_of_its_norm_beside_it_whatever_changed(world: World) -> None:
+    await adopt_figures(world, 1.0, score="score-bond", ages="7–11")  # no total is told
+    page = await world.launch("amara")
+    assert "data-change" not in page.text
+    figure = page.text.partition("Shade what does not differ")[2].partition("</figure>")[0]
+    source = "own data, ages 7–11 (the ledger), alpha 0.80, n = 120, adopted 1 Feb 2026."
+    assert f"Measurement error (Amara Okafor): {source}" in figure
+    assert "No reliable change from the first score</th><td>5.76 – 8</td>" in figure  # 7 ± 1.24, of 8
 
 
 @pytest.mark.parametrize(

@@ -503,8 +503,14 @@ async def test_the_pdf_says_what_its_shading_and_a_difference_mean(
     told = re.sub(r"\s+", " ", text.stdout.decode())
     first = 20 if who == "Amara" else 19
     assert f"{who} Okafor: No reliable change from the first score between {first - 3.72:g}" in told
-    within = "The difference is within measurement error (± 3.72; own data (the ledger), alpha 0.80"
+    within = "The difference is within measurement error (± 3.72)."
     assert (within in told) is moved
+    source = (
+        f"Measurement error ({who} Okafor): own data (the ledger), alpha 0.80, n = 120, adopted 1 Feb 2026."
+    )
+    assert source in told
+    band = f"{first - 3.72:g} – {min(first + 3.72, 24):g}"
+    assert re.search(rf"No reliable change from the first score (– )*{band}", told)
     assert re.search(r"How much measurement error alone moves a score is not known \([^)]*\)", told)
 
 
