@@ -251,6 +251,7 @@ async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
     return msgspec.json.encode(states)
 
 
+@router.head("/code")
 @router.get("/code")
 async def ask_code(
     rapport: CurrentRapport,
