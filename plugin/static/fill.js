@@ -314,7 +314,7 @@ function begin(form, parts, note) {
   }
 
   function wrongOf(question) { return [question, find("error", question).dataset.wrong]; }
-  const wrongs = (within = form) => asked().filter((question) => within.contains(question) && tools.isUnreadable(question)).map(wrongOf);
+  const wrongs = (within = form) => asked().filter((question) => within.contains(question) && tools.isUnreadable(question)).map(tools.wrongOf);
 
   function point(problems, then = true) {
     problems.forEach(([question, text]) => mark(question, text));
@@ -329,7 +329,7 @@ function begin(form, parts, note) {
       const place = `${issue.expression?.[0] ?? ""} ${issue.details?.text ?? ""}`;
       const linkId = place.match(/linkId\s*=\s*'([^']+)'/)?.[1] ?? place.match(/linkId (\S+)/)?.[1];
       const question = questions.find((each) => each.dataset.question === linkId);
-      return question ? [wrongOf(question)] : [];
+      return question ? [tools.wrongOf(question)] : [];
     });
   }
 

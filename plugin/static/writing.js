@@ -7,26 +7,6 @@ const WRITTEN = "textarea, [type=text]";
 // FHIR's string has no character below 32 but tab, line feed and carriage return.
 const clean = (text) => text.replace(/[\v\f]/g, " ").replace(/[\0-\x08\x0e-\x1f]/g, "");
 
-// A number in the digits of any script, with a comma or a point; null if it is none. A browser's own field for numbers takes
-// digits of its language only, and drops others without a word.
-function readNumber(text) {
-  const plain = text.normalize("NFKC").replace(/[\s\u061c\u200e\u200f]/g, "").replace(/\u2212/g, "-").replace(/[,\u066b]/, ".")
-    .replace(/\p{Nd}/gu, (digit) => {
-      let value = 0;
-      while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - value - 1))) value += 1;
-      return value;
-    });
-  const [, sign, whole, part] = plain.match(/^([+-]?)0*(\d+)(?:\.(\d+))?$/) ?? [];
-  return whole ? `${sign === "-" ? "-" : ""}${whole}${part ? `.${part}` : ""}` : null;
-}
-const isNumber = (field) => field && "number" in field.dataset;
-function fits(number, { low, high, whole, places }) {
-  const digits = number?.split(".")[1]?.replace(/0+$/, "").length ?? 0;
-  if (number === null || (whole !== undefined && number.includes(".")) || (places && digits > places)) return false;
-  return !(low && Number(number) < Number(low)) && !(high && Number(number) > Number(high));
-}
-const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && !fits(readNumber(field.value), field.dataset) : field?.validity?.badInput);
-
 function tidy(field) {
   const { value, selectionStart } = field;
   if (clean(value) === value) return;
@@ -37,12 +17,19 @@ function tidy(field) {
 
 export function begin(form, tools) {
   // What is no number, day or time is not taken for no answer: what was read before stays until it is one, or nothing.
-  const { valuesOf, mark, wrongOf } = tools;
+  const { valuesOf, mark, numbers } = tools;
+  const isNumber = (field) => field && "number" in field.dataset;
+  const fieldOf = (question) => question.querySelector("[data-field]");
+  const isBad = (field) => (isNumber(field) ? numbers.isOff(field) : field?.validity?.badInput);
   const before = new Map();
-  tools.isUnreadable = (question) => isBad(question.querySelector("[data-field]"));
+  tools.isUnreadable = (question) => isBad(fieldOf(question));
+  tools.wrongOf = (question) => {
+    const [field, words] = [fieldOf(question), question.querySelector("[data-error]").dataset];
+    return [question, (isNumber(field) && numbers.faultOf(field, words)) || words.wrong];
+  };
   tools.valuesOf = (question) => {
-    const read = isNumber(question.querySelector("[data-field]")) ? (text) => readNumber(text) : (text) => text;
-    if (!tools.isUnreadable(question)) before.set(question, valuesOf(question).map(read));
+    const field = fieldOf(question);
+    if (!isBad(field)) before.set(question, valuesOf(question).map((text) => (isNumber(field) ? numbers.read(field) : text)));
     return before.get(question) ?? [];
   };
   // What comes or goes above what is being pressed would move it away from under the finger: done with the click.
@@ -54,7 +41,7 @@ export function begin(form, tools) {
     return ["pointerup", "pointercancel"].forEach((end) => addEventListener(end, () => setTimeout(once, RELEASE), { once: true }));
   };
   form.addEventListener("focusout", ({ target }) => {
-    const tell = () => { if (isBad(target)) mark(...wrongOf(target.closest("[data-question]"))); };
+    const tell = () => { if (isBad(target)) mark(...tools.wrongOf(target.closest("[data-question]"))); };
     tools.whenReleased(() => setTimeout(tell)); // the click may empty the field
   });
 

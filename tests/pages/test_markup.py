@@ -279,6 +279,7 @@ def test_styles_and_scripts_stay_small() -> None:
         for name in (
             "slider",
             "writing",
+            "numbers",
             "conditions",
             "sharing",
             "reasons",

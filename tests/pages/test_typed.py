@@ -127,24 +127,93 @@ def test_the_first_press_after_a_marked_number_was_mended_counts(
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
-    [("١٢", "12"), ("۱۲", "12"), ("१२", "12"), ("2,5", "2.5"), ("-٢٫٥", "-2.5"), ("007", "7")],
+    ("language", "typed_and_shown", "kept"),
+    [
+        (
+            "en",
+            {
+                "١٢": "12",
+                "۱۲": "12",
+                "१२": "12",
+                "2,5": "2.5",
+                "-٢٫٥": "-2.5",
+                "007": "7",
+                " ,5 ": "0.5",
+                ".50": "0.50",
+                "0,500": "0.500",
+                "1234,567": "1234.567",
+                "-0": "0",
+                "8.500": "8.500",
+            },
+            "8.500",
+        ),
+        ("de", {"8.5": "8,5", "\u2212 0,0": "0,0", "8,500": "8,500"}, "8.500"),
+        ("ar-EG", {"٨٫٥٠٠": "8٫500"}, "8.500"),
+    ],
 )
-def test_a_number_is_read_in_the_digits_of_any_script(
-    page: Page, address: str, desk: Desk, typed: str, kept: str
+def test_a_number_is_read_in_the_digits_of_any_script_and_looked_over_as_it_was_read(
+    page: Page, address: str, desk: Desk, language: str, typed_and_shown: dict[str, str], kept: str
 ) -> None:
     days = replace(BY_ID["days"], conditions=(), required=False, whole=False)
-    show(desk, questions=(days, BY_ID["word"]))
+    show(desk, questions=(days,), language=language)
     open_form(page, address, "typed")
-    field = page.get_by_role("textbox", name="For how many days?")
-    field.focus()
-    page.keyboard.insert_text(typed)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("status")).to_have_text(SAVED)
+    field = page.locator("[data-number]")
+    looked_over = page.get_by_role("listitem").locator("b")
+    for typed, shown in typed_and_shown.items():
+        field.fill(typed)
+        forward(page)
+        expect(looked_over).to_have_text(shown)
+        expect(field).to_have_value(typed)
+        page.locator("[data-back]").click()
+    with page.expect_response("**/fill/answers"):
+        field.press("Tab")
     assert desk.drafts[-1] == {"days": kept}
-    expect(field).to_have_value(typed)
+    show(desk, questions=(days,), language=language, answers={"days": kept})
+    page.reload()
+    expect(page.locator("[data-form]")).to_be_visible()
+    expect(field).to_have_value(shown)
+    expect(looked_over).to_have_text(shown)
+
+
+@pytest.mark.parametrize(
+    ("language", "typed_and_told"),
+    [
+        (
+            "en",
+            {
+                "8,500": "Is it 8500 or 8.5? Write it without marks between thousands.",
+                "-12,345": "Is it -12345 or -12.345? Write it without marks between thousands.",
+                "1,234.50": "Write it without marks between thousands: 1234.50.",
+                "1,234,567": "Write it without marks between thousands: 1234567.",
+                "1,00,000": "Write it without marks between thousands: 100000.",
+                "8 500": "Write it without marks between thousands: 8500.",
+                "8\u202f500": "Write it without marks between thousands: 8500.",
+                "8’500": "Write it without marks between thousands: 8500.",
+                "2 5": "Give a number from 0 to 20000.",
+            },
+        ),
+        (
+            "de",
+            {
+                "8.500": "Ist 8500 gemeint oder 8,5? Bitte ohne Zeichen zwischen den Tausendern schreiben.",
+                "1.234,5": "Bitte ohne Zeichen zwischen den Tausendern schreiben: 1234,5.",
+            },
+        ),
+    ],
+)
+def test_a_number_with_marks_between_thousands_is_not_guessed_at(
+    page: Page, address: str, desk: Desk, language: str, typed_and_told: dict[str, str]
+) -> None:
+    money = replace(BY_ID["days"], conditions=(), low=Decimal(0), high=Decimal(20000), whole=False)
+    show(desk, questions=(money,), language=language)
+    open_form(page, address, "typed")
+    for typed, told in typed_and_told.items():
+        page.locator("[data-number]").fill(typed)
+        page.locator("[data-number]").press("Tab")
+        expect(page.locator("[data-error]")).to_have_text(told)
     forward(page)
-    expect(page.get_by_role("listitem").first).to_contain_text(typed)
+    expect(page.locator("[data-review]")).to_be_hidden()
+    assert desk.drafts == []
 
 
 @pytest.mark.parametrize(
