@@ -19,17 +19,25 @@ export function begin(form, tools) {
   // What is no number, day or time is not taken for no answer: what was read before stays until it is one, or nothing.
   const { valuesOf, mark, numbers } = tools;
   const isNumber = (field) => field && "number" in field.dataset;
-  const fieldOf = (question) => question.querySelector("[data-field]");
-  const isBad = (field) => (isNumber(field) ? numbers.isOff(field) : field?.validity?.badInput);
+  const fieldOf = (question) => question.querySelector("[data-field], [data-other]");
+  const isOff = ({ validity }) => validity?.badInput || validity?.rangeUnderflow || validity?.rangeOverflow;
+  const isUnread = (field) => field && (isNumber(field) ? numbers.isOff(field) : isOff(field));
+  // The place of the first that has more characters than the form takes; what is too long is kept, and not sent.
+  const tooLong = ({ value, dataset: { longest, lines } }) => (longest === undefined ? -1
+    : (lines === undefined ? [value] : value.split("\n")).findIndex((text) => [...text.trim()].length > longest));
+  const isBad = (field) => field && (isUnread(field) || tooLong(field) >= 0);
+  function wordsFor(field, words) {
+    if (isNumber(field)) return numbers.faultOf(field, words) ?? words.wrong;
+    const line = field && words.line && tooLong(field) + 1;
+    if (line) return `${words.line.replace("{n}", line)} ${words.wrong}`;
+    return (field?.validity.badInput && words.partial) || words.wrong;
+  }
   const before = new Map();
   tools.isUnreadable = (question) => isBad(fieldOf(question));
-  tools.wrongOf = (question) => {
-    const [field, words] = [fieldOf(question), question.querySelector("[data-error]").dataset];
-    return [question, (isNumber(field) && numbers.faultOf(field, words)) || words.wrong];
-  };
+  tools.wrongOf = (question) => [question, wordsFor(fieldOf(question), question.querySelector("[data-error]").dataset)];
   tools.valuesOf = (question) => {
     const field = fieldOf(question);
-    if (!isBad(field)) before.set(question, valuesOf(question).map((text) => (isNumber(field) ? numbers.read(field) : text)));
+    if (!isUnread(field)) before.set(question, valuesOf(question).map((text) => (isNumber(field) ? numbers.read(field) : text)));
     return before.get(question) ?? [];
   };
   // What comes or goes above what is being pressed would move it away from under the finger: done with the click.
@@ -48,7 +56,7 @@ export function begin(form, tools) {
   let timer, field;
   const keep = () => {
     clearTimeout(timer);
-    if (!isBad(field)) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
+    if (!isUnread(field)) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
     field = undefined;
   };
   form.addEventListener("input", ({ target }) => {
