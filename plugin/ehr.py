@@ -573,7 +573,7 @@ def _decode(answer: _Answer, resource_type: str) -> JsonObject:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadAnswer("The EHR's answer is not JSON.") from None
     if found.get("resourceType") != resource_type:
-        raise BadAnswer(f"The EHR's answer is not a {resource_type}.")
+        raise BadAnswer(f"The EHR's answer is not of type {resource_type}.")
     return found
 
 
@@ -581,7 +581,7 @@ def _decode_bundle(answer: _Answer) -> _Bundle:
     try:
         return msgspec.json.decode(answer.body, type=_Bundle)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadAnswer("The EHR's answer is not a Bundle.") from None
+        raise BadAnswer("The EHR's answer is not of type Bundle.") from None
 
 
 def _read_location(value: str | None) -> str | None:

@@ -13,9 +13,10 @@ from questionnaires.datatypes import JsonObject
 from questionnaires.errors import Problem
 from questionnaires.expanding import expand_value_sets
 from questionnaires.model import Rater
-from questionnaires.reading import RATER, BareOption
-from questionnaires.resources import CALCULATED, NUMERIC
+from questionnaires.reading import RATER, BareOption, end_of
+from questionnaires.resources import CALCULATED, NUMERIC, STRUCTURE
 
+_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")  # or a month, or a year
 DEFAULT_BASE = "https://w3id.org/rapport-fhir/site"
 
 # Extensions of primitive elements that are read; others, such as a data-absent-reason of a title, say nothing here.
@@ -143,6 +144,7 @@ def _complete_item(item: JsonObject, system: str, bare: set[BareOption]) -> Iter
         item["text"] = shown
         yield f"{link_id}: it has no text; the words of its code are shown: “{shown}”."
     yield from _complete_options(item, link_id, system, bare)
+    yield from _note_bounds(item, link_id)
     if not is_calculated(item):
         return
     if item.get("type") not in NUMERIC:
@@ -175,6 +177,25 @@ def _complete_options(item: JsonObject, link_id: str, system: str, bare: set[Bar
         yield f"{link_id}: the options {', '.join(completed)} have no system or no code; {system} is written."
     if "initial" in item and not is_calculated(item):
         yield f"{link_id}: its initial value is not filled in beforehand."
+
+
+def _note_bounds(item: JsonObject, link_id: str) -> Iterator[str]:
+    for each in _dicts(item.get("extension")):
+        name = str(_url(each)).removeprefix(STRUCTURE)
+        if name not in {"minValue", "maxValue"}:
+            continue
+        day = each.get("valueDate")
+        if item.get("type") == "date" and isinstance(day, str) and _is_day(day):
+            continue
+        if (
+            item.get("type") not in {"integer", "decimal"}
+            or not {"valueInteger", "valueDecimal"} & each.keys()
+        ):
+            yield f"{link_id}: its {name} is not followed; bounds of numbers and days are, in a value of their type."
+
+
+def _is_day(text: str) -> bool:
+    return _DAY.fullmatch(text) is not None and end_of(text, is_last=False) is not None
 
 
 def _complete_conditions(item: JsonObject, system: str, bare: set[BareOption]) -> None:

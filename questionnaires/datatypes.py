@@ -38,7 +38,8 @@ UnsignedInt = Annotated[int, Meta(ge=0, le=2**31 - 1, description="a whole numbe
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="a whole number from 1")]
 
 
-_FIRST_YEAR, _LAST_YEAR = 1800, 2200
+# Beyond, time zones lead out of the calendar that Python and databases know.
+FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(2200, 12, 31)
 _MOST = 10**308  # about what a double holds, which is what others read JSON numbers into
 
 
@@ -86,9 +87,8 @@ def check_day(text: str | None) -> None:
         day = date.fromisoformat(text[:10])
     except ValueError:
         raise ValueError("The calendar has no such day") from None
-    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        # Beyond, time zones lead out of the calendar that Python and databases know.
-        raise ValueError(f"The year is not between {_FIRST_YEAR} and {_LAST_YEAR}")
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"The year is not between {FIRST_DAY.year} and {LAST_DAY.year}")
 
 
 def to_moment(text: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -82,6 +83,8 @@ class Item:
     control: str | None = None  # how it is best shown: a code of questionnaire-item-control
     step: int | None = None  # of a slider
     places: int | None = None  # the most digits that a number may have after its point
+    first: date | None = None  # the first and the last day that may be given
+    last: date | None = None
     # The first option that is written with a kind, system and code.
     options_by: Mapping[tuple[str | None, str | None, str], Option] = field(
         init=False, repr=False, compare=False

@@ -1,7 +1,9 @@
 """Reads an Instrument out of its decoded files."""
 
+from calendar import monthrange
 from collections.abc import Iterator, Set
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 from questionnaires.datatypes import Element, Extension, FhirDecimal, count_places, find_extension
@@ -114,6 +116,8 @@ def read_items(items: tuple[QuestionnaireItem, ...], bare: Set[BareOption] = fro
             control=_read_control(item),
             step=_read_step(item),
             places=_read_places(item),
+            first=_day_bound(item, "minValue"),
+            last=_day_bound(item, "maxValue"),
         )
         for item in items
     )
@@ -149,6 +153,23 @@ def _bound(item: QuestionnaireItem, name: str) -> Decimal | None:
     if found is None:
         return None
     return Decimal(found.valueInteger) if found.valueInteger is not None else _plain(found.valueDecimal)
+
+
+def _day_bound(item: QuestionnaireItem, name: str) -> date | None:
+    found = find_extension(item.extension, STRUCTURE + name)
+    if item.type != "date" or found is None or found.valueDate is None:
+        return None
+    return end_of(found.valueDate, is_last=name == "maxValue")
+
+
+def end_of(text: str, *, is_last: bool) -> date | None:
+    """Give the first or the last day of a FHIR date, which may be a year or a month; None for what no calendar has."""
+    year, month, day = (*map(int, text.split("-")), None, None)[:3]
+    try:
+        month = month or (12 if is_last else 1)
+        return date(year or 0, month, day or (monthrange(year or 0, month)[1] if is_last else 1))
+    except ValueError:
+        return None
 
 
 def _read_options(item: QuestionnaireItem, bare: Set[BareOption]) -> Iterator[Option]:

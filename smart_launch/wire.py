@@ -119,6 +119,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=kept, content=bytes(content))
 
 
+_IN_A_MOMENT = "Try again in a moment."
 _KEPT_HEADERS = frozenset({"content-type", "retry-after", "www-authenticate"})
 
 
@@ -140,16 +141,19 @@ def check_available(site: Site, response: httpx.Response) -> None:
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
         seconds = response.headers.get("retry-after", "")
         retry_after = min(float(seconds), 86_400.0) if seconds.isdecimal() else None
-        raise unavailable(site, f"http-{response.status_code}", retry_after)
+        status = response.status_code
+        raise ServerUnavailable(
+            f"The sign-in server of {site.name} is too busy, or failed (HTTP {status}).",
+            _IN_A_MOMENT,
+            reason=f"http-{status}",
+            retry_after=retry_after,
+        )
 
 
-def unavailable(site: Site, reason: str, retry_after: float | None = None) -> ServerUnavailable:
+def unavailable(site: Site, reason: str) -> ServerUnavailable:
     """Make the error of a server that does not answer now."""
     return ServerUnavailable(
-        f"The sign-in server of {site.name} does not answer.",
-        "Try again in a moment.",
-        reason=reason,
-        retry_after=retry_after,
+        f"The sign-in server of {site.name} does not answer.", _IN_A_MOMENT, reason=reason
     )
 
 

@@ -8,8 +8,8 @@ from itertools import accumulate, pairwise
 LONG = 90  # days without a session, below which a pause is drawn: a summer is part of a therapy
 _TIMES = 6  # how many times as long as the usual interval a pause is, at least
 _MONTH = 365.25 / 12  # days
-_SIGN = 18.0  # px of the sign between the sessions at both sides
-_MOST = 0.5  # the share of the axis that pauses left out may take: the longest come first
+_SIGN = 16.0  # px of the sign between the sessions at both sides
+_MOST = 0.6  # the share of the axis that pauses left out may take: the longest come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Axis:
     ) -> None:
         """Lay the axis out; `aside` is how many px marks reach to the side of their day."""
         width = _SIGN + 2 * aside
+        self._aside = aside
         self._pauses = _worth_folding(pauses, (last - first).days, end - start, width)
         self._befores = [each.before for each in self._pauses]
         self._days = [
@@ -67,11 +68,11 @@ class Axis:
         ]
         self._days.append(last.toordinal())
         shown = self._days[-1] - self._days[0] - sum(each.days for each in self._pauses)
-        self.room = end - start - width * len(self._pauses)
-        """How many px the days that are shown take."""
-        scale = self.room / shown if shown else 0.0
+        room = end - start - width * len(self._pauses)
+        self.scale = room / shown if shown else room
+        """How many px a day takes."""
         steps = [
-            width if place % 2 else (after - before) * scale
+            width if place % 2 else (after - before) * self.scale
             for place, (before, after) in enumerate(pairwise(self._days))
         ]
         # A single day stands in the middle.
@@ -87,6 +88,8 @@ class Axis:
         at = min(max(bisect_right(self._days, day.toordinal()), 1), len(self._days) - 1)
         before, after = self._days[at - 1 : at + 1]
         left, right = self._places[at - 1 : at + 1]
+        if at % 2 == 0 and before < day.toordinal() < after:  # within a pause
+            left, right = left + self._aside, right - self._aside
         return left + (right - left) * (
             (day.toordinal() - before) / (after - before) if after > before else 0.0
         )
@@ -98,11 +101,15 @@ class Axis:
 
 def long_pauses(days: tuple[date, ...]) -> tuple[Pause, ...]:
     """Find the pauses of three months and more that are six times as long as the usual interval (the lower median)."""
-    intervals = [Pause(before, after) for before, after in pairwise(days)]
-    if not intervals:
-        return ()
-    usual = sorted(each.days for each in intervals)[(len(intervals) - 1) // 2]
-    return tuple(each for each in intervals if each.days >= max(LONG, _TIMES * usual))
+    intervals = (Pause(before, after) for before, after in pairwise(days))
+    least = max(LONG, _TIMES * usual_interval(days))
+    return tuple(each for each in intervals if each.days >= least)
+
+
+def usual_interval(days: tuple[date, ...]) -> int:
+    """Give the days from one session to the next, as they usually are: the lower median; 1 where there is one session."""
+    intervals = sorted((after - before).days for before, after in pairwise(days))
+    return intervals[(len(intervals) - 1) // 2] if intervals else 1
 
 
 def _worth_folding(pauses: tuple[Pause, ...], days: int, room: float, width: float) -> tuple[Pause, ...]:

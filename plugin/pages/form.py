@@ -17,10 +17,12 @@ from plugin.pages.engine import render
 from plugin.pages.words import language_name
 from plugin.responses.answers import Reason
 from questionnaires import Rater
+from questionnaires.datatypes import FIRST_DAY, LAST_DAY
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
 _ROW_OPTIONS = 7
 _ROW_CHARACTERS = 84
+_TOLD_LENGTH = 200  # characters: of more than so many somebody who writes need not think
 
 
 class FormMode(StrEnum):
@@ -98,11 +100,36 @@ class Question:
     step: Decimal | None = None  # of a slider
     ends: tuple[str, str] = ("", "")  # what stands at the two ends of a slider
     help: tuple[str, ...] = ()  # what it or its words mean, in the instrument's own words
+    first: date | None = None  # of the days that the form takes
+    last: date | None = None
 
     @property
     def conditions_json(self) -> str:
         """The conditions as the page's script reads them."""
         return msgspec.json.encode(self.conditions).decode()
+
+    @property
+    def earliest(self) -> date:
+        """The first day that is taken: of the form's own and of all that are kept."""
+        return max(self.first or FIRST_DAY, FIRST_DAY)
+
+    @property
+    def latest(self) -> date:
+        """The last day that is taken."""
+        return min(self.last or LAST_DAY, LAST_DAY)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether it is said beforehand what is taken."""
+        is_bound = any(
+            each is not None for each in (self.low, self.high, self.first, self.last, self.longest)
+        )
+        return self.kind is not Kind.SLIDER and (is_bound or self.whole or bool(self.places))
+
+    @property
+    def tells_limits(self) -> bool:
+        """Whether that is seen: of numbers and days it is left to the instrument, but read out."""
+        return self.longest is not None and self.longest < _TOLD_LENGTH
 
     @property
     def in_row(self) -> bool:

@@ -441,7 +441,10 @@ def _draw_all(page: PatientPage, scales: tuple[Scale, ...]) -> Drawn:
     drawn: Drawn = {}
     for panel in (panel for scale in scales for panel in scale.panels):
         courses = shown_courses(page.trend.courses, panel, page.today)
-        plots = (draw(panel, WIDE, courses), draw(panel, NARROW, courses))
+        plots = (
+            draw(panel, WIDE, courses, today=page.today),
+            draw(panel, NARROW, courses, today=page.today),
+        )
         drawn[panel] = (plots, courses, ended_before(page.trend.courses, panel))
     return drawn
 

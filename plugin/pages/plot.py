@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from plugin.pages.arrows import EventMark, Marked, place_arrows, single_arrows
-from plugin.pages.folding import Axis, Fold, long_pauses
+from plugin.pages.folding import Axis, Fold, long_pauses, usual_interval
 from plugin.pages.naming import Label, label_all
 from plugin.pages.shapes import SHAPES, shape_at
 from plugin.pages.strips import (
@@ -29,9 +29,13 @@ _NEXT_LINE = 14.0  # px between the lines of one label
 _DAY_LABEL = 86.0  # px that a date below the axis takes
 _STRIP = 22.0  # px below the axis for scores that were not computed
 _MARK = 7.0  # px from the middle of a mark to what stands beside it
+_LINE = 4.0  # the same of a line alone
+_MARGIN = 10.0  # px between the ends of the axis and the first and last session
+_NEAR = 24.0  # px beyond that, from where a line no longer leads to its label: it would go through other people's marks
 _CLOSE = 9.0  # px between two sessions below which marks are small, else they would cover each other
 _CROWDED = 4.5  # px below which lines stand alone: no mark would be told from the next
 _ARROW = 18.0  # px from a mark to the far side of a rupture's arrow, and of the rater's mark beside it
+_EDGE = 2.0  # px from the upper edge up to which arrows may be moved
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "5 2", "1 3")
 
 
@@ -86,6 +90,8 @@ class Line:
     path: str
     dash: str
     marks: tuple[Mark, ...]
+    leader: str = ""  # from a line's end to its label
+    sign: str = ""  # the rater's mark at the label, where the line ends too far away
     events: tuple[EventMark, ...] = ()
     band: Band | None = None
 
@@ -167,19 +173,8 @@ class _Placing:
     low: float
     high: float
     axis_y: float
-    sessions: int = 1
-    spread: float = 1.0  # the share of the axis over which they lie
-
-    @property
-    def spacing(self) -> float:
-        """How many px there are from one session to the next, on the average."""
-        intervals = self.sessions - 1 - len(self.axis.folds)
-        return self.axis.room * self.spread / intervals if intervals > 0 else self.axis.room
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether there is no room for marks."""
-        return self.spacing < _CROWDED
+    spacing: float  # px from one session to the next, as they usually are
+    is_crowded: bool  # there is no room for marks
 
     def shift(self, order: int, count: int) -> float:
         """Move a line's marks sideways, so that equal scores of one session stay visible; lines alone stand where they are."""
@@ -201,28 +196,26 @@ def draw(
     courses: tuple[Course, ...] = (),
     *,
     axis: tuple[date, date] | None = None,
+    today: date | None = None,
 ) -> Plot:
     """Lay a panel out in a frame; sessions' kinds and medicines make it higher.
 
     `axis` is the first and the last day of the x axis, which lie around the panel's own: days stand by time then. None: the
-    panel's own, and pauses far longer than usual are left out.
+    panel's own, and pauses far longer than usual are left out. Days have no year where all are of the year of `today`.
     """
     days = panel.days
     first, last = axis or (days[0], days[-1])
-    covered = (last - first).days
     gaps = any(point.value is None for series in panel.series for point in series.points)
     axis_y = frame.height - frame.bottom - (_STRIP if gaps else 0)
-    aside = _DODGE * (len(panel.series) - 1) / 2
-    across = Axis(
-        first,
-        last,
-        frame.left + 10 + aside,
-        frame.width - frame.right - 10 - aside,
-        pauses=long_pauses(days) if axis is None else (),
-        aside=aside + _MARK,
-    )
-    spread = (days[-1] - days[0]).days / covered if covered else 1.0
-    placing = _Placing(frame, across, panel.low, panel.high, axis_y, len(days), spread)
+    pauses = long_pauses(days) if axis is None else ()
+    dodged = _DODGE * (len(panel.series) - 1) / 2
+    left, right = frame.left + _MARGIN, frame.width - frame.right - _MARGIN
+    across = Axis(first, last, left + dodged, right - dodged, pauses=pauses, aside=dodged + _MARK)
+    usual = usual_interval(days)
+    is_crowded = usual * across.scale < _CROWDED
+    if is_crowded:
+        across = Axis(first, last, left, right, pauses=pauses, aside=_LINE)
+    placing = _Placing(frame, across, panel.low, panel.high, axis_y, usual * across.scale, is_crowded)
     room = _room(panel, placing)
     frame = replace(frame, height=frame.height + room, bottom=frame.bottom + room)
     strip_y = axis_y + room + _STRIP / 2 + 2 if gaps else None
@@ -244,8 +237,8 @@ def draw(
         strip_y=strip_y,
         y_ticks=tuple(_tick(value, panel, placing) for value in _values(panel.low, panel.high)),
         x_ticks=tuple(DayTick(placing.x(day), day) for day in _days(days, placing)),
-        lines=_spread(lines, frame),
-        one_year=days[0].year == days[-1].year,
+        lines=_spread(lines, frame, _MARGIN + (0 if is_crowded else 2 * dodged) + _NEAR),
+        one_year=days[0].year == days[-1].year == (today or days[-1]).year,
         height=below + COURSE * len(bars),
         days_y=below - 8,
         contacts=contact_marks(panel, span, kinds_y) if known else (),
@@ -317,7 +310,7 @@ def _arrows(panel: Panel, lines: list[Line], placing: _Placing) -> dict[int, tup
     if len(lines) == 1:
         return single_arrows(marked)
     places = [(mark.x, mark.y) for line in lines for mark in line.marks]
-    return place_arrows(marked, places, top=placing.frame.top, axis_y=placing.axis_y)
+    return place_arrows(marked, places, top=_EDGE, axis_y=placing.axis_y)
 
 
 def _stands_out(points: tuple[TrendPoint, ...], number: int, axis: Axis) -> bool:
@@ -338,8 +331,11 @@ def _band(series: TrendSeries, placing: _Placing) -> Band | None:
     return Band(placing.y(high), placing.y(low) - placing.y(high))
 
 
-def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
-    """Name the lines, and move labels apart so that none covers another, keeping their order from top to bottom."""
+def _spread(lines: list[Line], frame: Frame, near: float) -> tuple[Line, ...]:
+    """Name the lines, and move labels apart so that none covers another, keeping their order from top to bottom.
+
+    A line that ends more than `near` px from the right is told by its mark at the label.
+    """
     names = [line.name for line in lines]
     room = frame.height - frame.bottom - frame.top
     labels = label_all(names, frame.label_characters, frame.label_lines)
@@ -355,7 +351,18 @@ def _spread(lines: list[Line], frame: Frame) -> tuple[Line, ...]:
         placed[line.order] = at
         least = at + _height(labels[line.order])
         below -= _height(labels[line.order])
-    return tuple(replace(line, label=labels[line.order], label_y=placed[line.order]) for line in lines)
+    return tuple(
+        _led(replace(line, label=labels[line.order], label_y=placed[line.order]), frame, near)
+        for line in lines
+    )
+
+
+def _led(line: Line, frame: Frame, near: float) -> Line:
+    right = frame.width - frame.right
+    if right - line.end_x > near:
+        return replace(line, sign=shape_at(SHAPES[line.look], right + 6, line.label_y, small=True))
+    leader = f"M{line.end_x + 8:.1f} {line.end_y:.1f}L{right + 8:.1f} {line.label_y:.1f}"
+    return replace(line, leader=leader)
 
 
 def _height(label: Label) -> float:

@@ -28,7 +28,7 @@ OF_THE_EHR = (
     N_("The EHR did not answer in time."),
     N_("The EHR failed (HTTP %(status)s) while it was answering."),
     N_("The EHR's answer is not JSON."),
-    N_("The EHR's answer is not a %(kind)s."),
+    N_("The EHR's answer is not of type %(kind)s."),
     N_("The EHR's answer to the transaction does not say what became of each entry."),
     N_("The EHR's answer is not that to a transaction."),
     N_("The EHR did not say whose %(kind)s it is."),
@@ -308,6 +308,7 @@ OF_LAUNCHES = (
     N_("The sign-in to %(name)s has ended."),
     N_("Open the app again from the EHR to sign in anew."),
     N_("The sign-in server of %(name)s does not answer."),
+    N_("The sign-in server of %(name)s is too busy, or failed (HTTP %(status)s)."),
 )
 """What a launch can end with for whoever opens Rapport."""
 

@@ -12,7 +12,7 @@ from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.labels import Label, write_labels
 from plugin.responses.places import is_too_fine, too_fine
 from questionnaires import Instrument, Item, Option, Wording
-from questionnaires.datatypes import JsonObject
+from questionnaires.datatypes import FIRST_DAY, LAST_DAY, JsonObject
 from questionnaires.resources import STRUCTURE
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -86,16 +86,25 @@ def _find_unknown(instrument: Instrument, choices: Mapping[str, Choice]) -> Iter
                 "The answer is none of the options." if item.options else "The answer is of another type."
             )
             yield Issue("code-invalid", link_id, path, message, f"Use {codes}.")
-        elif item.max_length is not None and (length := _longest(item, choice)) > item.max_length:
-            message = f"The answer has {length} characters and may have {item.max_length}."
-            yield Issue("too-long", link_id, path, message, "Write less.")
-        elif any(_is_too_fine(item, each) for each in _chosen(choice)):
-            yield too_fine(item, path)
+        else:
+            yield from _find_beyond(item, choice, path)
     for below, above in _nested(instrument.items):
         if _chosen(choices.get(below)) and not _chosen(choices.get(above)):
             path = f"QuestionnaireResponse.item.where(linkId='{below}')"
             message = f"It is asked with the answer to “{above}”, which has none."
             yield Issue("structure", below, path, message, "Answer that one, or leave this one out.")
+
+
+def _find_beyond(item: Item, choice: Choice, path: str) -> Iterator[Issue]:
+    """Find what is beyond the form's limits; looked at only where it is sent: what is kept, or came from the EHR, is not refused for it."""
+    if item.max_length is not None and (length := _longest(item, choice)) > item.max_length:
+        message = f"The answer has {length} characters and may have {item.max_length}."
+        yield Issue("too-long", item.link_id, path, message, "Write less.")
+    elif any(_is_too_fine(item, each) for each in _chosen(choice)):
+        yield too_fine(item, path)
+    elif any(_is_outside(item, each) for each in _chosen(choice)):
+        message = "The day is outside what the form allows."
+        yield Issue("value", item.link_id, path, message, "Give a day from {} to {}.".format(*_days(item)))
 
 
 def _chosen(choice: Choice) -> tuple[str, ...]:
@@ -109,16 +118,25 @@ def _chosen(choice: Choice) -> tuple[str, ...]:
 
 
 def _longest(item: Item, choice: Choice) -> int:
-    """Count the characters of the longest answer in somebody's own words; an option is never too long.
-
-    Looked at only here, where it is sent: what is kept already, or came from the EHR, is not refused for it.
-    """
+    """Count the characters of the longest answer in somebody's own words; an option is never too long."""
     return max((len(each) for each in _chosen(choice) if _find_option(item, each) is None), default=0)
 
 
 def _is_too_fine(item: Item, choice: str) -> bool:
     value = None if item.options else (_value(item, choice) or {}).get("valueDecimal")
     return isinstance(value, Decimal) and is_too_fine(value, item)
+
+
+def _days(item: Item) -> tuple[date, date]:
+    """Give the first and the last day that may be given: of the form's own and of all that are kept."""
+    return max(item.first or FIRST_DAY, FIRST_DAY), min(item.last or LAST_DAY, LAST_DAY)
+
+
+def _is_outside(item: Item, choice: str) -> bool:
+    if item.type != "date" or item.options:
+        return False
+    low, high = _days(item)
+    return not low <= date.fromisoformat(choice) <= high
 
 
 def _nested(items: tuple[Item, ...], above: str | None = None) -> Iterator[tuple[str, str]]:

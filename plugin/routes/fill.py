@@ -219,6 +219,7 @@ async def raw_body(request: Request) -> bytes:
 RawBody = Annotated[bytes, Depends(raw_body)]
 
 
+@router.head("")
 @router.get("")
 async def shell(
     rapport: CurrentRapport,

@@ -216,6 +216,8 @@ def _question(asked: Asked, wording: Wording) -> Question:
         kind=asked.kind,
         whole=item.type == "integer" or item.places == 0,
         places=item.places,
+        first=item.first,
+        last=item.last,
         longest=item.max_length if asked.kind in _WRITTEN or item.type == "open-choice" else None,
         open=bool(item.options) and item.type == "open-choice",
         above=tuple(wording.items[each] for each in asked.above if each in wording.items),

@@ -14,6 +14,7 @@ from plugin.routes.state import CurrentRapport
 router = APIRouter()
 
 
+@router.head("/")
 @router.get("/")
 async def home(request: Request, rapport: CurrentRapport) -> HTMLResponse:
     """Say what this is and where to open it."""
@@ -25,6 +26,7 @@ async def home(request: Request, rapport: CurrentRapport) -> HTMLResponse:
     return HTMLResponse(render_home(HomePage(sites, __version__), spoken_in(request)))
 
 
+@router.head("/health")
 @router.get("/health")
 async def health(rapport: CurrentRapport) -> JSONResponse:
     """Answer when requests can be served and the ledger can be written.

@@ -16,12 +16,14 @@ from plugin.routes.state import CurrentRapport, Rapport
 router = APIRouter()
 
 
+@router.head("/health/live")
 @router.get("/health/live")
 async def live() -> JSONResponse:
     """Answer as long as the process can: whoever gets no answer should start it again."""
     return JSONResponse({"status": "live"})
 
 
+@router.head("/health/ready")
 @router.get("/health/ready")
 async def ready(rapport: CurrentRapport) -> JSONResponse:
     """Say whether requests should be sent here; names of parts and no more, since anybody may ask."""

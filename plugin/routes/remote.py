@@ -10,10 +10,12 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Form, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from sqlalchemy import Connection
 
 from plugin.access.invitations import (
     CODE_DIGITS,
     Invitation,
+    count_answers,
     followed_invitations,
     read_invitation,
     read_secret,
@@ -22,7 +24,7 @@ from plugin.access.invitations import (
     take_code,
 )
 from plugin.access.launches import Launch, is_open, newer_launch_of_another, session_of
-from plugin.access.sessions import read_digits, read_session
+from plugin.access.sessions import read_digits, read_session, session_by_key
 from plugin.access.throttle import count_try
 from plugin.audit import Actor, Kind
 from plugin.ehr import EhrError
@@ -80,7 +82,11 @@ async def link(
             about=(f"urn:uuid:{invitation}",),
         )
     )
-    page = _link_page(rapport, found, planned, secret, language_for(rapport, found.site, accept_language))
+    answered = await rapport.ledger.read(
+        lambda connection: count_answers(connection, vault, invitation, found.site, found.patient)
+    )
+    language = language_for(rapport, found.site, accept_language)
+    page = _link_page(rapport, found, (planned, answered), secret, language)
     return HTMLResponse(render_link(replace(page, who=await name_asked(rapport, found, planned))))
 
 
@@ -128,12 +134,15 @@ async def _own(rapport: Rapport, found: Launch, invitation: str) -> Invitation:
     return planned
 
 
-def _link_page(rapport: Rapport, found: Launch, planned: Invitation, secret: str, language: str) -> LinkPage:
+def _link_page(
+    rapport: Rapport, found: Launch, followed: tuple[Invitation, int], secret: str, language: str
+) -> LinkPage:
+    planned, answered = followed
     now = rapport.clock()
     number = _code_number(rapport, planned, now)
     code = spoken_code(rapport.ledger.vault, planned)
     half = CODE_DIGITS // 2
-    form = form_state(rapport.intake.catalogue, planned, 0, now, language)
+    form = form_state(rapport.intake.catalogue, planned, answered, now, language)
     return LinkPage(
         launch=found.id,
         csrf=csrf_token(rapport, found),
@@ -204,8 +213,14 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
 
 
 async def _has_ended(found: Launch, rapport: Rapport) -> bool:
-    now = rapport.clock()
-    return not await rapport.ledger.read(lambda connection: is_open(connection, found.id, now))
+    """Tell whether the chart is not to be looked at any more: the launch ended, or the device was handed over."""
+    vault, now = rapport.ledger.vault, rapport.clock()
+
+    def read(connection: Connection) -> bool:
+        session = session_by_key(connection, vault, session_of(connection, found.id), now)
+        return not is_open(connection, found.id, now) or (session is not None and session.locked is not None)
+
+    return await rapport.ledger.read(read)
 
 
 async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:
@@ -236,6 +251,7 @@ async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:
     return msgspec.json.encode(states)
 
 
+@router.head("/code")
 @router.get("/code")
 async def ask_code(
     rapport: CurrentRapport,

@@ -19,7 +19,7 @@ export function begin(form, { hold, restart }) {
     });
     form.reset();
     form.querySelectorAll("[data-error], [data-alert]").forEach((said) => { said.textContent = ""; });
-    form.querySelectorAll("[data-question]").forEach((each) => each.removeAttribute("aria-invalid"));
+    form.querySelectorAll("[aria-invalid]").forEach((each) => each.removeAttribute("aria-invalid"));
   }
 
   opener.addEventListener("click", unlessSending(() => {

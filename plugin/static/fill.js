@@ -96,7 +96,7 @@ function begin(form, parts, note) {
   const [back, forward, alert, status] = ["back", "forward", "alert", "status"].map((name) => find(name));
   const stepOf = (question) => steps.indexOf(question.closest("[data-step]"));
   const say = (text, number) => text.replace("{n}", number).replace("{total}", asked().length);
-  let at = 0, fromReview = false, closed = false, sendLater = 0, ending = null;
+  let at = 0, fromReview = false, closed = false, pointed = "", listed = [], sendLater = 0, ending = null;
 
   document.documentElement.lang = form.lang;
   document.documentElement.dir = form.dir;
@@ -126,6 +126,7 @@ function begin(form, parts, note) {
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
   const asked = () => questions.filter((question) => isAsked(question));
+  const isMissing = (question) => "required" in question.dataset && answerOf(question) === undefined;
   const answers = () => Object.fromEntries(asked()
     .map((question) => [question.dataset.question, answerOf(question)])
     .filter(([, answer]) => answer !== undefined));
@@ -187,6 +188,7 @@ function begin(form, parts, note) {
     at = to;
     hold();
     steps.forEach((step, place) => { step.hidden = place !== at; });
+    if (alert.textContent === pointed && !steps[at].querySelector("[data-error]:not(:empty)")) alert.textContent = "";
     if (at === review) { list(); prepareEnd(); }
     const step = steps[at];
     tell();
@@ -215,13 +217,14 @@ function begin(form, parts, note) {
   }
 
   function list() {
-    find("list").replaceChildren(...asked().map((question, place) => {
+    listed = asked();
+    find("list").replaceChildren(...listed.map((question, place) => {
       const answer = answerOf(question);
       const item = make("li");
       const said = make("span");
       const given = make("b", { dir: "auto" });
       given.lang = (question.querySelector(":checked") ?? question).closest("[lang]").lang;
-      given.textContent = answer === undefined ? words.unanswered : saidOf(question, answer);
+      given.textContent = isMissing(question) ? words.needed : answer === undefined ? words.unanswered : saidOf(question, answer);
       tools.picture(question, answer, given);
       const change = make("button", { type: "button", className: "button", textContent: words.change });
       change.setAttribute("aria-label", say(words.change_of, place + 1));
@@ -309,16 +312,18 @@ function begin(form, parts, note) {
 
   function mark(question, text) {
     find("error", question).textContent = text;
-    if (text) question.setAttribute("aria-invalid", "true");
-    else question.removeAttribute("aria-invalid");
+    [question, ...question.querySelectorAll("[data-field], [data-other], [data-option]")].forEach((each) => {
+      if (text && each.matches("[role=radiogroup], :not(fieldset, [type=radio])")) each.setAttribute("aria-invalid", "true");
+      else each.removeAttribute("aria-invalid");
+    });
   }
 
   function wrongOf(question) { return [question, find("error", question).dataset.wrong]; }
-  const wrongs = (within = form) => asked().filter((question) => within.contains(question) && tools.isUnreadable(question)).map(wrongOf);
+  const wrongs = (within = form) => asked().filter((question) => within.contains(question) && tools.isUnreadable(question)).map(tools.wrongOf);
 
   function point(problems, then = true) {
     problems.forEach(([question, text]) => mark(question, text));
-    alert.textContent = words.correct;
+    alert.textContent = pointed = problems[1] ? words.correct : problems[0][1];
     fromReview = then;
     go(stepOf(problems[0][0]), problems[0][0]);
   }
@@ -329,15 +334,14 @@ function begin(form, parts, note) {
       const place = `${issue.expression?.[0] ?? ""} ${issue.details?.text ?? ""}`;
       const linkId = place.match(/linkId\s*=\s*'([^']+)'/)?.[1] ?? place.match(/linkId (\S+)/)?.[1];
       const question = questions.find((each) => each.dataset.question === linkId);
-      return question ? [wrongOf(question)] : [];
+      return question ? [tools.wrongOf(question)] : [];
     });
   }
 
   async function send() {
     if (closed || forward.disabled) return;
     hold();
-    const missing = asked().filter((each) => "required" in each.dataset && answerOf(each) === undefined);
-    const found = [...missing.map((question) => [question, words.needed]), ...wrongs()];
+    const found = [...asked().filter(isMissing).map((question) => [question, words.needed]), ...wrongs()];
     if (found.length) return point(found);
     const more = tools.beforeSending();
     if (!more) return undefined;
@@ -401,6 +405,9 @@ function begin(form, parts, note) {
     if (at === review) return send();
     const found = wrongs(steps[at]);
     if (found.length) return point(found, fromReview);
+    // What an answer that was changed asks for is asked for once.
+    const risen = fromReview && asked().find((each) => isMissing(each) && !listed.includes(each));
+    if (risen) { listed.push(risen); return ask(risen); }
     const to = fromReview ? review : beside(at, 1);
     fromReview = false;
     return go(to);

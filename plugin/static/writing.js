@@ -7,26 +7,6 @@ const WRITTEN = "textarea, [type=text]";
 // FHIR's string has no character below 32 but tab, line feed and carriage return.
 const clean = (text) => text.replace(/[\v\f]/g, " ").replace(/[\0-\x08\x0e-\x1f]/g, "");
 
-// A number in the digits of any script, with a comma or a point; null if it is none. A browser's own field for numbers takes
-// digits of its language only, and drops others without a word.
-function readNumber(text) {
-  const plain = text.normalize("NFKC").replace(/[\s\u061c\u200e\u200f]/g, "").replace(/\u2212/g, "-").replace(/[,\u066b]/, ".")
-    .replace(/\p{Nd}/gu, (digit) => {
-      let value = 0;
-      while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - value - 1))) value += 1;
-      return value;
-    });
-  const [, sign, whole, part] = plain.match(/^([+-]?)0*(\d+)(?:\.(\d+))?$/) ?? [];
-  return whole ? `${sign === "-" ? "-" : ""}${whole}${part ? `.${part}` : ""}` : null;
-}
-const isNumber = (field) => field && "number" in field.dataset;
-function fits(number, { low, high, whole, places }) {
-  const digits = number?.split(".")[1]?.replace(/0+$/, "").length ?? 0;
-  if (number === null || (whole !== undefined && number.includes(".")) || (places && digits > places)) return false;
-  return !(low && Number(number) < Number(low)) && !(high && Number(number) > Number(high));
-}
-const isBad = (field) => (isNumber(field) ? field.value.trim() !== "" && !fits(readNumber(field.value), field.dataset) : field?.validity?.badInput);
-
 function tidy(field) {
   const { value, selectionStart } = field;
   if (clean(value) === value) return;
@@ -37,12 +17,27 @@ function tidy(field) {
 
 export function begin(form, tools) {
   // What is no number, day or time is not taken for no answer: what was read before stays until it is one, or nothing.
-  const { valuesOf, mark, wrongOf } = tools;
+  const { valuesOf, mark, numbers } = tools;
+  const isNumber = (field) => field && "number" in field.dataset;
+  const fieldOf = (question) => question.querySelector("[data-field], [data-other]");
+  const isOff = ({ validity }) => validity?.badInput || validity?.rangeUnderflow || validity?.rangeOverflow;
+  const isUnread = (field) => field && (isNumber(field) ? numbers.isOff(field) : isOff(field));
+  // The place of the first that has more characters than the form takes; what is too long is kept, and not sent.
+  const tooLong = ({ value, dataset: { longest, lines } }) => (longest === undefined ? -1
+    : (lines === undefined ? [value] : value.split("\n")).findIndex((text) => [...text.trim()].length > longest));
+  const isBad = (field) => field && (isUnread(field) || tooLong(field) >= 0);
+  function wordsFor(field, words) {
+    if (isNumber(field)) return numbers.faultOf(field, words) ?? words.wrong;
+    const line = field && words.line && tooLong(field) + 1;
+    if (line) return `${words.line.replace("{n}", line)} ${words.wrong}`;
+    return (field?.validity.badInput && words.partial) || words.wrong;
+  }
   const before = new Map();
-  tools.isUnreadable = (question) => isBad(question.querySelector("[data-field]"));
+  tools.isUnreadable = (question) => isBad(fieldOf(question));
+  tools.wrongOf = (question) => [question, wordsFor(fieldOf(question), question.querySelector("[data-error]").dataset)];
   tools.valuesOf = (question) => {
-    const read = isNumber(question.querySelector("[data-field]")) ? (text) => readNumber(text) : (text) => text;
-    if (!tools.isUnreadable(question)) before.set(question, valuesOf(question).map(read));
+    const field = fieldOf(question);
+    if (!isUnread(field)) before.set(question, valuesOf(question).map((text) => (isNumber(field) ? numbers.read(field) : text)));
     return before.get(question) ?? [];
   };
   // What comes or goes above what is being pressed would move it away from under the finger: done with the click.
@@ -54,14 +49,14 @@ export function begin(form, tools) {
     return ["pointerup", "pointercancel"].forEach((end) => addEventListener(end, () => setTimeout(once, RELEASE), { once: true }));
   };
   form.addEventListener("focusout", ({ target }) => {
-    const tell = () => { if (isBad(target)) mark(...wrongOf(target.closest("[data-question]"))); };
+    const tell = () => { if (isBad(target)) mark(...tools.wrongOf(target.closest("[data-question]"))); };
     tools.whenReleased(() => setTimeout(tell)); // the click may empty the field
   });
 
   let timer, field;
   const keep = () => {
     clearTimeout(timer);
-    if (!isBad(field)) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
+    if (!isUnread(field)) field?.dispatchEvent(new Event("change", { bubbles: true })); // else more may follow
     field = undefined;
   };
   form.addEventListener("input", ({ target }) => {

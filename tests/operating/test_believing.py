@@ -1,4 +1,4 @@
-"""Whose address a request came from: what a proxy writes is believed of the proxy that is named, and of nobody else."""
+"""What proxies and monitors before Rapport rely on: whose address is believed, and heads without a body."""
 
 import os
 import subprocess
@@ -59,6 +59,14 @@ def guess(client: httpx.Client, forwarded_for: Sequence[str]) -> list[int]:
 def test_an_address_that_a_client_claims_buys_no_further_tries(tmp_path: Path) -> None:
     with served(tmp_path) as client:
         assert guess(client, [f"203.0.113.{each}" for each in range(MOST + 2)]) == [303] * MOST + [429] * 2
+
+
+def test_who_asks_for_the_head_alone_gets_what_the_whole_would_say(tmp_path: Path) -> None:
+    with served(tmp_path) as client:
+        for address in ("/", "/fill", "/code", "/health", "/health/live", "/health/ready"):
+            head, whole = client.head(address), client.get(address)
+            assert (head.status_code, head.content) == (whole.status_code, b"")
+            assert head.headers["content-type"] == whole.headers["content-type"]
 
 
 def test_behind_the_named_proxy_the_address_that_it_saw_counts(tmp_path: Path) -> None:

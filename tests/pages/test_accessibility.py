@@ -87,7 +87,7 @@ def _is_given_back(_: Page, desk: Desk) -> None:
 
 def _refused(page: Page, desk: Desk) -> None:
     _do(_form("one", 8), page, desk)
-    expect(page.get_by_text("This answer does not fit here.")).to_be_visible()
+    expect(page.locator("[data-error]", has_text="This answer does not fit here.")).to_be_visible()
 
 
 def _sent_later(page: Page, desk: Desk) -> None:

@@ -232,8 +232,14 @@ def test_news_are_listened_to_again_after_a_server_that_was_away_and_not_after_a
         ),
     )
 
+    told = page.get_by_text("Nothing is heard from Rapport now")
+    expect(told).to_be_hidden()
+    is_told = False
+
     def is_decided() -> bool:
+        nonlocal is_told
         page.clock.run_for(5_000)
+        is_told = is_told or told.is_visible()
         return len(asked) == 2 or (answers == [200] and not asks_again)
 
     wait_until(is_decided, page)
@@ -241,6 +247,8 @@ def test_news_are_listened_to_again_after_a_server_that_was_away_and_not_after_a
     page.wait_for_timeout(300)  # whoever was refused would have asked again by then
     assert (len(asked) == 2) is asks_again
     assert answers == ([] if asks_again else [200])
+    assert is_told
+    assert told.is_hidden() is asks_again  # the parts were taken anew
 
 
 def test_the_score_and_table_that_are_looked_at_stay_in_sight_when_news_come(

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import accumulate, pairwise
 
@@ -454,13 +455,60 @@ def test_on_the_axis_that_small_plots_share_nothing_is_left_out() -> None:
     assert not draw(panel, WIDE, axis=(panel.days[0], panel.days[-1])).folds
 
 
-def test_signs_of_many_pauses_take_half_of_the_axis_at_most() -> None:
-    panel = _weekly(700, 900, 701, 902)
+def test_of_many_pauses_the_longest_are_left_out() -> None:
+    panel = _weekly(700, 900, 701, 902, 703)
     plot = draw(panel, NARROW)
-    assert [fold.pause.days for fold in plot.folds] == [900, 902]
+    assert [fold.pause.days for fold in plot.folds] == [900, 701, 902, 703]
     marks = [mark.x for mark in plot.lines[0].marks]
     assert marks == sorted(marks)
     assert marks[-1] <= NARROW.width - NARROW.right
+
+
+def _raters(*days: Iterable[int], value: float = 5.0) -> Panel:
+    """One rater for each of these, who scored the same so many days after a first day."""
+    made = [
+        TrendSeries(
+            rater, rater, "M", "total", "Total", 0, 24,
+            tuple(TrendPoint(when := samples.NOW + timedelta(days=day), when.date(), value) for day in each),
+        )
+        for rater, each in zip(("child", "therapist", "observer", "caregiver", "caregiver"), days, strict=False)
+    ]  # fmt: skip
+    return group(Trend(tuple(made)))[0].panels[0]
+
+
+@pytest.mark.parametrize("raters", [1, 2, 5])
+@pytest.mark.parametrize("frame", [WIDE, NARROW])
+def test_what_happens_within_a_pause_stands_within_its_sign(frame: Frame, raters: int) -> None:
+    halves = [*range(0, 35, 7), *range(800, 835, 7)]
+    panel = _raters(*[halves] * raters)
+    first, last = panel.days[4], panel.days[5]
+    courses = [Course("A", first + timedelta(days=1), last - timedelta(days=1), ongoing=False)]
+    plot = draw(panel, frame, tuple(courses))
+    (fold,), (bar,) = plot.folds, plot.courses
+    assert bar.begins is not None
+    assert bar.stops is not None
+    assert fold.left < bar.begins < bar.stops < fold.right
+
+
+def test_five_raters_with_four_pauses_have_a_narrow_plot_without_the_pauses() -> None:
+    days = [begin + 7 * place for begin in (0, 310, 700, 1070, 1400) for place in range(5)]
+    assert len(draw(_raters(*[days] * 5), NARROW).folds) == 4
+
+
+def test_who_stopped_before_a_pause_has_no_line_through_what_others_said_after_it() -> None:
+    days = [*range(0, 35, 7), *range(800, 835, 7)]
+    plot = draw(_raters(days[:5], days), WIDE)
+    stopped, goes_on = plot.lines
+    assert not stopped.leader
+    assert stopped.sign.endswith(shape_at("circle", 0, 0, small=True).partition("a")[2])
+    assert goes_on.leader
+    assert not goes_on.sign
+
+
+def test_days_of_another_year_than_this_one_bear_it() -> None:
+    panel = _on(0, 7)
+    assert draw(panel, WIDE, today=panel.days[-1]).one_year
+    assert not draw(panel, WIDE, today=panel.days[-1] + timedelta(days=400)).one_year
 
 
 def test_the_first_session_after_a_pause_is_named_by_its_day() -> None:
@@ -758,6 +806,28 @@ def test_an_arrow_lies_on_nobodys_score() -> None:
         (_, head), (_, whose) = _places_of(event.path), _places_of(event.whose)
         assert not min(head, whose) - 5 < mark.y < max(head, whose) + 5
     assert _places_of(fell.path)[1] > lines[0].marks[3].y
+
+
+def test_near_the_top_of_the_scale_an_arrow_lies_on_nobodys_score() -> None:
+    (point,) = samples.series("child", "Mia", "total", "Total", 24, [20]).points
+    pair = [
+        TrendSeries(
+            rater,
+            rater,
+            "M",
+            "total",
+            "Total",
+            0,
+            24,
+            (dataclasses.replace(point, value=value, event=Event.REPAIR),),
+        )
+        for rater, value in (("child", 20.0), ("caregiver", 19.0))
+    ]
+    plot = draw(group(Trend(tuple(pair)))[0].panels[0], WIDE)
+    child, caregiver = plot.lines
+    ((_, tip),) = [_places_of(each.path) for each in caregiver.events]
+    assert tip + 6 < child.marks[0].y - 20
+    assert tip > 0
 
 
 def test_arrows_of_one_session_lie_apart() -> None:

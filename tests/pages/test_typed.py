@@ -1,6 +1,7 @@
 """What people type into a form: a long word, a number that is none, characters that cannot be sent, too much of it."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -77,10 +78,16 @@ def test_a_number_that_cannot_be_read_is_told_and_holds_the_way_to_the_end(
     expect(page.locator("[data-status]")).to_have_text("")
     assert desk.drafts[-1] == {"days": "3", "word": "quiet"}
     forward(page)
-    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    expect(page.get_by_role("alert")).to_have_text("Give a whole number.")
     expect(page.get_by_role("heading", name="For how many days?")).to_be_focused()
+    expect(days).to_have_attribute("aria-invalid", "true")
+    expect(days).to_have_accessible_description(
+        "Give a whole number. Give a whole number."
+    )  # before, and now
     days.fill("4")
     expect(error).to_be_hidden()
+    expect(page.locator("[aria-invalid]")).to_have_count(0)
+    expect(days).to_have_accessible_description("Give a whole number.")
     expect(page.get_by_role("status")).to_have_text(SAVED)
     forward(page)
     expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
@@ -109,7 +116,7 @@ def test_the_first_press_after_a_marked_number_was_mended_counts(
     field = page.get_by_role("textbox", name="For how many days?")
     field.fill("30")
     forward(page)
-    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    expect(page.get_by_role("alert")).to_have_text("Give a whole number from 0 to 24.")
     field.press("Control+a")
     field.press_sequentially("8")
     button = page.locator("[data-forward]")
@@ -127,24 +134,93 @@ def test_the_first_press_after_a_marked_number_was_mended_counts(
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
-    [("١٢", "12"), ("۱۲", "12"), ("१२", "12"), ("2,5", "2.5"), ("-٢٫٥", "-2.5"), ("007", "7")],
+    ("language", "typed_and_shown", "kept"),
+    [
+        (
+            "en",
+            {
+                "١٢": "12",
+                "۱۲": "12",
+                "१२": "12",
+                "2,5": "2.5",
+                "-٢٫٥": "-2.5",
+                "007": "7",
+                " ,5 ": "0.5",
+                ".50": "0.50",
+                "0,500": "0.500",
+                "1234,567": "1234.567",
+                "-0": "0",
+                "8.500": "8.500",
+            },
+            "8.500",
+        ),
+        ("de", {"8.5": "8,5", "\u2212 0,0": "0,0", "8,500": "8,500"}, "8.500"),
+        ("ar-EG", {"٨٫٥٠٠": "8٫500"}, "8.500"),
+    ],
 )
-def test_a_number_is_read_in_the_digits_of_any_script(
-    page: Page, address: str, desk: Desk, typed: str, kept: str
+def test_a_number_is_read_in_the_digits_of_any_script_and_looked_over_as_it_was_read(
+    page: Page, address: str, desk: Desk, language: str, typed_and_shown: dict[str, str], kept: str
 ) -> None:
     days = replace(BY_ID["days"], conditions=(), required=False, whole=False)
-    show(desk, questions=(days, BY_ID["word"]))
+    show(desk, questions=(days,), language=language)
     open_form(page, address, "typed")
-    field = page.get_by_role("textbox", name="For how many days?")
-    field.focus()
-    page.keyboard.insert_text(typed)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("status")).to_have_text(SAVED)
+    field = page.locator("[data-number]")
+    looked_over = page.get_by_role("listitem").locator("b")
+    for typed, shown in typed_and_shown.items():
+        field.fill(typed)
+        forward(page)
+        expect(looked_over).to_have_text(shown)
+        expect(field).to_have_value(typed)
+        page.locator("[data-back]").click()
+    with page.expect_response("**/fill/answers"):
+        field.press("Tab")
     assert desk.drafts[-1] == {"days": kept}
-    expect(field).to_have_value(typed)
+    show(desk, questions=(days,), language=language, answers={"days": kept})
+    page.reload()
+    expect(page.locator("[data-form]")).to_be_visible()
+    expect(field).to_have_value(shown)
+    expect(looked_over).to_have_text(shown)
+
+
+@pytest.mark.parametrize(
+    ("language", "typed_and_told"),
+    [
+        (
+            "en",
+            {
+                "8,500": "Is it 8500 or 8.5? Write it without marks between thousands.",
+                "-12,345": "Is it -12345 or -12.345? Write it without marks between thousands.",
+                "1,234.50": "Write it without marks between thousands: 1234.50.",
+                "1,234,567": "Write it without marks between thousands: 1234567.",
+                "1,00,000": "Write it without marks between thousands: 100000.",
+                "8 500": "Write it without marks between thousands: 8500.",
+                "8\u202f500": "Write it without marks between thousands: 8500.",
+                "8’500": "Write it without marks between thousands: 8500.",
+                "2 5": "Give a number from 0 to 20000.",
+            },
+        ),
+        (
+            "de",
+            {
+                "8.500": "Ist 8500 gemeint oder 8,5? Bitte ohne Zeichen zwischen den Tausendern schreiben.",
+                "1.234,5": "Bitte ohne Zeichen zwischen den Tausendern schreiben: 1234,5.",
+            },
+        ),
+    ],
+)
+def test_a_number_with_marks_between_thousands_is_not_guessed_at(
+    page: Page, address: str, desk: Desk, language: str, typed_and_told: dict[str, str]
+) -> None:
+    money = replace(BY_ID["days"], conditions=(), low=Decimal(0), high=Decimal(20000), whole=False)
+    show(desk, questions=(money,), language=language)
+    open_form(page, address, "typed")
+    for typed, told in typed_and_told.items():
+        page.locator("[data-number]").fill(typed)
+        page.locator("[data-number]").press("Tab")
+        expect(page.locator("[data-error]")).to_have_text(told)
     forward(page)
-    expect(page.get_by_role("listitem").first).to_contain_text(typed)
+    expect(page.locator("[data-review]")).to_be_hidden()
+    assert desk.drafts == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +254,7 @@ def test_a_number_that_the_form_does_not_take_is_told_at_its_field(
     field.press("Tab")
     expect(page.locator("[data-error]", has_text=told)).to_be_visible()
     forward(page)
-    expect(page.get_by_role("alert")).to_have_text("Some answers need another look. They are marked.")
+    expect(page.get_by_role("alert")).to_have_text(told)
     for end in (low, high):
         if end is not None:
             with page.expect_response("**/fill/answers"):
@@ -191,17 +267,50 @@ def test_a_number_that_the_form_does_not_take_is_told_at_its_field(
 def test_a_day_without_its_year_is_told_and_not_taken_for_no_answer(
     page: Page, address: str, desk: Desk
 ) -> None:
-    show(desk, "when", mode=FormMode.ONE)
+    show(desk, "word", "when", mode=FormMode.ONE)
     open_form(page, address, "typed")
+    forward(page)
     forward(page)
     page.get_by_label("When?").press_sequentially("0304")
     forward(page)
-    expect(page.locator("[data-error]", has_text="Give day, month and year.")).to_be_visible()
+    told = "Give day, month and year of a day that the calendar has."
+    expect(page.locator("[data-error]", has_text=told)).to_be_visible()
     expect(page.get_by_role("heading", name="When?")).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_text(told)
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator("[data-alert]")).to_have_text("")  # nothing is marked here
+    forward(page)
     page.get_by_role("checkbox", name="I do not want to answer").check()  # is another way on
     expect(page.locator("[data-error]:visible")).to_have_count(0)
     forward(page)
     expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+
+
+def test_a_day_that_the_form_does_not_take_is_told_at_its_field(page: Page, address: str, desk: Desk) -> None:
+    soon = replace(BY_ID["when"], link_id="soon", text="How soon?", first=date(2026, 3, 1))
+    show(desk, questions=(BY_ID["when"], soon))
+    open_form(page, address, "typed")
+    for label, off, told in (
+        ("When?", "0020-02-02", "Give a day from 1 Jan 1800 to 31 Dec 2200."),
+        ("When?", "2201-01-01", "Give a day from 1 Jan 1800 to 31 Dec 2200."),
+        ("How soon?", "2026-02-28", "Give a day from 1 Mar 2026 to 31 Dec 2200."),
+    ):
+        field, error = page.get_by_label(label), page.locator("[data-error]", has_text=told)
+        field.fill(off)
+        field.press("Tab")
+        field.blur()
+        expect(error).to_be_visible()
+        forward(page)
+        expect(page.get_by_role("alert")).to_have_text(told)
+        field.fill("2026-03-01")
+        expect(error).to_be_hidden()
+    expect(page.get_by_label("How soon?")).to_have_accessible_description(told)
+    expect(page.get_by_label("When?")).to_have_accessible_description("")
+    forward(page)
+    forward(page)
+    expect(page.get_by_role("heading", name="Thank you. Your answers are saved.")).to_be_visible()
+    assert desk.submissions == [{"when": "2026-03-01", "soon": "2026-03-01"}]
+    assert all(each.get("when", "2026-03-01") == "2026-03-01" for each in desk.drafts)
 
 
 def test_characters_that_nobody_sees_are_taken_out_as_they_are_pasted(
@@ -317,17 +426,72 @@ def test_what_is_too_long_to_be_sent_is_told(page: Page, address: str, desk: Des
     expect(page.get_by_role("alert")).to_have_text("Not saved: this is too long. Please write less.")
 
 
-def test_no_more_can_be_typed_than_a_form_takes(page: Page, address: str, desk: Desk) -> None:
-    questions = [replace(BY_ID[each], longest=5) for each in ("word", "more", "names", "other")]
-    show(desk, questions=tuple(questions))
+def test_what_is_longer_than_a_form_takes_is_kept_and_told_and_not_sent(
+    page: Page, address: str, desk: Desk
+) -> None:
+    questions = [replace(BY_ID[each], longest=5) for each in ("word", "more", "other", "names")]
+    show(desk, questions=(*questions, replace(BY_ID["word"], link_id="essay", text="Essay?", longest=4000)))
     open_form(page, address, "typed")
-    for label in ("One word for it?", "What else?", "Another answer"):
-        page.get_by_label(label).press_sequentially("loudly")
-        expect(page.get_by_label(label)).to_have_value("loudl")
-    page.get_by_label("Whom did you meet?").fill("Annie\nBob")  # one a line, each as long
-    expect(page.get_by_label("Whom did you meet?")).to_have_value("Annie\nBob")
-    names = page.locator("[data-question=names] [data-error]")
-    expect(names).to_have_attribute("data-wrong", "Write at most 5 characters.")
+    expect(page.get_by_text("Write at most 5 characters.")).to_have_count(3)  # said beforehand
+    expect(page.get_by_text("Write at most 4000 characters.")).to_be_hidden()
+    expect(page.get_by_label("Essay?")).to_have_accessible_description("Write at most 4000 characters.")
+    for name, label, long, short, told in (
+        ("word", "One word for it?", "loudly", "loud", "Write at most 5 characters."),
+        ("more", "What else?", "a\nlonger", "a\nlon", "Write at most 5 characters."),
+        (
+            "other",
+            "Another answer",
+            "\N{GRINNING FACE}" * 6,
+            "\N{GRINNING FACE}" * 5,
+            "Write at most 5 characters.",
+        ),
+        (
+            "names",
+            "Whom did you meet?",
+            "Annie\n\n Bobbie \nCharlie",
+            "Annie\nBob",
+            "Line 3 is too long. Write at most 5 characters in each line.",
+        ),
+    ):
+        field = page.get_by_label(label)
+        field.fill("")
+        field.focus()
+        page.keyboard.insert_text(long)  # as it is pasted
+        with page.expect_response("**/fill/answers"):
+            field.blur()
+        expect(field).to_have_value(long)
+        kept = ["Annie", "Bobbie", "Charlie"] if name == "names" else long
+        assert desk.drafts[-1][name] == kept
+        error = page.locator("[data-error]:visible")
+        expect(error).to_have_text(told)
+        forward(page)
+        expect(page.get_by_role("alert")).to_have_text(told)
+        field.fill(short)
+        field.blur()
+        expect(error).to_have_count(0)
+    forward(page)
+    expect(page.get_by_role("heading", name="Look over your answers")).to_be_visible()
+
+
+def test_a_needed_question_that_a_changed_answer_brings_up_is_asked_before_all_are_looked_over(
+    page: Page, address: str, desk: Desk
+) -> None:
+    for mode in (FormMode.ONE, FormMode.ALL):
+        desk.forms["typed"] = samples.form(
+            mode, questions=samples.KINDS[:3], answers={"away": "false", "who": None}
+        )
+        page.goto("about:blank")
+        open_form(page, address, "typed")
+        page.get_by_role("button", name="Change").first.click()
+        page.get_by_role("radio", name="Yes").check()
+        for _ in range(2):
+            page.get_by_role("button", name="Back to all answers").click()
+            if not page.locator("[data-review]").is_visible():
+                expect(page.get_by_role("heading", name="For how many days?")).to_be_focused()
+        # It was asked for: who passes it nevertheless reads there that it needs an answer.
+        expect(page.get_by_role("listitem").nth(1).locator("b")).to_have_text(
+            "This question needs an answer."
+        )
 
 
 def test_on_a_wide_screen_what_is_written_stands_below_its_options_and_above_its_hint(

@@ -285,10 +285,13 @@ async def test_the_small_plots_have_one_axis_of_days(tmp_path: Path) -> None:
     amara, mateo = re.findall(r'<svg class="plot small".*?</svg>', page.text, re.S)
     for each in (amara, mateo):
         assert re.findall(r">(\d+ \w+ 20\d\d)</text>", each) == ["2 Mar 2026", "23 Mar 2026"]
-    places = [float(each) for each in re.findall(r'class="leader" d="M([\d.]+)', amara + mateo)]
+    circles = re.findall(r'class="mark" d="M([\d.]+) [\d.]+a([\d.]+)', amara + mateo)
+    places = [float(left) + float(radius) for left, radius in circles]
     curve = re.findall(r'class="curve" d="M([\d.]+) [\d.]+L([\d.]+)', mateo)
     start, end = (float(each) for each in curve[0])
-    assert places == pytest.approx([start - (end - start) + 8, end + 8], abs=0.2)
+    assert places == pytest.approx([start - (end - start), start, end], abs=0.2)
+    assert "leader" not in amara + mateo
+    assert min(each.count('class="mark whose"') for each in (amara, mateo)) == 1
     assert lately.text.count('<svg class="plot small"') == 1
     assert "No scores in this period." in lately.text.partition("Mateo")[0]
     card = re.sub("<.*?>", "", page.text.partition("<ol")[2].partition("</li>")[0])

@@ -231,6 +231,7 @@ async def test_half_a_character_in_an_answer_takes_nothing_else_with_it(
     [
         ({"many": "two"}, "many"),
         ({"day": "2026-02-30"}, "day"),
+        ({"day": "0020-02-02"}, "day"),
         ({"clock": "25:00"}, "clock"),
         ({"word": ["one", "two"]}, "word"),
         ({"several": ["s1", "s9"]}, "several"),
@@ -250,13 +251,22 @@ async def test_an_answer_of_another_kind_is_named(tmp_path: Path, change: Json, 
 
 
 @pytest.mark.parametrize(
-    ("change", "link_id"),
-    [({"word": "a" * 41}, "word"), ({"lines": ["short", "b" * 41]}, "lines"), ({"open": "c" * 41}, "open")],
+    ("change", "link_id", "code"),
+    [
+        ({"word": "a" * 41}, "word", "too-long"),
+        ({"lines": ["short", "b" * 41]}, "lines", "too-long"),
+        ({"open": "c" * 41}, "open", "too-long"),
+        ({"day": "2025-12-31"}, "day", "value"),
+    ],
 )
-async def test_an_answer_that_is_longer_than_its_form_takes_is_named(
-    tmp_path: Path, change: Json, link_id: str
+async def test_an_answer_beyond_what_its_form_takes_is_named(
+    tmp_path: Path, change: Json, link_id: str, code: str
 ) -> None:
     form = every_kind()
+    (day,) = (each for each in form["item"][2]["item"] if each["linkId"] == "day")
+    day["extension"] = [
+        {"url": "http://hl7.org/fhir/StructureDefinition/minValue", "valueDate": "2026"},
+    ]
     for item in form["item"]:
         if item["linkId"] in {"word", "lines", "open"}:
             item["maxLength"] = 40
@@ -266,11 +276,12 @@ async def test_an_answer_that_is_longer_than_its_form_takes_is_named(
         page = await world.launch(TEENAGER)
         secret = await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
         given = await world.browser.get("/fill/form", headers={"X-Rapport-Invitation": secret})
-        assert given.text.count('maxlength="40"') == 2  # of one answer a line, none is known of the field
+        assert given.text.count('data-longest="40"') == 3
+        assert 'min="2026-01-01" max="2200-12-31"' in given.text
         refused = await world.fill(secret, ANSWERS | change)
         assert refused.status_code == 422
         (issue,) = refused.json()["issue"]
-        assert (issue["code"], issue["details"]["text"]) == ("too-long", f"linkId {link_id}")
+        assert (issue["code"], issue["details"]["text"]) == (code, f"linkId {link_id}")
         sent = await world.fill(secret, ANSWERS | {"word": "a" * 40})
         assert sent.status_code == 200
 

@@ -1,5 +1,6 @@
 """A form filled elsewhere: link, spoken code, who may be sent one, and what the clinician hears of it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -341,8 +342,23 @@ async def test_the_clinician_hears_opened_half_done_and_sent(world: World) -> No
         half = dict(list(ANSWERS.items())[:3])
         await phone.put("/fill/answers", headers=headers, json={"answers": half})
         assert await label() == "3 of 6 answered"
+        assert ">3 of 6 answered</b>" in (await world.browser.get(str(made.url))).text
         await phone.post("/fill/submit", headers=headers, json={"answers": ANSWERS})
         assert await label() == "sent"
+
+
+async def test_nothing_is_heard_any_more_once_the_device_is_handed_over(world: World) -> None:
+    made = await teenagers_link(world)
+    chart = str(made.url).partition("/invitations/")[0]
+    page = await world.browser.get(chart)
+    async with asyncio.timeout(20):
+        heard = asyncio.create_task(world.browser.get(f"{chart}/events"))
+        await asyncio.sleep(0.1)
+        assert not heard.done()
+        people = await world.people()
+        await world.hand_over(page, f"Patient/{people[TEENAGER]}", "rapport-checkin-adolescent")
+        body = (await heard).text
+    assert body.endswith("event: ended\ndata: 1\n\n")
 
 
 async def test_the_clinicians_page_hears_which_code_can_be_used(world: World) -> None:

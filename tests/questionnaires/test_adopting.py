@@ -46,6 +46,24 @@ def test_what_a_plain_form_leaves_unsaid_is_assumed_and_noted(load: Load) -> Non
         assert word in notes
 
 
+def test_a_bound_that_is_not_followed_is_noted(load: Load) -> None:
+    followed: Json = {"n": ("integer", {"valueInteger": 1}), "day": ("date", {"valueDate": "2020-02"})}
+    aside: Json = {
+        "clock": ("time", {"valueTime": "09:00:00"}),
+        "moment": ("date", {"valueDateTime": "2020-02-02"}),
+        "none": ("date", {"valueDate": "2020-02-31"}),
+    }
+    url = "http://hl7.org/fhir/StructureDefinition/minValue"
+    items = [
+        {"linkId": name, "type": kind, "text": name, "extension": [{"url": url, **value}]}
+        for name, (kind, value) in (followed | aside).items()
+    ]
+    noted = [
+        each.partition(":")[0] for each in load(plain(*items)).notes if "minValue is not followed" in each
+    ]
+    assert noted == [*aside]
+
+
 def test_the_settings_decide_who_answers_and_then_nothing_is_noted(load: Load) -> None:
     of_all, of_one = Manner(rater=Rater.THERAPIST), Manner(raters={"phq-9": Rater.CAREGIVER})
     assert load(plain(), of_all).rater is Rater.THERAPIST

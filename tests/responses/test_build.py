@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from plugin.responses import InvalidResponse, build_response, check_response, read_response
 from questionnaires import Instrument, load_catalogue, walk
+from questionnaires.resources import STRUCTURE
 from tests.questionnaires import forms
 from tests.responses.conftest import Build
 
@@ -117,6 +118,29 @@ def test_a_value_of_another_type_is_refused(tmp_path: Path, link_id: str, text: 
     site = forms.load(tmp_path / "made-up", SITE_FORM)
     with pytest.raises(InvalidResponse):
         build_for(site, {link_id: text})
+
+
+@pytest.mark.parametrize(
+    ("bounds", "taken", "refused"),
+    [
+        (("2020-02-03", None), "2020-02-03", "2020-02-02"),
+        ((None, "2020-02"), "2020-02-29", "2020-03-01"),
+        (("2020", "2020"), "2020-12-31", "2019-12-31"),
+    ],
+)
+def test_a_day_outside_what_the_form_allows_is_refused(
+    tmp_path: Path, bounds: tuple[str | None, str | None], taken: str, refused: str
+) -> None:
+    named = zip(("minValue", "maxValue"), bounds, strict=True)
+    extension = [{"url": f"{STRUCTURE}{name}", "valueDate": each} for name, each in named if each]
+    site = forms.load(
+        tmp_path / "made-up",
+        forms.form({"linkId": "day", "type": "date", "text": "Day", "extension": extension}),
+    )
+    assert build_for(site, {"day": taken})
+    with pytest.raises(InvalidResponse) as caught:
+        build_for(site, {"day": refused})
+    assert [(issue.link_id, issue.code) for issue in caught.value.issues] == [("day", "value")]
 
 
 def test_a_question_below_an_answer_stands_inside_it(tmp_path: Path) -> None:
