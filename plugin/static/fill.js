@@ -121,7 +121,7 @@ function begin(form, parts, note) {
   // What only some forms need comes in files of its own, which put other ways here.
   const tools = {
     words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
-    mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined, whenReleased: (act) => act(),
+    answerOf, list, answered() {}, mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined, whenReleased: (act) => act(),
   };
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
@@ -379,7 +379,7 @@ function begin(form, parts, note) {
   form.addEventListener("change", ({ target }) => {
     const question = target.closest("[data-question]");
     if (!question) return;
-    const declines = "decline" in target.dataset || "why" in target.dataset;
+    const declines = target.matches("[data-decline]:checked, [data-why]");
     delete target.dataset.untouched;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
     const chosen = [...question.querySelectorAll("[data-option]")];
@@ -391,6 +391,7 @@ function begin(form, parts, note) {
     refresh();
     tell();
     tools.whenReleased(() => { mark(question, ""); alert.textContent = ""; });
+    tools.answered(question);
     keep();
     prepareEnd();
   });
