@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Dialog, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, Request, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -1030,6 +1030,38 @@ def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk
     expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
     assert desk.said == [("consent", True)]
     assert desk.stated == [["caregiver", "may-decide"]]
+
+
+def test_a_caregivers_word_on_a_slow_line_is_told_as_being_sent_and_counts_once(
+    own_context: BrowserContext, page: Page, address: str, desk: Desk
+) -> None:
+    assert own_context == page.context
+    held: list[Route] = []
+    page.route("**/fill/consent", lambda route: held.append(route))
+    page.clock.install()
+    page.goto(f"{address}/fill#gated")
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("alert")).to_have_text("Please confirm each of these first.")
+    for each in page.get_by_role("checkbox").all():
+        each.check()
+    for _ in ("it is not heard", "it is heard"):
+        page.get_by_role("button", name="I agree").press("Enter")
+        sending = page.get_by_role("button", name="Sending …")
+        expect(sending).to_be_focused()
+        expect(sending).to_have_attribute("aria-disabled", "true")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        before = len(held)
+        for name in ("Sending …", "I do not agree"):
+            page.get_by_role("button", name=name).dispatch_event("click")
+        expect(page.get_by_text("Is that what you want?")).to_be_hidden()
+        assert len(held) == before
+        if len(held) == 1:
+            page.clock.run_for(31_000)
+            expect(page.get_by_role("alert")).to_have_text("This could not be sent. Please try again.")
+    assert len(held) == 2
+    held[1].continue_()
+    expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
+    assert desk.said == [("consent", True)]
 
 
 def test_a_caregiver_who_does_not_agree_is_asked_once_more(page: Page, address: str, desk: Desk) -> None:
