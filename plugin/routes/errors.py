@@ -80,6 +80,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Return"] = back
     if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
+    if isinstance(error, InvitationUnusable) and getattr(request.state, "refused", False):
+        headers["X-Rapport-Refused"] = "true"  # by a caregiver: the form's own address says so
     if isinstance(error, InvitationUnusable) and (screen := getattr(request.state, "screen", None)):
         headers["X-Rapport-Screen"] = screen  # what /fill shows instead of its usual words
     if wants_page(request):

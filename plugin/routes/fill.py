@@ -21,6 +21,7 @@ from plugin.access.gates import (
     Statement,
     answer_gate,
     check_passed,
+    is_asked_anew,
     is_waiting,
 )
 from plugin.access.invitations import (
@@ -242,7 +243,7 @@ async def form(
     """Give the form with what has been answered so far."""
     now = rapport.clock()
     try:
-        check_usable(found, now)
+        await _check_open(request, rapport, found)
     except InvitationUnusable as unusable:
         await rapport.ledger.record(_opened(rapport, found, failure=unusable.what_happened))
         told_in_trail(request)
@@ -263,6 +264,19 @@ async def form(
     view = form_view(rapport, found, draft, reader)
     page = render_form(replace(view, back=back), shell)
     return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding, again=back is None)
+
+
+async def _check_open(request: Request, rapport: Rapport, found: Invitation) -> None:
+    """InvitationUnusable unless it may still be filled; where a caregiver's word closed it, or is waited for, the page is told."""
+    vault = rapport.ledger.vault
+    try:
+        check_usable(found, rapport.clock())
+    except InvitationUnusable:
+        if found.gate_answer == GateAnswer.REFUSED:
+            request.state.refused = True
+        elif await rapport.ledger.read(lambda connection: is_asked_anew(connection, vault, found)):
+            request.state.screen = "asked-anew"
+        raise
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])
@@ -319,13 +333,16 @@ def _check_stated(found: Invitation, said: _Said) -> None:
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
-async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+async def keep_answers(
+    request: Request, found: AnyInvitation, rapport: CurrentRapport, body: RawBody
+) -> JSONResponse:
     """Keep the answers given so far, and say of which questions answers are kept; durable when this answers.
 
     412 where others are kept than the page knows, with those that differ: it sends again, after the mark that it is told.
     """
     now = rapport.clock()
-    check_usable(found, now)
+    request.state.unsent = True  # which is told where the form is closed
+    await _check_open(request, rapport, found)
     check_passed(found)
     sent = _read(body, _ToKeep, form_of(rapport, found))
     vault = rapport.ledger.vault
@@ -359,7 +376,7 @@ async def send(
             result["late"] = True
     else:
         request.state.unsent = not _only_asks(body)  # which is told where the form is closed
-        check_usable(found, rapport.clock())
+        await _check_open(request, rapport, found)
         check_passed(found)
         instrument = form_of(rapport, found)
         sent = _read(body, _Sent, instrument)

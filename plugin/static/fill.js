@@ -41,10 +41,11 @@ function showSaved(template, answer) {
 }
 
 // Closed for answers; the clinician's device is given back all the same.
-const showClosed = ({ headers }) => showSaved(screen(headers.get("X-Rapport-Screen") ?? "unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") });
+const showClosed = ({ headers }) => (headers.has("X-Rapport-Refused") ? open() : showSaved(screen(headers.get("X-Rapport-Screen") ?? "unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") }));
 
-// What is closed may have been sent: the server says so again, tells if `given` differs, and changes nothing.
-async function showEnd(given) {
+// What is closed may have been sent, unless it is told why it is closed: the server says so again, tells if `given` differs, and changes nothing.
+async function showEnd(given, closed) {
+  if (["Screen", "Refused"].some((name) => closed?.headers.has(`X-Rapport-${name}`))) return showClosed(closed);
   try {
     const sent = await call("submit", "POST", given);
     if (sent.ok) return showSaved(screen("saved"), await sent.json());
@@ -81,7 +82,7 @@ async function open(note = "", given = { answers: {} }) {
       return begin(form, parts, note);
     }
     if (isAway(answer)) throw answer;
-    return answer.status === 410 ? showEnd(given) : showClosed(answer);
+    return answer.status === 410 ? showEnd(given, answer) : showClosed(answer);
   } catch {
     return show(screen("offline"), () => open(note, given));
   }
@@ -274,7 +275,7 @@ function begin(form, parts, note) {
     } catch { answer = null; }
     saving = null;
     if (closed) return;
-    if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
+    if (answer?.status === 410) { closed = true; return showEnd(sent(true), answer); }
     if (!answer?.ok) {
       unsaved = true;
       if (answer?.status === 412) { // other answers are kept than this page knew, such as its own that came late

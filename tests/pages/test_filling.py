@@ -1119,6 +1119,36 @@ def test_a_caregiver_who_refused_is_told_that_again_after_a_reload(
         )
 
 
+@pytest.mark.parametrize(
+    ("said", "heading", "why"),
+    [
+        (None, "The form stays closed", "A caregiver did not agree, and that is all right."),
+        ("asked-anew", "A caregiver is asked first", "Nobody did anything wrong."),
+    ],
+)
+def test_a_form_that_a_caregivers_word_closes_says_so_at_the_next_answer_and_sends_none(
+    page: Page, address: str, desk: Desk, said: str | None, heading: str, why: str
+) -> None:
+    posted: list[str] = []
+    page.on("request", lambda request: posted.append(request.url) if "submit" in request.url else None)
+    open_form(page, address, "held")
+    forward(page)
+    if said:
+        headers = {"X-Rapport-Screen": said, "X-Rapport-Return": "/launches/0b8e/return"}
+        for path in ("answers", "form"):
+            page.route(f"**/fill/{path}", lambda route: route.fulfill(status=410, headers=headers))
+    else:
+        desk.refused.add("held")
+    page.get_by_role("radio", name="Mostly").check()
+    for reload in (False, True):
+        if reload:
+            page.reload()
+        expect(page.get_by_role("heading", name=heading)).to_be_focused()
+        expect(page.get_by_text(why)).to_be_visible()
+        expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert posted == []
+
+
 def test_a_caregiver_who_taps_twice_has_not_refused(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#gated")
     page.get_by_role("button", name="I do not agree").dblclick()

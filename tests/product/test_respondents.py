@@ -599,9 +599,24 @@ async def test_a_form_that_was_begun_goes_on_when_it_is_handed_over_again(tmp_pa
         assert 'value="mostly" checked' in shown.text
 
 
+async def closed_for(
+    phone: httpx.AsyncClient, headers: dict[str, str]
+) -> list[tuple[str | None, str | None]]:
+    """Ask for a form that is closed, keep an answer and send: gives what each is told of why."""
+    given = {"answers": ANSWERS}
+    told = (
+        await phone.get("/fill/form", headers=headers),
+        await phone.put("/fill/answers", headers=headers, json=given),
+        await phone.post("/fill/submit", headers=headers, json=given),
+    )
+    assert {each.status_code for each in told} == {410}
+    return [(each.headers.get("X-Rapport-Screen"), each.headers.get("X-Rapport-Refused")) for each in told]
+
+
 async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
-        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json=AGREED)
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
         await unlock(world)
         people = await world.people()
         page = await world.launch(CHILD)
@@ -618,7 +633,13 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         made = await world.browser.post(f"{page.url}/invitations", data=wish)
         headers = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=headers)).text
-        await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
+        async with world.new_browser() as phone:
+            for_first = await closed_for(phone, first)
+            await phone.post("/fill/consent", headers=headers, json={"agreed": False})
+            refused = await closed_for(phone, headers)
+        # Whoever has the form of before open reads why it is closed, at whichever request.
+        assert for_first == [("asked-anew", None)] * 3
+        assert refused == [(None, "true")] * 3
         await unlock(world)
         later = await hand_to_child(world)
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
