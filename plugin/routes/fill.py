@@ -50,7 +50,7 @@ from plugin.flow import Arrival, Saved, submit
 from plugin.ledger import AuditRow, SealBroken, Vault
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import Audience, choose_language, render_fill, render_form, render_gate
-from plugin.responses import InvalidResponse, build_response
+from plugin.responses import InvalidResponse, build_response, take_response
 from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
@@ -75,7 +75,7 @@ from plugin.routes.state import (
     language_for,
     language_of_installation,
 )
-from plugin.scores import only_together
+from plugin.scores import Score, compute, only_together
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -369,11 +369,16 @@ async def keep_answers(
 async def send(
     request: Request, found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody
 ) -> JSONResponse:
-    """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time."""
+    """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time.
+
+    Whoever sends the very answers again, as a page that has heard of no answer, is told the result again.
+    """
     result: dict[str, object] = {}
     if found.state is InvitationState.SUBMITTED:
         if await _is_late(rapport, found, body):
             result["late"] = True
+        elif (told := await _told_again(rapport, found, body)) is not None:
+            result["scores"] = told
     else:
         request.state.unsent = not _only_asks(body)  # which is told where the form is closed
         await _check_open(request, rapport, found)
@@ -385,10 +390,43 @@ async def send(
         rapport.worker.wake()
         if saved.replayed and await _is_late(rapport, found, body):
             result["late"] = True  # another device sent in the same moment, and was first
-        elif found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
-            told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
-            result["scores"] = score_lines(instrument, told, found.language)
+        elif _shows_scores(rapport, found):
+            together = Label.ANSWERS_NOT_SHARED in labels
+            result["scores"] = _lines(instrument, saved.scores, found, together=together)
     return JSONResponse({"state": "saved", "return_url": back, **result})
+
+
+def _shows_scores(rapport: Rapport, found: Invitation) -> bool:
+    return found.rater in rapport.settings.policies[found.site].respondents.show_score_to
+
+
+def _lines(
+    instrument: Instrument, scores: tuple[Score, ...], found: Invitation, *, together: bool
+) -> list[str]:
+    return score_lines(instrument, only_together(scores) if together else scores, found.language)
+
+
+async def _told_again(rapport: Rapport, found: Invitation, body: bytes) -> list[str] | None:
+    """Tell the result to a page that sends all that was sent, and so shows nobody what they do not know; None to any other."""
+    instrument = rapport.intake.catalogue.nearest(found.instrument)
+    if instrument is None or not _shows_scores(rapport, found):
+        return None
+    sent, vault = _read(body, _Sent, instrument), rapport.ledger.vault
+    if sent.only_asks:
+        return None
+    try:
+        first = await rapport.ledger.read(
+            lambda connection: read_version_as_it_opens(connection, vault, found.id, 0)
+        )
+        again = _build(found, instrument, sent, rapport.clock())
+        _, form, answers = take_response(again, rapport.intake.catalogue, patient=found.patient)
+    except (NotFound, InvalidResponse):
+        return None
+    kept = answers_in(first.body, reasons=True)
+    if kept is None or kept != answers_in(again, reasons=True):
+        return None
+    scores = compute(rapport.intake.keys[form.canonical], answers)
+    return _lines(form, scores, found, together=first.answers_withheld)
 
 
 async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:

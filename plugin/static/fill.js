@@ -48,7 +48,7 @@ async function showEnd(given, closed) {
   if (["Screen", "Refused"].some((name) => closed?.headers.has(`X-Rapport-${name}`))) return showClosed(closed);
   try {
     const sent = await call("submit", "POST", given);
-    if (sent.ok) return showSaved(screen("saved"), await sent.json());
+    if (sent.ok) return showSaved(main.querySelector("[data-saved]") ?? screen("saved"), await sent.json());
     if (isAway(sent)) throw sent;
     return showClosed(sent);
   } catch {

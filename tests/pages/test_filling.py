@@ -850,9 +850,15 @@ def test_an_answer_of_any_kind_that_gave_way_to_another_pages_can_be_taken_again
     page.locator("[data-question=word]").get_by_role("checkbox", name="I do not want to answer").check()
     expect(page.get_by_role("status")).to_have_text(NOT_SAVED)
     page.wait_for_timeout(1500)  # tried
-    others = {**samples.KEPT, "days": "4", "who": ["somewhat"], "other": "dull", "when": "2026-02-02"}
+    others: dict[str, str | list[str] | None] = {
+        **samples.KEPT,
+        "days": "4",
+        "who": ["somewhat"],
+        "other": "dull",
+        "when": "2026-02-02",
+    }
     others |= {"word": "quiet", "more": "Short."}
-    desk.drafts.append(others)
+    desk.drafts.append({**others})
     desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], answers=others)
     page.context.set_offline(offline=False)
     expect(page.get_by_role("alert")).to_have_text(ANSWERED_TWICE)
@@ -1234,6 +1240,24 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
     forward(page)
     expect(sharing.get_by_role("radio", name="Yes")).to_be_checked()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_result_whose_answer_is_lost_on_the_line_is_shown_when_the_form_is_sent_again(
+    page: Page, address: str, *, kept: bool
+) -> None:
+    open_form(page, address, "told")
+    if not kept:  # then what is kept finds that the form has arrived
+        page.route("**/fill/answers", lambda route: route.abort(), times=1)
+    page.route("**/fill/submit", lose, times=1)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved." if kept else NOT_SAVED)
+    forward(page)
+    page.get_by_role("button", name="Send").click()
+    if kept:
+        page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Total: 16 (0–24)")).to_be_visible()
 
 
 def test_a_result_is_shown_only_where_it_came_with_the_answer(page: Page, address: str) -> None:

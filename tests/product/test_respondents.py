@@ -201,11 +201,22 @@ async def test_a_respondent_sees_the_score_only_where_the_site_says_so(
 ) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}) if shown else frozenset())
     async with run_world(tmp_path, respondents=policy) as world:
-        sent = await send(world, await hand_to_child(world))
+        headers = await hand_to_child(world)
+        sent = await send(world, headers)
         scores = sent.json().get("scores", [])
         assert scores == ([] if not shown else scores)
         assert any("14" in each for each in scores) is shown
         assert (scores[-1:] == [MEANING]) is shown
+        # The answer may be lost on the line: whoever sends the same again reads it, and nobody else.
+        bodies = [
+            {"answers": ANSWERS},
+            {"answers": ANSWERS, "changed": []},
+            {"answers": {}},
+            {"answers": {}, "changed": []},
+            {"answers": dict(list(ANSWERS.items())[1:])},
+        ]
+        again = [await world.browser.post("/fill/submit", headers=headers, json=each) for each in bodies]
+        assert [each.json().get("scores", []) for each in again] == [scores, scores, [], [], []]
         ledger = world.rapport.state.rapport.ledger
         response = await only_response(world)
         record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
@@ -245,8 +256,10 @@ async def test_without_any_result_the_device_says_nothing_of_what_it_means(tmp_p
 async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(tmp_path: Path) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
     async with run_world(tmp_path, respondents=policy) as world:
-        sent = await send(world, await hand_to_child(world), share=False)
+        headers = await hand_to_child(world)
+        sent = await send(world, headers, share=False)
         told = sent.json()["scores"]
+        assert (await send(world, headers, share=False)).json()["scores"] == told
         assert len(told) == 2  # the total, and what it means
         assert "of 24 points" in told[0]
 
