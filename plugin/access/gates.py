@@ -71,6 +71,17 @@ def days_before(now: datetime, days: int) -> datetime:
     return now - timedelta(days=days)
 
 
+def is_asked_anew(connection: Connection, vault: Vault, found: Invitation) -> bool:
+    """Tell whether a form was withdrawn for another that has a caregiver asked in its place."""
+    c = invitation.c
+    of_person = c.site == found.site, c.patient == found.patient, c.source == found.source
+    later = c.id != found.id, c.created >= found.created, c.gate.in_({Gate.CONSENT, Gate.BOTH})
+    form, _, _ = found.instrument.partition("|")
+    rows = connection.execute(sa.select(invitation).where(*of_person, *later))
+    others = any(each.instrument.partition("|")[0] == form for each in as_sealed(vault, invitation, rows))
+    return found.state is InvitationState.WITHDRAWN and others
+
+
 def is_waiting(found: Invitation) -> bool:
     """Tell whether a form waits for a caregiver."""
     return found.gate is not None and found.gate_answer is None

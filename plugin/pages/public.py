@@ -19,6 +19,9 @@ class FailurePage:
     status: int
     asks_code: bool = False  # it stands in the way of a spoken code, which can be typed again
     back: str | None = None  # the launch or desk whose form was refused, which is open still
+    unwritten: str | None = (
+        None  # the text of a note that came after the sign-in was over: it stands nowhere else
+    )
 
 
 @dataclass(frozen=True, slots=True)

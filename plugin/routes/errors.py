@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _STORAGE_PAUSE = 30  # seconds until storage is worth trying again
 _SCRIPTED = ("/fill/", "/fhir/", "/sites/")
+_NOTE = re.compile(r"/launches/[^/]+/notes")
 _UNDER = re.compile(r"(/(?:launches|desks)/[0-9a-f-]{36})/(?!return$)")
 
 
@@ -80,11 +81,18 @@ async def _answer(request: Request, error: Exception) -> Response:
         headers["X-Rapport-Return"] = back
     if isinstance(error, InvitationUnusable) and getattr(request.state, "unsent", False):
         headers["X-Rapport-Unsent"] = "true"  # nothing of what was sent is kept
+    if isinstance(error, InvitationUnusable) and getattr(request.state, "refused", False):
+        headers["X-Rapport-Refused"] = "true"  # by a caregiver: the form's own address says so
     if isinstance(error, InvitationUnusable) and (screen := getattr(request.state, "screen", None)):
         headers["X-Rapport-Screen"] = screen  # what /fill shows instead of its usual words
     if wants_page(request):
         # Whoever typed a code too often, or none that counts, types the next one there.
-        page = replace(failure_page(error), asks_code=request.url.path == "/code", back=_back(request, told))
+        page = replace(
+            failure_page(error),
+            asks_code=request.url.path == "/code",
+            back=_back(request, told),
+            unwritten=await _unwritten(request, told),
+        )
         return HTMLResponse(render_failure(page, spoken_in(request)), told.status, headers=headers)
     return Response(outcome(told), told.status, media_type="application/fhir+json", headers=headers)
 
@@ -96,6 +104,14 @@ def _back(request: Request, told: Told) -> str | None:
     """
     found = _UNDER.match(request.url.path)
     return found[1] if found and told.status not in {401, 423} else None
+
+
+async def _unwritten(request: Request, told: Told) -> str | None:
+    """Give the text of a note that was posted when the sign-in was over: it goes back to whoever sent it, and is kept nowhere."""
+    if told.status != 401 or request.method != "POST" or not _NOTE.fullmatch(request.url.path):
+        return None
+    text = (await request.form()).get("text")
+    return text if isinstance(text, str) else None
 
 
 def _page_above(request: Request, error: Exception) -> str | None:

@@ -21,6 +21,7 @@ from plugin.access.gates import (
     Statement,
     answer_gate,
     check_passed,
+    is_asked_anew,
     is_waiting,
 )
 from plugin.access.invitations import (
@@ -49,7 +50,7 @@ from plugin.flow import Arrival, Saved, submit
 from plugin.ledger import AuditRow, SealBroken, Vault
 from plugin.observations.build import IDENTIFIER_SYSTEM
 from plugin.pages import Audience, choose_language, render_fill, render_form, render_gate
-from plugin.responses import InvalidResponse, build_response
+from plugin.responses import InvalidResponse, build_response, take_response
 from plugin.responses.answers import Absent, Reason
 from plugin.responses.build import Choice
 from plugin.responses.labels import Label
@@ -74,7 +75,7 @@ from plugin.routes.state import (
     language_for,
     language_of_installation,
 )
-from plugin.scores import only_together
+from plugin.scores import Score, compute, only_together
 from questionnaires import Instrument, Rater
 
 router = APIRouter(prefix="/fill")
@@ -243,7 +244,7 @@ async def form(
     """Give the form with what has been answered so far."""
     now = rapport.clock()
     try:
-        check_usable(found, now)
+        await _check_open(request, rapport, found)
     except InvitationUnusable as unusable:
         await rapport.ledger.record(_opened(rapport, found, failure=unusable.what_happened))
         told_in_trail(request)
@@ -264,6 +265,19 @@ async def form(
     view = form_view(rapport, found, draft, reader)
     page = render_form(replace(view, back=back), shell)
     return HTMLResponse(page) if draft.answers else compressed(page, accept_encoding, again=back is None)
+
+
+async def _check_open(request: Request, rapport: Rapport, found: Invitation) -> None:
+    """InvitationUnusable unless it may still be filled; where a caregiver's word closed it, or is waited for, the page is told."""
+    vault = rapport.ledger.vault
+    try:
+        check_usable(found, rapport.clock())
+    except InvitationUnusable:
+        if found.gate_answer == GateAnswer.REFUSED:
+            request.state.refused = True
+        elif await rapport.ledger.read(lambda connection: is_asked_anew(connection, vault, found)):
+            request.state.screen = "asked-anew"
+        raise
 
 
 @router.post("/consent", dependencies=[Depends(check_origin)])
@@ -320,13 +334,16 @@ def _check_stated(found: Invitation, said: _Said) -> None:
 
 
 @router.put("/answers", dependencies=[Depends(check_origin)])
-async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawBody) -> JSONResponse:
+async def keep_answers(
+    request: Request, found: AnyInvitation, rapport: CurrentRapport, body: RawBody
+) -> JSONResponse:
     """Keep the answers given so far, and say of which questions answers are kept; durable when this answers.
 
     412 where others are kept than the page knows, with those that differ: it sends again, after the mark that it is told.
     """
     now = rapport.clock()
-    check_usable(found, now)
+    request.state.unsent = True  # which is told where the form is closed
+    await _check_open(request, rapport, found)
     check_passed(found)
     sent = _read(body, _ToKeep, form_of(rapport, found))
     vault = rapport.ledger.vault
@@ -353,14 +370,19 @@ async def keep_answers(found: AnyInvitation, rapport: CurrentRapport, body: RawB
 async def send(
     request: Request, found: AnyInvitation, back: WayBack, rapport: CurrentRapport, body: RawBody
 ) -> JSONResponse:
-    """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time."""
+    """Send the form. Sending it again changes nothing; `late` tells that other answers were sent the first time.
+
+    Whoever sends the very answers again, as a page that has heard of no answer, is told the result again.
+    """
     result: dict[str, object] = {}
     if found.state is InvitationState.SUBMITTED:
         if await _is_late(rapport, found, body):
             result["late"] = True
+        elif (told := await _told_again(rapport, found, body)) is not None:
+            result["scores"] = told
     else:
         request.state.unsent = not _only_asks(body)  # which is told where the form is closed
-        check_usable(found, rapport.clock())
+        await _check_open(request, rapport, found)
         check_passed(found)
         instrument = form_of(rapport, found)
         sent = _read(body, _Sent, instrument)
@@ -369,10 +391,43 @@ async def send(
         rapport.worker.wake()
         if saved.replayed and await _is_late(rapport, found, body):
             result["late"] = True  # another device sent in the same moment, and was first
-        elif found.rater in rapport.settings.policies[found.site].respondents.show_score_to:
-            told = only_together(saved.scores) if Label.ANSWERS_NOT_SHARED in labels else saved.scores
-            result["scores"] = score_lines(instrument, told, found.language)
+        elif _shows_scores(rapport, found):
+            together = Label.ANSWERS_NOT_SHARED in labels
+            result["scores"] = _lines(instrument, saved.scores, found, together=together)
     return JSONResponse({"state": "saved", "return_url": back, **result})
+
+
+def _shows_scores(rapport: Rapport, found: Invitation) -> bool:
+    return found.rater in rapport.settings.policies[found.site].respondents.show_score_to
+
+
+def _lines(
+    instrument: Instrument, scores: tuple[Score, ...], found: Invitation, *, together: bool
+) -> list[str]:
+    return score_lines(instrument, only_together(scores) if together else scores, found.language)
+
+
+async def _told_again(rapport: Rapport, found: Invitation, body: bytes) -> list[str] | None:
+    """Tell the result to a page that sends all that was sent, and so shows nobody what they do not know; None to any other."""
+    instrument = rapport.intake.catalogue.nearest(found.instrument)
+    if instrument is None or not _shows_scores(rapport, found):
+        return None
+    sent, vault = _read(body, _Sent, instrument), rapport.ledger.vault
+    if sent.only_asks:
+        return None
+    try:
+        first = await rapport.ledger.read(
+            lambda connection: read_version_as_it_opens(connection, vault, found.id, 0)
+        )
+        again = _build(found, instrument, sent, rapport.clock())
+        _, form, answers = take_response(again, rapport.intake.catalogue, patient=found.patient)
+    except (NotFound, InvalidResponse):
+        return None
+    kept = answers_in(first.body, reasons=True)
+    if kept is None or kept != answers_in(again, reasons=True):
+        return None
+    scores = compute(rapport.intake.keys[form.canonical], answers)
+    return _lines(form, scores, found, together=first.answers_withheld)
 
 
 async def _is_late(rapport: Rapport, found: Invitation, body: bytes) -> bool:

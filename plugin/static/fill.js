@@ -41,13 +41,14 @@ function showSaved(template, answer) {
 }
 
 // Closed for answers; the clinician's device is given back all the same.
-const showClosed = ({ headers }) => showSaved(screen(headers.get("X-Rapport-Screen") ?? "unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") });
+const showClosed = ({ headers }) => (headers.has("X-Rapport-Refused") ? open() : showSaved(screen(headers.get("X-Rapport-Screen") ?? "unusable"), { return_url: headers.get("X-Rapport-Return"), late: headers.has("X-Rapport-Unsent") }));
 
-// What is closed may have been sent: the server says so again, tells if `given` differs, and changes nothing.
-async function showEnd(given) {
+// What is closed may have been sent, unless it is told why it is closed: the server says so again, tells if `given` differs, and changes nothing.
+async function showEnd(given, closed) {
+  if (["Screen", "Refused"].some((name) => closed?.headers.has(`X-Rapport-${name}`))) return showClosed(closed);
   try {
     const sent = await call("submit", "POST", given);
-    if (sent.ok) return showSaved(screen("saved"), await sent.json());
+    if (sent.ok) return showSaved(main.querySelector("[data-saved]") ?? screen("saved"), await sent.json());
     if (isAway(sent)) throw sent;
     return showClosed(sent);
   } catch {
@@ -81,7 +82,7 @@ async function open(note = "", given = { answers: {} }) {
       return begin(form, parts, note);
     }
     if (isAway(answer)) throw answer;
-    return answer.status === 410 ? showEnd(given) : showClosed(answer);
+    return answer.status === 410 ? showEnd(given, answer) : showClosed(answer);
   } catch {
     return show(screen("offline"), () => open(note, given));
   }
@@ -121,7 +122,7 @@ function begin(form, parts, note) {
   // What only some forms need comes in files of its own, which put other ways here.
   const tools = {
     words, questions, valuesOf, hold, restart, isAsked: () => true, beforeSending: () => ({}), picture() {},
-    mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined, whenReleased: (act) => act(),
+    answerOf, list, answered() {}, mark, wrongOf, isUnreadable: () => false, declined: () => null, declinedWords: () => words.declined, whenReleased: (act) => act(),
   };
   parts.forEach((part) => part.begin(form, tools));
   const { isAsked } = tools;
@@ -277,7 +278,7 @@ function begin(form, parts, note) {
     } catch { answer = null; }
     saving = null;
     if (closed) return;
-    if (answer?.status === 410) { closed = true; return showEnd(sent(true)); }
+    if (answer?.status === 410) { closed = true; return showEnd(sent(true), answer); }
     if (!answer?.ok) {
       unsaved = true;
       if (answer?.status === 412) { // other answers are kept than this page knew, such as its own that came late
@@ -383,7 +384,7 @@ function begin(form, parts, note) {
   form.addEventListener("change", ({ target }) => {
     const question = target.closest("[data-question]");
     if (!question) return;
-    const declines = "decline" in target.dataset || "why" in target.dataset;
+    const declines = target.matches("[data-decline]:checked, [data-why]");
     delete target.dataset.untouched;
     if (!declines && find("decline", question)) find("decline", question).checked = false;
     const chosen = [...question.querySelectorAll("[data-option]")];
@@ -395,6 +396,7 @@ function begin(form, parts, note) {
     refresh();
     tell();
     tools.whenReleased(() => { mark(question, ""); alert.textContent = ""; });
+    tools.answered(question);
     keep();
     prepareEnd();
   });

@@ -11,13 +11,26 @@ export function begin(gate, { call, open, showEnd }) {
   const end = (told) => showEnd(gate.querySelector("[data-refused]"), told);
   if ("over" in gate.dataset) return end({ return_url: gate.dataset.over });
 
-  async function say(agreed) {
+  let isSending = false;
+  async function say(agreed, press) {
+    if (isSending) return undefined;
+    const wish = press.textContent;
+    const send = (is) => {
+      isSending = is;
+      press.textContent = is ? gate.dataset.sending : wish;
+      gate.querySelectorAll("button").forEach((each) => (is ? each.setAttribute("aria-disabled", "true") : each.removeAttribute("aria-disabled")));
+    };
     let answer, counts;
+    alert.textContent = "";
+    send(true);
     const stated = statements.filter((each) => each.checked).map((each) => each.value);
     try {
       answer = await call("consent", "POST", { agreed, stated });
       if (answer.ok) counts = await answer.json();
     } catch { answer = null; }
+    send(false);
+    // Behind the lock nothing opens by itself: said once more, it counts as it stands.
+    if (!gate.isConnected) return undefined;
     if (answer?.status === 410) return open(); // it ended meanwhile: shows how
     if (!answer?.ok) { alert.textContent = gate.dataset.failed; return undefined; }
     // Of two caregivers whoever refuses is heard, whatever this one said.
@@ -26,7 +39,8 @@ export function begin(gate, { call, open, showEnd }) {
 
   agree.addEventListener("click", () => {
     const missing = statements.find((each) => !each.checked);
-    if (!missing) return say(true);
+    if (isSending) return undefined;
+    if (!missing) return say(true, agree);
     alert.textContent = agree.dataset.needs;
     return missing.focus();
   });
@@ -37,12 +51,12 @@ export function begin(gate, { call, open, showEnd }) {
     const ask = (wanted) => { sure.hidden = !wanted; refuse.hidden = wanted; };
     const leave = () => { ask(false); refuse.focus(); };
     // A refusal cannot be taken back here.
-    refuse.addEventListener("click", () => { alert.textContent = ""; ask(true); sure.querySelector("p").focus(); });
-    no.addEventListener("click", leave);
-    yes.addEventListener("click", () => say(false));
-    sure.addEventListener("keydown", ({ key }) => { if (key === "Escape") leave(); });
+    refuse.addEventListener("click", () => { if (isSending) return; alert.textContent = ""; ask(true); sure.querySelector("p").focus(); });
+    no.addEventListener("click", () => { if (!isSending) leave(); });
+    yes.addEventListener("click", () => say(false, yes));
+    sure.addEventListener("keydown", ({ key }) => { if (key === "Escape" && !isSending) leave(); });
   } else {
-    refuse.addEventListener("click", () => end({}));
+    refuse.addEventListener("click", () => { if (!isSending) end({}); });
   }
   gate.addEventListener("submit", (event) => event.preventDefault());
   heading.focus();

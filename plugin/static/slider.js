@@ -55,7 +55,7 @@ export function begin(form, tools) {
     });
     line.addEventListener("change", (event) => { if (scrolled) event.stopPropagation(); });
     question.addEventListener("change", ({ target }) => {
-      if ("decline" in target.dataset) line.dataset.untouched = "";
+      if (target.matches("[data-decline]:checked")) line.dataset.untouched = "";
       queueMicrotask(tell);
     });
     tell();

@@ -98,7 +98,7 @@ KINDS = (
     Question("names", "Whom did you meet?", (), kind=Kind.LINES),
 )
 
-KEPT = {
+KEPT: dict[str, str | list[str] | None] = {
     "away": "true",
     "days": "3",
     "who": ["a-little", "somewhat"],

@@ -132,6 +132,8 @@ class _Fill:
     async def answers(self, request: Request) -> Response:
         if _secret(request) in self.desk.sent:
             return _gone()
+        if _secret(request) in self.desk.refused:
+            return _gone({"X-Rapport-Refused": "true"})
         sent = await request.json()
         if sent.get("after") not in (None, self.desk.mark):
             last = self.desk.drafts[-1]
@@ -305,8 +307,8 @@ def _secret(request: Request) -> str:
     return request.headers.get("x-rapport-invitation", "")
 
 
-def _gone() -> Response:
-    return JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410)
+def _gone(headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 410, headers)
 
 
 def new_desk() -> Desk:

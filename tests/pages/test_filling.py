@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Dialog, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, Request, Route, expect
 from starlette.responses import JSONResponse
 
 from plugin.pages import FormMode
@@ -120,10 +120,44 @@ def test_declining_is_an_answer_and_can_be_taken_back(page: Page, address: str, 
     page.get_by_role("checkbox", name="I do not want to answer").uncheck()
     expect(status).to_have_text("Saving …")
     expect(status).to_have_text("Everything so far is saved.")
-    assert desk.drafts[-1] == {}
+    assert desk.drafts[-1] == {"goal-1": "a-little"}  # what stood there before
+    expect(page.get_by_role("radio", name="A little")).to_be_checked()
     page.get_by_role("checkbox", name="I do not want to answer").check()
     page.get_by_role("radio", name="Mostly").check()
     expect(page.get_by_role("checkbox")).not_to_be_checked()
+
+
+def test_what_was_written_before_it_was_declined_or_an_option_chosen_is_there_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds-kept")
+    page.get_by_role("button", name="Back", exact=True).click()
+    question = {name: page.locator(f"[data-question={name}]") for name in ("who", "other", "more")}
+    page.wait_for_timeout(TO_READ)
+    for each in question.values():
+        each.locator("[data-decline]").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert {desk.drafts[-1][name] for name in question} == {None}
+    page.wait_for_timeout(TO_READ)
+    question["who"].locator("[data-decline]").uncheck()
+    question["more"].locator("textarea").click()
+    expect(question["more"].locator("[data-decline]")).not_to_be_checked()
+    own = question["other"].get_by_role("textbox")
+    for again in ("click", "keys"):
+        question["other"].get_by_role("radio", name="Somewhat").check()
+        expect(own).to_have_value("")
+        if again == "click":
+            own.click()
+        else:
+            own.press(" ")
+        expect(own).to_have_value("like a fair")
+        expect(question["other"].get_by_role("radio", checked=True)).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("Saving …")
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == samples.KEPT
+    own.fill("")
+    own.click()  # what was deleted comes back by no press
+    expect(own).to_have_value("")
 
 
 def test_what_was_answered_before_is_there_again(page: Page, address: str) -> None:
@@ -750,6 +784,10 @@ def lose(route: Route) -> None:
     route.abort()
 
 
+ANSWERED_TWICE = (
+    "Some questions were answered on another page, too. Those answers count now. What was answered here stands "
+    "beneath: take what is right, then send."
+)
 NOT_SAVED = "Not saved yet: no connection. Keep this page open; it tries again by itself."
 
 
@@ -777,14 +815,74 @@ def test_what_was_answered_without_connection_does_not_replace_what_another_page
         desk.forms["asked-all"], answers={"goal-1": "mostly", "goal-2": "a-little"}
     )
     page.context.set_offline(offline=False)
-    expect(page.get_by_role("alert")).to_have_text(
-        "Answers were given on another page, too. Look them over, then send."
-    )
+    expect(page.get_by_role("alert")).to_have_text(ANSWERED_TWICE)
     assert desk.drafts[-1] == {"goal-1": "mostly", "goal-2": "a-little"}
+    first = page.get_by_role("listitem").first
+    expect(first).to_be_focused()
+    expect(first).to_contain_text("Mostly")
+    expect(page.get_by_text("Answered on this page: A little")).to_have_count(1)
+    take = page.get_by_role("button", name="Take this one")
+    expect(take).to_have_accessible_description("Answered on this page: A little")
+    take.click()
+    expect(first).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    assert desk.drafts[-1] == {"goal-1": "a-little", "goal-2": "a-little"}
+    page.wait_for_timeout(TO_READ)
+    expect(take).to_have_accessible_description("Answered on another page: Mostly")
     # By what it tried to keep the server tells that another page's answer is none that this one knows.
     known = [{each: set(values) for each, values in tried.items()} for tried in desk.tried]
     one = {None, '"a-little"'}
     assert known == ([{"goal-1": one, "goal-2": one}] if is_sent else [])
+
+
+def test_an_answer_of_any_kind_that_gave_way_to_another_pages_can_be_taken_again(
+    page: Page, address: str, desk: Desk
+) -> None:
+    open_form(page, address, "kinds-kept")
+    page.get_by_role("button", name="Back", exact=True).click()
+    own = {"days": "12", "when": "2026-01-31", "more": "A long text,\nin two lines."}
+    page.context.set_offline(offline=True)
+    for name, given in own.items():
+        page.locator(f"[data-question={name}] [data-field]").fill(given)
+    page.locator("[data-question=who]").get_by_role("checkbox", name="Not at all").check()
+    page.locator("[data-question=other]").get_by_role("radio", name="Somewhat").check()
+    page.locator("[data-question=word]").get_by_role("checkbox", name="I do not want to answer").check()
+    expect(page.get_by_role("status")).to_have_text(NOT_SAVED)
+    page.wait_for_timeout(1500)  # tried
+    others: dict[str, str | list[str] | None] = {
+        **samples.KEPT,
+        "days": "4",
+        "who": ["somewhat"],
+        "other": "dull",
+        "when": "2026-02-02",
+    }
+    others |= {"word": "quiet", "more": "Short."}
+    desk.drafts.append({**others})
+    desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], answers=others)
+    page.context.set_offline(offline=False)
+    expect(page.get_by_role("alert")).to_have_text(ANSWERED_TWICE)
+    told = page.locator("[data-own]:visible")
+    expect(told).to_have_text(
+        [
+            f"Answered on this page: {each}"
+            for each in (
+                "12",
+                "Not at all, A little, Somewhat",
+                "Somewhat",
+                "31 January 2026",
+                "I do not want to answer",
+                "A long text, in two lines.",
+            )
+        ]
+    )
+    assert desk.drafts[-1] == others
+    for left in range(6, 0, -1):
+        page.get_by_role("listitem").filter(has=told).first.get_by_role("button", name="Take").press("Enter")
+        expect(told).to_have_count(left - 1)
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved.")
+    chosen = {"who": ["not-at-all", "a-little", "somewhat"], "other": "somewhat", "word": None}
+    assert desk.drafts[-1] == {**samples.KEPT, **own, **chosen}
 
 
 def test_of_one_page_on_a_bad_connection_the_newest_answer_is_kept(
@@ -940,6 +1038,38 @@ def test_a_caregiver_agrees_before_the_form_opens(page: Page, address: str, desk
     assert desk.stated == [["caregiver", "may-decide"]]
 
 
+def test_a_caregivers_word_on_a_slow_line_is_told_as_being_sent_and_counts_once(
+    own_context: BrowserContext, page: Page, address: str, desk: Desk
+) -> None:
+    assert own_context == page.context
+    held: list[Route] = []
+    page.route("**/fill/consent", lambda route: held.append(route))
+    page.clock.install()
+    page.goto(f"{address}/fill#gated")
+    page.get_by_role("button", name="I agree").click()
+    expect(page.get_by_role("alert")).to_have_text("Please confirm each of these first.")
+    for each in page.get_by_role("checkbox").all():
+        each.check()
+    for _ in ("it is not heard", "it is heard"):
+        page.get_by_role("button", name="I agree").press("Enter")
+        sending = page.get_by_role("button", name="Sending …")
+        expect(sending).to_be_focused()
+        expect(sending).to_have_attribute("aria-disabled", "true")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        before = len(held)
+        for name in ("Sending …", "I do not agree"):
+            page.get_by_role("button", name=name).dispatch_event("click")
+        expect(page.get_by_text("Is that what you want?")).to_be_hidden()
+        assert len(held) == before
+        if len(held) == 1:
+            page.clock.run_for(31_000)
+            expect(page.get_by_role("alert")).to_have_text("This could not be sent. Please try again.")
+    assert len(held) == 2
+    held[1].continue_()
+    expect(page.get_by_role("heading", name="How are we doing together?")).to_be_focused()
+    assert desk.said == [("consent", True)]
+
+
 def test_a_caregiver_who_does_not_agree_is_asked_once_more(page: Page, address: str, desk: Desk) -> None:
     page.goto(f"{address}/fill#together")
     page.get_by_role("button", name="I do not agree").press("Enter")
@@ -993,6 +1123,36 @@ def test_a_caregiver_who_refused_is_told_that_again_after_a_reload(
         expect(page.get_by_role("link", name="Give the tablet back")).to_have_attribute(
             "href", "/launches/0b8e/return"
         )
+
+
+@pytest.mark.parametrize(
+    ("said", "heading", "why"),
+    [
+        (None, "The form stays closed", "A caregiver did not agree, and that is all right."),
+        ("asked-anew", "A caregiver is asked first", "Nobody did anything wrong."),
+    ],
+)
+def test_a_form_that_a_caregivers_word_closes_says_so_at_the_next_answer_and_sends_none(
+    page: Page, address: str, desk: Desk, said: str | None, heading: str, why: str
+) -> None:
+    posted: list[str] = []
+    page.on("request", lambda request: posted.append(request.url) if "submit" in request.url else None)
+    open_form(page, address, "held")
+    forward(page)
+    if said:
+        headers = {"X-Rapport-Screen": said, "X-Rapport-Return": "/launches/0b8e/return"}
+        for path in ("answers", "form"):
+            page.route(f"**/fill/{path}", lambda route: route.fulfill(status=410, headers=headers))
+    else:
+        desk.refused.add("held")
+    page.get_by_role("radio", name="Mostly").check()
+    for reload in (False, True):
+        if reload:
+            page.reload()
+        expect(page.get_by_role("heading", name=heading)).to_be_focused()
+        expect(page.get_by_text(why)).to_be_visible()
+        expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()
+    assert posted == []
 
 
 def test_a_caregiver_who_taps_twice_has_not_refused(page: Page, address: str, desk: Desk) -> None:
@@ -1080,6 +1240,24 @@ def test_a_result_of_all_together_is_promised_only_where_every_answer_it_needs_i
     page.locator("[data-question=goal-2]").get_by_role("checkbox").check()
     forward(page)
     expect(sharing.get_by_role("radio", name="Yes")).to_be_checked()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_result_whose_answer_is_lost_on_the_line_is_shown_when_the_form_is_sent_again(
+    page: Page, address: str, *, kept: bool
+) -> None:
+    open_form(page, address, "told")
+    if not kept:  # then what is kept finds that the form has arrived
+        page.route("**/fill/answers", lambda route: route.abort(), times=1)
+    page.route("**/fill/submit", lose, times=1)
+    forward(page)
+    page.get_by_role("radio", name="Mostly").check()
+    expect(page.get_by_role("status")).to_have_text("Everything so far is saved." if kept else NOT_SAVED)
+    forward(page)
+    page.get_by_role("button", name="Send").click()
+    if kept:
+        page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Total: 16 (0–24)")).to_be_visible()
 
 
 def test_a_result_is_shown_only_where_it_came_with_the_answer(page: Page, address: str) -> None:

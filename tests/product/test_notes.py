@@ -198,6 +198,22 @@ async def test_another_patients_note_is_not_there(tmp_path: Path) -> None:
         assert (await other.get(f"{elsewhere}/{form['note']}")).status_code == 404
 
 
+async def test_a_note_that_is_sent_when_the_sign_in_is_over_is_told_as_not_written_and_its_text_given_back(
+    world: World,
+) -> None:
+    browser, address, form = await draft(world)
+    browser.cookies.clear()
+    refused = await browser.post(address, data={**form, "text": "<b>Ann</b>\nspoke."})
+    assert refused.status_code == 401
+    assert "Not written: your sign-in is over." in refused.text
+    assert "Everything that was sent is safe" not in refused.text
+    assert "\n&lt;b&gt;Ann&lt;/b&gt;\nspoke.</textarea>" in refused.text
+    assert refused.headers["cache-control"] == "no-store"
+    elsewhere = await browser.get(address.removesuffix("/notes"))
+    assert "Everything that was sent is safe" in elsewhere.text
+    assert await texts(world) == []
+
+
 async def test_an_empty_note_is_refused(world: World) -> None:
     browser, address, form = await draft(world)
     refused = await browser.post(address, data={**form, "text": "  \n "})

@@ -201,11 +201,22 @@ async def test_a_respondent_sees_the_score_only_where_the_site_says_so(
 ) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}) if shown else frozenset())
     async with run_world(tmp_path, respondents=policy) as world:
-        sent = await send(world, await hand_to_child(world))
+        headers = await hand_to_child(world)
+        sent = await send(world, headers)
         scores = sent.json().get("scores", [])
         assert scores == ([] if not shown else scores)
         assert any("14" in each for each in scores) is shown
         assert (scores[-1:] == [MEANING]) is shown
+        # The answer may be lost on the line: whoever sends the same again reads it, and nobody else.
+        bodies = [
+            {"answers": ANSWERS},
+            {"answers": ANSWERS, "changed": []},
+            {"answers": {}},
+            {"answers": {}, "changed": []},
+            {"answers": dict(list(ANSWERS.items())[1:])},
+        ]
+        again = [await world.browser.post("/fill/submit", headers=headers, json=each) for each in bodies]
+        assert [each.json().get("scores", []) for each in again] == [scores, scores, [], [], []]
         ledger = world.rapport.state.rapport.ledger
         response = await only_response(world)
         record = await ledger.read(lambda c: read_kept(c, ledger.vault, response))
@@ -245,8 +256,10 @@ async def test_without_any_result_the_device_says_nothing_of_what_it_means(tmp_p
 async def test_a_result_on_the_device_tells_no_more_than_the_clinician_may_read(tmp_path: Path) -> None:
     policy = RespondentPolicy(show_score_to=frozenset({"child"}), ask_before_sharing=True)
     async with run_world(tmp_path, respondents=policy) as world:
-        sent = await send(world, await hand_to_child(world), share=False)
+        headers = await hand_to_child(world)
+        sent = await send(world, headers, share=False)
         told = sent.json()["scores"]
+        assert (await send(world, headers, share=False)).json()["scores"] == told
         assert len(told) == 2  # the total, and what it means
         assert "of 24 points" in told[0]
 
@@ -599,9 +612,24 @@ async def test_a_form_that_was_begun_goes_on_when_it_is_handed_over_again(tmp_pa
         assert 'value="mostly" checked' in shown.text
 
 
+async def closed_for(
+    phone: httpx.AsyncClient, headers: dict[str, str]
+) -> list[tuple[str | None, str | None]]:
+    """Ask for a form that is closed, keep an answer and send: gives what each is told of why."""
+    given = {"answers": ANSWERS}
+    told = (
+        await phone.get("/fill/form", headers=headers),
+        await phone.put("/fill/answers", headers=headers, json=given),
+        await phone.post("/fill/submit", headers=headers, json=given),
+    )
+    assert {each.status_code for each in told} == {410}
+    return [(each.headers.get("X-Rapport-Screen"), each.headers.get("X-Rapport-Refused")) for each in told]
+
+
 async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path) -> None:
     async with run_world(tmp_path, respondents=CONSENT) as world:
-        await world.browser.post("/fill/consent", headers=await hand_to_child(world), json=AGREED)
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
         await unlock(world)
         people = await world.people()
         page = await world.launch(CHILD)
@@ -618,7 +646,13 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         made = await world.browser.post(f"{page.url}/invitations", data=wish)
         headers = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=headers)).text
-        await world.browser.post("/fill/consent", headers=headers, json={"agreed": False})
+        async with world.new_browser() as phone:
+            for_first = await closed_for(phone, first)
+            await phone.post("/fill/consent", headers=headers, json={"agreed": False})
+            refused = await closed_for(phone, headers)
+        # Whoever has the form of before open reads why it is closed, at whichever request.
+        assert for_first == [("asked-anew", None)] * 3
+        assert refused == [(None, "true")] * 3
         await unlock(world)
         later = await hand_to_child(world)
         assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=later)).text
