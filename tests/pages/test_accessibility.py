@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
 from tests.browser import Judged, judge
+from tests.pages import samples
 from tests.pages.rendered import TEMPLATES, note_templates, templates
 from tests.pages.serving import Desk, new_desk, site
 from tests.pages.test_aids import give_voices
@@ -107,6 +108,25 @@ def _late(page: Page, desk: Desk) -> None:
     desk.sent.add("one")
     page.locator("input[value='somewhat']:visible").check()
     expect(page.locator("[data-late]")).to_be_visible()
+
+
+def _is_asked_anew(page: Page, _: Desk) -> None:
+    said = {"X-Rapport-Screen": "asked-anew"}
+    page.route("**/fill/form", lambda route: route.fulfill(status=410, headers=said))
+
+
+def _answered_twice(page: Page, desk: Desk) -> None:
+    """Answer without a connection what another page answers meanwhile."""
+    page.get_by_role("button", name="Back", exact=True).click()
+    page.context.set_offline(offline=True)
+    page.locator("[data-question=days] [data-field]").fill("12")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Not saved yet: no connection.")).to_be_visible()
+    others: dict[str, str | list[str] | None] = {**samples.KEPT, "days": "4"}
+    desk.drafts.append(others)
+    desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], answers=others)
+    page.context.set_offline(offline=False)
+    expect(page.get_by_role("button", name="Take this one")).to_be_visible()
 
 
 def _is_sent(_: Page, desk: Desk) -> None:
@@ -361,7 +381,13 @@ STATES: dict[str, State] = {
     "form, sent": _form("one", 8, screen="data-saved"),
     "form, sent, with its score": _form("told", 3, screen="data-saved"),
     "form, sent before": State("/fill#one", before=_is_sent, screen=SAVED),
-    "form, sent and then changed": State("/fill#one", _late, screen=SAVED),
+    "form, sent and then changed": State("/fill#one", _late, screen="data-saved"),
+    "form, a caregiver is asked anew": State(
+        "/fill#one", before=_is_asked_anew, screen="data-screen=asked-anew"
+    ),
+    "form, look over, answered on another page, too": State(
+        "/fill#kinds-kept", _answered_twice, screen="data-twice"
+    ),
 }
 
 

@@ -21,7 +21,7 @@ SHOWN |= {"data-done", "data-slow"}
 SAME = {"code", "pre", "script", "style"}
 NAMES = {"Rapport", "HTTP"}
 # Blocks and captures that hold classes and attributes, no text.
-MARKUP = {"kind", "wording", "interface"}
+MARKUP = {"kind", "wording", "interface", "described", "marks"}
 GETTEXT = {"_", "gettext", "ngettext"}
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _jinja = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)

@@ -375,6 +375,7 @@ def test_answers_from_another_page_are_told_where_all_are_looked_over(
     page.get_by_label("One word for it?").fill("loud")
     forward(page)
     desk.refusals.append(JSONResponse({"resourceType": "OperationOutcome", "issue": []}, 409))
+    desk.forms["typed"] = replace(desk.forms["typed"], answers={"word": "loud"})  # it was kept
     forward(page)
     expect(page.get_by_role("alert")).to_contain_text("Answers were given on another page, too.")
     expect(page.get_by_role("heading", name="Look over your answers")).to_be_focused()
