@@ -123,7 +123,7 @@ def _answered_twice(page: Page, desk: Desk) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_text("Not saved yet: no connection.")).to_be_visible()
     others: dict[str, str | list[str] | None] = {**samples.KEPT, "days": "4"}
-    desk.drafts.append(others)
+    desk.drafts.append({**others})
     desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], answers=others)
     page.context.set_offline(offline=False)
     expect(page.get_by_role("button", name="Take this one")).to_be_visible()
