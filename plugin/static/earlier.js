@@ -59,7 +59,9 @@ function showWhatWasAnsweredTwice(form, tools) {
   // What is not asked any more has no item.
   const itemOf = (question) => tools.isAsked(question)
     && form.querySelector("[data-list]").children[tools.questions.filter((each) => tools.isAsked(each)).indexOf(question)];
-  const isTwice = (question) => idOf(question) in here && tools.isAsked(question) && !same(here[idOf(question)].answer, tools.answerOf(question));
+  // What was emptied here and has to be answered is no answer.
+  const isGiven = (question) => idOf(question) in here && (here[idOf(question)].answer !== undefined || !("required" in question.dataset));
+  const isTwice = (question) => isGiven(question) && tools.isAsked(question) && !same(here[idOf(question)].answer, tools.answerOf(question));
 
   // In the words, or with the picture, in which answers are looked over.
   function wayOf(question, state, where) {
@@ -72,8 +74,11 @@ function showWhatWasAnsweredTwice(form, tools) {
   }
 
   function take(question, state) {
+    const standing = stateOf(question);
     put(question, state);
     tellChanged(question.querySelector("[data-why]:checked") ?? question.querySelector("[data-decline]:checked") ?? question);
+    stood[idOf(question)] = standing;
+    fieldsOf(question).forEach((field, place) => { if (isWritten(field) && standing[place].value.trim()) words[placeOf(field)] = standing[place].value; });
     tools.list();
     show();
     itemOf(question)?.focus();

@@ -885,6 +885,32 @@ def test_an_answer_of_any_kind_that_gave_way_to_another_pages_can_be_taken_again
     assert desk.drafts[-1] == {**samples.KEPT, **own, **chosen}
 
 
+def test_what_was_taken_in_place_of_another_pages_answer_gives_that_back_when_it_is_declined_no_more(
+    page: Page, address: str, desk: Desk
+) -> None:
+    needed = tuple(replace(each, required=each.link_id == "days") for each in samples.KINDS)
+    desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], questions=needed)
+    open_form(page, address, "kinds-kept")
+    page.get_by_role("button", name="Back", exact=True).click()
+    page.context.set_offline(offline=True)
+    page.locator("[data-question=days] [data-field]").fill("")
+    word = page.locator("[data-question=word]")
+    word.get_by_role("checkbox", name="I do not want to answer").check()
+    expect(page.get_by_role("status")).to_have_text(NOT_SAVED)
+    others: dict[str, str | list[str] | None] = {**samples.KEPT, "days": "4", "word": "quiet"}
+    desk.drafts.append({**others})
+    desk.forms["kinds-kept"] = replace(desk.forms["kinds-kept"], answers=others)
+    page.context.set_offline(offline=False)
+    # What was emptied here and has to be answered is no answer.
+    expect(page.locator("[data-own]:visible")).to_have_text(
+        ["Answered on this page: I do not want to answer"]
+    )
+    page.get_by_role("button", name="Take this one").press("Enter")
+    page.get_by_role("button", name="Back", exact=True).click()
+    word.get_by_role("checkbox", name="I do not want to answer").uncheck()
+    expect(word.locator("[data-field]")).to_have_value("quiet")
+
+
 def test_of_one_page_on_a_bad_connection_the_newest_answer_is_kept(
     page: Page, address: str, desk: Desk
 ) -> None:

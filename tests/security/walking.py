@@ -80,6 +80,7 @@ _FORM = {
     "note": NOTE,
     "asked": "1",
     "which": "others",
+    "despite": "yes",  # all of the walk is on one day
 }
 _LAST = re.compile(r"/(return|end|withdraw|retract|submit)$")  # these end what others need
 _VERY_LAST = re.compile(r"/(sessions/end|sign-out)$")  # and these the sign-in of who asks
