@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Form, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from sqlalchemy import Connection
 
 from plugin.access.invitations import (
     CODE_DIGITS,
@@ -200,6 +199,9 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
         if await _has_ended(found, rapport):
             yield b"event: ended\ndata: 1\n\n"
             return
+        # Without a word: the page is on its way to the form, and would be called back.
+        if await _is_handed_over(found, rapport):
+            return
         if not moved_on and await _has_moved_on(found, rapport):
             moved_on = True
             yield b"event: moved-on\ndata: 1\n\n"
@@ -213,14 +215,16 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
 
 
 async def _has_ended(found: Launch, rapport: Rapport) -> bool:
-    """Tell whether the chart is not to be looked at any more: the launch ended, or the device was handed over."""
+    now = rapport.clock()
+    return not await rapport.ledger.read(lambda connection: is_open(connection, found.id, now))
+
+
+async def _is_handed_over(found: Launch, rapport: Rapport) -> bool:
     vault, now = rapport.ledger.vault, rapport.clock()
-
-    def read(connection: Connection) -> bool:
-        session = session_by_key(connection, vault, session_of(connection, found.id), now)
-        return not is_open(connection, found.id, now) or (session is not None and session.locked is not None)
-
-    return await rapport.ledger.read(read)
+    session = await rapport.ledger.read(
+        lambda connection: session_by_key(connection, vault, session_of(connection, found.id), now)
+    )
+    return session is not None and session.locked is not None
 
 
 async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:

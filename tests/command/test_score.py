@@ -82,7 +82,7 @@ def test_a_table_rounds_and_the_observations_do_not(tmp_path: Path, form: str, s
     given = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": [answer]}
     body = json.dumps({**given, "questionnaire": instrument.canonical}).encode()
     done = run("score", "-", "--format", form, "--instruments", str(tmp_path), given=body)
-    found = re.findall(r"6\.6\d+", done.stdout.decode())
+    found = re.findall(r"(?<!\d)6\.6\d+", done.stdout.decode())
     assert found == [shown], done.stderr
 
 

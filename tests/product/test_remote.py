@@ -358,7 +358,7 @@ async def test_nothing_is_heard_any_more_once_the_device_is_handed_over(world: W
         people = await world.people()
         await world.hand_over(page, f"Patient/{people[TEENAGER]}", "rapport-checkin-adolescent")
         body = (await heard).text
-    assert body.endswith("event: ended\ndata: 1\n\n")
+    assert "event:" not in body  # or the page would be loaded again on its way to the form
 
 
 async def test_the_clinicians_page_hears_which_code_can_be_used(world: World) -> None:
