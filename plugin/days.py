@@ -5,16 +5,16 @@ in UTC; what day it is, or was, is told here alone.
 """
 
 import re
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
+
+from questionnaires.datatypes import days_of
 
 MINUTE = timedelta(minutes=1)  # after noon: in it lie, a second apart, the forms that are about a day
 AGES = (7, 12, 18)  # where bands of age begin: those that the check-in's versions are written for, and above
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_DAY = "1900-01-01"  # nobody who is treated was born before
-_PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +107,8 @@ def day_written(text: str | None, zone: tzinfo) -> date | None:
 
 def born_written(text: str | None) -> Born | None:
     """Read a FHIR date, which may be a year alone, or a year and a month; None for what is none."""
-    found = _PARTIAL.fullmatch(text or "")
-    if found is None:
-        return None
-    year, month, day = (int(found[part]) if found[part] else None for part in ("year", "month", "day"))
-    try:
-        first = date(year or 0, month or 1, day or 1)
-    except ValueError:
-        return None
-    end = month or 12
-    return Born(first, date(first.year, end, day or monthrange(first.year, end)[1]))
+    days = days_of(text or "")
+    return None if days is None else Born(*days)
 
 
 def is_within(age: Age | None, low: int | None, high: int | None) -> bool:

@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from questionnaires.datatypes import JsonObject
+from questionnaires.datatypes import JsonObject, days_of
 from questionnaires.errors import Problem
 from questionnaires.expanding import expand_value_sets
 from questionnaires.model import Rater
-from questionnaires.reading import RATER, BareOption, end_of
+from questionnaires.reading import RATER, BareOption
 from questionnaires.resources import CALCULATED, NUMERIC, STRUCTURE
 
-_DAY = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")  # or a month, or a year
 DEFAULT_BASE = "https://w3id.org/rapport-fhir/site"
 
 # Extensions of primitive elements that are read; others, such as a data-absent-reason of a title, say nothing here.
@@ -185,17 +184,13 @@ def _note_bounds(item: JsonObject, link_id: str) -> Iterator[str]:
         if name not in {"minValue", "maxValue"}:
             continue
         day = each.get("valueDate")
-        if item.get("type") == "date" and isinstance(day, str) and _is_day(day):
+        if item.get("type") == "date" and isinstance(day, str) and days_of(day):
             continue
         if (
             item.get("type") not in {"integer", "decimal"}
             or not {"valueInteger", "valueDecimal"} & each.keys()
         ):
             yield f"{link_id}: its {name} is not followed; bounds of numbers and days are, in a value of their type."
-
-
-def _is_day(text: str) -> bool:
-    return _DAY.fullmatch(text) is not None and end_of(text, is_last=False) is not None
 
 
 def _complete_conditions(item: JsonObject, system: str, bare: set[BareOption]) -> None:

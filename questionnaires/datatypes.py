@@ -2,6 +2,7 @@
 # ruff: noqa: N815 -- FHIR names its elements so
 
 import re
+from calendar import monthrange
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -40,6 +41,7 @@ PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="a whole numbe
 
 # Beyond, time zones lead out of the calendar that Python and databases know.
 FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(2200, 12, 31)
+_PARTIAL = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?")
 _MOST = 10**308  # about what a double holds, which is what others read JSON numbers into
 
 
@@ -77,6 +79,25 @@ def read_custom(kind: type, value: object) -> object:
 def decoder(kind: type[Struct]) -> msgspec.json.Decoder[Struct]:
     """Give the strict decoder of a type, decimals exact."""
     return msgspec.json.Decoder(kind, dec_hook=read_custom, float_hook=read_decimal)
+
+
+def day_limits(first: date | None, last: date | None) -> tuple[date, date]:
+    """Give the first and the last day that may be given: of a form's own, if it has bounds, and of all that are kept."""
+    return max(first or FIRST_DAY, FIRST_DAY), min(last or LAST_DAY, LAST_DAY)
+
+
+def days_of(text: str) -> tuple[date, date] | None:
+    """Give the first and the last day of a FHIR date, which may be a year alone, or a year and a month; None for what is none."""
+    found = _PARTIAL.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day = (int(found[part]) if found[part] else None for part in ("year", "month", "day"))
+    try:
+        first = date(year or 0, month or 1, day or 1)
+    except ValueError:
+        return None
+    end = month or 12
+    return first, date(first.year, end, day or monthrange(first.year, end)[1])
 
 
 def check_day(text: str | None) -> None:

@@ -1,12 +1,11 @@
 """Reads an Instrument out of its decoded files."""
 
-from calendar import monthrange
 from collections.abc import Iterator, Set
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from questionnaires.datatypes import Element, Extension, FhirDecimal, count_places, find_extension
+from questionnaires.datatypes import Element, Extension, FhirDecimal, count_places, days_of, find_extension
 from questionnaires.errors import Problem
 from questionnaires.model import (
     HELP,
@@ -159,17 +158,8 @@ def _day_bound(item: QuestionnaireItem, name: str) -> date | None:
     found = find_extension(item.extension, STRUCTURE + name)
     if item.type != "date" or found is None or found.valueDate is None:
         return None
-    return end_of(found.valueDate, is_last=name == "maxValue")
-
-
-def end_of(text: str, *, is_last: bool) -> date | None:
-    """Give the first or the last day of a FHIR date, which may be a year or a month; None for what no calendar has."""
-    year, month, day = (*map(int, text.split("-")), None, None)[:3]
-    try:
-        month = month or (12 if is_last else 1)
-        return date(year or 0, month, day or (monthrange(year or 0, month)[1] if is_last else 1))
-    except ValueError:
-        return None
+    first, last = days_of(found.valueDate) or (None, None)
+    return last if name == "maxValue" else first
 
 
 def _read_options(item: QuestionnaireItem, bare: Set[BareOption]) -> Iterator[Option]:

@@ -17,7 +17,7 @@ from plugin.pages.engine import render
 from plugin.pages.words import language_name
 from plugin.responses.answers import Reason
 from questionnaires import Rater
-from questionnaires.datatypes import FIRST_DAY, LAST_DAY
+from questionnaires.datatypes import day_limits
 
 # Up to so many options of so many characters stand side by side on a wide screen; else one under the other.
 _ROW_OPTIONS = 7
@@ -111,12 +111,12 @@ class Question:
     @property
     def earliest(self) -> date:
         """The first day that is taken: of the form's own and of all that are kept."""
-        return max(self.first or FIRST_DAY, FIRST_DAY)
+        return day_limits(self.first, self.last)[0]
 
     @property
     def latest(self) -> date:
         """The last day that is taken."""
-        return min(self.last or LAST_DAY, LAST_DAY)
+        return day_limits(self.first, self.last)[1]
 
     @property
     def has_limits(self) -> bool:

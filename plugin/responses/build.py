@@ -12,7 +12,7 @@ from plugin.responses.errors import InvalidResponse, Issue
 from plugin.responses.labels import Label, write_labels
 from plugin.responses.places import is_too_fine, too_fine
 from questionnaires import Instrument, Item, Option, Wording
-from questionnaires.datatypes import FIRST_DAY, LAST_DAY, JsonObject
+from questionnaires.datatypes import JsonObject, day_limits
 from questionnaires.resources import STRUCTURE
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -104,7 +104,13 @@ def _find_beyond(item: Item, choice: Choice, path: str) -> Iterator[Issue]:
         yield too_fine(item, path)
     elif any(_is_outside(item, each) for each in _chosen(choice)):
         message = "The day is outside what the form allows."
-        yield Issue("value", item.link_id, path, message, "Give a day from {} to {}.".format(*_days(item)))
+        yield Issue(
+            "value",
+            item.link_id,
+            path,
+            message,
+            "Give a day from {} to {}.".format(*day_limits(item.first, item.last)),
+        )
 
 
 def _chosen(choice: Choice) -> tuple[str, ...]:
@@ -127,15 +133,10 @@ def _is_too_fine(item: Item, choice: str) -> bool:
     return isinstance(value, Decimal) and is_too_fine(value, item)
 
 
-def _days(item: Item) -> tuple[date, date]:
-    """Give the first and the last day that may be given: of the form's own and of all that are kept."""
-    return max(item.first or FIRST_DAY, FIRST_DAY), min(item.last or LAST_DAY, LAST_DAY)
-
-
 def _is_outside(item: Item, choice: str) -> bool:
     if item.type != "date" or item.options:
         return False
-    low, high = _days(item)
+    low, high = day_limits(item.first, item.last)
     return not low <= date.fromisoformat(choice) <= high
 
 

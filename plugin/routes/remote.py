@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Form, Header, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from sqlalchemy import Connection
 
 from plugin.access.invitations import (
     CODE_DIGITS,
@@ -190,19 +192,29 @@ async def events(
     )
 
 
+class _Standing(StrEnum):
+    """What has become of a chart that is listened to."""
+
+    OPEN = "open"
+    MOVED_ON = "moved-on"  # this browser has opened another patient's chart since
+    HANDED_OVER = "handed-over"
+    ENDED = "ended"
+
+
 async def _tell(request: Request, found: Launch, rapport: Rapport, language: str) -> AsyncIterator[bytes]:
     told, moved_on = b"", False
     yield b"retry: 2000\n\n"
     for number in range(_LONGEST):
         if await request.is_disconnected():
             return
-        if await _has_ended(found, rapport):
+        standing = await _standing(found, rapport)
+        if standing is _Standing.ENDED:
             yield b"event: ended\ndata: 1\n\n"
             return
         # Without a word: the page is on its way to the form, and would be called back.
-        if await _is_handed_over(found, rapport):
+        if standing is _Standing.HANDED_OVER:
             return
-        if not moved_on and await _has_moved_on(found, rapport):
+        if standing is _Standing.MOVED_ON and not moved_on:
             moved_on = True
             yield b"event: moved-on\ndata: 1\n\n"
         now = await _states(found, rapport, language)
@@ -214,25 +226,20 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
         await asyncio.sleep(_ASK_EVERY)
 
 
-async def _has_ended(found: Launch, rapport: Rapport) -> bool:
-    now = rapport.clock()
-    return not await rapport.ledger.read(lambda connection: is_open(connection, found.id, now))
-
-
-async def _is_handed_over(found: Launch, rapport: Rapport) -> bool:
+async def _standing(found: Launch, rapport: Rapport) -> _Standing:
     vault, now = rapport.ledger.vault, rapport.clock()
-    session = await rapport.ledger.read(
-        lambda connection: session_by_key(connection, vault, session_of(connection, found.id), now)
-    )
-    return session is not None and session.locked is not None
 
+    def read(connection: Connection) -> _Standing:
+        if not is_open(connection, found.id, now):
+            return _Standing.ENDED
+        key = session_of(connection, found.id)
+        session = session_by_key(connection, vault, key, now)
+        if session is not None and session.locked is not None:
+            return _Standing.HANDED_OVER
+        newer = newer_launch_of_another(connection, found, key, now)
+        return _Standing.OPEN if newer is None else _Standing.MOVED_ON
 
-async def _has_moved_on(found: Launch, rapport: Rapport) -> bool:
-    now = rapport.clock()
-    newer = await rapport.ledger.read(
-        lambda connection: newer_launch_of_another(connection, found, session_of(connection, found.id), now)
-    )
-    return newer is not None
+    return await rapport.ledger.read(read)
 
 
 async def _states(found: Launch, rapport: Rapport, language: str) -> bytes:

@@ -12,6 +12,9 @@ const put = (question, state) => fieldsOf(question).forEach((field, place) => {
 });
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const idOf = (question) => question.dataset.question;
+const keepWords = (question, state) => fieldsOf(question).forEach((field, place) => {
+  if (isWritten(field) && state[place].value.trim()) words[placeOf(field)] = state[place].value;
+});
 const tellChanged = (target) => target.dispatchEvent(new Event("change", { bubbles: true }));
 const questionOf = (target) => target.closest("[data-question]");
 const placeOf = (field) => `${fieldsOf(questionOf(field)).indexOf(field)} ${idOf(questionOf(field))}`;
@@ -31,7 +34,7 @@ function rememberWhatGivesWay(form) {
   form.addEventListener("change", ({ target }) => {
     const question = questionOf(target);
     if (!question || !target.matches("[data-decline], [data-option]")) return;
-    fieldsOf(question).filter((field) => isWritten(field) && field.value.trim()).forEach((field) => { words[placeOf(field)] = field.value; });
+    keepWords(question, stateOf(question));
     if (!("decline" in target.dataset)) return;
     const { checked } = target;
     if (checked) stood[idOf(question)] = stateOf(question);
@@ -78,7 +81,7 @@ function showWhatWasAnsweredTwice(form, tools) {
     put(question, state);
     tellChanged(question.querySelector("[data-why]:checked") ?? question.querySelector("[data-decline]:checked") ?? question);
     stood[idOf(question)] = standing;
-    fieldsOf(question).forEach((field, place) => { if (isWritten(field) && standing[place].value.trim()) words[placeOf(field)] = standing[place].value; });
+    keepWords(question, standing);
     tools.list();
     show();
     itemOf(question)?.focus();

@@ -119,24 +119,20 @@ function listen(part) {
   let source = null, losing = 0;
 
   // What stands there may be old when nothing is heard; a stream that is opened anew in a moment is no loss.
-  function tellLost(isLost) {
-    clearTimeout(losing);
-    losing = isLost ? setTimeout(() => document.querySelectorAll("[data-lost]").forEach((each) => { each.hidden = false; }), AGAIN) : 0;
-    if (!isLost) document.querySelectorAll("[data-lost]").forEach((each) => { each.hidden = true; });
-  }
+  const tellLost = (isLost) => document.querySelectorAll("[data-lost]").forEach((each) => { each.hidden = !isLost; });
 
   // Only while looked at: browsers allow six connections to a server, in all tabs together.
   function attend() {
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(part.dataset.events);
-    source.addEventListener("open", () => tellLost(false));
+    source.addEventListener("open", () => { clearTimeout(losing); losing = 0; tellLost(false); });
     source.addEventListener("message", hear);
     source.addEventListener("moved-on", () => refresh());
     source.addEventListener("ended", () => location.reload());
     // A browser asks again by itself after a stream that broke off, not after an answer such as a proxy's while the server starts.
     source.addEventListener("error", ({ target }) => {
-      if (!losing) tellLost(true);
+      losing ||= setTimeout(tellLost, AGAIN, true);
       if (target !== source || target.readyState !== EventSource.CLOSED) return;
       source = null;
       setTimeout(again, AGAIN);
