@@ -32,7 +32,7 @@ def press_twice(page: Page, control: Locator, *, after: int) -> bool:
     return time.monotonic() - begun < SOON / 1000
 
 
-@pytest.mark.parametrize("after", [60, 480])
+@pytest.mark.parametrize("after", [60, 400])
 def test_changing_by_two_presses_leaves_every_answer_as_it_is(
     page: Page, address: str, desk: Desk, after: int
 ) -> None:
@@ -44,10 +44,13 @@ def test_changing_by_two_presses_leaves_every_answer_as_it_is(
         while not press_twice(
             page, page.get_by_label(f"Change the answer to question {number}"), after=after
         ):
+            page.wait_for_timeout(OVER)  # what the second wish changed is saved by then, and forgotten here
             desk.drafts.clear()
-            page.reload()
-            expect(page.locator("[data-form]")).to_be_visible()
+            page.evaluate("sessionStorage.clear()")
+            page.goto("about:blank")
+            open_form(page, address)
             page.wait_for_timeout(OVER)
+            desk.drafts.clear()
         expect(page.get_by_text(f"Question {number} of 6")).to_be_visible()
         expect(page.locator("section:visible").get_by_role("radio", name="Mostly")).to_be_checked()
         page.get_by_role("button", name="Back to all answers").press("Enter")
