@@ -452,6 +452,25 @@ def test_a_medicine_whose_name_is_cut_off_in_the_drawing_has_it_whole_as_a_title
     expect(short.locator("title")).to_have_text("Methylphenidate 18 mg prolonged-release tablet")
 
 
+def test_a_printed_note_says_where_it_stands(page: Page, address: str) -> None:
+    page.goto(f"{address}/noted")
+    page.emulate_media(media="print")
+    expect(page.locator(".noted li").nth(1)).to_contain_text("Refused by the EHR", use_inner_text=True)
+    expect(page.locator(".noted li").nth(1)).to_contain_text("takes no documents", use_inner_text=True)
+
+
+def test_what_shows_the_pin_stays_on_one_line_in_a_narrow_column(page: Page, address: str) -> None:
+    page.goto(f"{address}/patient")
+    for width in (320, 737, 768, 820, 1180):
+        page.set_viewport_size({"width": width, "height": 1180})
+        box = page.get_by_role("button", name="Show").bounding_box()
+        assert box is not None
+        assert box["height"] < 50, width
+        card = page.locator(".start").bounding_box()
+        assert card is not None
+        assert box["x"] + box["width"] < card["x"] + card["width"], width
+
+
 @pytest.mark.parametrize(("path", "shown"), [("/marked", 0), ("/noted", 1)], ids=["none", "some"])
 def test_on_paper_notes_have_a_heading_where_there_are_any(
     page: Page, address: str, path: str, shown: int
