@@ -648,6 +648,25 @@ def test_what_stands_where_fits_a_printed_page(page: Page, address: str, path: s
     page.goto(f"{address}{path}")
     page.emulate_media(media="print")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    broken = """(heads) => heads.filter((head) => {
+        const words = document.createRange();
+        words.selectNodeContents(head);
+        return words.getClientRects().length > head.innerText.split(" ").length;
+    }).map((head) => head.innerText)"""
+    assert page.locator("thead th").evaluate_all(broken) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("/delivery", "Why it is not to be sent"), ("/response", "What was wrong")]
+)
+def test_what_only_a_screen_can_be_told_is_not_printed(
+    page: Page, address: str, path: str, asked: str
+) -> None:
+    page.goto(f"{address}{path}")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    expect(page.get_by_label(asked)).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.get_by_label(asked)).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", ["/note", "/draft"])
