@@ -5,15 +5,16 @@ const main = document.querySelector("main");
 const root = document.documentElement;
 const screen = (name) => document.querySelector(`template[data-screen=${name}]`);
 const covering = () => import(screen("cover").dataset.script);
-let at = 0; // of the steps
 let paused = null;
 let place = history.state?.place ?? 0; // among the pages that Back goes through
 const push = () => { place += 1; history.pushState({ place }, ""); };
 
+// As many pages lie behind a step as the form goes back from it, also where it opened in its middle.
 document.addEventListener("step-shown", ({ target, detail }) => {
-  const before = at;
-  at = [...target.querySelectorAll("[data-step]")].indexOf(detail);
-  if (at > before) push();
+  const steps = [...target.querySelectorAll("[data-step]")];
+  const before = steps.slice(0, Math.max(0, steps.indexOf(detail))).filter((step, number) => !number
+    || !step.querySelector("[data-question]") || step.querySelector("[data-question]:not([hidden])"));
+  while (place < before.length) push();
 }, true);
 
 // Before the press there may be no connection any more.

@@ -49,6 +49,41 @@ def test_the_browsers_back_goes_a_question_back_and_nothing_is_lost(
     assert len(desk.submissions) == 1
 
 
+def test_the_browsers_back_goes_through_all_questions_of_a_form_that_opened_in_its_middle(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/code")
+    open_form(page, address, "resumed")
+    title = page.locator("[data-step] h1").first.inner_text()
+    heading(page, samples.QUESTIONS[2].text)
+    page.go_back()
+    heading(page, SECOND)
+    forward(page)
+    heading(page, samples.QUESTIONS[2].text)
+    for text in (SECOND, FIRST, title):
+        page.go_back()
+        heading(page, text)
+    page.go_back()
+    heading(page, "Your code")
+
+
+def test_the_browsers_back_goes_from_the_review_through_what_is_asked(
+    page: Page, address: str, desk: Desk
+) -> None:
+    desk.forms["one"] = samples.form(
+        answers=dict.fromkeys((each.link_id for each in samples.QUESTIONS), "mostly")
+    )
+    open_form(page, address)
+    heading(page, "Look over your answers")
+    page.get_by_role("button", name="Change the answer to question 2").click()
+    heading(page, SECOND)
+    forward(page)
+    heading(page, "Look over your answers")
+    for each in reversed(samples.QUESTIONS):
+        page.go_back()
+        heading(page, each.text)
+
+
 def test_after_the_pages_own_back_the_browsers_leaves_no_form(page: Page, address: str) -> None:
     page.goto(f"{address}/code")
     open_form(page, address)
