@@ -38,12 +38,11 @@ function fits(number, { low, high, whole, places }) {
   return !(low && Number(number) < Number(low)) && !(high && Number(number) > Number(high));
 }
 
-// What is to be said of it, if more than that it is none that the form takes.
+// What is to be said of it, if more than that it is none that the form takes: only a reading that it takes is offered.
 function faultOf(field, { grouped, either }) {
-  const [number, decimal] = read(field).grouped ?? [];
+  const [number, other] = (read(field).grouped ?? []).filter((each) => each && fits(each, field.dataset)).map((each) => written(each, field));
   if (!number) return undefined;
-  const words = decimal && either ? either : grouped;
-  return words.replace("{n}", written(number, field)).replace("{part}", written(decimal ?? "", field));
+  return (other && either ? either : grouped).replace("{n}", number).replace("{part}", other);
 }
 
 export function begin(form, tools) {

@@ -196,7 +196,8 @@ def test_a_number_is_read_in_the_digits_of_any_script_and_looked_over_as_it_was_
                 "8 500": "Write it without marks between thousands: 8500.",
                 "8\u202f500": "Write it without marks between thousands: 8500.",
                 "8’500": "Write it without marks between thousands: 8500.",
-                "2 5": "Give a number from 0 to 20000.",
+                "2 5": "Give a number from -50000 to 2000000.",
+                "9,000,000": "Give a number from -50000 to 2000000.",
             },
         ),
         (
@@ -211,7 +212,7 @@ def test_a_number_is_read_in_the_digits_of_any_script_and_looked_over_as_it_was_
 def test_a_number_with_marks_between_thousands_is_not_guessed_at(
     page: Page, address: str, desk: Desk, language: str, typed_and_told: dict[str, str]
 ) -> None:
-    money = replace(BY_ID["days"], conditions=(), low=Decimal(0), high=Decimal(20000), whole=False)
+    money = replace(BY_ID["days"], conditions=(), low=Decimal(-50000), high=Decimal(2000000), whole=False)
     show(desk, questions=(money,), language=language)
     open_form(page, address, "typed")
     for typed, told in typed_and_told.items():
@@ -221,6 +222,31 @@ def test_a_number_with_marks_between_thousands_is_not_guessed_at(
     forward(page)
     expect(page.locator("[data-review]")).to_be_hidden()
     assert desk.drafts == []
+
+
+@pytest.mark.parametrize(
+    ("high", "places", "told"),
+    [
+        (20000, 2, "Write it without marks between thousands: 8512."),
+        (10, 3, "Write it without marks between thousands: 8.512."),
+        (10, 2, "Give a number from 0 to 10. At most 2 digits after the point."),
+    ],
+)
+def test_of_a_number_that_can_be_read_in_two_ways_only_what_the_form_takes_is_offered(
+    page: Page, address: str, desk: Desk, high: int, places: int, told: str
+) -> None:
+    number = replace(
+        BY_ID["days"], conditions=(), low=Decimal(0), high=Decimal(high), whole=False, places=places
+    )
+    show(desk, questions=(number,))
+    open_form(page, address, "typed")
+    page.locator("[data-number]").fill("8,512")
+    page.locator("[data-number]").press("Tab")
+    expect(page.locator("[data-error]")).to_have_text(told)
+    if (offered := told.partition("thousands: ")[2].removesuffix(".")) != "":
+        page.locator("[data-number]").fill(offered)
+        page.locator("[data-number]").press("Tab")
+        wait_until(lambda: desk.drafts == [{"days": offered}], page)
 
 
 @pytest.mark.parametrize(
