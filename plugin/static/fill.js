@@ -224,7 +224,7 @@ function begin(form, parts, note) {
       const item = make("li");
       const said = make("span");
       const given = make("b", { dir: "auto" });
-      given.lang = (question.querySelector(":checked") ?? question).closest("[lang]").lang;
+      given.lang = (question.querySelector(":checked + [lang]") ?? question.querySelector(":checked") ?? question).closest("[lang]").lang;
       given.textContent = isMissing(question) ? words.needed : answer === undefined ? words.unanswered : saidOf(question, answer);
       tools.picture(question, answer, given);
       const change = make("button", { type: "button", className: "button", textContent: words.change });

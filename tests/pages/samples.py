@@ -686,28 +686,29 @@ LONG_QUESTIONS = (
 )
 NEEDED_QUESTIONS = (Question("needed-1", "This one is needed.", AGREEMENT, required=True), QUESTIONS[0])
 # Written for the direction of the text only; no translation of an instrument.
+ARABIC_QUESTIONS = (
+    Question(
+        "a-1",
+        "هل يستمع إليك المعالج؟",
+        (Option("no", "لا"), Option("some", "أحيانًا"), Option("yes", "نعم")),
+    ),
+    Question(
+        "a-2",
+        "كيف كان اليوم؟",
+        (),
+        kind=Kind.SLIDER,
+        whole=True,
+        low=Decimal(0),
+        high=Decimal(100),
+        step=Decimal(1),
+        ends=("سيئ جدًا", "جيد جدًا"),
+        help=("«اليوم» هو الوقت الذي قضيناه معًا.",),
+    ),
+)
 ARABIC: dict[str, object] = {
     "title": "كيف نعمل معًا؟",
     "intro": "أسئلة قصيرة.",
-    "questions": (
-        Question(
-            "a-1",
-            "هل يستمع إليك المعالج؟",
-            (Option("no", "لا"), Option("some", "أحيانًا"), Option("yes", "نعم")),
-        ),
-        Question(
-            "a-2",
-            "كيف كان اليوم؟",
-            (),
-            kind=Kind.SLIDER,
-            whole=True,
-            low=Decimal(0),
-            high=Decimal(100),
-            step=Decimal(1),
-            ends=("سيئ جدًا", "جيد جدًا"),
-            help=("«اليوم» هو الوقت الذي قضيناه معًا.",),
-        ),
-    ),
+    "questions": ARABIC_QUESTIONS,
 }
 
 VOIDED = replace(

@@ -578,6 +578,29 @@ def test_an_english_card_in_the_place_of_a_form_from_right_to_left_is_on_one_sid
     assert len(set(begins)) == 1
 
 
+def test_our_own_options_and_help_stand_on_the_side_of_wording_from_right_to_left(
+    page: Page, address: str, desk: Desk
+) -> None:
+    away = replace(next(each for each in samples.KINDS if each.link_id == "away"), conditions=())
+    wording = {**samples.ARABIC, "questions": (away, samples.ARABIC_QUESTIONS[0])}
+    desk.forms["one"] = samples.form(FormMode.ALL, language="ar", asks_sharing=True, **wording)
+    page.set_viewport_size({"width": 360, "height": 740})
+    open_form(page, address)
+    for end in ("whole", "review"):
+        if end == "review":
+            forward(page)
+            expect(page.get_by_role("listitem").locator("b").first).to_have_attribute("lang", "en")
+        for option in page.locator(".option:visible").all():
+            drawn, words = option.locator("input").bounding_box(), option.locator("span").bounding_box()
+            assert drawn is not None
+            assert words is not None
+            assert drawn["x"] > words["x"] + words["width"] / 2
+        if end == "whole":
+            page.get_by_role("radio", name="Yes").check()
+    page.get_by_role("button", name="Help with reading and answering").click()
+    expect(page.get_by_text("This device has no voice")).to_have_css("text-align", "right")
+
+
 @pytest.mark.parametrize("secret", ["one", "german", "arabic", "lines"])
 def test_answers_looked_over_stay_readable_on_a_phone_at_twice_the_size(
     page: Page, address: str, secret: str
