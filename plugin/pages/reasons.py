@@ -221,6 +221,8 @@ OF_FAILURES = (
     N_("This form is a colleague's own."),
     N_("This person has this form already: in another language, or on a device."),
     N_("Go on with it, or cancel it first."),
+    N_("This form has answers already, which would be lost if a caregiver is asked again."),
+    N_("Cancel it first: it says how many. Then start it anew."),
     N_("It is not said which day the form is about."),
     N_("Give the day."),
     N_("The day that the form is about is still to come."),

@@ -165,6 +165,11 @@ async def _invite(
         versions = rapport.intake.catalogue.versions_of(planned.instrument)
         left = await rapport.ledger.read(lambda connection: find_begun(connection, vault, planned, versions))
         if left is not None and wish.consent_again:
+            if await _answers_of(rapport, found, left.id):
+                raise Invalid(
+                    "This form has answers already, which would be lost if a caregiver is asked again.",
+                    "Cancel it first: it says how many. Then start it anew.",
+                )
             await _withdraw(rapport, found, left.id, "A caregiver is asked again")
         elif left is not None:
             _check_goes_on(left, planned)

@@ -663,6 +663,34 @@ async def test_a_caregiver_who_changed_their_mind_is_asked_again(tmp_path: Path)
         assert "something for a caregiver" not in (await world.browser.get("/fill/form", headers=last)).text
 
 
+async def test_a_caregiver_is_asked_again_of_a_form_with_answers_only_when_it_was_cancelled(
+    tmp_path: Path,
+) -> None:
+    async with run_world(tmp_path, respondents=CONSENT) as world:
+        first = await hand_to_child(world)
+        await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        kept = {"answers": {"goal-1": "mostly"}}
+        await world.browser.put("/fill/answers", headers=first, json=kept)
+        await unlock(world)
+        page, child = await world.launch(CHILD), f"Patient/{(await world.people())[CHILD]}"
+        csrf = page.text.split('name="csrf" value="')[1].split('"')[0]
+        wish = {"csrf": csrf, "respondent": child, "instrument": "rapport-checkin-child", "language": "en"}
+        more = {"pin": PIN, "consent_again": "true"}
+        told = await world.browser.post(f"{page.url}/invitations", data=wish | more)
+        assert told.status_code == 422
+        assert "answers already, which would be lost" in told.text
+        assert 'name="consent_again" value="true" checked' in told.text
+        assert "1 of 6 answered" in told.text
+        form = re.search(r"/invitations/([0-9a-f-]{36})/withdraw", told.text)
+        assert form is not None
+        await world.browser.post(
+            f"{page.url}/invitations/{form[1]}/withdraw", data={"csrf": csrf, "sure": "yes"}
+        )
+        made = await world.browser.post(f"{page.url}/invitations", data=wish | more)
+        again = {"X-Rapport-Invitation": made.headers["location"].partition("#")[2]}
+        assert "something for a caregiver" in (await world.browser.get("/fill/form", headers=again)).text
+
+
 async def test_a_caregivers_refusal_is_told_beside_a_young_person_who_has_answered_in_the_session(
     tmp_path: Path,
 ) -> None:
