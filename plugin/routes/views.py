@@ -526,6 +526,11 @@ def form_state(
     _ = translations(language).gettext
     instrument = catalogue.nearest(invitation.instrument)
     asked = len(questions_of(instrument)) if instrument else 0
+    # What is asked only after some answers is not left open where it is not asked.
+    most = instrument is not None and any(item.conditions for item in walk(instrument.items))
+    so_far = (
+        _("%(answered)s of at most %(asked)s answered") if most else _("%(answered)s of %(asked)s answered")
+    )
     title = title_of(instrument, language) if instrument else invitation.instrument
     is_open = invitation.state in FILLABLE
     if invitation.state is InvitationState.EXPIRED or (is_open and invitation.expires <= now):
@@ -534,10 +539,7 @@ def form_state(
         return FormState(title, _("waits for a caregiver"), is_open)
     label = {
         InvitationState.CREATED: _("not opened yet"),
-        InvitationState.OPENED: _("%(answered)s of %(asked)s answered")
-        % {"answered": answered, "asked": asked}
-        if answered
-        else _("opened"),
+        InvitationState.OPENED: so_far % {"answered": answered, "asked": asked} if answered else _("opened"),
         InvitationState.SUBMITTED: _("sent"),
         InvitationState.WITHDRAWN: _("the caregiver did not agree")
         if invitation.gate_answer == GateAnswer.REFUSED

@@ -190,6 +190,20 @@ async def test_every_usual_kind_of_question_is_asked_and_answered(tmp_path: Path
         assert found["valueQuantity"]["value"] == 1 + 3 + 2
 
 
+async def test_how_far_a_form_is_promises_no_question_that_may_not_be_asked(tmp_path: Path) -> None:
+    drop(tmp_path / "own", "kinds.json", every_kind())
+    async with run_world(tmp_path, instrument_folders=(tmp_path / "own",)) as world:
+        people = await world.people()
+        page = await world.launch(TEENAGER)
+        headers = {
+            "X-Rapport-Invitation": await world.hand_over(page, f"Patient/{people[TEENAGER]}", "kinds")
+        }
+        await world.browser.get("/fill/form", headers=headers)
+        await world.browser.put("/fill/answers", headers=headers, json={"answers": {"any": "false"}})
+        async with world.new_browser() as other:
+            assert "1 of at most 11 answered" in (await world.launch(TEENAGER, browser=other)).text
+
+
 @pytest.mark.parametrize(
     ("words", "kept"),
     [

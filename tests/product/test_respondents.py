@@ -669,6 +669,7 @@ async def test_a_caregiver_is_asked_again_of_a_form_with_answers_only_when_it_wa
     async with run_world(tmp_path, respondents=CONSENT) as world:
         first = await hand_to_child(world)
         await world.browser.post("/fill/consent", headers=first, json=AGREED)
+        await world.browser.get("/fill/form", headers=first)
         kept = {"answers": {"goal-1": "mostly"}}
         await world.browser.put("/fill/answers", headers=first, json=kept)
         await unlock(world)
