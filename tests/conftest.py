@@ -40,8 +40,8 @@ settings.load_profile("steady")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Give three workers more than there are cores: many tests wait, for processes that are killed and for browsers."""
-    return (os.cpu_count() or 1) + 3
+    """Give two workers more than there are cores: many tests wait, for processes that are killed and for browsers."""
+    return (os.cpu_count() or 1) + 2
 
 
 # These start processes, browsers or databases by the dozen. They begin first, so that no worker is left alone with one.
