@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plugin.norms import statistics
 from plugin.norms.statistics import Interval, Least, omega
 from tests.norms.forms import write_ndjson
 
@@ -62,8 +63,13 @@ def test_item_statistics_are_psychs(total: dict[str, Any]) -> None:
         assert [each[name] for each in items] == pytest.approx(PSYCH[theirs], abs=1e-6), name
 
 
-def test_omega_of_standardized_items_is_psychs(total: dict[str, Any]) -> None:
+def test_omega_of_standardized_items_is_psychs(
+    total: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """psych works on correlations; ours is in native units, so that it is of the score that is given."""
+    monkeypatch.setattr(
+        statistics, "RESAMPLES", 1
+    )  # they are for the interval; the value is of the whole table
     table = np.array([answers for _, session, answers in read_answers() if session == 1], dtype=float)
     found = omega((table - table.mean(axis=0)) / table.std(axis=0, ddof=1), least=Least())
     assert isinstance(found, Interval)
