@@ -34,6 +34,11 @@ from tests.sharing import (
 # httpx asks with each request whether it runs in trio: sniffio is not installed, and is not looked for every time.
 sys.modules.setdefault("sniffio", cast("ModuleType", None))
 
+# While tests are collected, garbage is hardly looked for: nearly all that is made then stays.
+gc.set_threshold(1_000_000)
+# What is computed here is small, and a worker has no core of its own: threads of BLAS would wait for each other, spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # How long an example takes says nothing on a machine that does other work beside; benchmarks/ measure.
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -165,12 +165,10 @@ def _filled(node: ast.expr, module: str) -> str | None:
 
 def _sentences() -> Iterator[str]:
     for module in CHECKS:
-        tree = ast.parse(module.read_text(encoding="utf-8"))
-        within = {
-            id(each) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for each in node.values
-        }
-        within |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
-        for node in ast.walk(tree):
+        nodes = [*ast.walk(ast.parse(module.read_text(encoding="utf-8")))]
+        within = {id(each) for node in nodes if isinstance(node, ast.JoinedStr) for each in node.values}
+        within |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+        for node in nodes:
             if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in within:
                 text = _filled(node, module.name)
                 if text is not None and re.fullmatch(r"[A-Z0-9].* .*\.", text, re.DOTALL):
