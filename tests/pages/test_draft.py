@@ -56,7 +56,7 @@ def test_a_note_is_kept_on_the_page_without_a_connection_and_written_once_there_
     page.get_by_role("button", name="Write to the record").click()
     expect(page.get_by_role("alert")).to_contain_text("no connection just now")
     page.unroute(POLL)
-    with page.expect_request("**/launches/0b8e/notes") as sent:
+    with page.expect_navigation(), page.expect_request("**/launches/0b8e/notes") as sent:
         page.get_by_role("button", name="Write to the record").click()
     assert "What+we+agreed+on." in (sent.value.post_data or "")
 
@@ -69,9 +69,9 @@ def test_what_could_not_be_kept_is_kept_by_itself_once_there_is_a_connection(
     page.route(kept, lambda route: route.abort(), times=1)
     with page.expect_event("requestfailed"):
         write(page, address)
-    with page.expect_request(kept) as again:
+    with page.expect_response(kept) as again:
         pass
-    assert "What+we+agreed+on." in (again.value.post_data or "")
+    assert "What+we+agreed+on." in (again.value.request.post_data or "")
 
 
 def test_a_note_of_spaces_is_not_sent(page: Page, address: str) -> None:
