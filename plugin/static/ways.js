@@ -9,12 +9,12 @@ let paused = null;
 let place = history.state?.place ?? 0; // among the pages that Back goes through
 const push = () => { place += 1; history.pushState({ place }, ""); };
 
-// As many pages lie behind a step as the form goes back from it, also where it opened in its middle.
+// As many pages lie behind a step as the form goes back from it, also where it opened in its middle; of a filled screen one more.
 document.addEventListener("step-shown", ({ target, detail }) => {
   const steps = [...target.querySelectorAll("[data-step]")];
   const before = steps.slice(0, Math.max(0, steps.indexOf(detail))).filter((step, number) => !number
     || !step.querySelector("[data-question]") || step.querySelector("[data-question]:not([hidden])"));
-  while (place < before.length) push();
+  while (place < before.length + (document.fullscreenElement ? 1 : 0)) push();
 }, true);
 
 // Before the press there may be no connection any more.
