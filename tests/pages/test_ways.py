@@ -6,6 +6,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.pages import samples
 from tests.pages.serving import Desk
 from tests.pages.test_filling import answer_all, forward, open_form
+from tests.pages.test_lines import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -177,6 +178,8 @@ def test_while_a_pin_is_looked_at_that_is_told_and_there_is_no_way_on(page: Page
     page.go_back()
     page.keyboard.press("Enter")
     heading(page, LOCK)
+    wait_until(lambda: len(held) == 1, page)
+    page.wait_for_timeout(300)
     assert len(held) == 1
     lock = page.request.get(f"{address}/launches/0b8e/return").text()
     held[0].fulfill(status=403, content_type="text/html", body=lock)
