@@ -320,6 +320,17 @@ def open_in(connection: Connection, session: str) -> tuple[Open, ...]:
     return tuple(Open(*row) for row in rows)
 
 
+def open_beside(connection: Connection, session: str, launch_id: str) -> tuple[str, ...]:
+    """List what one named user has open of one patient in a browser session, given one such launch: itself is first.
+
+    What has expired meanwhile is among them; of whom the EHR does not name, itself alone.
+    """
+    c, own = launch.c, launch.alias()
+    same = c.handle == session, c.site == own.c.site, c.patient == own.c.patient, c.user == own.c.user
+    query = sa.select(c.id).where(own.c.id == launch_id, c.id != launch_id, c.ended.is_(None), *same)
+    return launch_id, *connection.execute(query.order_by(c.created, c.id)).scalars()
+
+
 def open_to_another(connection: Connection, session: str, new: Launch) -> tuple[Open, ...]:
     """List what is open in a browser session at a new launch's site to another user than its own; whoever is unnamed is nobody."""
     if new.user is None:

@@ -1,5 +1,7 @@
 """Notes that are being written: a hand-over in another tab takes the page away, and not the text. Functions of one connection."""
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from plugin.access.sessions import LONGEST
-from plugin.ledger import Vault, change_rows
+from plugin.ledger import SealBroken, Vault, change_rows
 from plugin.ledger.tables import launch, note
 
 _PURPOSE = "unsaved-note"
@@ -41,16 +43,31 @@ def read_unsaved(connection: Connection, vault: Vault, launch_id: str) -> Unsave
     return None if is_written else kept
 
 
-def drop_unsaved(connection: Connection, launch_id: str) -> None:
-    """Forget what is kept of a launch: it is not wanted."""
-    _drop(connection, launch.c.id == launch_id)
+def unsaved_of(connection: Connection, vault: Vault, launches: Collection[str]) -> tuple[Unsaved, ...]:
+    """List what is kept of launches and has a text, the latest first; none of a note that was written.
+
+    What was altered cannot be read any more, and is not listed. Of a note that is written in two launches the later text counts.
+    """
+    kept = sa.select(launch.c.id).where(launch.c.id.in_(launches), launch.c.note_kept.is_not(None))
+    found: dict[str, Unsaved] = {}
+    for launch_id in connection.execute(kept.order_by(launch.c.note_kept.desc())).scalars():
+        with suppress(SealBroken):
+            unsaved = read_unsaved(connection, vault, launch_id)
+            if unsaved is not None and unsaved.text.strip():
+                found.setdefault(unsaved.note, unsaved)
+    return tuple(found.values())
+
+
+def drop_unsaved(connection: Connection, launches: Collection[str]) -> None:
+    """Forget what is kept of launches: it is not wanted."""
+    _drop(connection, launch.c.id.in_(launches))
 
 
 def settle_unsaved(connection: Connection, vault: Vault, launch_id: str, note_id: str) -> None:
     """Forget what is kept of a note that is saved; what another tab of the same launch is writing stays."""
     kept = read_unsaved(connection, vault, launch_id)
     if kept is not None and kept.note == note_id:
-        drop_unsaved(connection, launch_id)
+        drop_unsaved(connection, (launch_id,))
 
 
 def forget_unsaved(connection: Connection, now: datetime) -> None:

@@ -20,7 +20,7 @@ from plugin.unfinished import reworded
 
 MOST = 5_000
 NOT_KNOWN = "not known"
-_AT_THE_COMMAND_LINE = " at the command line"
+AT_THE_COMMAND_LINE = " at the command line"
 
 VIEWS = frozenset(
     {
@@ -304,7 +304,7 @@ def _altered(row: Any) -> Entry:
 
 def is_at_the_command_line(who: str) -> bool:
     """Tell whether an entry's actor is the user of a machine, whom no EHR knows as a person."""
-    return who.endswith(_AT_THE_COMMAND_LINE)
+    return who.endswith(AT_THE_COMMAND_LINE)
 
 
 def _references(event: _Event) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -228,10 +228,11 @@ class EhrSender:
         launches = await self._ledger.read(
             lambda connection: launches_with_token(connection, vault, site.id, note.patient, note.launch)
         )
-        able = [each for each in launches if can_create(DOCUMENT, each.context.granted)]
+        may = partial(can_create, DOCUMENT)
+        able = [each for each in launches if may(each.context.granted)]
         if not able and not site.backend_scopes:
             raise NoWriter("The EHR did not grant Rapport to write documents")
-        return await self._token_of_one(site, able)
+        return await self._token_of_one(site, able, may)
 
     async def _find_token(self, site: Site, claimed: Claimed) -> _Token | None:
         """Find a token that may write; None if none may and the companion server still can."""
@@ -242,16 +243,20 @@ class EhrSender:
             )
         )
         writing = self._manner.of(site.id)
-        able = [each for each in launches if can_write_some(writing, each.context.granted)]
+        may = partial(can_write_some, writing)
+        able = [each for each in launches if may(each.context.granted)]
         if launches and not able and not site.backend_scopes:
             if WriterKind.COMPANION in writing.kinds:
                 return None
             raise NoWriter(_NOTHING_TAKEN)
-        return await self._token_of_one(site, able)
+        return await self._token_of_one(site, able, may)
 
-    async def _token_of_one(self, site: Site, launches: list[Launch]) -> _Token:
+    async def _token_of_one(
+        self, site: Site, launches: list[Launch], may: Callable[[Scopes], bool]
+    ) -> _Token:
         """Give the first token that is to be had: of a launch, in their order, then the site's own.
 
+        The site's own counts beside launches only if it `may` write: else a sign-in that is over is what is missing.
         NoToken if the sign-ins are over or refused; EhrUnavailable if one of them could not be asked for now.
         """
         failed: EhrUnavailable | None = None
@@ -265,7 +270,9 @@ class EhrSender:
             if tokens is not None:
                 return _Token(tokens.access_token, Scopes.parse(tokens.scope))
         if site.backend_scopes:
-            return await self._system_token(site)
+            own = await self._system_token(site)
+            if not launches or may(own.granted):
+                return own
         if isinstance(failed, _RefreshRefused):
             raise NoToken(
                 f"The EHR renews no sign-in; opening Rapport for this patient again sends it. {failed}"

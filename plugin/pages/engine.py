@@ -18,7 +18,7 @@ from plugin.pages.retold import retell, retell_finding, retell_place
 from plugin.pages.sentences import say_unscored
 from plugin.pages.strips import shorten
 from plugin.pages.trend_table import table_rows
-from plugin.pages.worded import Instead, mark, within
+from plugin.pages.worded import Instead, mark, name_actor, within
 from plugin.pages.words import N_, colon, direction, interface_language, semicolon, translations
 
 ROLE_NAMES: Mapping[str, str] = {
@@ -111,6 +111,7 @@ def _environment(language: str) -> Environment:
     speaking["clock"] = lambda when: figures.clock(when, language)
     speaking["number"] = lambda value: figures.number(value, language)
     speaking["within"] = within
+    speaking["whom"] = lambda who: name_actor(who, language)
     speaking["worded"] = lambda text: mark(text, language)
     speaking["shorten"] = lambda name, characters: shorten(str(name), characters)
     speaking["score"] = lambda display: name_score(display, language)

@@ -34,7 +34,7 @@ def _check(which: date) -> None:
 def day(which: date, language: str = SOURCE_LANGUAGE) -> str:
     """Write a day with its year."""
     _check(which)
-    return format_date(which, _pattern("yMMMd", language), locale=language)
+    return _ordinal(format_date(which, _pattern("yMMMd", language), locale=language), which, language)
 
 
 def birth(born: Born, language: str = SOURCE_LANGUAGE) -> str:
@@ -50,7 +50,13 @@ def birth(born: Born, language: str = SOURCE_LANGUAGE) -> str:
 def day_of_year(which: date, language: str = SOURCE_LANGUAGE) -> str:
     """Write a day of a year that is known."""
     _check(which)
-    return format_date(which, _pattern("MMMd", language), locale=language)
+    return _ordinal(format_date(which, _pattern("MMMd", language), locale=language), which, language)
+
+
+def _ordinal(written: str, which: date, language: str) -> str:
+    """Make the first of a month what it is in French, alone of its days: CLDR has no pattern for that."""
+    is_first = which.day == 1 and Locale.parse(language).language == "fr"
+    return written.replace("1", "1er", 1) if is_first else written
 
 
 @lru_cache(maxsize=4096)

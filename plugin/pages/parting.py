@@ -35,11 +35,12 @@ class SessionsPage:
 
 @dataclass(frozen=True, slots=True)
 class PartingPage:
-    """What is asked before somebody signs out while a form that was begun here has not been sent."""
+    """What is asked before somebody signs out while a form that was begun here has not been sent, or a note not been saved."""
 
     base: str
     csrf: str
-    forms: int
+    forms: int  # with answers
+    notes: tuple[str, ...] = ()  # the addresses at which their writing goes on
     language: str = "en"
     look: str | None = None  # as above
 

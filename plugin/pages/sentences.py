@@ -172,11 +172,17 @@ def _pair(each: PairFinding, divergence: float, language: str) -> Sentence:
     catalogue = translations(language)
     _ = catalogue.gettext
     names = {"name": each.second.name, "other": each.first.name}
-    count, last = len(each.pairs), day(each.last.young.when, language)
-    if count == 1:
-        told = [_("both rated one session, on %(day)s.") % {"day": last}]
+    count, (first, second) = len(each.pairs), (day(one.when, language) for one in each.last.ratings)
+    if first == second and count == 1:
+        text = _("both rated one session, on %(day)s.")
+    elif first == second:
+        text = _("both rated %(number)s sessions, the last on %(day)s.")
+    elif count == 1:
+        text = _("both rated one session, %(other)s on %(day)s and %(name)s on %(later)s.")
     else:
-        told = [_("both rated %(number)s sessions, the last on %(day)s.") % {"number": count, "day": last}]
+        text = _("both rated %(number)s sessions; the last, %(other)s on %(day)s and %(name)s on %(later)s.")
+    own = {key: within(name) for key, name in names.items()}
+    told = [text % {"number": count, "day": first, "later": second, **own}]
     difference = each.last.difference
     known = {**names, "points": _figure(abs(difference), language)}
     if difference > 0:

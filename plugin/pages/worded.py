@@ -8,7 +8,8 @@ from typing import Self
 
 from markupsafe import Markup, escape
 
-from plugin.pages.words import direction
+from plugin.auditing.entries import AT_THE_COMMAND_LINE, is_at_the_command_line
+from plugin.pages.words import direction, translations
 
 
 class Worded(str):
@@ -50,6 +51,14 @@ class Instead(str):
 def within(name: str) -> str:
     """Write a name, or what stands for one, inside a sentence."""
     return name.within if isinstance(name, RoleName) else name
+
+
+def name_actor(who: str, language: str) -> str:
+    """Name who did something: of whoever did it on the server's own machine, the account, with where."""
+    if not is_at_the_command_line(who):
+        return who
+    _ = translations(language).gettext
+    return _("%(who)s at the command line") % {"who": who.removesuffix(AT_THE_COMMAND_LINE)}
 
 
 def number_of(name: str) -> int:

@@ -5,7 +5,7 @@ Everything is answered from Rapport's own ledger and from what the EHR sent alon
 
 import re
 import uuid
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -38,7 +38,7 @@ from plugin.schedule import EVERY_SESSION
 from plugin.settings import SitePolicy
 from plugin.stock import is_offered
 from plugin.trends.contacts import Contacts, ThisSession, read_contacts
-from plugin.trends.history import Point, read_performers, read_points
+from plugin.trends.history import Point, read_points, read_raters
 from questionnaires import Rater
 
 router = APIRouter(prefix="/sites/{site_id}/cds-services")
@@ -183,10 +183,13 @@ async def feedback(
         return refused
     told = _read(await request.body(), _Feedback).feedback
     _check_whole(told)
-    if any(each.outcome not in _OUTCOMES or not _is_uuid(each.card) for each in told):
+    if any(
+        each.outcome not in _OUTCOMES or not _is_uuid(each.card) or not _is_moment(each.outcomeTimestamp)
+        for each in told
+    ):
         raise Invalid(
-            "A feedback names a card by no uuid, or an outcome that there is not.",
-            "card is the card's uuid; outcome is accepted or overridden.",
+            "A feedback names a card by no uuid, an outcome that there is not, or a time that is none.",
+            "card is the card's uuid; outcome is accepted or overridden; outcomeTimestamp is an ISO 8601 time in UTC.",
         )
     digests = partial(rapport.ledger.vault.digests, _CARD)
     if not all(is_card_of(each.card, digests, f"{site_id}/{service}") for each in told):
@@ -298,8 +301,8 @@ def _sent_along(rapport: Rapport, site_id: str, asked: _Call) -> Prefetched:
 
 def _points(rapport: Rapport, site_id: str, sent: Prefetched) -> tuple[Point, ...]:
     """Read the scores that the EHR sent along; each with who gave it, where the record tells."""
-    performers = read_performers(sent.scores)
-    return read_points(sent.scores, performers, rapport.intake.catalogue, rapport.zone_of(site_id))
+    raters = read_raters(sent.scores, None)
+    return read_points(sent.scores, raters, rapport.intake.catalogue, rapport.zone_of(site_id))
 
 
 async def _attention(
@@ -417,6 +420,13 @@ def _said(each: _One) -> str:
     code = reason.get("code") if reason else None
     known = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9._\-]{1,64}", code)
     return f"{each.outcome}: {code}" if known else each.outcome
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _is_uuid(text: str) -> bool:

@@ -30,9 +30,8 @@ from plugin.trends.contacts import Contacts, read_contacts
 from plugin.trends.history import (
     Point,
     Unplaced,
-    read_performers,
+    read_raters,
     read_scores,
-    read_sources,
     read_withdrawn,
 )
 from plugin.trends.medication import Course, read_courses, referred
@@ -528,8 +527,8 @@ async def _read_history(
         _search_all(ehr, "Observation", {"patient": patient_id, "category": "survey"}),
         _if_permitted(_search_all(ehr, "QuestionnaireResponse", {"patient": patient_id})),
     )
-    sources = read_performers(observations) if responses is None else read_sources(responses)
-    points, unplaced = read_scores(observations, sources, catalogue, zone)
+    raters = read_raters(observations, responses)
+    points, unplaced = read_scores(observations, raters, catalogue, zone)
     withdrawn = read_withdrawn(responses or ())
     return (
         tuple(each for each in points if each.response not in withdrawn),

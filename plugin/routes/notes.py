@@ -8,9 +8,16 @@ from fastapi import APIRouter, Depends, Form, Header, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.engine import Connection
 
-from plugin.access.launches import Launch
+from plugin.access.launches import Launch, open_beside
 from plugin.access.sessions import Session
-from plugin.access.unsaved import Unsaved, drop_unsaved, keep_unsaved, read_unsaved, settle_unsaved
+from plugin.access.unsaved import (
+    Unsaved,
+    drop_unsaved,
+    keep_unsaved,
+    read_unsaved,
+    settle_unsaved,
+    unsaved_of,
+)
 from plugin.audit import Kind
 from plugin.delivery.document import DOCUMENT
 from plugin.delivery.notes import (
@@ -63,13 +70,19 @@ async def draft(
     anew: Annotated[bool, Query()] = False,
     accept_language: Language = None,
 ) -> Response:
-    """Draft a note from what the patient page shows, or go on with one that is being written; `anew` begins again."""
+    """Draft a note from what the patient page shows, or go on with one that is being written; `anew` begins again.
+
+    Whoever opened Rapport for the patient again in the same browser goes on with what was begun before.
+    """
     ledger = rapport.ledger
+    beside = await ledger.read(lambda connection: open_beside(connection, session.key, found.id))
     if anew:  # at an address of its own, which loaded again forgets nothing
-        await ledger.bookkeep(lambda connection: drop_unsaved(connection, found.id))
+        await ledger.bookkeep(lambda connection: drop_unsaved(connection, beside))
         return RedirectResponse(f"/launches/{found.id}/notes/new", status_code=303)
     page = await _draft_page(rapport, found, session, accept_language)
-    kept = await ledger.read(lambda connection: read_unsaved(connection, ledger.vault, found.id))
+    own = await ledger.read(lambda connection: read_unsaved(connection, ledger.vault, found.id))
+    begun = await ledger.read(lambda connection: unsaved_of(connection, ledger.vault, beside))
+    kept = own or next(iter(begun), None)
     going_on = page if kept is None else replace(page, note=kept.note, text=kept.text, is_kept=True)
     return HTMLResponse(render_draft(going_on))
 

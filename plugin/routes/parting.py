@@ -1,18 +1,23 @@
 """Signing out of this browser, and ending one's sessions in others. Never while the device is handed over."""
 
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Header, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.engine import Connection
 
 from plugin.access import sessions
 from plugin.access.desks import Desk
 from plugin.access.invitations import Invitation, begun_here, withdraw
-from plugin.access.launches import Launch, Open, SignedIn, browsers_of, open_in
+from plugin.access.launches import Launch, Open, SignedIn, browsers_of, open_beside, open_in
+from plugin.access.unsaved import unsaved_of
 from plugin.audit import Actor, Kind
 from plugin.errors import InvitationUnusable, NotFound
+from plugin.ledger import Vault
 from plugin.pages import choose_language
 from plugin.pages.look import look_address
 from plugin.pages.parting import (
@@ -57,7 +62,7 @@ async def leave_chart(
     csrf: Csrf,
     sure: Annotated[bool, Form()] = False,
 ) -> RedirectResponse:
-    """Sign out: everything that is open in this browser is closed; after a question where answers would be lost."""
+    """Sign out: everything that is open in this browser is closed; after a question where answers or a note would be lost."""
     check_csrf(rapport, found, csrf)
     return await _sign_out(rapport, found, session, sure=sure)
 
@@ -143,38 +148,71 @@ async def end_from_desk(
     return await _end(rapport, found, session, which)
 
 
-async def _begun(
-    rapport: Rapport, session: sessions.Session
-) -> tuple[tuple[Open, ...], tuple[Invitation, ...], int]:
-    """Give what is open in this browser, the forms that were begun in it, and how many of these have answers."""
-    now = rapport.clock()
-    all_open = await rapport.ledger.read(lambda connection: open_in(connection, session.key))
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is open in this browser, the forms that were begun in it, and what would be lost with them."""
+
+    open: tuple[Open, ...]
+    forms: tuple[Invitation, ...]
+    answered: int  # of the forms
+    writing: tuple[str, ...]  # the launches in which a note is being written
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether signing out loses something that somebody wrote."""
+        return bool(self.answered or self.writing)
+
+
+async def _begun(rapport: Rapport, session: sessions.Session) -> _Begun:
+    now, ledger = rapport.clock(), rapport.ledger
+    all_open = await ledger.read(lambda connection: open_in(connection, session.key))
     ids = [each.id for each in all_open]
-    begun = await rapport.ledger.read(lambda connection: begun_here(connection, ids, now))
-    return all_open, tuple(form for form, _ in begun), sum(has_answers for _, has_answers in begun)
+    forms = await ledger.read(lambda connection: begun_here(connection, ids, now))
+    charts = [each.id for each in all_open if each.patient and each.expires > now]
+    return _Begun(
+        all_open,
+        tuple(form for form, _ in forms),
+        sum(has_answers for _, has_answers in forms),
+        await ledger.read(lambda connection: _written_in(connection, ledger.vault, session.key, charts)),
+    )
+
+
+def _written_in(connection: Connection, vault: Vault, session: str, charts: Iterable[str]) -> tuple[str, ...]:
+    """Name for each note that is being written one chart in which its writing can go on."""
+    notes: dict[str, str] = {}
+    for chart in charts:
+        beside = open_beside(connection, session, chart)
+        notes.update((each.note, chart) for each in unsaved_of(connection, vault, beside))
+    return tuple(dict.fromkeys(notes.values()))
 
 
 async def _ask(
     rapport: Rapport, found: Launch | Desk, session: sessions.Session, accept_language: str | None
 ) -> Response:
-    *_, answered = await _begun(rapport, session)
-    if not answered:
+    begun = await _begun(rapport, session)
+    if not begun.is_lost:
         return RedirectResponse(_base(found), status_code=303)
-    language = language_for(rapport, found.site, accept_language)
-    page = PartingPage(_base(found), csrf_token(rapport, found), answered, language, _look(found))
+    page = PartingPage(
+        _base(found),
+        csrf_token(rapport, found),
+        begun.answered,
+        tuple(f"/launches/{each}/notes/new" for each in begun.writing),
+        language_for(rapport, found.site, accept_language),
+        _look(found),
+    )
     return HTMLResponse(render_parting(page))
 
 
 async def _sign_out(
     rapport: Rapport, found: Launch | Desk, session: sessions.Session, *, sure: bool
 ) -> RedirectResponse:
-    all_open, begun, answered = await _begun(rapport, session)
-    if answered and not sure:
+    begun = await _begun(rapport, session)
+    if begun.is_lost and not sure:
         return RedirectResponse(f"{_base(found)}/sign-out", status_code=303)
-    for form in begun:  # their addresses are in this browser's history
+    for form in begun.forms:  # their addresses are in this browser's history
         await _withdraw(rapport, actor_of(found), form)
     # With the first the session is gone, and nothing opens by it any more.
-    await end_launches(rapport, found, all_open, _SIGNED_OUT, session=session.key)
+    await end_launches(rapport, found, begun.open, _SIGNED_OUT, session=session.key)
     answer = RedirectResponse("/signed-out", status_code=303)
     forget_session_cookie(answer)
     return answer

@@ -36,6 +36,11 @@ class Pair:
     adult: Rating
 
     @property
+    def ratings(self) -> tuple[Rating, Rating]:
+        """Both: the young person's, then the adult's. They may be of two days."""
+        return self.young, self.adult
+
+    @property
     def difference(self) -> float:
         """Adult minus young person."""
         return self.adult.value - self.young.value

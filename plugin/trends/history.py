@@ -1,6 +1,6 @@
 """Reads a patient's past alliance scores out of the record's Observations. Pure, and lenient: it is others' data."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -8,13 +8,21 @@ from functools import lru_cache
 import msgspec
 
 from plugin.days import day_of
-from questionnaires import Catalogue
+from questionnaires import Catalogue, Rater
 
 JsonObject = dict[str, object]
 
 MASKED = "Masked in the record: "
 """Begins why there is no value where the record says that there is one which may not be told; its own text follows."""
 _MASKED = ("http://terminology.hl7.org/CodeSystem/data-absent-reason", "masked")
+# Who can have given the answers of a form.
+_CLINICIANS = frozenset({"Practitioner", "PractitionerRole"})
+_RATE_AS = {
+    Rater.CHILD: frozenset({"Patient"}),
+    Rater.CAREGIVER: frozenset({"RelatedPerson"}),
+    Rater.THERAPIST: _CLINICIANS,
+    Rater.OBSERVER: _CLINICIANS,
+}
 _NOT_VALID = {"entered-in-error", "cancelled"}
 
 
@@ -80,6 +88,7 @@ class _Observation(msgspec.Struct):
     valueQuantity: _Quantity | None = None  # noqa: N815 -- FHIR's element name
     dataAbsentReason: _Concept | None = None  # noqa: N815 -- FHIR's element name
     derivedFrom: tuple[_Reference, ...] = ()  # noqa: N815 -- FHIR's element name
+    performer: tuple[_Reference, ...] = ()
     encounter: _Reference | None = None
 
 
@@ -101,13 +110,31 @@ class _Response(msgspec.Struct):
     source: _Reference | None = None
 
 
-def read_sources(responses: Iterable[JsonObject]) -> dict[str, str]:
-    """Map each response's reference to who answered it."""
-    return {
-        reference: each.source.reference
-        for reference, each in _convert(responses)
+def read_raters(
+    observations: Iterable[JsonObject], responses: Iterable[JsonObject] | None
+) -> Mapping[str, str]:
+    """Map each response's reference to who answered it: its source, or where responses may not be read the panel's performer.
+
+    A score that names no response is its own key ("Observation/…"), with its performer or its panel's.
+    """
+    kept = tuple(observations)
+    performers = _performers_of(kept)
+    raters: dict[str, str] = {}
+    for raw in kept:
+        try:
+            score = msgspec.convert(raw, _Observation)
+        except msgspec.ValidationError:
+            continue
+        own, response = f"Observation/{score.id}", _response_of(score)
+        named = score.performer[0].reference if score.performer and response is None else performers.get(own)
+        if named and (response is None or responses is None):
+            raters[response or own] = named
+    raters.update(
+        (reference, each.source.reference)
+        for reference, each in _convert(responses or ())
         if each.source and each.source.reference
-    }
+    )
+    return raters
 
 
 def read_withdrawn(responses: Iterable[JsonObject]) -> frozenset[str]:
@@ -128,27 +155,23 @@ def _convert(responses: Iterable[JsonObject]) -> Iterator[tuple[str, _Response]]
             yield f"QuestionnaireResponse/{response.id}", response
 
 
-def read_performers(observations: Iterable[JsonObject]) -> dict[str, str]:
-    """Map each response's reference to who answered it, by the panels alone: a panel names its performer and its scores."""
-    kept = tuple(observations)
+def _performers_of(observations: Sequence[JsonObject]) -> Mapping[str, str]:
+    """Map each score that a panel names to the panel's performer."""
     performers: dict[str, str] = {}
-    for raw in kept:
+    for raw in observations:
         try:
             panel = msgspec.convert(raw, _Panel)
         except msgspec.ValidationError:
             continue
         if panel.performer:
             performers.update({each.reference: panel.performer[0].reference for each in panel.hasMember})
-    sources = {}
-    for raw in kept:
-        try:
-            score = msgspec.convert(raw, _Observation)
-        except msgspec.ValidationError:
-            continue
-        who = performers.get(f"Observation/{score.id}")
-        if who:
-            sources.update({each.reference: who for each in score.derivedFrom})
-    return sources
+    return performers
+
+
+def _response_of(found: _Observation) -> str | None:
+    return next(
+        (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
+    )
 
 
 def read_points(
@@ -165,8 +188,7 @@ def read_scores(
     observations: Iterable[JsonObject], sources: Mapping[str, str], catalogue: Catalogue, zone: tzinfo
 ) -> tuple[tuple[Point, ...], tuple[Unplaced, ...]]:
     """Give the same, and beside them what has no place among them; what was entered in error is in neither."""
-    known = _codes_of(catalogue)
-    read = [each for raw in observations if (each := _read_score(raw, known, sources, zone)) is not None]
+    read = [each for raw in observations if (each := _read_score(raw, catalogue, sources, zone)) is not None]
     points = sorted((each for each in read if isinstance(each, Point)), key=lambda point: point.when)
     return tuple(points), tuple(each for each in read if isinstance(each, Unplaced))
 
@@ -183,11 +205,9 @@ def _codes_of(catalogue: Catalogue) -> Mapping[tuple[str, str], tuple[str, str]]
 
 
 def _read_score(
-    raw: JsonObject,
-    known: Mapping[tuple[str, str], tuple[str, str]],
-    sources: Mapping[str, str],
-    zone: tzinfo,
+    raw: JsonObject, catalogue: Catalogue, sources: Mapping[str, str], zone: tzinfo
 ) -> Point | Unplaced | None:
+    known = _codes_of(catalogue)
     try:
         found = msgspec.convert(raw, _Observation)
     except msgspec.ValidationError:
@@ -196,17 +216,24 @@ def _read_score(
     if code is None or found.status in _NOT_VALID:
         return None
     instrument, score = code
+    rater = catalogue.by_id(instrument).rater
     value = found.valueQuantity.value if found.valueQuantity else None
     absent = _absent(found.dataAbsentReason or _Concept()) if value is None else None
-    response = next(
-        (each.reference for each in found.derivedFrom if "QuestionnaireResponse/" in each.reference), None
-    )
+    response = _response_of(found)
     encounter = found.encounter.reference if found.encounter and found.encounter.reference else None
-    respondent = sources.get(response or "")
+    respondent = (
+        sources.get(response) if response else _as_rater(sources.get(f"Observation/{found.id}"), rater)
+    )
     when = _when(found, zone)
     if when is None:
         return Unplaced(instrument, score, _written(found), respondent, response)
     return Point(when, instrument, score, value, absent, respondent, response, encounter)
+
+
+def _as_rater(named: str | None, rater: Rater) -> str | None:
+    """Give whom a performer names if such a person can have rated: in others' records it may be who typed."""
+    kind = named.split("/")[-2] if named and "/" in named else ""
+    return named if kind in _RATE_AS[rater] else None
 
 
 def _absent(reason: _Concept) -> str:

@@ -763,6 +763,8 @@ WITHDRAW = WithdrawPage(
 )
 SIGN_INS_HERE = replace(SIGN_INS, others=(), told=False)
 PARTING = PartingPage("/launches/0b8e", "token", 2)
+PARTING_NOTE = replace(PARTING, forms=0, notes=("/launches/0b8e/notes/new",))
+PARTING_NOTES = replace(PARTING, notes=("/launches/0b8e/notes/new", "/launches/1c9f/notes/new"))
 DESK = DeskFrame(
     id="0b8e",
     site="Riverside CAMHS",

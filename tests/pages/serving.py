@@ -259,6 +259,8 @@ def site(desk: Desk) -> Starlette:
         ),
         "/withdraw": lambda: pages.render_withdraw(samples.WITHDRAW),
         "/parting": lambda: render_parting(samples.PARTING),
+        "/parting-note": lambda: render_parting(samples.PARTING_NOTE),
+        "/parting-notes": lambda: render_parting(samples.PARTING_NOTES),
         "/signed-out": lambda: render_signed_out("en"),
         "/desk": lambda: render_desk(samples.DESK, ("auditor",)),
         "/noted": lambda: pages.render_patient(samples.patient(notes=samples.NOTES)),

@@ -288,6 +288,8 @@ STATES: dict[str, State] = {
     "link, code used": State("/link-without-code"),
     "before withdrawing a form with answers": State("/withdraw"),
     "before signing out": State("/parting"),
+    "before signing out of a note": State("/parting-note"),
+    "before signing out of forms and notes": State("/parting-notes"),
     "signed out": State("/signed-out"),
     "desk": State("/desk"),
     "caseload": State("/caseload"),

@@ -31,6 +31,13 @@ def test_a_day_is_written_as_the_language_writes_it(language: str, written: str)
     assert figures.moment(datetime(2026, 3, 14, 9, 5, tzinfo=UTC), language) == f"{written}, 09:05 UTC"
 
 
+def test_the_first_of_a_month_is_an_ordinal_in_french_and_no_other_day() -> None:
+    assert figures.day(date(2026, 1, 1), "fr") == "1er janv. 2026"
+    assert figures.day_of_year(date(2026, 1, 1), "fr") == "1er janv."
+    assert figures.day(date(2026, 1, 11), "fr") == "11 janv. 2026"
+    assert figures.day(date(2026, 1, 1), "es") == "1 ene 2026"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_decimal_mark_is_that_of_the_language(language: str) -> None:
     assert figures.number(Decimal("19.50"), language) == ("19.5" if language == "en" else "19,5")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from plugin.pages import FormMode
 from tests.pages import samples
 from tests.pages.serving import Desk
-from tests.pages.test_lines import wait_until
+from tests.pages.test_lines import wait_until, waiting
 
 pytestmark = pytest.mark.browser
 
@@ -1585,7 +1585,7 @@ def test_what_could_not_be_sent_is_not_sent_by_itself_while_an_answer_is_being_c
     page.get_by_role("button", name="Send").click()
     page.get_by_role("button", name="Change the answer to question 2").click()
     page.wait_for_timeout(100)
-    held[0].abort()
+    waiting(held, 1, page).abort()
     expect(page.get_by_role("alert")).to_contain_text("could not be sent just now")
     page.unroute("**/fill/submit")
     expect(page.get_by_role("button", name="Back to all answers")).not_to_be_focused()

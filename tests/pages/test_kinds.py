@@ -8,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from plugin.pages import FormMode
 from tests.pages import samples
 from tests.pages.serving import Desk
+from tests.pages.test_lines import waiting
 
 pytestmark = pytest.mark.browser
 
@@ -259,7 +260,7 @@ def test_words_that_are_being_typed_while_a_form_is_refused_are_kept_before_it_i
     words.press_sequentially("We sp")
     kept = {"away": "false", "more": "We spoke"}
     desk.forms["kinds"] = replace(desk.forms["kinds"], answers=kept)
-    held[0].fulfill(status=409, body="{}")
+    waiting(held, 1, page).fulfill(status=409, body="{}")
     page.wait_for_timeout(100)
     words.press_sequentially("oke", delay=20)
     expect(words).to_have_value("We spoke")

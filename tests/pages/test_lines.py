@@ -214,6 +214,12 @@ def test_no_line_is_shown_before_its_looks_have_come(page: Page, address: str) -
     assert page.get_by_role("slider").first.evaluate("line => getComputedStyle(line).appearance") == "none"
 
 
+def waiting(held: list[Route], number: int, page: Page) -> Route:
+    """Give a request that is held back, counted from 1, once the page has made it."""
+    wait_until(lambda: len(held) >= number, page)
+    return held[number - 1]
+
+
 def wait_until(happened: Callable[[], bool], page: Page) -> None:
     for _ in range(300):
         if happened():

@@ -33,6 +33,8 @@ EVERY_PAGE: dict[str, Callable[[], str]] = {
     "where somebody is signed in": lambda: render_sessions(samples.SIGN_INS),
     "before withdrawing a form with answers": lambda: pages.render_withdraw(samples.WITHDRAW),
     "before signing out": lambda: render_parting(samples.PARTING),
+    "before signing out of a note": lambda: render_parting(samples.PARTING_NOTE),
+    "before signing out of forms and notes": lambda: render_parting(samples.PARTING_NOTES),
     "signed out": lambda: render_signed_out("en"),
     "caseload": lambda: render_caseload(samples.caseload(), "en"),
     "caseload as plots": lambda: render_caseload(samples.caseload(plots=True), "en"),

@@ -628,10 +628,18 @@ def test_medicines_of_another_time_are_counted_and_too_many_stand_in_the_list() 
     trend = dataclasses.replace(samples.marked_trend(), courses=(old, late, odd, *now))
     page = samples.patient(trend=trend)
     for html in (pages.render_patient(page), summary_html(page, "Mia")):
-        assert "3 more medicines stand in the list “Medication in the record” below." in html
+        assert "3 more medicines stand in the list “Medication in the record” under the table." in html
         assert html.count("<li>Now 5 since") == 1
         assert html.count("<li>Odd, not drawn") == 1
         assert html.count("<li>1 medicine ended before the first session and is not listed</li>") == 1
+
+
+def test_a_plot_says_in_words_how_many_sessions_have_no_score() -> None:
+    (text,) = re.findall(
+        r"<desc[^>]*>(.*?)</desc>", pages.render_patient(samples.patient(trend=samples.trend())), re.S
+    )[:1]
+    assert re.search(r"Mia: 7 sessions, latest \S+\. 1 of them has no score\.", text), text
+    assert text.count("no score") == 2  # the caregiver's, too; the therapist has one of each session
 
 
 def test_of_many_medicines_those_are_drawn_that_begin_or_stop() -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.pages import samples
 from tests.pages.serving import Desk
 from tests.pages.test_filling import answer_all, forward, open_form
-from tests.pages.test_lines import wait_until
+from tests.pages.test_lines import wait_until, waiting
 
 pytestmark = pytest.mark.browser
 
@@ -133,10 +133,10 @@ def test_a_lock_on_its_way_is_told_at_once_and_comes_no_more_after_back(page: Pa
     expect(page.get_by_role("button", name="Go on with the form")).to_be_visible()
     page.go_back()
     heading(page, FIRST)
-    held[0].continue_()
+    waiting(held, 1, page).continue_()
     page.get_by_role("link", name="Give the tablet back").click()
     expect(page.get_by_role("status")).to_have_text("One moment …")
-    held[1].continue_()
+    waiting(held, 2, page).continue_()
     heading(page, LOCK)
     page.get_by_role("button", name="Go on with the form").click()
     heading(page, FIRST)
@@ -157,7 +157,7 @@ def test_a_lock_that_does_not_come_is_asked_for_again(
     heading(page, "No connection")
     page.get_by_role("button", name="Try again").click()
     heading(page, "One moment …")
-    held[-1].continue_()
+    waiting(held, 2, page).continue_()
     heading(page, LOCK)
     page.get_by_role("button", name="Go on with the form").click()
     expect(page.get_by_role("link", name="Give the tablet back")).to_be_visible()

@@ -30,7 +30,7 @@ from plugin.research_settings import Research
 from plugin.roles import STAFF
 from plugin.verify import MEANING
 from questionnaires.loader import CITED
-from tests.pages import samples
+from tests.pages import desks, samples
 
 ROOT = Path(plugin.__file__).parent
 LOCALES = ROOT / "locales"
@@ -80,7 +80,7 @@ CHOSEN_IN = {
     "trends": (ROOT / "pages" / "sentences.py",),  # what is said of scores
 }
 CHOSEN_FOR_STAFF = [
-    *(ROOT / "pages" / f"{name}.py" for name in ("auditing", "chain", "staff")),
+    *(ROOT / "pages" / f"{name}.py" for name in ("auditing", "chain", "staff", "worded")),
     *(ROOT / "routes" / f"{name}.py" for name in ("administering", "inspecting", "reviewing")),
 ]
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
@@ -215,6 +215,32 @@ def test_a_drafted_note_has_no_line_that_breaks_off(language: str, criterion: st
     (rule,) = (line for line in lines if re.search("Gumz|Tukey|ACORN", line))
     assert rule.endswith(".")
     assert rule.count(". ") + rule.count(") ") >= 2  # the whole of it
+
+
+@pytest.mark.parametrize(
+    ("criterion", "repair"),
+    [
+        ("gumz-1sd", "one standard deviation of the best score, or the smallest fall"),
+        ("gumz-2sd", "one standard deviation of the best score, or half the smallest fall"),
+        ("tukey", "A repair is a return to that fence."),
+        ("any", "A repair is a return to the best score."),
+    ],
+)
+def test_what_a_repair_is_and_when_the_next_fall_is_looked_for_stand_with_the_rule(
+    criterion: str, repair: str
+) -> None:
+    trend = dataclasses.replace(samples.marked_trend(), criterion=criterion, repair_within=2)
+    shown = pages.render_patient(samples.patient(trend=trend))
+    assert repair in shown
+    assert "It counts within 2 sessions of a fall; until then" in shown
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_acts_at_the_command_line_is_told_in_the_readers_language(language: str) -> None:
+    desk = dataclasses.replace(desks.DESK, language=language)
+    shown = render_norms(dataclasses.replace(desks.NORMS, desk=desk))
+    assert "operator " in shown
+    assert ("at the command line" in shown) is (language == "en")
 
 
 def test_a_french_semicolon_that_a_page_sets_keeps_to_its_word() -> None:

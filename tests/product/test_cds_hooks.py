@@ -779,8 +779,14 @@ async def test_feedback_keeps_the_outcome_and_no_words(world: World) -> None:
     opened = [ledger.vault.open("audit", row.event, row.sealed_resource).decode() for row in rows]
     assert "overridden: not-relevant" in opened[0]
     assert "ill" not in opened[0]
-    bad = await post(world, {"feedback": [{**one, "card": "x"}]}, token(world, aud=address), address)
-    assert bad.status_code == 422
+    for wrong in (
+        {"card": "x"},
+        {"outcome": "seen"},
+        {"outcomeTimestamp": "yesterday"},
+        {"outcomeTimestamp": "2026-03-02T16:10:00"},
+    ):
+        bad = await post(world, {"feedback": [{**one, **wrong}]}, token(world, aud=address), address)
+        assert bad.status_code == 422, wrong
 
 
 @pytest.mark.parametrize(

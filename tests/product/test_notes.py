@@ -97,6 +97,21 @@ async def test_a_sign_in_that_ends_before_its_time_is_renewed_and_the_note_is_wr
         assert len(await texts(world)) == 1
 
 
+@pytest.mark.parametrize("own", [("system/Observation.rs",), ("system/DocumentReference.crs",)])
+async def test_a_sign_in_that_cannot_be_renewed_is_waited_for_where_rapport_itself_may_write_no_document(
+    tmp_path: Path, own: tuple[str, ...]
+) -> None:
+    """The EHR has revoked what the launch holds: its token, and the one that would get another."""
+    async with run_world(tmp_path, more_scopes=DOCUMENTS, backend_scopes=own) as world:
+        browser, address, form = await draft(world)
+        await forbid(world, "POST", "/r4/DocumentReference", kind="token-revoked", count=1)
+        page = await send(world, browser, address, form)
+        is_able = "DocumentReference" in own[0]
+        assert ("In the record" in page.text) is is_able
+        assert ("Waiting for sign-in" in page.text) is not is_able
+        assert len(await texts(world)) == is_able
+
+
 async def test_the_same_form_twice_is_one_note(tmp_path: Path) -> None:
     async with run_world(tmp_path, more_scopes=DOCUMENTS) as world:
         browser, address, form = await draft(world)
@@ -318,6 +333,23 @@ async def test_of_two_drafts_the_one_that_is_saved_is_forgotten_and_comes_back_b
     assert await unsaved(world, page.url.path) is None
     await world.browser.post(f"{page.url}/notes/draft", data=second | {"text": "an other"})
     assert await unsaved(world, page.url.path) is None
+
+
+async def test_what_is_being_written_goes_on_where_the_chart_was_opened_again(world: World) -> None:
+    noted = await world.launch("amara")
+    shown = await world.browser.get(f"{noted.url}/notes/new")
+    form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    await world.browser.post(f"{noted.url}/notes/draft", data=form | {"text": "half a sent"})
+    again = await world.launch("amara")
+    assert again.url != noted.url
+    found = (await world.browser.get(f"{again.url}/notes/new")).text
+    assert "half a sent" in found
+    assert f'name="note" value="{form["note"]}"' in found
+    for elsewhere in (await world.launch("mateo"), await world.launch("amara", browser=world.new_browser())):
+        assert "half a sent" not in (await world.browser.get(f"{elsewhere.url}/notes/new")).text
+    await world.follow(await world.browser.get(f"{again.url}/notes/new?anew=true"))
+    for each in (noted, again):
+        assert "half a sent" not in (await world.browser.get(f"{each.url}/notes/new")).text
 
 
 async def test_what_is_being_written_ends_with_the_sign_in(world: World) -> None:

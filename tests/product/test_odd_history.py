@@ -311,6 +311,44 @@ async def test_clinicians_of_earlier_sessions_who_are_not_named_are_told_apart(t
     assert "Therapist 1: 19.5 on average over sessions 1 to 4, from 2 scores." in findings(page)
 
 
+def _of_another_app(panel: bool, performers: tuple[str, ...]) -> Callable[[Resources], Resources]:
+    """Have each caregiver's total name no response, and its performer in turn: in itself or in a panel of its own."""
+
+    def change(found: Resources) -> Resources:
+        mine, panels = totals(found, "caregiver"), []
+        others = [each for each in found if "rapport-checkin-caregiver" not in json.dumps(each["code"])]
+        for place, each in enumerate(mine):
+            named = [{"reference": performers[place % len(performers)]}]
+            each.pop("derivedFrom")
+            members = [{"reference": f"Observation/{each['id']}"}]
+            owner = {**each, "id": f"panel-{place}", "code": {"text": "Panel"}, "hasMember": members}
+            (owner if panel else each)["performer"] = named
+            panels += [owner] if panel else []
+        return others + mine + panels
+
+    return change
+
+
+@pytest.mark.parametrize("panel", [False, True])
+@pytest.mark.parametrize("responses_are_read", [True, False])
+async def test_two_caregivers_whose_scores_name_no_response_are_two_people(
+    tmp_path: Path, panel: bool, responses_are_read: bool
+) -> None:
+    granted = tuple(each for each in SCOPES if responses_are_read or "QuestionnaireResponse" not in each)
+    async with run_world(tmp_path, granted_scopes=granted) as world:
+        tell(world, "/r4/Observation", _of_another_app(panel, ("RelatedPerson/a", "RelatedPerson/b")))
+        page = await world.launch(NOUR)
+    assert _therapists(page, "Caregiver", "Samir") == ["Caregiver 1", "Caregiver 2"]
+
+
+async def test_a_clinician_who_typed_a_caregivers_score_is_no_caregiver(tmp_path: Path) -> None:
+    """Another app names as performer who entered the score: whose it is, is not known."""
+    async with run_world(tmp_path) as world:
+        tell(world, "/r4/Observation", _of_another_app(False, ("Practitioner/201", "PractitionerRole/x")))
+        page = await world.launch(NOUR)
+    assert _therapists(page, "Caregiver", "Samir", "Vega") == ["Caregiver"]
+
+
 async def test_a_caregiver_of_before_keeps_their_name_and_is_asked_no_more(tmp_path: Path) -> None:
     def end(found: Resources) -> Resources:
         return [{**each, "active": False} for each in found]
@@ -419,6 +457,35 @@ async def test_a_form_is_compared_with_that_of_its_own_day_where_sessions_are_da
         tell(world, "/r4/Observation", change)
         page = await world.launch(NOUR)
     assert "Samir Al-Haddad rated it 1 higher than Nour Al-Haddad" in findings(page)
+
+
+async def test_where_two_rated_one_session_on_two_days_both_days_are_told(tmp_path: Path) -> None:
+    """The father's last form names no session, and came two days after the young person's."""
+
+    def move(found: Resources) -> Resources:
+        own = totals(found, "caregiver")[-1]
+        when = datetime.fromisoformat(own["effectiveDateTime"]) + timedelta(days=2)
+        own.update(effectiveDateTime=when.isoformat())
+        del own["encounter"]
+        return found
+
+    def alone(found: Resources) -> Resources:
+        others = totals(found, "caregiver")[:-1]
+        return [each for each in move(found) if each not in others]
+
+    every = replace(ACCEPTED, instruments=(ADOLESCENT, "rapport-checkin-caregiver"))
+    async with run_world(tmp_path, interpretation=every) as world:
+        honest = world.hosts.apps["ehr.invalid"]
+        told = []
+        for change in (move, alone):
+            world.hosts.apps["ehr.invalid"] = honest
+            tell(world, "/r4/Observation", change)
+            told.append(findings(await world.launch(NOUR)))
+    days = r"Nour Al-Haddad on (\d+) Feb 2026 and Samir Al-Haddad on (\d+) Feb 2026\."
+    several = re.search(rf"both rated 5 sessions; the last, {days}", told[0])
+    assert several, told[0]
+    assert int(several[2]) - int(several[1]) == 2
+    assert re.search(rf"both rated one session, {days}", told[1]), told[1]
 
 
 @pytest.mark.parametrize("days", [0, 2])

@@ -208,6 +208,48 @@ async def test_what_was_begun_on_the_device_is_asked_about_and_then_opens_no_mor
     assert "invitation-withdrawn" in await kinds(world)
 
 
+async def write_in(world: World, page: httpx.Response, text: str) -> dict[str, str]:
+    """Begin a note; gives what its form has."""
+    shown = await world.browser.get(f"{page.url}/notes/new")
+    form = dict(re.findall(r'name="(csrf|note)" value="([^"]+)"', shown.text))
+    kept = await world.browser.post(f"{page.url}/notes/draft", data=form | {"text": text})
+    assert kept.status_code == 204
+    return form
+
+
+async def test_a_note_that_is_being_written_is_asked_about_from_each_chart_and_goes_on(world: World) -> None:
+    noted = await world.launch("amara")
+    other = await world.launch("mateo")
+    await world.browser.get(f"{noted.url}/notes/new")  # looked at, and nothing written
+    assert (await world.browser.get(f"{other.url}/sign-out")).headers["location"] == other.url.path
+    form = await write_in(world, noted, "half a sent")
+    for page in (noted, other):
+        asked = await sign_out(world.browser, page)
+        assert (asked.status_code, asked.headers["location"]) == (303, f"{page.url.path}/sign-out")
+        shown = (await world.browser.get(f"{page.url}/sign-out")).text
+        assert "A note that is being written has not been saved" in shown
+        assert "has not been sent" not in shown
+        assert "half a sent" not in shown
+        assert f'href="{noted.url.path}/notes/new"' in shown
+    await write_in(world, other, "a sente")
+    shown = (await world.browser.get(f"{noted.url}/sign-out")).text
+    assert "2 notes that are being written" in shown
+    await world.browser.post(f"{other.url}/notes", data=form | {"text": "a sentence"})
+    await write_in(world, other, " \n")  # nothing would be lost
+    await world.browser.post(f"{noted.url}/notes", data=form | {"text": "half a sentence"})
+    assert (await sign_out(world.browser, noted)).headers["location"] == "/signed-out"
+
+
+async def test_a_note_that_goes_on_in_a_chart_that_was_opened_again_is_asked_about_once(world: World) -> None:
+    noted = await world.launch("amara")
+    form = await write_in(world, noted, "half a sent")
+    again = await world.launch("amara")
+    await world.browser.post(f"{again.url}/notes/draft", data=form | {"text": "half a sentence"})
+    assert "A note that is being written" in (await world.browser.get(f"{again.url}/sign-out")).text
+    assert (await sign_out(world.browser, again, sure="yes")).headers["location"] == "/signed-out"
+    assert "half a" not in (await world.follow(await world.browser.get(f"{again.url}/notes/new"))).text
+
+
 async def test_signing_out_works_where_the_page_carries_the_session(world: World) -> None:
     frame = Frame(world)
     page = await frame.launch()
