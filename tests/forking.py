@@ -77,14 +77,20 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def fork(module: Sequence[object], environment: Mapping[str, str], output: int, errors: int) -> Forked:
-    """Begin a process that runs a module with its arguments, in the folder of the project."""
+def fork(
+    module: Sequence[object],
+    environment: Mapping[str, str],
+    output: int,
+    errors: int,
+    given: int | None = None,
+) -> Forked:
+    """Begin a process that runs a module with its arguments, in the folder of the project; `given` is what it reads, if anything."""
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line.connect(_parent())
     order = json.dumps({"module": [str(each) for each in module], "environment": dict(environment)}).encode()
     assert len(order) < _LONGEST
     line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
-    socket.send_fds(line, [order], [output, errors])
+    socket.send_fds(line, [order], [output, errors, *(() if given is None else (given,))])
     return Forked(int(line.recv(16)), line)
 
 
@@ -140,7 +146,7 @@ def _take_orders(address: str) -> NoReturn:
 
 def _fork_one(ear: socket.socket, running: dict[int, socket.socket], own: Sequence[socket.socket]) -> None:
     line, _ = ear.accept()
-    order, streams, _, _ = socket.recv_fds(line, _LONGEST, 2)
+    order, streams, _, _ = socket.recv_fds(line, _LONGEST, 3)
     pid = os.fork()
     if pid == 0:
         for each in (*running.values(), line, *own):
@@ -165,7 +171,8 @@ def _become(child: _Child) -> None:
     """Be as if Python had been started for this order alone."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for place, each in enumerate((os.open(os.devnull, os.O_RDONLY), *child.streams)):
+    output, errors, *given = child.streams
+    for place, each in enumerate((*(given or (os.open(os.devnull, os.O_RDONLY),)), output, errors)):
         os.dup2(each, place)
         os.close(each)
     os.environ.clear()

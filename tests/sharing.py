@@ -45,14 +45,15 @@ from sandbox_ehr.oauth.records import Records
 from sandbox_ehr.people.populate import populate
 from sandbox_ehr.settings import Clock
 
-PASSES = sessions._PASSES
+PASSES, COST = sessions._PASSES, sessions._COST
 
 
 @contextmanager
 def pins_stretched_once() -> Iterator[None]:
-    """Stretch a PIN by one pass, not by `PASSES`, which take a quarter of a second for each hand-over."""
+    """Stretch a PIN by one short pass: the whole takes a quarter of a second for each hand-over."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sessions, "_PASSES", 1)
+        patch.setattr(sessions, "_COST", 2**4)
         yield
 
 

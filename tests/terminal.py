@@ -18,12 +18,18 @@ def command_line(*arguments: object, module: tuple[str, ...] = ("plugin",)) -> l
 
 
 def run_rapport(
-    *arguments: object, environment: Mapping[str, str] | None = None
+    *arguments: object, environment: Mapping[str, str] | None = None, given: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end, in this environment or in that of the tests."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    """Run the command to its end, in this environment or in that of the tests; `given` stands at its standard input."""
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+        tempfile.TemporaryFile() as standing,
+    ):
+        standing.write(given.encode())
+        standing.seek(0)
         module = ["plugin", *(str(each) for each in arguments)]
-        process = fork(module, environment or os.environ, output.fileno(), errors.fileno())
+        process = fork(module, environment or os.environ, output.fileno(), errors.fileno(), standing.fileno())
         process.wait()
         told = []
         for each in (output, errors):

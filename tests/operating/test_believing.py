@@ -1,7 +1,6 @@
 """What proxies and monitors before Rapport rely on: whose address is believed, and heads without a body."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ import pytest
 from plugin.commands.serving import read_proxies
 from plugin.errors import SettingsInvalid
 from tests.audit.conftest import configure
+from tests.forking import fork
 from tests.operating.test_serving_tls import PATIENCE
 from tests.ports import free_port
-from tests.terminal import ROOT, command_line
 
 MOST = 60  # wrong codes of one address
 
@@ -23,9 +22,10 @@ MOST = 60  # wrong codes of one address
 @contextmanager
 def served(folder: Path, *options: str) -> Iterator[httpx.Client]:
     port = free_port()
-    command = command_line("serve", "--config", folder / "rapport.toml", "--port", port, *options)
+    command = ("plugin", "serve", "--config", folder / "rapport.toml", "--port", port, *options)
     environment = {**os.environ, **configure(folder)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    with Path(os.devnull).open("wb") as nowhere:
+        process = fork(command, environment, nowhere.fileno(), nowhere.fileno())
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             _wait_for(client)

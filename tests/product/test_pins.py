@@ -9,7 +9,7 @@ import pytest
 from plugin.access import sessions
 from plugin.access.sessions import PIN_ATTEMPTS, hash_pin, is_pin
 from tests.product.world import PIN, World
-from tests.sharing import PASSES
+from tests.sharing import COST, PASSES
 
 IN_PAGE = {"Accept": "*/*"}  # as the script of the filled screen asks: the answer says what became of the PIN
 
@@ -17,6 +17,7 @@ IN_PAGE = {"Accept": "*/*"}  # as the script of the filled screen asks: the answ
 @pytest.fixture(autouse=True)
 def _stretched_as_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_PASSES", PASSES)
+    monkeypatch.setattr(sessions, "_COST", COST)
 
 
 def test_a_pin_is_stretched_by_sixteen_megabytes_five_times() -> None:
