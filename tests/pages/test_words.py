@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -94,13 +95,14 @@ KEYWORDS |= {"_many": (1, 2), "many": (1, 2)}  # of the picture of a chain
 OF_PARTS = {"%(value)s of %(high)s", "%(value)s (%(low)s to %(high)s)"}
 
 
-def _messages(domain: str) -> set[str | tuple[str, ...]]:
+@cache
+def _messages(domain: str) -> frozenset[str | tuple[str, ...]]:
     """Extract every message of the templates that speak from a catalogue."""
     if domain == "told":
-        return _chosen((ROOT / "pages" / "reasons.py",))
+        return frozenset(_chosen((ROOT / "pages" / "reasons.py",)))
     if domain == "checks":
         others = (each for each in DOMAINS if each != "checks")
-        return _chosen((ROOT / "pages" / "checks.py",)).difference(*map(_messages, others))
+        return frozenset(_chosen((ROOT / "pages" / "checks.py",)).difference(*map(_messages, others)))
     found: set[str | tuple[str, ...]] = set(OF_PARTS) if domain == "trends" else set()
     for template in SPOKEN[domain]:
         for _, _, message, _ in babel_extract(BytesIO(template.read_bytes()), ("_", "ngettext"), (), {}):
@@ -114,7 +116,7 @@ def _messages(domain: str) -> set[str | tuple[str, ...]]:
     if domain == "staff":
         found |= _chosen(CHOSEN_FOR_STAFF) | {*MEANING.values(), *WORDS.values(), *CITED, "Description"}
         found -= _messages("clinician") | _messages("trends") | _messages("respondent")
-    return found
+    return frozenset(found)
 
 
 def _chosen(modules: Iterable[Path]) -> set[str | tuple[str, ...]]:
