@@ -40,4 +40,15 @@ form.addEventListener("submit", async (event) => {
   if (goes) return form.requestSubmit();
   alert.textContent = answer && answer.status < 500 ? alert.dataset.over : alert.dataset.away;
 });
-addEventListener("pageshow", () => { goes = false; });
+// Kept before somebody signs out: then the server asks, and says where the text is. What could not be kept the browser asks about.
+let leaves = null;
+document.addEventListener("submit", async (event) => {
+  const { target, submitter } = event;
+  if (!target.action.endsWith("/sign-out") || target === leaves) return;
+  event.preventDefault();
+  leaves = target;
+  await keep();
+  goes = text.value === kept;
+  target.requestSubmit(submitter);
+});
+addEventListener("pageshow", () => { goes = false; leaves = null; });

@@ -1,7 +1,7 @@
 """The draft of a note: what somebody wrote in it is not lost by a wrong press, a sign-in that is over, or no connection."""
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -88,3 +88,35 @@ def test_nobody_is_asked_about_a_draft_once_the_device_is_handed_over(page: Page
     with page.expect_navigation():
         page.evaluate("new BroadcastChannel('rapport').postMessage('a form is open')")
     assert OWN.strip() not in page.locator("textarea").input_value()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_what_was_typed_is_kept_before_signing_out_and_only_one_asks(
+    page: Page, address: str, *, is_away: bool
+) -> None:
+    """The server asks about what it has; the browser about what could not be kept."""
+    made: list[str] = []
+    told: list[str] = []
+
+    def keep(route: Route) -> None:
+        made.append("kept")
+        if is_away:
+            route.abort()
+        else:
+            route.fulfill(status=204)
+
+    def sign_out(route: Route) -> None:
+        made.append("signed out")
+        route.fulfill(body="Asked by the server", content_type="text/html")
+
+    def answer(dialog: Dialog) -> None:
+        told.append(dialog.type)
+        dialog.accept()
+
+    page.route("**/launches/0b8e/notes/draft", keep)
+    page.route("**/launches/0b8e/sign-out", sign_out)
+    page.on("dialog", answer)
+    write(page, address)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("Asked by the server")).to_be_visible()
+    assert (made, told) == (["kept", "signed out"], ["beforeunload"] if is_away else [])
