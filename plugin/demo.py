@@ -29,6 +29,7 @@ from sandbox_ehr.personalities import load_personality
 CLIENT_ID = "rapport"
 SITE_ID = "sandbox"
 _START_SECONDS = 120  # a busy machine takes its time
+_ENDING_SECONDS = 15  # what both have at most to end by themselves
 _out = Console()
 
 
@@ -197,7 +198,10 @@ def run_demo(port: int, *, fresh: bool, personality: str = "full") -> None:
         for server in servers:
             server.terminate()
         for server in servers:
-            server.wait(10)
+            try:
+                server.wait(_ENDING_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 def _prepare(folder: Path, port: int, personality: str, *, fresh: bool) -> dict[str, str]:

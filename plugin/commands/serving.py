@@ -6,6 +6,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,11 +119,10 @@ def run(
     proxies: tuple[str, ...] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT. Of `proxies` it is believed from whom they pass a request on."""
-    import uvicorn
-
     from plugin.app import create_app
     from plugin.commands.serving_alone import serve_alone
     from plugin.logs import configure_logs
+    from plugin.server import STARTUP_FAILED, EndingServer
     from plugin.slow_clients import HurriedProtocol
 
     listen = read_listen(operators)
@@ -133,8 +133,9 @@ def run(
         app = create_app(settings, for_operators=listen, stock=asyncio.run(_open_stock(settings)))
         spare_collector()
         # Requests are logged by route, not by address: addresses hold ids.
-        uvicorn.run(
+        server = EndingServer(
             app,
+            lambda: app.state.rapport.ending.set(),
             host=host,
             port=port,
             http=HurriedProtocol,
@@ -149,6 +150,10 @@ def run(
             ssl_keyfile=tls.key if tls else None,
             ssl_context_factory=_make_tls if tls else None,
         )
+        with suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            raise SystemExit(STARTUP_FAILED)
 
 
 async def _open_stock(settings: "Settings") -> "Stock":

@@ -282,12 +282,16 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The latest score of one respondent beside the one before it: arithmetic, no more."""
+    """The latest score of one respondent beside the one before it: arithmetic, no more.
+
+    `parts` are the series of the same form's other scores, where the latest was not computed and theirs were.
+    """
 
     series: TrendSeries
     last: TrendPoint
     before: TrendPoint | None
     is_today: bool
+    parts: tuple[TrendSeries, ...] = ()
 
     @property
     def moved(self) -> float | None:
@@ -339,7 +343,7 @@ def latest(scales: tuple[Scale, ...], today: date) -> tuple[Fact, ...]:
         fresh = [panel for panel in scale.panels if not panel.is_common and panel.measure not in told]
         told.update(panel.measure for panel in fresh)
         for panel in fresh:
-            facts += [_fact(series, today) for series in panel.series if not series.is_past]
+            facts += [_fact(series, scales, today) for series in panel.series if not series.is_past]
     return tuple(facts)
 
 
@@ -395,6 +399,23 @@ def _on_hundred(series: TrendSeries) -> TrendSeries:
     )
 
 
-def _fact(series: TrendSeries, today: date) -> Fact:
+def _fact(series: TrendSeries, scales: tuple[Scale, ...], today: date) -> Fact:
     last = series.counted[-1]
-    return Fact(series, last, series.before, last.day == today)
+    parts = _parts(series, scales) if last.value is None else ()
+    return Fact(series, last, series.before, last.day == today, parts)
+
+
+def _parts(series: TrendSeries, scales: tuple[Scale, ...]) -> tuple[TrendSeries, ...]:
+    """Find what was computed of a form whose first score was not."""
+    own, last = (series.rater, series.name, series.measure), series.counted[-1]
+    others = (
+        each
+        for scale in scales
+        for panel in scale.panels
+        if not panel.is_common
+        for each in panel.series
+        if (each.rater, each.name, each.measure) == own and each.scale != series.scale
+    )
+    return tuple(
+        each for each in others if each.counted[-1].day == last.day and each.counted[-1].value is not None
+    )

@@ -127,7 +127,8 @@ async def summary(
         rapport, found, known, csrf_token(rapport, found), language_for(rapport, found.site, accept_language)
     )
     body = await asyncio.to_thread(pdf_of, summary_html(page, known.chart.name))
-    disposition = 'inline; filename="alliance.pdf"'
+    # Saved, and not shown: a frame that the EHR sandboxes has no viewer, and the chart would be gone from any other.
+    disposition = f'attachment; filename="alliance-{rapport.today(found.site).isoformat()}.pdf"'
     return Response(body, media_type="application/pdf", headers={"Content-Disposition": disposition})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -223,7 +224,9 @@ async def _tell(request: Request, found: Launch, rapport: Rapport, language: str
             yield b"data: " + now + b"\n\n"
         elif number % _BEAT_EVERY == 0:
             yield b": still here\n\n"
-        await asyncio.sleep(_ASK_EVERY)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rapport.ending.wait(), _ASK_EVERY)
+            return  # the page listens again, to the process that comes next
 
 
 async def _standing(found: Launch, rapport: Rapport) -> _Standing:

@@ -74,6 +74,7 @@ class Rapport:
     metrics: Metrics = field(default_factory=Metrics)
     cds: Mapping[str, CdsCallers] = field(default_factory=dict)  # by site
     parts: Mapping[str, Check] = field(default_factory=dict)  # what must work for this process to be ready
+    ending: asyncio.Event = field(default_factory=asyncio.Event)  # this process answers nobody new any more
 
     def zone_of(self, site: str) -> tzinfo:
         """Give the time zone by which a site tells days."""

@@ -98,6 +98,18 @@ def test_last_time_is_the_last_score_that_was_computed() -> None:
     assert fact.before.value == 17
 
 
+def test_parts_that_were_computed_are_told_where_the_whole_was_not() -> None:
+    made = (("total", "Total", 24, [14, None]), ("goal", "Goal", 8, [5, 6]), ("bond", "Bond", 8, [4, None]))
+    mine = [samples.series("child", "Mia", *each) for each in made]
+    others = samples.series("caregiver", "Dana", "goal", "Goal", 8, [7, 7])
+    page = samples.patient(trend=Trend((*mine, others)))
+    (told,) = (each for each in lines_of(page) if each.startswith("Mia"))
+    assert told.endswith("(9 Nov 2026). Goal 6 of 8"), told
+    assert ". Goal 6 of 8" in summary_html(page, "Mia")
+    whole = samples.patient(trend=Trend((samples.series("child", "Mia", *made[0][:3], [14, 15]), *mine[1:])))
+    assert "Goal 6 of 8" not in lines_of(whole)[0]
+
+
 def test_the_page_says_the_latest_score_beside_the_one_before() -> None:
     told = lines_of(samples.patient())[0]
     assert told == "Mia 19 of 24 ▼ 2 lower Rapport Check-in, Total · today; 21 last time (9 Nov 2026)"

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, FrameLocator, Page, expect, sync_playwright
 
+from plugin.delivery.pdf import can_render
 from tests.browser import PATIENCE, find_chromium, sandbox_arguments, shown
 from tests.product.demonstration import ROOT, Demonstration, running_demonstration
 
@@ -236,6 +237,23 @@ def test_how_far_a_form_is_that_is_filled_elsewhere_is_heard_in_a_frame_without_
         phone.get_by_role("radio", name="Mostly").first.check()
         page.bring_to_front()
         expect(state).to_have_text("1 of 6 answered")
+
+
+@pytest.mark.skipif(not can_render(), reason="PDF needs Pango, which is not installed")
+@pytest.mark.parametrize("kept", [EVERYTHING, NOTHING], ids=["cookies", "no cookies at all"])
+def test_the_pdf_is_saved_and_the_chart_stays_in_its_frame(
+    demonstration: Demonstration, tmp_path: Path, kept: Kept
+) -> None:
+    with browsing(tmp_path, kept.beside(demonstration)) as context:
+        page = context.new_page()
+        frame = open_rapport(page, demonstration)
+        with page.expect_download() as saved:
+            frame.get_by_role("link", name="PDF").click()
+        assert re.fullmatch(r"alliance-\d{4}-\d\d-\d\d\.pdf", saved.value.suggested_filename)
+        assert saved.value.path().read_bytes().startswith(b"%PDF-")
+        expect(frame.get_by_role("heading", name="Scores over sessions")).to_be_visible()
+        frame.get_by_role("link", name="Draft a note").click()
+        expect(frame.get_by_role("heading", name="Note for the record")).to_be_visible()
 
 
 def test_a_frame_of_the_same_origin_works(demonstration: Demonstration, tmp_path: Path) -> None:

@@ -162,6 +162,10 @@ async def test_a_sites_own_tip_comes_first_with_its_source(tmp_path: Path) -> No
     assert tips(page.text) == ["ours", "rupture-explore", "rupture-withdrawal"]
     assert "Ask &lt;b&gt;what&lt;/b&gt; happened." in page.text
     assert "Guideline, 2026" in page.text
+    assert re.search(
+        r"Shown because the young person's total has fallen \(\d+ \w+ \d{4}\) and is not back\.",
+        page.text.replace("&#39;", "'"),
+    )
 
 
 async def test_a_sites_own_tip_of_a_lighter_occasion_stands_behind_the_weightier(tmp_path: Path) -> None:
