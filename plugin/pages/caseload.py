@@ -71,7 +71,7 @@ class RaterLine:
 class CaseRow:
     """One patient. `name` is empty where the EHR did not give it; `needs` are codes of `plugin.routes.needs.Need`."""
 
-    patient: str
+    patient: str  # id in the EHR
     name: str
     clinicians: tuple[str, ...]
     needs: tuple[str, ...]
@@ -85,6 +85,7 @@ class CaseRow:
     has_died: bool = False  # as the record says
     page: str = ""  # the patient's own page, where the desk was opened from their chart
     whose: Mapping[str, tuple[Who, ...]] = field(default_factory=dict)  # by need, whom it is about
+    number: str = ""  # by which the EHR's users know the patient, where the EHR tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,7 @@ async def _page(
                     ).items()
                 },
                 has_died=each.patient in dead,
+                number=people[each.patient].number if each.patient in people else "",
             )
             for each, needs in on_page
         ),

@@ -158,8 +158,15 @@ class _Communication(msgspec.Struct):
     preferred: bool = False
 
 
+class _Identifier(msgspec.Struct):
+    value: str = ""
+    use: str = ""
+    type: _Concept = msgspec.field(default_factory=_Concept)
+
+
 class _Person(msgspec.Struct):
     id: str = ""
+    identifier: object = None  # lenient: the rest is read whatever it is
     name: tuple[_Name, ...] = ()
     birthDate: str | None = None  # noqa: N815 -- FHIR's element name
     relationship: tuple[_Concept, ...] = ()
@@ -322,11 +329,14 @@ OWN_HISTORY = Chart("", None, (), None, None, None, (), unread=(Unread(HISTORY),
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Somebody's name, and of a patient when they were born, and whether the record says that they have died."""
+    """Somebody's name, and of a patient when they were born, whether the record says that they have died, and their number."""
 
     name: str
     born: Born | None = None
     has_died: bool = False
+    number: str = (
+        ""  # by which the EHR's users know a patient; nothing where it is not plain which one that is
+    )
 
 
 async def people_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str, Called]:
@@ -344,10 +354,27 @@ async def people_of(ehr: Ehr, kind: str, references: Iterable[str]) -> dict[str,
             _name(each.name),
             born_written(each.birthDate),
             tells_death(each.deceasedBoolean, each.deceasedDateTime),
+            _number_of(each.identifier),
         )
         for each in _convert_all(found, _Person)
         if each.id in wanted
     }
+
+
+def _number_of(identifiers: object) -> str:
+    """Choose the medical record number; else what is in usual or official use, or the only one there is."""
+    try:
+        found = msgspec.convert(identifiers or (), tuple[_Identifier, ...])
+    except msgspec.ValidationError:
+        return ""
+    valid = [each for each in found if each.value and each.use != "old"]
+    ranks = (
+        [each for each in valid if any(coding.code == "MR" for coding in each.type.coding)],
+        [each for each in valid if each.use == "usual"],
+        [each for each in valid if each.use == "official"],
+        valid if len(valid) == 1 else [],
+    )
+    return next((rank[0].value for rank in ranks if rank), "")
 
 
 async def _read_people(

@@ -20,6 +20,7 @@ from tests.product.forms import ANSWERS
 from tests.product.test_administering import sign_in
 from tests.product.test_later_versions import CORRECTING, mark
 from tests.product.test_norms import adopt_figures
+from tests.product.test_odd_history import tell
 from tests.product.test_personalities import newest, settled
 from tests.product.test_tips import NAMED
 from tests.product.ways import form_to
@@ -79,8 +80,33 @@ async def test_a_supervisor_sees_the_patients_of_their_team_by_name(tmp_path: Pa
         page = await caseload(world)
         people = await world.people()
         assert patients(page) == [people["amara"]]
-        assert "<b>Amara Okafor</b>" in page.text
+        assert re.search(r"<b>Amara Okafor</b> <small>RV-4\d{4}</small>", page.text)
         assert "Mateo" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "number"),
+    [
+        ([{"value": "1", "use": "official"}, {"value": "2", "type": {"coding": [{"code": "MR"}]}}], "2"),
+        ([{"value": "1", "use": "official"}, {"value": "2", "use": "usual"}], "2"),
+        ([{"value": "1", "use": "old"}, {"value": "2"}], "2"),
+        ([{"value": "1"}, {"value": "2"}], "1001"),  # either may be anything
+        ([{"value": 7}], "1001"),
+        ("none", "1001"),
+        (None, "1001"),
+    ],
+)
+async def test_beside_a_name_stands_the_number_by_which_the_ehr_knows_the_patient(
+    tmp_path: Path, identifiers: object, number: str
+) -> None:
+    def change(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**each, "identifier": identifiers} for each in found]
+
+    async with run_world(tmp_path, roles=book(f"Practitioner/{FIRST}"), more_scopes=NAMES) as world:
+        await answer(world, "amara", FIRST)
+        tell(world, "/r4/Patient", change)
+        page = await caseload(world)
+    assert f"<b>Amara Okafor</b> <small>{number}</small>" in page.text
 
 
 async def test_of_a_patient_of_whom_rapport_took_nothing_in_nothing_is_said_to_be_absent(
