@@ -76,7 +76,7 @@ async def test_each_band_has_the_source_of_its_norm_beside_it_whatever_changed(w
     ("language", "told"),
     [
         ("de", "eigene Daten (aus Rapport), alpha 0,80, n = 120, beschlossen am 1. Feb. 2026"),
-        ("fr", "données propres (de Rapport), alpha 0,80, n = 120, adopté le 1 févr. 2026"),
+        ("fr", "données propres (de Rapport), alpha 0,80, n = 120, adopté le 1er févr. 2026"),
     ],
 )
 async def test_where_the_error_comes_from_is_written_as_the_readers_language_does(
