@@ -49,58 +49,38 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 2
 
 
-# Seconds that files take which mostly wait: for processes, browsers and databases that they start.
-_WAITING = {
-    "pages/test_filling": 230,
-    "product/test_browser": 170,
-    "pages/test_accessibility": 170,
-    "product/test_frames": 160,
-    "product/test_crash": 110,
-    "rescore/test_rescore": 80,
-    "product/test_auditing_browser": 60,
-    "pages/test_patient_page": 60,
-    "product/test_keyboard": 60,
-    "renderers/test_renderers": 60,
-    "pages/test_aids": 50,
-    "pages/test_typed": 50,
-    "pages/test_anew": 50,
-    "operating/test_backup": 40,
-    "audit/test_commands": 30,
-    "norms/test_against_psych": 30,
-    "pages/test_kinds": 30,
-    "pages/test_presses": 30,
-    "pages/test_away": 30,
-    "conformance/test_record": 30,
-    "operating/test_storage": 25,
-    "command/test_worker": 25,
-    "packaging/test_build": 20,
-}
-_A_BROWSER_TEST = 2.0  # seconds, of other files
-_COMPUTING = {"product": 0.5, "audit": 0.5, "command": 0.5, "security": 0.5, "operating": 0.5, "fuzzing": 3.0}
-_ANY_OTHER = 0.1
+# These start processes, browsers or databases by the dozen. They begin first, so that no worker is left alone with one.
+_LONG = (
+    "product/test_crash",
+    "rescore/test_rescore",
+    "audit/test_record",
+    "pages/test_accessibility",
+    "renderers/test_renderers",
+    "operating/test_backup",
+    "operating/test_keys",
+    "command/test_collected",
+    "product/test_frames",
+    "audit/test_tampering",
+    "product/test_browser",
+    "product/test_auditing_browser",
+    "product/test_keyboard",
+    "product/test_corrections",
+    "pages/test_filling",
+    "command/test_check",
+    "audit/test_commands",
+    "command/test_score",
+    "doctor/test_trouble",
+    "command/test_refusals",
+    "packaging/test_build",
+    "operating/test_storage",
+    "audit/test_killed",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have files that wait and files that compute run side by side to the end, the longest of each kind first.
-
-    Where all workers wait no core has anything to do, and where all compute nobody uses the time in which others wait.
-    """
-    files: dict[Path, list[pytest.Item]] = {}
-    for each in items:
-        files.setdefault(each.path, []).append(each)
-    lanes: dict[bool, dict[Path, float]] = {True: {}, False: {}}
-    for path, tests in files.items():
-        name = path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
-        is_waiting = name in _WAITING or any(each.get_closest_marker("browser") for each in tests)
-        usual = _A_BROWSER_TEST if is_waiting else _COMPUTING.get(name.partition("/")[0], _ANY_OTHER)
-        lanes[is_waiting][path] = _WAITING.get(name, usual * len(tests))
-    turn: dict[Path, float] = {}
-    for lane in lanes.values():
-        begun, whole = 0.0, sum(lane.values())
-        for path in sorted(lane, key=lambda each: -lane[each]):
-            turn[path] = begun / whole
-            begun += lane[path]
-    items.sort(key=lambda item: turn[item.path])
+    """Begin with the files that take long; all others keep their order."""
+    rank = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:

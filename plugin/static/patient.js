@@ -128,7 +128,7 @@ function listen(part) {
     source = new EventSource(part.dataset.events);
     source.addEventListener("open", () => { clearTimeout(losing); losing = 0; tellLost(false); });
     source.addEventListener("message", hear);
-    source.addEventListener("moved-on", () => refresh());
+    source.addEventListener("moved-on", again);
     source.addEventListener("ended", () => location.reload());
     // A browser asks again by itself after a stream that broke off, not after an answer such as a proxy's while the server starts.
     source.addEventListener("error", ({ target }) => {
@@ -154,7 +154,7 @@ function listen(part) {
       else if (place.textContent !== label) { place.textContent = label; moved ||= !open; }
       moved ||= (place?.dataset.code ?? code) !== code; // the spoken code was used, ended, or replaced
     });
-    if (moved) refresh();
+    if (moved) again(); // what was told is not told twice
   }
 
   document.addEventListener("visibilitychange", attend);
